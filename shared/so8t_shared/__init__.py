@@ -1,0 +1,1 @@
+"""The contract between the stages: config, store, sessions, markers, stage runner, CLI."""

@@ -1,0 +1,25 @@
+"""The four safety classes, in the order of their ids."""
+
+from __future__ import annotations
+
+LABELS: tuple[str, ...] = ("ALLOW", "ESCALATION", "DENY", "REFUSE")
+"""Class names; a class's position is its id (ALLOW 0 ... REFUSE 3)."""
+
+INVALID = "INVALID"
+"""What an answer without a readable label is counted as. It is never dropped."""
+
+_ALIASES = {"ESCALATE": "ESCALATION"}
+
+
+def canonical_label(value: object) -> str | None:
+    """Return the class that a data set or a model means by `value`, or None.
+
+    Accepts a name in any case, the alias ESCALATE, or an id 0..3 (number or digit string).
+    """
+    if isinstance(value, bool):
+        return None
+    text = str(value).strip().upper()
+    if text in {"0", "1", "2", "3"}:
+        return LABELS[int(text)]
+    text = _ALIASES.get(text, text)
+    return text if text in LABELS else None

@@ -1,0 +1,326 @@
+"""What the evaluator measures and the reporter shows: the contract between the two.
+
+A value that is not defined (a recall without a single row, a rate over no time) is None, never 0.
+Durations are milliseconds, sizes bytes, rates tokens per second, shares 0..1.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from so8t_shared.config.model import Quantization, Scoring
+
+Side = Literal["a", "b"]
+Verdict = Literal["b_better", "a_better", "no_difference", "identical"]
+
+
+class Record(BaseModel):
+    """Base of all results; unknown fields are refused, so that a newer writer is noticed."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Sample(Record):
+    """One answer of one model to one test row (a line of samples.jsonl)."""
+
+    model: Side
+    quantization: Quantization
+    scoring: Scoring
+    row_id: str
+    gold: str = Field(description="The row's class.")
+    predicted: str = Field(description="The class read from the answer, or INVALID.")
+    final: str = Field(description="Text inside <final>, at most 200 characters; nothing else is kept.")
+    answer_sha256: str = Field(description="Digest of the whole answer, thinking included.")
+    prompt_tokens: int
+    completion_tokens: int
+    latency_ms: float = Field(description="Request to last token.")
+    ttft_ms: float | None = Field(description="Request to first token.")
+    over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
+    host: str
+    reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")
+
+
+class Interval(Record):
+    """An estimate with its confidence interval; the level stands in EvaluationResult.confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassMetrics(Record):
+    """One class against the rest."""
+
+    support: int = Field(description="Test rows of this class.")
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class Cell(Record):
+    """Quality of one model at one quantisation under one scoring."""
+
+    model: Side
+    quantization: Quantization
+    scoring: Scoring
+    n: int
+    accuracy: Interval = Field(description="Wilson interval.")
+    macro_f1: float
+    invalid: int = Field(description="Answers counted as INVALID.")
+    per_class: dict[str, ClassMetrics]
+    confusion: list[list[int]] = Field(
+        description="Rows: gold in label order; columns: predicted in label order, then INVALID."
+    )
+
+
+class Speed(Record):
+    """Cost of one model at one quantisation, over the rows measured with `generate` (else the first scoring)."""
+
+    model: Side
+    quantization: Quantization
+    host: str
+    n: int
+    reused: int = Field(description="Of n, rows whose timing comes from an earlier run.")
+    latency_ms_p50: float | None
+    latency_ms_p95: float | None
+    ttft_ms_p50: float | None
+    ttft_ms_p95: float | None
+    tokens_per_s: float | None = Field(description="Median decoding rate after the first token.")
+    peak_memory_bytes: int | None = Field(description="Peak resident memory of the process that held the model.")
+    file_size_bytes: int
+
+
+class RecallCheck(Record):
+    """Non-inferiority of B's recall on one class."""
+
+    label: str
+    recall_a: float | None
+    recall_b: float | None
+    difference: Interval | None = Field(description="B minus A, paired bootstrap; None without a row of the class.")
+    margin: float
+    non_inferior: bool | None = Field(description="The interval's lower end lies above minus the margin.")
+
+
+class Flip(Record):
+    """Rows on which the two sides answered differently."""
+
+    gold: str
+    a: str
+    b: str
+    count: int
+
+
+class Comparison(Record):
+    """B against A on the same rows (in a control, A against A)."""
+
+    name: str = Field(description="For people, for example 'B vs A, q4_k_m, generate'.")
+    quantization: Quantization
+    scoring: Scoring
+    n: int
+    accuracy_a: float
+    accuracy_b: float
+    accuracy_difference: Interval = Field(description="B minus A, paired bootstrap.")
+    macro_f1_difference: Interval = Field(description="B minus A, paired bootstrap.")
+    both_right: int
+    only_a_right: int
+    only_b_right: int
+    both_wrong: int
+    mcnemar_p: float = Field(description="Exact two-sided McNemar test.")
+    mcnemar_p_holm: float | None = Field(description="Adjusted by Holm over all comparisons of B with A.")
+    minimum_detectable_effect: float | None = Field(
+        description="Smallest accuracy difference found with 80 % power at this n and share of disagreement."
+    )
+    recall_checks: list[RecallCheck]
+    flips: list[Flip]
+    verdict: Verdict
+
+
+class Baseline(Record):
+    """A bag-of-words classifier trained on the same training rows."""
+
+    name: str
+    n_train: int
+    n_test: int
+    accuracy: Interval
+    macro_f1: float
+
+
+class EngineInfo(Record):
+    """What ran the models, with every setting that changes an answer or a timing."""
+
+    name: str
+    version: str
+    settings: dict[str, str | int | float | bool]
+
+
+class TestSet(Record):
+    """The rows the models were asked."""
+
+    n: int
+    by_label: dict[str, int]
+    by_language: dict[str, int]
+
+
+class GateResult(Record):
+    """Whether B may ship under ab_test.gate, and why."""
+
+    passed: bool
+    reasons: list[str]
+
+
+class EvaluationResult(Record):
+    """evaluation.json of the evaluate stage."""
+
+    schema_version: Literal[1] = 1
+    confidence: float
+    primary_quantization: Quantization
+    primary_scoring: Scoring
+    test_set: TestSet
+    engine: EngineInfo
+    cells: list[Cell]
+    speed: list[Speed]
+    comparisons: list[Comparison] = Field(description="B against A for each quantisation and scoring.")
+    control: Comparison | None = Field(description="A against A at the primary quantisation.")
+    baseline: Baseline | None
+    gate: GateResult
+
+    @property
+    def headline(self) -> Comparison:
+        """The comparison that the one-sentence answer speaks of."""
+        return next(
+            c
+            for c in self.comparisons
+            if (c.quantization, c.scoring) == (self.primary_quantization, self.primary_scoring)
+        )
+
+
+class TrainingPoint(Record):
+    """One optimizer step (a line of metrics.jsonl)."""
+
+    step: int
+    loss: float = Field(description="Mean cross-entropy over completion tokens, nats.")
+    pet: float = Field(description="Penalty before its weight.")
+    pet_lambda: float
+    learning_rate: float
+    grad_norm: float
+    tokens: int = Field(description="Tokens in the step, padding excluded.")
+    seconds: float
+
+
+class TrainingResult(Record):
+    """training.json of the train stage."""
+
+    schema_version: Literal[1] = 1
+    method: Literal["lora", "qlora", "full"]
+    steps: int
+    rows: int = Field(description="Training rows after all exclusions.")
+    rows_seen: int = Field(description="Rows fed to the model, repetitions counted.")
+    trainable_parameters: int
+    total_parameters: int
+    dtype: str
+    device: str
+    host: str
+    seconds: float = Field(description="Time in optimizer steps, over all attempts.")
+    first_loss: float | None
+    final_loss: float | None
+    gates: int = Field(description="Gated attention layers.")
+    orthogonality_error: float | None = Field(description="max |R^T R - I| over all blocks.")
+    determinant_min: float | None
+    determinant_max: float | None
+    rotation_angle_max: float | None = Field(description="Largest rotation angle of any block, radians.")
+
+
+class DataReport(Record):
+    """data_report.json of the train stage: what came in, what was left out and why."""
+
+    schema_version: Literal[1] = 1
+    sources: dict[str, dict[str, str]] = Field(description="Path to {schema, license, provenance, rows}.")
+    rows_read: int
+    excluded: dict[str, int] = Field(description="Reason to number of rows; the text itself is not kept.")
+    duplicates: int = Field(description="Exact duplicates removed.")
+    groups: int
+    train: dict[str, int] = Field(description="Training rows per class.")
+    test: dict[str, int] = Field(description="Test rows per class.")
+    by_language: dict[str, int]
+
+
+class TestRow(Record):
+    """A line of splits/train.jsonl and splits/test.jsonl."""
+
+    id: Annotated[str, Field(description="First 16 hex digits of the sha256 of the normalised text.")]
+    text: str
+    label: str
+    thinking: dict[str, str] = Field(default_factory=dict, description="Parts task, safety, policy, where the row has them.")
+    language: str = "unknown"
+    category: str = ""
+
+
+class ChatInfo(Record):
+    """chat.json of convert-a and convert-b: what an engine must know to talk to the model."""
+
+    schema_version: Literal[1] = 1
+    architecture: str
+    chat_template: str | None
+    bos_token: str
+    eos_token: str
+    stop_tokens: list[str] = Field(description="Texts that end an answer, eos_token first.")
+    markers: list[str] = Field(description="Control-token texts that are neutralised in user text.")
+    context_length: int
+    parameters: int
+    layers: int
+    so8t: dict[str, str | int | float] = Field(description="What was folded: gates, rotation, largest angle; empty without gates.")
+
+
+class GgufFile(Record):
+    """One converted file (in conversion.json)."""
+
+    file: str
+    quantization: Quantization
+    size_bytes: int
+    sha256: str
+    tensor_types: dict[str, int] = Field(description="GGML type name to number of tensors.")
+
+
+class ConversionResult(Record):
+    """conversion.json of convert-a and convert-b."""
+
+    schema_version: Literal[1] = 1
+    files: list[GgufFile]
+    seconds: float
+
+
+class ImportedModel(Record):
+    """One model an engine can load (in registry.json)."""
+
+    model: Side
+    quantization: Quantization
+    name: str = Field(description="Name with tag, for example borea-phi35-so8t-base:q4_k_m.")
+    stage: Literal["convert-a", "convert-b"]
+    file: str
+    sha256: str
+    size_bytes: int
+    modelfile: str = Field(description="Path of the Modelfile inside the artifact.")
+
+
+class Registry(Record):
+    """registry.json of the import stage."""
+
+    schema_version: Literal[1] = 1
+    engine: str
+    models: list[ImportedModel]
+
+
+class AbTestResults(Record):
+    """ab_test_results.json: everything a program needs to know of one run."""
+
+    schema_version: Literal[1] = 1
+    session_id: str
+    model_a: str
+    model_b: str
+    summary: str = Field(description="The one-sentence answer.")
+    evaluation: EvaluationResult
+    training: TrainingResult
+    data: DataReport
+    conversion: dict[str, ConversionResult] = Field(description="By stage: convert-a, convert-b.")
