@@ -1,0 +1,58 @@
+"""In-stage checkpoints: folders that survive a kill, each complete only with its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.errors import InputError, IntegrityError
+from so8t_shared.host import host_name, now
+from so8t_shared.manifests import Manifest
+
+
+class Checkpoints:
+    """Checkpoints of one stage for one fingerprint; dropped after the commit."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+
+    def names(self) -> list[str]:
+        """Complete and undamaged checkpoints, sorted by name."""
+        return [name for name in self._artifact.checkpoint_names() if self._intact(name)]
+
+    def save(self, name: str, folder: Path) -> None:
+        """Move the files of `folder` into a checkpoint; one of the same name is replaced.
+
+        Choose a new name for each state (step-000040) where the older one must survive a kill
+        during the saving.
+        """
+        files = self._artifact.checkpoint(name)
+        files.delete()
+        entries = files.upload(folder)
+        manifest = Manifest(files=entries, created=now(), host=host_name())
+        files.store.put_bytes(files.manifest_key, manifest.to_bytes())
+
+    def load(self, name: str) -> Path:
+        """A verified local folder with the checkpoint's files, to be read only.
+
+        Raises:
+            InputError: there is no such checkpoint.
+            IntegrityError: it is damaged.
+        """
+        files = self._artifact.checkpoint(name)
+        manifest = files.manifest()
+        if manifest is None:
+            raise InputError(f"There is no checkpoint {name!r}.", where=files.prefix)
+        return files.materialise(manifest)
+
+    def drop(self, name: str) -> None:
+        """Remove a checkpoint; absent is fine."""
+        self._artifact.checkpoint(name).delete()
+
+    def _intact(self, name: str) -> bool:
+        files = self._artifact.checkpoint(name)
+        try:
+            manifest = files.manifest()
+        except IntegrityError:
+            return False
+        return manifest is not None and not files.faults(manifest)

@@ -1,0 +1,215 @@
+"""From a YAML file, overrides and the environment to a Config, or one error that lists every fault."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from so8t_shared.config.model import Config, Training
+from so8t_shared.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "SO8T__"
+
+
+def load_config(
+    path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> Config:
+    """Read a configuration; `overrides` are 'section.key=value', the environment has SO8T__SECTION__KEY.
+
+    Precedence, strongest first: overrides, environment, the file, the file named by
+    training.config, defaults.
+
+    Raises:
+        ConfigError: with every fault found, each with its key, the value and what to write instead.
+    """
+    path = Path(path)
+    raw = _read_yaml(path, "the configuration")
+    for dotted, value in [
+        *_from_environment(os.environ if environ is None else environ),
+        *map(_split, overrides),
+    ]:
+        _assign(raw, dotted, value)
+    _fill_training(raw, path)
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(
+            _several(len(error.errors())),
+            where=f"{path}\n" + "\n".join(f"    - {_explain(fault)}" for fault in error.errors()),
+            remedy="correct these keys; 'so8t-ab config schema' lists all of them",
+        ) from error
+
+
+def notices(path: Path | str) -> list[str]:
+    """One line for each key that is accepted but no longer does anything."""
+    raw = _read_yaml(Path(path), "the configuration")
+    gguf = raw.get("gguf")
+    if isinstance(gguf, dict) and gguf.get("convert_script"):
+        return ["gguf.convert_script is no longer needed and is ignored: the converter is built in"]
+    return []
+
+
+def _read_yaml(path: Path, what: str) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"The file of {what} does not exist.", where=str(path), remedy="correct the path"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The file of {what} cannot be read: {error}.",
+            where=str(path),
+            remedy="give a readable UTF-8 YAML file",
+        ) from error
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
+        problem = getattr(error, "problem", None) or error
+        raise ConfigError(
+            f"This is not valid YAML: {problem}.", where=place, remedy="correct that line"
+        ) from error
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, dict):
+        raise ConfigError(
+            f"The file of {what} holds a {type(raw).__name__}, not keys and values.",
+            where=str(path),
+            remedy="write 'key: value' lines; see configs/demo.yaml",
+        )
+    return raw
+
+
+def _fill_training(raw: dict[str, Any], path: Path) -> None:
+    training = raw.get("training")
+    if not isinstance(training, dict) or not training.get("config"):
+        return
+    named = Path(str(training["config"]))
+    candidates = [named, path.parent / named]
+    found = next((c for c in candidates if c.is_file()), named)
+    values = _read_yaml(found, "training.config")
+    values = values.get("training", values) if set(values) == {"training"} else values
+    raw["training"] = _merge(values, training)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for name, value in sorted(environ.items()):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            yield name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), _value(value, name)
+
+
+def _split(override: str) -> tuple[str, Any]:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(
+            f"{override!r} is no override.", where="--set", remedy="write --set section.key=value"
+        )
+    return key.strip(), _value(value, f"--set {key}")
+
+
+def _value(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{text!r} is not valid YAML.", where=where, remedy="quote the value") from error
+
+
+def _assign(raw: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, key = dotted.split(".")
+    node = raw
+    for section in sections:
+        child = node.setdefault(section, {})
+        if not isinstance(child, dict):
+            child = node[section] = {}
+        node = child
+    node[key] = value
+
+
+def _several(count: int) -> str:
+    return "The configuration has a fault." if count == 1 else f"The configuration has {count} faults."
+
+
+def _explain(fault: Any) -> str:
+    path = [part for part in fault["loc"] if isinstance(part, (str, int))]
+    dotted = ".".join(str(part) for part in path)
+    if fault["type"] == "extra_forbidden":
+        return f"{dotted}: unknown key{_did_you_mean(path)}"
+    if fault["type"] == "missing":
+        return f"{dotted}: this key is required{_described(path)}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{dotted or 'configuration'}: {message}; found {_shown(fault['input'])}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _did_you_mean(path: list[str | int]) -> str:
+    section = _section_at(path[:-1])
+    known = list(section.model_fields) if section else []
+    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    elsewhere = _places_of(str(path[-1]), Config)
+    if elsewhere:
+        return f"; it belongs at {elsewhere[0]}"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _described(path: list[str | int]) -> str:
+    section = _section_at(path[:-1])
+    name = str(path[-1])
+    if section and name in section.model_fields and section.model_fields[name].description:
+        return f" ({section.model_fields[name].description})"
+    return ""
+
+
+def _section_at(path: Sequence[str | int]) -> type[BaseModel] | None:
+    section: type[BaseModel] | None = Config
+    for part in path:
+        section = section_of(section, str(part)) if section else None
+    return section
+
+
+def section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """The model class of a key that holds a section, else None."""
+    info = section.model_fields.get(name)
+    if info is None:
+        return None
+    for kind in (info.annotation, *get_args(info.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _places_of(name: str, section: type[BaseModel], prefix: str = "") -> list[str]:
+    found = []
+    for key in section.model_fields:
+        if key == name and prefix:
+            found.append(f"{prefix}{key}")
+        inner = section_of(section, key)
+        if inner:
+            found += _places_of(name, inner, f"{prefix}{key}.")
+    return found
+
+
+def training_keys() -> list[str]:
+    """Keys that the file named by training.config may hold."""
+    return list(Training.model_fields)

@@ -1,0 +1,52 @@
+"""What a stage tells while it works: to the process that started it, to a terminal, to the store.
+
+Under `so8t-ab run` each event is a JSON line on an inherited pipe; on its own (in a container) a
+stage writes one plain line an event to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+_PIPE_VARIABLE = "SO8T_EVENT_FD"
+
+
+class EventSink:
+    """Where a stage's events go."""
+
+    def __init__(self) -> None:
+        handle = os.environ.pop(_PIPE_VARIABLE, "")
+        self._pipe: TextIO | None = None
+        if handle:
+            os.set_inheritable(int(handle), False)  # or a grandchild would keep the pipe open
+            self._pipe = os.fdopen(int(handle), "w", buffering=1, encoding="utf-8")
+
+    def log(self, level: str, message: str) -> None:
+        """A log line."""
+        if self._pipe:
+            self._send({"type": "log", "level": level, "message": message})
+        else:
+            print(f"{level.lower():7} {message}", file=sys.stderr, flush=True)
+
+    def progress(self, state: str, done: int, total: int, message: str) -> None:
+        """How far the stage is."""
+        if self._pipe:
+            self._send({"type": "progress", "state": state, "done": done, "total": total, "message": message})
+        else:
+            count = f"{done}/{total} " if total else ""
+            print(f"{state:7} {count}{message}", file=sys.stderr, flush=True)
+
+    def _send(self, event: dict[str, Any]) -> None:
+        assert self._pipe is not None
+        try:
+            self._pipe.write(json.dumps(event, ensure_ascii=False) + "\n")
+        except BrokenPipeError:
+            self._pipe = None  # whoever listened is gone; the signal of its end is on its way
+
+
+def pipe_variables(handle: int) -> dict[str, str]:
+    """Environment that tells a child the file descriptor to write events to."""
+    return {_PIPE_VARIABLE: str(handle)}

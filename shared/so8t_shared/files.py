@@ -1,0 +1,145 @@
+"""Writing files so that a crash leaves the old or the new content, never a half.
+
+`write_atomically` puts a temporary file beside the target, flushes it to the disk, renames it and
+flushes the folder. It does not protect against a disk that lies about flushing.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from so8t_shared.errors import StorageError
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def storage_errors(where: Path | str) -> Iterator[None]:
+    """Turn a full, read-only or forbidden disk into a StorageError that names `where`."""
+    try:
+        yield
+    except OSError as error:
+        mapped = as_storage_error(error, where)
+        if mapped is None:
+            raise
+        raise mapped from error
+
+
+def as_storage_error(error: OSError, where: Path | str) -> StorageError | None:
+    """The StorageError that `error` means, or None when it means something else."""
+    place = str(error.filename or where)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StorageError(
+            "The disk is full.",
+            where=place,
+            remedy="free some space and run the same command again; nothing is lost",
+        )
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return StorageError(
+            "The folder cannot be written.",
+            where=place,
+            remedy="make it writable for this user, or choose another",
+        )
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return StorageError(
+            "A file stands where a folder is needed.",
+            where=place,
+            remedy="move that file away, or choose another folder",
+        )
+    return None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` in one step.
+
+    Raises:
+        StorageError: the disk is full, read-only or not ours.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = write_temporary(path.parent, data)
+        try:
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_temporary(folder: Path, data: bytes) -> Path:
+    """A new file in `folder` that holds `data`, flushed to the disk; removed again if that fails."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".tmp-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, so that a rename survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` hold the bytes of `source`: a hard link where possible, else a copy."""
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
+                raise
+            shutil.copyfile(source, target)
+
+
+def sha256_file(path: Path) -> str:
+    """sha256 of a file's bytes, in hex."""
+    sha = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            sha.update(chunk)
+    return sha.hexdigest()
+
+
+def files_below(folder: Path) -> list[str]:
+    """Relative POSIX paths of all regular files below `folder`, sorted; links are refused.
+
+    Raises:
+        StorageError: a symbolic link or a special file lies there.
+    """
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            raise StorageError(
+                "Only plain files can be stored.",
+                where=str(path),
+                remedy="replace the link by the file it points to",
+            )
+        if path.is_file():
+            found.append(path.relative_to(folder).as_posix())
+    return found
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder and all in it, also where files are read-only; absent is fine."""
+    if folder.exists():
+        shutil.rmtree(folder)

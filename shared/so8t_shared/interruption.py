@@ -1,0 +1,68 @@
+"""Stopping on a signal: the stage is asked, and ends at its next safe point."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from so8t_shared.errors import Interrupted
+
+_PARENT_VARIABLE = "SO8T_PARENT_PID"
+_PR_SET_PDEATHSIG = 1
+
+
+class StopSignal:
+    """Set by SIGTERM or SIGINT; a second signal ends the process at once."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._event.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep, but wake up when asked to stop; True when asked."""
+        return self._event.wait(timeout_s)
+
+    def install(self) -> None:
+        """Handle SIGTERM and SIGINT; only the main thread may do that."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def check(self, also: Callable[[], bool] = lambda: False) -> None:
+        """Raise when asked to stop.
+
+        Raises:
+            Interrupted: a signal came (or `also` says so).
+        """
+        if self.is_set or also():
+            raise Interrupted(
+                "Stopped by a signal; the work so far is kept.", remedy="run the same command again to go on"
+            )
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._event.is_set():
+            os._exit(128 + number)
+        self._event.set()
+
+
+def parent_variables() -> dict[str, str]:
+    """Environment by which a child knows whose end ends it too."""
+    return {_PARENT_VARIABLE: str(os.getpid())}
+
+
+def end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the starting process dies, also by SIGKILL (Linux only)."""
+    parent = os.environ.pop(_PARENT_VARIABLE, "")
+    if not parent or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):  # it died before the kernel was asked
+        os.kill(os.getpid(), signal.SIGTERM)

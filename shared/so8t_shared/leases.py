@@ -1,0 +1,158 @@
+"""A lease on a fingerprint: of all processes that want to compute it, exactly one does.
+
+The lease is one object, taken and renewed by compare-and-put. Its holder renews it from a thread.
+Nobody compares clocks: a waiter takes a lease over after seeing it unchanged for its whole time to
+live, measured by the waiter's own monotonic clock, or at once when its holder was a process of
+this host that is no longer alive. A holder that could not renew for that time counts itself out.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+from so8t_shared.errors import LeaseLost, ServerError, StorageError
+from so8t_shared.host import host_name, now, process_domain, process_start
+from so8t_shared.schema import Document
+from so8t_shared.store.base import ArtifactStore
+
+TTL_S = 30.0
+"""Seconds without a renewal after which others may take a lease over."""
+
+
+_CLOCK_STEP_S = 5.0
+"""A set clock moves every process's start by as much; a reused process number differs by more."""
+
+
+class LeaseRecord(Document):
+    """Who holds a lease."""
+
+    owner: str
+    host: str
+    domain: str
+    pid: int
+    started: float | None
+    heartbeat: str
+    ttl_s: float
+    released: bool = False
+
+    def holder_is_dead(self) -> bool:
+        """Whether the holder was a process of this host that is certainly gone."""
+        if self.domain != process_domain() or self.started is None:
+            return False
+        started = process_start(self.pid)
+        return started is None or abs(started - self.started) > _CLOCK_STEP_S
+
+
+class Lease:
+    """A held lease; `stop` it when done."""
+
+    def __init__(self, store: ArtifactStore, key: str, owner: str, etag: str, ttl_s: float) -> None:
+        self._store = store
+        self._key = key
+        self._owner = owner
+        self._etag = etag
+        self._ttl_s = ttl_s
+        self._renewed = time.monotonic()
+        self._guard = threading.Lock()
+        self._ended = threading.Event()
+        self._lost = threading.Event()
+        self._thread = threading.Thread(target=self._heartbeat, name="lease", daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process may have taken over."""
+        return self._lost.is_set() or time.monotonic() - self._renewed > self._ttl_s
+
+    def confirm(self) -> None:
+        """Renew now, as the last thing before a commit.
+
+        Raises:
+            LeaseLost: another process holds the lease, or the store did not answer in time.
+        """
+        if not self.lost:
+            self._renew()
+        if self.lost:
+            raise LeaseLost(
+                "Another process took this stage over, so its result is not committed here.",
+                where=self._key,
+                remedy="nothing: the other process finishes the stage",
+            )
+
+    def stop(self) -> None:
+        """Give the lease back, so that the next process need not wait."""
+        self._ended.set()
+        self._thread.join()
+        if not self.lost:
+            self._renew(released=True)
+
+    def _heartbeat(self) -> None:
+        while not self._ended.wait(self._ttl_s / 3):
+            try:
+                self._renew()
+            except (ServerError, StorageError):
+                continue  # tried again until the time to live is over, then `lost` says so
+            if self.lost:
+                return
+
+    def _renew(self, *, released: bool = False) -> None:
+        with self._guard:
+            data = _record(self._owner, self._ttl_s, released=released).to_bytes()
+            began = time.monotonic()
+            etag = self._store.compare_and_put(self._key, data, self._etag)
+            if etag is None:
+                self._lost.set()
+            else:
+                self._etag, self._renewed = etag, began
+
+
+def acquire(
+    store: ArtifactStore,
+    key: str,
+    *,
+    ttl_s: float = TTL_S,
+    poll_s: float = 0.5,
+    give_up: Callable[[], bool] = lambda: False,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> Lease | None:
+    """Take the lease, waiting for a living holder to end.
+
+    `give_up` is asked between tries; when it says True (the artifact is committed, the user wants
+    to stop) the answer is None. `on_wait` is told who holds the lease.
+    """
+    owner = uuid.uuid4().hex
+    seen_etag, seen_since = "", time.monotonic()
+    while not give_up():
+        etag = store.put_if_absent(key, _record(owner, ttl_s).to_bytes())
+        if etag is None and (current := store.read_versioned(key)) is not None:
+            data, current_etag = current
+            holder = LeaseRecord.from_bytes(data, key)
+            if current_etag != seen_etag:
+                seen_etag, seen_since = current_etag, time.monotonic()
+            silent_s = time.monotonic() - seen_since
+            if holder.released or holder.holder_is_dead() or silent_s > holder.ttl_s:
+                etag = store.compare_and_put(key, _record(owner, ttl_s).to_bytes(), current_etag)
+            else:
+                on_wait(f"{holder.host}, process {holder.pid}")
+        if etag is not None:
+            return Lease(store, key, owner, etag, ttl_s)
+        time.sleep(poll_s)
+    return None
+
+
+def _record(owner: str, ttl_s: float, *, released: bool = False) -> LeaseRecord:
+    pid = os.getpid()
+    return LeaseRecord(
+        owner=owner,
+        host=host_name(),
+        domain=process_domain(),
+        pid=pid,
+        started=process_start(pid),
+        heartbeat=now(),
+        ttl_s=ttl_s,
+        released=released,
+    )

@@ -1,0 +1,160 @@
+"""Manifests: the list of an artifact's files, written last, so that its presence is the commit.
+
+Readers refuse an artifact without a manifest, and check every file against it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from so8t_shared.canonical import digest
+from so8t_shared.digests import DigestCache
+from so8t_shared.errors import IntegrityError
+from so8t_shared.files import files_below, sha256_file, storage_errors
+from so8t_shared.schema import Document
+from so8t_shared.store.base import ArtifactStore, check_key
+
+
+class FileEntry(BaseModel):
+    """One file of an artifact."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str
+    size_bytes: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class Manifest(Document):
+    """What a committed artifact or checkpoint consists of."""
+
+    files: tuple[FileEntry, ...]
+    key: dict[str, Any] = Field(
+        default_factory=dict, description="Parts of the fingerprint, for `plan` to compare."
+    )
+    created: str = Field("", description="UTC, ISO 8601.")
+    host: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    def content_digest(self, prefixes: tuple[str, ...] = ("",)) -> str:
+        """Digest of the paths and bytes of the files whose path starts with one of `prefixes`."""
+        return digest([[f.path, f.sha256] for f in self.files if f.path.startswith(prefixes)])
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum of all files."""
+        return sum(f.size_bytes for f in self.files)
+
+
+class FileSet:
+    """Files below one key, complete only with their manifest."""
+
+    def __init__(self, store: ArtifactStore, prefix: str) -> None:
+        self.store = store
+        self.prefix = prefix
+        self._digests = DigestCache(store.local_root / "digests.sqlite")
+
+    @property
+    def manifest_key(self) -> str:
+        """Key of the manifest."""
+        return f"{self.prefix}/manifest.json"
+
+    def file_key(self, path: str) -> str:
+        """Key of one file."""
+        return check_key(f"{self.prefix}/files/{path}")
+
+    def manifest(self) -> Manifest | None:
+        """The manifest, or None when nothing complete is here.
+
+        Raises:
+            IntegrityError: it is damaged or of a newer format.
+        """
+        data = self.store.get_bytes(self.manifest_key)
+        return None if data is None else Manifest.from_bytes(data, self.manifest_key)
+
+    def upload(self, folder: Path) -> tuple[FileEntry, ...]:
+        """Move all files of `folder` into the store; returns what a manifest says of them."""
+        entries = []
+        for name in files_below(folder):
+            source = folder / name
+            size, sha256 = source.stat().st_size, sha256_file(source)
+            self.store.put_file(self.file_key(name), source, move=True)
+            stored = self.store.local_path(self.file_key(name))
+            if stored is not None:
+                self._digests.remember(stored, sha256)
+            entries.append(FileEntry(path=name, size_bytes=size, sha256=sha256))
+        return tuple(entries)
+
+    def faults(self, manifest: Manifest) -> list[str]:
+        """Every file that is missing or differs from the manifest, as a sentence each."""
+        found = []
+        for entry in manifest.files:
+            key = self.file_key(entry.path)
+            stat = self.store.stat(key)
+            if stat is None:
+                found.append(f"{entry.path} is missing")
+            elif stat.size_bytes != entry.size_bytes:
+                found.append(
+                    f"{entry.path} has {stat.size_bytes} bytes, the manifest says {entry.size_bytes}"
+                )
+            else:
+                path = self.store.local_path(key)
+                if path is not None and self._digests.sha256(path) != entry.sha256:
+                    found.append(f"{entry.path} has other bytes than the manifest says")
+        return found
+
+    def materialise(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
+        """A local folder with the verified files, to be read only.
+
+        A store on this host gives its own folder; from another one the files are downloaded.
+
+        Raises:
+            IntegrityError: a file is missing or altered.
+        """
+        wanted = [f for f in manifest.files if f.path.startswith(prefixes)]
+        direct = [self.store.local_path(self.file_key(f.path)) for f in wanted]
+        if wanted and all(path is not None for path in direct):
+            self._check(manifest.model_copy(update={"files": tuple(wanted)}))
+            first = direct[0]
+            assert first is not None
+            return first.parents[wanted[0].path.count("/")]
+        target = self.store.local_root / "downloads" / digest([self.prefix, manifest.content_digest()])[:16]
+        for entry in wanted:
+            self._download(entry, target / entry.path)
+        return target
+
+    def _check(self, manifest: Manifest) -> None:
+        if faults := self.faults(manifest):
+            raise IntegrityError(
+                f"A stored artifact is damaged: {'; '.join(faults)}.",
+                where=f"{self.store.location}, {self.prefix}",
+                remedy="run again: the stage that made it notices and makes it anew",
+            )
+
+    def _download(self, entry: FileEntry, target: Path) -> None:
+        if target.is_file() and self._digests.sha256(target) == entry.sha256:
+            return
+        with storage_errors(target):
+            target.unlink(missing_ok=True)
+            found = self.store.get_file(self.file_key(entry.path), target)
+        if not found or sha256_file(target) != entry.sha256:
+            target.unlink(missing_ok=True)
+            raise IntegrityError(
+                f"A stored artifact is damaged: {entry.path} {'has other bytes' if found else 'is missing'}.",
+                where=f"{self.store.location}, {self.prefix}",
+                remedy="run again: the stage that made it notices and makes it anew",
+            )
+
+    def delete(self) -> None:
+        """Remove the manifest first, so that no reader trusts the rest, then everything else."""
+        self.store.delete(self.manifest_key)
+        for key in list(self.store.list(self.prefix)):
+            self.store.delete(key)
+
+
+def read_json(folder: Path, name: str) -> Any:
+    """A JSON file of an artifact that was already verified."""
+    return json.loads((folder / name).read_text(encoding="utf-8"))

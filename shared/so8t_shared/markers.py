@@ -1,0 +1,142 @@
+"""Markers: how stages that may run on different hosts learn of each other within a session."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+from so8t_shared.errors import IntegrityError, So8tError
+from so8t_shared.host import host_name, now
+from so8t_shared.schema import Document
+from so8t_shared.store.base import ArtifactStore
+
+D = TypeVar("D", bound=Document)
+
+
+class Completed(Document):
+    """completed.json: the stage's artifact is committed."""
+
+    stage: str
+    fingerprint: str
+    content_digest: str
+    reused: bool
+    started: str
+    finished: str
+    host: str
+
+
+class Failed(Document):
+    """failed.json: why the last attempt ended without a result."""
+
+    stage: str
+    kind: str
+    what: str
+    where: str
+    remedy: str
+    exit_code: int
+    retryable: bool
+    attempt: int
+    time: str
+    host: str
+
+
+class ProgressRecord(Document):
+    """progress.json: what a person would like to see live."""
+
+    stage: str
+    state: Literal["waiting", "running", "done", "failed", "interrupted"]
+    done: int
+    total: int
+    message: str
+    started: str
+    time: str
+    host: str
+    pid: int
+
+
+class StageMarkers:
+    """The markers of one stage in one session."""
+
+    def __init__(self, store: ArtifactStore, session_id: str, stage: str) -> None:
+        self._store = store
+        self._stage = stage
+        self.prefix = f"sessions/{session_id}/{stage}"
+
+    def completed(self) -> Completed | None:
+        """The completed marker; a damaged one counts as none, because the artifact decides."""
+        return self._read("completed.json", Completed)
+
+    def failed(self) -> Failed | None:
+        """The failed marker."""
+        return self._read("failed.json", Failed)
+
+    def progress(self) -> ProgressRecord | None:
+        """The last progress written."""
+        return self._read("progress.json", ProgressRecord)
+
+    def failed_etag(self) -> str | None:
+        """Changes when another failure is written."""
+        stat = self._store.stat(f"{self.prefix}/failed.json")
+        return stat.etag if stat else None
+
+    def complete(self, fingerprint: str, content_digest: str, *, reused: bool, started: str) -> bool:
+        """Write completed.json unless it already says the same; True when it was written."""
+        current = self.completed()
+        if current and (current.fingerprint, current.content_digest) == (fingerprint, content_digest):
+            self.clear_failure()
+            return False
+        marker = Completed(
+            stage=self._stage,
+            fingerprint=fingerprint,
+            content_digest=content_digest,
+            reused=reused,
+            started=started,
+            finished=now(),
+            host=host_name(),
+        )
+        self._store.put_bytes(f"{self.prefix}/completed.json", marker.to_bytes())
+        self.clear_failure()
+        return True
+
+    def fail(self, error: BaseException) -> Failed:
+        """Write failed.json for an error; completed.json of an earlier run is taken away."""
+        known = error if isinstance(error, So8tError) else None
+        last = self.failed()
+        marker = Failed(
+            stage=self._stage,
+            kind=type(error).__name__,
+            what=known.what if known else f"{type(error).__name__}: {error}",
+            where=known.where if known else "",
+            remedy=known.remedy if known else f"see 'so8t-ab logs {self._stage}', or run again with --debug",
+            exit_code=known.exit_code if known else 1,
+            retryable=known.retryable if known else False,
+            attempt=last.attempt + 1 if last else 1,
+            time=now(),
+            host=host_name(),
+        )
+        self._store.delete(f"{self.prefix}/completed.json")
+        self._store.put_bytes(f"{self.prefix}/failed.json", marker.to_bytes())
+        return marker
+
+    def clear_failure(self) -> None:
+        """Forget the last failure, because a new attempt begins or has succeeded."""
+        self._store.delete(f"{self.prefix}/failed.json")
+
+    def clear_completed(self) -> None:
+        """Take back a marker that speaks of another fingerprint, so that nobody follows it."""
+        self._store.delete(f"{self.prefix}/completed.json")
+
+    def write_progress(self, record: ProgressRecord) -> None:
+        """Write progress.json."""
+        self._store.put_bytes(f"{self.prefix}/progress.json", record.to_bytes())
+
+    def _read(self, name: str, kind: type[D]) -> D | None:
+        key = f"{self.prefix}/{name}"
+        data = self._store.get_bytes(key)
+        if data is None:
+            return None
+        try:
+            return kind.from_bytes(data, key)
+        except IntegrityError as error:
+            if "newer than this program" in error.what:
+                raise
+            return None

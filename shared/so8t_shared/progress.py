@@ -1,0 +1,65 @@
+"""Progress of a stage: cheap to report at every step, written out a few times a minute."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Literal
+
+from so8t_shared.errors import ServerError
+from so8t_shared.events import EventSink
+from so8t_shared.host import host_name, now
+from so8t_shared.markers import ProgressRecord, StageMarkers
+
+State = Literal["waiting", "running", "done", "failed", "interrupted"]
+
+_PIPE_EVERY_S = 0.2
+_STORE_EVERY_S = 2.0
+
+
+class ProgressReporter:
+    """Sends progress to the event sink and to progress.json, each at its own pace."""
+
+    def __init__(self, markers: StageMarkers, sink: EventSink, stage: str) -> None:
+        self._markers = markers
+        self._sink = sink
+        self._stage = stage
+        self._started = now()
+        self._sent = self._stored = 0.0
+        self._last = (0, 0, "")
+
+    def update(self, done: int, total: int, message: str = "") -> None:
+        """Note that `done` of `total` steps are done; the last step is always written."""
+        self._last = (done, total, message)
+        moment, final = time.monotonic(), total > 0 and done >= total
+        if final or moment - self._sent >= _PIPE_EVERY_S:
+            self._sent = moment
+            self._sink.progress("running", done, total, message)
+        if final or moment - self._stored >= _STORE_EVERY_S:
+            self._stored = moment
+            self._store("running")
+
+    def state(self, state: State, message: str = "") -> None:
+        """Note a change of state at once."""
+        done, total, last = self._last
+        self._last = (done, total, message or last)
+        self._sink.progress(state, done, total, message or last)
+        self._store(state)
+
+    def _store(self, state: State) -> None:
+        done, total, message = self._last
+        record = ProgressRecord(
+            stage=self._stage,
+            state=state,
+            done=done,
+            total=total,
+            message=message,
+            started=self._started,
+            time=now(),
+            host=host_name(),
+            pid=os.getpid(),
+        )
+        try:
+            self._markers.write_progress(record)
+        except ServerError:
+            return  # a picture of the work must not end the work; the commit is what counts

@@ -1,0 +1,74 @@
+"""The table and the sentence with which a run ends, for a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from so8t_shared import formatting as fmt
+from so8t_shared.results import AbTestResults, Comparison, EvaluationResult, Speed, Verdict
+
+VERDICT_STYLE: dict[Verdict, tuple[str, str]] = {
+    "b_better": ("B better", "bold green"),
+    "a_better": ("A better", "bold red"),
+    "no_difference": ("no difference", "yellow"),
+    "identical": ("identical", "yellow"),
+}
+"""Words of a verdict in a table, and its colour in a terminal."""
+
+_COLUMNS = ("GGUF", "scoring", "A right", "B right", "B - A, points", "p", "p50 A / B", "verdict")
+_LEFT = {"GGUF", "scoring", "verdict"}
+_MAY_WRAP = {"B - A, points", "p50 A / B"}
+
+
+def result_table(results: AbTestResults) -> Table:
+    """One row a comparison of B with A; the headline's row is bold, the control comes last.
+
+    Fits 80 columns: the two widest columns break into two lines there.
+    """
+    evaluation = results.evaluation
+    table = Table(
+        title=Text(f"A: {results.model_a}    B: {results.model_b}"),
+        caption=Text(
+            f"{evaluation.headline.n:,} rows; {100 * evaluation.confidence:g} % intervals;"
+            " exact McNemar p, Holm-adjusted"
+        ),
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=name not in _MAY_WRAP)
+    for comparison in evaluation.comparisons:
+        bold = "bold" if comparison == evaluation.headline else ""
+        table.add_row(*_row(comparison, evaluation), style=bold)
+    if evaluation.control is not None:
+        table.add_section()
+        table.add_row(*_row(evaluation.control, evaluation, control=True), style="dim")
+    return table
+
+
+def summary_line(results: AbTestResults) -> Text:
+    """The one-sentence answer, coloured by its verdict; as `Text`, so that no bracket in it is markup."""
+    return Text(results.summary, style=VERDICT_STYLE[results.evaluation.headline.verdict][1])
+
+
+def _row(comparison: Comparison, evaluation: EvaluationResult, *, control: bool = False) -> list[str | Text]:
+    words, style = VERDICT_STYLE[comparison.verdict]
+    adjusted = comparison.mcnemar_p if comparison.mcnemar_p_holm is None else comparison.mcnemar_p_holm
+    return [
+        comparison.quantization,
+        "A/A control" if control else comparison.scoring,
+        fmt.percent(comparison.accuracy_a, comparison.n),
+        fmt.percent(comparison.accuracy_b, comparison.n),
+        fmt.points_interval(comparison.accuracy_difference),
+        fmt.p_value(adjusted, 1 - evaluation.confidence),
+        "" if control else _latency(evaluation.speed, comparison),
+        Text(words, style="" if control else style),
+    ]
+
+
+def _latency(speed: list[Speed], comparison: Comparison) -> str:
+    found = {s.model: s.latency_ms_p50 for s in speed if s.quantization == comparison.quantization}
+    return f"{fmt.milliseconds(found.get('a'))} / {fmt.milliseconds(found.get('b'))}"

@@ -1,0 +1,229 @@
+"""Running one stage: wait, decide, take the lease, work, commit, mark.
+
+Every service uses this; its own code is only the function that fills the output folder. The order
+of the steps is the contract: the manifest is written last, markers only speak of committed
+artifacts, and a process without the lease commits nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.checkpoints import Checkpoints
+from so8t_shared.digests import DigestCache
+from so8t_shared.errors import StorageError
+from so8t_shared.events import EventSink
+from so8t_shared.export import export_outputs
+from so8t_shared.files import as_storage_error, remove_tree, storage_errors
+from so8t_shared.fingerprints import fingerprint, stage_key
+from so8t_shared.host import now
+from so8t_shared.interruption import StopSignal
+from so8t_shared.leases import Lease, acquire
+from so8t_shared.logs import stage_log
+from so8t_shared.manifests import Manifest
+from so8t_shared.markers import StageMarkers
+from so8t_shared.progress import ProgressReporter
+from so8t_shared.sessions import Session
+from so8t_shared.stage import StageContext, StageFunction
+from so8t_shared.stages import Stage
+from so8t_shared.store.base import ArtifactStore
+from so8t_shared.waiting import Upstream, upstream_changed, wait_for_upstreams
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended well."""
+
+    fingerprint: str
+    manifest: Manifest
+    reused: bool
+
+
+class StageRun:
+    """One attempt at one stage in one session."""
+
+    def __init__(
+        self, stage: Stage, session: Session, store: ArtifactStore, *, sink: EventSink, stop: StopSignal
+    ) -> None:
+        self.stage = stage
+        self.session = session
+        self.store = store
+        self.stop = stop
+        self.sink = sink
+        self.markers = StageMarkers(store, session.session_id, stage.name)
+        self.reporter = ProgressReporter(self.markers, sink, stage.name)
+        self._digests = DigestCache(store.local_root / "digests.sqlite")
+        self._started = now()
+
+    def run(self, load: Callable[[], StageFunction], *, patience_s: float = 0.0) -> Outcome:
+        """Do the stage, or reuse what is committed; `load` imports its function only when needed.
+
+        Raises:
+            So8tError: any of its kinds; a marker for the others is written by `record_failure`.
+        """
+        self.markers.clear_failure()
+        while True:
+            upstream = wait_for_upstreams(
+                self.store,
+                self.session.session_id,
+                self.stage,
+                patience_s=patience_s,
+                stop=self.stop,
+                reporter=self.reporter,
+            )
+            outcome = self._reuse(upstream) or self._compute(upstream, load)
+            if not upstream_changed(self.store, self.session.session_id, upstream):
+                return outcome
+
+    def reuse_only(self) -> Outcome | None:
+        """The outcome if the stages before are complete and this one's artifact is committed."""
+        upstream = wait_for_upstreams(
+            self.store,
+            self.session.session_id,
+            self.stage,
+            patience_s=0.0,
+            stop=self.stop,
+            reporter=self.reporter,
+        )
+        return self._reuse(upstream)
+
+    def record_failure(self, error: BaseException) -> None:
+        """Leave failed.json for the stages that wait for this one."""
+        self.markers.fail(error)
+
+    def _key(self, upstream: Upstream) -> dict[str, Any]:
+        manifests = {name: manifest for name, (_, manifest) in upstream.items()}
+        return stage_key(self.stage, self.session.config, manifests, self._digests)
+
+    def _reuse(self, upstream: Upstream) -> Outcome | None:
+        artifact = Artifact(self.store, self.stage.name, fingerprint(self._key(upstream)))
+        manifest, damage = artifact.reusable()
+        if damage:
+            self.sink.log(
+                "WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}"
+            )
+        if manifest is None:
+            marker = self.markers.completed()
+            if marker is not None:
+                self.markers.clear_completed()
+            return None
+        return self._finish(artifact, manifest, reused=True)
+
+    def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome:
+        key = self._key(upstream)
+        artifact = Artifact(self.store, self.stage.name, fingerprint(key))
+        committed: list[Manifest] = []
+
+        def give_up() -> bool:
+            if (manifest := artifact.inspect()[0]) is not None:
+                committed.append(manifest)
+            return bool(committed) or self.stop.is_set
+
+        lease = acquire(
+            self.store,
+            artifact.lease_key,
+            give_up=give_up,
+            on_wait=lambda holder: self.reporter.state("waiting", f"computed by {holder}"),
+        )
+        if lease is None:
+            self.stop.check()
+            return self._finish(artifact, committed[-1], reused=True)
+        try:
+            if (manifest := artifact.inspect()[0]) is not None:  # committed just before we got the lease
+                return self._finish(artifact, manifest, reused=True)
+            manifest = self._work(artifact, key, upstream, lease, load)
+        finally:
+            lease.stop()
+        artifact.drop_work()
+        return self._finish(artifact, manifest, reused=False)
+
+    def _work(
+        self,
+        artifact: Artifact,
+        key: dict[str, Any],
+        upstream: Upstream,
+        lease: Lease,
+        load: Callable[[], StageFunction],
+    ) -> Manifest:
+        self.reporter.state("running", "starting")
+        log_key = f"{self.markers.prefix}/log.jsonl"
+        with (
+            stage_log(self.store, log_key, self.stage.name, self.sink) as log,
+            _scratch(self.store, artifact) as scratch,
+            _disk_errors(scratch),
+        ):
+            context = StageContext(
+                config=self.session.config,
+                session_id=self.session.session_id,
+                stage=self.stage,
+                fingerprint=artifact.fingerprint,
+                output_dir=scratch / "output",
+                scratch_dir=scratch / "scratch",
+                log=log,
+                checkpoints=Checkpoints(artifact),
+                artifact=artifact,
+                lease=lease,
+                stop=self.stop,
+                reporter=self.reporter,
+                upstream=upstream,
+            )
+            try:
+                load()(context)
+                context.check_interrupted()
+                return artifact.commit(context.output_dir, key, lease)
+            except BaseException as error:
+                log.debug("The attempt ended: %s", error, exc_info=True)
+                raise
+
+    def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
+        self.markers.complete(
+            artifact.fingerprint, manifest.content_digest(), reused=reused, started=self._started
+        )
+        export_outputs(artifact, manifest, self.session)
+        if not reused:
+            self.reporter.state("done")
+        return Outcome(artifact.fingerprint, manifest, reused)
+
+
+@contextmanager
+def _scratch(store: ArtifactStore, artifact: Artifact) -> Iterator[Path]:
+    """A fresh folder on the store's own disk where possible; leftovers of killed attempts are removed."""
+    parent = store.local_root / "scratch"
+    stem = f"{artifact.stage}-{artifact.fingerprint[:16]}-"
+    with storage_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        for leftover in parent.glob(f"{stem}*"):
+            remove_tree(leftover)
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=stem))
+        for name in ("output", "scratch"):
+            (folder / name).mkdir()
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+@contextmanager
+def _disk_errors(scratch: Path) -> Iterator[None]:
+    """Libraries report a full disk in their own types; give all of them one message."""
+    try:
+        yield
+    except OSError as error:
+        mapped = as_storage_error(error, scratch)
+        if mapped is None:
+            raise
+        raise mapped from error
+    except Exception as error:
+        if "No space left on device" in str(error) or "os error 28" in str(error):
+            raise StorageError(
+                "The disk is full.",
+                where=str(scratch),
+                remedy="free some space and run the same command again",
+            ) from error
+        raise

@@ -1,0 +1,118 @@
+"""Entry point of every service: `python -m so8t_<service> STAGE`, the same in a container and here."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from so8t_shared.config.load import load_config
+from so8t_shared.errors import Interrupted, So8tError
+from so8t_shared.events import EventSink
+from so8t_shared.interruption import StopSignal, end_with_parent
+from so8t_shared.runner import StageRun
+from so8t_shared.sessions import Session, load_session, open_session
+from so8t_shared.stage import StageFunction
+from so8t_shared.stages import stage_named
+from so8t_shared.store.base import ArtifactStore
+from so8t_shared.store.open import open_store
+
+
+def service_main(functions: dict[str, str], argv: Sequence[str] | None = None) -> int:
+    """Run one of a service's stages and return its exit code.
+
+    `functions` maps a stage's name to 'module:function'; the module is imported only once the
+    stages before it are complete, so that a waiting container costs nothing.
+    """
+    end_with_parent()
+    arguments = _parser(sorted(functions)).parse_args(argv)
+    sink, stop = EventSink(), StopSignal()
+    stop.install()
+    try:
+        store, session = _open(arguments)
+    except So8tError as error:
+        return _report(error, debug=arguments.debug)
+    run = StageRun(stage_named(arguments.stage), session, store, sink=sink, stop=stop)
+    try:
+        run.run(_loader(functions[arguments.stage]), patience_s=arguments.wait_s)
+    except Interrupted as error:
+        run.reporter.state("interrupted")
+        return _report(error, debug=arguments.debug)
+    except So8tError as error:
+        return _fail(run, error, debug=arguments.debug)
+    except Exception as error:  # noqa: BLE001 - the last line: everything else is a defect and says so
+        return _fail(run, error, debug=arguments.debug)
+    return 0
+
+
+def _fail(run: StageRun, error: Exception, *, debug: bool) -> int:
+    try:
+        run.record_failure(error)
+        run.reporter.state("failed")
+    except So8tError as second:  # the store itself may be what failed
+        _report(second, debug=debug)
+    return _report(error, debug=debug)
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, So8tError):
+        print("\n".join(error.lines()), file=sys.stderr, flush=True)
+        return error.exit_code
+    print(
+        f"Unexpected {type(error).__name__}: {error}\n  to do: run again with --debug",
+        file=sys.stderr,
+        flush=True,
+    )
+    return 1
+
+
+def _open(arguments: argparse.Namespace) -> tuple[ArtifactStore, Session]:
+    config = load_config(arguments.config, arguments.set)
+    store = open_store(config)
+    if not arguments.session:
+        return store, open_session(store, config)
+    recorded = load_session(store, arguments.session)
+    return store, Session(recorded.session_id, config, recorded.created)
+
+
+def _loader(target: str) -> Callable[[], StageFunction]:
+    def load() -> StageFunction:
+        module, name = target.split(":")
+        function: StageFunction = getattr(importlib.import_module(module), name)
+        return function
+
+    return load
+
+
+def _parser(stages: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Run one stage of the SO8T-AB pipeline.")
+    only = {"nargs": "?", "default": stages[0]} if len(stages) == 1 else {}
+    parser.add_argument("stage", choices=stages, help="the stage to run", **only)  # type: ignore[arg-type]
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=os.environ.get("SO8T_CONFIG"),
+        required="SO8T_CONFIG" not in os.environ,
+        help="configuration file (or SO8T_CONFIG)",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one key, dotted"
+    )
+    parser.add_argument(
+        "--session", default=os.environ.get("SO8T_SESSION", ""), help="session (or SO8T_SESSION)"
+    )
+    parser.add_argument(
+        "--wait-s",
+        type=float,
+        default=float(os.environ.get("SO8T_WAIT_S", "0")),
+        help="seconds to wait for the stages before this one (or SO8T_WAIT_S)",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser

@@ -1,0 +1,158 @@
+"""Sessions: one per configuration, agreed on by all processes without talking to each other.
+
+The first process that opens a configuration writes sessions/by-config/<digest>.json by
+put-if-absent; all others, on any host, read the winner. So running again resumes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from so8t_shared.canonical import digest
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError, InputError, IntegrityError
+from so8t_shared.host import host_name, now, versions
+from so8t_shared.schema import Document
+from so8t_shared.store.base import ArtifactStore
+
+_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "device")
+"""Keys that say where things lie on one host, not what is computed."""
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class SessionRecord(Document):
+    """session.json."""
+
+    session_id: str
+    config: dict[str, Any]
+    config_digest: str
+    created: str
+    host: str
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class SessionPointer(Document):
+    """by-config/<digest>.json."""
+
+    session_id: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session and its configuration."""
+
+    session_id: str
+    config: Config
+    created: str
+
+
+def config_digest(config: Config) -> str:
+    """Digest of all that decides results; places on one host's disk are left out."""
+    whole = config.model_dump(mode="json")
+    return digest({key: value for key, value in whole.items() if key not in _PLACE_KEYS})
+
+
+def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> Session:
+    """The session of this configuration, made if there is none; with `new`, a fresh one in any case."""
+    pointer_key = f"sessions/by-config/{config_digest(config)}.json"
+    current = store.read_versioned(pointer_key)
+    if current is not None and not new:
+        try:
+            pointer = SessionPointer.from_bytes(current[0], pointer_key)
+            return _existing(store, pointer.session_id, config)
+        except IntegrityError:
+            store.delete(pointer_key)  # damaged: opened anew, artifacts are still reused
+            current = None
+    session = _create(store, config)
+    pointer_bytes = SessionPointer(session_id=session.session_id).to_bytes()
+    if current is None:
+        won = store.put_if_absent(pointer_key, pointer_bytes)
+    else:
+        won = store.compare_and_put(pointer_key, pointer_bytes, current[1])
+    if won is None:
+        store.delete(_record_key(session.session_id))
+        return open_session(store, config)
+    return session
+
+
+def load_session(store: ArtifactStore, session_id: str) -> Session:
+    """The session of that name, with the configuration it was opened with.
+
+    Raises:
+        InputError: there is none.
+    """
+    record = read_record(store, session_id)
+    return Session(session_id, Config.model_validate(record.config), record.created)
+
+
+def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
+    """session.json of that name.
+
+    Raises:
+        InputError: there is none, or the name is not one.
+    """
+    data = store.get_bytes(_record_key(session_id)) if _SAFE_ID.fullmatch(session_id) else None
+    if data is None:
+        known = ", ".join(session_ids(store)[-5:]) or "none yet"
+        raise InputError(
+            f"There is no session {session_id!r}.", where=store.location, remedy=f"sessions here: {known}"
+        )
+    return SessionRecord.from_bytes(data, _record_key(session_id))
+
+
+def session_ids(store: ArtifactStore) -> list[str]:
+    """Names of all sessions, oldest first by creation."""
+    records = []
+    for key in store.list("sessions"):
+        parts = key.split("/")
+        if len(parts) == 3 and parts[2] == "session.json" and (data := store.get_bytes(key)) is not None:
+            try:
+                records.append((SessionRecord.from_bytes(data, key).created, parts[1]))
+            except IntegrityError:
+                continue
+    return [session_id for _, session_id in sorted(records)]
+
+
+def _existing(store: ArtifactStore, session_id: str, config: Config) -> Session:
+    key = _record_key(session_id)
+    data = store.get_bytes(key)
+    if data is None:
+        raise IntegrityError(f"Session {session_id} is missing.", where=key)
+    return Session(session_id, config, SessionRecord.from_bytes(data, key).created)
+
+
+def _create(store: ArtifactStore, config: Config) -> Session:
+    base = datetime.now().astimezone().strftime(config.session_id_format)
+    if not _SAFE_ID.fullmatch(base):
+        raise ConfigError(
+            f"The pattern gives {base!r}, which is no usable name.",
+            where=f"session_id_format = {config.session_id_format!r}",
+            remedy="use letters, digits, '.', '_', '-' and strftime codes, for example %Y%m%d_%H%M%S",
+        )
+    for attempt in range(1, 1000):
+        session_id = base if attempt == 1 else f"{base}_{attempt}"
+        record = SessionRecord(
+            session_id=session_id,
+            config=config.model_dump(mode="json"),
+            config_digest=config_digest(config),
+            created=now(),
+            host=host_name(),
+            versions=versions(),
+        )
+        if store.put_if_absent(_record_key(session_id), record.to_bytes()) is not None:
+            return Session(session_id, config, record.created)
+    raise ConfigError(
+        "A thousand sessions have the same name.",
+        where=f"session_id_format = {config.session_id_format!r}",
+        remedy="put the time into the pattern",
+    )
+
+
+def _record_key(session_id: str) -> str:
+    return f"sessions/{session_id}/session.json"

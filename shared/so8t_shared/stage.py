@@ -1,0 +1,76 @@
+"""What a stage's own work is given: its inputs, a place for outputs, checkpoints, progress."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.checkpoints import Checkpoints
+from so8t_shared.config.model import Config
+from so8t_shared.errors import LeaseLost
+from so8t_shared.interruption import StopSignal
+from so8t_shared.leases import Lease
+from so8t_shared.manifests import Manifest
+from so8t_shared.progress import ProgressReporter
+from so8t_shared.records import RecordCache
+from so8t_shared.stages import Stage
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """Everything a stage function may use; it gets nothing else and writes nowhere else."""
+
+    config: Config
+    session_id: str
+    stage: Stage
+    fingerprint: str
+    output_dir: Path
+    """Empty folder; all files in it are committed together when the function returns."""
+    scratch_dir: Path
+    """Private folder, removed afterwards."""
+    log: logging.Logger
+    checkpoints: Checkpoints
+    artifact: Artifact
+    lease: Lease
+    stop: StopSignal
+    reporter: ProgressReporter
+    upstream: dict[str, tuple[Artifact, Manifest]]
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the stage should save a checkpoint and end."""
+        return self.stop.is_set or self.lease.lost
+
+    def check_interrupted(self) -> None:
+        """End here if a signal came or the lease was lost; call at safe points.
+
+        Raises:
+            Interrupted: a signal came.
+            LeaseLost: another process took the stage over.
+        """
+        self.stop.check()
+        if self.lease.lost:
+            raise LeaseLost("Another process took this stage over.", where=self.artifact.lease_key)
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        """Report that `done` of `total` steps are done; cheap enough for every step."""
+        self.reporter.update(done, total, message)
+
+    def input_dir(self, stage: str) -> Path:
+        """Verified local folder with the files that this stage declares to read of `stage`.
+
+        Raises:
+            IntegrityError: a file is missing or altered.
+        """
+        artifact, manifest = self.upstream[stage]
+        return artifact.materialise(manifest, self.stage.needs[stage])
+
+    def cache(self, namespace: str) -> RecordCache:
+        """Small records that outlive the artifact."""
+        return RecordCache(self.artifact.store, namespace)
+
+
+StageFunction = Callable[[StageContext], None]

@@ -1,0 +1,193 @@
+"""The six stages: what each needs, which part of the configuration it reads, and its version.
+
+This is the one list of stages; the runner, `plan`, the command line and the docs are made from it.
+Raise a stage's `version` when its output changes for the same input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """A model folder outside the store."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """A data file or folder outside the store, or a Hub name."""
+
+    name: str
+    path: str
+
+
+ExternalInput = ModelInput | DataInput
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the pipeline."""
+
+    name: str
+    module: str
+    version: int
+    summary: str
+    reads: tuple[str, ...]
+    """Configuration keys, dotted, that decide the output."""
+    needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Upstream stage to the prefixes of those of its files that are read."""
+    inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
+    """Models and data outside the store; only their bytes count, not their place."""
+
+
+def _model_a(config: Config) -> list[ExternalInput]:
+    return [ModelInput("model_a", Path(config.model_a.base_model))]
+
+
+def _training_inputs(config: Config) -> list[ExternalInput]:
+    inputs: list[ExternalInput] = [ModelInput("model_b", Path(config.base_of_b.base_model))]
+    inputs += [DataInput(f"dataset.paths[{i}]", path) for i, path in enumerate(config.dataset.paths)]
+    if config.ab_test.test_data:
+        inputs.append(DataInput("ab_test.test_data", config.ab_test.test_data))
+    return inputs
+
+
+_TRAINING_KEYS = tuple(
+    f"training.{key}"
+    for key in (
+        *(
+            "use_qlora",
+            "use_full_finetuning",
+            "max_steps",
+            "epochs",
+            "batch_size",
+            "gradient_accumulation_steps",
+        ),
+        *(
+            "learning_rate",
+            "gate_learning_rate",
+            "lr_scheduler",
+            "warmup_ratio",
+            "weight_decay",
+            "max_grad_norm",
+        ),
+        *("max_length", "gradient_checkpointing", "dtype", "seed", "lora", "so8t", "pet"),
+    )
+)
+_DATASET_KEYS = tuple(
+    f"dataset.{key}"
+    for key in ("format", "source", "test_fraction", "split_seed", "near_duplicate_threshold", "policy")
+)
+_AB_TEST_KEYS = tuple(
+    f"ab_test.{key}"
+    for key in (
+        *("max_samples", "engine", "scoring", "max_new_tokens", "num_ctx", "seed"),
+        *("bootstrap_resamples", "confidence", "control", "gate"),
+    )
+)
+_GGUF_AND_CHAT = ("chat.json", "model_")
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "convert-a",
+        "so8t_converter",
+        1,
+        "model A to GGUF",
+        reads=("gguf.quantizations", "model_a.so8t"),
+        inputs=_model_a,
+    ),
+    Stage(
+        "train",
+        "so8t_trainer",
+        1,
+        "retrain with SO8T gates",
+        reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
+        inputs=_training_inputs,
+    ),
+    Stage(
+        "convert-b",
+        "so8t_converter",
+        1,
+        "model B to GGUF",
+        reads=("gguf.quantizations",),
+        needs={"train": ("merged/",)},
+    ),
+    Stage(
+        "import",
+        "so8t_evaluator",
+        1,
+        "register both models with the engine",
+        reads=("ollama.model_a_name", "ollama.model_b_name", "gguf", "ab_test.engine", "ab_test.num_ctx"),
+        needs={"convert-a": _GGUF_AND_CHAT, "convert-b": _GGUF_AND_CHAT},
+    ),
+    Stage(
+        "evaluate",
+        "so8t_evaluator",
+        1,
+        "ask both models, compare",
+        reads=(*_AB_TEST_KEYS, "gguf"),
+        needs={
+            "import": ("",),
+            "train": ("splits/",),
+            "convert-a": _GGUF_AND_CHAT,
+            "convert-b": _GGUF_AND_CHAT,
+        },
+    ),
+    Stage(
+        "report",
+        "so8t_reporter",
+        1,
+        "charts and reports",
+        reads=(
+            *("visualization", "model_a.description", "model_b.description"),
+            *("ollama.model_a_name", "ollama.model_b_name"),
+        ),
+        needs={
+            "evaluate": ("",),
+            "train": (
+                "training.json",
+                "metrics.jsonl",
+                "data_report.json",
+                "training_config.yaml",
+                "splits/test.jsonl",
+            ),
+            "convert-a": ("conversion.json", "chat.json"),
+            "convert-b": ("conversion.json", "chat.json"),
+        },
+    ),
+)
+
+BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
+
+
+def stage_named(name: str) -> Stage:
+    """The stage of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in BY_NAME:
+        raise ConfigError(
+            f"There is no stage named {name!r}.",
+            where="stage name",
+            remedy=f"use one of {', '.join(BY_NAME)}",
+        )
+    return BY_NAME[name]
+
+
+def downstream_of(name: str) -> list[str]:
+    """Names of the stages that need `name`, directly or not, in pipeline order."""
+    reached = {name}
+    for stage in STAGES:
+        if reached & set(stage.needs):
+            reached.add(stage.name)
+    return [stage.name for stage in STAGES if stage.name in reached and stage.name != name]
