@@ -13,9 +13,7 @@ from pathlib import Path
 
 from so8t_shared.files import sha256_file, storage_errors
 
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS digest (path TEXT PRIMARY KEY, state TEXT NOT NULL, sha256 TEXT NOT NULL)"
-)
+_SCHEMA = "CREATE TABLE IF NOT EXISTS digest (path TEXT PRIMARY KEY, state TEXT NOT NULL, sha256 TEXT NOT NULL)"
 
 
 class DigestCache:
@@ -29,9 +27,7 @@ class DigestCache:
         path = path.absolute()
         state = _state(path)
         with closing(self._connect()) as connection, connection:
-            row = connection.execute(
-                "SELECT state, sha256 FROM digest WHERE path = ?", (str(path),)
-            ).fetchone()
+            row = connection.execute("SELECT state, sha256 FROM digest WHERE path = ?", (str(path),)).fetchone()
         if row is not None and row[0] == state:
             return str(row[1])
         value = sha256_file(path)

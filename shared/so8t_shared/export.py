@@ -15,11 +15,7 @@ RESULTS_FILE = "ab_test_results.json"
 
 def results_dir(session: Session) -> Path:
     """Folder of a session's report."""
-    return (
-        Path(session.config.output_base_dir)
-        / "ab_test_results"
-        / f"complete_so8t_ab_test_{session.session_id}"
-    )
+    return Path(session.config.output_base_dir) / "ab_test_results" / f"complete_so8t_ab_test_{session.session_id}"
 
 
 def export_outputs(artifact: Artifact, manifest: Manifest, session: Session) -> None:
@@ -35,9 +31,7 @@ def export_outputs(artifact: Artifact, manifest: Manifest, session: Session) -> 
         _export(artifact, manifest, ("modelfiles/",), target, session.session_id)
 
 
-def _export(
-    artifact: Artifact, manifest: Manifest, prefixes: tuple[str, ...], target: Path, session_id: str
-) -> None:
+def _export(artifact: Artifact, manifest: Manifest, prefixes: tuple[str, ...], target: Path, session_id: str) -> None:
     source = artifact.materialise(manifest, prefixes)
     for entry in manifest.files:
         if entry.path.startswith(prefixes):

@@ -23,9 +23,7 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _DATA_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet"}
 
 
-def stage_key(
-    stage: Stage, config: Config, upstream: dict[str, Manifest], digests: DigestCache
-) -> dict[str, Any]:
+def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], digests: DigestCache) -> dict[str, Any]:
     """The parts of a stage's fingerprint; `upstream` holds a manifest for each stage it needs."""
     whole = config.model_dump(mode="json")
     return {
@@ -130,9 +128,7 @@ def _looks_like_hub_name(path: str) -> bool:
 
 def _file_digest(path: Path, digests: DigestCache) -> str:
     if not os.access(path, os.R_OK):
-        raise InputError(
-            "The file cannot be read.", where=str(path), remedy="give this user the right to read it"
-        )
+        raise InputError("The file cannot be read.", where=str(path), remedy="give this user the right to read it")
     if path.stat().st_size < 1024 and path.read_bytes().startswith(_LFS_POINTER):
         raise InputError(
             "This is a Git LFS pointer, not the file itself.",

@@ -47,7 +47,7 @@ class StopSignal:
                 "Stopped by a signal; the work so far is kept.", remedy="run the same command again to go on"
             )
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._event.is_set():
             os._exit(128 + number)
         self._event.set()

@@ -32,9 +32,7 @@ class _StageLogHandler(logging.Handler):
         self._attempt = self._earlier[-1][0] + 1 if self._earlier else 1
         self._lines: list[str] = []
         self._written = 0.0
-        self._secrets = [
-            v for k, v in os.environ.items() if len(v) > 5 and any(s in k.upper() for s in _SECRET_NAMES)
-        ]
+        self._secrets = [v for k, v in os.environ.items() if len(v) > 5 and any(s in k.upper() for s in _SECRET_NAMES)]
 
     def emit(self, record: logging.LogRecord) -> None:
         message = self._without_secrets(record.getMessage())

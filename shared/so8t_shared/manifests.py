@@ -32,9 +32,7 @@ class Manifest(Document):
     """What a committed artifact or checkpoint consists of."""
 
     files: tuple[FileEntry, ...]
-    key: dict[str, Any] = Field(
-        default_factory=dict, description="Parts of the fingerprint, for `plan` to compare."
-    )
+    key: dict[str, Any] = Field(default_factory=dict, description="Parts of the fingerprint, for `plan` to compare.")
     created: str = Field("", description="UTC, ISO 8601.")
     host: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -97,9 +95,7 @@ class FileSet:
             if stat is None:
                 found.append(f"{entry.path} is missing")
             elif stat.size_bytes != entry.size_bytes:
-                found.append(
-                    f"{entry.path} has {stat.size_bytes} bytes, the manifest says {entry.size_bytes}"
-                )
+                found.append(f"{entry.path} has {stat.size_bytes} bytes, the manifest says {entry.size_bytes}")
             else:
                 path = self.store.local_path(key)
                 if path is not None and self._digests.sha256(path) != entry.sha256:

@@ -89,7 +89,7 @@ def render_chat(
     from jinja2.exceptions import TemplateError
 
     try:
-        rendered = _compile(template).render(
+        rendered: str = _compile(template).render(
             messages=messages,
             bos_token=bos_token,
             eos_token=eos_token,
@@ -129,9 +129,7 @@ def _compile(template: str) -> Any:
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-    )
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)

@@ -39,9 +39,7 @@ class Sample(Record):
     ttft_ms: float | None = Field(description="Request to first token.")
     over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
     host: str
-    reused: bool = Field(
-        False, description="Taken from an earlier measurement of the same model, prompt and options."
-    )
+    reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")
 
 
 class Interval(Record):
@@ -90,9 +88,7 @@ class Speed(Record):
     ttft_ms_p50: float | None
     ttft_ms_p95: float | None
     tokens_per_s: float | None = Field(description="Median decoding rate after the first token.")
-    peak_memory_bytes: int | None = Field(
-        description="Peak resident memory of the process that held the model."
-    )
+    peak_memory_bytes: int | None = Field(description="Peak resident memory of the process that held the model.")
     file_size_bytes: int
 
 
@@ -102,9 +98,7 @@ class RecallCheck(Record):
     label: str
     recall_a: float | None
     recall_b: float | None
-    difference: Interval | None = Field(
-        description="B minus A, paired bootstrap; None without a row of the class."
-    )
+    difference: Interval | None = Field(description="B minus A, paired bootstrap; None without a row of the class.")
     margin: float
     non_inferior: bool | None = Field(description="The interval's lower end lies above minus the margin.")
 

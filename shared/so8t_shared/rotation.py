@@ -66,7 +66,8 @@ def fold(weight: NDArray[np.floating], blocks: Array) -> NDArray[np.float32]:
     """W' = W @ blockdiag(R)^T for W [out, D] and R [D/8, 8, 8]; float32, computed in float64."""
     out, width = weight.shape
     parts = np.asarray(weight, dtype=np.float64).reshape(out, width // BLOCK, BLOCK)
-    return np.einsum("onj,nij->oni", parts, blocks, optimize=True).reshape(out, width).astype(np.float32)
+    folded: Array = np.einsum("onj,nij->oni", parts, blocks, optimize=True)
+    return folded.reshape(out, width).astype(np.float32)
 
 
 def orthogonality_error(blocks: Array) -> float:

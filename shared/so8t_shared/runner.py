@@ -105,9 +105,7 @@ class StageRun:
         artifact = Artifact(self.store, self.stage.name, fingerprint(self._key(upstream)))
         manifest, damage = artifact.reusable()
         if damage:
-            self.sink.log(
-                "WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}"
-            )
+            self.sink.log("WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}")
         if manifest is None:
             marker = self.markers.completed()
             if marker is not None:
@@ -182,9 +180,7 @@ class StageRun:
                 raise
 
     def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
-        self.markers.complete(
-            artifact.fingerprint, manifest.content_digest(), reused=reused, started=self._started
-        )
+        self.markers.complete(artifact.fingerprint, manifest.content_digest(), reused=reused, started=self._started)
         export_outputs(artifact, manifest, self.session)
         if not reused:
             self.reporter.state("done")

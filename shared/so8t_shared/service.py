@@ -102,12 +102,8 @@ def _parser(stages: list[str]) -> argparse.ArgumentParser:
         required="SO8T_CONFIG" not in os.environ,
         help="configuration file (or SO8T_CONFIG)",
     )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one key, dotted"
-    )
-    parser.add_argument(
-        "--session", default=os.environ.get("SO8T_SESSION", ""), help="session (or SO8T_SESSION)"
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key, dotted")
+    parser.add_argument("--session", default=os.environ.get("SO8T_SESSION", ""), help="session (or SO8T_SESSION)")
     parser.add_argument(
         "--wait-s",
         type=float,

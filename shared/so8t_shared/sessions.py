@@ -100,9 +100,7 @@ def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
     data = store.get_bytes(_record_key(session_id)) if _SAFE_ID.fullmatch(session_id) else None
     if data is None:
         known = ", ".join(session_ids(store)[-5:]) or "none yet"
-        raise InputError(
-            f"There is no session {session_id!r}.", where=store.location, remedy=f"sessions here: {known}"
-        )
+        raise InputError(f"There is no session {session_id!r}.", where=store.location, remedy=f"sessions here: {known}")
     return SessionRecord.from_bytes(data, _record_key(session_id))
 
 

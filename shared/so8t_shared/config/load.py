@@ -17,9 +17,7 @@ from so8t_shared.errors import ConfigError
 ENVIRONMENT_PREFIX = "SO8T__"
 
 
-def load_config(
-    path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
-) -> Config:
+def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration; `overrides` are 'section.key=value', the environment has SO8T__SECTION__KEY.
 
     Precedence, strongest first: overrides, environment, the file, the file named by
@@ -59,9 +57,7 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"The file of {what} does not exist.", where=str(path), remedy="correct the path"
-        ) from error
+        raise ConfigError(f"The file of {what} does not exist.", where=str(path), remedy="correct the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"The file of {what} cannot be read: {error}.",
@@ -74,9 +70,7 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or error
-        raise ConfigError(
-            f"This is not valid YAML: {problem}.", where=place, remedy="correct that line"
-        ) from error
+        raise ConfigError(f"This is not valid YAML: {problem}.", where=place, remedy="correct that line") from error
     if raw is None:
         raw = {}
     if not isinstance(raw, dict):
@@ -117,9 +111,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
 def _split(override: str) -> tuple[str, Any]:
     key, equals, value = override.partition("=")
     if not equals or not key:
-        raise ConfigError(
-            f"{override!r} is no override.", where="--set", remedy="write --set section.key=value"
-        )
+        raise ConfigError(f"{override!r} is no override.", where="--set", remedy="write --set section.key=value")
     return key.strip(), _value(value, f"--set {key}")
 
 

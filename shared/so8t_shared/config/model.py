@@ -61,9 +61,7 @@ class So8tFormat(Section):
 class Model(Section):
     """A Hugging Face checkpoint on disk."""
 
-    base_model: str = Field(
-        description="Folder of a Hugging Face checkpoint (config.json, safetensors, tokenizer)."
-    )
+    base_model: str = Field(description="Folder of a Hugging Face checkpoint (config.json, safetensors, tokenizer).")
     description: str = Field("", description="Free text, shown in the report.")
     so8t: So8tFormat = Field(So8tFormat(), description="Only for a checkpoint that already holds SO8T gates.")
 
@@ -75,18 +73,14 @@ class DataPolicy(Section):
         default=["apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"],
         description="Licences (SPDX names, any case) that a source may declare.",
     )
-    exclude_personal_data: bool = Field(
-        True, description="Drop rows with phone numbers, e-mail addresses, My Number."
-    )
+    exclude_personal_data: bool = Field(True, description="Drop rows with phone numbers, e-mail addresses, My Number.")
     exclude_secrets: bool = Field(True, description="Drop rows that hold keys, tokens or passwords.")
 
 
 class Source(Section):
     """Where a data set comes from and under which terms."""
 
-    license: str = Field(
-        description="SPDX name of the licence, compared with dataset.policy.allowed_licenses."
-    )
+    license: str = Field(description="SPDX name of the licence, compared with dataset.policy.allowed_licenses.")
     provenance: str = Field(description="Who made the data and how, in a sentence.")
 
 
@@ -144,43 +138,21 @@ class Pet(Section):
 class Training(Section):
     """How model B is made from its base."""
 
-    config: str | None = Field(
-        None, description="YAML file whose keys fill this section; keys given here win."
-    )
-    use_qlora: bool = Field(
-        False, description="Load the base in 8 bits (bitsandbytes) while training the adapter."
-    )
-    use_full_finetuning: bool = Field(
-        False, description="Train all weights and the gates, without an adapter."
-    )
-    max_steps: int | None = Field(
-        None, ge=0, description="Optimizer steps; 0 leaves the model as it is (A/A control)."
-    )
-    epochs: float = Field(
-        1.0, gt=0, description="Passes over the training rows; used when max_steps is not given."
-    )
+    config: str | None = Field(None, description="YAML file whose keys fill this section; keys given here win.")
+    use_qlora: bool = Field(False, description="Load the base in 8 bits (bitsandbytes) while training the adapter.")
+    use_full_finetuning: bool = Field(False, description="Train all weights and the gates, without an adapter.")
+    max_steps: int | None = Field(None, ge=0, description="Optimizer steps; 0 leaves the model as it is (A/A control).")
+    epochs: float = Field(1.0, gt=0, description="Passes over the training rows; used when max_steps is not given.")
     batch_size: int = Field(8, ge=1, description="Rows in one forward pass.")
     gradient_accumulation_steps: int = Field(1, ge=1, description="Forward passes per optimizer step.")
     learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate of the adapter or the weights.")
-    gate_learning_rate: float | None = Field(
-        None, gt=0, description="Peak rate of the gates; by default the same."
-    )
-    lr_scheduler: Literal["linear", "cosine", "constant"] = Field(
-        "linear", description="Shape after the warm-up."
-    )
-    warmup_ratio: float = Field(
-        0.05, ge=0, lt=1, description="Share of the steps over which the rate rises from 0."
-    )
+    gate_learning_rate: float | None = Field(None, gt=0, description="Peak rate of the gates; by default the same.")
+    lr_scheduler: Literal["linear", "cosine", "constant"] = Field("linear", description="Shape after the warm-up.")
+    warmup_ratio: float = Field(0.05, ge=0, lt=1, description="Share of the steps over which the rate rises from 0.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay; never applied to gates.")
-    max_grad_norm: float = Field(
-        1.0, gt=0, description="Global gradient norm above which gradients are scaled down."
-    )
-    max_length: int = Field(
-        1024, ge=16, description="Tokens per row; a longer row is dropped and counted, not cut."
-    )
-    gradient_checkpointing: bool = Field(
-        False, description="Trade time for memory (1.3-1.5x the time on a CPU)."
-    )
+    max_grad_norm: float = Field(1.0, gt=0, description="Global gradient norm above which gradients are scaled down.")
+    max_length: int = Field(1024, ge=16, description="Tokens per row; a longer row is dropped and counted, not cut.")
+    gradient_checkpointing: bool = Field(False, description="Trade time for memory (1.3-1.5x the time on a CPU).")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Compute type; auto takes bfloat16 only where the processor has the instructions."
     )
@@ -214,9 +186,7 @@ class Gguf(Section):
     @model_validator(mode="after")
     def _primary_is_made(self) -> Gguf:
         if self.primary is not None and self.primary not in self.quantizations:
-            raise ValueError(
-                f"primary is {self.primary}, which is not among quantizations; add it or choose another"
-            )
+            raise ValueError(f"primary is {self.primary}, which is not among quantizations; add it or choose another")
         return self
 
     @property
@@ -228,9 +198,7 @@ class Gguf(Section):
 class Ollama(Section):
     """Names under which the models are imported."""
 
-    model_a_name: ModelName = Field(
-        "borea-phi35-so8t-base", description="Name of model A; quantisations are tags."
-    )
+    model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantisations are tags.")
     model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
     modelfile_dir: str = Field("modelfiles", description="Folder under output_base_dir for the Modelfiles.")
 
@@ -252,32 +220,20 @@ class Gate(Section):
 class AbTest(Section):
     """The paired test of A against B."""
 
-    test_data: str | None = Field(
-        None, description="File with test rows; by default the rows that training held out."
-    )
-    max_samples: int | None = Field(
-        None, ge=4, description="Rows tested per model, balanced over the classes."
-    )
-    engine: Literal["embedded"] = Field(
-        "embedded", description="embedded: llama.cpp in a process of our own."
-    )
+    test_data: str | None = Field(None, description="File with test rows; by default the rows that training held out.")
+    max_samples: int | None = Field(None, ge=4, description="Rows tested per model, balanced over the classes.")
+    engine: Literal["embedded"] = Field("embedded", description="embedded: llama.cpp in a process of our own.")
     scoring: Annotated[list[Scoring], AfterValidator(_unique)] = Field(
         default=["generate", "constrained"],
         min_length=1,
         description="generate parses <final>; constrained lets only the four labels be chosen. The first one decides.",
     )
     max_new_tokens: int = Field(48, ge=1, description="Tokens generated per row at most.")
-    num_ctx: int = Field(
-        2048, ge=64, description="Context size in tokens; a longer row is counted, never cut."
-    )
-    threads: int | None = Field(
-        None, ge=1, description="CPU threads of the engine; by default the free cores."
-    )
+    num_ctx: int = Field(2048, ge=64, description="Context size in tokens; a longer row is counted, never cut.")
+    threads: int | None = Field(None, ge=1, description="CPU threads of the engine; by default the free cores.")
     seed: int = Field(7, ge=0, description="Seed of the bootstrap and of the engine.")
     bootstrap_resamples: int = Field(10_000, ge=100, description="Resamples of the paired bootstrap.")
-    confidence: Fraction = Field(
-        0.95, description="Level of all intervals; 1 - confidence is the tests' alpha."
-    )
+    confidence: Fraction = Field(0.95, description="Level of all intervals; 1 - confidence is the tests' alpha.")
     control: bool = Field(True, description="Also test A against A, which must show no difference.")
     gate: Gate = Field(Gate(), description="What `run --gate` demands.")
 
@@ -285,9 +241,7 @@ class AbTest(Section):
 class Visualization(Section):
     """Pictures in the report."""
 
-    output_dir: str = Field(
-        "visualizations", description="Folder of the pictures inside the report's folder."
-    )
+    output_dir: str = Field("visualizations", description="Folder of the pictures inside the report's folder.")
     plot_format: Literal["png", "svg", "pdf"] = Field("png", description="File format of the pictures.")
     dpi: int = Field(150, ge=30, le=1200, description="Dots per inch of the pictures.")
 
@@ -297,9 +251,7 @@ class Config(Section):
 
     session_id_format: str = Field("%Y%m%d_%H%M%S", description="strftime pattern of a session's name.")
     output_base_dir: str = Field("results", description="Where results for people are exported.")
-    checkpoint_dir: str = Field(
-        "checkpoints", description="Folder of the local store: artifacts, sessions, markers."
-    )
+    checkpoint_dir: str = Field("checkpoints", description="Folder of the local store: artifacts, sessions, markers.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where training runs.")
     model_a: Model = Field(description="The model as it is.")
     model_b: Model | None = Field(None, description="Base of the retrained model; by default model A.")
