@@ -1,0 +1,167 @@
+"""The architectures that can be converted, and the tensors each of them must have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.errors import InputError
+
+FOREIGN_SO8T = "SO8TPhi3ForCausalLM"
+"""Architecture name of the original project's checkpoints; converted to Phi3ForCausalLM."""
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the shapes of all tensors follow from."""
+
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head: int
+    """Width of one attention head."""
+    vocabulary: int
+    tied: bool
+    """Whether the output projection is the embedding."""
+    attention_bias: bool
+    mlp_bias: bool
+
+    @property
+    def attention(self) -> int:
+        """Width of the attention output, o_proj's input: heads x head size."""
+        return self.heads * self.head
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One supported architecture."""
+
+    name: str
+    """As in config.json."""
+    family: str
+    """As people write it. llama.cpp recognises Phi-3's tokenizer by this name, so it matters."""
+    layer: Callable[[Sizes], Shapes]
+    """Shapes of one layer's tensors, named without the layer's prefix."""
+
+    def shapes(self, sizes: Sizes) -> Shapes:
+        """Shapes of all tensors by name; lm_head.weight is listed also where it is tied."""
+        shapes: Shapes = {
+            "model.embed_tokens.weight": (sizes.vocabulary, sizes.hidden),
+            "model.norm.weight": (sizes.hidden,),
+            "lm_head.weight": (sizes.vocabulary, sizes.hidden),
+        }
+        layer = self.layer(sizes)
+        for i in range(sizes.layers):
+            shapes.update({f"model.layers.{i}.{name}": shape for name, shape in layer.items()})
+        return shapes
+
+
+def _norms(sizes: Sizes) -> Shapes:
+    return {"input_layernorm.weight": (sizes.hidden,), "post_attention_layernorm.weight": (sizes.hidden,)}
+
+
+def split_qkv(sizes: Sizes, *, bias: bool) -> Shapes:
+    """Shapes of separate q, k and v projections."""
+    shapes: Shapes = {}
+    for letter, heads in (("q", sizes.heads), ("k", sizes.kv_heads), ("v", sizes.kv_heads)):
+        shapes[f"self_attn.{letter}_proj.weight"] = (heads * sizes.head, sizes.hidden)
+        if bias:
+            shapes[f"self_attn.{letter}_proj.bias"] = (heads * sizes.head,)
+    return shapes
+
+
+def _llama_layer(sizes: Sizes, *, qkv_bias: bool | None = None) -> Shapes:
+    bias = sizes.attention_bias if qkv_bias is None else qkv_bias
+    shapes = _norms(sizes) | split_qkv(sizes, bias=bias)
+    shapes["self_attn.o_proj.weight"] = (sizes.hidden, sizes.attention)
+    if sizes.attention_bias:
+        shapes["self_attn.o_proj.bias"] = (sizes.hidden,)
+    for name, shape in (
+        ("gate", (sizes.intermediate, sizes.hidden)),
+        ("up", (sizes.intermediate, sizes.hidden)),
+        ("down", (sizes.hidden, sizes.intermediate)),
+    ):
+        shapes[f"mlp.{name}_proj.weight"] = shape
+        if sizes.mlp_bias:
+            shapes[f"mlp.{name}_proj.bias"] = (shape[0],)
+    return shapes
+
+
+def _qwen2_layer(sizes: Sizes) -> Shapes:
+    return _llama_layer(sizes, qkv_bias=True)
+
+
+def _phi3_layer(sizes: Sizes) -> Shapes:
+    return {
+        **_norms(sizes),
+        "self_attn.qkv_proj.weight": ((sizes.heads + 2 * sizes.kv_heads) * sizes.head, sizes.hidden),
+        "self_attn.o_proj.weight": (sizes.hidden, sizes.attention),
+        "mlp.gate_up_proj.weight": (2 * sizes.intermediate, sizes.hidden),
+        "mlp.down_proj.weight": (sizes.hidden, sizes.intermediate),
+    }
+
+
+PHI3 = Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer)
+
+SUPPORTED: dict[str, Architecture] = {
+    "LlamaForCausalLM": Architecture("LlamaForCausalLM", "Llama", _llama_layer),
+    "Qwen2ForCausalLM": Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
+    PHI3.name: PHI3,
+    FOREIGN_SO8T: PHI3,
+}
+
+
+def architecture_of(config: dict[str, Any], where: Path) -> Architecture:
+    """The architecture that config.json names.
+
+    Raises:
+        InputError: it names none, or one that cannot be converted.
+    """
+    names = config.get("architectures")
+    name = names[0] if isinstance(names, list) and names else None
+    if name in SUPPORTED:
+        return SUPPORTED[name]
+    raise InputError(
+        f"The architecture {name} cannot be converted." if name else "config.json names no architecture.",
+        where=f"{where}, key architectures",
+        remedy=f"use a checkpoint of one of: {', '.join(SUPPORTED)}",
+    )
+
+
+def sizes_of(config: dict[str, Any], where: Path) -> Sizes:
+    """The sizes in config.json, with transformers' defaults for the keys that may be absent.
+
+    Raises:
+        InputError: a size is missing or not a positive whole number.
+    """
+
+    def size(key: str, default: int | None = None) -> int:
+        value = config.get(key)
+        value = default if value is None else value
+        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+            raise InputError(
+                f"config.json has no usable {key}: {value!r} is not a positive whole number.",
+                where=f"{where}, key {key}",
+                remedy="restore the model's original config.json",
+            )
+        return value
+
+    hidden, heads = size("hidden_size"), size("num_attention_heads")
+    return Sizes(
+        hidden=hidden,
+        intermediate=size("intermediate_size"),
+        layers=size("num_hidden_layers"),
+        heads=heads,
+        kv_heads=size("num_key_value_heads", heads),
+        head=size("head_dim", hidden // heads),
+        vocabulary=size("vocab_size"),
+        tied=bool(config.get("tie_word_embeddings", False)),
+        attention_bias=bool(config.get("attention_bias", False)),
+        mlp_bias=bool(config.get("mlp_bias", False)),
+    )

@@ -1,0 +1,153 @@
+"""Looking at a Hugging Face folder before any work: what it is, and whether it can be converted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from so8t_converter.architectures import (
+    FOREIGN_SO8T,
+    PHI3,
+    Architecture,
+    Shapes,
+    Sizes,
+    architecture_of,
+    sizes_of,
+    split_qkv,
+)
+from so8t_converter.reading import read_json
+from so8t_converter.tokenizer import check_tokenizer
+from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
+from so8t_shared.errors import InputError
+from so8t_shared.rotation import BLOCK, blocks_of
+
+GATE = "self_attn.so8t_rotation_gate.theta"
+"""Name of a gate's tensor in a foreign SO8T checkpoint, after the layer's prefix."""
+
+_COMPUTED = ("rotary_emb.inv_freq",)
+"""Endings of tensors that old checkpoints carry although they follow from the config."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was looked at and found convertible."""
+
+    folder: Path
+    config: dict[str, Any]
+    architecture: Architecture
+    """Of the ordinary model: a foreign SO8T checkpoint has Phi-3's."""
+    sizes: Sizes
+    tensors: dict[str, StoredTensor]
+    foreign: bool
+    """Whether SO8T gates must be folded first."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, gates and computed tensors left out, a tied output counted once."""
+        names = self.architecture.shapes(self.sizes)
+        if self.sizes.tied:
+            del names["lm_head.weight"]
+        return sum(StoredTensor(self.folder, "", shape).elements for shape in names.values())
+
+
+def inspect(folder: Path) -> Checkpoint:
+    """Look at `folder` without reading weights or running anything in it.
+
+    Raises:
+        InputError: it cannot be converted; the message says which part is wrong.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"The model folder does not exist: {folder}" if not folder.exists() else f"Not a folder: {folder}",
+            where="base_model",
+            remedy="give base_model the path of a downloaded Hugging Face checkpoint",
+        )
+    path = folder / "config.json"
+    config = read_json(path)
+    architecture = architecture_of(config, path)
+    _refuse_quantized(config, path)
+    sizes = sizes_of(config, path)
+    tensors = stored_tensors(folder)
+    foreign = _is_foreign(config, tensors)
+    if foreign:
+        blocks_of(sizes.attention, where=str(path))
+    else:
+        _refuse_gates(folder, tensors)
+    _check_tensors(folder, _expected(architecture, sizes, tensors, foreign=foreign), sizes, tensors)
+    check_tokenizer(folder, architecture.name, sizes.vocabulary)
+    return Checkpoint(folder, config, architecture, sizes, tensors, foreign)
+
+
+def _is_foreign(config: dict[str, Any], tensors: dict[str, StoredTensor]) -> bool:
+    if config["architectures"][0] == FOREIGN_SO8T:
+        return True
+    is_phi3 = config["architectures"][0] == PHI3.name
+    return bool(config.get("so8t_integrated")) and is_phi3 and any(name.endswith(GATE) for name in tensors)
+
+
+def _refuse_quantized(config: dict[str, Any], path: Path) -> None:
+    if config.get("quantization_config"):
+        method = config["quantization_config"].get("quant_method", "unknown")
+        raise InputError(
+            f"The checkpoint was saved in quantised form ({method}); its full precision is lost.",
+            where=f"{path}, key quantization_config",
+            remedy="use the original checkpoint, or merge and save the model from its full-precision base",
+        )
+
+
+def _refuse_gates(folder: Path, tensors: dict[str, StoredTensor]) -> None:
+    gates = sorted(name for name in tensors if "so8t" in name)
+    if gates:
+        raise InputError(
+            f"{len(gates)} SO8T gate tensors are left in the weights, for example {gates[0]}.",
+            where=str(folder),
+            remedy="convert the merged folder that training writes: there the gates are folded into o_proj",
+        )
+
+
+def _expected(architecture: Architecture, sizes: Sizes, tensors: dict[str, StoredTensor], *, foreign: bool) -> Shapes:
+    shapes = architecture.shapes(sizes)
+    if not foreign:
+        return shapes
+    for i in range(sizes.layers):
+        layer = f"model.layers.{i}."
+        shapes[layer + GATE] = (sizes.attention // BLOCK, BLOCK, BLOCK)
+        if layer + "self_attn.q_proj.weight" in tensors:
+            del shapes[layer + "self_attn.qkv_proj.weight"]
+            shapes.update({layer + name: shape for name, shape in split_qkv(sizes, bias=False).items()})
+    return shapes
+
+
+def _check_tensors(folder: Path, expected: Shapes, sizes: Sizes, tensors: dict[str, StoredTensor]) -> None:
+    optional = {"lm_head.weight"} if sizes.tied else set()
+    missing = sorted(set(expected) - set(tensors) - optional)
+    if missing:
+        raise _mismatch(folder, f"{len(missing)} tensors are missing from the weights", missing)
+    unknown = sorted(name for name in set(tensors) - set(expected) if not name.endswith(_COMPUTED))
+    if unknown:
+        raise _mismatch(folder, f"{len(unknown)} tensors in the weights are unknown", unknown)
+    for name, shape in expected.items():
+        stored = tensors.get(name)
+        if stored is None:
+            continue
+        if stored.dtype not in FLOATS:
+            raise InputError(
+                f"The tensor {name} is stored as {stored.dtype}: these weights are quantised.",
+                where=str(stored.file),
+                remedy="use the full-precision checkpoint",
+            )
+        if stored.shape != shape:
+            raise InputError(
+                f"The tensor {name} has the shape {list(stored.shape)}, but config.json says {list(shape)}.",
+                where=str(stored.file),
+                remedy="use the config.json and the weights of the same model",
+            )
+
+
+def _mismatch(folder: Path, what: str, names: list[str]) -> InputError:
+    return InputError(
+        f"{what}, for example {', '.join(names[:3])}.",
+        where=str(folder),
+        remedy="use a complete checkpoint of a supported architecture whose config.json belongs to it",
+    )

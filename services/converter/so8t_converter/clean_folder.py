@@ -1,0 +1,56 @@
+"""A model folder with nothing in it that could run: the same files without code and references to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from so8t_converter.reading import read_json
+from so8t_converter.weights import weight_files
+from so8t_shared.files import link_or_copy
+
+_TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json"),
+    "generation_config.json",
+)
+
+
+def clean_folder(source: Path, target: Path) -> Path:
+    """Fill the empty folder `target` with the checkpoint in `source`, weights linked, code left out.
+
+    Libraries are only ever given such a folder: they cannot run, nor ask whether to run, what is
+    not there.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    _copy_json(source / "config.json", target / "config.json")
+    copy_tokenizer_files(source, target)
+    weights = weight_files(source)
+    for path in weights:
+        (target / path.name).symlink_to(path.resolve())
+    if (index := source / "model.safetensors.index.json").is_file():
+        link_or_copy(index, target / index.name)
+    return target
+
+
+def copy_tokenizer_files(source: Path, target: Path) -> None:
+    """Copy the tokenizer's files and the generation settings, references to code left out."""
+    for name in _TOKENIZER_FILES:
+        path = source / name
+        if not path.is_file():
+            continue
+        if name.endswith("_config.json"):
+            _copy_json(path, target / name)
+        else:
+            (target / name).write_bytes(path.read_bytes())
+
+
+def without_code(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings without the keys that make transformers look for Python code in the folder."""
+    return {key: value for key, value in config.items() if key not in {"auto_map", "trust_remote_code"}}
+
+
+def _copy_json(source: Path, target: Path) -> None:
+    text = json.dumps(without_code(read_json(source)), indent=2, ensure_ascii=False)
+    target.write_text(text + "\n", encoding="utf-8")

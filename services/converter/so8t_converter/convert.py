@@ -1,0 +1,158 @@
+"""One model to all its GGUF files, resumable file by file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from so8t_converter.chat import chat_info
+from so8t_converter.checkpoint import Checkpoint, inspect
+from so8t_converter.clean_folder import clean_folder
+from so8t_converter.llama_cpp import write_f16
+from so8t_converter.quantize import quantize
+from so8t_converter.so8t_checkpoint import describe_gates, restore
+from so8t_shared.config.model import Quantization, Rotation
+from so8t_shared.files import link_or_copy, sha256_file, write_atomically
+from so8t_shared.results import ConversionResult, GgufFile
+
+_RECORD = "record.json"
+
+
+class KeptFiles(Protocol):
+    """Where finished files survive a kill; see so8t_shared.checkpoints.Checkpoints."""
+
+    def names(self) -> list[str]: ...
+
+    def save(self, name: str, folder: Path) -> None: ...
+
+    def load(self, name: str) -> Path: ...
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What to convert, and into what."""
+
+    source: Path
+    """A Hugging Face folder."""
+    name: str
+    """Start of the file names, for example model_a."""
+    quantizations: tuple[Quantization, ...]
+    rotation: Rotation = "cayley"
+    """How the gates of a foreign SO8T checkpoint are read."""
+
+
+class _Steps:
+    """Counts tensors over all files and reports each to `report(done, total, message)`."""
+
+    def __init__(self, total: int, report: Callable[[int, int, str], None]) -> None:
+        self._done, self._total, self._report = 0, total, report
+        self.message = ""
+
+    def __call__(self) -> None:
+        self._done = min(self._done + 1, self._total)
+        self._report(self._done, self._total, self.message)
+
+    def skip(self, tensors: int, message: str) -> None:
+        self._done = min(self._done + tensors, self._total)
+        self._report(self._done, self._total, message)
+
+
+class _Run:
+    """One attempt at a conversion."""
+
+    def __init__(
+        self,
+        conversion: Conversion,
+        checkpoint: Checkpoint,
+        scratch: Path,
+        kept: KeptFiles,
+        report: Callable[[int, int, str], None],
+    ) -> None:
+        self._conversion = conversion
+        self._checkpoint = checkpoint
+        self._scratch = scratch
+        self._kept = kept
+        self._kept_before = set(kept.names())
+        self._finished: set[str] = set()
+        files = len({"f16", *conversion.quantizations}) + checkpoint.foreign
+        self._tensors = len(checkpoint.tensors)
+        self._steps = _Steps(files * self._tensors, report)
+
+    def file(self, quantization: Quantization) -> tuple[Path, GgufFile]:
+        """The GGUF file and its record; made unless an earlier attempt has finished it."""
+        if quantization in self._kept_before:
+            self._kept_before.remove(quantization)
+            self._finished.add(quantization)
+            self._steps.skip(self._tensors, f"{quantization}, kept from an earlier attempt")
+        if quantization not in self._finished:
+            self._make(quantization)
+            self._finished.add(quantization)
+        folder = self._kept.load(quantization)
+        record = GgufFile.model_validate_json((folder / _RECORD).read_bytes())
+        return folder / record.file, record
+
+    def _make(self, quantization: Quantization) -> None:
+        folder = self._scratch / quantization
+        folder.mkdir()
+        target = folder / f"{self._conversion.name}_{quantization}.gguf"
+        if quantization == "f16":
+            types = self._make_f16(target)
+        else:
+            source, _ = self.file("f16")
+            self._steps.message = quantization
+            types = quantize(source, target, quantization, self._steps)
+        record = GgufFile(
+            file=target.name,
+            quantization=quantization,
+            size_bytes=target.stat().st_size,
+            sha256=sha256_file(target),
+            tensor_types=dict(sorted(types.items())),
+        )
+        write_atomically(folder / _RECORD, record.model_dump_json(indent=2).encode())
+        self._kept.save(quantization, folder)
+
+    def _make_f16(self, target: Path) -> dict[str, int]:
+        folder = self._scratch / "model"
+        if self._checkpoint.foreign:
+            self._steps.message = "folding the gates"
+            restore(self._checkpoint, folder, self._conversion.rotation, self._steps)
+        else:
+            clean_folder(self._checkpoint.folder, folder)
+        self._steps.message = "f16"
+        return write_f16(self._checkpoint, folder, target, self._steps)
+
+
+def convert(
+    conversion: Conversion,
+    output: Path,
+    scratch: Path,
+    kept: KeptFiles,
+    report: Callable[[int, int, str], None] = lambda done, total, message: None,
+) -> ConversionResult:
+    """Fill `output` with <name>_<quantisation>.gguf, chat.json and conversion.json.
+
+    `report` is called after every tensor and may raise to stop; what was finished by then is in
+    `kept` and is not made again. The F16 file, from which the others are made, is kept there also
+    when it is not asked for.
+
+    Raises:
+        InputError: the checkpoint cannot be converted.
+    """
+    started = time.monotonic()
+    checkpoint = inspect(conversion.source)
+    chat = chat_info(checkpoint, describe_gates(checkpoint, conversion.rotation))
+    run = _Run(conversion, checkpoint, scratch, kept, report)
+    records = []
+    for quantization in sorted(conversion.quantizations, key=lambda name: name != "f16"):
+        path, record = run.file(quantization)
+        link_or_copy(path, output / path.name)
+        records.append(record)
+    order = {name: place for place, name in enumerate(conversion.quantizations)}
+    records.sort(key=lambda record: order[record.quantization])
+    result = ConversionResult(files=records, seconds=round(time.monotonic() - started, 3))
+    write_atomically(output / "chat.json", chat.model_dump_json(indent=2).encode())
+    write_atomically(output / "conversion.json", result.model_dump_json(indent=2).encode())
+    return result

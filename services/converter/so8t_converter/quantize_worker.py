@@ -1,0 +1,79 @@
+"""A process that quantises rows: `python -m so8t_converter.quantize_worker SOURCE TARGET`.
+
+libgguf's kernels hold the interpreter's lock, so several cores need several processes. Jobs come as
+JSON lines on standard input; each is answered by an empty JSON object, or one with `error`, once its
+bytes are in TARGET. The end of the input ends the process, also when its parent was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import sys
+from pathlib import Path
+from typing import TypedDict
+
+import libgguf
+import numpy as np
+
+
+class Job(TypedDict):
+    """Rows of one tensor."""
+
+    source_offset: int
+    """Byte of the first row in the F16 (or F32) file."""
+    target_offset: int
+    rows: int
+    length: int
+    """Values in a row."""
+    source_type: str
+    target_type: str
+
+
+_STORED = {"F16": np.float16, "F32": np.float32}
+
+
+def quantized_rows(source: memoryview, job: Job) -> bytes:
+    """The quantised bytes of the job's rows."""
+    values = np.frombuffer(
+        source, _STORED[job["source_type"]], count=job["rows"] * job["length"], offset=job["source_offset"]
+    ).astype(np.float32)
+    kind = libgguf.GGMLQuantizationType[job["target_type"]]
+    return bytes(libgguf.quantize_rows_raw(kind, values, job["rows"], job["length"]))
+
+
+def main(source_path: Path, target_path: Path) -> None:
+    """Answer jobs until the input ends."""
+    with source_path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        target = os.open(target_path, os.O_WRONLY)
+        try:
+            for line in sys.stdin:
+                job: Job = json.loads(line)
+                _answer(_do(mapped, target, job))
+        finally:
+            os.close(target)
+
+
+def _do(mapped: mmap.mmap, target: int, job: Job) -> dict[str, object]:
+    try:
+        with memoryview(mapped) as view:
+            data = memoryview(quantized_rows(view, job))
+        offset = job["target_offset"]
+        while data:
+            written = os.pwrite(target, data, offset)
+            data, offset = data[written:], offset + written
+    except OSError as error:
+        return {"error": error.strerror, "errno": error.errno}
+    except ValueError as error:
+        return {"error": str(error)}
+    return {}
+
+
+def _answer(record: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(record) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

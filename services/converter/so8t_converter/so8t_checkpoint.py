@@ -1,0 +1,120 @@
+"""A foreign SO8T checkpoint made ordinary: gates folded, qkv fused, the architecture's name restored.
+
+The original project's checkpoints hold one gate a layer, `so8t_rotation_gate.theta`, split q/k/v
+projections, and Python code that transformers would be asked to run. None of that code is read here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from so8t_converter.architectures import PHI3
+from so8t_converter.checkpoint import GATE, Checkpoint
+from so8t_converter.clean_folder import copy_tokenizer_files, without_code
+from so8t_shared.config.model import Rotation
+from so8t_shared.rotation import Array, fold, rotation_angle, rotations, skew_from_theta
+
+_SHARD_BYTES = 1 << 30
+_O_PROJ = "self_attn.o_proj.weight"
+_QKV = tuple(f"self_attn.{letter}_proj.weight" for letter in "qkv")
+
+
+def gate_rotations(checkpoint: Checkpoint, layer: int, rotation: Rotation) -> Array:
+    """Rotation matrices [D/8, 8, 8] of one layer's gate."""
+    theta = _read(checkpoint, f"model.layers.{layer}.{GATE}")
+    return rotations(skew_from_theta(theta.double().numpy()), rotation)
+
+
+def describe_gates(checkpoint: Checkpoint, rotation: Rotation) -> dict[str, str | int | float]:
+    """What is folded, for chat.json: number of gates, rotation, largest angle (radians)."""
+    if not checkpoint.foreign:
+        return {}
+    layers = range(checkpoint.sizes.layers)
+    angles = [rotation_angle(gate_rotations(checkpoint, layer, rotation)) for layer in layers]
+    return {"gates": len(angles), "rotation": rotation, "largest_angle": max(angles)}
+
+
+def restore(
+    checkpoint: Checkpoint, target: Path, rotation: Rotation, on_tensor: Callable[[], None] = lambda: None
+) -> Path:
+    """Write the ordinary Phi-3 checkpoint that computes the same into the empty folder `target`.
+
+    Folded o_proj weights are float32, all others keep their type. Tensors are read and written one
+    by one in shards of at most 1 GiB (or one tensor), so memory does not grow with the model.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    config = without_code(checkpoint.config)
+    config.pop("so8t_integrated", None)
+    config["architectures"] = [PHI3.name]
+    config["model_type"] = "phi3"
+    _write_json(target / "config.json", config)
+    copy_tokenizer_files(checkpoint.folder, target)
+    shards = _ShardWriter(target)
+    for name, tensor in _ordinary_tensors(checkpoint, rotation):
+        shards.add(name, tensor)
+        on_tensor()
+    shards.finish()
+    return target
+
+
+def _ordinary_tensors(checkpoint: Checkpoint, rotation: Rotation) -> Iterator[tuple[str, torch.Tensor]]:
+    names = checkpoint.architecture.shapes(checkpoint.sizes)
+    for name in names:
+        layer = name.removeprefix("model.layers.").split(".")[0]
+        if name.endswith(_O_PROJ):
+            blocks = gate_rotations(checkpoint, int(layer), rotation)
+            weight = _read(checkpoint, name).float().numpy()
+            yield name, torch.from_numpy(fold(weight, blocks))
+        elif name in checkpoint.tensors:
+            yield name, _read(checkpoint, name)
+        elif name.endswith("qkv_proj.weight"):
+            parts = [_read(checkpoint, f"model.layers.{layer}.{part}") for part in _QKV]
+            yield name, torch.cat(parts)
+
+
+def _read(checkpoint: Checkpoint, name: str) -> torch.Tensor:
+    with safe_open(checkpoint.tensors[name].file, framework="pt") as file:
+        tensor: torch.Tensor = file.get_tensor(name)
+    return tensor
+
+
+class _ShardWriter:
+    """Writes tensors into numbered shards, and the index last."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[str, torch.Tensor] = {}
+        self._bytes = 0
+        self._places: dict[str, str] = {}
+        self._files = 0
+
+    def add(self, name: str, tensor: torch.Tensor) -> None:
+        size = tensor.numel() * tensor.element_size()
+        if self._open and self._bytes + size > _SHARD_BYTES:
+            self._flush()
+        self._open[name] = tensor.contiguous()
+        self._bytes += size
+
+    def finish(self) -> None:
+        self._flush()
+        total = sum(path.stat().st_size for path in self._folder.glob("model-part-*.safetensors"))
+        index = {"metadata": {"total_size": total}, "weight_map": self._places}
+        _write_json(self._folder / "model.safetensors.index.json", index)
+
+    def _flush(self) -> None:
+        self._files += 1
+        name = f"model-part-{self._files:05d}.safetensors"
+        save_file(self._open, self._folder / name, metadata={"format": "pt"})
+        self._places.update(dict.fromkeys(self._open, name))
+        self._open, self._bytes = {}, 0
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

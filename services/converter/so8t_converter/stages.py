@@ -1,0 +1,38 @@
+"""The two stages of this service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from so8t_converter.convert import Conversion, convert
+from so8t_shared.stage import StageContext
+
+
+def convert_a(ctx: StageContext) -> None:
+    """Model A, as the user has it, to GGUF."""
+    model = ctx.config.model_a
+    _convert(
+        ctx,
+        Conversion(
+            source=Path(model.base_model),
+            name="model_a",
+            quantizations=tuple(ctx.config.gguf.quantizations),
+            rotation=model.so8t.rotation,
+        ),
+    )
+
+
+def convert_b(ctx: StageContext) -> None:
+    """Model B, merged and folded by training, to GGUF."""
+    source = ctx.input_dir("train") / "merged"
+    _convert(ctx, Conversion(source, "model_b", tuple(ctx.config.gguf.quantizations)))
+
+
+def _convert(ctx: StageContext, conversion: Conversion) -> None:
+    def report(done: int, total: int, message: str) -> None:
+        ctx.progress(done, total, message)
+        ctx.check_interrupted()
+
+    result = convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, report)
+    for file in result.files:
+        ctx.log.info("%s: %d bytes, %s", file.file, file.size_bytes, file.tensor_types)

@@ -1,0 +1,111 @@
+"""The tokenizer's files: are they complete, and which of llama.cpp's pre-tokenizers do they describe?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from so8t_converter.reading import read_json, read_json_if_there, refuse_pointer
+from so8t_shared.errors import InputError
+
+_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+_PRE_TOKENIZERS: dict[tuple[tuple[str, Any], ...], str] = {
+    (("ByteLevel", True),): "gpt-2",
+    (("Digits", True), ("ByteLevel", True)): "smollm",
+    (("Split", _CONTRACTIONS + r"\p{N}" + _REST), ("ByteLevel", False)): "qwen2",
+    (("Split", _CONTRACTIONS + r"\p{N}{1,3}" + _REST), ("ByteLevel", False)): "llama-bpe",
+}
+"""Steps of a byte-level BPE's pre-tokenizer to llama.cpp's name for the same splitting."""
+
+
+def check_tokenizer(folder: Path, architecture: str, vocabulary: int) -> None:
+    """Refuse a tokenizer that cannot be converted, before any weight is read.
+
+    Raises:
+        InputError: a file is missing or broken, or a token's id lies outside the embedding.
+    """
+    sentencepiece, fast = folder / "tokenizer.model", folder / "tokenizer.json"
+    for path in (sentencepiece, fast):
+        if path.is_file():
+            refuse_pointer(path)
+    if not sentencepiece.is_file() and not fast.is_file():
+        raise InputError(
+            "The model folder has no tokenizer (tokenizer.json or tokenizer.model).",
+            where=str(folder),
+            remedy="copy the tokenizer's files from the original model",
+        )
+    if not sentencepiece.is_file() and _is_sentencepiece(read_json(fast), folder, architecture):
+        raise InputError(
+            "The tokenizer is a sentencepiece one, but tokenizer.model is missing.",
+            where=str(sentencepiece),
+            remedy="copy tokenizer.model from the original model; tokenizer.json does not hold its scores",
+        )
+    outside = {text: index for text, index in token_ids(folder).items() if index >= vocabulary}
+    if outside:
+        text, index = max(outside.items(), key=lambda item: item[1])
+        raise InputError(
+            f"{len(outside)} tokens have ids outside the embedding: {text!r} is {index},"
+            f" but vocab_size is {vocabulary}.",
+            where=str(folder),
+            remedy="call resize_token_embeddings for the added tokens before saving the model",
+        )
+
+
+def token_ids(folder: Path) -> dict[str, int]:
+    """Ids by text of all tokens that the tokenizer's JSON files list, added ones included."""
+    fast = read_json_if_there(folder / "tokenizer.json")
+    ids: dict[str, int] = {}
+    vocabulary = fast.get("model", {}).get("vocab", {})
+    if isinstance(vocabulary, dict):
+        ids.update(vocabulary)
+    ids.update({token["content"]: token["id"] for token in fast.get("added_tokens", [])})
+    ids.update(read_json_if_there(folder / "added_tokens.json"))
+    decoder = read_json_if_there(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
+    ids.update({token["content"]: int(index) for index, token in decoder.items()})
+    return ids
+
+
+def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str | None:
+    """llama.cpp's name for the pre-tokenizer that a tokenizer.json describes, or None.
+
+    llama.cpp's converter recognises a pre-tokenizer by a digest of the token ids of one text,
+    which fails for any vocabulary that it has not seen; the definition itself decides here.
+    """
+    if not _keeps_text(tokenizer.get("normalizer")):
+        return None
+    name = _PRE_TOKENIZERS.get(tuple(_steps(tokenizer.get("pre_tokenizer"))))
+    whole_words = bool(tokenizer.get("model", {}).get("ignore_merges", False))
+    return name if whole_words == (name == "llama-bpe") else None
+
+
+def _is_sentencepiece(tokenizer: dict[str, Any], folder: Path, architecture: str) -> bool:
+    if tokenizer.get("model", {}).get("byte_fallback") or tokenizer.get("model", {}).get("type") == "Unigram":
+        return True
+    settings = read_json_if_there(folder / "tokenizer_config.json")
+    return architecture == "Phi3ForCausalLM" and settings.get("tokenizer_class") != "GPT2Tokenizer"
+
+
+def _keeps_text(normalizer: dict[str, Any] | None) -> bool:
+    if normalizer is None:
+        return True
+    if normalizer["type"] == "Sequence":
+        return all(_keeps_text(step) for step in normalizer["normalizers"])
+    return bool(normalizer["type"] == "NFC")
+
+
+def _steps(definition: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    """The steps of a pre-tokenizer with what decides about each; an unknown one as itself."""
+    if definition is None:
+        return []
+    kind = definition["type"]
+    if kind == "Sequence":
+        return [step for part in definition["pretokenizers"] for step in _steps(part)]
+    if kind == "ByteLevel" and not definition.get("add_prefix_space", True):
+        return [(kind, definition.get("use_regex", True))]
+    if kind == "Digits":
+        return [(kind, definition["individual_digits"])]
+    if kind == "Split" and definition["behavior"] == "Isolated" and not definition["invert"]:
+        return [(kind, definition["pattern"].get("Regex"))]
+    return [(f"unknown {kind}", None)]

@@ -1,0 +1,113 @@
+"""Several processes that answer JSON lines with JSON lines, each fed when it is free."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from so8t_shared.errors import So8tError
+
+
+def free_processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class WorkerPool:
+    """`python -m MODULE ARGUMENTS` several times; nothing but JSON crosses the process border."""
+
+    def __init__(self, module: str, arguments: Sequence[str], processes: int) -> None:
+        command = [sys.executable, "-m", module, *arguments]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        self._processes = [_start(command, environment) for _ in range(processes)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._processes:
+            if kind is not None:
+                process.kill()
+            else:
+                _stdin(process).close()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+
+    def answers(self, jobs: Sequence[Mapping[str, Any]]) -> Iterator[int]:
+        """Do all jobs; yields each one's place in `jobs` when it is done, in any order.
+
+        Raises:
+            OSError: a worker could not write.
+            So8tError: a worker died or refused a job.
+        """
+        todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for place in range(len(jobs)):
+            todo.put(place)
+        done: queue.SimpleQueue[int | Exception] = queue.SimpleQueue()
+        for process in self._processes:
+            threading.Thread(target=_feed, args=(process, jobs, todo, done), daemon=True).start()
+        for _ in jobs:
+            answer = done.get()
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+
+def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment
+    )
+
+
+def _feed(
+    process: subprocess.Popen[str],
+    jobs: Sequence[Mapping[str, Any]],
+    todo: queue.SimpleQueue[int],
+    done: queue.SimpleQueue[int | Exception],
+) -> None:
+    while True:
+        try:
+            place = todo.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            answer = _ask(process, jobs[place])
+        except (OSError, ValueError) as error:
+            done.put(So8tError(f"A worker process ended early ({error}).", remedy="run the same command again"))
+            return
+        if "errno" in answer:
+            done.put(OSError(answer["errno"], answer["error"]))
+        elif "error" in answer:
+            done.put(So8tError(f"A worker process refused a job: {answer['error']}."))
+        else:
+            done.put(place)
+
+
+def _ask(process: subprocess.Popen[str], job: Mapping[str, Any]) -> dict[str, Any]:
+    stdin, stdout = _stdin(process), process.stdout
+    if stdout is None:
+        raise ValueError("it has no output")
+    stdin.write(json.dumps(job) + "\n")
+    stdin.flush()
+    line = stdout.readline()
+    if not line:
+        raise ValueError(f"exit code {process.wait()}")
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def _stdin(process: subprocess.Popen[str]) -> Any:
+    if process.stdin is None:
+        raise ValueError("it has no input")
+    return process.stdin
