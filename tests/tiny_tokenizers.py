@@ -111,8 +111,8 @@ def save_phi3_tokenizer(folder: Path, vocab: int) -> int:
     (folder / "tokenizer.model").write_bytes(model.getvalue())
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = processor.get_piece_size()
-    added = [_added(i, processor.id_to_piece(i), rstrip=False, special=i != 2) for i in range(3)]
-    added += [_added(pieces + i, text, rstrip=True, special=True) for i, text in enumerate(PHI3_SPECIAL)]
+    added = [_added(i, processor.id_to_piece(i), rstrip=i == 2, special=i != 2) for i in range(3)]
+    added += [_added(pieces + i, text, rstrip=i > 0, special=True) for i, text in enumerate(PHI3_SPECIAL)]
     _write_json(folder / "tokenizer.json", _phi3_tokenizer_json(processor, added))
     _write_json(folder / "added_tokens.json", {text: pieces + i for i, text in enumerate(PHI3_SPECIAL)})
     settings = {
