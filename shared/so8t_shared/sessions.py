@@ -154,3 +154,10 @@ def _create(store: ArtifactStore, config: Config) -> Session:
 
 def _record_key(session_id: str) -> str:
     return f"sessions/{session_id}/session.json"
+
+
+def find_session(store: ArtifactStore, config: Config) -> str | None:
+    """Name of this configuration's session, or None; nothing is made."""
+    key = f"sessions/by-config/{config_digest(config)}.json"
+    data = store.get_bytes(key)
+    return None if data is None else SessionPointer.from_bytes(data, key).session_id

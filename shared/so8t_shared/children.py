@@ -1,0 +1,75 @@
+"""A stage as a process of its own: the same entry point that its container has."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.events import pipe_variables
+from so8t_shared.files import storage_errors
+from so8t_shared.interruption import parent_variables
+from so8t_shared.stages import Stage
+
+Listener = Callable[[str, dict[str, Any] | None], None]
+
+_TAIL_BYTES = 4000
+
+
+class StageProcess:
+    """One running stage; its events go to `listener`, None when the process has closed its pipe."""
+
+    def __init__(self, stage: Stage, arguments: Sequence[str], output: Path, listener: Listener) -> None:
+        self.stage = stage
+        self._output = output
+        self._asked = False
+        reading, writing = os.pipe()
+        try:
+            with storage_errors(output):
+                output.parent.mkdir(parents=True, exist_ok=True)
+                with output.open("wb") as file:
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-m", stage.module, stage.name, *arguments],
+                        stdin=subprocess.DEVNULL,
+                        stdout=file,
+                        stderr=subprocess.STDOUT,
+                        pass_fds=(writing,),
+                        env={**os.environ, **pipe_variables(writing), **parent_variables()},
+                        start_new_session=True,  # Ctrl-C reaches the pipeline alone, which passes it on once
+                    )
+        finally:
+            os.close(writing)
+        self._thread = threading.Thread(target=self._listen, args=(reading, listener), daemon=True)
+        self._thread.start()
+
+    def ask_to_stop_once(self) -> None:
+        """Send SIGTERM, the first time: the stage saves a checkpoint and ends. (A second would end it hard.)"""
+        if not self._asked and self._process.poll() is None:
+            self._asked = True
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Exit code once the process has ended; minus the signal's number when one ended it."""
+        code = self._process.wait()
+        self._thread.join()
+        return code
+
+    def last_output(self) -> str:
+        """The end of what the process and its libraries printed."""
+        data = self._output.read_bytes() if self._output.is_file() else b""
+        return data[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
+
+    def _listen(self, handle: int, listener: Listener) -> None:
+        with os.fdopen(handle, encoding="utf-8", errors="replace") as pipe:
+            for line in pipe:
+                try:
+                    listener(self.stage.name, json.loads(line))
+                except ValueError:
+                    continue  # a line cut by the end of the process
+        listener(self.stage.name, None)

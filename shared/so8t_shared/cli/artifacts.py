@@ -1,0 +1,99 @@
+"""`so8t-ab artifacts`: what the store holds, and getting rid of what nobody needs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, out, table_cell
+from so8t_shared.collection import collect, list_artifacts
+from so8t_shared.errors import InputError
+from so8t_shared.files import storage_errors
+
+app = typer.Typer(help="List, fetch and clean up stored artifacts.", no_args_is_help=True)
+
+
+@app.command("ls")
+def list_them(
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    stage: Annotated[str, typer.Option("--stage", help="Only this stage.")] = "",
+) -> None:
+    """List artifacts: stage, fingerprint, size, when and where made, which sessions use them."""
+    workspace = open_workspace(config, overrides)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("stage", "fingerprint", "size", "created", "host", "sessions"):
+        table.add_column(heading, justify="right" if heading == "size" else "left")
+    for item in list_artifacts(workspace.store):
+        if stage in {"", item.artifact.stage}:
+            created, host = (item.manifest.created, item.manifest.host) if item.manifest else ("(incomplete)", "")
+            cells = (item.artifact.stage, item.artifact.fingerprint[:12], size(item.size_bytes), created, host)
+            table.add_row(*map(table_cell, (*cells, ", ".join(item.sessions))))
+    out.print(table)
+
+
+@app.command()
+def get(
+    fingerprint: Annotated[str, typer.Argument(help="Fingerprint, or its first digits.")],
+    target: Annotated[Path, typer.Argument(help="Folder to copy the files into; it must not exist.")],
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+) -> None:
+    """Copy a committed artifact's files into a folder, verified against its manifest."""
+    workspace = open_workspace(config, overrides)
+    artifact = _find(fingerprint, [i.artifact for i in list_artifacts(workspace.store) if i.manifest])
+    if target.exists():
+        raise InputError(
+            "The target exists already.", where=str(target), remedy="name a folder that does not exist yet"
+        )
+    manifest = artifact.manifest()
+    assert manifest is not None
+    source = artifact.materialise(manifest)
+    with storage_errors(target):
+        for entry in manifest.files:
+            (target / entry.path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / entry.path, target / entry.path)
+    out.print(f"{len(manifest.files)} files in {target}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def gc(
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Newest sessions whose artifacts stay.")] = 3,
+    yes: Annotated[bool, typer.Option("--yes", help="Really delete; without it the command only shows.")] = False,
+) -> None:
+    """Delete artifacts and checkpoints that none of the newest sessions uses."""
+    workspace = open_workspace(config, overrides)
+    doomed = collect(workspace.store, keep_sessions=keep, delete=yes)
+    for item in doomed:
+        line = f"{item.artifact.stage:<10} {item.artifact.fingerprint[:12]} {size(item.size_bytes):>9}"
+        out.print(line, highlight=False, markup=False)
+    total = size(sum(item.size_bytes for item in doomed))
+    done = "deleted" if yes else "would be deleted; add --yes to do it"
+    out.print(f"{len(doomed)} artifacts, {total} {done}", highlight=False, markup=False)
+
+
+def size(size_bytes: int) -> str:
+    """A size for people, in decimal units."""
+    value = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.2f} GB"
+
+
+def _find(fingerprint: str, artifacts: list[Artifact]) -> Artifact:
+    found = [artifact for artifact in artifacts if artifact.fingerprint.startswith(fingerprint)]
+    if len(found) != 1:
+        many = "several artifacts begin" if found else "no committed artifact begins"
+        raise InputError(
+            f"{many.capitalize()} with {fingerprint!r}.", where="FINGERPRINT", remedy="see 'so8t-ab artifacts ls'"
+        )
+    return found[0]

@@ -1,0 +1,55 @@
+"""Options and the start that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from so8t_shared.config.load import load_config, notices
+from so8t_shared.config.model import Config
+from so8t_shared.store.base import ArtifactStore
+from so8t_shared.store.open import open_store
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="SO8T_CONFIG", help="Configuration file (YAML).", show_default=False)
+]
+SetOption = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, dotted: --set training.max_steps=20."),
+]
+SessionOption = Annotated[
+    str, typer.Option("--session", envvar="SO8T_SESSION", help="Name of a session; by default the configuration's.")
+]
+
+out = Console()
+"""Standard output: what a command was asked for."""
+
+err = Console(stderr=True)
+"""Standard error: notices, progress, errors."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A configuration and the store it names."""
+
+    config: Config
+    store: ArtifactStore
+
+
+def open_workspace(path: Path, overrides: list[str]) -> Workspace:
+    """Read the configuration, say what in it is out of date, open the store."""
+    config = load_config(path, overrides)
+    for notice in notices(path):
+        err.print(f"note: {notice}", style="dim", highlight=False, markup=False)
+    return Workspace(config, open_store(config))
+
+
+def table_cell(text: str) -> str:
+    """Text that is shown as it is, without rich's markup."""
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,47 @@
+"""`so8t-ab config`: check a configuration, show it resolved, print its schema."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+import typer
+import yaml
+
+from so8t_shared.cli.common import ConfigOption, SetOption, err, out
+from so8t_shared.config.load import load_config, notices
+from so8t_shared.config.model import Config
+from so8t_shared.config.table import config_table
+
+app = typer.Typer(help="Check a configuration, show it resolved, print its schema.", no_args_is_help=True)
+
+
+@app.command()
+def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
+    """Say whether a configuration is right; all faults at once."""
+    load_config(config, overrides)
+    for notice in notices(config):
+        err.print(f"note: {notice}", style="dim", highlight=False, markup=False)
+    out.print(f"{config} is a valid configuration.", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def show(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
+    """Print the configuration as it will be used, with every default filled in."""
+    resolved = load_config(config, overrides).model_dump(mode="json")
+    typer.echo(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@app.command()
+def schema(
+    form: Annotated[
+        Literal["json", "table"], typer.Option("--format", help="JSON Schema, or a Markdown table.")
+    ] = "json",
+) -> None:
+    """Print all sections and keys: types, defaults, meaning."""
+    text = (
+        json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+        if form == "json"
+        else config_table()
+    )
+    typer.echo(text, nl=False)

@@ -1,0 +1,83 @@
+"""The command line `so8t-ab`: registers the commands and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.main import get_command
+
+from so8t_shared.cli import artifacts, config, doctor, logs, plan, run, stage, status
+from so8t_shared.cli.common import err
+from so8t_shared.errors import So8tError
+
+app = typer.Typer(
+    name="so8t-ab",
+    help="Retrain a local model with SO8T gates, and find out with evidence whether it became better.\n\n"
+    "Start with: so8t-ab run -c configs/demo.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("plan")(plan.plan)
+app.command("status")(status.status)
+app.command("logs")(logs.logs)
+app.command("stage", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(stage.stage)
+app.command("doctor")(doctor.doctor)
+app.add_typer(config.app, name="config")
+app.add_typer(artifacts.app, name="artifacts")
+
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),  # noqa: ARG001 - read in main
+) -> None:
+    """Exit codes: 0 done, 1 unexpected, 2 bad config or input, 3 upstream failed, 4 server not reached,
+    5 integrity, 10 the gate says no, 75 interrupted and resumable."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    import click
+
+    try:
+        code = get_command(app).main(args=_debug_first(arguments), prog_name="so8t-ab", standalone_mode=False)
+    except So8tError as error:
+        if debug:
+            raise
+        err.print("\n".join(error.lines()), style="red" if err.is_terminal else "", markup=False, highlight=False)
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        return 75
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        err.print(f"Unexpected {type(error).__name__}: {error}", markup=False, highlight=False)
+        err.print("  to do: run again with --debug", markup=False, highlight=False)
+        return 1
+    return int(code or 0)
+
+
+def _debug_first(arguments: list[str]) -> list[str]:
+    """Let --debug stand anywhere before '--'."""
+    if "--debug" not in arguments:
+        return arguments
+    return ["--debug", *[a for a in arguments if a != "--debug"]]
+
+
+def script() -> None:
+    """Console script."""
+    sys.exit(main())

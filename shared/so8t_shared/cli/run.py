@@ -1,0 +1,110 @@
+"""`so8t-ab run`: the whole pipeline, resumed where it was left."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, err, open_workspace, out
+from so8t_shared.cli.plan import print_plan
+from so8t_shared.display import open_display
+from so8t_shared.errors import ConfigError, GateRefused
+from so8t_shared.export import RESULTS_FILE, results_dir
+from so8t_shared.files import storage_errors, write_temporary
+from so8t_shared.interruption import StopSignal
+from so8t_shared.pipeline import PipelineRun, check_selection
+from so8t_shared.plan import make_plan
+from so8t_shared.result_table import result_table
+from so8t_shared.results import AbTestResults
+from so8t_shared.sessions import Session, open_session
+from so8t_shared.stages import STAGES, Stage, stage_named
+
+_CORES_FOR_TWO_STAGES = 8
+
+
+def run(
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    new_session: Annotated[
+        bool, typer.Option("--new-session", help="Start a new session; artifacts are reused.")
+    ] = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with 10 unless ab_test.gate lets B ship.")] = False,
+    first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Leave out the stages before this one.")] = "",
+    last: Annotated[str, typer.Option("--to", metavar="STAGE", help="Stop after this stage.")] = "",
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Stages at the same time; 0: two from 8 cores on, else one.")
+    ] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only show what would run, and why.")] = False,
+) -> None:
+    """Run all stages. Killed at any moment, the same command resumes; finished, it reuses everything.
+
+    Examples:
+
+      so8t-ab run -c configs/demo.yaml
+
+      so8t-ab run -c my.yaml --set training.max_steps=200 --gate
+    """
+    workspace = open_workspace(config, overrides)
+    if dry_run:
+        print_plan(make_plan(workspace.store, workspace.config))
+        return
+    stages = _selection(first, last)
+    _check_output(Path(workspace.config.output_base_dir))
+    make_plan(workspace.store, workspace.config)  # a missing model or data set is told before anything starts
+    session = open_session(workspace.store, workspace.config, new=new_session)
+    check_selection(stages, workspace.store, session)
+    _run_stages(workspace, session, stages, [*_arguments(config, overrides, session)], jobs)
+    if stages[-1].name == "report":
+        _show_results(session, gate=gate)
+
+
+def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], arguments: list[str], jobs: int) -> None:
+    err.print(f"session {session.session_id} in {workspace.store.location}", highlight=False, markup=False)
+    stop = StopSignal()
+    stop.install()
+    with open_display(err, stages) as display:
+        pipeline = PipelineRun(workspace.store, session, stages, arguments, display, stop, jobs=jobs or _default_jobs())
+        pipeline.run()
+
+
+def _show_results(session: Session, *, gate: bool) -> None:
+    folder = results_dir(session)
+    results = AbTestResults.model_validate(json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8")))
+    out.print(result_table(results))
+    out.print(results.summary, highlight=False, markup=False)
+    out.print(f"Report: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    verdict = results.evaluation.gate
+    if gate and not verdict.passed:
+        raise GateRefused(
+            "The gate does not let model B ship.", where="; ".join(verdict.reasons), remedy="see the report"
+        )
+
+
+def _arguments(config: Path, overrides: list[str], session: Session) -> list[str]:
+    given = [part for override in overrides for part in ("--set", override)]
+    return ["--config", str(config), *given, "--session", session.session_id]
+
+
+def _selection(first: str, last: str) -> list[Stage]:
+    begin = STAGES.index(stage_named(first)) if first else 0
+    end = STAGES.index(stage_named(last)) if last else len(STAGES) - 1
+    if begin > end:
+        raise ConfigError(
+            f"{first} comes after {last}.", where="--from and --to", remedy="give them in the order of the pipeline"
+        )
+    return list(STAGES[begin : end + 1])
+
+
+def _default_jobs() -> int:
+    return 2 if len(os.sched_getaffinity(0)) >= _CORES_FOR_TWO_STAGES else 1
+
+
+def _check_output(folder: Path) -> None:
+    """Find out before hours of work whether results can be written."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_temporary(folder, b"").unlink()

@@ -1,0 +1,69 @@
+"""`so8t-ab status`: where a session stands."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.table import Table
+
+from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, err, open_workspace, out, table_cell
+from so8t_shared.errors import InputError
+from so8t_shared.markers import StageMarkers
+from so8t_shared.sessions import find_session, session_ids
+from so8t_shared.stages import STAGES
+from so8t_shared.store.base import ArtifactStore
+
+
+def status(
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    session: SessionOption = "",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until interrupted.")] = False,
+    all_sessions: Annotated[bool, typer.Option("--all", help="List all sessions of the store.")] = False,
+) -> None:
+    """Show the stages of a session: done, running, failed, and how far."""
+    workspace = open_workspace(config, overrides)
+    if all_sessions:
+        for session_id in session_ids(workspace.store):
+            out.print(session_id, highlight=False)
+        return
+    session_id = session or find_session(workspace.store, workspace.config)
+    if session_id is None:
+        raise InputError(
+            "This configuration has no session yet.",
+            where=workspace.store.location,
+            remedy="start it with 'so8t-ab run', or give --session (see --all)",
+        )
+    if not watch:
+        out.print(status_table(workspace.store, session_id))
+        return
+    with Live(console=err, refresh_per_second=2) as live:
+        while True:
+            live.update(status_table(workspace.store, session_id))
+            time.sleep(1.0)
+
+
+def status_table(store: ArtifactStore, session_id: str) -> Table:
+    """One row a stage."""
+    table = Table(title=f"session {session_id}", box=None, padding=(0, 2, 0, 0), title_justify="left")
+    for heading in ("stage", "state", "progress", "host", "since", "message"):
+        table.add_column(heading, overflow="fold")
+    for stage in STAGES:
+        table.add_row(stage.name, *map(table_cell, _row(StageMarkers(store, session_id, stage.name))))
+    return table
+
+
+def _row(markers: StageMarkers) -> tuple[str, str, str, str, str]:
+    completed, failed, progress = markers.completed(), markers.failed(), markers.progress()
+    if completed:
+        state = "reused" if completed.reused else "done"
+        return state, "", completed.host, completed.finished, f"artifact {completed.fingerprint[:12]}"
+    if failed:
+        return "failed", f"attempt {failed.attempt}", failed.host, failed.time, f"{failed.what} {failed.remedy}"
+    if progress:
+        count = f"{progress.done}/{progress.total}" if progress.total else ""
+        return progress.state, count, progress.host, progress.time, progress.message
+    return "not started", "", "", "", ""

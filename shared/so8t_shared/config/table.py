@@ -1,0 +1,58 @@
+"""The table of all configuration keys, generated for the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from so8t_shared.config.load import section_of
+from so8t_shared.config.model import Config
+
+
+def config_table() -> str:
+    """A Markdown table: key, type, default, meaning."""
+    lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for key, info in config_keys():
+        cells = (f"`{key}`", _type(info.annotation), _default(info), info.description or "")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def config_keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every key that holds a value, dotted, in the order of the sections."""
+    for name, info in section.model_fields.items():
+        inner = section_of(section, name)
+        if inner is None:
+            yield f"{prefix}{name}", info
+        else:
+            yield from config_keys(inner, f"{prefix}{name}.")
+
+
+def _type(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return " or ".join(str(value) for value in get_args(annotation))
+    if get_origin(annotation) is not None:
+        if get_origin(annotation) in {list, tuple}:
+            return f"list of {_type(get_args(annotation)[0])}"
+        return " or ".join(_type(part) for part in get_args(annotation) if not _is_constraint(part))
+    if annotation is type(None):
+        return "null"
+    return {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}.get(
+        annotation.__name__, annotation.__name__
+    )
+
+
+def _is_constraint(part: Any) -> bool:
+    return not isinstance(part, type) and get_origin(part) is None
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(str(v) for v in value) + "]"
+    return "null" if value is None else f"{str(value).lower() if isinstance(value, bool) else value}" or '""'

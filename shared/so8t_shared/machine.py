@@ -1,0 +1,133 @@
+"""What a machine has: the parts the pipeline needs or can use."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+_GB = 1e9
+_DEMO_MEMORY_GB = 4.0
+_DEMO_DISK_GB = 5.0
+_SERVICES = {
+    "so8t_converter": "converter",
+    "so8t_trainer": "trainer",
+    "so8t_evaluator": "evaluator",
+    "so8t_reporter": "reporter",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: ok, missing (optional), or bad (the demo needs it)."""
+
+    part: str
+    state: Literal["ok", "missing", "bad"]
+    found: str
+    remedy: str = ""
+
+
+def examine(folder: str) -> list[Finding]:
+    """Look at everything; nothing is started or changed."""
+    return [
+        _python(),
+        *_services(),
+        _library("torch", "make venv installs it (about 5 GB with CUDA)"),
+        _library("xllamacpp", "make venv installs it"),
+        _gpu(),
+        _processor(),
+        _memory(),
+        _disk(folder),
+        _program(
+            "docker", ["docker", "version", "--format", "{{.Server.Version}}"], "install Docker and start its daemon"
+        ),
+        _program("minio", ["minio", "--version"], "only for stages on several hosts; the compose file brings it"),
+        _program("ollama", ["ollama", "--version"], "only for the ollama engine; the compose file brings it"),
+    ]
+
+
+def _python() -> Finding:
+    good = sys.version_info >= (3, 11)
+    return Finding(
+        "python", "ok" if good else "bad", platform.python_version(), "" if good else "install 3.11 or newer"
+    )
+
+
+def _services() -> Iterator[Finding]:
+    for module, name in _SERVICES.items():
+        there = importlib.util.find_spec(module) is not None
+        yield Finding(
+            name, "ok" if there else "bad", "installed" if there else "not installed", "" if there else "make venv"
+        )
+
+
+def _library(name: str, remedy: str) -> Finding:
+    try:
+        return Finding(name, "ok", metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(name, "bad", "not installed", remedy)
+
+
+def _gpu() -> Finding:
+    remedy = "not needed for the demo; a 4B model wants a GPU with 12 GB or more"
+    names = _output(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"])
+    return Finding("gpu", "ok", names) if names else Finding("gpu", "missing", "none found", remedy)
+
+
+def _processor() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    bf16 = "with" if has_bf16_instructions() else "without"
+    return Finding("processor", "ok", f"{cores} cores, {bf16} bfloat16 instructions")
+
+
+def has_bf16_instructions() -> bool:
+    """Whether the processor computes in bfloat16 itself (AVX512_BF16, AMX); if not, bf16 is 12-16x slower."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text(encoding="ascii", errors="replace") if cpuinfo.is_file() else ""
+    return any(flag in flags.split() for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available / _GB
+    good = free >= _DEMO_MEMORY_GB
+    return Finding(
+        "memory",
+        "ok" if good else "bad",
+        f"{free:.1f} GB free",
+        "" if good else f"the demo needs {_DEMO_MEMORY_GB:.0f} GB",
+    )
+
+
+def _disk(folder: str) -> Finding:
+    free = shutil.disk_usage(folder).free / _GB
+    good = free >= _DEMO_DISK_GB
+    return Finding(
+        "disk", "ok" if good else "bad", f"{free:.1f} GB free", "" if good else f"the demo needs {_DEMO_DISK_GB:.0f} GB"
+    )
+
+
+def _program(name: str, command: list[str], remedy: str) -> Finding:
+    if shutil.which(command[0]) is None:
+        return Finding(name, "missing", "not installed", remedy)
+    answer = _output(command)
+    return Finding(name, "ok", answer) if answer else Finding(name, "missing", "installed, does not answer", remedy)
+
+
+def _output(command: list[str]) -> str:
+    """First line of what a command prints, or nothing when it fails or hangs."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    lines = done.stdout.strip().splitlines()
+    return lines[0] if done.returncode == 0 and lines else ""

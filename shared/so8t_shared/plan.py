@@ -1,0 +1,82 @@
+"""What a run would do, stage by stage, and why; nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.config.model import Config
+from so8t_shared.digests import DigestCache
+from so8t_shared.errors import IntegrityError
+from so8t_shared.fingerprints import changed_parts, fingerprint, stage_key
+from so8t_shared.manifests import Manifest
+from so8t_shared.stages import STAGES, Stage
+from so8t_shared.store.base import ArtifactStore
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One line of a plan."""
+
+    stage: Stage
+    action: Literal["run", "resume", "reuse"]
+    why: list[str]
+    fingerprint: str | None
+    """None while it depends on a stage that has yet to run."""
+
+
+def make_plan(store: ArtifactStore, config: Config) -> list[PlannedStage]:
+    """Decide for every stage whether it would run, resume or be reused.
+
+    Raises:
+        InputError: a model or data set is missing.
+    """
+    digests = DigestCache(store.local_root / "digests.sqlite")
+    known: dict[str, Manifest] = {}
+    planned = []
+    for stage in STAGES:
+        unknown = [need for need in stage.needs if need not in known]
+        if unknown:
+            planned.append(PlannedStage(stage, "run", [f"{name} runs before it" for name in unknown], None))
+            continue
+        line, manifest = _plan_stage(stage, store, config, known, digests)
+        planned.append(line)
+        if manifest is not None:
+            known[stage.name] = manifest
+    return planned
+
+
+def _plan_stage(
+    stage: Stage, store: ArtifactStore, config: Config, known: dict[str, Manifest], digests: DigestCache
+) -> tuple[PlannedStage, Manifest | None]:
+    key = stage_key(stage, config, known, digests)
+    artifact = Artifact(store, stage.name, fingerprint(key))
+    manifest, damage = artifact.inspect()
+    if manifest is not None:
+        return PlannedStage(
+            stage, "reuse", [f"made {manifest.created} on {manifest.host}"], artifact.fingerprint
+        ), manifest
+    if damage:
+        return PlannedStage(stage, "run", [f"the stored artifact is damaged: {damage}"], artifact.fingerprint), None
+    if names := artifact.checkpoint_names():
+        return PlannedStage(stage, "resume", [f"from checkpoint {names[-1]}"], artifact.fingerprint), None
+    nearest = _nearest(store, stage, key)
+    why = [f"changed: {part}" for part in nearest] if nearest else ["never run in this store"]
+    return PlannedStage(stage, "run", why, artifact.fingerprint), None
+
+
+def _nearest(store: ArtifactStore, stage: Stage, key: dict[str, object]) -> list[str]:
+    """Differences from the committed artifact of this stage that differs least; the newest of several."""
+    candidates = []
+    for name in store.list(f"artifacts/{stage.name}"):
+        if name.count("/") == 3 and name.endswith("/manifest.json") and (data := store.get_bytes(name)):
+            try:
+                manifest = Manifest.from_bytes(data, name)
+            except IntegrityError:
+                continue
+            candidates.append((changed_parts(manifest.key, key), manifest.created))
+    if not candidates:
+        return []
+    fewest = min(len(changes) for changes, _ in candidates)
+    return max((c for c in candidates if len(c[0]) == fewest), key=lambda c: c[1])[0]
