@@ -34,7 +34,7 @@ app.add_typer(artifacts.app, name="artifacts")
 
 @app.callback()
 def options(
-    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),  # noqa: ARG001 - read in main
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ) -> None:
     """Exit codes: 0 done, 1 unexpected, 2 bad config or input, 3 upstream failed, 4 server not reached,
     5 integrity, 10 the gate says no, 75 interrupted and resumable."""

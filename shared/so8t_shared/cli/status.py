@@ -30,8 +30,8 @@ def status(
         for session_id in session_ids(workspace.store):
             out.print(session_id, highlight=False)
         return
-    session_id = session or find_session(workspace.store, workspace.config)
-    if session_id is None:
+    session_id = session or find_session(workspace.store, workspace.config) or ""
+    if not session_id:
         raise InputError(
             "This configuration has no session yet.",
             where=workspace.store.location,

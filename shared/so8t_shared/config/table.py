@@ -40,9 +40,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(_type(part) for part in get_args(annotation) if not _is_constraint(part))
     if annotation is type(None):
         return "null"
-    return {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}.get(
-        annotation.__name__, annotation.__name__
-    )
+    name = str(annotation.__name__)
+    return {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}.get(name, name)
 
 
 def _is_constraint(part: Any) -> bool:
