@@ -1,0 +1,121 @@
+"""Checkpoints of a training: all that the next step depends on, as safetensors and JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from so8t_shared.errors import IntegrityError
+from so8t_shared.results import TrainingPoint
+
+KEPT = 2
+"""Checkpoints that are kept: a kill while the newest is written leaves the one before."""
+_SCHEMA = 1
+
+
+class CheckpointStore(Protocol):
+    """Where checkpoints go (so8t_shared.checkpoints.Checkpoints)."""
+
+    def names(self) -> list[str]: ...
+    def save(self, name: str, folder: Path) -> None: ...
+    def load(self, name: str) -> Path: ...
+    def drop(self, name: str) -> None: ...
+
+
+def save_checkpoint(
+    store: CheckpointStore,
+    scratch: Path,
+    parameters: Mapping[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    points: list[TrainingPoint],
+) -> None:
+    """Save the state after `len(points)` steps, and drop all but the newest checkpoints."""
+    folder = scratch / "checkpoint"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    save_file({name: p.detach().contiguous() for name, p in parameters.items()}, folder / "weights.safetensors")
+    save_file(_optimizer_tensors(parameters, optimizer), folder / "optimizer.safetensors")
+    save_file(_random_states(), folder / "random.safetensors")
+    write_points(folder / "metrics.jsonl", points)
+    (folder / "state.json").write_text(json.dumps({"schema": _SCHEMA, "step": len(points)}) + "\n", encoding="utf-8")
+    store.save(f"step-{len(points):08d}", folder)
+    for name in store.names()[:-KEPT]:
+        store.drop(name)
+
+
+def restore_checkpoint(
+    store: CheckpointStore, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+) -> list[TrainingPoint]:
+    """Continue from the newest checkpoint: set weights, optimizer and generators; its points so far.
+
+    Raises:
+        IntegrityError: the checkpoint was written by a newer version or for another model.
+    """
+    names = store.names()
+    if not names:
+        return []
+    folder = store.load(names[-1])
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    weights = load_file(folder / "weights.safetensors")
+    if state["schema"] != _SCHEMA or set(weights) != set(parameters):
+        raise IntegrityError(
+            "The checkpoint was written by another version of this program.",
+            where=names[-1],
+            remedy="remove the stage's checkpoints to train from the start",
+        )
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(weights[name])
+    _restore_optimizer(parameters, optimizer, load_file(folder / "optimizer.safetensors"))
+    _restore_random_states(load_file(folder / "random.safetensors"))
+    return read_points(folder / "metrics.jsonl")
+
+
+def write_points(path: Path, points: list[TrainingPoint]) -> None:
+    """metrics.jsonl: one optimizer step a line."""
+    path.write_text("".join(point.model_dump_json() + "\n" for point in points), encoding="utf-8")
+
+
+def read_points(path: Path) -> list[TrainingPoint]:
+    """The steps of a metrics.jsonl."""
+    return [TrainingPoint.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _optimizer_tensors(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"{key}:{name}": value.detach().contiguous()
+        for name, parameter in parameters.items()
+        for key, value in optimizer.state[parameter].items()
+    }
+
+
+def _restore_optimizer(
+    parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> None:
+    for stored, value in tensors.items():
+        key, _, name = stored.partition(":")
+        parameter = parameters[name]
+        device: Any = "cpu" if key == "step" else parameter.device
+        optimizer.state[parameter][key] = value.to(device)
+
+
+def _random_states() -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states |= {f"cuda:{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
+    return states
+
+
+def _restore_random_states(states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            if f"cuda:{index}" in states:
+                torch.cuda.set_rng_state(states[f"cuda:{index}"], index)

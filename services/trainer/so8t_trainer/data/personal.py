@@ -1,0 +1,74 @@
+"""Does a text hold personal data or a secret? Only the kind that was found is ever told."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.IGNORECASE)
+_MY_NUMBER = re.compile(r"(?<![\d-])\d{4}[ -]?\d{4}[ -]?\d{4}(?![\d-])")
+_CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])")
+_SSN = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")
+_IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])")
+_PHONE_REGIONS = ("JP", "US")
+_NO_SECRET = {"IPPublicDetector"}
+"""detect-secrets' plugins that look for something else: an address is no key."""
+
+
+def personal_data(text: str) -> str | None:
+    """Kind of personal data in `text` (e-mail address, phone number, My Number, ...), or None."""
+    text = unicodedata.normalize("NFKC", text)
+    return next(_kinds(text), None)
+
+
+def _kinds(text: str) -> Iterator[str]:
+    from stdnum import iban, luhn
+    from stdnum.jp import in_ as my_number
+    from stdnum.us import ssn
+
+    if _EMAIL.search(text):
+        yield "e-mail address"
+    if not any(character.isdigit() for character in text):
+        return
+    if any(my_number.is_valid(found) for found in _MY_NUMBER.findall(text)):
+        yield "My Number"
+    if any(luhn.is_valid(re.sub(r"\D", "", found)) for found in _CARD.findall(text)):
+        yield "card number"
+    if any(ssn.is_valid(found) for found in _SSN.findall(text)):
+        yield "social security number"
+    if any(iban.is_valid(found) for found in _IBAN.findall(text)):
+        yield "bank account"
+    if _has_phone_number(text):
+        yield "phone number"
+
+
+def _has_phone_number(text: str) -> bool:
+    """A valid number of Japan or the United States, or an international one (+44 ...)."""
+    import phonenumbers
+
+    return any(phonenumbers.PhoneNumberMatcher(text, region).has_next() for region in _PHONE_REGIONS)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether detect-secrets finds a key, token or password in `text`.
+
+    The plugins are called directly: its scanner also obeys "allowlist" comments inside the text,
+    drops the entropy limit for single lines, and may ask the issuing service whether a key is live.
+    """
+    lines = unicodedata.normalize("NFKC", text).splitlines()
+    return any(
+        plugin.analyze_line(filename="row", line=line, line_number=number)
+        for number, line in enumerate(lines, start=1)
+        for plugin in _plugins()
+    )
+
+
+@cache
+def _plugins() -> tuple[Any, ...]:
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+
+    found = {plugin.__name__: plugin for plugin in get_mapping_from_secret_type_to_class().values()}
+    return tuple(found[name]() for name in sorted(found) if name not in _NO_SECRET)

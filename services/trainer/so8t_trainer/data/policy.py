@@ -1,0 +1,85 @@
+"""What may be trained on: licences, personal data, secrets, NSFW. Dropped text is never kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+from so8t_shared.config.model import DataPolicy, Source
+from so8t_shared.errors import InputError
+from so8t_trainer.data.personal import holds_secret, personal_data
+from so8t_trainer.data.read import SourceRows
+from so8t_trainer.data.rows import Row
+
+CARD = "dataset_card.yaml"
+
+
+def declared_source(source: SourceRows, configured: Source | None, policy: DataPolicy) -> Source:
+    """Licence and provenance of a data set: from the configuration, else the card beside the files.
+
+    Raises:
+        InputError: nothing is declared, or the licence is not on the allow-list.
+    """
+    declared, where = configured, "dataset.source"
+    if declared is None and source.folder is not None and (source.folder / CARD).is_file():
+        declared, where = _read_card(source.folder / CARD), str(source.folder / CARD)
+    if declared is None:
+        raise InputError(
+            "The data set does not declare its licence and provenance.",
+            where=source.path,
+            remedy=f"set dataset.source {{license, provenance}}, or put a {CARD} with both keys beside the files",
+        )
+    if declared.license.lower() not in {name.lower() for name in policy.allowed_licenses}:
+        raise InputError(
+            f"The licence {declared.license!r} is not allowed for training.",
+            where=where,
+            remedy="use other data, or add the licence to dataset.policy.allowed_licenses"
+            f" (now {', '.join(policy.allowed_licenses)})",
+        )
+    return declared
+
+
+def _read_card(path: Path) -> Source:
+    try:
+        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(
+            f"The data set's card cannot be read: {str(error).splitlines()[0]}",
+            where=str(path),
+            remedy="write it as YAML with the keys license and provenance",
+        ) from error
+    values = card if isinstance(card, dict) else {}
+    missing = [key for key in ("license", "provenance") if not isinstance(values.get(key), str)]
+    if missing:
+        raise InputError(
+            f"The data set's card lacks {' and '.join(missing)}.",
+            where=str(path),
+            remedy="add the key, for example 'license: cc-by-4.0'",
+        )
+    return Source(license=values["license"], provenance=values["provenance"])
+
+
+def apply_policy(rows: list[Row], policy: DataPolicy) -> tuple[list[Row], Counter[str]]:
+    """The rows that may be used, and how many were left out for each reason."""
+    kept: list[Row] = []
+    excluded: Counter[str] = Counter()
+    for row in rows:
+        reason = _reason_to_exclude(row, policy)
+        if reason is None:
+            kept.append(row)
+        else:
+            excluded[reason] += 1
+    return kept, excluded
+
+
+def _reason_to_exclude(row: Row, policy: DataPolicy) -> str | None:
+    if row.nsfw and row.label == "ALLOW":
+        return "NSFW labelled ALLOW"
+    texts = "\n".join([row.text, *row.thinking.values()])
+    if policy.exclude_secrets and holds_secret(texts):
+        return "secret"
+    if policy.exclude_personal_data and (kind := personal_data(texts)):
+        return f"personal data: {kind}"
+    return None

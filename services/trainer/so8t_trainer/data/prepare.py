@@ -1,0 +1,120 @@
+"""All of the data's way: read every source, apply the policy, split."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from so8t_shared.config.model import Dataset
+from so8t_shared.errors import InputError
+from so8t_shared.labels import LABELS
+from so8t_shared.results import DataReport, TestRow
+from so8t_trainer.data.policy import apply_policy, declared_source
+from so8t_trainer.data.read import SourceRows, read_source
+from so8t_trainer.data.rows import Row
+from so8t_trainer.data.split import split_rows
+
+
+@dataclass
+class PreparedData:
+    """The two sides of the split, and the report about how they came about."""
+
+    train: list[TestRow]
+    test: list[TestRow]
+    report: DataReport
+
+    def keep_train(self, kept: list[TestRow], reason: str) -> None:
+        """Go on with fewer training rows; the others are counted as excluded for `reason`."""
+        if len(kept) < len(self.train):
+            self.report.excluded[reason] = len(self.train) - len(kept)
+        self.train = kept
+        self.report.train = _by_label(kept)
+        self.report.by_language = _by_language([*kept, *self.test])
+
+
+def prepare_data(settings: Dataset, test_data: str | None, log: logging.Logger) -> PreparedData:
+    """Read `settings.paths` (and `test_data`, which is then the test set), filter and split.
+
+    Raises:
+        InputError: see `read_source`, `declared_source`, `split_rows`.
+    """
+    sources: dict[str, dict[str, str]] = {}
+    rows: list[Row] = []
+    for path in settings.paths:
+        source = read_source(path, settings.format)
+        declared = declared_source(source, settings.source, settings.policy)
+        sources[path] = _described(source, declared.license, declared.provenance)
+        log.info("%s: %s", path, _counts(source))
+        rows += source.rows
+    test_rows = None
+    if test_data:
+        source = read_source(test_data)
+        sources[test_data] = _described(source, "not trained on", "ab_test.test_data")
+        log.info("%s (test rows): %s", test_data, _counts(source))
+        test_rows = source.rows
+    return _filtered_and_split(rows, test_rows, sources, settings, log)
+
+
+def _filtered_and_split(
+    rows: list[Row],
+    test_rows: list[Row] | None,
+    sources: dict[str, dict[str, str]],
+    settings: Dataset,
+    log: logging.Logger,
+) -> PreparedData:
+    _demand_classes(rows)
+    kept, excluded = apply_policy(rows, settings.policy)
+    if test_rows is not None:
+        kept_tests, excluded_tests = apply_policy(test_rows, settings.policy)
+        excluded += excluded_tests
+    split = split_rows(kept, settings, None if test_rows is None else kept_tests)
+    excluded += split.excluded
+    train, test = ([row.exported() for row in side] for side in (split.train, split.test))
+    report = DataReport(
+        sources=sources,
+        rows_read=len(rows) + len(test_rows or []),
+        excluded=dict(sorted(excluded.items())),
+        duplicates=split.duplicates,
+        groups=split.groups,
+        train=_by_label(train),
+        test=_by_label(test),
+        by_language=_by_language([*train, *test]),
+    )
+    for reason, count in report.excluded.items():
+        log.info("left out: %d rows (%s)", count, reason)
+    log.info("training rows %s, test rows %s, %d groups", report.train, report.test, report.groups)
+    return PreparedData(train, test, report)
+
+
+def _demand_classes(rows: list[Row]) -> None:
+    found = {row.label for row in rows}
+    if len(found) == 1:
+        raise InputError(
+            f"The data set has a single class, {found.pop()}.",
+            where="dataset.paths",
+            remedy="give rows of at least two classes",
+        )
+
+
+def _described(source: SourceRows, licence: str, provenance: str) -> dict[str, str]:
+    return {
+        "schema": source.schema,
+        "license": licence,
+        "provenance": provenance,
+        "rows": str(len(source.rows)),
+    }
+
+
+def _counts(source: SourceRows) -> str:
+    labels = ", ".join(f"{label} {count}" for label, count in Counter(row.label for row in source.rows).items())
+    return f"{len(source.rows)} rows of shape {source.schema}; {labels}"
+
+
+def _by_label(rows: list[TestRow]) -> dict[str, int]:
+    counts = Counter(row.label for row in rows)
+    return {label: counts[label] for label in LABELS}
+
+
+def _by_language(rows: list[TestRow]) -> dict[str, int]:
+    return dict(sorted(Counter(row.language for row in rows).items()))

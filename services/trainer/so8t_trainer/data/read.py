@@ -1,0 +1,208 @@
+"""Reading rows from files, folders and the Hub, with errors that name the file and the line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.errors import InputError
+from so8t_trainer.data.rows import Row, parse_row
+
+Located = tuple[object, str]
+"""A record and where it stands."""
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """All rows of one configured path."""
+
+    path: str
+    folder: Path | None
+    """Where a dataset_card.yaml may lie; None for a Hub data set."""
+    rows: list[Row]
+
+    @property
+    def schema(self) -> str:
+        """The detected shape, or shapes with their counts."""
+        counts = Counter(row.schema for row in self.rows)
+        if len(counts) == 1:
+            return next(iter(counts))
+        return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
+
+
+def read_source(path: str, form: str = "auto") -> SourceRows:
+    """Read a file, a folder (all data files in it, sorted) or a Hub data set.
+
+    Raises:
+        InputError: the path is missing, a file cannot be read, or it holds no row.
+    """
+    local = Path(path)
+    if local.is_dir():
+        located = [item for file in _data_files(local, form) for item in read_file(file, form)]
+    elif local.is_file():
+        located = list(read_file(local, form))
+    elif form == "hub" or (form == "auto" and _looks_like_hub_name(path)):
+        located = list(_read_hub(path))
+    else:
+        raise InputError("The data set does not exist.", where=path, remedy="correct the path in dataset.paths")
+    rows = [parse_row(record, where) for record, where in located]
+    if not rows:
+        raise InputError("The data set is empty.", where=path, remedy=f"give rows as {', '.join(_READERS)}")
+    folder = None if not local.exists() else local if local.is_dir() else local.parent
+    return SourceRows(path, folder, rows)
+
+
+def read_file(path: Path, form: str = "auto") -> Iterator[Located]:
+    """Records of one file; `form` overrides the file's ending.
+
+    Raises:
+        InputError: unknown ending, a Git LFS pointer, bytes that are not UTF-8, or broken syntax.
+    """
+    kind = path.suffix.lower().lstrip(".") if form in {"auto", "hub"} else form
+    if kind not in _READERS:
+        raise InputError(
+            f"The format of this file is not known by its ending {path.suffix!r}.",
+            where=str(path),
+            remedy=f"set dataset.format to one of {', '.join(_READERS)}",
+        )
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"The file cannot be read: {error.strerror}.", where=str(path), remedy="check its permissions"
+        ) from error
+    if data.startswith(_LFS_POINTER):
+        raise InputError(
+            "This is a Git LFS pointer, not the file itself.",
+            where=str(path),
+            remedy="run 'git lfs pull' in its folder",
+        )
+    return _READERS[kind](path, data)
+
+
+def _data_files(folder: Path, form: str) -> list[Path]:
+    endings = {f".{name}" for name in (_READERS if form == "auto" else [form])}
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in endings and path.is_file()]
+    if not files:
+        raise InputError(
+            f"The folder holds no data file ({', '.join(sorted(endings))}).",
+            where=str(folder),
+            remedy="correct the path, or set dataset.format",
+        )
+    return files
+
+
+def _read_jsonl(path: Path, data: bytes) -> Iterator[Located]:
+    for number, line in enumerate(_decoded(path, data).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line), f"{path}:{number}"
+        except ValueError as error:
+            raise InputError(
+                f"The line is not valid JSON: {error}.",
+                where=f"{path}:{number}",
+                remedy="correct or remove the line; each line must be one JSON object",
+            ) from error
+
+
+def _read_json(path: Path, data: bytes) -> Iterator[Located]:
+    """A list of rows, or an object with such a list under `data` or `rows`."""
+    try:
+        value = json.loads(_decoded(path, data) or "[]")
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"The file is not valid JSON: {error.msg}.",
+            where=f"{path}:{error.lineno}",
+            remedy="correct it there (one object a line is JSONL: name the file .jsonl)",
+        ) from error
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("data", "rows") if isinstance(value.get(key), list)), value)
+    if not isinstance(value, list):
+        raise InputError(
+            "The file must hold a list of rows.", where=str(path), remedy="write [{...}, {...}], or use JSONL"
+        )
+    yield from ((record, f"{path}, row {number}") for number, record in enumerate(value, start=1))
+
+
+def _read_csv(path: Path, data: bytes) -> Iterator[Located]:
+    reader = csv.DictReader(io.StringIO(_decoded(path, data), newline=""), strict=True)
+    try:
+        for record in reader:
+            where = f"{path}:{reader.line_num}"
+            if None in record or None in record.values():
+                raise InputError(
+                    f"The line does not have the {len(reader.fieldnames or [])} fields of the header.",
+                    where=where,
+                    remedy="quote fields that hold commas or line breaks",
+                )
+            yield record, where
+    except csv.Error as error:
+        raise InputError(
+            f"The line is not valid CSV: {error}.", where=f"{path}:{reader.line_num}", remedy="correct the line"
+        ) from error
+
+
+def _read_parquet(path: Path, data: bytes) -> Iterator[Located]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        records: list[dict[str, Any]] = parquet.read_table(pyarrow.BufferReader(data)).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(
+            f"The file is not valid Parquet: {str(error).splitlines()[0]}",
+            where=str(path),
+            remedy="fetch or write the file again",
+        ) from error
+    yield from ((record, f"{path}, row {number}") for number, record in enumerate(records, start=1))
+
+
+_READERS: dict[str, Callable[[Path, bytes], Iterator[Located]]] = {
+    "json": _read_json,
+    "jsonl": _read_jsonl,
+    "csv": _read_csv,
+    "parquet": _read_parquet,
+}
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"Byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8.",
+            where=f"{path}:{line}",
+            remedy="save the file as UTF-8",
+        ) from error
+
+
+def _looks_like_hub_name(path: str) -> bool:
+    return path.count("/") == 1 and not path.startswith((".", "/", "~")) and not Path(path).suffix
+
+
+def _read_hub(name: str) -> Iterator[Located]:
+    """All splits of a Hub data set; `train` and `test` count as fixed by its author."""
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(name)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise InputError(
+            f"There is no such file, and the Hub gives no such data set: {str(error).splitlines()[0]}",
+            where=name,
+            remedy="correct dataset.paths, or make sure that the Hub can be reached",
+        ) from error
+    fixed = set(loaded) <= {"train", "test"} and len(loaded) == 2
+    for split, rows in loaded.items():
+        for number, record in enumerate(rows, start=1):
+            yield {**({"split": split} if fixed else {}), **record}, f"{name}, {split} row {number}"

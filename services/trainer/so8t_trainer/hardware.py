@@ -1,0 +1,56 @@
+"""Where training runs and in which type, by what the machine really has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from so8t_shared.errors import ConfigError
+
+CPU_INFO = Path("/proc/cpuinfo")
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+"""x86's two bfloat16 extensions, and ARM's."""
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """The device that `wanted` means here.
+
+    Raises:
+        ConfigError: cuda is demanded, but there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "The configuration demands a CUDA device, but none can be used.",
+            where="device = cuda",
+            remedy="set device to auto or cpu, or install the driver and a CUDA build of torch",
+        )
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_dtype(wanted: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:
+    """Compute type; `auto` takes bfloat16 only where there are instructions for it (else it is 12-16x slower)."""
+    if wanted != "auto":
+        return torch.float32 if wanted == "float32" else torch.bfloat16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    return torch.bfloat16 if _BF16_FLAGS & cpu_flags() else torch.float32
+
+
+def cpu_flags(source: Path = CPU_INFO) -> set[str]:
+    """Instruction-set extensions of this processor; empty where Linux does not tell them."""
+    if not source.is_file():
+        return set()
+    for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in {"flags", "Features"}:
+            return set(value.split())
+    return set()
+
+
+def device_name(device: torch.device) -> str:
+    """What the result calls the device."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)"

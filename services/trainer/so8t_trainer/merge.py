@@ -1,0 +1,182 @@
+"""Model B as an ordinary checkpoint: LoRA merged into the full-precision base, gates folded.
+
+The base's safetensors files are rewritten tensor by tensor, so the memory needed is that of one
+file, and the 8-bit copy that QLoRA trained on is never used. A tensor that training did not change
+keeps its bytes; a changed one is stored as float32, because rounding it to the base's bfloat16 would
+lose more than the quantisation to F16 that follows.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from so8t_shared import rotation as so8
+from so8t_shared.config.model import Rotation
+from so8t_shared.errors import InputError
+
+INDEX = "model.safetensors.index.json"
+_COPIED = (
+    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"),
+    *("chat_template*", "generation_config.json", "LICENSE*", "NOTICE*"),
+)
+_LORA_A, _LORA_B = ".lora_A.weight", ".lora_B.weight"
+_PEFT_PREFIX = "base_model.model."
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What training made of the base: either a LoRA or replaced weights, and gates."""
+
+    lora: Mapping[str, Tensor] = field(default_factory=dict)
+    """Tensors of a PEFT adapter by their names there."""
+    lora_scale: float = 1.0
+    """alpha / r."""
+    replaced: Mapping[str, Tensor] = field(default_factory=dict)
+    """Full fine-tuning: weights by their names in the base."""
+    gates: Mapping[str, Tensor] = field(default_factory=dict)
+    """Gate parameters [D/8, 28] by their names in gates.safetensors."""
+    rotation: Rotation = "exp"
+
+    def apply(self, name: str, weight: Tensor) -> Tensor:
+        """The trained weight in fp32, or `weight` itself where training changed nothing."""
+        module = name.removesuffix(".weight")
+        trained = self.replaced.get(name)
+        if trained is not None and not torch.equal(trained.float(), weight.float()):
+            weight = trained.float()
+        weight = self._merged(module, weight)
+        gate = self.gates.get(module.removesuffix("o_proj") + "so8t_gate")
+        if gate is not None and module.endswith("o_proj") and name.endswith(".weight") and bool(gate.any()):
+            blocks = so8.rotations(so8.skew_from_parameters(gate.numpy()), self.rotation)
+            weight = torch.from_numpy(so8.fold(weight.float().numpy(), blocks))
+        return weight
+
+    def _merged(self, module: str, weight: Tensor) -> Tensor:
+        a = self.lora.get(f"{_PEFT_PREFIX}{module}{_LORA_A}")
+        b = self.lora.get(f"{_PEFT_PREFIX}{module}{_LORA_B}")
+        if a is None or b is None or not bool(b.any()):
+            return weight
+        return weight.float() + self.lora_scale * (b.float() @ a.float())
+
+    def unused(self, applied: set[str]) -> list[str]:
+        """Changed tensors that belong to no tensor of the base (`applied`: the base's names)."""
+        modules = {name.removesuffix(".weight") for name in applied}
+        wanted = {key.removeprefix(_PEFT_PREFIX).removesuffix(_LORA_A).removesuffix(_LORA_B) for key in self.lora}
+        wanted |= {key.removesuffix("so8t_gate") + "o_proj" for key in self.gates}
+        return sorted(wanted - modules)
+
+
+def lora_changes(adapter_dir: Path) -> Changes:
+    """The LoRA stored in a PEFT adapter folder."""
+    config = json.loads((adapter_dir / "adapter_config.json").read_text(encoding="utf-8"))
+    tensors = load_file(adapter_dir / "adapter_model.safetensors")
+    return Changes(lora=tensors, lora_scale=config["lora_alpha"] / config["r"])
+
+
+def merge_checkpoint(
+    base: Path, changes: Changes, target: Path, on_tensor: Callable[[int, int], None] = lambda done, total: None
+) -> None:
+    """Write `base` with `changes` applied to the new folder `target`.
+
+    `on_tensor` is told the number of tensors done and in total.
+
+    Raises:
+        InputError: a file of the base cannot be read, or a change belongs to no tensor of the base.
+    """
+    target.mkdir(parents=True)
+    shards = _shards(base)
+    names = {shard: _tensor_names(base / shard) for shard in shards}
+    total = sum(map(len, names.values()))
+    stray = changes.unused({name for found in names.values() for name in found})
+    if stray:
+        raise InputError(
+            f"The base has no tensor for {len(stray)} trained modules, the first being {stray[0]}.",
+            where=str(base),
+            remedy="use a checkpoint whose tensors are named as transformers names them",
+        )
+    done, changed, size_bytes = 0, 0, 0
+    for shard in shards:
+        tensors: dict[str, Tensor] = {}
+        with safe_open(base / shard, framework="pt") as file:
+            for name in names[shard]:
+                original = file.get_tensor(name)
+                tensors[name] = changes.apply(name, original).contiguous()
+                changed += tensors[name] is not original
+                done += 1
+                on_tensor(done, total)
+        size_bytes += sum(tensor.nbytes for tensor in tensors.values())
+        save_file(tensors, target / shard, metadata={"format": "pt"})
+        (target / shard).chmod(0o644)
+    _write_index(base, target, size_bytes)
+    _write_config(base, target, changed=changed > 0)
+    for pattern in _COPIED:
+        for path in sorted(base.glob(pattern)):
+            shutil.copyfile(path, target / path.name)
+
+
+def save_gates(path: Path, gates: Mapping[str, Tensor], rotation: Rotation) -> None:
+    """gates.safetensors: one tensor [D/8, 28] fp32 a layer, and the rotation they are meant for."""
+    save_file(dict(gates), path, metadata={"format": "pt", "rotation": rotation})
+    path.chmod(0o644)
+
+
+def gate_blocks(gates: Mapping[str, Tensor], rotation: Rotation) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Rotations [blocks of all layers, 8, 8] in float64, as they are folded."""
+    parameters = torch.cat(list(gates.values())).numpy()
+    return so8.rotations(so8.skew_from_parameters(parameters), rotation)
+
+
+def _shards(base: Path) -> list[str]:
+    """Names of the safetensors files that make up the checkpoint."""
+    index = base / INDEX
+    if not index.is_file():
+        single = base / "model.safetensors"
+        names = [single.name] if single.is_file() else sorted(path.name for path in base.glob("*.safetensors"))
+    else:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    missing = [name for name in names if not (base / name).is_file()]
+    if missing or not names:
+        raise InputError(
+            "A file of the checkpoint is missing.",
+            where=str(base / (missing[0] if missing else "model.safetensors")),
+            remedy="fetch the checkpoint again",
+        )
+    return names
+
+
+def _tensor_names(path: Path) -> list[str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return sorted(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"The file is not a complete safetensors file: {error}",
+            where=str(path),
+            remedy="fetch the checkpoint again",
+        ) from error
+
+
+def _write_index(base: Path, target: Path, size_bytes: int) -> None:
+    if (base / INDEX).is_file():
+        index = json.loads((base / INDEX).read_text(encoding="utf-8"))
+        index["metadata"] = {**index.get("metadata", {}), "total_size": size_bytes}
+        (target / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_config(base: Path, target: Path, *, changed: bool) -> None:
+    """The base's config.json without references to code; float32 once any tensor is stored so."""
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    config.pop("auto_map", None)
+    if changed:
+        config.pop("torch_dtype", None)
+        config["dtype"] = "float32"
+    (target / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,187 @@
+"""The model that is trained: its base, what of it can be trained, and the gates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from so8t_shared.config.model import Training
+from so8t_shared.errors import InputError
+from so8t_trainer import attention
+from so8t_trainer.gates import GateBank, attach_gates, attention_outputs
+
+Method = Literal["lora", "qlora", "full"]
+
+
+@dataclass
+class Trainee:
+    """A causal language model prepared for training."""
+
+    causal_lm: Any
+    """The transformers model, adapters included; its `.model` is the body, `.lm_head` the head."""
+    adapter: Any | None
+    """PEFT's wrapper around it; None in full fine-tuning."""
+    gates: GateBank | None
+    method: Method
+    device: torch.device
+    dtype: torch.dtype
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Everything that is trained, by a stable name."""
+        named = {name: p for name, p in self.causal_lm.named_parameters() if p.requires_grad}
+        if self.gates is not None:
+            named |= self.gates.named_parameters()
+        return named
+
+    def hidden_states(self, **inputs: Any) -> Tensor:
+        """Last hidden states [1, T, d] of the body (after its final norm)."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            states: Tensor = self.causal_lm.model(use_cache=False, **inputs).last_hidden_state
+        return states
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Logits [n, vocabulary] in fp32 of hidden states [n, d]."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            values: Tensor = self.causal_lm.lm_head(states)
+        return values.float()
+
+    def parameter_count(self) -> int:
+        """Parameters of the base, adapters and gates left out."""
+        return sum(p.numel() for name, p in self.causal_lm.named_parameters() if "lora_" not in name)
+
+
+def load_trainee(base: Path, settings: Training, device: torch.device, dtype: torch.dtype) -> Trainee:
+    """Load `base` and attach what `settings` asks for; the seed decides the adapter's first weights.
+
+    Raises:
+        InputError: the folder is no checkpoint that can be trained, or target_modules match nothing.
+    """
+    method: Method = "full" if settings.use_full_finetuning else "qlora" if settings.use_qlora else "lora"
+    check_base(base)
+    model = _load_base(base, method, device, dtype)
+    _check_architecture(model, base, settings)
+    torch.manual_seed(settings.seed)
+    adapter = None if method == "full" else _adapted(model, settings, quantised=method == "qlora")
+    gates = attach_gates(model, settings.so8t.rotation) if settings.so8t.enabled else None
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.set_attn_implementation(attention.NAME)
+    model.train()
+    return Trainee(model, adapter, gates, method, device, dtype)
+
+
+def check_base(base: Path) -> dict[str, Any]:
+    """The configuration of a checkpoint folder that can be trained and merged.
+
+    Raises:
+        InputError: a file is missing or broken, or the checkpoint is quantised or holds gates already.
+    """
+    path = base / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The model's configuration cannot be read: {error}.",
+            where=str(path),
+            remedy="give the folder of a Hugging Face checkpoint",
+        ) from error
+    if config.get("so8t_integrated"):
+        raise InputError(
+            "The base of model B already holds SO8T gates in the original project's format.",
+            where=str(base),
+            remedy="retrain from the ordinary checkpoint it was made from, or fold its gates first",
+        )
+    if "quantization_config" in config:
+        raise InputError(
+            "The base of model B is stored quantised; training has to merge into full-precision weights.",
+            where=f"{path}, key quantization_config",
+            remedy="give the original checkpoint and set training.use_qlora",
+        )
+    if not any(base.glob("*.safetensors")):
+        raise InputError(
+            "The model folder holds no safetensors file.",
+            where=str(base),
+            remedy="fetch the checkpoint in safetensors form; pickle files are never read",
+        )
+    return dict(config)
+
+
+def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dtype) -> Any:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    options: dict[str, Any] = {"dtype": torch.float32 if method == "full" else dtype}
+    if method == "qlora":
+        options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
+        options["device_map"] = {"": device}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
+        )
+    except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"The model cannot be loaded: {str(error).splitlines()[0]}",
+            where=str(base),
+            remedy="check that the checkpoint is complete and of a supported architecture (Llama, Qwen2, Phi-3)",
+        ) from error
+    return model if method == "qlora" else model.to(device)
+
+
+def _check_architecture(model: Any, base: Path, settings: Training) -> None:
+    if not dict(attention_outputs(model)):
+        raise InputError(
+            f"The architecture {type(model).__name__} is not supported: its layers have no self_attn.o_proj.",
+            where=str(base),
+            remedy="use a Llama, Qwen2 or Phi-3 checkpoint",
+        )
+    sliding = getattr(model.config, "layer_types", None) or []
+    window = getattr(model.config, "sliding_window", None)
+    limits_attention = "sliding_attention" in sliding or not sliding
+    if window and limits_attention and settings.max_length > window:
+        raise InputError(
+            f"The model attends to the last {window} tokens only, but training.max_length is {settings.max_length}.",
+            where=str(base / "config.json"),
+            remedy=f"set training.max_length to {window} or less",
+        )
+
+
+def _adapted(model: Any, settings: Training, *, quantised: bool) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    if quantised:
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+    config = LoraConfig(
+        r=settings.lora.r,
+        lora_alpha=settings.lora.alpha,
+        lora_dropout=settings.lora.dropout,
+        target_modules=_targets(model, settings.lora.target_modules),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def _targets(model: Any, wanted: list[str] | None) -> list[str]:
+    """Names of the linear layers to adapt, checked against what the decoder layers have."""
+    available = sorted(set(_linear_names(model)))
+    missing = sorted(set(wanted or []) - set(available))
+    if missing:
+        raise InputError(
+            f"The model has no linear layer named {', '.join(missing)}.",
+            where="training.lora.target_modules",
+            remedy=f"choose from {', '.join(available)}",
+        )
+    return wanted or available
+
+
+def _linear_names(model: Any) -> Iterator[str]:
+    for name, module in model.model.layers.named_modules():
+        if isinstance(module, nn.Linear):
+            yield name.rpartition(".")[2]

@@ -1,0 +1,109 @@
+"""Rows of one forward pass as a single sequence: the prompt prefix they share, then each row's rest.
+
+The prefix is computed once, nothing is padded, and the result is the same as for separate rows:
+position numbers restart after the prefix for each row, and attention (attention.py) lets a row see
+the prefix and itself only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import torch
+from torch import Tensor
+
+from so8t_trainer.encode import EncodedRow
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """Tensors of one forward pass over T = prefix + sum of the rows' own tokens."""
+
+    input_ids: Tensor
+    """[1, T]"""
+    position_ids: Tensor
+    """[1, T]"""
+    prefix: int
+    """Tokens of the shared prefix, at the start."""
+    own: Tensor
+    """[rows, longest]: place in the sequence of each row's own tokens; a short row repeats its last."""
+    unpadded: Tensor
+    """[T - prefix]: where in the flattened `own` each token after the prefix stands."""
+    targets: Tensor
+    """[completion tokens]: the tokens to be predicted."""
+    predicting: Tensor
+    """[completion tokens]: place of the token before each target, whose state predicts it."""
+    triple_positions: tuple[Tensor, Tensor, Tensor]
+    """Places of three successive tokens of a row, for each triple."""
+    triple_weights: Tensor
+    """How many rows each triple belongs to (float)."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are computed."""
+        return self.input_ids.shape[1]
+
+    @property
+    def triples(self) -> float:
+        """Triples over all rows, each row counted as if it stood alone."""
+        return float(self.triple_weights.sum())
+
+    def to(self, device: torch.device) -> PackedRows:
+        """The same on another device."""
+        if device.type == "cpu":
+            return self
+        moved = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in vars(self).items()}
+        moved["triple_positions"] = tuple(index.to(device) for index in self.triple_positions)
+        return PackedRows(**moved)
+
+
+def shared_prefix(rows: Sequence[EncodedRow]) -> int:
+    """Length of the longest prefix of all prompts that leaves each row its last prompt token."""
+    heads = zip(*(row.prompt[:-1] for row in rows), strict=False)
+    return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, heads))
+
+
+def pack(rows: Sequence[EncodedRow]) -> PackedRows:
+    """Lay out `rows` (at least one) for one forward pass."""
+    prefix = shared_prefix(rows)
+    ids = list(rows[0].prompt[:prefix])
+    positions = list(range(prefix))
+    starts: list[int] = []
+    predicting: list[int] = []
+    targets: list[int] = []
+    for row in rows:
+        starts.append(len(ids))
+        ids += [*row.prompt[prefix:], *row.completion]
+        positions += range(prefix, row.length)
+        predicting += range(len(ids) - len(row.completion) - 1, len(ids) - 1)
+        targets += row.completion
+    lengths = [row.length - prefix for row in rows]
+    longest = max(lengths)
+    spans = list(zip(starts, lengths, strict=True))
+    triples, weights = _triples(prefix, spans)
+    return PackedRows(
+        input_ids=torch.tensor([ids]),
+        position_ids=torch.tensor([positions]),
+        prefix=prefix,
+        own=torch.tensor([[start + min(i, length - 1) for i in range(longest)] for start, length in spans]),
+        unpadded=torch.tensor([row * longest + i for row, length in enumerate(lengths) for i in range(length)]),
+        targets=torch.tensor(targets),
+        predicting=torch.tensor(predicting),
+        triple_positions=triples,
+        triple_weights=weights,
+    )
+
+
+def _triples(prefix: int, spans: list[tuple[int, int]]) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """Places of all triples, and how many rows each belongs to: those inside the prefix to all rows."""
+    inside = [(t, t + 1, t + 2) for t in range(prefix - 2)]
+    weights = [float(len(spans))] * len(inside)
+    for start, length in spans:
+        chain = [*range(max(0, prefix - 2), prefix), *range(start, start + length)]
+        inside += zip(chain, chain[1:], chain[2:], strict=False)
+        weights += [1.0] * (len(inside) - len(weights))
+    places = torch.tensor(inside, dtype=torch.long).reshape(-1, 3)
+    first, middle, last = places.unbind(dim=1)
+    return (first, middle, last), torch.tensor(weights)

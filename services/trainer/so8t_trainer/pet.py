@@ -1,0 +1,28 @@
+"""PET: a penalty on the second difference of hidden states along the sequence."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from so8t_shared.config.model import Pet
+from so8t_trainer.packing import PackedRows
+
+
+def pet_weight(step: int, total_steps: int, settings: Pet) -> float:
+    """Lambda of optimizer step `step` (0 is the first of `total_steps`)."""
+    share = step / total_steps
+    phase = sum(share >= boundary for boundary in settings.boundaries)
+    return settings.lambdas[phase]
+
+
+def pet_sum(hidden: Tensor, rows: PackedRows) -> Tensor:
+    """Sum over all rows' triples of mean_d (h[t+2] - 2 h[t+1] + h[t])^2, in fp32.
+
+    `hidden`: last hidden states [T, d] of the packed tokens. Every row's sequence is the shared
+    prefix and its own tokens, as if it stood alone: a triple inside the prefix counts once per row,
+    and no triple joins two rows. Divide by `rows.triples` for the mean.
+    """
+    states = hidden.float()
+    first, middle, last = (states[index] for index in rows.triple_positions)
+    squares = (last - 2 * middle + first).square().mean(dim=-1)
+    return (squares * rows.triple_weights).sum()

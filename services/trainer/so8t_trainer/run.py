@@ -1,0 +1,183 @@
+"""The train stage's work: data, model, loop, and the folder that comes out of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import yaml
+
+from so8t_shared import rotation as so8
+from so8t_shared.config.model import Config, Training
+from so8t_shared.errors import InputError
+from so8t_shared.host import host_name
+from so8t_shared.results import TestRow, TrainingPoint, TrainingResult
+from so8t_trainer.checkpoint import write_points
+from so8t_trainer.data.prepare import PreparedData, prepare_data
+from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
+from so8t_trainer.hardware import choose_device, choose_dtype, device_name
+from so8t_trainer.loop import Control, run_training
+from so8t_trainer.merge import Changes, gate_blocks, lora_changes, merge_checkpoint, save_gates
+from so8t_trainer.model import Trainee, check_base, load_trainee
+from so8t_trainer.schedule import rows_per_step
+
+
+class TrainingControl(Control, Protocol):
+    """The loop's surroundings, and where results go."""
+
+    @property
+    def output_dir(self) -> Path: ...
+
+
+def train_model(config: Config, control: TrainingControl) -> TrainingResult:
+    """Make model B from its base, and fill `control.output_dir`.
+
+    Written there: splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json,
+    adapter/ (unless all weights are trained), gates.safetensors (unless gates are off), merged/.
+
+    Raises:
+        InputError: the data or the base cannot be used.
+        ConfigError: the device is not there, or training diverged.
+        Interrupted: a stop was requested; the next call continues.
+    """
+    settings, base, output = config.training, Path(config.base_of_b.base_model), control.output_dir
+    device = choose_device(config.device)
+    dtype = choose_dtype(settings.dtype, device)
+    check_base(base)
+    rows, data = _load_data(config, base, control)
+    control.check_interrupted()
+
+    trainee = load_trainee(base, settings, device, dtype)
+    control.log.info(
+        "%s on %s in %s: %d of %d parameters are trained",
+        trainee.method,
+        device_name(device),
+        _type_name(dtype),
+        sum(p.numel() for p in trainee.trainable().values()),
+        trainee.parameter_count(),
+    )
+    points = run_training(trainee, rows, settings, control)
+    control.check_interrupted()
+
+    _write_data(output, data)
+    _write_settings(output, config, trainee)
+    write_points(output / "metrics.jsonl", points)
+    changes = _save_trained(output, trainee, settings)
+    merge_checkpoint(base, changes, output / "merged", _merge_progress(control))
+    result = _result(trainee, settings, len(rows), points, changes)
+    (output / "training.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _load_data(config: Config, base: Path, control: TrainingControl) -> tuple[list[EncodedRow], PreparedData]:
+    """Encoded training rows, and the data as it is reported and handed to the evaluator."""
+    data = prepare_data(config.dataset, config.ab_test.test_data, control.log)
+    max_length = config.training.max_length
+    encoded = encode_rows(data.train, load_encoder(base), max_length)
+    fitting = {row.id for row in encoded}
+    data.keep_train([row for row in data.train if row.id in fitting], f"longer than {max_length} tokens")
+    if not encoded:
+        raise InputError(
+            f"Every training row is longer than training.max_length = {max_length} tokens.",
+            where="training.max_length",
+            remedy="raise it",
+        )
+    control.log.info("%d training rows, %d tokens", len(encoded), sum(row.length for row in encoded))
+    return encoded, data
+
+
+def _write_data(output: Path, data: PreparedData) -> None:
+    (output / "splits").mkdir()
+    _write_rows(output / "splits" / "train.jsonl", data.train)
+    _write_rows(output / "splits" / "test.jsonl", data.test)
+    (output / "data_report.json").write_text(data.report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _write_rows(path: Path, rows: list[TestRow]) -> None:
+    path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
+
+
+def _write_settings(output: Path, config: Config, trainee: Trainee) -> None:
+    """training_config.yaml: the training section with every default filled in and `auto` decided."""
+    settings = config.training.model_dump(mode="json", exclude={"config"})
+    settings["dtype"] = _type_name(trainee.dtype)
+    if trainee.adapter is not None:
+        settings["lora"]["target_modules"] = sorted(trainee.adapter.peft_config["default"].target_modules)
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    (output / "training_config.yaml").write_text(text, encoding="utf-8")
+
+
+def _save_trained(output: Path, trainee: Trainee, settings: Training) -> Changes:
+    """Write adapter/ and gates.safetensors, and return what is to be merged."""
+    changes = Changes()
+    if trainee.adapter is None:
+        state = trainee.causal_lm.state_dict()
+        changes = Changes(replaced={name: tensor.detach().cpu() for name, tensor in state.items()})
+    else:
+        _save_adapter(trainee.adapter, output / "adapter")
+        changes = lora_changes(output / "adapter")
+    if trainee.gates is not None:
+        gates = {name: p.detach().cpu() for name, p in trainee.gates.named_parameters().items()}
+        save_gates(output / "gates.safetensors", gates, settings.so8t.rotation)
+        changes = replace(changes, gates=gates, rotation=settings.so8t.rotation)
+    return changes
+
+
+def _save_adapter(adapter: Any, folder: Path) -> None:
+    """A PEFT adapter folder; the base's place on this machine is not written into it."""
+    adapter.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["base_model_name_or_path"] = Path(values["base_model_name_or_path"] or "").name
+    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    for file in folder.iterdir():
+        file.chmod(0o644)
+
+
+def _merge_progress(control: TrainingControl) -> Any:
+    def report(done: int, total: int) -> None:
+        control.progress(done, total, "merging")
+
+    return report
+
+
+def _result(
+    trainee: Trainee, settings: Training, rows: int, points: list[TrainingPoint], changes: Changes
+) -> TrainingResult:
+    measured: dict[str, float | None] = dict.fromkeys(
+        ("orthogonality_error", "determinant_min", "determinant_max", "rotation_angle_max")
+    )
+    if changes.gates:
+        blocks = gate_blocks(changes.gates, changes.rotation)
+        determinants = [float(value) for value in np.linalg.det(blocks)]
+        measured = {
+            "orthogonality_error": so8.orthogonality_error(blocks),
+            "determinant_min": min(determinants),
+            "determinant_max": max(determinants),
+            "rotation_angle_max": so8.rotation_angle(blocks),
+        }
+    return TrainingResult(
+        method=trainee.method,
+        steps=len(points),
+        rows=rows,
+        rows_seen=len(points) * rows_per_step(settings),
+        trainable_parameters=sum(p.numel() for p in trainee.trainable().values()),
+        total_parameters=trainee.parameter_count(),
+        dtype=_type_name(trainee.dtype),
+        device=device_name(trainee.device),
+        host=host_name(),
+        seconds=sum(point.seconds for point in points),
+        first_loss=points[0].loss if points else None,
+        final_loss=points[-1].loss if points else None,
+        gates=len(changes.gates),
+        **measured,
+    )
+
+
+def _type_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,61 @@
+"""Which rows a step sees and at which learning rate: pure functions of the step, so that it resumes."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from so8t_shared.config.model import Training
+from so8t_trainer.encode import EncodedRow
+
+
+def rows_per_step(settings: Training) -> int:
+    """Rows in one optimizer step."""
+    return settings.batch_size * settings.gradient_accumulation_steps
+
+
+def total_steps(rows: int, settings: Training) -> int:
+    """Optimizer steps of a training over `rows` rows."""
+    if settings.max_steps is not None:
+        return settings.max_steps
+    return math.ceil(rows * settings.epochs / rows_per_step(settings))
+
+
+def step_batches(rows: Sequence[EncodedRow], step: int, settings: Training) -> list[list[EncodedRow]]:
+    """The forward passes of optimizer step `step` (from 0): every row once per epoch, in seeded order.
+
+    Within the step rows of similar length go together.
+    """
+    per_step = rows_per_step(settings)
+    chosen = [rows[position] for position in _positions(step * per_step, per_step, len(rows), settings.seed)]
+    chosen.sort(key=lambda row: row.length)
+    return [chosen[start : start + settings.batch_size] for start in range(0, per_step, settings.batch_size)]
+
+
+def _positions(start: int, count: int, rows: int, seed: int) -> list[int]:
+    """Positions of draws start .. start + count - 1 from an endless series of shuffled epochs."""
+    orders: dict[int, list[int]] = {}
+    positions = []
+    for draw in range(start, start + count):
+        epoch, place = divmod(draw, rows)
+        if epoch not in orders:
+            orders[epoch] = list(range(rows))
+            random.Random(f"{seed}/{epoch}").shuffle(orders[epoch])
+        positions.append(orders[epoch][place])
+    return positions
+
+
+def rate_factor(step: int, steps: int, settings: Training) -> float:
+    """Share of the peak learning rate in step `step` of `steps`: a linear warm-up, then the shape."""
+    warmup = math.ceil(settings.warmup_ratio * steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(1, steps - warmup)
+    match settings.lr_scheduler:
+        case "linear":
+            return 1 - done
+        case "cosine":
+            return (1 + math.cos(math.pi * done)) / 2
+        case "constant":
+            return 1.0

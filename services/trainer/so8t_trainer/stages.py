@@ -1,0 +1,11 @@
+"""The trainer's stage."""
+
+from __future__ import annotations
+
+from so8t_shared.stage import StageContext
+from so8t_trainer.run import train_model
+
+
+def train(ctx: StageContext) -> None:
+    """Make model B."""
+    train_model(ctx.config, ctx)
