@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.tiny_data import write_rows
 from tests.tiny_models import make_llama
 

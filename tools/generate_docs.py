@@ -52,8 +52,9 @@ def documents() -> dict[str, str]:
 
 def _commands() -> list[str]:
     import click
-    from so8t_shared.cli.main import app
     from typer.main import get_command
+
+    from so8t_shared.cli.main import app
 
     found: list[str] = []
 

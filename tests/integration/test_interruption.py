@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.integration.workspace import Workspace, kill_when
 
 KILLED_STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "report"]

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from tests.integration.workspace import Workspace, make_workspace
 
 STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "report"]
@@ -24,7 +23,9 @@ def test_run_leaves_exactly_the_promised_files(finished: Workspace) -> None:
     extra = {n for n in names if not n.startswith("visualizations/")}
     assert extra == {"report.md", "report.html", "ab_test_results.json", "junit.xml"}
     modelfiles = {p.name for p in (finished.results / "modelfiles").iterdir()}
-    assert {f"tiny-{side}.{q}.Modelfile" for side in ("base", "retrained") for q in ("f16", "q8_0", "q4_k_m")} <= modelfiles
+    assert {
+        f"tiny-{side}.{q}.Modelfile" for side in ("base", "retrained") for q in ("f16", "q8_0", "q4_k_m")
+    } <= modelfiles
 
 
 def test_every_stage_is_committed_and_marked(finished: Workspace) -> None:
@@ -148,7 +149,9 @@ def test_logs_and_status_tell_what_happened(finished: Workspace) -> None:
     assert "#1 INFO" in logs.stdout
 
 
-def test_stages_alone_make_the_same_artifacts(finished: Workspace, tmp_path: Path, tiny_llama: Path, tiny_rows: Path) -> None:
+def test_stages_alone_make_the_same_artifacts(
+    finished: Workspace, tmp_path: Path, tiny_llama: Path, tiny_rows: Path
+) -> None:
     """Six single stage processes, as in six containers, agree on a session and give the same bytes."""
     other = make_workspace(tmp_path / "alone", tiny_llama, tiny_rows)
     for stage in STAGES:

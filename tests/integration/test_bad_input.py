@@ -1,0 +1,247 @@
+"""Bad input: one clear message, the right exit code, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.integration.workspace import PIPELINE, Workspace, environment, make_workspace
+
+LFS_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
+
+
+def _unknown_key(w: Workspace) -> None:
+    w.edit(training={"learning_rat": 0.1})
+
+
+def _wrong_type(w: Workspace) -> None:
+    w.edit(training={"max_steps": "many"})
+
+
+def _no_yaml(w: Workspace) -> None:
+    w.config.write_text("model_a: [unclosed\n")
+
+
+def _missing_model(w: Workspace) -> None:
+    w.edit(model_a={"base_model": "no/such/folder"})
+
+
+def _no_config_json(w: Workspace) -> None:
+    (w.root / "empty").mkdir()
+    w.edit(model_a={"base_model": "empty"})
+
+
+def _missing_data(w: Workspace) -> None:
+    w.edit(dataset={"paths": ["no-such-file.jsonl"]})
+
+
+def _lfs_data(w: Workspace) -> None:
+    (w.root / "rows.jsonl").write_text(LFS_POINTER)
+    w.edit(dataset={"paths": ["rows.jsonl"]})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "exit_code", "words"),
+    [
+        (_unknown_key, 2, ["training.learning_rat", "did you mean 'learning_rate'"]),
+        (_wrong_type, 2, ["training.max_steps", "many"]),
+        (_no_yaml, 2, ["not valid YAML", "line"]),
+        (_missing_model, 2, ["no/such/folder", "does not exist"]),
+        (_no_config_json, 2, ["empty", "config.json"]),
+        (_missing_data, 2, ["no-such-file.jsonl", "does not exist"]),
+        (_lfs_data, 2, ["rows.jsonl", "git lfs pull"]),
+    ],
+)
+def test_refused_before_anything_starts(
+    workspace: Workspace, spoil: Callable[[Workspace], None], exit_code: int, words: list[str]
+) -> None:
+    """What can be known from the start is told at the start; no session and no artifact is made."""
+    spoil(workspace)
+    done = workspace.cli("run", "-c", "config.yaml")
+    _assert_clear(done, exit_code, words)
+    assert not list(workspace.root.glob("store/sessions/*/session.json"))
+    _assert_nothing_half_written(workspace)
+
+
+def _copy_model(w: Workspace, model: Path) -> Path:
+    copy = w.root / "model"
+    shutil.copytree(model, copy)
+    w.edit(model_a={"base_model": "model"})
+    return copy
+
+
+def _truncated(w: Workspace, model: Path) -> None:
+    path = _copy_model(w, model) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def _unsupported(w: Workspace, model: Path) -> None:
+    path = _copy_model(w, model) / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "architectures": ["MambaForCausalLM"]}))
+
+
+def _broken_config_json(w: Workspace, model: Path) -> None:
+    (_copy_model(w, model) / "config.json").write_text("{")
+
+
+def _weights_pointer(w: Workspace, model: Path) -> None:
+    (_copy_model(w, model) / "model.safetensors").write_text(LFS_POINTER)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_truncated, ["model.safetensors"]),
+        (_unsupported, ["MambaForCausalLM"]),
+        (_broken_config_json, ["config.json"]),
+        (_weights_pointer, ["git lfs pull"]),
+    ],
+)
+def test_convert_refuses_a_bad_model(
+    workspace: Workspace, tiny_llama: Path, spoil: Callable[[Workspace, Path], None], words: list[str]
+) -> None:
+    """A checkpoint that cannot be converted is named, with its file and the remedy; exit code 2."""
+    spoil(workspace, tiny_llama)
+    _assert_clear(workspace.cli("stage", "convert-a", "-c", "config.yaml"), 2, words)
+    _assert_nothing_half_written(workspace)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"text": "a", "label": "ALLOW"}\n{"text": "b", \n', ["rows.jsonl", "line 2"]),
+        (b'{"text": "\xff\xfe", "label": "ALLOW"}\n', ["rows.jsonl", "UTF-8"]),
+        (b"", ["rows.jsonl", "empty"]),
+        (b"".join(b'{"text": "row %d of one class", "label": "DENY"}\n' % i for i in range(40)), ["DENY"]),
+        (b'{"text": "a", "label": "MAYBE"}\n', ["MAYBE"]),
+    ],
+    ids=["broken line", "not UTF-8", "empty", "one class", "unknown label"],
+)
+def test_train_refuses_bad_data(workspace: Workspace, content: bytes, words: list[str]) -> None:
+    """A data set that cannot be used is named with file and line; exit code 2."""
+    (workspace.root / "data").mkdir()
+    (workspace.root / "data" / "rows.jsonl").write_bytes(content)
+    (workspace.root / "data" / "dataset_card.yaml").write_text("license: mit\nprovenance: a test\n")
+    workspace.edit(dataset={"paths": ["data/rows.jsonl"]})
+    _assert_clear(workspace.cli("stage", "train", "-c", "config.yaml"), 2, words)
+    _assert_nothing_half_written(workspace)
+
+
+def test_a_failed_stage_stops_the_run_with_its_code_and_message(workspace: Workspace) -> None:
+    """`run` ends with the exit code of the stage that failed, shows its message once, starts nothing after it."""
+    (workspace.root / "rows.jsonl").write_text('{"text": "b", \n')
+    workspace.edit(dataset={"paths": ["rows.jsonl"], "source": {"license": "mit", "provenance": "a test"}})
+    done = workspace.cli("run", "-c", "config.yaml")
+    _assert_clear(done, 2, ["train failed", "line 1"])
+    assert "convert-b" not in [line.split()[0] for line in done.stderr.splitlines() if "running" in line]
+    [failed] = workspace.store.glob("sessions/*/train/failed.json")
+    assert json.loads(failed.read_text())["retryable"] is False
+
+
+def test_a_stage_without_its_upstream_exits_3(workspace: Workspace) -> None:
+    """Evaluate alone says which stage is missing."""
+    done = workspace.cli("stage", "evaluate", "-c", "config.yaml")
+    _assert_clear(done, 3, ["import", "has not been completed"])
+
+
+def test_a_corrupt_artifact_is_told_and_made_anew(finished_copy: Workspace) -> None:
+    """One flipped byte in a committed GGUF: the run says so, rebuilds that artifact, and reuses the others."""
+    before = finished_copy.manifests()["convert-b"]
+    [victim] = finished_copy.store.glob("artifacts/convert-b/*/files/model_b_q8_0.gguf")
+    victim.chmod(0o644)
+    with victim.open("r+b") as file:
+        file.seek(5000)
+        byte = file.read(1)
+        file.seek(5000)
+        file.write(bytes([byte[0] ^ 0xFF]))
+    done = finished_copy.run()
+    assert "damaged" in done.stderr
+    assert "model_b_q8_0.gguf" in done.stderr
+    reused = [line.split()[0] for line in done.stderr.splitlines() if "reused" in line]
+    assert set(reused) == {"convert-a", "train", "import", "evaluate", "report"} or "convert-b" not in reused
+    after = finished_copy.manifests()["convert-b"]
+    gguf = [[f for f in m["files"] if f["path"].endswith(".gguf")] for m in (before, after)]
+    assert gguf[0] == gguf[1]
+
+
+def test_a_deleted_file_is_told_and_made_anew(finished_copy: Workspace) -> None:
+    """An artifact whose marker is there but whose file is gone is not served."""
+    [victim] = finished_copy.store.glob("artifacts/report/*/files/report.html")
+    victim.unlink()
+    done = finished_copy.run()
+    assert "report.html is missing" in done.stderr
+    assert list(finished_copy.store.glob("artifacts/report/*/files/report.html"))
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the pipeline in a mount namespace of its own, where a folder can be small or read-only."""
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("SKIPPED disk tests: this machine does not allow 'unshare -rm' (a private mount namespace)")
+
+    def run(workspace: Workspace, mounting: str) -> subprocess.CompletedProcess[str]:
+        command = f'{mounting} && exec "$@"'
+        return subprocess.run(
+            ["unshare", "-rm", "sh", "-c", command, "sh", *PIPELINE, "run", "-c", "config.yaml"],
+            cwd=workspace.root,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_full_disk_is_told_and_costs_nothing(
+    workspace: Workspace, finished: Workspace, mount: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """With a store of 3 MB convert-a ends with one message and exit code 2; with space the same command goes on."""
+    workspace.store.mkdir()
+    done = mount(workspace, "mount -t tmpfs -o size=3m tmpfs store")
+    _assert_clear(done, 2, ["disk is full", "free some space"])
+    workspace.run("--to", "convert-a")
+    assert workspace.manifests()["convert-a"]["files"]
+
+
+def test_a_read_only_output_folder_is_told_before_the_work(
+    workspace: Workspace, mount: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Results that could not be written are no surprise after hours: exit code 2 at once."""
+    workspace.results.mkdir()
+    done = mount(workspace, "mount -t tmpfs tmpfs results && mount -o remount,ro results")
+    _assert_clear(done, 2, ["results", "cannot be written"])
+    assert not list(workspace.root.glob("store/sessions/*/session.json"))
+
+
+def test_a_width_not_divisible_by_8_is_refused(tmp_path: Path, tiny_rows: Path) -> None:
+    """A model whose attention width has no whole blocks of 8 cannot have gates: said with the number."""
+    from tests.tiny_models import make_llama
+
+    model = make_llama(tmp_path / "odd", hidden=260, heads=5, kv_heads=5)
+    config = json.loads((model / "config.json").read_text())
+    workspace = make_workspace(tmp_path / "work", model, tiny_rows)
+    done = workspace.cli("stage", "train", "-c", "config.yaml")
+    _assert_clear(done, 2, [str(config["num_attention_heads"] * config["head_dim"]), "divisible by 8"])
+
+
+def _assert_clear(done: subprocess.CompletedProcess[str], exit_code: int, words: list[str]) -> None:
+    text = done.stdout + done.stderr
+    assert done.returncode == exit_code, f"exit {done.returncode}\n{text}"
+    assert "Traceback" not in text, text
+    for word in words:
+        assert word in text, text
+    assert text.count("to do:") == 1, text
+
+
+def _assert_nothing_half_written(workspace: Workspace) -> None:
+    assert not list(workspace.root.glob("store/artifacts/*/*/manifest.json"))
+    assert not list(workspace.root.glob("store/artifacts/*/*/files/*"))
+    assert not [p for p in workspace.root.glob("results/**/*") if p.is_file()]
+    assert not list(workspace.root.glob("store/.local/scratch/*"))
+    assert not list(workspace.root.glob("store/.local/tmp/*"))
