@@ -133,7 +133,8 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
         (file,), (tensors,) = writer.fout, writer.tensors
         writer.write_padding(file, file.tell())
         for name, info in tensors.items():
-            data = gguf.LazyNumpyTensor.to_eager(info.tensor)
+            with np.errstate(over="ignore"):  # what does not fit F16 is refused in the next line
+                data = gguf.LazyNumpyTensor.to_eager(info.tensor)
             _refuse_infinite(name, data, checkpoint)
             data.tofile(file)
             writer.write_padding(file, info.nbytes)
@@ -146,10 +147,9 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
 
 
 def _refuse_infinite(name: str, data: Any, checkpoint: Checkpoint) -> None:
-    finite = np.isfinite(data)
-    if not finite.all():
+    if not np.isfinite(data).all():
         raise InputError(
-            f"{int((~finite).sum())} weights of {name} are infinite, not a number, or too large for F16.",
+            f"{int((~np.isfinite(data)).sum())} weights of {name} are infinite, not a number, or too large for F16.",
             where=str(checkpoint.folder),
             remedy="the training diverged or the file is damaged: use an earlier checkpoint",
         )

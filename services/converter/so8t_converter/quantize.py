@@ -1,12 +1,12 @@
 """F16 GGUF to Q8_0 or Q4_K_M: the same bytes as llama-quantize writes, made by several processes.
 
-Metadata is copied byte by byte; only general.quantization_version and general.file_type are set anew.
+Metadata is copied; only general.quantization_version and general.file_type are set anew.
 The rows of a tensor do not depend on each other, so the bytes do not depend on who did which.
 """
 
 from __future__ import annotations
 
-import struct
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import gguf
+import libgguf
+import numpy as np
 
 from so8t_converter.mixture import TensorShape, target_types
 from so8t_converter.quantize_worker import Job
@@ -25,6 +27,7 @@ FILE_TYPES = {
     "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
     "q4_k_m": gguf.LlamaFileType.MOSTLY_Q4_K_M,
 }
+_SET_ANEW = {"general.quantization_version", "general.file_type"}
 _JOB_VALUES = 1 << 22
 
 
@@ -57,18 +60,15 @@ def quantize(
     Raises:
         OSError: the target cannot be written.
     """
-    reader = gguf.GGUFReader(source)
-    placed = _place(reader, quantization)
-    header = _header(reader, quantization) + b"".join(_tensor_info(item) for item in placed)
-    start = _padded(len(header))
-    size = start + sum(_padded(item.bytes) for item in placed)
-    with target.open("wb") as file:
-        file.write(header)
-        file.truncate(size)
+    file = libgguf.read_gguf_header(source)
+    placed = _place(file, quantization)
+    start = _write_header(file, target, placed, quantization)
+    with target.open("r+b") as out:
+        out.truncate(start + sum(_padded(item.bytes) for item in placed))
         for item in placed:
             if item.type == item.tensor.type:
-                file.seek(start + item.offset)
-                file.write(reader.data[item.source_offset : item.source_offset + item.source_bytes])
+                out.seek(start + item.offset)
+                out.write(file.read_tensor_bytes(item.tensor.name))
                 on_tensor()
     jobs = [(item.tensor.name, job) for item in placed for job in _jobs(item, start)]
     _run(source, target, jobs, processes or free_processors(), on_tensor)
@@ -88,22 +88,19 @@ def _run(
                 on_tensor()
 
 
-def _place(reader: Any, quantization: Quantization) -> list[_Placed]:
+def _place(file: Any, quantization: Quantization) -> list[_Placed]:
     """All tensors in the order of the new file."""
-    sources = {tensor.name: tensor for tensor in reader.tensors}
-    shapes = [
-        TensorShape(tensor.name, tuple(int(n) for n in reversed(tensor.shape)), tensor.tensor_type.name)
-        for tensor in reader.tensors
-    ]
-    by_name = {shape.name: shape for shape in shapes}
+    sources = {tensor.name: tensor for tensor in file.tensors}
+    shapes = {name: TensorShape(name, tuple(reversed(tensor.shape)), tensor.qtype) for name, tensor in sources.items()}
+    types = target_types(list(shapes.values()), quantization, grouped_heads=_has_grouped_heads(file))
     placed: list[_Placed] = []
     offset = 0
-    types = target_types(shapes, quantization, grouped_heads=_has_grouped_heads(reader))
     for name, kind in types.items():
+        *rows, length = shapes[name].shape
+        size = math.prod(rows) * _row_bytes(kind, length)
         source = sources[name]
-        size = _row_bytes(kind, by_name[name].shape[-1]) * (source.n_elements // by_name[name].shape[-1])
-        placed.append(_Placed(by_name[name], int(source.data_offset), int(source.n_bytes), kind, offset, int(size)))
-        offset += _padded(int(size))
+        placed.append(_Placed(shapes[name], source.data_offset, source.nbytes, kind, offset, size))
+        offset += _padded(size)
     return placed
 
 
@@ -130,46 +127,33 @@ def _row_bytes(kind: str, length: int) -> int:
     return int(length // values * size)
 
 
-def _has_grouped_heads(reader: Any) -> bool:
-    architecture = reader.fields["general.architecture"].contents()
-    heads = reader.fields[f"{architecture}.attention.head_count"].contents()
-    kv_heads = reader.fields[f"{architecture}.attention.head_count_kv"].contents()
-    return bool(architecture == "llama" and heads != kv_heads)
+def _has_grouped_heads(file: Any) -> bool:
+    architecture = file.metadata["general.architecture"].value
+    counts = [file.metadata[f"{architecture}.attention.{key}"].value for key in ("head_count", "head_count_kv")]
+    return bool(architecture == "llama" and counts[0] != counts[1])
 
 
-def _header(reader: Any, quantization: Quantization) -> bytes:
-    """Everything before the tensor list: the source's bytes, with two keys at the end set anew."""
-    set_anew = {
-        "general.quantization_version": gguf.GGML_QUANT_VERSION,
-        "general.file_type": int(FILE_TYPES[quantization]),
-    }
-    fields = [field for name, field in reader.fields.items() if not name.startswith("GGUF.")]
-    kept = [field for field in fields if field.name not in set_anew]
-    magic_and_version = bytes(reader.data[:8])
-    counts = struct.pack("<QQ", len(reader.tensors), len(kept) + len(set_anew))
-    parts = [magic_and_version, counts]
-    parts += [bytes(reader.data[field.offset : _end(field)]) for field in kept]
-    parts += [_string(name) + struct.pack("<II", gguf.GGUFValueType.UINT32, n) for name, n in set_anew.items()]
-    return b"".join(parts)
+def _write_header(file: Any, target: Path, placed: list[_Placed], quantization: Quantization) -> int:
+    """Write everything before the tensors' data; the byte where the data begins.
 
-
-def _end(field: Any) -> int:
-    return int(field.offset + sum(part.nbytes for part in field.parts))
-
-
-def _tensor_info(item: _Placed) -> bytes:
-    shape = tuple(reversed(item.tensor.shape))
-    kind = int(gguf.GGMLQuantizationType[item.type])
-    return (
-        _string(item.tensor.name)
-        + struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
-        + struct.pack("<IQ", kind, item.offset)
-    )
-
-
-def _string(text: str) -> bytes:
-    data = text.encode()
-    return struct.pack("<Q", len(data)) + data
+    The source's keys in their order, then the two that are set anew, as llama-quantize does.
+    """
+    writer = gguf.GGUFWriter(target, file.metadata["general.architecture"].value)
+    for key, item in file.metadata.items():
+        if key not in _SET_ANEW and key != "general.architecture":
+            kind = gguf.GGUFValueType(item.raw_type)
+            inner = None if item.raw_array_type is None else gguf.GGUFValueType(item.raw_array_type)
+            writer.add_key_value(key, item.value, kind, inner)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    writer.add_file_type(FILE_TYPES[quantization])
+    for item in placed:
+        kind = gguf.GGMLQuantizationType[item.type]
+        writer.add_tensor_info(item.tensor.name, item.tensor.shape, np.dtype(np.float32), item.bytes, kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    return _padded(target.stat().st_size)
 
 
 def _padded(size: int) -> int:

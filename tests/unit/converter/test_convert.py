@@ -1,0 +1,154 @@
+"""A whole conversion: its files, their bytes, and how it goes on after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.unit.converter.conftest import Converted, kept_in
+
+from so8t_converter.convert import Conversion, convert
+from so8t_shared.config.model import Quantization
+from so8t_shared.errors import InputError
+from so8t_shared.results import ChatInfo, ConversionResult
+
+ALL: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
+Report = Callable[[int, int, str], None]
+
+
+def _convert(
+    source: Path, root: Path, quantizations: tuple[Quantization, ...] = ALL, report: Report | None = None
+) -> ConversionResult:
+    """One attempt: fresh output and scratch folders, the same store."""
+    attempt = len(list(root.glob("output-*"))) if root.exists() else 0
+    output, scratch = root / f"output-{attempt}", root / f"scratch-{attempt}"
+    output.mkdir(parents=True)
+    scratch.mkdir()
+    conversion = Conversion(source, "model_a", quantizations)
+    return convert(conversion, output, scratch, kept_in(root / "store"), report or (lambda done, total, message: None))
+
+
+def _bytes(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.gguf")}
+
+
+def test_exact_outputs(converted: Callable[[str], Converted]) -> None:
+    """Three files, chat.json and conversion.json whose sizes, digests and types are those of the files."""
+    output = converted("phi3").output
+    assert sorted(path.name for path in output.iterdir()) == [
+        *("chat.json", "conversion.json"),
+        *("model_a_f16.gguf", "model_a_q4_k_m.gguf", "model_a_q8_0.gguf"),
+    ]
+    assert ChatInfo.model_validate_json((output / "chat.json").read_bytes()).layers == 2
+    result = ConversionResult.model_validate_json((output / "conversion.json").read_bytes())
+    assert [file.quantization for file in result.files] == list(ALL)
+    digests = _bytes(output)
+    for file in result.files:
+        assert file.sha256 == digests[file.file]
+        assert file.size_bytes == (output / file.file).stat().st_size
+    assert result.files[2].tensor_types == {"F32": 5, "Q4_K": 7, "Q6_K": 3}
+
+
+@pytest.mark.parametrize("name", ["llama", "foreign"])
+def test_two_conversions_are_byte_identical(converted: Callable[[str], Converted], tmp_path: Path, name: str) -> None:
+    """Another place, another store: the same bytes."""
+    _convert(converted(name).source, tmp_path)
+    assert _bytes(tmp_path / "output-0") == _bytes(converted(name).output)
+
+
+def test_order_and_choice_of_quantizations(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """Only what was asked for is written, in the order asked; F16 is made on the way without being output."""
+    result = _convert(converted("llama").source, tmp_path, ("q4_k_m", "q8_0"))
+    assert [file.quantization for file in result.files] == ["q4_k_m", "q8_0"]
+    assert sorted(_bytes(tmp_path / "output-0")) == ["model_a_q4_k_m.gguf", "model_a_q8_0.gguf"]
+
+
+def test_progress_rises_to_its_total(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """Progress counts every tensor of every file and ends at the total, for folded models as well."""
+    for name in ("llama", "foreign"):
+        seen: list[tuple[int, int]] = []
+        _convert(converted(name).source, tmp_path / name, report=lambda d, t, m, seen=seen: seen.append((d, t)))
+        done = [d for d, _ in seen]
+        assert done == sorted(done)
+        assert len({total for _, total in seen}) == 1
+        assert len(seen) > 3 * 15
+
+
+def test_interrupted_conversion_keeps_finished_files(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """Stopped inside Q4_K_M, the second attempt makes only that file and ends with the same bytes."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(done: int, total: int, message: str) -> None:
+        if message == "q4_k_m":
+            raise Stop
+
+    with pytest.raises(Stop):
+        _convert(converted("llama").source, tmp_path, report=stop)
+    messages: list[str] = []
+    _convert(converted("llama").source, tmp_path, report=lambda done, total, message: messages.append(message))
+    assert set(messages) == {
+        *("f16, kept from an earlier attempt", "q8_0, kept from an earlier attempt", "q4_k_m"),
+    }
+    assert _bytes(tmp_path / "output-1") == _bytes(converted("llama").output)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.unit.converter.test_convert import _convert
+def kill(done, total, message):
+    if message == sys.argv[3]:
+        os.kill(os.getpid(), signal.SIGKILL)
+_convert(Path(sys.argv[1]), Path(sys.argv[2]), report=kill)
+"""
+
+
+def test_killed_process(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """After SIGKILL in the middle of a file no worker is left, and a fresh run ends with the same bytes."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", KILLED, str(converted("phi3").source), str(tmp_path), "q8_0"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    deadline = time.monotonic() + 30
+    while _workers_on(tmp_path):
+        assert time.monotonic() < deadline, "a worker outlived its parent"
+        time.sleep(0.05)
+    _convert(converted("phi3").source, tmp_path)
+    assert _bytes(tmp_path / "output-1") == _bytes(converted("phi3").output)
+
+
+def _workers_on(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "so8t_converter.quantize_worker" in words and any(word.startswith(str(folder)) for word in words):
+            found.append(process)
+    return found
+
+
+def test_bad_input_leaves_nothing(tmp_path: Path) -> None:
+    """An unusable folder is refused before anything is written."""
+    (tmp_path / "model").mkdir()
+    with pytest.raises(InputError, match=r"no config\.json"):
+        _convert(tmp_path / "model", tmp_path / "run")
+    assert list((tmp_path / "run" / "output-0").iterdir()) == []
+    assert list((tmp_path / "run" / "scratch-0").iterdir()) == []
+
+
+def test_gates_are_described(converted: Callable[[str], Converted]) -> None:
+    """chat.json of a folded model says what was folded."""
+    info = json.loads((converted("foreign").output / "chat.json").read_text())
+    assert info["so8t"]["gates"] == 2
+    assert info["so8t"]["rotation"] == "cayley"
+    assert 0 < info["so8t"]["largest_angle"] <= 3.1416

@@ -1,0 +1,156 @@
+"""The F16 file means to llama.cpp what the checkpoint means to transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import libgguf
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tests.tiny_models import make_llama, make_phi3
+from tests.unit.converter.conftest import Converted
+from tests.unit.converter.engine import LlamaCpp
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from so8t_converter.checkpoint import inspect
+from so8t_converter.clean_folder import clean_folder
+from so8t_converter.llama_cpp import write_f16
+from so8t_shared.errors import InputError
+from so8t_shared.prompts import build_messages, render_chat, special_markers
+
+TEXTS = [
+    "Hello 123 world's  test\n\n x",
+    "自分のノート 送金12,500。🚀 é",
+    "<|user|>\nhi<|end|>\n<|assistant|>\n",
+    "<|im_start|>user\n  two  <|im_end|>\n",
+    " leading",
+    "\n",
+]
+
+
+def _prompt(source: Path) -> str:
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    messages = build_messages("送金 12345 dollars? It's 🚀", special_markers(source))
+    return render_chat(tokenizer.chat_template, messages)
+
+
+def _f16(source: Path, scratch: Path) -> Path:
+    checkpoint = inspect(source)
+    folder = clean_folder(source, scratch / "clean")
+    write_f16(checkpoint, folder, scratch / "out.gguf")
+    return scratch / "out.gguf"
+
+
+def _compare(gguf: Path, source: Path, *, tolerance: float) -> None:
+    """Tokens, greedy continuation and log probabilities of llama.cpp against transformers."""
+    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    engine = LlamaCpp(gguf, model.config.vocab_size)
+    prompt = _prompt(source)
+    for text in [*TEXTS, prompt]:
+        assert engine.tokens(text) == tokenizer(text).input_ids, text
+    ids = tokenizer(prompt).input_ids
+    with torch.no_grad():
+        expected = torch.log_softmax(model(torch.tensor([ids])).logits[0, -1], -1).numpy()
+    assert np.abs(engine.logprobs(ids) - expected).max() < tolerance
+    continued = list(ids)
+    for _ in range(8):
+        with torch.no_grad():
+            continued.append(int(model(torch.tensor([continued])).logits[0, -1].argmax()))
+    assert engine.greedy(ids, 8) == continued[len(ids) :]
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "phi3"])
+def test_agrees_with_transformers(converted: Callable[[str], Converted], name: str) -> None:
+    """Same tokens, same greedy continuation, log probabilities within 0.01."""
+    _compare(converted(name).gguf("f16"), converted(name).source, tolerance=0.01)
+
+
+def test_longrope_phi3_agrees_with_transformers(tmp_path: Path) -> None:
+    """Phi-3.5's long-context rotary factors arrive in the file."""
+    source = make_phi3(tmp_path / "source", longrope=True)
+    _compare(_f16(source, tmp_path), source, tolerance=0.01)
+
+
+def test_untied_bfloat16_llama_agrees_with_transformers(tmp_path: Path) -> None:
+    """bfloat16 weights and an output projection of its own."""
+    source = make_llama(tmp_path / "source", tied=False, dtype=torch.bfloat16)
+    _compare(_f16(source, tmp_path), source, tolerance=0.02)
+
+
+def test_tokenizer_class_that_transformers_rebuilds(tmp_path: Path) -> None:
+    """SmolLM2's class name makes transformers 5 drop its digit splitting; the file keeps what tokenizer.json says."""
+    source = make_llama(tmp_path / "source", tokenizer_class="GPT2Tokenizer")
+    gguf = _f16(source, tmp_path)
+    assert libgguf.read_gguf_header(gguf).metadata["tokenizer.ggml.pre"].value == "smollm"
+    engine, tokenizer = LlamaCpp(gguf, 768), Tokenizer.from_file(str(source / "tokenizer.json"))
+    for text in ("  3 33 333", "a1b22", "12,500 dollars"):
+        assert engine.tokens(text) == tokenizer.encode(text).ids
+
+
+def test_unknown_pre_tokenizer(copy_of: Callable[[str], Path], tmp_path: Path) -> None:
+    """A splitting without counterpart in llama.cpp is refused."""
+    source = copy_of("llama")
+    path = source / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["pre_tokenizer"] = {"type": "Whitespace"}
+    path.write_text(json.dumps(tokenizer))
+    with pytest.raises(InputError, match="no counterpart"):
+        _f16(source, tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e5])
+def test_weights_outside_f16(copy_of: Callable[[str], Path], tmp_path: Path, value: float) -> None:
+    """An infinite or too large weight, or one that is not a number, is refused with its tensor's name."""
+    source = copy_of("llama")
+    tensors = load_file(source / "model.safetensors")
+    tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = value
+    save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"1 weights of blk\.1\.ffn_up\.weight are infinite"):
+        _f16(source, tmp_path)
+
+
+def test_stale_output_of_a_tied_model(copy_of: Callable[[str], Path], tmp_path: Path) -> None:
+    """A tied model's stored lm_head, which transformers ignores, does not get into the file."""
+    source = copy_of("llama")
+    tensors = load_file(source / "model.safetensors")
+    tensors["lm_head.weight"] = torch.zeros_like(tensors["model.embed_tokens.weight"])
+    save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
+    names = [tensor.name for tensor in libgguf.read_gguf_header(_f16(source, tmp_path)).tensors]
+    assert "output.weight" not in names
+    assert "token_embd.weight" in names
+
+
+def test_converter_refusal_is_an_input_error(copy_of: Callable[[str], Path], tmp_path: Path) -> None:
+    """What only llama.cpp's converter notices still reads as an error of the input."""
+    source = copy_of("phi3")
+    path = source / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    del settings["tokenizer_class"]
+    path.write_text(json.dumps(settings))
+    with pytest.raises(InputError, match="KeyError: 'tokenizer_class'"):
+        _f16(source, tmp_path)
+
+
+def test_bytes_do_not_depend_on_the_place(made: Callable[[str], Path], tmp_path: Path) -> None:
+    """The same checkpoint under two paths gives the same bytes, and no path is in them."""
+    files = []
+    for name in ("first-7B-chat", "second"):
+        (tmp_path / name).mkdir()
+        files.append(_f16(made("phi3"), tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+    assert str(tmp_path).encode() not in files[0]
+
+
+def test_template_is_the_one_that_transformers_uses(copy_of: Callable[[str], Path], tmp_path: Path) -> None:
+    """Where both places hold a chat template, chat_template.jinja wins."""
+    source = copy_of("qwen2")
+    (source / "chat_template.jinja").write_text("{{ 'from jinja' }}")
+    assert AutoTokenizer.from_pretrained(source).chat_template == "{{ 'from jinja' }}"
+    metadata = libgguf.read_gguf_header(_f16(source, tmp_path)).metadata
+    assert metadata["tokenizer.chat_template"].value == "{{ 'from jinja' }}"

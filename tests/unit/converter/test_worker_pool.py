@@ -1,0 +1,66 @@
+"""Worker processes are fed when free, and their faults come out as errors."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from so8t_converter.worker_pool import WorkerPool
+from so8t_shared.errors import So8tError
+
+WORKER = """
+import json, os, sys
+for line in sys.stdin:
+    job = json.loads(line)
+    if job["do"] == "die":
+        os.kill(os.getpid(), 9)
+    answers = {"work": {}, "fail": {"error": "bad job"}, "full": {"error": "No space left", "errno": 28}}
+    print(json.dumps(answers[job["do"]]), flush=True)
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "toy_worker.py").write_text(WORKER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "toy_worker"
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_every_job_is_done_once(module: str, processes: int) -> None:
+    """All jobs are answered, whatever the number of processes."""
+    with WorkerPool(module, [], processes) as pool:
+        assert sorted(pool.answers([{"do": "work"}] * 20)) == list(range(20))
+
+
+def test_no_jobs(module: str) -> None:
+    """Nothing to do is done at once."""
+    with WorkerPool(module, [], 1) as pool:
+        assert list(pool.answers([])) == []
+
+
+def test_refused_job(module: str) -> None:
+    """An error answer ends the work with its message."""
+    with pytest.raises(So8tError, match="bad job"), WorkerPool(module, [], 2) as pool:
+        list(pool.answers([{"do": "work"}, {"do": "fail"}, {"do": "work"}]))
+
+
+def test_full_disk(module: str) -> None:
+    """An answer with an errno becomes that OSError, which the stage runner knows."""
+    with pytest.raises(OSError, match="No space left") as raised, WorkerPool(module, [], 1) as pool:
+        list(pool.answers([{"do": "full"}]))
+    assert raised.value.errno == 28
+
+
+def test_killed_worker(module: str) -> None:
+    """A worker killed by someone else is noticed, not waited for."""
+    with pytest.raises(So8tError, match=r"ended early.*-9"), WorkerPool(module, [], 1) as pool:
+        list(pool.answers([{"do": "die"}, {"do": "work"}]))
+
+
+def test_this_interpreter(module: str) -> None:
+    """Workers run in the interpreter of the parent."""
+    with WorkerPool(module, [], 1) as pool:
+        assert pool._processes[0].args[0] == sys.executable  # type: ignore[index]
