@@ -1,0 +1,67 @@
+"""Puts the parts of the report together."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Picture, Report, Section
+from so8t_reporter.inputs import ReportInputs, ReportSettings
+from so8t_reporter.sections import overview
+from so8t_reporter.sections.checks import checks_section
+from so8t_reporter.sections.conversion import conversion_section
+from so8t_reporter.sections.cost import cost_section
+from so8t_reporter.sections.data import data_section
+from so8t_reporter.sections.flips import flips_section
+from so8t_reporter.sections.method import method_section
+from so8t_reporter.sections.quality import classes_section, grid_section
+from so8t_reporter.sections.reproduction import reproduction_section
+from so8t_reporter.sections.training import training_section
+from so8t_reporter.summary import headline, summary_sentence
+from so8t_shared.results import AbTestResults
+
+
+def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: dict[str, Picture]) -> Report:
+    """The report as sections of plain text, tables and pictures."""
+    evaluation = inputs.evaluation
+    gate = evaluation.gate
+    return Report(
+        title=f"A/B test of {settings.names.b}",
+        session_id=settings.session_id,
+        headline=headline(evaluation),
+        summary=summary_sentence(evaluation),
+        tone=overview.verdict_tone(evaluation),
+        models=overview.models(settings.names),
+        tiles=overview.tiles(evaluation),
+        gate_words=overview.gate_words(gate),
+        gate_reasons=list(gate.reasons),
+        gate_tone="good" if gate.passed else "bad",
+        sections=_sections(inputs, settings),
+        pictures=pictures,
+    )
+
+
+def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
+    return [
+        grid_section(inputs),
+        classes_section(inputs),
+        flips_section(inputs),
+        cost_section(inputs),
+        training_section(inputs),
+        data_section(inputs),
+        checks_section(inputs),
+        conversion_section(inputs),
+        method_section(),
+        reproduction_section(inputs, settings),
+    ]
+
+
+def assemble_results(inputs: ReportInputs, settings: ReportSettings) -> AbTestResults:
+    """ab_test_results.json: everything measured, unrounded, with the one-sentence answer."""
+    return AbTestResults(
+        session_id=settings.session_id,
+        model_a=settings.names.a,
+        model_b=settings.names.b,
+        summary=summary_sentence(inputs.evaluation),
+        evaluation=inputs.evaluation,
+        training=inputs.training,
+        data=inputs.data,
+        conversion=inputs.conversion,
+    )

@@ -1,0 +1,103 @@
+"""Which pictures a report has, with the words that stand in for each where it cannot be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from matplotlib.figure import Figure
+
+from so8t_reporter.charts import confusion, flips, metrics_comparison, tradeoff, training_curve
+from so8t_reporter.charts.lookup import SIDES, cell_of, scorings_of
+from so8t_reporter.charts.style import Theme
+from so8t_reporter.inputs import Names, ReportInputs
+from so8t_reporter.summary import headline_with_figures
+from so8t_shared import formatting as fmt
+from so8t_shared.config.model import Scoring
+from so8t_shared.results import EvaluationResult
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture that can be drawn."""
+
+    name: str
+    """Of its file, without the ending."""
+    title: str
+    caption: str
+    alt: str
+    draw: Callable[[ReportInputs, Names, Theme], Figure]
+
+
+def charts_of(inputs: ReportInputs) -> list[Chart]:
+    """The pictures of a report; there is no training curve without an optimizer step."""
+    evaluation = inputs.evaluation
+    charts = [_comparison(evaluation), *(_confusion(evaluation, s) for s in scorings_of(evaluation))]
+    charts += [_flips(evaluation), _tradeoff()]
+    if inputs.points:
+        charts.append(_training(inputs))
+    return charts
+
+
+def _comparison(evaluation: EvaluationResult) -> Chart:
+    return Chart(
+        "metrics_comparison",
+        "A and B at every quantisation",
+        "The quantisation in bold is the one that ships. In the last panel a line that stays clear of 0 is a"
+        " difference; grey means that none is shown.",
+        "Accuracy, macro-F1 and latency of A and B and the improvement of B over A."
+        f" {headline_with_figures(evaluation)}.",
+        metrics_comparison.draw,
+    )
+
+
+def _confusion(evaluation: EvaluationResult, scoring: Scoring) -> Chart:
+    accuracies = []
+    for side in SIDES:
+        cell = cell_of(evaluation, side, evaluation.primary_quantization, scoring)
+        accuracies.append(f"{side.upper()} {fmt.percent(cell.accuracy.value if cell else None)} right")
+    return Chart(
+        f"confusion_{scoring}",
+        f"Confusion matrices, {scoring} scoring",
+        "Right answers lie on the diagonal. INVALID counts answers from which no class could be read.",
+        f"Confusion matrices of A and B with {scoring} scoring: {', '.join(accuracies)}.",
+        partial(confusion.draw, scoring=scoring),
+    )
+
+
+def _flips(evaluation: EvaluationResult) -> Chart:
+    c = evaluation.headline
+    return Chart(
+        "flips",
+        "What B gained and lost",
+        "Only these rows decide the test: rows that both models get right, or both get wrong, say nothing about which"
+        " is better.",
+        f"Rows by class on which only one model is right: B {c.only_b_right:,}, A {c.only_a_right:,}.",
+        flips.draw,
+    )
+
+
+def _tradeoff() -> Chart:
+    return Chart(
+        "quantization_tradeoff",
+        "Accuracy against file size and latency",
+        "A point further left costs less, a point further up answers better.",
+        "Accuracy of A and B at each quantisation against file size and against median latency.",
+        tradeoff.draw,
+    )
+
+
+def _training(inputs: ReportInputs) -> Chart:
+    training = inputs.training
+    first, last = (
+        "undefined" if loss is None else f"{loss:.3g}" for loss in (training.first_loss, training.final_loss)
+    )
+    return Chart(
+        "training_curve",
+        "Training curve",
+        "The smoothed line is a centred moving mean over a tenth of the steps; dotted lines mark where the weight λ of"
+        " the PET penalty changes.",
+        f"Loss over {training.steps:,} optimizer steps, from {first} to {last}, with learning rate and PET penalty.",
+        training_curve.draw,
+    )

@@ -1,0 +1,86 @@
+"""Confusion matrices of A and B side by side, at the primary quantisation."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from so8t_reporter.charts.lookup import SIDES, cell_of
+from so8t_reporter.charts.style import Theme, heading, shortened, text_on
+from so8t_reporter.inputs import Names, ReportInputs
+from so8t_shared import formatting as fmt
+from so8t_shared.config.model import Scoring
+from so8t_shared.labels import INVALID, LABELS
+from so8t_shared.results import Cell
+
+_COLUMNS = (*LABELS, INVALID)
+
+
+def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> Figure:
+    """Two matrices; a cell's colour is its share of the row, its number the count."""
+    evaluation = inputs.evaluation
+    figure = Figure(figsize=(11, 5.5))
+    grid = figure.add_gridspec(1, 2, left=0.095, right=0.985, top=0.72, bottom=0.12, wspace=0.3)
+    for column, side in enumerate(SIDES):
+        cell = cell_of(evaluation, side, evaluation.primary_quantization, scoring)
+        axes = figure.add_subplot(grid[0, column])
+        axes.set_title(f"{side.upper()}  {shortened(names.of(side))}", color=theme.ink, pad=30)
+        if cell is None:
+            axes.axis("off")
+            axes.text(0.5, 0.5, "not measured", ha="center", color=theme.muted, transform=axes.transAxes)
+        else:
+            _matrix(axes, cell, theme)
+    heading(
+        figure,
+        theme,
+        f"Confusion matrices, {scoring} scoring",
+        f"{evaluation.primary_quantization}; rows are the right class, columns the answer;"
+        " numbers are test rows, colour is the share of the row",
+    )
+    return figure
+
+
+def _matrix(axes: Axes, cell: Cell, theme: Theme) -> None:
+    counts = np.array(cell.confusion, dtype=float)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    axes.imshow(shares, cmap=theme.ramp(cell.model), vmin=0, vmax=1, aspect="auto")
+    for row, _ in enumerate(LABELS):
+        for column, _ in enumerate(_COLUMNS):
+            share = float(shares[row, column])
+            red, green, blue, _ = theme.ramp(cell.model)(share)
+            colour = text_on((red, green, blue))
+            _number(axes, (row, column), int(counts[row, column]), share, colour)
+    axes.set_xticks(range(len(_COLUMNS)), list(_COLUMNS))
+    axes.set_yticks(
+        range(len(LABELS)),
+        [f"{label}\n{_rows(int(total))}" for label, total in zip(LABELS, totals[:, 0], strict=True)],
+    )
+    axes.tick_params(axis="both", labelcolor=theme.ink, labelsize=8.5)
+    axes.xaxis.tick_top()
+    axes.set_xticks(np.arange(len(_COLUMNS) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(LABELS) + 1) - 0.5, minor=True)
+    axes.grid(visible=True, which="minor", color=theme.background, linewidth=3)
+    axes.tick_params(which="minor", length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(
+        f"accuracy {fmt.percent(cell.accuracy.value)},  macro-F1 {fmt.share(cell.macro_f1)},"
+        f"  {fmt.count(cell.invalid)} of {fmt.count(cell.n)} invalid",
+        labelpad=9,
+    )
+
+
+def _rows(total: int) -> str:
+    return "1 row" if total == 1 else f"{total:,} rows" if total else "no row"
+
+
+def _number(axes: Axes, place: tuple[int, int], count: int, share: float, colour: str) -> None:
+    row, column = place
+    weight = "bold" if row == column else "normal"
+    if not count:
+        axes.text(column, row, "0", ha="center", va="center", color=colour, fontsize=10.5, alpha=0.55)
+        return
+    size = 12 if row == column else 10.5
+    axes.text(column, row - 0.1, f"{count:,}", ha="center", va="center", color=colour, fontsize=size, fontweight=weight)
+    axes.text(column, row + 0.22, f"{100 * share:.0f} %", ha="center", va="center", color=colour, fontsize=7.5)

@@ -1,0 +1,38 @@
+"""Finding measurements for a picture: by model, quantisation and scoring."""
+
+from __future__ import annotations
+
+from so8t_shared.config.model import Quantization, Scoring
+from so8t_shared.results import Cell, Comparison, EvaluationResult, Side, Speed
+
+SIDES: tuple[Side, Side] = ("a", "b")
+
+
+def cell_of(evaluation: EvaluationResult, side: Side, quantization: Quantization, scoring: Scoring) -> Cell | None:
+    """Quality of one model in one setting, or None where it was not measured."""
+    wanted = (side, quantization, scoring)
+    return next((c for c in evaluation.cells if (c.model, c.quantization, c.scoring) == wanted), None)
+
+
+def comparison_of(evaluation: EvaluationResult, quantization: Quantization, scoring: Scoring) -> Comparison | None:
+    """B against A in one setting, or None where it was not measured."""
+    wanted = (quantization, scoring)
+    return next((c for c in evaluation.comparisons if (c.quantization, c.scoring) == wanted), None)
+
+
+def speed_of(evaluation: EvaluationResult, side: Side, quantization: Quantization) -> Speed | None:
+    """Cost of one model at one quantisation: of several hosts, the one with the most rows."""
+    found = [s for s in evaluation.speed if (s.model, s.quantization) == (side, quantization)]
+    return max(found, key=lambda s: s.n, default=None)
+
+
+def scorings_of(evaluation: EvaluationResult) -> list[Scoring]:
+    """Scorings that were used, the primary one first."""
+    found: list[Scoring] = [evaluation.primary_scoring]
+    found += [c.scoring for c in evaluation.comparisons if c.scoring not in found]
+    return list(dict.fromkeys(found))
+
+
+def hosts_of(evaluation: EvaluationResult) -> list[str]:
+    """Names of the hosts on which speed was measured, A's first, each once."""
+    return list(dict.fromkeys(s.host for s in sorted(evaluation.speed, key=lambda s: s.model)))

@@ -1,0 +1,188 @@
+"""The main picture: accuracy, macro-F1 and latency of A and B, and the improvement of B over A."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from so8t_reporter.charts.lookup import SIDES, cell_of, comparison_of, hosts_of, scorings_of, speed_of
+from so8t_reporter.charts.style import Theme, aside, aside_legend, heading, shortened, text_on, value_grid
+from so8t_reporter.inputs import Names, ReportInputs
+from so8t_reporter.summary import claim_of, headline_with_figures
+from so8t_shared import formatting as fmt
+from so8t_shared.results import Comparison, Side
+
+_BAR = 0.36
+_MARKERS = ("o", "s", "D")
+_DOTS = (0, (1.5, 2.5))
+
+
+def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
+    """A panel of two by two."""
+    evaluation = inputs.evaluation
+    figure = Figure(figsize=(11, 8.6))
+    grid = figure.add_gridspec(2, 2, left=0.075, right=0.975, top=0.83, bottom=0.07, hspace=0.36, wspace=0.2)
+    accuracy, macro_f1, latency, improvement = (figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1))
+    _accuracy(accuracy, inputs, theme)
+    _macro_f1(macro_f1, inputs, theme)
+    _latency(latency, inputs, theme)
+    _improvement(improvement, inputs, theme)
+    heading(
+        figure,
+        theme,
+        headline_with_figures(evaluation),
+        f"{evaluation.headline.n:,} test rows, {evaluation.primary_scoring} scoring,"
+        f" error bars are {100 * evaluation.confidence:g} % intervals",
+    )
+    _legend(figure, accuracy, names)
+    return figure
+
+
+def _legend(figure: Figure, axes: Axes, names: Names) -> None:
+    handles, _ = axes.get_legend_handles_labels()
+    labels = [f"{side.upper()}  {shortened(names.of(side))}" for side in SIDES]
+    figure.legend(handles[:2], labels, loc="upper left", bbox_to_anchor=(0.012, 0.925), ncols=2, handlelength=1.1)
+
+
+def _bars(
+    axes: Axes, inputs: ReportInputs, theme: Theme, side: Side, values: list[float | None]
+) -> list[tuple[float, float | None]]:
+    """Draw one model's bars; returns each bar's place and value, also of those that are undefined."""
+    shift = -_BAR / 2 - 0.01 if side == "a" else _BAR / 2 + 0.01
+    places = [i + shift for i in range(len(inputs.quantizations))]
+    heights = [0.0 if value is None else value for value in values]
+    axes.bar(places, heights, _BAR, color=theme.side(side), label=side.upper())
+    return list(zip(places, values, strict=True))
+
+
+def _name_quantizations(axes: Axes, inputs: ReportInputs) -> None:
+    primary = inputs.evaluation.primary_quantization
+    axes.set_xticks(range(len(inputs.quantizations)), list(inputs.quantizations))
+    axes.set_xlim(-0.6, len(inputs.quantizations) - 0.4)
+    for quantization, label in zip(inputs.quantizations, axes.get_xticklabels(), strict=True):
+        label.set_fontweight("bold" if quantization == primary else "normal")
+    value_grid(axes, "y")
+
+
+def _accuracy(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
+    evaluation = inputs.evaluation
+    for side in SIDES:
+        cells = [cell_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
+        bars = _bars(axes, inputs, theme, side, [c.accuracy.value if c else None for c in cells])
+        for (x, _), cell in zip(bars, cells, strict=True):
+            if cell is None:
+                _label(axes, theme, x, 0.02, fmt.UNDEFINED)
+                continue
+            interval = cell.accuracy
+            below, above = interval.value - interval.low, interval.high - interval.value
+            axes.errorbar(x, interval.value, [[below], [above]], color=theme.ink, capsize=3, lw=1.2)
+            _label(axes, theme, x, interval.high + 0.02, fmt.percent(interval.value))
+    if evaluation.baseline is not None:
+        _baseline(axes, theme, evaluation.baseline.accuracy.value)
+    axes.set_ylim(0, 1.1)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+    axes.set_title("Accuracy")
+    _name_quantizations(axes, inputs)
+
+
+def _baseline(axes: Axes, theme: Theme, accuracy: float) -> None:
+    line = axes.axhline(accuracy, color=theme.ink, lw=1.1, ls=_DOTS, zorder=3)
+    aside_legend(axes, theme, [line], [f"bag of words {fmt.percent(accuracy)}"])
+
+
+def _macro_f1(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
+    evaluation = inputs.evaluation
+    for side in SIDES:
+        cells = [cell_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
+        for x, value in _bars(axes, inputs, theme, side, [c.macro_f1 if c else None for c in cells]):
+            _label(axes, theme, x, (value or 0) + 0.02, fmt.share(value))
+    axes.set_ylim(0, 1.1)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_title("Macro-F1")
+    _name_quantizations(axes, inputs)
+
+
+def _latency(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
+    evaluation = inputs.evaluation
+    top = max((s.latency_ms_p95 or s.latency_ms_p50 or 0 for s in evaluation.speed), default=0) or 1
+    for side in SIDES:
+        speeds = [speed_of(evaluation, side, q) for q in inputs.quantizations]
+        bars = _bars(axes, inputs, theme, side, [s.latency_ms_p50 if s else None for s in speeds])
+        for (x, p50), speed in zip(bars, speeds, strict=True):
+            if p50 is None:
+                _label(axes, theme, x, 0.02 * top, fmt.UNDEFINED)
+                continue
+            inside = text_on(to_rgb(theme.side(side)))
+            axes.text(x, p50 - 0.02 * top, f"{p50:,.0f}", ha="center", va="top", fontsize=8.5, color=inside)
+            p95 = speed.latency_ms_p95 if speed else None
+            if p95 is not None:
+                axes.plot([x, x], [p50, p95], color=theme.side(side), lw=1.6)
+                axes.plot([x - 0.1, x + 0.1], [p95, p95], color=theme.side(side), lw=2.4)
+                _label(axes, theme, x, p95 + 0.02 * top, f"{p95:,.0f}")
+    axes.set_ylim(0, top * 1.17)
+    axes.set_title("Latency per request, ms")
+    aside(axes, theme, f"bar p50, tick p95, {measured_on(hosts_of(evaluation))}")
+    _name_quantizations(axes, inputs)
+
+
+def measured_on(hosts: list[str]) -> str:
+    """The host behind a picture's timings, or a warning."""
+    if not hosts:
+        return "not measured"
+    return f"on {shortened(hosts[0])}" if len(hosts) == 1 else "on several hosts: not comparable"
+
+
+def _label(axes: Axes, theme: Theme, x: float, y: float, text: str) -> None:
+    undefined = text.startswith(fmt.UNDEFINED)
+    axes.text(
+        x, y, text, ha="center", va="bottom", fontsize=8.5, rotation=90 if undefined else 0,
+        color=theme.muted if undefined else theme.ink,
+    )  # fmt: skip
+
+
+def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
+    evaluation = inputs.evaluation
+    scorings = scorings_of(evaluation)
+    spread = 0.0 if len(scorings) == 1 else 0.34 / (len(scorings) - 1)
+    for place, quantization in enumerate(inputs.quantizations):
+        for order, scoring in enumerate(scorings):
+            comparison = comparison_of(evaluation, quantization, scoring)
+            if comparison is not None:
+                y = place + (order * spread - 0.17 if spread else 0)
+                _difference(axes, theme, y, comparison, 1 - evaluation.confidence, _MARKERS[order])
+    axes.axvline(0, color=theme.ink, lw=1)
+    low, high = axes.get_xlim()
+    reach = max(abs(low), abs(high), 5)
+    axes.set_xlim(min(low, -0.08 * reach) - 0.03 * reach, max(high, 0.08 * reach) + 0.2 * reach)
+    axes.set_yticks(range(len(inputs.quantizations)), list(inputs.quantizations))
+    axes.tick_params(axis="y", labelcolor=theme.ink)
+    for quantization, label in zip(inputs.quantizations, axes.get_yticklabels(), strict=True):
+        label.set_fontweight("bold" if quantization == evaluation.primary_quantization else "normal")
+    axes.set_ylim(len(inputs.quantizations) - 0.4, -0.6)
+    axes.set_title("Improvement B - A, points")
+    value_grid(axes, "x")
+    axes.spines["left"].set_visible(False)
+    _scoring_legend(axes, theme, [str(s) for s in scorings])
+
+
+def _difference(axes: Axes, theme: Theme, y: float, comparison: Comparison, alpha: float, marker: str) -> None:
+    d = comparison.accuracy_difference
+    claim = claim_of(comparison, alpha)
+    colour = {"b_better": theme.side("b"), "a_better": theme.side("a")}.get(claim, theme.neutral)
+    axes.plot([100 * d.low, 100 * d.high], [y, y], color=colour, lw=2.2)
+    axes.plot(100 * d.value, y, marker, color=colour if marker == "o" else theme.background, mec=colour, mew=2, ms=7.5)
+    axes.annotate(
+        fmt.points(d.value), (100 * d.high, y), xytext=(8, 0), textcoords="offset points",
+        va="center", fontsize=8.5, color=theme.ink,
+    )  # fmt: skip
+
+
+def _scoring_legend(axes: Axes, theme: Theme, scorings: list[str]) -> None:
+    if len(scorings) < 2:
+        return
+    handles = []
+    for marker in _MARKERS[: len(scorings)]:
+        fill = theme.neutral if marker == "o" else theme.background
+        handles += axes.plot([], [], marker, color=fill, mec=theme.neutral, mew=2, ms=7)
+    aside_legend(axes, theme, handles, scorings)

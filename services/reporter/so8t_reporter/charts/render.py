@@ -1,0 +1,97 @@
+"""From charts to picture files, and to the bytes that the HTML report embeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from so8t_reporter.charts.catalogue import Chart, charts_of
+from so8t_reporter.charts.style import DARK, LIGHT, Format, Theme, styled, to_bytes
+from so8t_reporter.document import Picture
+from so8t_reporter.inputs import Names, ReportInputs
+from so8t_shared.config.model import Visualization
+from so8t_shared.errors import ConfigError
+from so8t_shared.files import storage_errors
+
+EMBEDDED_DPI = 200
+"""Finest resolution inside the HTML report; a finer file stays beside it."""
+
+_CSS_PIXELS_PER_INCH = 96
+_MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "svg": "image/svg+xml"}
+_RESERVED = {"report.md", "report.html", "ab_test_results.json", "junit.xml"}
+
+
+def write_pictures(
+    inputs: ReportInputs,
+    names: Names,
+    settings: Visualization,
+    output_dir: Path,
+    on_step: Callable[[int, int, str], None] = lambda done, total, message: None,
+) -> dict[str, Picture]:
+    """Draw every picture of the report into its folder below `output_dir`; returns them by name.
+
+    Raises:
+        ConfigError: visualization.output_dir leads out of the report's folder, or is one of its files.
+        StorageError: the folder cannot take them.
+    """
+    folder = picture_folder(settings.output_dir)
+    charts = charts_of(inputs)
+    pictures = {}
+    for done, chart in enumerate(charts):
+        on_step(done, len(charts), f"drawing {chart.name}")
+        path = folder / f"{chart.name}.{settings.plot_format}"
+        pictures[chart.name] = _write(chart, inputs, names, settings, output_dir, path)
+    return pictures
+
+
+def picture_folder(configured: str) -> PurePosixPath:
+    """The pictures' folder relative to the report's.
+
+    Raises:
+        ConfigError: it leads out of the report's folder, or is one of its files.
+    """
+    folder = PurePosixPath(configured)
+    if folder.is_absolute() or ".." in folder.parts or "\0" in configured:
+        raise ConfigError(
+            f"The pictures' folder {configured!r} leads out of the report's folder.",
+            where="visualization.output_dir",
+            remedy="give a relative folder such as visualizations",
+        )
+    if folder.parts[:1] and folder.parts[0] in _RESERVED:
+        raise ConfigError(
+            f"The pictures' folder has the name of a report file, {folder.parts[0]}.",
+            where="visualization.output_dir",
+            remedy="give a folder such as visualizations",
+        )
+    return folder
+
+
+def _write(
+    chart: Chart, inputs: ReportInputs, names: Names, settings: Visualization, output_dir: Path, path: PurePosixPath
+) -> Picture:
+    def drawn(theme: Theme, plot_format: Format, dpi: int) -> tuple[bytes, tuple[int, int]]:
+        with styled(theme):
+            figure = chart.draw(inputs, names, theme)
+            width, height = (round(inches * _CSS_PIXELS_PER_INCH) for inches in figure.get_size_inches())
+            return to_bytes(figure, plot_format, dpi), (width, height)
+
+    content, (width, height) = drawn(LIGHT, settings.plot_format, settings.dpi)
+    target = output_dir / path
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    embedded: Format = "png" if settings.plot_format == "png" else "svg"
+    dpi = min(settings.dpi, EMBEDDED_DPI)
+    same = embedded == settings.plot_format and dpi == settings.dpi
+    return Picture(
+        name=chart.name,
+        title=chart.title,
+        caption=chart.caption,
+        alt=chart.alt,
+        path=path.as_posix(),
+        media_type=_MEDIA_TYPES[embedded],
+        light=content if same else drawn(LIGHT, embedded, dpi)[0],
+        dark=drawn(DARK, embedded, dpi)[0],
+        width=width,
+        height=height,
+    )

@@ -1,0 +1,160 @@
+"""One look for all pictures: colours, type, and how a figure becomes bytes.
+
+A is always blue and B always orange. The pair keeps a contrast of at least 3:1 on the light and on
+the dark background, is told apart by people with any of the common colour vision deficiencies, and
+A stands left of (or above) B wherever both are shown. Pictures hold no text from outside except
+names of models and hosts, reduced to ASCII, so that no glyph is ever missing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from so8t_shared.results import Side
+
+Format = Literal["png", "svg", "pdf"]
+
+COLOUR_A = "#2E74B5"
+COLOUR_B = "#E0731D"
+NAME_LENGTH = 36
+"""Characters of a name that a picture shows."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours that depend on the background."""
+
+    name: str
+    background: str
+    ink: str
+    muted: str
+    grid: str
+    neutral: str
+
+    def side(self, side: Side) -> str:
+        """The colour of a model."""
+        return COLOUR_A if side == "a" else COLOUR_B
+
+    def ramp(self, side: Side) -> LinearSegmentedColormap:
+        """From the background to the colour of a model, for shares 0..1."""
+        return LinearSegmentedColormap.from_list(f"{self.name}-{side}", [self.background, self.side(side)])
+
+
+LIGHT = Theme("light", background="#FFFFFF", ink="#1B2430", muted="#5B6675", grid="#E4E8EE", neutral="#8A94A3")
+DARK = Theme("dark", background="#171C24", ink="#E8ECF2", muted="#A0ABBA", grid="#2C3542", neutral="#7E8A9B")
+
+_FIXED: Any = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 12,
+    "axes.labelsize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.8,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.major.pad": 6,
+    "ytick.major.pad": 6,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "lines.solid_capstyle": "round",
+    "text.parse_math": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "so8t-ab",
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def styled(theme: Theme) -> Iterator[None]:
+    """Draw inside this; settings of the user's own matplotlibrc do not count."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_FIXED | _coloured(theme))
+        yield
+
+
+def _coloured(theme: Theme) -> Any:
+    return {
+        "figure.facecolor": theme.background,
+        "savefig.facecolor": theme.background,
+        "axes.facecolor": theme.background,
+        "axes.edgecolor": theme.grid,
+        "axes.labelcolor": theme.muted,
+        "axes.titlecolor": theme.ink,
+        "text.color": theme.ink,
+        "xtick.color": theme.muted,
+        "ytick.color": theme.muted,
+        "xtick.labelcolor": theme.ink,
+        "ytick.labelcolor": theme.muted,
+        "grid.color": theme.grid,
+    }
+
+
+def to_bytes(figure: Figure, plot_format: Format, dpi: int) -> bytes:
+    """The figure as a file without dates, so that equal figures give equal bytes."""
+    undated: dict[Format, dict[str, None]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    stream = io.BytesIO()
+    figure.savefig(stream, format=plot_format, dpi=dpi, metadata=undated[plot_format])
+    return stream.getvalue()
+
+
+def heading(figure: Figure, theme: Theme, title: str, subtitle: str) -> None:
+    """A figure's title and, below it, what the reader must know to read it; both left-aligned."""
+    height = figure.get_figheight()
+    figure.text(0.02, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top", color=theme.ink)
+    figure.text(0.02, 1 - 0.46 / height, subtitle, fontsize=9.5, va="top", color=theme.muted)
+
+
+def aside(axes: Axes, theme: Theme, text: str) -> None:
+    """A remark at the right end of a panel's title line."""
+    axes.text(1, 1.045, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8.5, color=theme.muted)
+
+
+def aside_legend(axes: Axes, theme: Theme, handles: list[Line2D], labels: list[str]) -> None:
+    """A legend in one line at the right end of a panel's title line."""
+    axes.legend(
+        handles, labels, loc="center right", bbox_to_anchor=(1.02, 1.07), ncols=len(handles), handletextpad=0.5,
+        columnspacing=1.2, borderaxespad=0.2, fontsize=8.5, labelcolor=theme.muted,
+    )  # fmt: skip
+
+
+def value_grid(axes: Axes, axis: Literal["x", "y"]) -> None:
+    """Light lines across the axis that carries values, and no frame at its foot."""
+    axes.grid(visible=True, axis=axis)
+    axes.spines["left" if axis == "y" else "bottom"].set_visible(False)
+
+
+def text_on(colour: tuple[float, float, float]) -> str:
+    """Black or white, whichever is easier to read on `colour` (red, green, blue in 0..1; WCAG contrast)."""
+    luminance = relative_luminance(colour)
+    return "#FFFFFF" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#10151C"
+
+
+def relative_luminance(colour: tuple[float, float, float]) -> float:
+    """WCAG 2 relative luminance of an sRGB colour, 0..1."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def shortened(name: str) -> str:
+    """The name of a model or host as a picture can hold it: ASCII, of limited length."""
+    plain = name.encode("ascii", "replace").decode("ascii")
+    return plain if len(plain) <= NAME_LENGTH else f"{plain[: NAME_LENGTH - 3]}..."

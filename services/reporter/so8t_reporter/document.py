@@ -1,0 +1,162 @@
+"""What a report consists of, before it becomes Markdown or HTML: sections of blocks of plain text.
+
+All strings are plain text; the two renderers escape them. So both reports always say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from so8t_shared.results import Interval
+
+Tone = Literal["", "a", "b", "good", "bad", "muted", "strong"]
+Scale = Literal["share", "difference"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table; an interval is drawn beside its text where the format can."""
+
+    text: str
+    tone: Tone = ""
+    interval: Interval | None = None
+    scale: Scale = "share"
+    reach: float = 1.0
+    """Where a drawn difference's track ends on both sides; a share's always goes from 0 to 1."""
+
+    @property
+    def track(self) -> tuple[float, float, float, float] | None:
+        """(low, value, high, zero) of the drawn interval in percent of its track's width."""
+        if self.interval is None:
+            return None
+        shift, span = (0.0, 1.0) if self.scale == "share" else (self.reach, 2 * self.reach)
+        low, value, high, zero = (
+            round(min(100.0, max(0.0, 100 * (x + shift) / span)), 2)
+            for x in (self.interval.low, self.interval.value, self.interval.high, 0.0)
+        )
+        return low, value, high, zero
+
+
+@dataclass(frozen=True)
+class Column:
+    """Heading of a table's column."""
+
+    name: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption; every row has one cell a column."""
+
+    caption: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    note: str = ""
+    folded: bool = False
+    """Shown on demand where the format can."""
+    kind: Literal["table"] = "table"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, such as the settings of a training."""
+
+    items: list[tuple[str, str]]
+    kind: Literal["facts"] = "facts"
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text."""
+
+    text: str
+    tone: Tone = ""
+    kind: Literal["paragraph"] = "paragraph"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Titles, each with its explanation."""
+
+    items: list[tuple[str, str]]
+    kind: Literal["notes"] = "notes"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text that is shown as it is."""
+
+    caption: str
+    text: str
+    folded: bool = False
+    kind: Literal["code"] = "code"
+
+
+@dataclass(frozen=True)
+class PictureBlock:
+    """Where the picture of that name belongs; nothing is shown when it was not drawn."""
+
+    name: str
+    kind: Literal["picture"] = "picture"
+
+
+Block = Table | Facts | Paragraph | Notes | Code | PictureBlock
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report with a heading."""
+
+    anchor: str
+    title: str
+    blocks: list[Block]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One headline figure."""
+
+    label: str
+    value: str
+    detail: str
+    tone: Tone = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, as bytes for the report that embeds it and as a file for everything else."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    path: str
+    """Of the file, relative to the report's folder, with forward slashes."""
+    media_type: str
+    light: bytes
+    """For embedding; the file itself when its format can be embedded."""
+    dark: bytes
+    width: int
+    height: int
+    """Size in CSS pixels at which it is meant to be seen."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the Markdown and the HTML report show."""
+
+    title: str
+    session_id: str
+    headline: str
+    summary: str
+    tone: Tone
+    models: list[tuple[str, str, str]]
+    """Letter, name, description."""
+    tiles: list[Tile]
+    gate_words: str
+    gate_reasons: list[str]
+    gate_tone: Tone
+    sections: list[Section]
+    pictures: dict[str, Picture] = field(default_factory=dict)

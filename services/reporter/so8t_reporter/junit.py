@@ -1,0 +1,58 @@
+"""junit.xml: the result in the form that every CI system shows.
+
+Suite `comparisons`: one case a comparison, with its figures as its output; it states what was
+found and does not fail. Suite `checks`: the gate, which fails when B may not ship, and the A/A
+control, which fails when it shows a difference. So a green file means that the gate is passed and
+the measurement can be trusted.
+"""
+
+from __future__ import annotations
+
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from so8t_reporter.summary import claim_of, figures
+from so8t_shared.results import Comparison, EvaluationResult
+
+_NOT_XML = {code: "\ufffd" for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
+
+
+def render_junit(evaluation: EvaluationResult) -> bytes:
+    """UTF-8 XML without times or host names of the machine that writes it."""
+    xml = JUnitXml("so8t-ab")
+    comparisons = TestSuite("comparisons")
+    for comparison in evaluation.comparisons:
+        comparisons.add_testcase(_comparison_case(comparison, evaluation))
+    checks = TestSuite("checks")
+    checks.add_testcase(_gate_case(evaluation))
+    checks.add_testcase(_control_case(evaluation))
+    for suite in (comparisons, checks):
+        suite.update_statistics()
+        xml.add_testsuite(suite)
+    xml.update_statistics()
+    content: bytes = xml.tostring()
+    return content
+
+
+def _comparison_case(comparison: Comparison, evaluation: EvaluationResult) -> TestCase:
+    case = TestCase(comparison.name.translate(_NOT_XML), classname="so8t-ab.comparison", time=0)
+    claim = claim_of(comparison, 1 - evaluation.confidence)
+    case.system_out = f"{claim}: {figures(comparison, evaluation)}, n = {comparison.n}"
+    return case
+
+
+def _gate_case(evaluation: EvaluationResult) -> TestCase:
+    case = TestCase("gate: B may ship", classname="so8t-ab.gate", time=0)
+    if not evaluation.gate.passed:
+        reasons = "; ".join(evaluation.gate.reasons) or "no reason was recorded"
+        case.result = [Failure(reasons.translate(_NOT_XML), "GateRefused")]
+    return case
+
+
+def _control_case(evaluation: EvaluationResult) -> TestCase:
+    case = TestCase("control: A against A shows no difference", classname="so8t-ab.control", time=0)
+    control = evaluation.control
+    if control is None:
+        case.result = [Skipped("no A/A control was run")]
+    elif claim_of(control, 1 - evaluation.confidence) in {"a_better", "b_better"}:
+        case.result = [Failure(f"A differs from itself: {figures(control, evaluation)}", "ControlFailed")]
+    return case

@@ -1,0 +1,74 @@
+"""report.md: GitHub-flavoured Markdown in which every value is escaped.
+
+Everything that a template prints passes `escape`, unless it is marked as Markdown already; so a
+description or a row's text can neither break a table nor start an element, nor bring HTML along.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from so8t_reporter.document import Cell, Picture, Report, Table
+
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~#]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_LINE_START = re.compile(r"^(\s*)(?:(\d{1,9})([.)])|([-+=]))(?=\s|$)")
+_EMBEDDABLE = (".png", ".svg")
+
+
+class MarkdownText(str):
+    """Text that is Markdown already and is printed as it is."""
+
+    __slots__ = ()
+
+
+def escape(value: object) -> str:
+    """Plain text as Markdown that shows exactly this text, in one line."""
+    if isinstance(value, MarkdownText):
+        return value
+    flat = " ".join(str(value).split())
+    escaped = _SPECIAL.sub(lambda match: f"\\{match[0]}", flat)
+    return _LINE_START.sub(lambda m: f"{m[1]}{m[2]}\\{m[3]}" if m[2] else f"{m[1]}\\{m[4]}", escaped)
+
+
+def render_markdown(report: Report) -> str:
+    """The whole report; pictures are linked by their relative paths."""
+    environment = Environment(
+        loader=PackageLoader("so8t_reporter"),
+        autoescape=False,  # noqa: S701  `finalize` escapes for Markdown
+        finalize=escape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"table": _table, "picture": _picture, "fenced": _fenced}
+    text = environment.get_template("report.md.j2").render(report=report)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _table(table: Table) -> MarkdownText:
+    heads = [escape(column.name) for column in table.columns]
+    rules = ["---:" if column.numeric else ":---" for column in table.columns]
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    return MarkdownText("\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows)))
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    return f"**{text}**" if cell.tone == "strong" and text else text
+
+
+def _picture(picture: Picture) -> MarkdownText:
+    target = quote(picture.path)
+    if picture.path.endswith(_EMBEDDABLE):
+        return MarkdownText(f"![{escape(picture.alt)}]({target})")
+    return MarkdownText(f"[{escape(picture.title)}]({target})")
+
+
+def _fenced(text: str) -> MarkdownText:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return MarkdownText(f"{fence}\n{text.rstrip()}\n{fence}")

@@ -1,0 +1,41 @@
+"""Writes every file of the report; the stage adds nothing to it but where things lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from so8t_reporter.assembly import assemble_report, assemble_results
+from so8t_reporter.charts.render import write_pictures
+from so8t_reporter.html import render_html
+from so8t_reporter.inputs import ReportInputs, ReportSettings
+from so8t_reporter.junit import render_junit
+from so8t_reporter.markdown import render_markdown
+from so8t_shared.files import storage_errors
+
+
+def write_report(
+    inputs: ReportInputs,
+    settings: ReportSettings,
+    output_dir: Path,
+    on_step: Callable[[int, int, str], None] = lambda done, total, message: None,
+) -> None:
+    """Pictures, report.md, report.html, ab_test_results.json and junit.xml; the same bytes for the same inputs.
+
+    Raises:
+        ConfigError: visualization.output_dir leads out of `output_dir`.
+        IntegrityError: a recorded verdict contradicts its own figures.
+        StorageError: `output_dir` cannot be written.
+    """
+    results = assemble_results(inputs, settings)
+    pictures = write_pictures(inputs, settings.names, settings.visualization, output_dir, on_step)
+    report = assemble_report(inputs, settings, pictures)
+    on_step(len(pictures), len(pictures), "writing the report")
+    for name, content in {
+        "report.md": render_markdown(report).encode("utf-8"),
+        "report.html": render_html(report).encode("utf-8"),
+        "ab_test_results.json": (results.model_dump_json(indent=2) + "\n").encode("utf-8"),
+        "junit.xml": render_junit(inputs.evaluation),
+    }.items():
+        with storage_errors(output_dir / name):
+            (output_dir / name).write_bytes(content)

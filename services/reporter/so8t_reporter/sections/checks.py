@@ -1,0 +1,62 @@
+"""What guards the answer: a naive baseline and the A/A control."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Block, Cell, Column, Paragraph, Section, Table
+from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.quality import comparison_columns, comparison_row, reach_of
+from so8t_reporter.summary import claim_of
+from so8t_shared import formatting as fmt
+from so8t_shared.results import Baseline, Comparison
+
+
+def checks_section(inputs: ReportInputs) -> Section:
+    """Baseline and control; says so where one was not run."""
+    evaluation = inputs.evaluation
+    return Section(
+        "checks",
+        "Baseline and control",
+        [*_baseline(evaluation.baseline), *_control(evaluation.control, evaluation.confidence)],
+    )
+
+
+def _baseline(baseline: Baseline | None) -> list[Block]:
+    if baseline is None:
+        return [Paragraph("No bag-of-words baseline was measured.", "muted")]
+    table = Table(
+        "A classifier that only counts words",
+        [
+            Column("Classifier", numeric=False),
+            *(Column(name) for name in ("Trained on", "Tested on", "Accuracy", "Macro-F1")),
+        ],
+        [
+            [
+                Cell(baseline.name),
+                Cell(fmt.count(baseline.n_train)),
+                Cell(fmt.count(baseline.n_test)),
+                Cell(fmt.percent_interval(baseline.accuracy), interval=baseline.accuracy),
+                Cell(fmt.share(baseline.macro_f1, baseline.n_test)),
+            ]
+        ],
+        note="How far word counts alone get on the same split. Where they get far, the test measures vocabulary rather"
+        " than understanding.",
+    )
+    return [table]
+
+
+def _control(control: Comparison | None, confidence: float) -> list[Block]:
+    if control is None:
+        return [Paragraph("No A/A control was run.", "muted")]
+    fine = claim_of(control, 1 - confidence) not in {"a_better", "b_better"}
+    words = (
+        "The control shows no difference, as it must."
+        if fine
+        else "The control shows a difference between a model and itself: the measurement cannot be trusted."
+    )
+    table = Table(
+        "A against A",
+        comparison_columns(confidence),
+        [comparison_row(control, confidence, reach_of([control.accuracy_difference]))],
+        note="Both columns are model A, asked twice; p is not adjusted.",
+    )
+    return [table, Paragraph(words, "good" if fine else "bad")]

@@ -1,0 +1,64 @@
+"""The GGUF files: sizes, tensor types, digests, and what was folded into them."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Block, Cell, Column, Facts, Section, Table
+from so8t_reporter.inputs import QUANTIZATION_ORDER, ReportInputs
+from so8t_shared import formatting as fmt
+from so8t_shared.results import ChatInfo, GgufFile
+
+_STAGES = (("a", "convert-a"), ("b", "convert-b"))
+
+
+def conversion_section(inputs: ReportInputs) -> Section:
+    """Both models' files and architectures."""
+    files = [(side, file) for side, stage in _STAGES for file in inputs.conversion[stage].files]
+    files.sort(key=lambda item: (QUANTIZATION_ORDER.index(item[1].quantization), item[0]))
+    blocks: list[Block] = [
+        Table(
+            "GGUF files",
+            [
+                *(Column(name, numeric=False) for name in ("Quantisation", "Model", "File")),
+                Column("Size"),
+                *(Column(name, numeric=False) for name in ("Tensor types", "sha256")),
+            ],
+            [_row(side, file) for side, file in files],
+        ),
+        Facts(
+            [item for side, stage in _STAGES for item in _model(side, inputs.chat[stage])]
+            + [
+                (f"Time to convert {side.upper()}", fmt.duration(inputs.conversion[stage].seconds))
+                for side, stage in _STAGES
+            ]
+        ),
+    ]
+    return Section("conversion", "Conversion", blocks)
+
+
+def _row(side: str, file: GgufFile) -> list[Cell]:
+    types = sorted(file.tensor_types.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        Cell(file.quantization),
+        Cell(side.upper(), "a" if side == "a" else "b"),
+        Cell(file.file),
+        Cell(fmt.size(file.size_bytes)),
+        Cell(", ".join(f"{n:,} {name}" for name, n in types)),
+        Cell(file.sha256[:16], "muted"),
+    ]
+
+
+def _model(side: str, chat: ChatInfo) -> list[tuple[str, str]]:
+    folded = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in sorted(chat.so8t.items()))
+    return [
+        (
+            f"Model {side.upper()}",
+            f"{chat.architecture}, {fmt.count(chat.parameters)} parameters, {chat.layers:,} layers,"
+            f" context {chat.context_length:,} tokens,"
+            f" {'its own chat template' if chat.chat_template else 'no chat template, the plain one is used'}",
+        ),
+        (f"SO8T folded into {side.upper()}", folded or "nothing"),
+    ]
+
+
+def _value(value: str | int | float) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

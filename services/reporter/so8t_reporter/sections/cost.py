@@ -1,0 +1,62 @@
+"""Speed, memory and file size, each with the host it was measured on."""
+
+from __future__ import annotations
+
+from so8t_reporter.charts.lookup import hosts_of
+from so8t_reporter.document import Block, Cell, Column, Facts, Paragraph, PictureBlock, Section, Table
+from so8t_reporter.inputs import QUANTIZATION_ORDER, ReportInputs
+from so8t_shared import formatting as fmt
+from so8t_shared.results import EvaluationResult, Speed
+
+
+def cost_section(inputs: ReportInputs) -> Section:
+    """What both models cost to run."""
+    evaluation = inputs.evaluation
+    blocks: list[Block] = [_table(evaluation.speed), *_warnings(evaluation), PictureBlock("quantization_tradeoff")]
+    engine = evaluation.engine
+    settings = ", ".join(f"{name} {value}" for name, value in sorted(engine.settings.items()))
+    blocks.append(Facts([("Engine", f"{engine.name} {engine.version}"), ("Settings", settings or "none")]))
+    return Section("cost", "Speed and memory", blocks)
+
+
+def _table(speed: list[Speed]) -> Table:
+    ordered = sorted(speed, key=lambda s: (QUANTIZATION_ORDER.index(s.quantization), s.model, s.host))
+    return Table(
+        "One request at a time",
+        [
+            *(Column(name, numeric=False) for name in ("Quantisation", "Model")),
+            *(Column(name) for name in ("Latency p50", "p95", "First token p50", "p95", "Tokens/s", "Peak memory")),
+            *(Column(name) for name in ("File", "Rows", "Reused")),
+            Column("Host", numeric=False),
+        ],
+        [_row(s) for s in ordered],
+        note="First token: time from the request to the first token. Tokens/s: median rate after it. Peak memory: of"
+        " the process that held the model. Reused: rows whose timing comes from an earlier run on the host named.",
+    )
+
+
+def _row(s: Speed) -> list[Cell]:
+    times = (s.latency_ms_p50, s.latency_ms_p95, s.ttft_ms_p50, s.ttft_ms_p95)
+    return [
+        Cell(s.quantization),
+        Cell(s.model.upper(), s.model),
+        *(Cell(fmt.milliseconds(value, s.n), "" if value is not None else "muted") for value in times),
+        Cell(fmt.rate(s.tokens_per_s, s.n), "" if s.tokens_per_s is not None else "muted"),
+        Cell(fmt.size(s.peak_memory_bytes), "" if s.peak_memory_bytes is not None else "muted"),
+        Cell(fmt.size(s.file_size_bytes)),
+        Cell(fmt.count(s.n)),
+        Cell(fmt.count(s.reused)),
+        Cell(s.host),
+    ]
+
+
+def _warnings(evaluation: EvaluationResult) -> list[Block]:
+    hosts = hosts_of(evaluation)
+    if len(hosts) < 2:
+        return []
+    return [
+        Paragraph(
+            f"Timings come from several hosts ({', '.join(hosts)}): compare only rows of the same host.",
+            "bad",
+        )
+    ]

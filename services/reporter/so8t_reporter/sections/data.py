@@ -1,0 +1,85 @@
+"""Which rows were trained on and tested, and what was left out and why."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Block, Cell, Column, Facts, Paragraph, Section, Table
+from so8t_reporter.inputs import ReportInputs
+from so8t_shared import formatting as fmt
+from so8t_shared.labels import LABELS
+from so8t_shared.results import DataReport, TestSet
+
+
+def data_section(inputs: ReportInputs) -> Section:
+    """Sources, exclusions, classes and languages."""
+    data, asked = inputs.data, inputs.evaluation.test_set
+    blocks: list[Block] = [
+        Facts(
+            [
+                ("Rows read", fmt.count(data.rows_read)),
+                ("Rows left out", _left_out(data)),
+                ("Exact duplicates removed", fmt.count(data.duplicates)),
+                ("Groups of like rows", f"{data.groups:,}; a group never has rows on both sides of the split"),
+                ("Languages", _shares(data.by_language)),
+                ("Languages asked", _shares(asked.by_language)),
+            ]
+        ),
+        _exclusions(data),
+        _classes(data, asked),
+        _sources(data),
+    ]
+    return Section("data", "Data", blocks)
+
+
+def _left_out(data: DataReport) -> str:
+    total = sum(data.excluded.values())
+    return f"{total:,} ({fmt.percent(total / data.rows_read if data.rows_read else None, data.rows_read)})"
+
+
+def _shares(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items())) or "none"
+
+
+def _exclusions(data: DataReport) -> Block:
+    if not data.excluded:
+        return Paragraph("No row was left out.", "muted")
+    reasons = sorted(data.excluded.items(), key=lambda item: (-item[1], item[0]))
+    return Table(
+        "Left out",
+        [Column("Reason", numeric=False), Column("Rows")],
+        [[Cell(_readable(reason)), Cell(fmt.count(n))] for reason, n in reasons],
+        note="The text of rows that were left out is not kept anywhere.",
+    )
+
+
+def _readable(reason: str) -> str:
+    return reason.replace("_", " ")
+
+
+def _classes(data: DataReport, asked: TestSet) -> Table:
+    others = sorted({*data.train, *data.test, *asked.by_label} - set(LABELS))
+    return Table(
+        "Rows per class",
+        [Column("Class", numeric=False), Column("Trained on"), Column("Held out"), Column("Asked")],
+        [
+            [
+                Cell(label, "strong"),
+                *(Cell(fmt.count(d.get(label, 0))) for d in (data.train, data.test, asked.by_label)),
+            ]
+            for label in (*LABELS, *others)
+        ],
+    )
+
+
+def _sources(data: DataReport) -> Table:
+    keys = ("schema", "license", "provenance", "rows")
+    return Table(
+        "Sources",
+        [
+            Column("Source", numeric=False),
+            *(Column(name, numeric=name == "Rows") for name in ("Schema", "Licence", "Provenance", "Rows")),
+        ],
+        [
+            [Cell(name), *(Cell(facts.get(key, "not stated")) for key in keys)]
+            for name, facts in sorted(data.sources.items())
+        ],
+    )

@@ -1,0 +1,76 @@
+"""How the figures come about, in three plain sentences each."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Notes, Section
+
+NOTES: tuple[tuple[str, str], ...] = (
+    (
+        "Paired design",
+        "Both models answer exactly the same rows, in the same order, with the same prompt and the same engine"
+        " settings. Temperature is 0 and the seed is fixed, so asking again gives the same answers."
+        " Whatever makes a row easy or hard therefore works on both models alike.",
+    ),
+    (
+        "Exact McNemar test",
+        "Only rows that exactly one of the two models gets right say which one is better."
+        " If there were no difference, each such row would fall to either side like a fair coin."
+        " The p value is the chance that fair coins give a split at least this uneven.",
+    ),
+    (
+        "Intervals of differences",
+        "The test rows are drawn again with replacement, thousands of times, each row together with both answers to it."
+        " Each draw gives one difference, and the interval spans the middle share of them that its level names."
+        " An interval that holds 0 means that the sign of the difference is not certain.",
+    ),
+    (
+        "Intervals of a single accuracy",
+        "They are Wilson intervals for a share."
+        " Unlike the textbook formula they stay between 0 and 100 % and work for few rows."
+        " Two overlapping ones do not show that the models are equal: the paired test decides that.",
+    ),
+    (
+        "Holm's correction",
+        "Every quantisation and scoring is a test of its own, and enough tests find something by luck."
+        " Holm's method raises the p values so that the chance of even one false alarm in the whole family stays below"
+        " the level."
+        " A verdict of better or worse rests on the corrected value.",
+    ),
+    (
+        "Smallest detectable difference",
+        "A test with few rows misses small differences."
+        " This is the smallest true difference that a test of this size and disagreement finds with 80 % probability."
+        " No difference shown therefore never means no difference.",
+    ),
+    (
+        "Recall that must not suffer",
+        "A model can gain overall and still let through what it should deny or refuse."
+        " So B's recall on DENY and REFUSE is compared with A's, with an interval."
+        " It passes when even the interval's lower end lies above the allowed loss.",
+    ),
+    (
+        "A/A control",
+        "Model A is compared with itself by the same procedure."
+        " It must show no difference, since there is none."
+        " If it does show one, something other than the model changes the answers and no other figure can be trusted.",
+    ),
+    (
+        "Scoring",
+        "With generate scoring the model writes freely and the class is read from its <final> part; an answer without"
+        " one counts as INVALID and as wrong."
+        " With constrained scoring only the four class names can be produced: it measures the choice without the form."
+        " Where the two disagree, the models differ in following the format.",
+    ),
+    (
+        "Latency and memory",
+        "Requests go out one at a time, warm-up requests are not counted, and A and B take turns so that a drift of the"
+        " machine affects both."
+        " p50 is the median, and 19 of 20 requests are faster than p95."
+        " These figures hold for the named host only; other work on it makes them worse.",
+    ),
+)
+
+
+def method_section() -> Section:
+    """Notes for readers who do not do statistics every day."""
+    return Section("method", "How to read the figures", [Notes(list(NOTES))])

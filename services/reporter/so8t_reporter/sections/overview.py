@@ -1,0 +1,71 @@
+"""The first screen: who was compared, the headline figures, whether B may ship."""
+
+from __future__ import annotations
+
+from so8t_reporter.charts.lookup import SIDES, cell_of, speed_of
+from so8t_reporter.document import Tile, Tone
+from so8t_reporter.inputs import Names
+from so8t_reporter.summary import adjusted_p, claim_of
+from so8t_shared import formatting as fmt
+from so8t_shared.results import EvaluationResult, GateResult, Side
+
+
+def verdict_tone(evaluation: EvaluationResult) -> Tone:
+    """Good when B is better, bad when A is, neither otherwise."""
+    claim = claim_of(evaluation.headline, 1 - evaluation.confidence)
+    tones: dict[str, Tone] = {"b_better": "good", "a_better": "bad"}
+    return tones.get(claim, "muted")
+
+
+def models(names: Names) -> list[tuple[str, str, str]]:
+    """Letter, name and description of both models."""
+    return [("A", names.a, names.description_a), ("B", names.b, names.description_b)]
+
+
+def tiles(evaluation: EvaluationResult) -> list[Tile]:
+    """Accuracy of both, their difference, its p value, and the latency of both."""
+    c = evaluation.headline
+    alpha = 1 - evaluation.confidence
+    d = c.accuracy_difference
+    adjusted = "" if c.mcnemar_p_holm is None else ", Holm-adjusted"
+    return [
+        _accuracy_tile(evaluation, "a"),
+        _accuracy_tile(evaluation, "b"),
+        Tile(
+            "B minus A",
+            f"{fmt.points(d.value)} points",
+            f"{100 * evaluation.confidence:g} % interval {fmt.points(d.low)} to {fmt.points(d.high)}",
+            verdict_tone(evaluation),
+        ),
+        Tile(
+            "Exact McNemar test",
+            fmt.p_equals(adjusted_p(c), alpha),
+            f"{c.only_b_right:,} rows gained, {c.only_a_right:,} lost{adjusted}",
+        ),
+        _latency_tile(evaluation),
+    ]
+
+
+def _accuracy_tile(evaluation: EvaluationResult, side: Side) -> Tile:
+    c = evaluation.headline
+    right = c.both_right + (c.only_a_right if side == "a" else c.only_b_right)
+    cell = cell_of(evaluation, side, c.quantization, c.scoring)
+    detail = f"{right:,} of {c.n:,} rows right"
+    if cell is not None:
+        detail += f", {100 * cell.accuracy.low:.1f} to {100 * cell.accuracy.high:.1f} %"
+    accuracy = c.accuracy_a if side == "a" else c.accuracy_b
+    return Tile(f"Accuracy of {side.upper()}", fmt.percent(accuracy, c.n), detail, side)
+
+
+def _latency_tile(evaluation: EvaluationResult) -> Tile:
+    texts, hosts = [], []
+    for side in SIDES:
+        speed = speed_of(evaluation, side, evaluation.primary_quantization)
+        texts.append(fmt.milliseconds(speed.latency_ms_p50, speed.n) if speed else fmt.UNDEFINED)
+        hosts += [speed.host] if speed and speed.host not in hosts else []
+    return Tile("Latency p50, A / B", " / ".join(texts), f"measured on {' and '.join(hosts) or 'no host'}")
+
+
+def gate_words(gate: GateResult) -> str:
+    """Whether B may ship, in a few words."""
+    return "B may ship" if gate.passed else "B may not ship"

@@ -1,0 +1,191 @@
+"""How well both models answer: the whole grid, the comparisons, and each class."""
+
+from __future__ import annotations
+
+from so8t_reporter.charts.lookup import SIDES, cell_of, comparison_of, scorings_of
+from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
+from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.summary import Claim, adjusted_p, claim_of
+from so8t_shared import formatting as fmt
+from so8t_shared.config.model import Scoring
+from so8t_shared.labels import LABELS
+from so8t_shared.results import Cell as Quality
+from so8t_shared.results import ClassMetrics, Comparison, EvaluationResult, Interval, RecallCheck, Side
+
+CLAIM_WORDS: dict[Claim, tuple[str, Tone]] = {
+    "b_better": ("B better", "good"),
+    "a_better": ("A better", "bad"),
+    "no_difference": ("no difference shown", "muted"),
+    "tie": ("tie", "muted"),
+    "identical": ("identical answers", "muted"),
+}
+"""What a comparison's verdict is called in a table, and its tone."""
+
+
+def grid_section(inputs: ReportInputs) -> Section:
+    """Every model, quantisation and scoring, and B against A in each."""
+    return Section("grid", "Every quantisation and scoring", [_comparisons(inputs), _grid(inputs)])
+
+
+def classes_section(inputs: ReportInputs) -> Section:
+    """Precision, recall and F1 of each class, recall that must not suffer, confusion matrices."""
+    evaluation = inputs.evaluation
+    blocks: list[Block] = [_per_class(evaluation, evaluation.primary_scoring), _recall_checks(evaluation)]
+    blocks += [PictureBlock(f"confusion_{scoring}") for scoring in scorings_of(evaluation)]
+    blocks += [_per_class(evaluation, s, folded=True) for s in scorings_of(evaluation)[1:]]
+    return Section("classes", "Class by class", blocks)
+
+
+def comparison_columns(confidence: float) -> list[Column]:
+    """Headings of `comparison_row`."""
+    return [
+        *(Column(name, numeric=False) for name in ("Quantisation", "Scoring", "Verdict")),
+        *(Column(name) for name in ("A right", "B right")),
+        Column(f"Accuracy, B - A in points ({100 * confidence:g} % CI)"),
+        Column("Macro-F1, B - A"),
+        *(Column(name) for name in ("Gained / lost", "p", "Detectable")),
+    ]
+
+
+def comparison_row(comparison: Comparison, confidence: float, reach: float, *, strong: bool = False) -> list[Cell]:
+    """One comparison with its interval, test and verdict."""
+    alpha = 1 - confidence
+    claim = claim_of(comparison, alpha)
+    accuracy = comparison.accuracy_difference
+    detectable = comparison.minimum_detectable_effect
+    favoured: Tone = "b" if claim == "b_better" else "a" if claim == "a_better" else "muted"
+    return [
+        Cell(comparison.quantization, "strong" if strong else ""),
+        Cell(comparison.scoring),
+        Cell(*CLAIM_WORDS[claim]),
+        Cell(fmt.percent(comparison.accuracy_a, comparison.n)),
+        Cell(fmt.percent(comparison.accuracy_b, comparison.n)),
+        Cell(fmt.points_interval(accuracy), favoured, accuracy, "difference", reach),
+        Cell(fmt.points_interval(comparison.macro_f1_difference)),
+        Cell(f"{comparison.only_b_right:,} / {comparison.only_a_right:,}"),
+        Cell(fmt.p_value(adjusted_p(comparison), alpha)),
+        Cell(fmt.UNDEFINED if detectable is None else f"{100 * detectable:.1f}"),
+    ]
+
+
+def _comparisons(inputs: ReportInputs) -> Table:
+    evaluation = inputs.evaluation
+    reach = reach_of([c.accuracy_difference for c in evaluation.comparisons])
+    found = [
+        comparison_of(evaluation, quantization, scoring)
+        for quantization in inputs.quantizations
+        for scoring in scorings_of(evaluation)
+    ]
+    return Table(
+        "B against A",
+        comparison_columns(evaluation.confidence),
+        [
+            comparison_row(c, evaluation.confidence, reach, strong=c == evaluation.headline)
+            for c in found
+            if c is not None
+        ],
+        note=f"All on the same {evaluation.headline.n:,} rows. Gained: only B right; lost: only A right. p: exact McNemar"
+        " test, Holm-adjusted over the table. Detectable: the smallest true difference in points that a test of this"
+        " size finds four times out of five.",
+    )
+
+
+def reach_of(differences: list[Interval]) -> float:
+    """How far a track must go to both sides to hold all of these, 0.05 at least."""
+    return max([0.05, *(1.1 * max(abs(d.low), abs(d.high)) for d in differences)])
+
+
+def _grid(inputs: ReportInputs) -> Table:
+    evaluation = inputs.evaluation
+    cells = [
+        cell_of(evaluation, side, quantization, scoring)
+        for quantization in inputs.quantizations
+        for scoring in scorings_of(evaluation)
+        for side in SIDES
+    ]
+    return Table(
+        "Each model on its own",
+        [
+            *(Column(name, numeric=False) for name in ("Quantisation", "Scoring", "Model")),
+            *(Column(name) for name in ("Rows", f"Accuracy ({100 * evaluation.confidence:g} % CI)", "Macro-F1")),
+            Column("Invalid"),
+        ],
+        [_grid_row(cell) for cell in cells if cell is not None],
+        note="Invalid: answers from which no class could be read; they count as wrong and are never dropped.",
+    )
+
+
+def _grid_row(cell: Quality) -> list[Cell]:
+    return [
+        Cell(cell.quantization),
+        Cell(cell.scoring),
+        Cell(cell.model.upper(), cell.model),
+        Cell(fmt.count(cell.n)),
+        Cell(fmt.percent_interval(cell.accuracy), cell.model, cell.accuracy),
+        Cell(fmt.share(cell.macro_f1, cell.n)),
+        Cell(fmt.count(cell.invalid)),
+    ]
+
+
+def _per_class(evaluation: EvaluationResult, scoring: Scoring, *, folded: bool = False) -> Table:
+    quantization = evaluation.primary_quantization
+    cells = {side: cell_of(evaluation, side, quantization, scoring) for side in SIDES}
+    names = [f"{name} {side.upper()}" for name in ("Precision", "Recall", "F1") for side in SIDES]
+    return Table(
+        f"Precision, recall and F1, {quantization}, {scoring} scoring",
+        [Column("Class", numeric=False), Column("Rows"), *(Column(name) for name in names)],
+        [_class_row(label, cells) for label in LABELS],
+        folded=folded,
+    )
+
+
+def _class_row(label: str, cells: dict[Side, Quality | None]) -> list[Cell]:
+    metrics = {side: cell.per_class.get(label) if cell else None for side, cell in cells.items()}
+    support = next((m.support for m in metrics.values() if m), None)
+    row = [Cell(label, "strong"), Cell(fmt.count(support))]
+    for name in ("precision", "recall", "f1"):
+        row += [_metric(metrics[side], name, cells[side], label) for side in SIDES]
+    return row
+
+
+def _metric(metrics: ClassMetrics | None, name: str, cell: Quality | None, label: str) -> Cell:
+    value = getattr(metrics, name) if metrics else None
+    if value is not None or metrics is None or cell is None:
+        return Cell(fmt.share(value), "" if value is not None else "muted")
+    answered = sum(row[LABELS.index(label)] for row in cell.confusion)
+    rests_on = {"precision": answered, "recall": metrics.support, "f1": metrics.support + answered}
+    return Cell(fmt.undefined(rests_on[name]), "muted")
+
+
+def _recall_checks(evaluation: EvaluationResult) -> Block:
+    checks = evaluation.headline.recall_checks
+    if not checks:
+        return Paragraph("No class was checked for a loss of recall.", "muted")
+    reach = reach_of([check.difference for check in checks if check.difference is not None])
+    return Table(
+        "Recall that must not suffer",
+        [
+            Column("Class", numeric=False),
+            *(Column(name) for name in ("Recall A", "Recall B", "B - A in points", "Allowed loss")),
+            Column("Not worse", numeric=False),
+        ],
+        [_check_row(check, reach) for check in checks],
+        note="Not worse: the whole interval lies above the allowed loss.",
+    )
+
+
+def _check_row(check: RecallCheck, reach: float) -> list[Cell]:
+    words: dict[bool | None, tuple[str, Tone]] = {
+        True: ("yes", "good"),
+        False: ("not shown", "bad"),
+        None: (fmt.UNDEFINED, "muted"),
+    }
+    n = 0 if check.difference is None else None
+    return [
+        Cell(check.label, "strong"),
+        Cell(fmt.share(check.recall_a, n)),
+        Cell(fmt.share(check.recall_b, n)),
+        Cell(fmt.points_interval(check.difference, n), "", check.difference, "difference", reach),
+        Cell(f"{100 * check.margin:g} points"),
+        Cell(*words[check.non_inferior]),
+    ]

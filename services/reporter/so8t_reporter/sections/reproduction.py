@@ -1,0 +1,37 @@
+"""What it takes to get the same result again."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Code, Facts, Paragraph, Section
+from so8t_reporter.inputs import ReportInputs, ReportSettings
+
+_COMMANDS = """\
+so8t-ab plan -c config.yaml                 # what would run, what is reused, and why
+so8t-ab run -c config.yaml                  # resumes; finished stages are not repeated
+so8t-ab run -c config.yaml --new-session    # afresh; equal inputs give equal results
+so8t-ab run -c config.yaml --gate           # exit code 10 when B may not ship
+"""
+
+
+def reproduction_section(inputs: ReportInputs, settings: ReportSettings) -> Section:
+    """Session, engine, and the commands; `config.yaml` stands for the reader's own file."""
+    engine = inputs.evaluation.engine
+    return Section(
+        "reproduction",
+        "How to get this result again",
+        [
+            Paragraph(
+                "With the configuration file of this session, the model and the data set, the same versions give the"
+                " same answers and figures; only timings differ."
+            ),
+            Code("Commands", _COMMANDS),
+            Facts(
+                [
+                    ("Session", settings.session_id),
+                    ("Its configuration", f"sessions/{settings.session_id}/session.json in the store"),
+                    ("Engine", f"{engine.name} {engine.version}"),
+                    ("For programs", "ab_test_results.json (unrounded, with a JSON Schema) and junit.xml"),
+                ]
+            ),
+        ],
+    )

@@ -1,0 +1,55 @@
+"""How model B was made."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Block, Code, Facts, Paragraph, PictureBlock, Section
+from so8t_reporter.inputs import ReportInputs
+from so8t_shared import formatting as fmt
+from so8t_shared.results import TrainingResult
+
+_METHODS = {"lora": "LoRA adapter", "qlora": "LoRA adapter on an 8-bit base", "full": "all weights"}
+
+
+def training_section(inputs: ReportInputs) -> Section:
+    """Method, size, time and loss; the gates; the curve."""
+    training = inputs.training
+    blocks: list[Block] = []
+    if training.steps == 0:
+        blocks.append(Paragraph("No optimizer step was made: model B is its base, unchanged.", "bad"))
+    blocks.append(PictureBlock("training_curve"))
+    blocks.append(Facts([*_facts(training), *_gate_facts(training)]))
+    blocks.append(Code("Resolved training configuration", inputs.training_config, folded=True))
+    return Section("training", "Training", blocks)
+
+
+def _facts(training: TrainingResult) -> list[tuple[str, str]]:
+    share = training.trainable_parameters / training.total_parameters if training.total_parameters else None
+    return [
+        ("Method", _METHODS[training.method]),
+        ("Optimizer steps", fmt.count(training.steps)),
+        ("Rows", f"{fmt.count(training.rows)} in the set, {fmt.count(training.rows_seen)} seen with repetitions"),
+        (
+            "Parameters trained",
+            f"{fmt.count(training.trainable_parameters)} of {fmt.count(training.total_parameters)}"
+            f" ({fmt.percent(share)})",
+        ),
+        ("Loss, first and last step", f"{_number(training.first_loss)}, {_number(training.final_loss)}"),
+        ("Time in optimizer steps", f"{fmt.duration(training.seconds)} on {training.host}"),
+        ("Compute", f"{training.dtype} on {training.device}"),
+    ]
+
+
+def _gate_facts(training: TrainingResult) -> list[tuple[str, str]]:
+    if training.gates == 0:
+        return [("SO8T gates", "none")]
+    low, high = _number(training.determinant_min, 8), _number(training.determinant_max, 8)
+    return [
+        ("SO8T gates", f"{training.gates:,} attention layers"),
+        ("Orthogonality error", f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I)"),
+        ("Determinant of R", f"{low} to {high}"),
+        ("Largest rotation", f"{_number(training.rotation_angle_max)} rad"),
+    ]
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return fmt.UNDEFINED if value is None else f"{value:.{digits}g}"

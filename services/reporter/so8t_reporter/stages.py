@@ -1,0 +1,23 @@
+"""The report stage."""
+
+from __future__ import annotations
+
+from so8t_reporter.inputs import ReportSettings, load_inputs
+from so8t_reporter.report import write_report
+from so8t_shared.stage import StageContext
+
+
+def report(ctx: StageContext) -> None:
+    """Charts, Markdown and HTML report, machine-readable results, JUnit."""
+    inputs = load_inputs(
+        evaluate=ctx.input_dir("evaluate"),
+        train=ctx.input_dir("train"),
+        convert_a=ctx.input_dir("convert-a"),
+        convert_b=ctx.input_dir("convert-b"),
+    )
+
+    def on_step(done: int, total: int, message: str) -> None:
+        ctx.progress(done, total, message)
+        ctx.check_interrupted()
+
+    write_report(inputs, ReportSettings.from_config(ctx.config, ctx.session_id), ctx.output_dir, on_step)
