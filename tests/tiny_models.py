@@ -48,9 +48,7 @@ def make_llama(
 
     steps = [pre.Digits(individual_digits=True), pre.ByteLevel(add_prefix_space=False)]
     tokenizer = byte_level_bpe(pre.Sequence(steps), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], vocab)
-    save_bpe_tokenizer(
-        folder, tokenizer, tokenizer_class, bos="<|im_start|>", eos="<|im_end|>", pad="<|im_end|>"
-    )
+    save_bpe_tokenizer(folder, tokenizer, tokenizer_class, bos="<|im_start|>", eos="<|im_end|>", pad="<|im_end|>")
     config = LlamaConfig(
         **_sizes(hidden, layers, heads, kv_heads, _padded(tokenizer.get_vocab_size()), tied),
         bos_token_id=tokenizer.token_to_id("<|im_start|>"),
@@ -131,9 +129,7 @@ def make_phi3(
     return _save_model(Phi3ForCausalLM, config, folder, seed, dtype, ends)
 
 
-def make_foreign_so8t(
-    folder: Path, *, seed: int = 0, layers: int = 2, kv_heads: int = 4, angle: float = 0.3
-) -> Path:
+def make_foreign_so8t(folder: Path, *, seed: int = 0, layers: int = 2, kv_heads: int = 4, angle: float = 0.3) -> Path:
     """A checkpoint in the original project's SO8T format, with code that must never run.
 
     Split q/k/v, gates `so8t_rotation_gate.theta` drawn from a normal distribution with deviation
@@ -170,9 +166,7 @@ def _split_qkv(name: str, tensor: torch.Tensor, config: dict[str, Any]) -> dict[
     if not name.endswith("qkv_proj.weight"):
         return {name: tensor}
     head = config["hidden_size"] // config["num_attention_heads"]
-    rows = [
-        config[key] * head for key in ("num_attention_heads", "num_key_value_heads", "num_key_value_heads")
-    ]
+    rows = [config[key] * head for key in ("num_attention_heads", "num_key_value_heads", "num_key_value_heads")]
     parts = zip("qkv", tensor.split(rows), strict=True)
     return {name.replace("qkv_proj", f"{letter}_proj"): part.contiguous() for letter, part in parts}
 

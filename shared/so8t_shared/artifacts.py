@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from so8t_shared.errors import IntegrityError
+from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.leases import Lease
 from so8t_shared.manifests import FileSet, Manifest
@@ -68,13 +68,13 @@ class Artifact(FileSet):
         "" means that there never was one.
 
         Raises:
-            IntegrityError: a newer program wrote the manifest.
+            NewerFormat: a newer program wrote the manifest.
         """
         try:
             manifest = self.manifest()
+        except NewerFormat:
+            raise
         except IntegrityError as error:
-            if "newer than this program" in error.what:
-                raise
             return None, error.what
         if manifest is None:
             return None, ""

@@ -8,8 +8,12 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> bytes:
-    """UTF-8 JSON with sorted keys and no white space; NaN and infinities are refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    """UTF-8 JSON with sorted keys and no white space; NaN and infinities are refused.
+
+    Names of files that are no UTF-8 (lone surrogates) pass, as `json.loads` reads them back.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def digest(value: Any) -> str:

@@ -7,29 +7,33 @@ costs a reading but gives the same digest.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
-from so8t_shared.files import sha256_file, storage_errors
+from so8t_shared.files import sha256_file
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS digest (path TEXT PRIMARY KEY, state TEXT NOT NULL, sha256 TEXT NOT NULL)"
+_SCHEMA = "CREATE TABLE IF NOT EXISTS digest (path BLOB PRIMARY KEY, state TEXT NOT NULL, sha256 TEXT NOT NULL)"
 
 
 class DigestCache:
-    """sha256 by path, kept in one SQLite file that several processes may use at once."""
+    """sha256 by path, kept in one SQLite file that several processes may use at once.
 
-    def __init__(self, database: Path) -> None:
+    It is only a memory: where it is damaged, locked or cannot be written, digests are computed.
+    """
+
+    def __init__(self, database: Path, *, patience_s: float = 30.0) -> None:
         self._database = database
+        self._patience_s = patience_s
 
     def sha256(self, path: Path) -> str:
         """sha256 of the file, from memory where nothing about the file has changed."""
         path = path.absolute()
         state = _state(path)
-        with closing(self._connect()) as connection, connection:
-            row = connection.execute("SELECT state, sha256 FROM digest WHERE path = ?", (str(path),)).fetchone()
-        if row is not None and row[0] == state:
-            return str(row[1])
+        found = self._remembered("SELECT state, sha256 FROM digest WHERE path = ?", (os.fsencode(path),))
+        if found is not None and found[0] == state:
+            return str(found[1])
         value = sha256_file(path)
         self._store(path, state, value)
         return value
@@ -40,23 +44,29 @@ class DigestCache:
         self._store(path, _state(path), sha256)
 
     def _store(self, path: Path, state: str, sha256: str) -> None:
-        with closing(self._connect()) as connection, connection:
-            connection.execute("INSERT OR REPLACE INTO digest VALUES (?, ?, ?)", (str(path), state, sha256))
+        self._remembered("INSERT OR REPLACE INTO digest VALUES (?, ?, ?)", (os.fsencode(path), state, sha256))
 
-    def _connect(self) -> sqlite3.Connection:
-        with storage_errors(self._database):
-            self._database.parent.mkdir(parents=True, exist_ok=True)
+    def _remembered(self, statement: str, values: tuple[bytes | str, ...]) -> tuple[str, str] | None:
+        """The first row that a statement gives; None also where there is no usable memory."""
         try:
-            return self._open()
+            self._database.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._database, timeout=self._patience_s)) as connection, connection:
+                connection.execute("PRAGMA synchronous = OFF")
+                connection.execute(_SCHEMA)
+                row: tuple[str, str] | None = connection.execute(statement, values).fetchone()
+                return row
+        except sqlite3.OperationalError as error:
+            if "no such column" in str(error) or "has no column" in str(error) or "values were supplied" in str(error):
+                self._forget()  # written by another version of this program
         except sqlite3.DatabaseError:
-            self._database.unlink(missing_ok=True)  # only a memory: rebuilt when damaged
-            return self._open()
+            self._forget()
+        except OSError:
+            pass
+        return None
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._database, timeout=30)
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(_SCHEMA)
-        return connection
+    def _forget(self) -> None:
+        with suppress(OSError):
+            self._database.unlink(missing_ok=True)
 
 
 def _state(path: Path) -> str:

@@ -7,6 +7,7 @@
     |- UpstreamError          3  a stage before this one failed or is missing
     |- ServerError            4  a server cannot be reached or refuses
     |- IntegrityError         5  stored bytes are not what the manifest says
+       |- NewerFormat         5  a newer version of this program wrote them
     |- GateRefused           10  the evidence does not allow model B to ship
     |- Interrupted           75  stopped by a signal, resumable
        |- LeaseLost          75  another process took this stage over
@@ -27,9 +28,9 @@ class So8tError(Exception):
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
         super().__init__(what)
-        self.what = what
-        self.where = where
-        self.remedy = remedy
+        self.what = _writable(what)
+        self.where = _writable(where)
+        self.remedy = _writable(remedy)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -83,6 +84,12 @@ class IntegrityError(So8tError):
     retryable = True
 
 
+class NewerFormat(IntegrityError):
+    """A newer version of this program wrote what is stored; it is not damaged and must not be replaced."""
+
+    retryable = False
+
+
 class GateRefused(So8tError):
     """The A/B test ran, and its result does not allow model B to ship."""
 
@@ -98,3 +105,8 @@ class Interrupted(So8tError):
 
 class LeaseLost(Interrupted):
     """Another process took over this stage's lease, so this one must not commit."""
+
+
+def _writable(text: str) -> str:
+    """Text that any file or terminal can take, also with the name of a file that is no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

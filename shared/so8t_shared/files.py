@@ -41,11 +41,17 @@ def as_storage_error(error: OSError, where: Path | str) -> StorageError | None:
             where=place,
             remedy="free some space and run the same command again; nothing is lost",
         )
-    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+    if error.errno == errno.EROFS:
         return StorageError(
-            "The folder cannot be written.",
+            "The folder cannot be written: the disk is read-only.",
             where=place,
-            remedy="make it writable for this user, or choose another",
+            remedy="make it writable, or choose another folder",
+        )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return StorageError(
+            "This user may not read or write there.",
+            where=place,
+            remedy="give this user the right to read and write it, or choose another folder",
         )
     if error.errno in {errno.ENOTDIR, errno.EEXIST}:
         return StorageError(
@@ -127,7 +133,7 @@ def files_below(folder: Path) -> list[str]:
         StorageError: a symbolic link or a special file lies there.
     """
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in folder.rglob("*"):
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             raise StorageError(
                 "Only plain files can be stored.",
@@ -136,7 +142,7 @@ def files_below(folder: Path) -> list[str]:
             )
         if path.is_file():
             found.append(path.relative_to(folder).as_posix())
-    return found
+    return sorted(found)
 
 
 def remove_tree(folder: Path) -> None:

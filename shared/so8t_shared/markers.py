@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-from so8t_shared.errors import IntegrityError, So8tError
+from so8t_shared.errors import IntegrityError, NewerFormat, So8tError
 from so8t_shared.host import host_name, now
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
@@ -136,7 +136,7 @@ class StageMarkers:
             return None
         try:
             return kind.from_bytes(data, key)
-        except IntegrityError as error:
-            if "newer than this program" in error.what:
-                raise
+        except NewerFormat:
+            raise
+        except IntegrityError:
             return None

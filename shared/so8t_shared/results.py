@@ -134,7 +134,7 @@ class Comparison(Record):
     )
     recall_checks: list[RecallCheck]
     flips: list[Flip]
-    verdict: Verdict
+    verdict: Verdict = Field(description="Better only where the Holm-adjusted p (else p) is below 1 - confidence.")
 
 
 class Baseline(Record):

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from so8t_shared.canonical import canonical_json
-from so8t_shared.errors import IntegrityError
+from so8t_shared.errors import IntegrityError, NewerFormat
 
 
 class Document(BaseModel):
@@ -27,7 +27,8 @@ class Document(BaseModel):
         """Read a document.
 
         Raises:
-            IntegrityError: the bytes are no such document, or a newer program wrote them.
+            IntegrityError: the bytes are no such document.
+            NewerFormat: a newer program wrote them.
         """
         try:
             raw = json.loads(data)
@@ -35,7 +36,7 @@ class Document(BaseModel):
         except (ValueError, TypeError, KeyError) as error:
             raise _damaged(where, "it is not the JSON object that belongs there") from error
         if isinstance(version, int) and version > cls.SCHEMA:
-            raise IntegrityError(
+            raise NewerFormat(
                 f"Schema {version} is newer than this program knows ({cls.SCHEMA}).",
                 where=where,
                 remedy="update SO8T-AB on this host",

@@ -113,7 +113,7 @@ def test_convert_refuses_a_bad_model(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b'{"text": "a", "label": "ALLOW"}\n{"text": "b", \n', ["rows.jsonl", "line 2"]),
+        (b'{"text": "a", "label": "ALLOW"}\n{"text": "b", \n', ["rows.jsonl:2"]),
         (b'{"text": "\xff\xfe", "label": "ALLOW"}\n', ["rows.jsonl", "UTF-8"]),
         (b"", ["rows.jsonl", "empty"]),
         (b"".join(b'{"text": "row %d of one class", "label": "DENY"}\n' % i for i in range(40)), ["DENY"]),
@@ -136,7 +136,7 @@ def test_a_failed_stage_stops_the_run_with_its_code_and_message(workspace: Works
     (workspace.root / "rows.jsonl").write_text('{"text": "b", \n')
     workspace.edit(dataset={"paths": ["rows.jsonl"], "source": {"license": "mit", "provenance": "a test"}})
     done = workspace.cli("run", "-c", "config.yaml")
-    _assert_clear(done, 2, ["train failed", "line 1"])
+    _assert_clear(done, 2, ["train failed", "rows.jsonl:1"])
     assert "convert-b" not in [line.split()[0] for line in done.stderr.splitlines() if "running" in line]
     [failed] = workspace.store.glob("sessions/*/train/failed.json")
     assert json.loads(failed.read_text())["retryable"] is False
@@ -199,7 +199,7 @@ def mount(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def test_a_full_disk_is_told_and_costs_nothing(
-    workspace: Workspace, finished: Workspace, mount: Callable[..., subprocess.CompletedProcess[str]]
+    workspace: Workspace, mount: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """With a store of 3 MB convert-a ends with one message and exit code 2; with space the same command goes on."""
     workspace.store.mkdir()

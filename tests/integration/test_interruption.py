@@ -38,7 +38,7 @@ def test_train_resumes_from_its_newest_checkpoint(workspace: Workspace, finished
     workspace.run("--to", "train")
     _assert_same_training(workspace, finished)
     log = next(workspace.store.glob("sessions/*/train/log.jsonl")).read_text()
-    assert "resum" in log.lower(), log
+    assert f"continuing after step {step} of 6" in log, log
 
 
 def test_evaluate_asks_no_row_twice(workspace: Workspace, finished: Workspace) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from so8t_converter.reading import read_json
 from so8t_converter.weights import weight_files
-from so8t_shared.files import link_or_copy
 
 _TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"),
@@ -30,7 +29,7 @@ def clean_folder(source: Path, target: Path) -> Path:
     for path in weights:
         (target / path.name).symlink_to(path.resolve())
     if (index := source / "model.safetensors.index.json").is_file():
-        link_or_copy(index, target / index.name)
+        (target / index.name).write_bytes(index.read_bytes())
     return target
 
 

@@ -1,4 +1,8 @@
-"""One model to all its GGUF files, resumable file by file."""
+"""One model to all its GGUF files, resumable file by file.
+
+What needs torch and transformers is imported where it is used: a folder that cannot be converted is
+refused before those seconds are spent, and a run that finds its F16 file kept never spends them.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,7 @@ from typing import Protocol
 from so8t_converter.chat import chat_info
 from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.clean_folder import clean_folder
-from so8t_converter.llama_cpp import write_f16
 from so8t_converter.quantize import quantize
-from so8t_converter.so8t_checkpoint import describe_gates, restore
 from so8t_shared.config.model import Quantization, Rotation
 from so8t_shared.files import link_or_copy, sha256_file, write_atomically
 from so8t_shared.results import ConversionResult, GgufFile
@@ -115,8 +117,12 @@ class _Run:
         self._kept.save(quantization, folder)
 
     def _make_f16(self, target: Path) -> dict[str, int]:
+        from so8t_converter.llama_cpp import write_f16
+
         folder = self._scratch / "model"
         if self._checkpoint.foreign:
+            from so8t_converter.so8t_checkpoint import restore
+
             self._steps.message = "folding the gates"
             restore(self._checkpoint, folder, self._conversion.rotation, self._steps)
         else:
@@ -143,16 +149,24 @@ def convert(
     """
     started = time.monotonic()
     checkpoint = inspect(conversion.source)
-    chat = chat_info(checkpoint, describe_gates(checkpoint, conversion.rotation))
+    chat = chat_info(checkpoint, _folded(checkpoint, conversion.rotation))
     run = _Run(conversion, checkpoint, scratch, kept, report)
-    records = []
-    for quantization in sorted(conversion.quantizations, key=lambda name: name != "f16"):
-        path, record = run.file(quantization)
+    f16_first = sorted(conversion.quantizations, key=lambda quantization: quantization != "f16")
+    files = {quantization: run.file(quantization) for quantization in f16_first}
+    for path, _ in files.values():  # linked last: a new link makes digests that are remembered out of date
         link_or_copy(path, output / path.name)
-        records.append(record)
-    order = {name: place for place, name in enumerate(conversion.quantizations)}
-    records.sort(key=lambda record: order[record.quantization])
-    result = ConversionResult(files=records, seconds=round(time.monotonic() - started, 3))
+    result = ConversionResult(
+        files=[files[quantization][1] for quantization in conversion.quantizations],
+        seconds=round(time.monotonic() - started, 3),
+    )
     write_atomically(output / "chat.json", chat.model_dump_json(indent=2).encode())
     write_atomically(output / "conversion.json", result.model_dump_json(indent=2).encode())
     return result
+
+
+def _folded(checkpoint: Checkpoint, rotation: Rotation) -> dict[str, str | int | float]:
+    if not checkpoint.foreign:
+        return {}
+    from so8t_converter.so8t_checkpoint import describe_gates
+
+    return describe_gates(checkpoint, rotation)

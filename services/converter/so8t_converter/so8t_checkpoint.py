@@ -34,8 +34,6 @@ def gate_rotations(checkpoint: Checkpoint, layer: int, rotation: Rotation) -> Ar
 
 def describe_gates(checkpoint: Checkpoint, rotation: Rotation) -> dict[str, str | int | float]:
     """What is folded, for chat.json: number of gates, rotation, largest angle (radians)."""
-    if not checkpoint.foreign:
-        return {}
     layers = range(checkpoint.sizes.layers)
     angles = [rotation_angle(gate_rotations(checkpoint, layer, rotation)) for layer in layers]
     return {"gates": len(angles), "rotation": rotation, "largest_angle": max(angles)}

@@ -13,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from so8t_reporter.document import Cell, Picture, Report, Table
 
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~#]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
-_LINE_START = re.compile(r"^(\s*)(?:(\d{1,9})([.)])|([-+=]))(?=\s|$)")
+_SPECIAL = re.compile(r"[\\`*\[\]|~]|<(?=[A-Za-z/!?])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_LINE_START = re.compile(r"^(?:(\d{1,9})([.)])(?=\s|$)|([-+=#>]))")
 _EMBEDDABLE = (".png", ".svg")
 
 
@@ -30,7 +30,7 @@ def escape(value: object) -> str:
         return value
     flat = " ".join(str(value).split())
     escaped = _SPECIAL.sub(lambda match: f"\\{match[0]}", flat)
-    return _LINE_START.sub(lambda m: f"{m[1]}{m[2]}\\{m[3]}" if m[2] else f"{m[1]}\\{m[4]}", escaped)
+    return _LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", escaped)
 
 
 def render_markdown(report: Report) -> str:

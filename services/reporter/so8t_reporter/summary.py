@@ -35,10 +35,10 @@ def claim_of(comparison: Comparison, alpha: float) -> Claim:
     gained = comparison.only_b_right - comparison.only_a_right
     favoured: Verdict | None = "b_better" if gained > 0 else "a_better" if gained < 0 else None
     if comparison.verdict in {"a_better", "b_better"}:
-        if comparison.verdict != favoured or comparison.mcnemar_p >= alpha:
+        if comparison.verdict != favoured or adjusted_p(comparison) >= alpha:
             raise IntegrityError(
                 f"The verdict {comparison.verdict} is not supported by its own figures"
-                f" (p = {comparison.mcnemar_p:g}, {comparison.only_b_right} rows gained,"
+                f" (p = {adjusted_p(comparison):g}, {comparison.only_b_right} rows gained,"
                 f" {comparison.only_a_right} lost).",
                 where=f"evaluation.json, {comparison.name}",
                 remedy="run the evaluate stage again with the same version of SO8T-AB",
@@ -97,8 +97,8 @@ def _main_clause(evaluation: EvaluationResult) -> str:
     )
     if claim == "no_difference" and c.minimum_detectable_effect is not None:
         words += (
-            f"; a true difference below about {100 * c.minimum_detectable_effect:.1f} points"
-            " would probably be missed with this many rows"
+            f"; with this many rows a true difference must be about {100 * c.minimum_detectable_effect:.1f} points"
+            " to be found four times out of five"
         )
     return words
 

@@ -43,7 +43,7 @@ class PackedRows:
     @property
     def tokens(self) -> int:
         """Tokens that are computed."""
-        return self.input_ids.shape[1]
+        return self.input_ids.numel()
 
     @property
     def triples(self) -> float:

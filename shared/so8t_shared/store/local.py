@@ -1,19 +1,22 @@
 """A folder as artifact store.
 
 Writes go to a temporary file on the same disk and are renamed; put-if-absent is a hard link, which
-fails when the name exists; compare-and-put holds a lock file. Safe for processes of one host and
-for a shared file system with working locks.
+fails when the name exists; every change of an object holds a lock file, so that compare-and-put is
+one step among all others. Safe for processes of one host and for a shared file system with working
+locks.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from so8t_shared.files import storage_errors, sync_folder, write_temporary
@@ -21,7 +24,9 @@ from so8t_shared.store.base import ObjectStat, check_key
 
 _INTERNAL = ".local"
 _READ_ONLY = 0o444
-_TRIES = 5
+_TRIES = 100
+_LEFTOVER_AFTER_S = 86_400.0
+_NO_OBJECT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class LocalStore:
@@ -34,6 +39,7 @@ class LocalStore:
         with storage_errors(self._root):
             self._temporary.mkdir(parents=True, exist_ok=True)
             self._locks.mkdir(parents=True, exist_ok=True)
+        self._remove_leftovers()
 
     @property
     def location(self) -> str:
@@ -50,42 +56,44 @@ class LocalStore:
         target = self._target(key)
         with storage_errors(target):
             temporary = write_temporary(self._temporary, data)
-            return self._install(temporary, target)
+            with _removed(temporary), self._locked(key):
+                return self._install(temporary, target)
 
     def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
         """Write a file's bytes as an object; with `move` a file on the same disk is renamed, not copied."""
         target = self._target(key)
-        with storage_errors(target):
-            temporary = self._temporary / uuid.uuid4().hex
-            try:
-                if move and source.stat().st_dev == self._root.stat().st_dev:
-                    source.replace(temporary)
-                else:
-                    shutil.copyfile(source, temporary)
-                with temporary.open("rb") as file:
-                    os.fsync(file.fileno())
+        temporary = self._temporary / uuid.uuid4().hex
+        with storage_errors(target), _removed(temporary):
+            if move and source.stat().st_dev == self._root.stat().st_dev:
+                os.utime(source)  # or it might look like a leftover
+                source.replace(temporary)
+            else:
+                shutil.copyfile(source, temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            with self._locked(key):
                 return self._install(temporary, target)
-            except OSError:
-                temporary.unlink(missing_ok=True)
-                raise
 
     def _install(self, temporary: Path, target: Path) -> ObjectStat:
-        if target.relative_to(self._root).parts[0] == "artifacts":
-            temporary.chmod(_READ_ONLY)
-        for _ in range(_TRIES):  # a delete elsewhere may take the empty folder away in between
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                temporary.replace(target)
-                break
+        self._seal(temporary, target)
+        _in_its_folder(target, lambda: temporary.replace(target))
         sync_folder(target.parent)
         return _stat(target)
 
+    def _seal(self, temporary: Path, target: Path) -> None:
+        """Give a file the rights of its place, and a time by which no two writes have the same etag.
+
+        Left alone, a file system gives files that are written in quick succession the same time.
+        """
+        if target.relative_to(self._root).parts[0] == "artifacts":
+            temporary.chmod(_READ_ONLY)
+        moment = time.time_ns()
+        os.utime(temporary, ns=(moment, moment))
+
     def get_bytes(self, key: str) -> bytes | None:
         """The object's bytes, or None when there is none."""
-        try:
-            return self._target(key).read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            return None
+        current = self.read_versioned(key)
+        return None if current is None else current[0]
 
     def get_file(self, key: str, target: Path) -> bool:
         """Copy an object to a new file; False when there is no such object."""
@@ -94,7 +102,11 @@ class LocalStore:
             return False
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            try:
+                shutil.copyfile(source, target)
+            except OSError:
+                target.unlink(missing_ok=True)
+                raise
         return True
 
     def local_path(self, key: str) -> Path | None:
@@ -104,54 +116,59 @@ class LocalStore:
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
         """Bytes and etag of one and the same version, or None."""
-        try:
-            with self._target(key).open("rb") as file:
-                return file.read(), _etag(os.fstat(file.fileno()))
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            return None
+        target = self._target(key)
+        with storage_errors(target):
+            try:
+                with target.open("rb") as file:
+                    return file.read(), _etag(os.fstat(file.fileno()))
+            except _NO_OBJECT:
+                return None
 
     def put_if_absent(self, key: str, data: bytes) -> str | None:
         """Write unless an object is there; the etag, or None when one was there."""
         target = self._target(key)
-        with storage_errors(target), self._locked(key):
+        with storage_errors(target):
             temporary = write_temporary(self._temporary, data)
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.link(temporary, target)
-            except FileExistsError:
-                return None
-            finally:
-                temporary.unlink(missing_ok=True)
-            sync_folder(target.parent)
-            return _stat(target).etag
+            with _removed(temporary), self._locked(key):
+                if target.is_file():
+                    return None
+                self._seal(temporary, target)
+                _in_its_folder(target, lambda: os.link(temporary, target))
+                sync_folder(target.parent)
+                return _stat(target).etag
 
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
         """Write only if the object still has `etag`; the new etag, or None when it has not."""
         target = self._target(key)
-        with storage_errors(target), self._locked(key):
-            current = self.stat(key)
-            if current is None or current.etag != etag:
-                return None
-            return self._install(write_temporary(self._temporary, data), target).etag
+        with storage_errors(target):
+            temporary = write_temporary(self._temporary, data)
+            with _removed(temporary), self._locked(key):
+                current = self.stat(key)
+                if current is None or current.etag != etag:
+                    return None
+                return self._install(temporary, target).etag
 
     def stat(self, key: str) -> ObjectStat | None:
         """Size and etag, or None when there is no such object."""
         target = self._target(key)
         try:
             return _stat(target) if target.is_file() else None
-        except FileNotFoundError:
+        except _NO_OBJECT:
             return None
 
     def list(self, prefix: str) -> Iterator[str]:
         """All keys below `prefix` (a folder), sorted."""
         base = self._root / check_key(prefix.rstrip("/"))
-        for path in sorted(p for p in base.rglob("*") if p.is_file()):
-            yield path.relative_to(self._root).as_posix()
+        with storage_errors(base):
+            paths = [Path(folder, name) for folder, _, names in os.walk(base, onerror=_unless_gone) for name in names]
+        yield from sorted(path.relative_to(self._root).as_posix() for path in paths)
 
     def delete(self, key: str) -> None:
         """Remove an object and the folders that it leaves empty; absent is fine."""
         target = self._target(key)
-        with storage_errors(target):
+        if not target.is_file():
+            return
+        with storage_errors(target), self._locked(key):
             target.unlink(missing_ok=True)
         for folder in target.parents:
             if folder == self._root:
@@ -166,10 +183,52 @@ class LocalStore:
 
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
-        name = hashlib.sha256(key.encode()).hexdigest()[:2]  # 256 lock files serve all keys
+        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:2]  # 256 lock files serve all keys
         with (self._locks / name).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _remove_leftovers(self) -> None:
+        """Remove temporary files of processes that were killed long ago."""
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(self._temporary):
+                if time.time() - entry.stat().st_mtime > _LEFTOVER_AFTER_S:
+                    Path(entry.path).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _removed(temporary: Path) -> Iterator[None]:
+    """Leave no temporary file behind, however the block ends."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _in_its_folder(target: Path, place: Callable[[], object]) -> None:
+    """Make the target's folder and `place` it; again where a delete elsewhere takes the empty folder away."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            _make_folder(target.parent)
+            place()
+            return
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        if any(path.is_file() for path in (folder, *folder.parents)):
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder)) from error
+
+
+def _unless_gone(error: OSError) -> None:
+    """Go on listing where another process has removed a folder meanwhile."""
+    if not isinstance(error, _NO_OBJECT):
+        raise error
 
 
 def _stat(path: Path) -> ObjectStat:

@@ -152,3 +152,11 @@ def test_gates_are_described(converted: Callable[[str], Converted]) -> None:
     assert info["so8t"]["gates"] == 2
     assert info["so8t"]["rotation"] == "cayley"
     assert 0 < info["so8t"]["largest_angle"] <= 3.1416
+    assert json.loads((converted("phi3").output / "chat.json").read_text())["so8t"] == {}
+
+
+def test_import_is_light() -> None:
+    """Neither torch nor transformers is loaded before a checkpoint was found convertible."""
+    code = "import sys, so8t_converter.stages as s; print({'torch', 'transformers'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

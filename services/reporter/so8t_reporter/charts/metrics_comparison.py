@@ -121,7 +121,7 @@ def _latency(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
                 axes.plot([x - 0.1, x + 0.1], [p95, p95], color=theme.side(side), lw=2.4)
                 _label(axes, theme, x, p95 + 0.02 * top, f"{p95:,.0f}")
     axes.set_ylim(0, top * 1.17)
-    axes.set_title("Latency per request, ms")
+    axes.set_title("Latency, ms")
     aside(axes, theme, f"bar p50, tick p95, {measured_on(hosts_of(evaluation))}")
     _name_quantizations(axes, inputs)
 
@@ -152,7 +152,7 @@ def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
                 y = place + (order * spread - 0.17 if spread else 0)
                 _difference(axes, theme, y, comparison, 1 - evaluation.confidence, _MARKERS[order])
     axes.axvline(0, color=theme.ink, lw=1)
-    low, high = axes.get_xlim()
+    low, high = min(axes.get_xlim()[0], -1), max(axes.get_xlim()[1], 1)
     reach = max(abs(low), abs(high), 5)
     axes.set_xlim(min(low, -0.08 * reach) - 0.03 * reach, max(high, 0.08 * reach) + 0.2 * reach)
     axes.set_yticks(range(len(inputs.quantizations)), list(inputs.quantizations))

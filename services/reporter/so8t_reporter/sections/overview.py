@@ -58,12 +58,13 @@ def _accuracy_tile(evaluation: EvaluationResult, side: Side) -> Tile:
 
 
 def _latency_tile(evaluation: EvaluationResult) -> Tile:
-    texts, hosts = [], []
-    for side in SIDES:
-        speed = speed_of(evaluation, side, evaluation.primary_quantization)
-        texts.append(fmt.milliseconds(speed.latency_ms_p50, speed.n) if speed else fmt.UNDEFINED)
-        hosts += [speed.host] if speed and speed.host not in hosts else []
-    return Tile("Latency p50, A / B", " / ".join(texts), f"measured on {' and '.join(hosts) or 'no host'}")
+    label = "Latency p50, A / B"
+    speeds = [speed_of(evaluation, side, evaluation.primary_quantization) for side in SIDES]
+    medians = [speed.latency_ms_p50 if speed else None for speed in speeds]
+    if medians == [None, None]:
+        return Tile(label, fmt.UNDEFINED, "nothing was timed", "muted")
+    hosts = list(dict.fromkeys(speed.host for speed in speeds if speed))
+    return Tile(label, " / ".join(map(fmt.milliseconds, medians)), f"measured on {' and '.join(hosts)}")
 
 
 def gate_words(gate: GateResult) -> str:

@@ -70,6 +70,7 @@ def comparison_row(comparison: Comparison, confidence: float, reach: float, *, s
 
 def _comparisons(inputs: ReportInputs) -> Table:
     evaluation = inputs.evaluation
+    primary = evaluation.headline
     reach = reach_of([c.accuracy_difference for c in evaluation.comparisons])
     found = [
         comparison_of(evaluation, quantization, scoring)
@@ -79,13 +80,9 @@ def _comparisons(inputs: ReportInputs) -> Table:
     return Table(
         "B against A",
         comparison_columns(evaluation.confidence),
-        [
-            comparison_row(c, evaluation.confidence, reach, strong=c == evaluation.headline)
-            for c in found
-            if c is not None
-        ],
-        note=f"All on the same {evaluation.headline.n:,} rows. Gained: only B right; lost: only A right. p: exact McNemar"
-        " test, Holm-adjusted over the table. Detectable: the smallest true difference in points that a test of this"
+        [comparison_row(c, evaluation.confidence, reach, strong=c == primary) for c in found if c is not None],
+        note=f"All on the same {primary.n:,} rows. Gained: only B right; lost: only A right. p: exact McNemar test,"
+        " Holm-adjusted over the table. Detectable: the smallest true difference in points that a test of this"
         " size finds four times out of five.",
     )
 

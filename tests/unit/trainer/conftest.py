@@ -1,0 +1,37 @@
+"""Tiny models, shared by the trainer's tests; never written to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from tests.tiny_models import make_llama, make_phi3, make_qwen2
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+MAKERS = {"llama": make_llama, "qwen2": make_qwen2, "phi3": make_phi3}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of a tiny Llama, Qwen2 and Phi-3."""
+    root = tmp_path_factory.mktemp("tiny")
+    return {name: make(root / name) for name, make in MAKERS.items()}
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def any_model(request: pytest.FixtureRequest, tiny_models: dict[str, Path]) -> Path:
+    """Each of the tiny models in turn."""
+    return tiny_models[request.param]
+
+
+@pytest.fixture
+def llama(tiny_models: dict[str, Path]) -> Path:
+    """The tiny Llama."""
+    return tiny_models["llama"]
