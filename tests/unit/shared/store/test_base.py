@@ -1,0 +1,25 @@
+"""Keys: what may name an object."""
+
+from __future__ import annotations
+
+import pytest
+
+from so8t_shared.errors import InputError
+from so8t_shared.store.base import check_key
+
+
+@pytest.mark.parametrize(
+    "key", ["a", "a/b.json", "artifacts/convert-a/0f/files/merged/config.json", "..a/b..", "モデル/重み"]
+)
+def test_ordinary_keys_pass(key: str) -> None:
+    """A safe key comes back unchanged."""
+    assert check_key(key) == key
+
+
+@pytest.mark.parametrize("key", ["../x", "x/../../y", "/abs", "a//b", "a/./b", "a\\b", "c:d", "a|b", 'a"b', "tab\tx"])
+def test_unsafe_keys_are_named(key: str) -> None:
+    """A key that could lead outside, or that some disk refuses, is an InputError which shows it."""
+    with pytest.raises(InputError) as caught:
+        check_key(key)
+    assert repr(key) in str(caught.value)
+    assert caught.value.exit_code == 2

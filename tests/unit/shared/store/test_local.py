@@ -1,0 +1,297 @@
+"""The store as a folder: the conformance suite, and what only a folder can get wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.namespaces import run_on_small_disk, run_read_only
+from tests.unit.shared.processes import exit_code, start
+from tests.unit.shared.store_suite import KEY, StoreSuite
+
+from so8t_shared.errors import StorageError
+from so8t_shared.store.base import ArtifactStore, ObjectStat
+from so8t_shared.store.local import LocalStore
+
+
+class TestLocalStore(StoreSuite):
+    """LocalStore under the conformance suite."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> LocalStore:
+        return LocalStore(tmp_path / "store")
+
+    def reopened(self, store: ArtifactStore) -> LocalStore:
+        return LocalStore(Path(store.location))
+
+    def raw_write(self, store: ArtifactStore, key: str, data: bytes) -> None:
+        path = Path(store.location, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def raw_keys(self, store: ArtifactStore) -> set[str]:
+        root = Path(store.location)
+        files = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
+        return {name for name in files if not name.startswith(".local/")}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "store")
+
+
+def test_artifacts_are_read_only_files(store: LocalStore, tmp_path: Path) -> None:
+    """Objects below artifacts/ cannot be overwritten by accident; markers elsewhere stay ordinary files."""
+    (tmp_path / "source").write_bytes(b"x")
+    for key, mode in ((KEY, 0o444), ("sessions/a/session.json", 0o644)):
+        store.put_bytes(key, b"x")
+        assert stat.S_IMODE(Path(store.location, key).stat().st_mode) == mode
+    store.put_file(KEY, tmp_path / "source", move=True)
+    assert stat.S_IMODE(Path(store.location, KEY).stat().st_mode) == 0o444
+
+
+def test_delete_takes_empty_folders_away(store: LocalStore) -> None:
+    """Deleting the last object of a folder leaves no empty folder, and never the root."""
+    store.put_bytes("a/b/c", b"")
+    store.put_bytes("a/d", b"")
+    store.delete("a/b/c")
+    assert not Path(store.location, "a/b").exists()
+    store.delete("a/d")
+    assert sorted(p.name for p in Path(store.location).iterdir()) == [".local"]
+
+
+def test_move_takes_the_source(store: LocalStore, tmp_path: Path) -> None:
+    """On the same disk nothing is copied: the object is the source's own inode."""
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    inode = source.stat().st_ino
+    store.put_file(KEY, source, move=True)
+    assert not source.exists()
+    assert Path(store.location, KEY).stat().st_ino == inode
+
+
+def test_hard_linked_source_replaces_its_twin(store: LocalStore, tmp_path: Path) -> None:
+    """Moving in a hard link of the object that is there already leaves the object and no temporary file."""
+    store.put_bytes(KEY, b"x")
+    os.link(Path(store.location, KEY), tmp_path / "twin")
+    store.put_file(KEY, tmp_path / "twin", move=True)
+    assert store.get_bytes(KEY) == b"x"
+    assert _temporary_files(store) == []
+
+
+def test_nothing_temporary_is_left(store: LocalStore, tmp_path: Path) -> None:
+    """Ordinary writes, won and lost ones, leave no temporary file."""
+    (tmp_path / "source").write_bytes(b"x")
+    store.put_bytes(KEY, b"1")
+    store.put_file(KEY, tmp_path / "source")
+    store.put_if_absent(KEY, b"2")
+    store.compare_and_put(KEY, b"3", "wrong")
+    with pytest.raises(OSError, match="missing"):
+        store.put_file(KEY, tmp_path / "missing")
+    assert _temporary_files(store) == []
+
+
+def test_old_leftovers_of_killed_writers_are_removed(store: LocalStore) -> None:
+    """Opening the store removes temporary files of yesterday, not those of writers that may be alive."""
+    folder = store.local_root / "tmp"
+    for name in ("old", "fresh"):
+        (folder / name).write_bytes(b"half")
+    yesterday = time.time() - 2 * 86400
+    os.utime(folder / "old", (yesterday, yesterday))
+    LocalStore(Path(store.location))
+    assert [p.name for p in _temporary_files(store)] == ["fresh"]
+
+
+class _Interleaved(LocalStore):
+    """Lets another client change the object between compare_and_put's look and its write."""
+
+    def __init__(self, root: Path, other: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._other = threading.Thread(target=other)
+
+    def stat(self, key: str) -> ObjectStat | None:
+        found = super().stat(key)
+        self._other.start()
+        self._other.join(timeout=0.5)
+        return found
+
+    def wait(self) -> None:
+        self._other.join()
+
+
+@pytest.mark.parametrize(("change", "left"), [("put_bytes", b"plain"), ("put_file", b"plain"), ("delete", None)])
+def test_conditional_writes_stand_against_plain_ones(
+    store: LocalStore, tmp_path: Path, change: str, left: bytes | None
+) -> None:
+    """A put or delete that comes while compare_and_put looks and writes is not undone by it."""
+    etag = store.put_bytes("k", b"").etag
+    (tmp_path / "source").write_bytes(b"plain")
+    arguments = {"put_bytes": ("k", b"plain"), "put_file": ("k", tmp_path / "source"), "delete": ("k",)}[change]
+    other = _Interleaved(Path(store.location), lambda: getattr(store, change)(*arguments))
+    other.compare_and_put("k", b"conditional", etag)
+    other.wait()
+    assert store.get_bytes("k") == left
+
+
+def test_file_in_place_of_a_folder(tmp_path: Path) -> None:
+    """A file where the store's folder should be is told with its path."""
+    (tmp_path / "store").write_text("a file")
+    with pytest.raises(StorageError) as caught:
+        LocalStore(tmp_path / "store")
+    assert caught.value.what == "A file stands where a folder is needed."
+    assert str(tmp_path / "store") in caught.value.where
+
+
+@pytest.mark.parametrize("write", ["put_bytes", "put_file", "put_if_absent"])
+def test_object_in_place_of_a_folder(store: LocalStore, tmp_path: Path, write: str) -> None:
+    """Writing below an existing object is a StorageError, not 'somebody else was first'."""
+    store.put_bytes("a/b", b"x")
+    (tmp_path / "source").write_bytes(b"x")
+    with pytest.raises(StorageError):
+        getattr(store, write)("a/b/c", tmp_path / "source" if write == "put_file" else b"x")
+    assert store.get_bytes("a/b") == b"x"
+    assert _temporary_files(store) == []
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter (pytest's own is private)."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="CANNOT BE TESTED HERE: only root can become another user")
+def test_folder_of_another_user(open_folder: Path) -> None:
+    """A store that this user may not write gives a StorageError that says so; reading it still works."""
+    store = LocalStore(open_folder / "store")
+    store.put_bytes("a/b", b"x")
+    store.put_bytes("private", b"x")
+    Path(store.location, "private").chmod(0o600)
+
+    def work() -> None:
+        os.setuid(65534)
+        mine = LocalStore(Path(store.location))
+        assert mine.get_bytes("a/b") == b"x"
+        for call in (
+            lambda: mine.put_bytes("a/b", b"y"),
+            lambda: mine.put_if_absent("a/c", b"y"),
+            lambda: mine.compare_and_put("a/b", b"y", mine.stat("a/b").etag),  # type: ignore[union-attr]
+            lambda: mine.delete("a/b"),
+            lambda: mine.get_bytes("private"),
+        ):
+            with pytest.raises(StorageError, match="may not read or write"):
+                call()
+
+    assert exit_code(start(work)) == 0
+    assert store.get_bytes("a/b") == b"x"
+
+
+def test_read_only_disk(store: LocalStore) -> None:
+    """On a read-only disk every write is a StorageError and every read works."""
+    store.put_bytes("a/b", b"x")
+    printed = run_read_only(
+        Path(store.location),
+        """
+        from so8t_shared.errors import StorageError
+        from so8t_shared.store.local import LocalStore
+        store = LocalStore(folder)
+        calls = {
+            'put_bytes': lambda: store.put_bytes('a/b', b'y'),
+            'put_new': lambda: store.put_bytes('new/key', b'y'),
+            'put_file': lambda: store.put_file('a/b', folder / 'a' / 'b'),
+            'put_if_absent': lambda: store.put_if_absent('a/c', b'y'),
+            'compare_and_put': lambda: store.compare_and_put('a/b', b'y', store.stat('a/b').etag),
+            'delete': lambda: store.delete('a/b'),
+        }
+        for name, call in calls.items():
+            try:
+                call()
+            except StorageError as error:
+                print(name, error.what, error.exit_code)
+        print(store.get_bytes('a/b'), list(store.list('a')), store.stat('a/b').size_bytes)
+        """,
+    )
+    lines = printed.splitlines()
+    assert [line.split()[0] for line in lines[:-1]] == [
+        "put_bytes",
+        "put_new",
+        "put_file",
+        "put_if_absent",
+        "compare_and_put",
+        "delete",
+    ]
+    assert all(line.endswith("the disk is read-only. 2") for line in lines[:-1])
+    assert lines[-1] == "b'x' ['a/b'] 1"
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """On a full disk every write is a StorageError, older objects stay whole, and after room is made all works."""
+    (tmp_path / "disk").mkdir()
+    printed = run_on_small_disk(
+        tmp_path / "disk",
+        """
+        from so8t_shared.errors import StorageError
+        from so8t_shared.store.local import LocalStore
+        store = LocalStore(folder / 'store')
+        store.put_bytes('artifacts/old', b'old' * 1000)
+        store.put_bytes('counter', b'1')
+        big = folder.parent / 'big'
+        big.write_bytes(b'n' * 900_000)
+        filler = folder / 'filler'
+        filler.write_bytes(b'f' * 700_000)
+        def refused(call):
+            try:
+                call()
+            except StorageError as error:
+                return error.what
+            return 'no error'
+        calls = [
+            lambda: store.put_bytes('artifacts/old', big.read_bytes()),
+            lambda: store.put_file('artifacts/old', big),
+            lambda: store.put_file('artifacts/new', big),
+            lambda: store.put_if_absent('artifacts/new', big.read_bytes()),
+            lambda: store.compare_and_put('counter', big.read_bytes(), store.stat('counter').etag),
+        ]
+        assert [refused(call) for call in calls] == ['The disk is full.'] * 5, [refused(c) for c in calls]
+        assert store.get_bytes('artifacts/old') == b'old' * 1000 and store.get_bytes('counter') == b'1'
+        assert list(store.list('artifacts')) == ['artifacts/old'], list(store.list('artifacts'))
+        assert not list((folder / 'store' / '.local' / 'tmp').iterdir())
+        filler.unlink()
+        store.put_file('artifacts/new', big)
+        assert len(store.get_bytes('artifacts/new')) == 900_000
+        print('usable again')
+        """,
+    )
+    assert printed == "usable again\n"
+
+
+def test_full_disk_of_the_reader(store: LocalStore, tmp_path: Path) -> None:
+    """A download that does not fit is a StorageError and leaves no half file."""
+    (tmp_path / "disk").mkdir()
+    store.put_bytes("big", b"x" * 3_000_000)
+    printed = run_on_small_disk(
+        tmp_path / "disk",
+        f"""
+        from so8t_shared.errors import StorageError
+        from so8t_shared.store.local import LocalStore
+        store = LocalStore(Path({store.location!r}))
+        try:
+            store.get_file('big', folder / 'target')
+        except StorageError as error:
+            print(error.what, list(folder.iterdir()))
+        """,
+    )
+    assert printed == "The disk is full. []\n"
+
+
+def _temporary_files(store: LocalStore) -> list[Path]:
+    return list((store.local_root / "tmp").iterdir())
