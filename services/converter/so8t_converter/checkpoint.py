@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,15 @@ class Checkpoint:
     @property
     def parameters(self) -> int:
         """Number of weights, gates and computed tensors left out, a tied output counted once."""
-        names = self.architecture.shapes(self.sizes)
+        return sum(math.prod(shape) for shape in self.used.values())
+
+    @property
+    def used(self) -> Shapes:
+        """Shapes of the tensors that the ordinary model uses, by name."""
+        shapes = self.architecture.shapes(self.sizes)
         if self.sizes.tied:
-            del names["lm_head.weight"]
-        return sum(StoredTensor(self.folder, "", shape).elements for shape in names.values())
+            del shapes["lm_head.weight"]
+        return shapes
 
 
 def inspect(folder: Path) -> Checkpoint:

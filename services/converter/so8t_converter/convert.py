@@ -80,7 +80,7 @@ class _Run:
         self._kept_before = set(kept.names())
         self._finished: set[str] = set()
         files = len({"f16", *conversion.quantizations}) + checkpoint.foreign
-        self._tensors = len(checkpoint.tensors)
+        self._tensors = len(checkpoint.used)
         self._steps = _Steps(files * self._tensors, report)
 
     def file(self, quantization: Quantization) -> tuple[Path, GgufFile]:

@@ -118,7 +118,7 @@ def _general_name(checkpoint: Checkpoint) -> str:
 def _refuse_missing(writer: Any, checkpoint: Checkpoint) -> None:
     """The converter passes over files that it does not recognise; a file without weights must not result."""
     found = sum(len(tensors) for tensors in writer.tensors)
-    expected = len(checkpoint.architecture.shapes(checkpoint.sizes)) - checkpoint.sizes.tied
+    expected = len(checkpoint.used)
     if found < expected:
         raise So8tError(f"llama.cpp's converter found {found} of {expected} tensors.", where=str(checkpoint.folder))
 

@@ -63,8 +63,7 @@ def restore(
 
 
 def _ordinary_tensors(checkpoint: Checkpoint, rotation: Rotation) -> Iterator[tuple[str, torch.Tensor]]:
-    names = checkpoint.architecture.shapes(checkpoint.sizes)
-    for name in names:
+    for name in checkpoint.used:
         layer = name.removeprefix("model.layers.").split(".")[0]
         if name.endswith(_O_PROJ):
             blocks = gate_rotations(checkpoint, int(layer), rotation)

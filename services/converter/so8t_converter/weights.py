@@ -25,14 +25,6 @@ class StoredTensor:
     """safetensors' name, for example BF16."""
     shape: tuple[int, ...]
 
-    @property
-    def elements(self) -> int:
-        """Number of values."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
-
 
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files that make up the checkpoint, sorted.

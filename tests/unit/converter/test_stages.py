@@ -1,0 +1,64 @@
+"""The two stages as containers start them: the entry point, the store, the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from tests.unit.converter.conftest import Converted
+
+
+def _run(root: Path, stage: str, model: Path) -> subprocess.CompletedProcess[str]:
+    config = {
+        "model_a": {"base_model": str(model)},
+        "dataset": {"paths": ["rows.jsonl"]},
+        "checkpoint_dir": str(root / "store"),
+        "output_base_dir": str(root / "results"),
+    }
+    (root / "config.yaml").write_text(yaml.safe_dump(config))
+    return subprocess.run(
+        [sys.executable, "-m", "so8t_converter", stage, "-c", "config.yaml"],
+        cwd=root,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_convert_a(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """convert-a commits exactly the files that a conversion makes, and no checkpoint stays behind."""
+    done = _run(tmp_path, "convert-a", converted("foreign").source)
+    assert done.returncode == 0, done.stderr
+    (manifest,) = (tmp_path / "store").glob("artifacts/convert-a/*/manifest.json")
+    files = {entry["path"]: entry["sha256"] for entry in json.loads(manifest.read_text())["files"]}
+    assert sorted(files) == sorted(path.name for path in converted("foreign").output.iterdir())
+    for name in ("f16", "q8_0", "q4_k_m"):
+        path = manifest.parent / "files" / f"model_a_{name}.gguf"
+        assert path.read_bytes() == converted("foreign").gguf(name).read_bytes()
+    assert not list(manifest.parent.glob("work/**/*.gguf"))
+
+
+def test_unusable_model(tmp_path: Path) -> None:
+    """An unusable model ends with exit code 2 and one message without a traceback."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"architectures": ["GemmaForCausalLM"]}')
+    done = _run(tmp_path, "convert-a", tmp_path / "model")
+    assert done.returncode == 2
+    assert "GemmaForCausalLM" in done.stderr
+    assert "to do:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "store").glob("artifacts/convert-a/*/manifest.json"))
+
+
+def test_convert_b_waits_for_training(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """convert-b without a finished training ends with exit code 3."""
+    done = _run(tmp_path, "convert-b", converted("llama").source)
+    assert done.returncode == 3, done.stderr
+    assert "train" in done.stderr
