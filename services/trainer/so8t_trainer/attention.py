@@ -35,28 +35,32 @@ def packed_attention(
 
     `rows` comes with the model's forward call and describes the T tokens.
     """
-    repeats = query.shape[1] // key.shape[1]
-    key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
     options: dict[str, Any] = {"scale": scaling, "dropout_p": dropout if module.training else 0.0}
-    prefix = rows.prefix
-    q, k, v = (_own(x, rows) for x in (query, key, value))
-    k, v = (torch.cat([_prefix(x, rows, len(q)), own], dim=2) for x, own in ((key, k), (value, v)))
-    visible = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril(prefix)
+    heads = query.shape[1]
+    prefix = [_heads(x[:, :, : rows.prefix], heads) for x in (query, key, value)]
+    q, k, v = (_heads(_own(x, rows), heads) for x in (query, key, value))
+    k, v = (
+        torch.cat([shared.expand(len(q), -1, -1, -1), own], dim=2)
+        for shared, own in zip(prefix[1:], (k, v), strict=True)
+    )
+    visible = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril(rows.prefix)
     own_output = scaled_dot_product_attention(q, k, v, attn_mask=visible, **options)
-    outputs = [own_output.transpose(1, 2).flatten(0, 1)[rows.unpadded]]
-    if prefix:
-        q, k, v = (x[:, :, :prefix] for x in (query, key, value))
-        outputs.insert(0, scaled_dot_product_attention(q, k, v, is_causal=True, **options)[0].transpose(0, 1))
+    outputs = [own_output.transpose(1, 2).flatten(0, 1).index_select(0, rows.unpadded)]
+    if rows.prefix:
+        prefix_output = scaled_dot_product_attention(*prefix, is_causal=True, **options)
+        outputs.insert(0, prefix_output[0].transpose(0, 1))
     return torch.cat(outputs).unsqueeze(0), None
 
 
 def _own(x: Tensor, rows: PackedRows) -> Tensor:
     """[rows, heads, longest, d] of x [1, heads, T, d]."""
-    return x[0][:, rows.own].transpose(0, 1)
+    padded = x[0].index_select(1, rows.own.flatten())
+    return padded.unflatten(1, rows.own.shape).transpose(0, 1)
 
 
-def _prefix(x: Tensor, rows: PackedRows, count: int) -> Tensor:
-    return x[:, :, : rows.prefix].expand(count, -1, -1, -1)
+def _heads(x: Tensor, heads: int) -> Tensor:
+    """x [n, kv heads, t, d] with each head repeated for the query heads that share it."""
+    return x.repeat_interleave(heads // x.shape[1], dim=1) if heads != x.shape[1] else x
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -9,11 +9,10 @@ from functools import cache
 from typing import Any
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.IGNORECASE)
-_MY_NUMBER = re.compile(r"(?<![\d-])\d{4}[ -]?\d{4}[ -]?\d{4}(?![\d-])")
+_MY_NUMBER = re.compile(r"(?<![\d-])(?<!\d )\d{4}[ -]?\d{4}[ -]?\d{4}(?![ -]?\d)")
 _CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])")
 _SSN = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")
 _IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])")
-_PHONE_REGIONS = ("JP", "US")
 _NO_SECRET = {"IPPublicDetector"}
 """detect-secrets' plugins that look for something else: an address is no key."""
 
@@ -49,7 +48,12 @@ def _has_phone_number(text: str) -> bool:
     """A valid number of Japan or the United States, or an international one (+44 ...)."""
     import phonenumbers
 
-    return any(phonenumbers.PhoneNumberMatcher(text, region).has_next() for region in _PHONE_REGIONS)
+    matchers = (
+        phonenumbers.PhoneNumberMatcher(text, "JP"),
+        # most numbers of ten digits are valid in the United States: theirs must be grouped as such, if at all
+        phonenumbers.PhoneNumberMatcher(text, "US", leniency=phonenumbers.Leniency.STRICT_GROUPING),
+    )
+    return any(matcher.has_next() for matcher in matchers)
 
 
 def holds_secret(text: str) -> bool:

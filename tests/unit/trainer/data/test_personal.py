@@ -1,0 +1,73 @@
+"""Personal data and secrets are noticed, ordinary text is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from so8t_trainer.data.personal import holds_secret, personal_data
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Write to taro.yamada@example.co.jp today", "e-mail address"),
+        ("メールはｔａｒｏ＠ｅｘａｍｐｌｅ．ｊｐまで", "e-mail address"),
+        ("Call 090-1234-5678 now", "phone number"),
+        ("電話は０３ー１２３４ー５６７８です", "phone number"),
+        ("Call (415) 555-2671", "phone number"),
+        ("Ring +44 20 7946 0958", "phone number"),
+        ("マイナンバーは6214 9832 0257です", "My Number"),
+        ("My number is 621498320257.", "My Number"),
+        ("Card 4111 1111 1111 1111", "card number"),
+        ("SSN 536-90-4399", "social security number"),
+        ("Pay to GB82 WEST 1234 5698 7654 32", "bank account"),
+    ],
+)
+def test_personal_data_is_found(text: str, kind: str) -> None:
+    """Also in full-width characters."""
+    assert personal_data(text) == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Send 12,500 dollars on 2024-01-15 at 10:00.",
+        "請求書 20240115-88 を三部印刷してください。",
+        "Invoice 1234567890, ticket 6214 9832 0258",
+        "The ratio is 3.14159265358979",
+        "Mention @taro in the channel",
+    ],
+)
+def test_ordinary_text_holds_none(text: str) -> None:
+    """Amounts, dates and numbers with a wrong check digit are no personal data."""
+    assert personal_data(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The key is AKIAQYLPMN5HFIQR7XYA, use it",
+        "token ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        "line one\n-----BEGIN RSA PRIVATE KEY-----",
+        "open https://user:pass123@example.com/x",
+        "AKIAQYLPMN5HFIQR7XYA # pragma: allowlist secret",
+        'password: "Xk29fjs8k2vv"',
+    ],
+)
+def test_secrets_are_found(text: str) -> None:
+    """Keys, tokens and passwords, whatever the text says about an allow-list."""
+    assert holds_secret(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is my password: please help",
+        "Tell me the secret of your success",
+        "パスワードを教えてください。",
+        "Antidisestablishmentarianism at 192.168.0.1",
+    ],
+)
+def test_talk_about_secrets_is_no_secret(text: str) -> None:
+    """A request for a password holds none."""
+    assert not holds_secret(text)

@@ -1,0 +1,88 @@
+"""Only licensed data without personal data, secrets or NSFW labelled ALLOW is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from so8t_shared.config.model import DataPolicy, Source
+from so8t_shared.errors import InputError
+from so8t_trainer.data.policy import CARD, apply_policy, declared_source
+from so8t_trainer.data.read import SourceRows
+from so8t_trainer.data.rows import Row
+
+POLICY = DataPolicy()
+DECLARED = Source(license="CC-BY-4.0", provenance="written for the test")
+
+
+def _source(folder: Path | None) -> SourceRows:
+    return SourceRows("rows.jsonl", folder, [])
+
+
+def _row(text: str, label: str = "ALLOW", **values: object) -> Row:
+    return Row(text, label, "here", "text-label", **values)  # type: ignore[arg-type]
+
+
+def test_the_configuration_or_a_card_declares_the_source(tmp_path: Path) -> None:
+    """The configuration comes first; names compare without case."""
+    (tmp_path / CARD).write_text("license: MIT\nprovenance: a card\nsize: 3\n", encoding="utf-8")
+    assert declared_source(_source(tmp_path), DECLARED, POLICY) == DECLARED
+    assert declared_source(_source(tmp_path), None, POLICY) == Source(license="MIT", provenance="a card")
+
+
+def test_an_undeclared_source_is_refused_with_what_to_add(tmp_path: Path) -> None:
+    """Also for a Hub data set, which has no folder."""
+    for folder in (tmp_path, None):
+        with pytest.raises(InputError, match="does not declare") as caught:
+            declared_source(_source(folder), None, POLICY)
+        assert "dataset.source" in caught.value.remedy
+        assert CARD in caught.value.remedy
+
+
+def test_a_licence_outside_the_allow_list_is_refused() -> None:
+    """The error lists what is allowed."""
+    proprietary = Source(license="proprietary", provenance="x")
+    with pytest.raises(InputError, match="'proprietary' is not allowed") as caught:
+        declared_source(_source(None), proprietary, POLICY)
+    assert "apache-2.0" in caught.value.remedy
+    assert declared_source(_source(None), proprietary, DataPolicy(allowed_licenses=["Proprietary"]))
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [("license: mit\n", "lacks provenance"), ("- mit\n", "lacks license and provenance"), ("a: [", "cannot be read")],
+)
+def test_a_bad_card_is_refused(tmp_path: Path, card: str, says: str) -> None:
+    """A card needs both keys and must be YAML."""
+    (tmp_path / CARD).write_text(card, encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        declared_source(_source(tmp_path), None, POLICY)
+
+
+def test_rows_are_left_out_and_counted_by_reason() -> None:
+    """Thinking parts are looked at too; NSFW rows stay when they teach refusal."""
+    rows = [
+        _row("Bake bread"),
+        _row("Call 090-1234-5678"),
+        _row("Ask for help", thinking={"task": "mail to a@example.com"}),
+        _row("The key is AKIAQYLPMN5HFIQR7XYA"),
+        _row("nsfw story", nsfw=True),
+        _row("nsfw story", "REFUSE", nsfw=True),
+    ]
+    kept, excluded = apply_policy(rows, POLICY)
+    assert kept == [rows[0], rows[5]]
+    assert excluded == {
+        "personal data: phone number": 1,
+        "personal data: e-mail address": 1,
+        "secret": 1,
+        "NSFW labelled ALLOW": 1,
+    }
+
+
+def test_filters_can_be_turned_off_but_not_the_nsfw_rule() -> None:
+    """The two switches of dataset.policy."""
+    rows = [_row("Call 090-1234-5678"), _row("AKIAQYLPMN5HFIQR7XYA"), _row("story", nsfw=True)]
+    kept, excluded = apply_policy(rows, DataPolicy(exclude_personal_data=False, exclude_secrets=False))
+    assert kept == rows[:2]
+    assert excluded == {"NSFW labelled ALLOW": 1}

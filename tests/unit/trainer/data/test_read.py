@@ -1,0 +1,121 @@
+"""Data files of every format, and what is wrong with broken ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from so8t_shared.errors import InputError
+from so8t_trainer.data.read import read_source
+
+ROWS = [{"text": "Send it, please", "label": "ALLOW"}, {"text": "送ってください", "label": "DENY"}]
+
+
+def _write(path: Path, form: str) -> Path:
+    if form == "jsonl":
+        path.write_text("\n".join(json.dumps(row) for row in ROWS) + "\n\n", encoding="utf-8")
+    elif form == "json":
+        path.write_text(json.dumps({"data": ROWS}), encoding="utf-8")
+    elif form == "csv":
+        lines = ["text,label", *(f'"{row["text"]}",{row["label"]}' for row in ROWS)]
+        path.write_text("\r\n".join(lines), encoding="utf-8-sig")
+    else:
+        import pyarrow
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet"])
+def test_every_format_gives_the_same_rows(tmp_path: Path, form: str) -> None:
+    """The ending decides; so does dataset.format for a file with another ending."""
+    named = read_source(str(_write(tmp_path / f"rows.{form}", form)))
+    told = read_source(str(_write(tmp_path / "rows.data", form)), form)
+    for source in (named, told):
+        assert [(row.text, row.label) for row in source.rows] == [(row["text"], row["label"]) for row in ROWS]
+        assert source.schema == "text-label"
+        assert source.folder == tmp_path
+
+
+def test_a_folder_is_read_whole_in_order(tmp_path: Path) -> None:
+    """All data files below it, sorted by path; other files are not touched."""
+    (tmp_path / "b").mkdir()
+    for name, text in (("b/2.jsonl", "two"), ("1.json", "one")):
+        row = {"text": text, "label": "DENY"}
+        (tmp_path / name).write_text(json.dumps(row if name.endswith("l") else [row]), encoding="utf-8")
+    (tmp_path / "README.md").write_bytes(b"\xff")
+    assert [row.text for row in read_source(str(tmp_path)).rows] == ["one", "two"]
+
+
+def test_several_shapes_are_counted(tmp_path: Path) -> None:
+    """The detected schema tells how many rows have which shape."""
+    chat = {"messages": [{"role": "user", "content": "Hi"}], "label": "DENY"}
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in [*ROWS, chat]), encoding="utf-8")
+    assert read_source(str(path)).schema == "text-label (2), messages (1)"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what", "where"),
+    [
+        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n{"text": "b", "lab', "not valid JSON", "rows.jsonl:2"),
+        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n\n{"text": "b"}', "none of the known shapes", "rows.jsonl:3"),
+        ("rows.json", b'[{"text": "a",\n "label": }]', "not valid JSON", "rows.json:2"),
+        ("rows.json", b'{"text": "a", "label": "DENY"}', "must hold a list", "rows.json"),
+        ("rows.json", b'[{"text": "a", "label": "DENY"}, {"text": "b"}]', "none of the known", "rows.json, row 2"),
+        ("rows.csv", b"text,label\na,DENY\nb\n", "2 fields of the header", "rows.csv:3"),
+        ("rows.csv", b"text,label\na,b,DENY\n", "2 fields of the header", "rows.csv:2"),
+        ("rows.csv", b'text,label\n"a,DENY\n', "not valid CSV", "rows.csv:"),
+        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n{"text": "\xe9"}', "offset 41 is not UTF-8", "rows.jsonl:2"),
+        ("rows.parquet", b"PAR1 cut short", "not valid Parquet", "rows.parquet"),
+        ("rows.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer", "rows.jsonl"),
+        ("rows.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "LFS pointer", "rows.parquet"),
+        ("rows.jsonl", b"\n\n", "empty", "rows.jsonl"),
+        ("rows.json", b"", "empty", "rows.json"),
+        ("rows.csv", b"text,label\n", "empty", "rows.csv"),
+        ("rows.txt", b"a", "not known by its ending '.txt'", "rows.txt"),
+    ],
+)
+def test_a_broken_file_is_refused_with_file_and_line(
+    tmp_path: Path, name: str, data: bytes, what: str, where: str
+) -> None:
+    """What is wrong, where exactly, and what to do."""
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError) as caught:
+        read_source(str(tmp_path / name))
+    assert what in caught.value.what
+    assert where in caught.value.where
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("path", ["nowhere.jsonl", "/nowhere/at/all", "./nowhere/rows"])
+def test_a_missing_path_is_refused(path: str) -> None:
+    """A path that is no file, no folder and no Hub name."""
+    with pytest.raises(InputError, match="does not exist"):
+        read_source(path)
+
+
+def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
+    """Its error lists the endings that were looked for."""
+    with pytest.raises(InputError, match="no data file"):
+        read_source(str(tmp_path))
+
+
+def test_a_hub_data_set_that_cannot_be_reached_is_refused() -> None:
+    """Without a network the error names the data set and says what to do."""
+    code = (
+        "from so8t_trainer.data.read import read_source\n"
+        "from so8t_shared.errors import InputError\n"
+        "try: read_source('nobody/nothing-at-all')\n"
+        "except InputError as error: print(error)\n"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert "the Hub gives no such data set" in done.stdout
+    assert "where: nobody/nothing-at-all" in done.stdout

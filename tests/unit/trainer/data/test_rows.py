@@ -1,0 +1,116 @@
+"""One labelled row in each of the accepted shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from so8t_shared.errors import InputError
+from so8t_trainer.data.rows import normalised, parse_row, row_id
+
+QUADRUPLE = {
+    "text": "Send it.",
+    "quadruple_classification": {
+        "task": "the task",
+        "safety": "safe enough",
+        "policy": "",
+        "final": "ok",
+        "four_class_label": "ESCALATE",
+        "four_class_label_id": 1,
+    },
+    "nsfw_label": "nsfw",
+    "category": "mail",
+    "domain": "office",
+    "language": "en",
+}
+INSTRUCTION = {
+    "instruction": "Classify.",
+    "input": "Send it.",
+    "output": "<think-task>a</think-task><think-safety>b</think-safety><final>DENY</final>",
+    "four_class_label": "DENY",
+    "domain_label": "office",
+    "safety_label": "unsafe",
+}
+MESSAGES = {
+    "messages": [
+        {"role": "system", "content": "ignored"},
+        {"role": "user", "content": "Send it."},
+        {"role": "assistant", "content": "<think-policy>p</think-policy><final>refuse</final>"},
+    ]
+}
+
+
+def test_quadruple_rows_keep_thinking_category_and_language() -> None:
+    """Shape (a): parts that are empty are left out, ESCALATE is ESCALATION, the NSFW mark is read."""
+    row = parse_row(QUADRUPLE, "here")
+    assert (row.schema, row.text, row.label, row.nsfw) == ("quadruple", "Send it.", "ESCALATION", True)
+    assert row.thinking == {"task": "the task", "safety": "safe enough"}
+    assert (row.category, row.language) == ("mail", "en")
+
+
+def test_text_label_rows() -> None:
+    """Shape (b): a name in any case or an id; group, split and language where the row has them."""
+    row = parse_row({"text": "Hi", "label": 3, "template_id": 7, "split": "test"}, "here")
+    assert (row.label, row.group, row.split, row.language, row.schema) == (
+        "REFUSE",
+        "7",
+        "test",
+        "unknown",
+        "text-label",
+    )
+    assert parse_row({"text": "Hi", "label": "allow", "group": "g"}, "here").group == "g"
+
+
+def test_instruction_rows() -> None:
+    """Shape (c): instruction and input are the text; thinking comes from the tags of the output."""
+    row = parse_row(INSTRUCTION, "here")
+    assert (row.text, row.label, row.category) == ("Classify.\nSend it.", "DENY", "office")
+    assert row.thinking == {"task": "a", "safety": "b"}
+
+
+def test_chat_rows() -> None:
+    """Chat: the user's turns are the text, the label stands in the assistant's <final>."""
+    row = parse_row(MESSAGES, "here")
+    assert (row.text, row.label, row.thinking, row.schema) == ("Send it.", "REFUSE", {"policy": "p"}, "messages")
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ({"text": "Hi", "label": "MAYBE"}, "Unknown label 'MAYBE'"),
+        ({"text": "Hi", "label": 4}, "Unknown label '4'"),
+        ({"text": "Hi", "label": None}, "no label"),
+        ({"text": " ", "label": "DENY"}, "no text"),
+        ({"question": "Hi"}, "none of the known shapes; its fields are question"),
+        ("Hi", "must be an object"),
+        ({"text": "Hi", "label": "DENY", "split": "dev"}, "Unknown split 'dev'"),
+        ({"text": "Hi", "quadruple_classification": "DENY"}, "must be an object"),
+        ({"messages": "Hi", "label": "DENY"}, "must be a list"),
+        (
+            {"text": "Hi", "quadruple_classification": {"four_class_label": "DENY", "four_class_label_id": 0}},
+            "contradicts itself",
+        ),
+    ],
+)
+def test_a_bad_row_is_refused_with_its_place(record: Any, says: str) -> None:
+    """The error names what is wrong, where the row stands and what to write instead."""
+    with pytest.raises(InputError, match=r"file\.jsonl:7") as caught:
+        parse_row(record, "file.jsonl:7")
+    assert says in caught.value.what
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("mark", "nsfw"), [(None, False), ("sfw", False), (0, False), (False, False), (1, True), ("yes", True)]
+)
+def test_nsfw_marks(mark: Any, nsfw: bool) -> None:
+    """Anything but an explicit 'not NSFW' counts as NSFW."""
+    assert parse_row({"text": "Hi", "label": "DENY", "nsfw_label": mark}, "here").nsfw is nsfw
+
+
+def test_a_row_is_named_by_its_normalised_text() -> None:
+    """Case, white space and full-width forms do not make another row."""
+    assert normalised(" Ｈｅｌｌｏ\n WORLD ") == "hello world"
+    assert row_id("Hello  world") == row_id("ＨＥＬＬＯ world") != row_id("Hello worlds")
+    assert parse_row({"text": "Hello world", "label": "DENY"}, "x").exported().id == row_id("hello world")

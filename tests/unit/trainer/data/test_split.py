@@ -1,0 +1,163 @@
+"""No test row has a twin in training, and the classes keep their shares."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from so8t_shared.config.model import Dataset
+from so8t_shared.errors import InputError
+from so8t_shared.labels import LABELS
+from so8t_trainer.data.near import NearDuplicates, shingles
+from so8t_trainer.data.rows import Row, normalised
+from so8t_trainer.data.split import split_rows
+
+WORDS = "apple bridge candle desert engine forest garden hammer island jacket kettle ladder mirror".split()  # noqa: SIM905
+
+
+def _row(text: str, label: str = "ALLOW", group: str | None = None, split: str | None = None) -> Row:
+    return Row(text, label, "here", "text-label", group=group, split=split)
+
+
+def _settings(fraction: float = 0.25, seed: int = 1) -> Dataset:
+    return Dataset(paths=["x"], test_fraction=fraction, split_seed=seed)
+
+
+def _sentence(number: int) -> str:
+    return " ".join(random.Random(number).choices(WORDS, k=9))
+
+
+def _distinct_rows(per_label: int) -> list[Row]:
+    return [_row(_sentence(i * 4 + j), label) for i in range(per_label) for j, label in enumerate(LABELS)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 12), st.sampled_from(LABELS), st.sampled_from([None, "g1", "g2", "g3"])),
+        min_size=8,
+        max_size=40,
+    ),
+    st.integers(0, 5),
+)
+def test_a_split_is_a_partition_by_groups(drawn: list[tuple[int, str, str | None]], seed: int) -> None:
+    """Every kept row is on one side; equal texts, near duplicates and equal groups are on the same one."""
+    rows = [_row(_sentence(number), label, group) for number, label, group in drawn]
+    try:
+        split = split_rows(rows, _settings(seed=seed))
+    except InputError:  # too few rows of a kind; what is refused has a test of its own
+        assume(False)
+    texts = [[normalised(row.text) for row in side] for side in (split.train, split.test)]
+    assert not set(texts[0]) & set(texts[1])
+    assert len(rows) == len(split.train) + len(split.test) + split.duplicates + split.excluded.total()
+    groups = [{row.group for row in side} - {None} for side in (split.train, split.test)]
+    assert not groups[0] & groups[1]
+    for one in split.test:
+        for other in split.train:
+            a, b = shingles(one.text), shingles(other.text)
+            assert len(a & b) / len(a | b) < 0.95
+    again = split_rows(rows, _settings(seed=seed))
+    assert (again.train, again.test) == (split.train, split.test)
+
+
+def test_classes_keep_their_shares() -> None:
+    """With groups of one row the share of each class is exact."""
+    split = split_rows(_distinct_rows(40), _settings(0.25))
+    assert Counter(row.label for row in split.test) == dict.fromkeys(LABELS, 10)
+    assert Counter(row.label for row in split.train) == dict.fromkeys(LABELS, 30)
+    assert split.groups == 160
+
+
+def test_the_seed_decides() -> None:
+    """Another seed holds out other rows."""
+    rows = _distinct_rows(20)
+    assert split_rows(rows, _settings(seed=1)).test != split_rows(rows, _settings(seed=2)).test
+
+
+def test_large_groups_still_give_each_class_a_test_row() -> None:
+    """Two groups a class, each larger than the class's share: one of them is held out."""
+    rows = [_row(_sentence(i), LABELS[i % 4], group=f"{LABELS[i % 4]}{i % 8}") for i in range(64)]
+    split = split_rows(rows, _settings(0.1))
+    assert {row.label for row in split.test} == set(LABELS) == {row.label for row in split.train}
+
+
+def test_near_duplicates_stay_together() -> None:
+    """Texts that differ in a word form one group; the threshold decides what near means."""
+    template = "Please forward the quarterly report of the finance department to {} before Friday evening"
+    near = [_row(template.format(name), label) for name, label in zip(["Ann", "Bob", "Eve"], LABELS, strict=False)]
+    rows = [*near, *_distinct_rows(10)]
+    assert split_rows(rows, _settings()).groups == 41
+    assert split_rows(rows, Dataset(paths=["x"], near_duplicate_threshold=0.99)).groups == 43
+
+
+def test_near_duplicates_are_found_in_japanese() -> None:
+    """Characters, not words, are compared."""
+    texts = [
+        "田中さんの給与明細を今日中に私へ転送してください。",
+        "鈴木さんの給与明細を今日中に私へ転送してください。",
+        "パンの焼き方を教えて",
+    ]
+    near = NearDuplicates(texts, 0.6)
+    assert [near.of(0), near.of(1), near.of(2)] == [[1], [0], []]
+
+
+def test_repetitions_are_dropped_and_contradictions_left_out() -> None:
+    """A text with two labels teaches nothing."""
+    rows = [*_distinct_rows(5), _row("Hello  World"), _row("hello world"), _row("Same", "ALLOW"), _row("same", "DENY")]
+    split = split_rows(rows, _settings())
+    assert split.duplicates == 1
+    assert split.excluded == {"same text with different labels": 2}
+    texts = [normalised(row.text) for row in [*split.train, *split.test]]
+    assert texts.count("hello world") == 1
+    assert "same" not in texts
+
+
+def test_the_authors_split_is_kept_but_leaks_are_removed() -> None:
+    """Test rows stay; a training row that resembles one, or shares its group, goes."""
+    test = [_row(_sentence(i), LABELS[i % 4], f"t{i}", "test") for i in range(4)]
+    train = [_row(_sentence(100 + i), LABELS[i % 4], f"r{i}", "train") for i in range(8)]
+    leaks = [
+        _row(test[0].text.upper() + " ", "DENY", None, "train"),
+        _row(test[1].text + " now", "ALLOW", None, "train"),
+        _row("entirely different", "ALLOW", "t2", "train"),
+    ]
+    split = split_rows([*leaks, *train, *test], _settings())
+    assert split.test == test
+    assert split.train == train
+    assert split.excluded == {"near duplicate of a test row": 2, "group of a test row": 1}
+
+
+def test_a_split_fixed_for_some_rows_only_is_not_followed() -> None:
+    """Then the groups decide as usual."""
+    rows = _distinct_rows(8)
+    fixed = [Row(**{**vars(row), "split": "test"}) for row in rows[:20]]
+    split = split_rows([*fixed, *rows[20:]], _settings(0.25))
+    assert len(split.test) == 8
+
+
+def test_given_test_rows_are_the_test_set() -> None:
+    """ab_test.test_data wins over everything, and its twins leave training."""
+    rows = _distinct_rows(5)
+    tests = [_row(rows[0].text, rows[0].label), _row("something new altogether", "REFUSE")]
+    split = split_rows(rows, _settings(), tests)
+    assert split.test == tests
+    assert split.train == rows[1:]
+    assert split.excluded == {"near duplicate of a test row": 1}
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([_row(_sentence(i), "ALLOW") for i in range(9)], "all of one class, ALLOW"),
+        ([_row(_sentence(i), LABELS[i % 4], "one") for i in range(9)], "too few groups"),
+        ([], "No row is left to train on"),
+    ],
+)
+def test_a_split_that_cannot_be_used_is_refused(rows: list[Row], says: str) -> None:
+    """One class, one group, or nothing at all."""
+    with pytest.raises(InputError, match=says):
+        split_rows(rows, _settings())
