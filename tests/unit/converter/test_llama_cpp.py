@@ -154,3 +154,15 @@ def test_template_is_the_one_that_transformers_uses(copy_of: Callable[[str], Pat
     assert AutoTokenizer.from_pretrained(source).chat_template == "{{ 'from jinja' }}"
     metadata = libgguf.read_gguf_header(_f16(source, tmp_path)).metadata
     assert metadata["tokenizer.chat_template"].value == "{{ 'from jinja' }}"
+
+
+def test_digest_decides_where_the_definition_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A definition that is not listed is left to the converter's digest, taken of tokenizer.json as it is."""
+    from conversion.base import TextModel
+
+    source = make_llama(tmp_path / "source", tokenizer_class="GPT2Tokenizer")
+    monkeypatch.setattr("so8t_converter.llama_cpp.pre_tokenizer_name", lambda tokenizer: None)
+    monkeypatch.setattr(TextModel, "get_vocab_base_pre", lambda self, tokenizer: str(tokenizer.encode("a 33")))
+    gguf = _f16(source, tmp_path)
+    ids = Tokenizer.from_file(str(source / "tokenizer.json")).encode("a 33").ids
+    assert libgguf.read_gguf_header(gguf).metadata["tokenizer.ggml.pre"].value == str(ids)
