@@ -63,7 +63,8 @@ def p_value(p: float | None, alpha: float = 0.05) -> str:
         return "1.00"
     for digits in _DIGITS:
         text = f"{p:.{digits}g}"
-        if (float(text) < alpha) == (p < alpha) and float(text) < 1:
+        shown = float(text)
+        if (shown < alpha) == (p < alpha) and (shown > alpha) == (p > alpha) and shown < 1:
             return text
     return repr(p)
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from so8t_shared import formatting as fmt
-from so8t_shared.results import AbTestResults, Comparison, EvaluationResult, Speed, Verdict
+from so8t_shared.results import AbTestResults, Comparison, EvaluationResult, Verdict
 
 VERDICT_STYLE: dict[Verdict, tuple[str, str]] = {
     "b_better": ("B better", "bold green"),
@@ -17,32 +17,24 @@ VERDICT_STYLE: dict[Verdict, tuple[str, str]] = {
 }
 """Words of a verdict in a table, and its colour in a terminal."""
 
-_COLUMNS = ("GGUF", "scoring", "A right", "B right", "B - A, points", "p", "p50 A / B", "verdict")
-_LEFT = {"GGUF", "scoring", "verdict"}
-_MAY_WRAP = {"B - A, points", "p50 A / B"}
+_LEFT = ("GGUF", "scoring", "verdict")
+_COLUMNS = ("GGUF", "scoring", "A right", "B right", "B - A, points", "p", "verdict")
 
 
 def result_table(results: AbTestResults) -> Table:
-    """One row a comparison of B with A; the headline's row is bold, the control comes last.
-
-    Fits 80 columns: the two widest columns break into two lines there.
-    """
+    """One row a comparison of B with A; the headline's row is bold, the control comes last. Fits 80 columns."""
     evaluation = results.evaluation
     table = Table(
         title=Text(f"A: {results.model_a}    B: {results.model_b}"),
-        caption=Text(
-            f"{evaluation.headline.n:,} rows; {100 * evaluation.confidence:g} % intervals;"
-            " exact McNemar p, Holm-adjusted"
-        ),
+        caption=Text("\n".join(_caption(evaluation))),
         box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
+        show_edge=False,
+        padding=0,
     )
     for name in _COLUMNS:
-        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=name not in _MAY_WRAP)
+        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=True)
     for comparison in evaluation.comparisons:
-        bold = "bold" if comparison == evaluation.headline else ""
-        table.add_row(*_row(comparison, evaluation), style=bold)
+        table.add_row(*_row(comparison, evaluation), style="bold" if comparison == evaluation.headline else "")
     if evaluation.control is not None:
         table.add_section()
         table.add_row(*_row(evaluation.control, evaluation, control=True), style="dim")
@@ -64,11 +56,15 @@ def _row(comparison: Comparison, evaluation: EvaluationResult, *, control: bool 
         fmt.percent(comparison.accuracy_b, comparison.n),
         fmt.points_interval(comparison.accuracy_difference),
         fmt.p_value(adjusted, 1 - evaluation.confidence),
-        "" if control else _latency(evaluation.speed, comparison),
         Text(words, style="" if control else style),
     ]
 
 
-def _latency(speed: list[Speed], comparison: Comparison) -> str:
-    found = {s.model: s.latency_ms_p50 for s in speed if s.quantization == comparison.quantization}
-    return f"{fmt.milliseconds(found.get('a'))} / {fmt.milliseconds(found.get('b'))}"
+def _caption(evaluation: EvaluationResult) -> list[str]:
+    primary = evaluation.primary_quantization
+    lines = [
+        f"{evaluation.headline.n:,} rows; {100 * evaluation.confidence:g} % intervals; exact McNemar p, Holm-adjusted"
+    ]
+    speeds = [s for s in evaluation.speed if s.quantization == primary and s.latency_ms_p50 is not None]
+    measured = [f"{s.model.upper()} {fmt.milliseconds(s.latency_ms_p50)} on {s.host}" for s in speeds]
+    return [*lines, f"latency p50 at {primary}: {', '.join(measured)}"] if measured else lines

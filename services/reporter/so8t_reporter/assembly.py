@@ -24,7 +24,6 @@ def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: di
     gate = evaluation.gate
     return Report(
         title=f"A/B test of {settings.names.b}",
-        session_id=settings.session_id,
         headline=headline(evaluation),
         summary=summary_sentence(evaluation),
         tone=overview.verdict_tone(evaluation),
@@ -33,12 +32,12 @@ def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: di
         gate_words=overview.gate_words(gate),
         gate_reasons=list(gate.reasons),
         gate_tone="good" if gate.passed else "bad",
-        sections=_sections(inputs, settings),
+        sections=_sections(inputs),
         pictures=pictures,
     )
 
 
-def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
+def _sections(inputs: ReportInputs) -> list[Section]:
     return [
         grid_section(inputs),
         classes_section(inputs),
@@ -49,7 +48,7 @@ def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
         checks_section(inputs),
         conversion_section(inputs),
         method_section(),
-        reproduction_section(inputs, settings),
+        reproduction_section(inputs),
     ]
 
 

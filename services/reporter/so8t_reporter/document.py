@@ -145,10 +145,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the Markdown and the HTML report show."""
+    """Everything that the Markdown and the HTML report show; no session, since another may reuse it."""
 
     title: str
-    session_id: str
     headline: str
     summary: str
     tone: Tone

@@ -44,7 +44,7 @@ def render_markdown(report: Report) -> str:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"table": _table, "picture": _picture, "fenced": _fenced}
+    environment.filters |= {"table": _table, "picture": _picture, "fenced": fenced}
     text = environment.get_template("report.md.j2").render(report=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -68,7 +68,8 @@ def _picture(picture: Picture) -> MarkdownText:
     return MarkdownText(f"[{escape(picture.title)}]({target})")
 
 
-def _fenced(text: str) -> MarkdownText:
+def fenced(text: str) -> MarkdownText:
+    """Text as a code block, fenced by more back-ticks than it holds."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return MarkdownText(f"{fence}\n{text.rstrip()}\n{fence}")

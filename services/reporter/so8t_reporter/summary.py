@@ -81,19 +81,16 @@ def _main_clause(evaluation: EvaluationResult) -> str:
     claim = claim_of(c, _alpha(evaluation))
     setting = f"at {c.quantization} with {c.scoring} scoring"
     right = f"{c.both_right + c.only_b_right:,} of {c.n:,} test rows right"
+    difference = f"B minus A {figures(c, evaluation)}"
     if claim == "identical":
-        return (
-            f"{_HEADLINES[claim]} to all {c.n:,} test rows {setting}, both with {fmt.percent(c.accuracy_b)} right"
-            f" ({figures(c, evaluation)})"
-        )
+        share = fmt.percent(c.accuracy_b, c.n)
+        return f"{_HEADLINES[claim]} to all {c.n:,} test rows {setting}: {share} right, {difference}"
     if claim == "tie":
-        return (
-            f"{_HEADLINES[claim]} {setting}: both got {right}, {c.only_b_right:,} gained and as many lost"
-            f" ({figures(c, evaluation)})"
-        )
+        moved = f"{c.only_b_right:,} gained and as many lost"
+        return f"{_HEADLINES[claim]} {setting}: both got {right}, {moved}, {difference}"
     words = (
         f"{_HEADLINES[claim]} {setting}: B got {right} ({fmt.percent(c.accuracy_b)}), A"
-        f" {c.both_right + c.only_a_right:,} ({fmt.percent(c.accuracy_a)}), B minus A {figures(c, evaluation)}"
+        f" {c.both_right + c.only_a_right:,} ({fmt.percent(c.accuracy_a)}), {difference}"
     )
     if claim == "no_difference" and c.minimum_detectable_effect is not None:
         words += (

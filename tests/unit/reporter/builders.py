@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 from sklearn.metrics import f1_score, precision_recall_fscore_support
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
 from so8t_shared.config.model import Quantization, Scoring
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results import (
@@ -29,8 +32,6 @@ from so8t_shared.results import (
     TestSet,
     Verdict,
 )
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 COLUMNS = (*LABELS, INVALID)
 SIZES: dict[Quantization, int] = {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
@@ -94,8 +95,9 @@ class Evaluation:
 
     def cell(self, model: Side, quantization: Quantization, scoring: Scoring) -> Cell:
         predicted = self.answers[model, quantization, scoring]
-        n = len(predicted)
-        right = sum(g == p for g, p in zip(self.gold, predicted, strict=True))
+        pairs = list(zip(self.gold, predicted, strict=True))
+        n = len(pairs)
+        right = sum(gold == answer for gold, answer in pairs)
         low, high = proportion_confint(right, n, method="wilson")
         per_class = precision_recall_fscore_support(self.gold, predicted, labels=LABELS, zero_division=np.nan)
         return Cell(
@@ -110,7 +112,7 @@ class Evaluation:
                 for i, label in enumerate(LABELS)
             },
             confusion=[
-                [sum(g == gold and p == column for g, p in zip(self.gold, predicted, strict=True)) for column in COLUMNS]
+                [pairs.count((gold, column)) for column in COLUMNS]
                 for gold in LABELS
             ],
         )  # fmt: skip
@@ -142,13 +144,11 @@ class Evaluation:
             verdict=_verdict(p, only_a, only_b, bool(triples)),
         )  # fmt: skip
 
-    def _f1_difference(self, rows: list[tuple[str, str, str]]) -> float:
-        gold, a, b = ([row[i] for row in rows] for i in range(3))
-        return self._macro_f1(gold, b) - self._macro_f1(gold, a)
-
-    def _bootstrap_f1(self, rows: list[tuple[str, str, str]], resamples: int = 25) -> Interval:
+    def _bootstrap_f1(self, rows: list[tuple[str, str, str]], resamples: int = 200) -> Interval:
+        gold, a, b = np.array([[COLUMNS.index(label) for label in row] for row in rows]).T
         picks = self.rng.integers(0, len(rows), (resamples, len(rows)))
-        return _interval(self._f1_difference(rows), [self._f1_difference([rows[i] for i in pick]) for pick in picks])
+        drawn = [_macro_f1_of(gold[p], b[p]) - _macro_f1_of(gold[p], a[p]) for p in picks]
+        return _interval(_macro_f1_of(gold, b) - _macro_f1_of(gold, a), drawn)
 
     def _bootstrap_mean(self, rows: list[tuple[str, str, str]], resamples: int = 1000) -> Interval:
         gains = np.array([(b == g) - (a == g) for g, a, b in rows], dtype=float)
@@ -250,6 +250,14 @@ def row_id(i: int) -> str:
 def write_lines(path: Path, records: list) -> None:  # type: ignore[type-arg]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(r.model_dump_json() + "\n" for r in records), encoding="utf-8")
+
+
+def _macro_f1_of(gold: np.ndarray, predicted: np.ndarray) -> float:
+    size = len(COLUMNS)
+    right = np.bincount(gold[gold == predicted], minlength=size)
+    both = np.bincount(gold, minlength=size) + np.bincount(predicted, minlength=size)
+    present = np.unique(gold)
+    return float(np.mean(2 * right[present] / both[present]))
 
 
 def _interval(value: float, drawn: object) -> Interval:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel
+from tests.unit.reporter.builders import SIZES, Evaluation, Scenario, write_lines
+
 from so8t_shared.labels import LABELS
 from so8t_shared.results import (
     ChatInfo,
@@ -19,8 +21,6 @@ from so8t_shared.results import (
     TrainingPoint,
     TrainingResult,
 )
-
-from tests.unit.reporter.builders import SIZES, Evaluation, Scenario, write_lines
 
 TENSOR_TYPES = {
     "f16": {"F16": 211, "F32": 61},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from so8t_reporter.document import Code, Facts, Paragraph, Section
-from so8t_reporter.inputs import ReportInputs, ReportSettings
+from so8t_reporter.inputs import ReportInputs
 
 _COMMANDS = """\
 so8t-ab plan -c config.yaml                 # what would run, what is reused, and why
@@ -13,22 +13,24 @@ so8t-ab run -c config.yaml --gate           # exit code 10 when B may not ship
 """
 
 
-def reproduction_section(inputs: ReportInputs, settings: ReportSettings) -> Section:
-    """Session, engine, and the commands; `config.yaml` stands for the reader's own file."""
+def reproduction_section(inputs: ReportInputs) -> Section:
+    """Engine, places and the commands; `config.yaml` stands for the reader's own file."""
     engine = inputs.evaluation.engine
     return Section(
         "reproduction",
         "How to get this result again",
         [
             Paragraph(
-                "With the configuration file of this session, the model and the data set, the same versions give the"
-                " same answers and figures; only timings differ."
+                "With the same configuration, model, data set and versions the answers and figures come out the same;"
+                " only timings differ."
             ),
             Code("Commands", _COMMANDS),
             Facts(
                 [
-                    ("Session", settings.session_id),
-                    ("Its configuration", f"sessions/{settings.session_id}/session.json in the store"),
+                    (
+                        "Configuration and versions",
+                        "session.json in the store, under the session named by this folder",
+                    ),
                     ("Engine", f"{engine.name} {engine.version}"),
                     ("For programs", "ab_test_results.json (unrounded, with a JSON Schema) and junit.xml"),
                 ]

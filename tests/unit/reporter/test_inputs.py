@@ -1,0 +1,112 @@
+"""Reading what the stages before have left."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.reporter.builders_upstream import TRAINING_CONFIG, Folders
+from tests.unit.reporter.rendering import read
+
+from so8t_reporter.inputs import Names, ReportInputs, ReportSettings
+from so8t_shared.config.model import Config
+from so8t_shared.errors import IntegrityError
+
+
+def test_everything_is_read(inputs: ReportInputs) -> None:
+    """All measurements, samples, steps, rows and conversions arrive."""
+    assert len(inputs.samples) == 320 * 12
+    assert len(inputs.points) == 60
+    assert len(inputs.test_rows) == 320
+    assert set(inputs.conversion) == set(inputs.chat) == {"convert-a", "convert-b"}
+    assert inputs.training_config == TRAINING_CONFIG
+    assert inputs.quantizations == ["f16", "q8_0", "q4_k_m"]
+
+
+def test_quantizations_keep_one_order(inputs: ReportInputs) -> None:
+    """Whatever the order of measuring, the most precise comes first."""
+    turned = inputs.evaluation.model_copy(update={"comparisons": inputs.evaluation.comparisons[::-1]})
+    assert ReportInputs(**(vars(inputs) | {"evaluation": turned})).quantizations == ["f16", "q8_0", "q4_k_m"]
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _break_json(path: Path) -> None:
+    path.write_text('{"schema_version": 1,', encoding="utf-8")
+
+
+def _not_utf8(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe\x00")
+
+
+def _unknown_key(path: Path) -> None:
+    path.write_text(path.read_text(encoding="utf-8").replace("{", '{"new_key": 1, ', 1), encoding="utf-8")
+
+
+def _newer(path: Path) -> None:
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"schema_version":1', '"schema_version":2'), encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "word"),
+    [
+        ("evaluate/evaluation.json", _remove, "missing"),
+        ("evaluate/evaluation.json", _newer, "schema_version"),
+        ("evaluate/samples.jsonl", _unknown_key, "line 1: new_key"),
+        ("train/metrics.jsonl", _break_json, "line 1"),
+        ("train/data_report.json", _not_utf8, "UTF-8"),
+        ("train/training_config.yaml", _remove, "missing"),
+        ("convert-b/chat.json", _unknown_key, "new_key"),
+    ],
+)
+def test_damaged_input(folders: Folders, tmp_path: Path, file: str, damage: Callable[[Path], None], word: str) -> None:
+    """A file that is missing or not what its stage writes is named, with what is wrong in it."""
+    shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
+    damage(tmp_path / "copy" / file)
+    copied = Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b")))
+    with pytest.raises(IntegrityError) as caught:
+        read(copied)
+    assert word in caught.value.what
+    assert Path(file).name in caught.value.where
+    assert caught.value.remedy
+
+
+def test_headline_must_exist(folders: Folders, tmp_path: Path) -> None:
+    """An evaluation without its own primary comparison is refused before anything is drawn."""
+    shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
+    path = tmp_path / "copy/evaluate/evaluation.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"primary_scoring":"generate"', '"primary_scoring":"constrained"'),
+        encoding="utf-8",
+    )
+    read(Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b"))))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"scoring":"constrained"', '"scoring":"generate"'), encoding="utf-8"
+    )
+    with pytest.raises(IntegrityError, match="no comparison for q4_k_m with constrained"):
+        read(Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b"))))
+
+
+@pytest.mark.parametrize(
+    ("model_b", "expected"), [(None, ""), ({"base_model": "b", "description": "its own"}, "its own")]
+)
+def test_settings_from_config(model_b: dict[str, str] | None, expected: str) -> None:
+    """Names are those in Ollama; model B is described only by a section of its own."""
+    config = Config.model_validate(
+        {
+            "model_a": {"base_model": "a", "description": "the base"},
+            "model_b": model_b,
+            "dataset": {"paths": "rows.jsonl"},
+            "ollama": {"model_a_name": "one", "model_b_name": "two"},
+        }
+    )
+    settings = ReportSettings.from_config(config, "s1")
+    assert settings.names == Names("one", "two", "the base", expected)
+    assert (settings.names.of("a"), settings.names.of("b")) == ("one", "two")
+    assert settings.session_id == "s1"

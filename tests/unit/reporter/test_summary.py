@@ -1,0 +1,167 @@
+"""The one-sentence answer: it says what the numbers say, and no more."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.reporter.builders import Evaluation, Scenario
+
+from so8t_reporter.summary import claim_of, figures, headline, headline_with_figures, summary_sentence
+from so8t_shared.errors import IntegrityError
+from so8t_shared.results import Comparison, EvaluationResult, Interval, Verdict
+
+SMALL = {"quantizations": ("q8_0", "q4_k_m"), "scorings": ("generate", "constrained")}
+
+
+@pytest.fixture(scope="module")
+def better() -> EvaluationResult:
+    """B clearly better than A."""
+    return Evaluation(Scenario(**SMALL)).result()
+
+
+def changed(evaluation: EvaluationResult, place: int, **update: object) -> EvaluationResult:
+    """The evaluation with one comparison altered."""
+    comparisons = list(evaluation.comparisons)
+    comparisons[place] = comparisons[place].model_copy(update=update)
+    return evaluation.model_copy(update={"comparisons": comparisons})
+
+
+def headline_place(evaluation: EvaluationResult) -> int:
+    return evaluation.comparisons.index(evaluation.headline)
+
+
+def tied(comparison: Comparison) -> Comparison:
+    """The comparison with as many rows lost as gained."""
+    rows = comparison.n // 2
+    return comparison.model_copy(
+        update={
+            "both_right": rows, "only_a_right": 7, "only_b_right": 7, "both_wrong": comparison.n - rows - 14,
+            "accuracy_a": (rows + 7) / comparison.n, "accuracy_b": (rows + 7) / comparison.n,
+            "accuracy_difference": Interval(value=0, low=-0.02, high=0.02), "mcnemar_p": 1.0, "mcnemar_p_holm": 1.0,
+            "verdict": "no_difference",
+        }
+    )  # fmt: skip
+
+
+def assert_figures(sentence: str, comparison: Comparison, p: str) -> None:
+    """Both counts and shares, difference, interval, p value and n stand in the sentence."""
+    c, d = comparison, comparison.accuracy_difference
+    assert f"B got {c.both_right + c.only_b_right} of {c.n} test rows right ({100 * c.accuracy_b:.1f} %)" in sentence
+    assert f"A {c.both_right + c.only_a_right} ({100 * c.accuracy_a:.1f} %)" in sentence
+    assert f"B minus A {100 * d.value:+.1f} points (95 % CI {100 * d.low:+.1f} to {100 * d.high:+.1f})" in sentence
+    assert f"exact McNemar {p} (Holm-adjusted)" in sentence
+
+
+def test_b_better(better: EvaluationResult) -> None:
+    """B's win is stated with all its figures, the other scoring, the other quantisation and the control."""
+    sentence = summary_sentence(better)
+    assert sentence.startswith("B is better than A at q4_k_m with generate scoring: ")
+    assert_figures(sentence, better.headline, "p < 0.001")
+    other = better.comparisons[3].accuracy_difference
+    assert f"; constrained scoring agrees ({100 * other.value:+.1f} points)" in sentence
+    assert sentence.endswith("; the same holds at q8_0; the A/A control shows no difference.")
+
+
+def test_a_better() -> None:
+    """A loss is stated as plainly as a win."""
+    evaluation = Evaluation(Scenario(skill_a=0.9, skill_b=0.5, **SMALL)).result()
+    sentence = summary_sentence(evaluation)
+    assert sentence.startswith("A is better than B at q4_k_m")
+    assert_figures(sentence, evaluation.headline, "p < 0.001")
+    assert "B is better" not in sentence
+
+
+def test_no_difference() -> None:
+    """A difference that is not significant is not claimed, and the size of the test is given."""
+    evaluation = Evaluation(Scenario(skill_a=0.6, skill_b=0.63, **SMALL)).result()
+    sentence = summary_sentence(evaluation)
+    assert evaluation.headline.only_b_right != evaluation.headline.only_a_right
+    assert sentence.startswith("No difference between A and B is shown at q4_k_m")
+    assert evaluation.headline.mcnemar_p_holm is not None
+    assert_figures(sentence, evaluation.headline, f"p = {evaluation.headline.mcnemar_p_holm:.2g}")
+    assert f"must be about {100 * evaluation.headline.minimum_detectable_effect:.1f} points" in sentence
+    assert "better" not in sentence
+
+
+def test_identical() -> None:
+    """The same answers to every row are called that."""
+    evaluation = Evaluation(Scenario(b_copies_a=True, **SMALL)).result()
+    sentence = summary_sentence(evaluation)
+    assert sentence.startswith("A and B gave identical answers to all 320 test rows at q4_k_m")
+    assert f"{100 * evaluation.headline.accuracy_a:.1f} % right" in sentence
+    assert "B minus A 0.0 points (95 % CI 0.0 to 0.0), exact McNemar p = 1.00" in sentence
+    assert "constrained scoring agrees" in sentence
+    assert "better" not in sentence
+
+
+def test_tie(better: EvaluationResult) -> None:
+    """As many rows gained as lost is a tie."""
+    evaluation = better.model_copy(deep=True)
+    evaluation.comparisons[headline_place(better)] = tied(better.headline)
+    sentence = summary_sentence(evaluation)
+    assert sentence.startswith("A and B tie at q4_k_m with generate scoring: both got 167 of 320 test rows right")
+    assert "7 gained and as many lost" in sentence
+    assert headline(evaluation) == "A and B tie"
+
+
+def test_other_scoring_disagrees(better: EvaluationResult) -> None:
+    """A scoring that shows something else is not passed over."""
+    evaluation = better.model_copy(deep=True)
+    evaluation.comparisons[3] = tied(evaluation.comparisons[3])
+    assert "constrained scoring does not agree: there no difference is shown (0.0 points)" in summary_sentence(
+        evaluation
+    )
+
+
+def test_other_quantization_disagrees(better: EvaluationResult) -> None:
+    """A quantisation that shows something else is named."""
+    evaluation = better.model_copy(deep=True)
+    evaluation.comparisons[0] = tied(evaluation.comparisons[0])
+    sentence = summary_sentence(evaluation)
+    assert "; at q8_0 no difference is shown (0.0 points)" in sentence
+    assert "the same holds" not in sentence
+
+
+def test_control_differs(better: EvaluationResult) -> None:
+    """A control that shows a difference casts doubt on everything, and the sentence says so."""
+    evaluation = better.model_copy(update={"control": better.headline})
+    assert "the A/A control shows a difference" in summary_sentence(evaluation)
+    assert "in doubt" in summary_sentence(evaluation)
+
+
+def test_without_control(better: EvaluationResult) -> None:
+    """A control that was not run does not count as passed."""
+    sentence = summary_sentence(better.model_copy(update={"control": None}))
+    assert sentence.endswith("; no A/A control was run.")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "update"),
+    [
+        ("b_better", {"mcnemar_p": 0.051, "mcnemar_p_holm": None}),
+        ("b_better", {"mcnemar_p": 0.01, "mcnemar_p_holm": 0.06}),
+        ("a_better", {}),
+        ("b_better", {"only_a_right": 161, "only_b_right": 15}),
+    ],
+)
+def test_unsupported_verdict_is_refused(better: EvaluationResult, verdict: Verdict, update: dict[str, float]) -> None:
+    """A verdict that its own counts and p value do not support is never repeated."""
+    evaluation = changed(better, headline_place(better), verdict=verdict, **update)
+    with pytest.raises(IntegrityError, match=verdict):
+        summary_sentence(evaluation)
+
+
+def test_identical_needs_identical_answers(better: EvaluationResult) -> None:
+    """A verdict of identical beside flips is read as no difference."""
+    assert claim_of(better.headline.model_copy(update={"verdict": "identical"}), 0.05) == "no_difference"
+
+
+def test_headline_with_figures(better: EvaluationResult) -> None:
+    """Titles carry difference and p value."""
+    value = 100 * better.headline.accuracy_difference.value
+    assert headline_with_figures(better) == f"B is better than A at q4_k_m: {value:+.1f} points, p < 0.001"
+
+
+def test_unadjusted_p_is_not_called_adjusted(better: EvaluationResult) -> None:
+    """Without a family there is no adjustment to speak of."""
+    alone = better.headline.model_copy(update={"mcnemar_p_holm": None, "mcnemar_p": 0.0312})
+    assert figures(alone, better).endswith("exact McNemar p = 0.031")

@@ -1,0 +1,84 @@
+"""The table and the sentence with which a run ends."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from tests.unit.reporter.builders import Evaluation, Scenario
+from tests.unit.reporter.builders_upstream import write_folders
+from tests.unit.reporter.rendering import read, settings
+
+from so8t_reporter.assembly import assemble_results
+from so8t_reporter.inputs import ReportInputs
+from so8t_shared.result_table import result_table, summary_line
+from so8t_shared.results import AbTestResults
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> AbTestResults:
+    inputs: ReportInputs = read(write_folders(tmp_path_factory.mktemp("upstream")))
+    return assemble_results(inputs, settings())
+
+
+def shown(results: AbTestResults, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(result_table(results))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_rows(results: AbTestResults) -> None:
+    """Every comparison has a row with its figures, in the order of the evaluation."""
+    rows = [line for line in shown(results, 120) if "generate" in line or "constrained" in line]
+    comparisons = results.evaluation.comparisons
+    assert len(rows) == len(comparisons) == 6
+    for row, c in zip(rows, comparisons, strict=True):
+        d = c.accuracy_difference
+        for part in (c.quantization, c.scoring, f"{100 * c.accuracy_a:.1f} %", f"{100 * c.accuracy_b:.1f} %"):
+            assert part in row
+        assert f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f}) < 0.001 B better" in row
+
+
+def test_names_and_caption(results: AbTestResults) -> None:
+    """Both models are named, and the latency says where it was measured."""
+    text = "\n".join(shown(results, 120))
+    assert "A: borea-base    B: borea-retrained" in text
+    assert "320 rows; 95 % intervals" in text
+    assert "latency p50 at q4_k_m: A 240 ms on workbench, B 223 ms on workbench" in text
+
+
+def test_control_comes_last(results: AbTestResults) -> None:
+    """The control stands below the comparisons; without one there is no row for it."""
+    lines = shown(results, 120)
+    place = next(i for i, line in enumerate(lines) if "A/A control" in line)
+    assert lines[place].rstrip().endswith("identical")
+    assert not any("B better" in line for line in lines[place:])
+    evaluation = results.evaluation.model_copy(update={"control": None})
+    assert "control" not in "".join(shown(results.model_copy(update={"evaluation": evaluation}), 120))
+
+
+def test_fits_80_columns(results: AbTestResults) -> None:
+    """Nothing is cut off or wrapped in a terminal of ordinary width."""
+    lines = shown(results, 80)
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    assert len(lines) == len(shown(results, 200))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "verdict", "colour"),
+    [
+        (Scenario(), "b_better", "bold green"),
+        (Scenario(skill_a=0.9, skill_b=0.5), "a_better", "bold red"),
+        (Scenario(b_copies_a=True), "identical", "yellow"),
+    ],
+)
+def test_summary_line(results: AbTestResults, scenario: Scenario, verdict: str, colour: str) -> None:
+    """The sentence is coloured by its verdict, and brackets in it are no markup."""
+    scenario.quantizations, scenario.scorings = ("q4_k_m",), ("generate",)
+    evaluation = Evaluation(scenario).result()
+    assert evaluation.headline.verdict == verdict
+    changed = results.model_copy(update={"evaluation": evaluation, "summary": "so [bold]sure[/bold]"})
+    assert (summary_line(changed).plain, summary_line(changed).style) == ("so [bold]sure[/bold]", colour)
