@@ -1,0 +1,46 @@
+"""A bag-of-words classifier on the same split: what the words alone give away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline, make_union
+
+from so8t_evaluator.stats.confusion import confusion_matrix
+from so8t_evaluator.stats.f1 import macro_f1
+from so8t_evaluator.stats.wilson import wilson
+from so8t_shared.results import Baseline, TestRow
+
+_CJK_CHARACTER = r"[\u3040-\u30ff\u3400-\u9fff]"
+_LATIN_WORD = r"(?u)\b[^\W\d_\u3040-\u30ff\u3400-\u9fff]+\b"
+
+
+def bag_of_words(train: Sequence[TestRow], test: Sequence[TestRow], confidence: float) -> Baseline | None:
+    """TF-IDF of words (where words have spaces) and of Japanese characters, logistic regression.
+
+    None when either side is empty or training has a single class.
+    """
+    if not test or len({row.label for row in train}) < 2:
+        return None
+    features = make_union(
+        TfidfVectorizer(token_pattern=_LATIN_WORD), TfidfVectorizer(token_pattern=_CJK_CHARACTER, min_df=0.0)
+    )
+    classifier = make_pipeline(features, LogisticRegression(max_iter=2000, C=10.0))
+    texts, labels = [row.text for row in train], [row.label for row in train]
+    try:
+        classifier.fit(texts, labels)
+    except ValueError:  # no text in one of the two scripts: use what there is
+        classifier = make_pipeline(TfidfVectorizer(token_pattern=r"(?u)\w"), LogisticRegression(max_iter=2000, C=10.0))
+        classifier.fit(texts, labels)
+    predicted = [str(label) for label in classifier.predict([row.text for row in test])]
+    gold = [row.label for row in test]
+    right = sum(g == p for g, p in zip(gold, predicted, strict=True))
+    return Baseline(
+        name="TF-IDF of words and Japanese characters, logistic regression",
+        n_train=len(train),
+        n_test=len(test),
+        accuracy=wilson(right, len(test), confidence),
+        macro_f1=float(macro_f1(confusion_matrix(gold, predicted))),
+    )

@@ -1,0 +1,82 @@
+"""Keeps llama.cpp's prompt cache in one known state, so that answers do not depend on history.
+
+llama.cpp computes a batch of one token, and the last tokens of a batch that four does not divide,
+with other kernels than the rest: an F16 or Q4_K_M model gives other log probabilities (by up to 0.2)
+when more or less of the same prompt was cached already. So every prompt is computed in the same
+pieces, whatever came before it:
+
+    the shared prefix     once, when the model is loaded
+    the row, all but its last token       in one request, right behind the prefix
+    the last token        alone, with the answer
+
+A second question with the same prompt (the other scoring) finds the first two in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+
+Evaluate = Callable[[Sequence[int], bool], int]
+"""Evaluate tokens, with or without use of the cache; returns how many were cached."""
+
+
+class PromptCache:
+    """The tokens whose keys and values the engine holds, in its only slot."""
+
+    def __init__(self, prefix: Sequence[int], evaluate: Evaluate) -> None:
+        self._prefix = list(prefix)
+        self._evaluate = evaluate
+        self._held: list[int] = []
+        self.usable = self._try_out()
+        """False when the model cannot go back to its prefix; then every prompt is computed anew."""
+
+    def rewind(self, prompt: Sequence[int]) -> None:
+        """Make the prefix, and no more, what the cache shares with `prompt`; call before the clock starts."""
+        if not self.usable or self._holds(prompt):
+            return
+        size = len(self._prefix)
+        if self._held[:size] != self._prefix:
+            self._fill(prompt)
+        elif shared_length([self._held, prompt]) > size:
+            self._expect(self._send([*self._prefix, _other_than(prompt[size])]), size)
+
+    def prefill(self, prompt: Sequence[int]) -> None:
+        """Evaluate all but the last token of `prompt`, unless they were the last thing evaluated."""
+        if not self.usable or self._holds(prompt):
+            return
+        head = list(prompt[:-1])
+        if head:
+            cached = self._send(head)
+            self._expect(cached, min(shared_length([self._prefix, head]), len(head) - 1))
+
+    def _holds(self, prompt: Sequence[int]) -> bool:
+        return self._held == list(prompt[:-1])
+
+    def _fill(self, prompt: Sequence[int]) -> None:
+        size = len(self._prefix)
+        following = prompt[size] if len(prompt) > size else 0
+        self._send([*self._prefix, _other_than(following)], use_cache=False)
+
+    def _send(self, tokens: list[int], *, use_cache: bool = True) -> int:
+        self._held = tokens
+        return self._evaluate(tokens, use_cache)
+
+    def _try_out(self) -> bool:
+        if not self._prefix:
+            return True
+        self._fill([])
+        return self._send([*self._prefix, _other_than(self._held[-1])]) == len(self._prefix)
+
+    def _expect(self, cached: int, wanted: int) -> None:
+        if cached != wanted:
+            raise RuntimeError(f"llama.cpp found {cached} tokens in its prompt cache where {wanted} were left")
+
+
+def shared_length(sequences: Sequence[Sequence[int]]) -> int:
+    """Number of leading tokens that all sequences have in common."""
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*sequences, strict=False)))
+
+
+def _other_than(token: int) -> int:
+    return 0 if token != 0 else 1

@@ -1,0 +1,126 @@
+"""What the evaluator asks of an engine; nothing outside this package knows which engine runs.
+
+An engine's answer must depend on the model, the prompt and the options alone: not on what was asked
+before, in which order, or on how many cores are free. Then a stored answer can stand for a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from so8t_shared.errors import So8tError
+
+Settings = dict[str, str | int | float | bool]
+
+
+class EngineError(So8tError):
+    """The engine died or answered what it may not; the same command may succeed later."""
+
+    retryable = True
+
+
+class PromptTooLongError(Exception):
+    """The prompt and the room for its answer exceed the context; nothing was asked, nothing was cut."""
+
+    def __init__(self, prompt_tokens: int) -> None:
+        super().__init__(f"{prompt_tokens} tokens")
+        self.prompt_tokens = prompt_tokens
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A GGUF file on this machine."""
+
+    name: str
+    """For messages, for example 'borea-phi35-so8t-base:q4_k_m'."""
+    path: Path
+    sha256: str
+    context_length: int
+    """Tokens that the model was made for; an engine's context is never larger."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Every sampling option, none left to an engine's defaults (they differ between engines)."""
+
+    max_tokens: int
+    seed: int
+    stop: tuple[str, ...] = ()
+    grammar: str = ""
+    """GBNF that the answer must follow; empty for none."""
+    temperature: float = 0.0
+    top_k: int = 1
+    top_p: float = 1.0
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_penalty: float = 1.0
+    repeat_last_n: int = 0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer and what it took."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    """Generated tokens, the one that ended the answer included."""
+    latency_ms: float
+    """Request to last token, the prefix that all prompts share being in the engine's cache already."""
+    ttft_ms: float
+    """Request to first token, likewise."""
+    peak_memory_bytes: int | None
+    """Peak resident memory of the process that holds the model, since it was loaded."""
+
+
+class LoadedModel(Protocol):
+    """A model that is ready to answer; a context manager that unloads it."""
+
+    def complete(self, prompt: str, options: Options) -> Completion:
+        """Ask one rendered prompt, control tokens recognised, nothing added in front.
+
+        Raises:
+            PromptTooLongError: prompt tokens + options.max_tokens exceed the context.
+            EngineError: the engine died.
+        """
+
+    def close(self) -> None:
+        """Unload; safe to call twice."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Engine(Protocol):
+    """A way to run GGUF files."""
+
+    name: str
+    version: str
+
+    @property
+    def answer_settings(self) -> Settings:
+        """Settings that can change an answer; part of a stored answer's key."""
+
+    @property
+    def speed_settings(self) -> Settings:
+        """Settings that change timings only; shown in the report."""
+
+    def load(self, model: ModelFile, warm_up: Sequence[str]) -> LoadedModel:
+        """Load a model and warm it up; the warm-up is no part of any measurement.
+
+        `warm_up` are two or more rendered prompts that differ where rows differ, so that what they
+        share is what all rows share.
+
+        Raises:
+            InputError: the file cannot be loaded.
+            EngineError: the engine died.
+        """

@@ -1,0 +1,15 @@
+"""Wilson's score interval for a share (Wilson, JASA 22, 1927), from statsmodels."""
+
+from __future__ import annotations
+
+from statsmodels.stats.proportion import proportion_confint
+
+from so8t_shared.results import Interval
+
+
+def wilson(successes: int, n: int, confidence: float) -> Interval:
+    """Share with its interval at the given level; n must be positive."""
+    if n <= 0:
+        raise ValueError("a share of nothing is undefined")
+    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    return Interval(value=successes / n, low=float(low), high=float(high))
