@@ -5,9 +5,9 @@ with other kernels than the rest: an F16 or Q4_K_M model gives other log probabi
 when more or less of the same prompt was cached already. So every prompt is computed in the same
 pieces, whatever came before it:
 
-    the shared prefix     once, when the model is loaded
-    the row, all but its last token       in one request, right behind the prefix
-    the last token        alone, with the answer
+    the shared prefix                     once, when the model is loaded
+    the row without its last token        in one request, right behind the prefix
+    the last token                        alone, with the answer
 
 A second question with the same prompt (the other scoring) finds the first two in place.
 """
@@ -28,6 +28,7 @@ class PromptCache:
         self._prefix = list(prefix)
         self._evaluate = evaluate
         self._held: list[int] = []
+        self._asked: list[int] = []
         self.usable = self._try_out()
         """False when the model cannot go back to its prefix; then every prompt is computed anew."""
 
@@ -36,9 +37,9 @@ class PromptCache:
         if not self.usable or self._holds(prompt):
             return
         size = len(self._prefix)
-        if self._held[:size] != self._prefix:
+        if len(self._held) <= size or self._held[:size] != self._prefix:
             self._fill(prompt)
-        elif shared_length([self._held, prompt]) > size:
+        elif shared_length([self._asked, prompt]) > size:
             self._expect(self._send([*self._prefix, _other_than(prompt[size])]), size)
 
     def prefill(self, prompt: Sequence[int]) -> None:
@@ -46,9 +47,9 @@ class PromptCache:
         if not self.usable or self._holds(prompt):
             return
         head = list(prompt[:-1])
-        if head:
-            cached = self._send(head)
-            self._expect(cached, min(shared_length([self._prefix, head]), len(head) - 1))
+        cached = self._send(head)
+        self._expect(cached, min(shared_length([self._prefix, head]), len(head) - 1))
+        self._asked = list(prompt)
 
     def _holds(self, prompt: Sequence[int]) -> bool:
         return self._held == list(prompt[:-1])
@@ -59,7 +60,7 @@ class PromptCache:
         self._send([*self._prefix, _other_than(following)], use_cache=False)
 
     def _send(self, tokens: list[int], *, use_cache: bool = True) -> int:
-        self._held = tokens
+        self._held = self._asked = tokens
         return self._evaluate(tokens, use_cache)
 
     def _try_out(self) -> bool:

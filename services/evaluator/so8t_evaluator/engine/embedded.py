@@ -1,0 +1,190 @@
+"""The embedded engine: llama.cpp in a process of our own for each loaded model.
+
+A process each, because then peak memory is that of one model, both models of a quantisation can
+be asked in turns, and a crash of llama.cpp is one clear error instead of the end of the run.
+
+Settings that make an answer depend on nothing but model, prompt and options (measured with F16, Q8_0
+and Q4_K_M): the prompt cache kept in one state (see `prompt_cache`), one slot, no cache beside the
+slot's, and flash attention off: with it, llama.cpp splits a context of 512 tokens or more over its
+threads, so that answers would depend on the number of free cores.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from importlib import metadata
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from so8t_evaluator.engine.channel import Channel
+from so8t_evaluator.engine.processors import free_cores
+from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError, Settings
+from so8t_shared.errors import InputError
+
+_BATCH = 512
+_CLOSING_S = 5.0
+_TAIL_LINES = 4
+
+
+class EmbeddedEngine:
+    """llama.cpp through xllamacpp."""
+
+    name = "embedded"
+
+    def __init__(self, *, num_ctx: int, threads: int | None = None) -> None:
+        self._num_ctx = num_ctx
+        self._threads = threads
+        self.version = metadata.version("xllamacpp")
+
+    @property
+    def answer_settings(self) -> Settings:
+        """Settings that can change an answer."""
+        return {
+            "num_ctx": self._num_ctx,
+            "flash_attention": False,
+            "batch_tokens": _BATCH,
+            "slots": 1,
+            "prompt_cache": "shared prefix",
+        }
+
+    @property
+    def speed_settings(self) -> Settings:
+        """Settings that change timings only."""
+        return {"threads": self.threads}
+
+    @cached_property
+    def threads(self) -> int:
+        """Threads of each model; the free cores are counted when first asked for."""
+        return self._threads or free_cores()
+
+    def load(self, model: ModelFile, warm_up: Sequence[str]) -> EmbeddedModel:
+        """Start a worker and load the model in it; see `Engine.load`."""
+        context = min(self._num_ctx, model.context_length)
+        return EmbeddedModel(model, context=context, threads=self.threads, warm_up=warm_up)
+
+
+class EmbeddedModel:
+    """A worker process with one model."""
+
+    def __init__(self, model: ModelFile, *, context: int, threads: int, warm_up: Sequence[str]) -> None:
+        self._model = model
+        self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        self._process, self._channel = _start(self._errors)
+        try:
+            self._load(context=context, threads=threads, warm_up=list(warm_up))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Process number of the worker."""
+        return self._process.pid
+
+    def complete(self, prompt: str, options: Options) -> Completion:
+        """Ask one prompt; see `LoadedModel.complete`."""
+        answer = self._ask({"complete": {"prompt": prompt, "options": _as_request(options)}})
+        if "too_long" in answer:
+            raise PromptTooLongError(answer["too_long"])
+        if "error" in answer:
+            raise EngineError(
+                f"llama.cpp refused a request: {answer['error']}",
+                where=self._model.name,
+                remedy="run the same command again; the answers so far are kept",
+            )
+        return Completion(**answer["ok"])
+
+    def close(self) -> None:
+        """End the worker."""
+        self._channel.close()
+        try:
+            self._process.wait(_CLOSING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _load(self, *, context: int, threads: int, warm_up: list[str]) -> None:
+        wanted = {"context": context, "threads": threads, "batch": _BATCH, "warm_up": warm_up}
+        answer = self._ask({"load": {"path": str(self._model.path), **wanted}})
+        if "error" in answer:
+            raise InputError(
+                f"llama.cpp cannot load the model: {answer['error']}{self._last_words()}",
+                where=str(self._model.path),
+                remedy="convert the model again; if that does not help, its architecture is not supported",
+            )
+
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        try:
+            self._channel.send(message)
+            answer = self._channel.receive()
+        except BrokenPipeError:
+            answer = None
+        if answer is None:
+            raise self._death()
+        return answer
+
+    def _death(self) -> EngineError:
+        try:
+            code = self._process.wait(_CLOSING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        memory = "check that the model fits into memory, then " if code == -signal.SIGKILL else ""
+        return EngineError(
+            f"The process that ran llama.cpp ended unexpectedly ({how}){self._last_words()}",
+            where=f"{self._model.name}, {self._model.path.name}",
+            remedy=f"{memory}run the same command again; the answers so far are kept",
+        )
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", errors="replace").strip().splitlines()[-_TAIL_LINES:]
+        return "".join(f"\n    {line}" for line in lines)
+
+
+def _start(errors: BinaryIO) -> tuple[subprocess.Popen[bytes], Channel]:
+    to_read, to_write = os.pipe(), os.pipe()
+    theirs = (to_read[0], to_write[1])
+    module = "so8t_evaluator.engine.worker"
+    # An OpenMP thread that waits must sleep: spinning makes a token up to a hundred times slower as
+    # soon as anything else runs on one of the cores, here the other model's worker.
+    environment = {"OMP_WAIT_POLICY": "passive", **os.environ}
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *map(str, theirs), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            pass_fds=theirs,
+            env=environment,
+        )
+    finally:
+        for number in theirs:
+            os.close(number)
+    return process, Channel.on(to_write[0], to_read[1])
+
+
+def _as_request(options: Options) -> dict[str, Any]:
+    """The names that llama.cpp's server gives to the options."""
+    record: dict[str, Any] = asdict(options)
+    record["stop"] = list(options.stop)
+    if not options.grammar:
+        del record["grammar"]
+    return record

@@ -1,0 +1,184 @@
+"""The evaluate stage's work: ask both models everything, then compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from so8t_evaluator.asking import Cache, Candidate, Respondent, as_side, ask_all
+from so8t_evaluator.baseline import bag_of_words
+from so8t_evaluator.comparison import adjust, compare, gate_result, make_cell
+from so8t_evaluator.engine.choice import open_engine
+from so8t_evaluator.engine.protocol import Engine, ModelFile
+from so8t_evaluator.importing import read_chat
+from so8t_evaluator.rows import describe, read_rows, select
+from so8t_evaluator.speed import make_speed
+from so8t_shared.config.model import AbTest, Config, Quantization, Scoring
+from so8t_shared.errors import InputError
+from so8t_shared.results import (
+    Comparison,
+    EngineInfo,
+    EvaluationResult,
+    Registry,
+    Sample,
+    Side,
+    Speed,
+    TestRow,
+)
+
+Report = Callable[[int, int, str], None]
+
+_SIDES: tuple[Side, Side] = ("a", "b")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders of the stages before this one."""
+
+    registry: Registry
+    converted: dict[Side, Path]
+    splits: Path
+
+
+@dataclass
+class Grid:
+    """Asks the whole grid and keeps count."""
+
+    candidates: dict[tuple[Side, Quantization], Candidate]
+    rows: list[TestRow]
+    engine: Engine
+    settings: AbTest
+    cache: Cache
+    report: Report
+    total: int
+    done: int = 0
+
+    def ask_pair(self, quantization: Quantization) -> tuple[list[Sample], list[Speed]]:
+        """A and B at one quantisation, side by side."""
+        pair = [self._respondent(self.candidates[side, quantization]) for side in _SIDES]
+        samples = ask_all(pair, self.rows, self.settings.scoring, self._count)
+        return samples, [self._speed(respondent, samples) for respondent in pair]
+
+    def ask_control(self, quantization: Quantization) -> list[Sample]:
+        """A once more, in reversed order, in a process of its own, nothing taken from memory of the first."""
+        again = self._respondent(self.candidates["a", quantization], salt="control")
+        samples = ask_all([again], self.rows[::-1], self.settings.scoring[:1], self._count)
+        return samples[::-1]
+
+    def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
+        return Respondent(candidate, self.engine, self.settings, self.cache, salt=salt)
+
+    def _speed(self, respondent: Respondent, samples: Sequence[Sample]) -> Speed:
+        candidate = respondent.candidate
+        first = self.settings.scoring[0]
+        own = [s for s in samples if s.model == candidate.side and s.scoring == first]
+        return make_speed(
+            own,
+            peak_memory_bytes=respondent.peak_memory_bytes,
+            file_size_bytes=candidate.file.path.stat().st_size,
+        )
+
+    def _count(self, sample: Sample) -> None:
+        self.done += 1
+        self.report(self.done, self.total, f"{sample.quantization} {sample.scoring}")
+
+
+def run_evaluation(config: Config, inputs: Inputs, cache: Cache, report: Report, output: Path) -> EvaluationResult:
+    """Write samples.jsonl and evaluation.json; `report` may raise to stop between two answers.
+
+    Raises:
+        InputError: there is no test row.
+        EngineError: the engine died.
+    """
+    settings = config.ab_test
+    test = read_rows(inputs.splits / "test.jsonl")
+    rows = select(test, settings.max_samples)
+    if not rows:
+        raise InputError(
+            "There is no test row.", where="the test split of train", remedy="raise dataset.test_fraction, or add rows"
+        )
+    engine = open_engine(settings)
+    quantizations = config.gguf.quantizations
+    total = len(rows) * (2 * len(quantizations) * len(settings.scoring) + settings.control)
+    grid = Grid(_candidates(inputs), rows, engine, settings, cache, report, total)
+    samples: list[Sample] = []
+    speed: list[Speed] = []
+    for quantization in quantizations:
+        pair_samples, pair_speed = grid.ask_pair(quantization)
+        samples += pair_samples
+        speed += pair_speed
+    primary = config.gguf.primary_quantization
+    again = grid.ask_control(primary) if settings.control else []
+    comparisons = adjust(_comparisons(samples, quantizations, settings), settings.confidence)
+    headline = next(c for c in comparisons if (c.quantization, c.scoring) == (primary, settings.scoring[0]))
+    result = EvaluationResult(
+        confidence=settings.confidence,
+        primary_quantization=primary,
+        primary_scoring=settings.scoring[0],
+        test_set=describe(rows),
+        engine=EngineInfo(
+            name=engine.name, version=engine.version, settings={**engine.answer_settings, **engine.speed_settings}
+        ),
+        cells=[
+            make_cell(_of(samples, side, quantization, scoring), settings.confidence)
+            for side in _SIDES
+            for quantization in quantizations
+            for scoring in settings.scoring
+        ],
+        speed=speed,
+        comparisons=comparisons,
+        control=_control(samples, again, primary, settings),
+        baseline=bag_of_words(read_rows(inputs.splits / "train.jsonl"), rows, settings.confidence),
+        gate=gate_result(headline, settings),
+    )
+    _write(output, samples, result)
+    return result
+
+
+def _candidates(inputs: Inputs) -> dict[tuple[Side, Quantization], Candidate]:
+    chats = {side: read_chat(folder) for side, folder in inputs.converted.items()}
+    return {
+        (m.model, m.quantization): Candidate(
+            side=m.model,
+            quantization=m.quantization,
+            file=ModelFile(m.name, inputs.converted[m.model] / m.file, m.sha256, chats[m.model].context_length),
+            chat=chats[m.model],
+        )
+        for m in inputs.registry.models
+    }
+
+
+def _comparisons(
+    samples: Sequence[Sample], quantizations: Sequence[Quantization], settings: AbTest
+) -> list[Comparison]:
+    return [
+        compare(
+            f"B vs A, {quantization}, {scoring}",
+            _of(samples, "a", quantization, scoring),
+            _of(samples, "b", quantization, scoring),
+            settings,
+        )
+        for quantization in quantizations
+        for scoring in settings.scoring
+    ]
+
+
+def _control(
+    samples: Sequence[Sample], again: Sequence[Sample], primary: Quantization, settings: AbTest
+) -> Comparison | None:
+    if not again:
+        return None
+    first = _of(samples, "a", primary, settings.scoring[0])
+    return compare(f"A vs A, {primary}, {settings.scoring[0]}", first, [as_side(s, "b") for s in again], settings)
+
+
+def _of(samples: Sequence[Sample], side: Side, quantization: Quantization, scoring: Scoring) -> list[Sample]:
+    wanted = (side, quantization, scoring)
+    return [s for s in samples if (s.model, s.quantization, s.scoring) == wanted]
+
+
+def _write(output: Path, samples: Sequence[Sample], result: EvaluationResult) -> None:
+    with (output / "samples.jsonl").open("w", encoding="utf-8") as file:
+        file.writelines(sample.model_dump_json() + "\n" for sample in samples)
+    (output / "evaluation.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,43 @@
+"""Latency, time to first token, decoding rate and memory from samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from so8t_shared.results import Sample, Speed
+
+
+def make_speed(samples: Sequence[Sample], *, peak_memory_bytes: int | None, file_size_bytes: int) -> Speed:
+    """Cost of one model at one quantisation; over-long rows were not asked and do not count."""
+    asked = [s for s in samples if not s.over_long]
+    first = samples[0]
+    latency = [s.latency_ms for s in asked]
+    ttft = [s.ttft_ms for s in asked if s.ttft_ms is not None]
+    rates = [rate for s in asked if (rate := _decoding_rate(s)) is not None]
+    return Speed(
+        model=first.model,
+        quantization=first.quantization,
+        host=", ".join(sorted({s.host for s in samples})),
+        n=len(asked),
+        reused=sum(s.reused for s in asked),
+        latency_ms_p50=_percentile(latency, 50),
+        latency_ms_p95=_percentile(latency, 95),
+        ttft_ms_p50=_percentile(ttft, 50),
+        ttft_ms_p95=_percentile(ttft, 95),
+        tokens_per_s=_percentile(rates, 50),
+        peak_memory_bytes=peak_memory_bytes,
+        file_size_bytes=file_size_bytes,
+    )
+
+
+def _decoding_rate(sample: Sample) -> float | None:
+    """Tokens per second after the first one; None where there is no second."""
+    if sample.ttft_ms is None or sample.completion_tokens < 2 or sample.latency_ms <= sample.ttft_ms:
+        return None
+    return 1000 * (sample.completion_tokens - 1) / (sample.latency_ms - sample.ttft_ms)
+
+
+def _percentile(values: Sequence[float], percent: float) -> float | None:
+    return float(np.percentile(values, percent)) if values else None
