@@ -43,7 +43,7 @@ class Artifact(FileSet):
         """
         lease.confirm()
         self._delete_files()  # what an interrupted commit left
-        entries = self.upload(folder)
+        entries = self.upload(folder, before_each=lease.confirm)
         manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
         lease.confirm()
         if self.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:

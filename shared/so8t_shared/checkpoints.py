@@ -8,6 +8,7 @@ from so8t_shared.artifacts import Artifact
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.host import host_name, now
 from so8t_shared.manifests import Manifest
+from so8t_shared.store.base import check_key
 
 
 class Checkpoints:
@@ -26,6 +27,8 @@ class Checkpoints:
         Choose a new name for each state (step-000040) where the older one must survive a kill
         during the saving.
         """
+        if "/" in check_key(name):
+            raise InputError(f"{name!r} is no name of a checkpoint.", remedy="use a name without '/'")
         files = self._artifact.checkpoint(name)
         files.delete()
         entries = files.upload(folder)

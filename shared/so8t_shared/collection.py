@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.errors import IntegrityError
+from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.leases import LeaseRecord
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import StageMarkers
@@ -59,9 +59,10 @@ def _users(store: ArtifactStore, sessions: list[str]) -> dict[tuple[str, str], l
     users: dict[tuple[str, str], list[str]] = {}
     for session_id in sessions:
         for stage in STAGES:
-            marker = StageMarkers(store, session_id, stage.name).completed()
-            if marker:
-                users.setdefault((stage.name, marker.fingerprint), []).append(session_id)
+            markers = StageMarkers(store, session_id, stage.name)
+            used = {record.fingerprint for record in (markers.completed(), markers.progress()) if record}
+            for fingerprint in used - {""}:  # progress speaks of work that was interrupted and can be resumed
+                users.setdefault((stage.name, fingerprint), []).append(session_id)
     return users
 
 
@@ -75,7 +76,9 @@ def _stored(artifact: Artifact, size_bytes: int, sessions: list[str]) -> StoredA
 
 def _in_work(store: ArtifactStore, artifact: Artifact) -> bool:
     data = store.get_bytes(artifact.lease_key)
-    if data is None:
+    try:
+        return data is not None and LeaseRecord.from_bytes(data, artifact.lease_key).in_work()
+    except NewerFormat:
+        return True
+    except IntegrityError:
         return False
-    holder = LeaseRecord.from_bytes(data, artifact.lease_key)
-    return not holder.released and not holder.holder_is_dead()

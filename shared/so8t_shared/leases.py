@@ -13,15 +13,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 
-from so8t_shared.errors import LeaseLost, ServerError, StorageError
+from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat, ServerError, StorageError
 from so8t_shared.host import host_name, now, process_domain, process_start
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
 TTL_S = 30.0
 """Seconds without a renewal after which others may take a lease over."""
-
 
 _CLOCK_STEP_S = 5.0
 """A set clock moves every process's start by as much; a reused process number differs by more."""
@@ -38,6 +38,10 @@ class LeaseRecord(Document):
     heartbeat: str
     ttl_s: float
     released: bool = False
+
+    def in_work(self) -> bool:
+        """Whether the lease was neither given back nor left by a process that is gone."""
+        return not self.released and not self.holder_is_dead()
 
     def holder_is_dead(self) -> bool:
         """Whether the holder was a process of this host that is certainly gone."""
@@ -77,18 +81,15 @@ class Lease:
         if not self.lost:
             self._renew()
         if self.lost:
-            raise LeaseLost(
-                "Another process took this stage over, so its result is not committed here.",
-                where=self._key,
-                remedy="nothing: the other process finishes the stage",
-            )
+            raise lost_lease(self._key)
 
     def stop(self) -> None:
         """Give the lease back, so that the next process need not wait."""
         self._ended.set()
         self._thread.join()
         if not self.lost:
-            self._renew(released=True)
+            with suppress(ServerError, StorageError):  # then it runs out by itself
+                self._renew(released=True)
 
     def _heartbeat(self) -> None:
         while not self._ended.wait(self._ttl_s / 3):
@@ -104,10 +105,27 @@ class Lease:
             data = _record(self._owner, self._ttl_s, released=released).to_bytes()
             began = time.monotonic()
             etag = self._store.compare_and_put(self._key, data, self._etag)
+            if etag is None and (own := self._own_etag()) is not None:
+                etag = self._store.compare_and_put(self._key, data, own)
             if etag is None:
                 self._lost.set()
             else:
                 self._etag, self._renewed = etag, began
+
+    def _own_etag(self) -> str | None:
+        """Etag of the stored lease if it is ours: an earlier renewal was written, and only its answer was lost."""
+        current = self._store.read_versioned(self._key)
+        holder = _holder(current[0], self._key) if current else None
+        return current[1] if current and holder and holder.owner == self._owner else None
+
+
+def lost_lease(key: str) -> LeaseLost:
+    """The error of a process whose lease was taken over."""
+    return LeaseLost(
+        "Another process took this stage over, so its result is not committed here.",
+        where=key,
+        remedy="nothing: the other process finishes the stage",
+    )
 
 
 def acquire(
@@ -129,12 +147,11 @@ def acquire(
     while not give_up():
         etag = store.put_if_absent(key, _record(owner, ttl_s).to_bytes())
         if etag is None and (current := store.read_versioned(key)) is not None:
-            data, current_etag = current
-            holder = LeaseRecord.from_bytes(data, key)
+            holder, current_etag = _holder(current[0], key), current[1]
             if current_etag != seen_etag:
                 seen_etag, seen_since = current_etag, time.monotonic()
             silent_s = time.monotonic() - seen_since
-            if holder.released or holder.holder_is_dead() or silent_s > holder.ttl_s:
+            if holder is None or not holder.in_work() or silent_s > holder.ttl_s:
                 etag = store.compare_and_put(key, _record(owner, ttl_s).to_bytes(), current_etag)
             else:
                 on_wait(f"{holder.host}, process {holder.pid}")
@@ -142,6 +159,16 @@ def acquire(
             return Lease(store, key, owner, etag, ttl_s)
         time.sleep(poll_s)
     return None
+
+
+def _holder(data: bytes, key: str) -> LeaseRecord | None:
+    """Who holds the lease; None when what is stored is damaged: it protects nobody, since a commit asks again."""
+    try:
+        return LeaseRecord.from_bytes(data, key)
+    except NewerFormat:
+        raise
+    except IntegrityError:
+        return None
 
 
 def _record(owner: str, ttl_s: float, *, released: bool = False) -> LeaseRecord:

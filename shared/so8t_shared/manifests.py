@@ -6,6 +6,8 @@ Readers refuse an artifact without a manifest, and check every file against it.
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +75,14 @@ class FileSet:
         data = self.store.get_bytes(self.manifest_key)
         return None if data is None else Manifest.from_bytes(data, self.manifest_key)
 
-    def upload(self, folder: Path) -> tuple[FileEntry, ...]:
-        """Move all files of `folder` into the store; returns what a manifest says of them."""
+    def upload(self, folder: Path, *, before_each: Callable[[], None] = lambda: None) -> tuple[FileEntry, ...]:
+        """Move all files of `folder` into the store; returns what a manifest says of them.
+
+        `before_each` may raise, so that the rest stays where it is.
+        """
         entries = []
         for name in files_below(folder):
+            before_each()
             source = folder / name
             size, sha256 = source.stat().st_size, sha256_file(source)
             self.store.put_file(self.file_key(name), source, move=True)
@@ -118,6 +124,8 @@ class FileSet:
             assert first is not None
             return first.parents[wanted[0].path.count("/")]
         target = self.store.local_root / "downloads" / digest([self.prefix, manifest.content_digest()])[:16]
+        with storage_errors(target):
+            target.mkdir(parents=True, exist_ok=True)
         for entry in wanted:
             self._download(entry, target / entry.path)
         return target
@@ -133,16 +141,19 @@ class FileSet:
     def _download(self, entry: FileEntry, target: Path) -> None:
         if target.is_file() and self._digests.sha256(target) == entry.sha256:
             return
-        with storage_errors(target):
-            target.unlink(missing_ok=True)
-            found = self.store.get_file(self.file_key(entry.path), target)
-        if not found or sha256_file(target) != entry.sha256:
-            target.unlink(missing_ok=True)
-            raise IntegrityError(
-                f"A stored artifact is damaged: {entry.path} {'has other bytes' if found else 'is missing'}.",
-                where=f"{self.store.location}, {self.prefix}",
-                remedy="run again: the stage that made it notices and makes it anew",
-            )
+        fresh = target.with_name(f".{uuid.uuid4().hex}")  # other processes may be reading or fetching the same
+        try:
+            found = self.store.get_file(self.file_key(entry.path), fresh)
+            if not found or sha256_file(fresh) != entry.sha256:
+                raise IntegrityError(
+                    f"A stored artifact is damaged: {entry.path} {'has other bytes' if found else 'is missing'}.",
+                    where=f"{self.store.location}, {self.prefix}",
+                    remedy="run again: the stage that made it notices and makes it anew",
+                )
+            with storage_errors(target):
+                fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def delete(self) -> None:
         """Remove the manifest first, so that no reader trusts the rest, then everything else."""

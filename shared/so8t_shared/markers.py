@@ -43,6 +43,9 @@ class ProgressRecord(Document):
     """progress.json: what a person would like to see live."""
 
     stage: str
+    attempt: int
+    fingerprint: str
+    """Of the artifact that is worked on; empty while waiting."""
     state: Literal["waiting", "running", "done", "failed", "interrupted"]
     done: int
     total: int
@@ -97,10 +100,9 @@ class StageMarkers:
         self.clear_failure()
         return True
 
-    def fail(self, error: BaseException) -> Failed:
+    def fail(self, error: BaseException, attempt: int) -> Failed:
         """Write failed.json for an error; completed.json of an earlier run is taken away."""
         known = error if isinstance(error, So8tError) else None
-        last = self.failed()
         marker = Failed(
             stage=self._stage,
             kind=type(error).__name__,
@@ -109,7 +111,7 @@ class StageMarkers:
             remedy=known.remedy if known else f"see 'so8t-ab logs {self._stage}', or run again with --debug",
             exit_code=known.exit_code if known else 1,
             retryable=known.retryable if known else False,
-            attempt=last.attempt + 1 if last else 1,
+            attempt=attempt,
             time=now(),
             host=host_name(),
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from functools import cached_property
 from typing import Literal
 
-from so8t_shared.errors import ServerError
+from so8t_shared.errors import ServerError, StorageError
 from so8t_shared.events import EventSink
 from so8t_shared.host import host_name, now
 from so8t_shared.markers import ProgressRecord, StageMarkers
@@ -27,6 +29,13 @@ class ProgressReporter:
         self._started = now()
         self._sent = self._stored = 0.0
         self._last = (0, 0, "")
+        self.fingerprint = ""
+
+    @cached_property
+    def attempt(self) -> int:
+        """Number of this attempt at the stage within the session, from 1."""
+        last = self._markers.progress()
+        return last.attempt + 1 if last else 1
 
     def update(self, done: int, total: int, message: str = "") -> None:
         """Note that `done` of `total` steps are done; the last step is always written."""
@@ -48,18 +57,19 @@ class ProgressReporter:
 
     def _store(self, state: State) -> None:
         done, total, message = self._last
-        record = ProgressRecord(
-            stage=self._stage,
-            state=state,
-            done=done,
-            total=total,
-            message=message,
-            started=self._started,
-            time=now(),
-            host=host_name(),
-            pid=os.getpid(),
-        )
-        try:
-            self._markers.write_progress(record)
-        except ServerError:
-            return  # a picture of the work must not end the work; the commit is what counts
+        with suppress(ServerError, StorageError):  # a picture of the work must not end it; the commit is what counts
+            self._markers.write_progress(
+                ProgressRecord(
+                    stage=self._stage,
+                    attempt=self.attempt,
+                    fingerprint=self.fingerprint,
+                    state=state,
+                    done=done,
+                    total=total,
+                    message=message,
+                    started=self._started,
+                    time=now(),
+                    host=host_name(),
+                    pid=os.getpid(),
+                )
+            )

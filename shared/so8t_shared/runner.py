@@ -7,6 +7,7 @@ artifacts, and a process without the lease commits nothing.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +18,14 @@ from typing import Any
 from so8t_shared.artifacts import Artifact
 from so8t_shared.checkpoints import Checkpoints
 from so8t_shared.digests import DigestCache
-from so8t_shared.errors import StorageError
+from so8t_shared.errors import Interrupted, StorageError
 from so8t_shared.events import EventSink
 from so8t_shared.export import export_outputs
 from so8t_shared.files import as_storage_error, remove_tree, storage_errors
 from so8t_shared.fingerprints import fingerprint, stage_key
 from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
-from so8t_shared.leases import Lease, acquire
+from so8t_shared.leases import Lease, acquire, lost_lease
 from so8t_shared.logs import stage_log
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import StageMarkers
@@ -95,7 +96,7 @@ class StageRun:
 
     def record_failure(self, error: BaseException) -> None:
         """Leave failed.json for the stages that wait for this one."""
-        self.markers.fail(error)
+        self.markers.fail(error, self.reporter.attempt)
 
     def _key(self, upstream: Upstream) -> dict[str, Any]:
         manifests = {name: manifest for name, (_, manifest) in upstream.items()}
@@ -103,14 +104,12 @@ class StageRun:
 
     def _reuse(self, upstream: Upstream) -> Outcome | None:
         artifact = Artifact(self.store, self.stage.name, fingerprint(self._key(upstream)))
-        manifest, damage = artifact.reusable()
-        if damage:
-            self.sink.log("WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}")
+        manifest, _ = artifact.inspect()
         if manifest is None:
-            marker = self.markers.completed()
-            if marker is not None:
+            if self.markers.completed() is not None:
                 self.markers.clear_completed()
             return None
+        artifact.drop_work()  # a kill right after the commit may have left it
         return self._finish(artifact, manifest, reused=True)
 
     def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome:
@@ -133,13 +132,17 @@ class StageRun:
             self.stop.check()
             return self._finish(artifact, committed[-1], reused=True)
         try:
-            if (manifest := artifact.inspect()[0]) is not None:  # committed just before we got the lease
+            manifest, damage = artifact.reusable()  # taken away only under the lease: it may be another's fresh commit
+            if damage:
+                self.sink.log("WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}")
+            if manifest is not None:
                 return self._finish(artifact, manifest, reused=True)
+            self.reporter.fingerprint = artifact.fingerprint
             manifest = self._work(artifact, key, upstream, lease, load)
+            artifact.drop_work()
+            return self._finish(artifact, manifest, reused=False)
         finally:
             lease.stop()
-        artifact.drop_work()
-        return self._finish(artifact, manifest, reused=False)
 
     def _work(
         self,
@@ -177,6 +180,8 @@ class StageRun:
                 return artifact.commit(context.output_dir, key, lease)
             except BaseException as error:
                 log.debug("The attempt ended: %s", error, exc_info=True)
+                if lease.lost and not isinstance(error, Interrupted):  # such as our files taken away by the new holder
+                    raise lost_lease(artifact.lease_key) from error
                 raise
 
     def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
@@ -202,7 +207,7 @@ def _scratch(store: ArtifactStore, artifact: Artifact) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        remove_tree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # what stays is removed by the next attempt
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from so8t_shared.errors import Interrupted, So8tError
 from so8t_shared.events import EventSink
 from so8t_shared.interruption import StopSignal, end_with_parent
 from so8t_shared.runner import StageRun
-from so8t_shared.sessions import Session, load_session, open_session
+from so8t_shared.sessions import Session, open_session, read_record
 from so8t_shared.stage import StageFunction
 from so8t_shared.stages import stage_named
 from so8t_shared.store.base import ArtifactStore
@@ -77,7 +77,7 @@ def _open(arguments: argparse.Namespace) -> tuple[ArtifactStore, Session]:
     store = open_store(config)
     if not arguments.session:
         return store, open_session(store, config)
-    recorded = load_session(store, arguments.session)
+    recorded = read_record(store, arguments.session)
     return store, Session(recorded.session_id, config, recorded.created)
 
 
@@ -107,7 +107,7 @@ def _parser(stages: list[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--wait-s",
         type=float,
-        default=float(os.environ.get("SO8T_WAIT_S", "0")),
+        default=os.environ.get("SO8T_WAIT_S", "0"),
         help="seconds to wait for the stages before this one (or SO8T_WAIT_S)",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")

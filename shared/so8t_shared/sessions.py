@@ -15,7 +15,7 @@ from pydantic import Field
 
 from so8t_shared.canonical import digest
 from so8t_shared.config.model import Config
-from so8t_shared.errors import ConfigError, InputError, IntegrityError
+from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
@@ -66,9 +66,10 @@ def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> 
         try:
             pointer = SessionPointer.from_bytes(current[0], pointer_key)
             return _existing(store, pointer.session_id, config)
+        except NewerFormat:
+            raise
         except IntegrityError:
-            store.delete(pointer_key)  # damaged: opened anew, artifacts are still reused
-            current = None
+            pass  # damaged: replaced by a fresh session; artifacts are still reused
     session = _create(store, config)
     pointer_bytes = SessionPointer(session_id=session.session_id).to_bytes()
     if current is None:
@@ -79,16 +80,6 @@ def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> 
         store.delete(_record_key(session.session_id))
         return open_session(store, config)
     return session
-
-
-def load_session(store: ArtifactStore, session_id: str) -> Session:
-    """The session of that name, with the configuration it was opened with.
-
-    Raises:
-        InputError: there is none.
-    """
-    record = read_record(store, session_id)
-    return Session(session_id, Config.model_validate(record.config), record.created)
 
 
 def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.errors import UpstreamError
+from so8t_shared.errors import IntegrityError, NewerFormat, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import Failed, StageMarkers
@@ -81,7 +81,12 @@ def _artifact(store: ArtifactStore, markers: StageMarkers) -> tuple[Artifact, Ma
     if marker is None:
         return None
     artifact = Artifact(store, marker.stage, marker.fingerprint)
-    manifest = artifact.manifest()
+    try:
+        manifest = artifact.manifest()
+    except NewerFormat:
+        raise
+    except IntegrityError:
+        return None  # its own stage notices and makes it anew
     if manifest is None or manifest.content_digest() != marker.content_digest:
         return None
     return artifact, manifest

@@ -1,0 +1,138 @@
+"""What the tests of the shared package are made of: configurations, small stages, listings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.config.model import Config
+from so8t_shared.events import EventSink
+from so8t_shared.interruption import StopSignal
+from so8t_shared.leases import LeaseRecord, acquire
+from so8t_shared.manifests import Manifest
+from so8t_shared.runner import Outcome, StageRun
+from so8t_shared.sessions import Session
+from so8t_shared.stage import StageFunction
+from so8t_shared.stages import Stage
+from so8t_shared.store.base import ArtifactStore
+
+FIRST = Stage("first", "tests", 1, "makes two files", reads=("training.seed",))
+SECOND = Stage("second", "tests", 1, "reads the first one", reads=("visualization.dpi",), needs={"first": ("data/",)})
+
+Listing = dict[str, tuple[bytes, int]]
+
+
+class Events(EventSink):
+    """Keeps what a stage told."""
+
+    def __init__(self) -> None:
+        self.logs: list[tuple[str, str]] = []
+        self.states: list[tuple[str, int, int, str]] = []
+
+    def log(self, level: str, message: str) -> None:
+        self.logs.append((level, message))
+
+    def progress(self, state: str, done: int, total: int, message: str) -> None:
+        self.states.append((state, done, total, message))
+
+
+def make_config(root: Path, **sections: Any) -> Config:
+    """A configuration whose places lie below `root`; `sections` win."""
+    raw = {
+        "output_base_dir": str(root / "results"),
+        "checkpoint_dir": str(root / "store"),
+        "model_a": {"base_model": str(root / "model")},
+        "dataset": {"paths": [str(root / "rows.jsonl")]},
+    }
+    return Config.model_validate({**raw, **sections})
+
+
+def make_model(folder: Path) -> Path:
+    """A folder that looks like a checkpoint from outside: enough for digests, not for loading."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    (folder / "model.safetensors").write_bytes(b"weights" * 300)
+    (folder / "tokenizer.json").write_text('{"added_tokens": []}')
+    return folder
+
+
+def stage_run(
+    stage: Stage, session: Session, store: ArtifactStore, *, sink: EventSink | None = None, stop: StopSignal | None = None
+) -> StageRun:
+    """A run of a stage with nothing but a store."""
+    return StageRun(stage, session, store, sink=sink or Events(), stop=stop or StopSignal())
+
+
+def run_stage(
+    stage: Stage, session: Session, store: ArtifactStore, function: StageFunction, *, patience_s: float = 0.0
+) -> Outcome:
+    """Run a stage with that function to its end."""
+    return stage_run(stage, session, store).run(lambda: function, patience_s=patience_s)
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    """Fill a folder."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def commit(store: ArtifactStore, folder: Path, files: dict[str, bytes], *, stage: str = "train") -> Artifact:
+    """A committed artifact with those files."""
+    artifact = Artifact(store, stage, "f" * 64)
+    with held(store, artifact.lease_key) as lease:
+        artifact.commit(write(folder, files), {"stage": stage}, lease)
+    return artifact
+
+
+def manifest_of(artifact: Artifact) -> Manifest:
+    """The manifest, which must be there."""
+    manifest = artifact.manifest()
+    assert manifest is not None
+    return manifest
+
+
+@contextlib.contextmanager
+def held(store: ArtifactStore, key: str, ttl_s: float = 30.0) -> Iterator[Any]:
+    """A lease for the length of a block."""
+    lease = acquire(store, key, ttl_s=ttl_s, poll_s=0.01)
+    assert lease is not None
+    try:
+        yield lease
+    finally:
+        lease.stop()
+
+
+def steal(store: ArtifactStore, key: str) -> str:
+    """Take a lease over as another host would; the thief's etag."""
+    current = store.read_versioned(key)
+    assert current is not None
+    record = LeaseRecord.from_bytes(current[0], key)
+    thief = record.model_copy(update={"owner": "thief", "host": "other", "domain": "other"})
+    etag = store.compare_and_put(key, thief.to_bytes(), current[1])
+    assert etag is not None
+    return etag
+
+
+def spoil(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change a stored file behind the store's back, read-only or not."""
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(change(data))
+
+
+def listing(root: Path, *, without: tuple[str, ...] = (".local/",)) -> Listing:
+    """Every file below a folder, with its bytes and its modification time."""
+    found = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            relative = path.relative_to(root).as_posix()
+            if not relative.startswith(without):
+                found[relative] = (path.read_bytes(), path.stat().st_mtime_ns)
+    return found

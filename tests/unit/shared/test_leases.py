@@ -1,0 +1,266 @@
+"""Leases: one holder, taken over when it is dead or silent, and nobody compares clocks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.material import held, steal
+from tests.unit.shared.processes import kill, race, start, until
+
+from so8t_shared.errors import LeaseLost, NewerFormat, ServerError
+from so8t_shared.host import process_domain
+from so8t_shared.leases import LeaseRecord, acquire
+from so8t_shared.store.local import LocalStore
+
+KEY = "artifacts/train/0/lease.json"
+
+
+def _record(store: LocalStore) -> LeaseRecord:
+    return LeaseRecord.from_bytes(store.get_bytes(KEY) or b"", KEY)
+
+
+def _put(store: LocalStore, **changes: object) -> None:
+    """A lease of some other process, as it would stand in the store."""
+    values: dict[str, object] = {
+        "owner": "other",
+        "host": "elsewhere",
+        "domain": "elsewhere",
+        "pid": 1,
+        "started": 1.0,
+        "heartbeat": "2001-01-01T00:00:00+00:00",
+        "ttl_s": 0.6,
+    }
+    store.put_bytes(KEY, LeaseRecord.model_validate({**values, **changes}).to_bytes())
+
+
+def test_one_of_sixteen_holds_at_a_time(store: LocalStore, tmp_path: Path) -> None:
+    """Sixteen processes take the lease one after the other; never do two hold it."""
+    inside, log = tmp_path / "inside", tmp_path / "log"
+
+    def work(number: int) -> bool:
+        with held(LocalStore(Path(store.location)), KEY):
+            handle = os.open(inside, os.O_CREAT | os.O_EXCL)  # fails if another one is inside
+            time.sleep(0.01)
+            os.close(handle)
+            inside.unlink()
+        with log.open("a") as file:
+            file.write(f"{number}\n")
+        return True
+
+    assert race(16, work) == [True] * 16
+    assert sorted(map(int, log.read_text().split())) == list(range(16))
+
+
+def test_the_record_names_the_holder(store: LocalStore) -> None:
+    """Who looks at the lease learns host, process and time."""
+    with held(store, KEY):
+        record = _record(store)
+        assert record.pid == os.getpid()
+        assert record.domain == process_domain()
+        assert record.in_work()
+    assert not _record(store).in_work()
+
+
+def test_release_gives_back_at_once(store: LocalStore) -> None:
+    """After `stop` the next one need not wait for the time to live."""
+    with held(store, KEY, ttl_s=1000):
+        pass
+    waits: list[str] = []
+    lease = acquire(store, KEY, ttl_s=1000, poll_s=0.01, on_wait=waits.append)
+    assert lease is not None
+    lease.stop()
+    assert waits == []
+
+
+def test_killed_holder_of_this_host_is_followed_at_once(store: LocalStore) -> None:
+    """After SIGKILL of the holder the lease is taken over without waiting for its long time to live."""
+
+    def hold() -> None:
+        acquire(LocalStore(Path(store.location)), KEY, ttl_s=10_000)
+        time.sleep(1000)
+
+    holder = start(hold)
+    until(lambda: store.stat(KEY), "the lease of the other process")
+    with pytest.raises(AssertionError, match="lease is not None"):
+        _try_once(store)
+    kill(holder)
+    lease = acquire(store, KEY, poll_s=0.01)
+    assert lease is not None
+    assert _record(store).pid == os.getpid()
+    lease.stop()
+
+
+def _try_once(store: LocalStore) -> None:
+    tries: list[int] = []
+
+    def give_up() -> bool:
+        tries.append(1)
+        return len(tries) > 2
+
+    lease = acquire(store, KEY, poll_s=0.01, give_up=give_up)
+    assert lease is not None
+
+
+def test_a_reused_process_number_is_not_the_holder(store: LocalStore) -> None:
+    """A living process that merely has the dead holder's number does not keep the lease."""
+    _put(store, domain=process_domain(), pid=os.getpid(), started=1.0, ttl_s=10_000)
+    with held(store, KEY):
+        assert _record(store).owner != "other"
+
+
+def test_silent_holder_of_another_host_is_followed_after_its_time(store: LocalStore) -> None:
+    """A holder that cannot be looked up is waited for as long as it promised to be heard of, then followed."""
+    _put(store, ttl_s=0.6)
+    waits: list[str] = []
+    began = time.monotonic()
+    lease = acquire(store, KEY, poll_s=0.02, on_wait=waits.append)
+    assert lease is not None
+    assert time.monotonic() - began >= 0.6
+    assert set(waits) == {"elsewhere, process 1"}
+    lease.stop()
+
+
+def test_a_heartbeat_keeps_the_lease(store: LocalStore) -> None:
+    """A holder that is heard of keeps the lease far beyond its time to live, whatever the clocks say."""
+    with held(store, KEY, ttl_s=0.6) as lease:
+        first = store.stat(KEY)
+        ended = time.monotonic() + 1.8
+        taken = acquire(store, KEY, poll_s=0.02, give_up=lambda: time.monotonic() > ended)
+        assert taken is None
+        assert not lease.lost
+        assert store.stat(KEY) != first
+        lease.confirm()
+
+
+def test_a_stopped_holder_is_followed_and_knows_it(store: LocalStore) -> None:
+    """A holder that was suspended beyond its time finds its lease gone when it wakes up."""
+
+    def hold() -> None:
+        lease = acquire(LocalStore(Path(store.location)), KEY, ttl_s=0.5)
+        assert lease is not None
+        while not lease.lost:
+            time.sleep(0.02)
+        try:
+            lease.confirm()
+        except LeaseLost:
+            lease.stop()
+            os._exit(42)
+
+    holder = start(hold)
+    until(lambda: store.stat(KEY), "the lease of the other process")
+    assert holder.pid is not None
+    os.kill(holder.pid, signal.SIGSTOP)
+    with held(store, KEY) as ours:
+        os.kill(holder.pid, signal.SIGCONT)
+        holder.join(30)
+        assert holder.exitcode == 42
+        ours.confirm()
+        assert _record(store).pid == os.getpid()
+
+
+def test_confirm_refuses_a_stolen_lease(store: LocalStore) -> None:
+    """The last question before a commit notices a takeover, and the loser does not release the thief's lease."""
+    with held(store, KEY) as lease:
+        steal(store, KEY)
+        with pytest.raises(LeaseLost) as caught:
+            lease.confirm()
+        assert caught.value.exit_code == 75
+        assert lease.lost
+    assert _record(store).owner == "thief"
+    assert not _record(store).released
+
+
+def test_confirm_refuses_a_deleted_lease(store: LocalStore) -> None:
+    """A lease that somebody removed is lost."""
+    with held(store, KEY) as lease:
+        store.delete(KEY)
+        with pytest.raises(LeaseLost):
+            lease.confirm()
+
+
+class _Flaky(LocalStore):
+    """Loses its answers, or all of its connection, when told to."""
+
+    answers_lost = 0
+    unreachable = False
+
+    def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
+        if self.unreachable:
+            raise ServerError("no answer")
+        result = super().compare_and_put(key, data, etag)
+        if self.answers_lost:
+            self.answers_lost -= 1
+            raise ServerError("the answer was lost")
+        return result
+
+
+def test_a_lost_answer_does_not_lose_the_lease(tmp_path: Path) -> None:
+    """A renewal that was written but not answered is recognised as ours the next time."""
+    store = _Flaky(tmp_path / "store")
+    with held(store, KEY) as lease:
+        store.answers_lost = 1
+        with pytest.raises(ServerError):
+            lease.confirm()
+        lease.confirm()
+        assert not lease.lost
+        assert _record(store).owner != "thief"
+
+
+def test_a_holder_without_a_store_counts_itself_out(tmp_path: Path) -> None:
+    """Unable to renew for its whole time to live, the holder no longer trusts its lease."""
+    store = _Flaky(tmp_path / "store")
+    with held(store, KEY, ttl_s=0.4) as lease:
+        store.unreachable = True
+        assert not lease.lost
+        until(lambda: lease.lost, "the holder's own doubt")
+        with pytest.raises(LeaseLost):
+            lease.confirm()
+
+
+def test_giving_back_never_fails(tmp_path: Path) -> None:
+    """A server that is gone when the lease is given back does not hide how the work ended."""
+    store = _Flaky(tmp_path / "store")
+    with held(store, KEY):
+        store.unreachable = True
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"schema_version": 1}'])
+def test_a_damaged_lease_protects_nobody(store: LocalStore, data: bytes) -> None:
+    """A lease that cannot be read is taken over instead of stopping the stage for ever."""
+    store.put_bytes(KEY, data)
+    with held(store, KEY) as lease:
+        lease.confirm()
+
+
+def test_a_newer_lease_is_respected(store: LocalStore) -> None:
+    """A lease of a newer program is not taken."""
+    _put(store)
+    record = json.loads(store.get_bytes(KEY) or b"")
+    store.put_bytes(KEY, json.dumps({**record, "schema_version": 2}).encode())
+    with pytest.raises(NewerFormat):
+        acquire(store, KEY)
+
+
+def test_give_up_ends_the_wait(store: LocalStore) -> None:
+    """While another holds the lease, the waiter asks `give_up` and leaves with None."""
+    _put(store, ttl_s=10_000)
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    assert acquire(store, KEY, poll_s=0.01, give_up=stop.is_set) is None
+    assert _record(store).owner == "other"
+
+
+def test_the_heartbeat_ends_with_the_lease(store: LocalStore) -> None:
+    """No thread goes on writing after `stop`."""
+    with held(store, KEY, ttl_s=0.3):
+        pass
+    etag = store.stat(KEY)
+    time.sleep(0.4)
+    assert store.stat(KEY) == etag
+    assert not [t for t in threading.enumerate() if t.name == "lease"]
