@@ -136,7 +136,7 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
             with np.errstate(over="ignore"):  # what does not fit F16 is refused in the next line
                 data = gguf.LazyNumpyTensor.to_eager(info.tensor)
             _refuse_infinite(name, data, checkpoint)
-            data.tofile(file)
+            file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))  # tofile hides why it failed
             writer.write_padding(file, info.nbytes)
             info.tensor = None
             types[info.dtype.name] = types.get(info.dtype.name, 0) + 1
