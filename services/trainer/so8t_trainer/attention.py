@@ -47,7 +47,8 @@ def packed_attention(
     own_output = scaled_dot_product_attention(q, k, v, attn_mask=visible, **options)
     outputs = [own_output.transpose(1, 2).flatten(0, 1).index_select(0, rows.unpadded)]
     if rows.prefix:
-        prefix_output = scaled_dot_product_attention(*prefix, is_causal=True, **options)
+        q, k, v = prefix
+        prefix_output = scaled_dot_product_attention(q, k, v, is_causal=True, **options)
         outputs.insert(0, prefix_output[0].transpose(0, 1))
     return torch.cat(outputs).unsqueeze(0), None
 

@@ -45,7 +45,7 @@ def save_checkpoint(
     save_file(_random_states(), folder / "random.safetensors")
     write_points(folder / "metrics.jsonl", points)
     (folder / "state.json").write_text(json.dumps({"schema": _SCHEMA, "step": len(points)}) + "\n", encoding="utf-8")
-    store.save(f"step-{len(points):08d}", folder)
+    store.save(f"step-{len(points):06d}", folder)
     for name in store.names()[:-KEPT]:
         store.drop(name)
 

@@ -29,16 +29,18 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def choose_dtype(wanted: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:
+def choose_dtype(
+    wanted: Literal["auto", "float32", "bfloat16"], device: torch.device, cpu_info: Path = CPU_INFO
+) -> torch.dtype:
     """Compute type; `auto` takes bfloat16 only where there are instructions for it (else it is 12-16x slower)."""
     if wanted != "auto":
         return torch.float32 if wanted == "float32" else torch.bfloat16
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    return torch.bfloat16 if _BF16_FLAGS & cpu_flags() else torch.float32
+    return torch.bfloat16 if _BF16_FLAGS & cpu_flags(cpu_info) else torch.float32
 
 
-def cpu_flags(source: Path = CPU_INFO) -> set[str]:
+def cpu_flags(source: Path) -> set[str]:
     """Instruction-set extensions of this processor; empty where Linux does not tell them."""
     if not source.is_file():
         return set()

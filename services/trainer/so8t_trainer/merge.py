@@ -125,7 +125,7 @@ def merge_checkpoint(
 
 def save_gates(path: Path, gates: Mapping[str, Tensor], rotation: Rotation) -> None:
     """gates.safetensors: one tensor [D/8, 28] fp32 a layer, and the rotation they are meant for."""
-    save_file(dict(gates), path, metadata={"format": "pt", "rotation": rotation})
+    save_file(dict(gates), path, metadata={"rotation": rotation})  # a second key would stand in random order
     path.chmod(0o644)
 
 

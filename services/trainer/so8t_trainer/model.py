@@ -115,7 +115,9 @@ def check_base(base: Path) -> dict[str, Any]:
 def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dtype) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     options: dict[str, Any] = {"dtype": torch.float32 if method == "full" else dtype}
     if method == "qlora":
         options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)

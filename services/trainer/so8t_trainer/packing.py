@@ -43,7 +43,7 @@ class PackedRows:
     @property
     def tokens(self) -> int:
         """Tokens that are computed."""
-        return self.input_ids.numel()
+        return len(self.input_ids[0])
 
     @property
     def triples(self) -> float:

@@ -66,7 +66,7 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     _write_data(output, data)
     _write_settings(output, config, trainee)
     write_points(output / "metrics.jsonl", points)
-    changes = _save_trained(output, trainee, settings)
+    changes = save_trained(output, trainee, settings)
     merge_checkpoint(base, changes, output / "merged", _merge_progress(control))
     result = _result(trainee, settings, len(rows), points, changes)
     (output / "training.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -111,7 +111,7 @@ def _write_settings(output: Path, config: Config, trainee: Trainee) -> None:
     (output / "training_config.yaml").write_text(text, encoding="utf-8")
 
 
-def _save_trained(output: Path, trainee: Trainee, settings: Training) -> Changes:
+def save_trained(output: Path, trainee: Trainee, settings: Training) -> Changes:
     """Write adapter/ and gates.safetensors, and return what is to be merged."""
     changes = Changes()
     if trainee.adapter is None:
@@ -128,12 +128,13 @@ def _save_trained(output: Path, trainee: Trainee, settings: Training) -> Changes
 
 
 def _save_adapter(adapter: Any, folder: Path) -> None:
-    """A PEFT adapter folder; the base's place on this machine is not written into it."""
+    """A PEFT adapter folder, the same bytes each time; the base's place on this machine is not in it."""
     adapter.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     values["base_model_name_or_path"] = Path(values["base_model_name_or_path"] or "").name
+    values["target_modules"] = sorted(values["target_modules"])  # PEFT keeps a set
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     for file in folder.iterdir():
         file.chmod(0o644)

@@ -79,6 +79,7 @@ class FakeControl:
     root: Path
     stop_after: int | None = None
     steps: list[int] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for path in (self.root / "checkpoints", self.scratch_dir, self.output_dir):
@@ -104,3 +105,4 @@ class FakeControl:
 
     def progress(self, done: int, total: int, message: str = "") -> None:
         self.steps.append(done)
+        self.messages.append(message)

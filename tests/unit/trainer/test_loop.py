@@ -1,0 +1,157 @@
+"""The training loop: it learns, it averages over the whole step, and it resumes to the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.unit.trainer.material import FakeControl, encoded_rows, trainee, training
+
+from so8t_shared.errors import ConfigError, Interrupted
+from so8t_shared.results import TrainingPoint
+from so8t_trainer.loop import run_training
+from so8t_trainer.model import Trainee
+
+
+def _train(model_dir: Path, control: FakeControl, **values: object) -> tuple[Trainee, list[TrainingPoint]]:
+    subject = trainee(model_dir, **values)
+    return subject, run_training(subject, encoded_rows(model_dir), training(**values), control)
+
+
+def _weights(subject: Trainee) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in subject.trainable().items()}
+
+
+def _without_seconds(points: list[TrainingPoint]) -> list[dict[str, object]]:
+    return [point.model_dump(exclude={"seconds"}) for point in points]
+
+
+@pytest.mark.parametrize(
+    "method", [{}, {"use_qlora": True}, {"use_full_finetuning": True}], ids=["lora", "qlora", "full"]
+)
+def test_the_loss_falls(llama: Path, tmp_path: Path, method: dict[str, bool]) -> None:
+    """Each method learns the six rows, and the gates take part."""
+    values = {"max_steps": 12, "batch_size": 6, "learning_rate": 5e-3, "pet": {"lambdas": (0, 0, 0)}, **method}
+    subject, points = _train(llama, FakeControl(tmp_path), **values)
+    assert [point.step for point in points] == list(range(1, 13))
+    assert points[-1].loss < points[0].loss / 2
+    assert all(parameter.any() for parameter in subject.gates.parameters.values())
+
+
+def test_a_stopped_training_resumes_to_the_same_bits(llama: Path, tmp_path: Path) -> None:
+    """Stopped after step 3 and called again, dropout included, it ends with the weights of an uninterrupted one."""
+    values = {"max_steps": 7, "lora": {"dropout": 0.2}, "checkpoint_every_steps": 2, "lr_scheduler": "cosine"}
+    whole, expected = _train(llama, FakeControl(tmp_path / "whole"), **values)
+
+    with pytest.raises(Interrupted):
+        _train(llama, FakeControl(tmp_path / "parts", stop_after=3), **values)
+    torch.manual_seed(99)
+    control = FakeControl(tmp_path / "parts")
+    resumed, points = _train(llama, control, **values)
+
+    assert control.steps == [4, 5, 6, 7]
+    assert _without_seconds(points) == _without_seconds(expected)
+    for name, weight in _weights(whole).items():
+        assert torch.equal(weight, resumed.trainable()[name]), name
+
+
+def test_full_finetuning_resumes_to_the_same_bits(llama: Path, tmp_path: Path) -> None:
+    """All weights and both Adam moments are in the checkpoint."""
+    values = {"max_steps": 4, "use_full_finetuning": True, "learning_rate": 1e-3}
+    whole, _ = _train(llama, FakeControl(tmp_path / "whole"), **values)
+    with pytest.raises(Interrupted):
+        _train(llama, FakeControl(tmp_path / "parts", stop_after=2), **values)
+    resumed, _ = _train(llama, FakeControl(tmp_path / "parts"), **values)
+    for name, weight in _weights(whole).items():
+        assert torch.equal(weight, resumed.trainable()[name]), name
+
+
+def test_the_two_newest_checkpoints_are_kept(llama: Path, tmp_path: Path) -> None:
+    """One every checkpoint_every_steps and one at the end; no file needs unpickling."""
+    control = FakeControl(tmp_path)
+    _train(llama, control, max_steps=7, checkpoint_every_steps=2)
+    assert control.checkpoints.names() == ["step-000006", "step-000007"]
+    files = sorted(path.name for path in control.checkpoints.load("step-000007").iterdir())
+    assert files == [
+        "metrics.jsonl",
+        "optimizer.safetensors",
+        "random.safetensors",
+        "state.json",
+        "weights.safetensors",
+    ]
+
+
+def test_a_finished_training_is_not_trained_further(llama: Path, tmp_path: Path) -> None:
+    """Called again (killed while merging, say), it restores the last step."""
+    first, points = _train(llama, FakeControl(tmp_path), max_steps=3)
+    control = FakeControl(tmp_path)
+    second, again = _train(llama, control, max_steps=3)
+    assert control.steps == []
+    assert again == points
+    for name, weight in _weights(first).items():
+        assert torch.equal(weight, second.trainable()[name])
+
+
+def test_accumulation_changes_nothing(llama: Path, tmp_path: Path) -> None:
+    """Six rows in one pass, or in three of two rows, are the same step: means are over the step's tokens."""
+    found = []
+    for name, size in (("one", 6), ("three", 2)):
+        values = {"max_steps": 2, "batch_size": size, "gradient_accumulation_steps": 6 // size}
+        found.append(_train(llama, FakeControl(tmp_path / name), **values))
+    (one, one_points), (three, three_points) = found
+    for single, split in zip(one_points, three_points, strict=True):
+        assert split.loss == pytest.approx(single.loss, rel=1e-5)
+        assert split.pet == pytest.approx(single.pet, rel=1e-4)
+        assert split.grad_norm == pytest.approx(single.grad_norm, rel=1e-3)
+    for name, weight in _weights(one).items():
+        torch.testing.assert_close(weight, three.trainable()[name], rtol=0, atol=2e-4, msg=name)
+
+
+def test_pet_smooths_the_hidden_states(llama: Path, tmp_path: Path) -> None:
+    """With a large weight its penalty falls; without one it is only reported."""
+    ends = []
+    for weight in (0.0, 5.0):
+        control = FakeControl(tmp_path / str(weight))
+        _, points = _train(llama, control, max_steps=10, batch_size=6, pet={"lambdas": (weight,) * 3})
+        assert {point.pet_lambda for point in points} == {weight}
+        ends.append(points[-1].pet)
+    assert ends[1] < ends[0] * 0.9
+
+
+def test_gates_have_their_own_rate_and_no_weight_decay(llama: Path, tmp_path: Path) -> None:
+    """A huge weight decay shrinks the adapter, never a gate; the gates' rate is theirs alone."""
+    still = {"max_steps": 1, "warmup_ratio": 0, "learning_rate": 1e-12}
+    subject, _ = _train(llama, FakeControl(tmp_path / "a"), **still, gate_learning_rate=1e-2)
+    gates = torch.cat(list(subject.gates.parameters.values())).abs()
+    assert gates.max().item() == pytest.approx(1e-2, rel=0.05)
+    decayed = trainee(llama)
+    with torch.no_grad():
+        for parameter in decayed.gates.parameters.values():
+            parameter.fill_(0.5)
+    values = {**still, "learning_rate": 1e-3, "weight_decay": 500.0, "gate_learning_rate": 1e-12}
+    before = {name: p.detach().clone() for name, p in decayed.trainable().items()}
+    run_training(decayed, encoded_rows(llama), training(**values), FakeControl(tmp_path / "b"))
+    for name, parameter in decayed.trainable().items():
+        if "lora_A" in name:
+            assert parameter.norm() < 0.6 * before[name].norm()
+        elif "so8t_gate" in name:
+            torch.testing.assert_close(parameter.detach(), before[name])
+
+
+def test_divergence_is_told_not_saved(llama: Path, tmp_path: Path) -> None:
+    """The error names the step and the setting; no checkpoint holds the broken weights."""
+    subject = trainee(llama)
+    with torch.no_grad():
+        next(p for name, p in subject.trainable().items() if "lora_A" in name).fill_(float("nan"))
+    control = FakeControl(tmp_path)
+    with pytest.raises(ConfigError, match="not finite in step 1"):
+        run_training(subject, encoded_rows(llama), training(), control)
+    assert control.checkpoints.names() == []
+
+
+def test_no_steps_leave_everything_as_it_is(llama: Path, tmp_path: Path) -> None:
+    """max_steps 0 is the A/A control."""
+    subject, points = _train(llama, FakeControl(tmp_path), max_steps=0)
+    assert points == []
+    assert not any(p.any() for name, p in subject.trainable().items() if "lora_B" in name or "gate" in name[-9:])

@@ -1,0 +1,131 @@
+"""What is loaded, what of it is trained, and which folders are refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tests.tiny_models import make_foreign_so8t
+from tests.unit.trainer.material import trainee
+
+from so8t_shared.errors import InputError
+
+
+def _copy(model: Path, folder: Path, **config: object) -> Path:
+    shutil.copytree(model, folder)
+    path = folder / "config.json"
+    values = json.loads(path.read_text(encoding="utf-8")) | config
+    path.write_text(json.dumps(values), encoding="utf-8")
+    return folder
+
+
+def test_lora_covers_all_linear_layers_of_the_decoder(any_model: Path) -> None:
+    """Attention and MLP, whatever they are called; never the head or the embedding."""
+    names = [name for name in trainee(any_model).trainable() if "lora_A" in name]
+    modules = {name.split(".")[-4] if name.endswith("default.weight") else name for name in names}
+    fused = {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"}
+    split = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    assert {name.split(".lora_A")[0].rpartition(".")[2] for name in names} == (
+        fused if any_model.name == "phi3" else split
+    ), modules
+
+
+def test_full_finetuning_trains_every_weight(llama: Path) -> None:
+    """All weights and the gates, no adapter."""
+    subject = trainee(llama, use_full_finetuning=True)
+    assert subject.adapter is None
+    assert subject.method == "full"
+    gates = sum(p.numel() for p in subject.gates.parameters.values())
+    assert sum(p.numel() for p in subject.trainable().values()) == subject.parameter_count() + gates
+
+
+def test_qlora_holds_the_base_in_eight_bits(llama: Path) -> None:
+    """The linear layers of the base are int8; only adapters and gates are trained."""
+    subject = trainee(llama, use_qlora=True)
+    types = {p.dtype for name, p in subject.causal_lm.named_parameters() if "base_layer.weight" in name}
+    assert types == {torch.int8}
+    assert all("lora_" in name or name.endswith("so8t_gate") for name in subject.trainable())
+
+
+def test_the_seed_decides_the_first_weights(llama: Path) -> None:
+    """The same seed gives the same adapter."""
+    one, same, other = (trainee(llama, seed=seed).trainable() for seed in (1, 1, 2))
+    name = next(name for name in one if "lora_A" in name)
+    assert torch.equal(one[name], same[name])
+    assert not torch.equal(one[name], other[name])
+
+
+def test_unknown_target_modules_are_refused(llama: Path) -> None:
+    """The error lists what the model has."""
+    with pytest.raises(InputError, match="no linear layer named qkv_proj") as caught:
+        trainee(llama, lora={"target_modules": ["q_proj", "qkv_proj"]})
+    assert "v_proj" in caught.value.remedy
+
+
+def test_chosen_target_modules_are_used(llama: Path) -> None:
+    """Only they get an adapter."""
+    names = [name for name in trainee(llama, lora={"target_modules": ["v_proj"]}).trainable() if "lora" in name]
+    assert names
+    assert all(".v_proj." in name for name in names)
+
+
+def test_an_already_integrated_base_is_refused(tmp_path: Path) -> None:
+    """The original project's format holds gates; its code is not run."""
+    folder = make_foreign_so8t(tmp_path / "foreign")
+    with pytest.raises(InputError, match="already holds SO8T gates"):
+        trainee(folder)
+    assert not (folder / "executed.marker").exists()
+
+
+def test_a_quantised_base_is_refused(llama: Path, tmp_path: Path) -> None:
+    """Merging needs full precision."""
+    folder = _copy(llama, tmp_path / "q", quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True})
+    with pytest.raises(InputError, match="stored quantised"):
+        trainee(folder)
+
+
+def test_a_base_without_safetensors_is_refused(llama: Path, tmp_path: Path) -> None:
+    """Pickle files are never read."""
+    folder = _copy(llama, tmp_path / "p")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="no safetensors"):
+        trainee(folder)
+
+
+def test_a_truncated_base_is_refused(llama: Path, tmp_path: Path) -> None:
+    """With the folder's name, not with a traceback."""
+    folder = _copy(llama, tmp_path / "t")
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="cannot be loaded") as caught:
+        trainee(folder)
+    assert caught.value.where == str(folder)
+
+
+def test_an_unknown_architecture_is_refused(llama: Path, tmp_path: Path) -> None:
+    """Neither one that transformers does not know, nor one without o_proj."""
+    with pytest.raises(InputError, match="cannot be loaded"):
+        trainee(_copy(llama, tmp_path / "x", model_type="nonesuch", architectures=["Nonesuch"]))
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=32)).save_pretrained(tmp_path / "gpt2")
+    with pytest.raises(InputError, match="GPT2LMHeadModel is not supported"):
+        trainee(tmp_path / "gpt2")
+
+
+def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
+    """config.json is named."""
+    with pytest.raises(InputError, match="configuration cannot be read") as caught:
+        trainee(tmp_path)
+    assert caught.value.where.endswith("config.json")
+
+
+def test_rows_longer_than_the_sliding_window_are_refused(tiny_models: dict[str, Path], tmp_path: Path) -> None:
+    """Packed attention sees whole rows; a window that cuts them would be another model."""
+    folder = _copy(tiny_models["phi3"], tmp_path / "w", sliding_window=512)
+    with pytest.raises(InputError, match="last 512 tokens"):
+        trainee(folder, max_length=1024)
+    assert trainee(folder, max_length=512)

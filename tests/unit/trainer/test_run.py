@@ -1,0 +1,142 @@
+"""The whole stage without a store: from a configuration to the folder that is committed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors import safe_open
+from safetensors.torch import load_file
+from tests.tiny_data import write_rows
+from tests.unit.trainer.material import FakeControl
+
+from so8t_shared.config.model import Config
+from so8t_shared.errors import InputError, Interrupted
+from so8t_shared.results import DataReport, TestRow, TrainingPoint, TrainingResult
+from so8t_trainer.run import train_model
+
+SETTINGS = {"max_steps": 3, "batch_size": 4, "learning_rate": 2e-3, "dtype": "float32", "max_length": 512}
+ALWAYS = {"splits/train.jsonl", "splits/test.jsonl", "data_report.json", "training_config.yaml", "metrics.jsonl"}
+ALWAYS |= {"training.json"}
+ADAPTER = {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"}
+
+
+def _config(model: Path, rows: Path, **training: object) -> Config:
+    return Config.model_validate(
+        {
+            "model_a": {"base_model": str(model)},
+            "dataset": {"paths": [str(rows)]},
+            "training": {**SETTINGS, **training},
+            "device": "cpu",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl", per_class=10)
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("values", "extra"),
+    [
+        ({}, ADAPTER | {"gates.safetensors"}),
+        ({"use_qlora": True, "so8t": {"enabled": False}}, ADAPTER),
+        ({"use_full_finetuning": True}, {"gates.safetensors"}),
+    ],
+    ids=["lora", "qlora without gates", "full"],
+)
+def test_exactly_the_promised_files_come_out(
+    llama: Path, rows: Path, tmp_path: Path, values: dict[str, object], extra: set[str]
+) -> None:
+    """Nothing is missing and nothing else is left; every record loads as what it claims to be."""
+    control = FakeControl(tmp_path)
+    result = train_model(_config(llama, rows, **values), control)
+    out = control.output_dir
+    merged = {f"merged/{path.name}" for path in llama.iterdir()}
+    assert _files(out) == ALWAYS | extra | merged
+    assert TrainingResult.model_validate_json((out / "training.json").read_bytes()) == result
+    report = DataReport.model_validate_json((out / "data_report.json").read_bytes())
+    for side, counts in (("train", report.train), ("test", report.test)):
+        lines = (out / "splits" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
+        assert len([TestRow.model_validate_json(line) for line in lines]) == sum(counts.values())
+    points = [TrainingPoint.model_validate_json(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [point.step for point in points] == [1, 2, 3]
+    assert (result.steps, result.rows_seen, result.rows) == (3, 12, sum(report.train.values()))
+    assert (result.first_loss, result.final_loss) == (points[0].loss, points[-1].loss)
+
+
+def test_the_result_tells_how_the_gates_ended(llama: Path, rows: Path, tmp_path: Path) -> None:
+    """Orthogonal to rounding, determinant 1, and turned by a positive angle."""
+    control = FakeControl(tmp_path)
+    result = train_model(_config(llama, rows), control)
+    assert result.method == "lora"
+    assert result.gates == 2
+    assert result.orthogonality_error < 1e-12
+    assert result.determinant_min == pytest.approx(1, abs=1e-12)
+    assert result.determinant_max == pytest.approx(1, abs=1e-12)
+    assert 0 < result.rotation_angle_max < 0.2
+    with safe_open(control.output_dir / "gates.safetensors", framework="pt") as file:
+        assert file.metadata()["rotation"] == "exp"
+        assert sorted(file.keys()) == [f"model.layers.{layer}.self_attn.so8t_gate" for layer in range(2)]
+        assert file.get_tensor("model.layers.0.self_attn.so8t_gate").shape == (256 // 8, 28)
+
+
+def test_the_resolved_settings_are_written_down(llama: Path, rows: Path, tmp_path: Path) -> None:
+    """Defaults and automatic choices included, without this machine's paths."""
+    control = FakeControl(tmp_path)
+    train_model(_config(llama, rows, max_steps=0), control)
+    settings = yaml.safe_load((control.output_dir / "training_config.yaml").read_text())
+    assert settings["dtype"] == "float32"
+    assert settings["warmup_ratio"] == 0.05
+    assert settings["lora"]["target_modules"] == sorted(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    )
+    assert settings["pet"]["lambdas"] == [0.01, 0.05, 0.1]
+    written = "".join(path.read_text() for path in control.output_dir.glob("adapter/*.json"))
+    assert str(llama.parent) not in written
+
+
+def test_no_steps_give_the_base_itself(llama: Path, rows: Path, tmp_path: Path) -> None:
+    """The A/A control: every tensor of the merged model equals the base's."""
+    control = FakeControl(tmp_path)
+    result = train_model(_config(llama, rows, max_steps=0), control)
+    found, base = (load_file(folder / "model.safetensors") for folder in (control.output_dir / "merged", llama))
+    assert found.keys() == base.keys()
+    assert all(torch.equal(found[name], base[name]) for name in base)
+    assert (result.first_loss, result.final_loss, result.seconds) == (None, None, 0)
+    assert (control.output_dir / "metrics.jsonl").read_text() == ""
+
+
+def test_a_stop_after_the_last_step_still_resumes(llama: Path, rows: Path, tmp_path: Path) -> None:
+    """Interrupted between training and merging, the second call only merges."""
+    config = _config(llama, rows)
+    with pytest.raises(Interrupted):
+        train_model(config, FakeControl(tmp_path, stop_after=3))
+    control = FakeControl(tmp_path)
+    train_model(config, control)
+    assert "merging" in control.messages
+    assert not any(message.startswith("loss") for message in control.messages)
+    assert json.loads((control.output_dir / "training.json").read_text())["steps"] == 3
+
+
+def test_rows_that_are_too_long_are_dropped_and_counted(llama: Path, rows: Path, tmp_path: Path) -> None:
+    """In the report; when none is left, an error says which setting to raise."""
+    long = tmp_path / "data" / "rows.jsonl"
+    write_rows(long, per_class=10)
+    more = {"text": "please " * 300, "label": "ALLOW", "group": "long", "language": "en"}
+    long.write_text(long.read_text() + json.dumps(more) + "\n")
+    control = FakeControl(tmp_path)
+    train_model(_config(llama, long, max_steps=0), control)
+    report = json.loads((control.output_dir / "data_report.json").read_text())
+    assert report["excluded"] == {"longer than 512 tokens": 1}
+    with pytest.raises(InputError, match="Every training row is longer") as caught:
+        train_model(_config(llama, rows, max_length=16), FakeControl(tmp_path / "none"))
+    assert caught.value.where == "training.max_length"

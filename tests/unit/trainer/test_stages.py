@@ -1,0 +1,91 @@
+"""The service's process, killed for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+from tests.tiny_data import write_rows
+from tests.unit.trainer.material import FakeControl
+
+from so8t_shared.config.load import load_config
+from so8t_trainer.run import train_model
+
+TRAINING = {"max_steps": 8, "batch_size": 4, "checkpoint_every_steps": 2, "dtype": "float32", "lora": {"dropout": 0.1}}
+
+
+def _write_config(folder: Path, model: Path, rows: Path) -> Path:
+    folder.mkdir()
+    config = {
+        "model_a": {"base_model": str(model)},
+        "dataset": {"paths": [str(rows)]},
+        "training": TRAINING,
+        "checkpoint_dir": str(folder / "store"),
+        "output_base_dir": str(folder / "results"),
+        "device": "cpu",
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder / "config.yaml"
+
+
+def _start(config: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "so8t_trainer", "-c", str(config)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(process: subprocess.Popen[str], code: int = 0) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == code, output
+    return output
+
+
+def _wait_for(process: subprocess.Popen[str], folder: Path, pattern: str) -> None:
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.005)
+
+
+def _committed(folder: Path) -> dict[str, bytes]:
+    [files] = folder.glob("store/artifacts/train/*/files")
+    return {path.relative_to(files).as_posix(): path.read_bytes() for path in files.rglob("*") if path.is_file()}
+
+
+def test_killed_and_started_again_it_ends_with_the_same_files(llama: Path, tmp_path: Path) -> None:
+    """SIGKILL after a checkpoint, SIGTERM after another, then on to the end: as if never interrupted.
+
+    Every file has the same bytes, but for those that hold durations.
+    """
+    rows = write_rows(tmp_path / "data" / "rows.jsonl", per_class=10)
+    config = _write_config(tmp_path / "killed", llama, rows)
+    work = "store/artifacts/train/*/work/{}/manifest.json"
+
+    process = _start(config)
+    _wait_for(process, config.parent, work.format("step-000002"))
+    process.send_signal(signal.SIGKILL)
+    _finish(process, -signal.SIGKILL)
+    process = _start(config)
+    _wait_for(process, config.parent, work.format("step-000004"))
+    process.send_signal(signal.SIGTERM)
+    _finish(process, 75)
+    _finish(_start(config))
+
+    log = next(config.parent.glob("store/sessions/*/train/log.jsonl")).read_text()
+    assert log.count("continuing after step") == 2
+    control = FakeControl(tmp_path / "whole")
+    train_model(load_config(config), control)
+    expected = {p.relative_to(control.output_dir).as_posix(): p for p in control.output_dir.rglob("*") if p.is_file()}
+    found = _committed(config.parent)
+    assert found.keys() == expected.keys()
+    differing = {name for name, path in expected.items() if path.read_bytes() != found[name]}
+    assert differing == {"metrics.jsonl", "training.json"}
+    assert not list(config.parent.glob(work.format("*")))
