@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.unit.reporter.builders_upstream import Folders
 
 from so8t_reporter.assembly import assemble_report
-from so8t_reporter.charts.render import write_pictures
 from so8t_reporter.document import Picture, Report, Table
 from so8t_reporter.inputs import Names, ReportInputs, ReportSettings, load_inputs
 from so8t_reporter.report import write_report
@@ -57,10 +56,6 @@ def text_report(inputs: ReportInputs, chosen: ReportSettings | None = None) -> R
         "metrics_comparison", "main", "caption", "alt", "visualizations/main.png", "image/png", b"", b"", 1, 1
     )
     return assemble_report(inputs, chosen or settings(), {main.name: main})
-
-
-def pictures_of(inputs: ReportInputs, folder: Path, visualization: Visualization) -> dict[str, Picture]:
-    return write_pictures(inputs, NAMES, visualization, folder)
 
 
 def tables_of(report: Report, anchor: str) -> dict[str, Table]:

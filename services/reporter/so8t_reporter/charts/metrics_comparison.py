@@ -15,6 +15,7 @@ from so8t_shared.results import Comparison, Side
 
 _BAR = 0.36
 _MARKERS = ("o", "s", "D")
+_HOST_LENGTH = 22
 _DOTS = (0, (1.5, 2.5))
 
 
@@ -130,7 +131,7 @@ def measured_on(hosts: list[str]) -> str:
     """The host behind a picture's timings, or a warning."""
     if not hosts:
         return "not measured"
-    return f"on {shortened(hosts[0])}" if len(hosts) == 1 else "on several hosts: not comparable"
+    return f"on {shortened(hosts[0], _HOST_LENGTH)}" if len(hosts) == 1 else "on several hosts: not comparable"
 
 
 def _label(axes: Axes, theme: Theme, x: float, y: float, text: str) -> None:

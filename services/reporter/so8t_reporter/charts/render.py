@@ -40,7 +40,7 @@ def write_pictures(
     for done, chart in enumerate(charts):
         on_step(done, len(charts), f"drawing {chart.name}")
         path = folder / f"{chart.name}.{settings.plot_format}"
-        pictures[chart.name] = _write(chart, inputs, names, settings, output_dir, path)
+        pictures[chart.name] = write_picture(chart, inputs, names, settings, output_dir, path)
     return pictures
 
 
@@ -66,9 +66,15 @@ def picture_folder(configured: str) -> PurePosixPath:
     return folder
 
 
-def _write(
+def write_picture(
     chart: Chart, inputs: ReportInputs, names: Names, settings: Visualization, output_dir: Path, path: PurePosixPath
 ) -> Picture:
+    """Draw one picture and write its file at `path`, relative to `output_dir`.
+
+    Raises:
+        StorageError: the folder cannot take it.
+    """
+
     def drawn(theme: Theme, plot_format: Format, dpi: int) -> tuple[bytes, tuple[int, int]]:
         with styled(theme):
             figure = chart.draw(inputs, names, theme)

@@ -145,7 +145,7 @@ def value_grid(axes: Axes, axis: Literal["x", "y"]) -> None:
 def text_on(colour: tuple[float, float, float]) -> str:
     """Black or white, whichever is easier to read on `colour` (red, green, blue in 0..1; WCAG contrast)."""
     luminance = relative_luminance(colour)
-    return "#FFFFFF" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#10151C"
+    return "#FFFFFF" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#000000"
 
 
 def relative_luminance(colour: tuple[float, float, float]) -> float:
@@ -154,7 +154,7 @@ def relative_luminance(colour: tuple[float, float, float]) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def shortened(name: str) -> str:
+def shortened(name: str, length: int = NAME_LENGTH) -> str:
     """The name of a model or host as a picture can hold it: ASCII, of limited length."""
     plain = name.encode("ascii", "replace").decode("ascii")
-    return plain if len(plain) <= NAME_LENGTH else f"{plain[: NAME_LENGTH - 3]}..."
+    return plain if len(plain) <= length else f"{plain[: length - 3]}..."

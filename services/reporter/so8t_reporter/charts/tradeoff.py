@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from so8t_reporter.charts.lookup import SIDES, cell_of, hosts_of, speed_of
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import Theme, aside, heading, shortened, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
+from so8t_shared.config.model import Quantization
 from so8t_shared.results import Interval, Side, Speed
 
-Point = tuple[float, Interval, str]
+Point = tuple[float, Interval, Quantization]
+_MARKERS: dict[Quantization, str] = {"f16": "o", "q8_0": "D", "q4_k_m": "^"}
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
@@ -23,16 +26,15 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     grid = figure.add_gridspec(1, 2, left=0.07, right=0.975, top=0.71, bottom=0.13, wspace=0.12)
     size = figure.add_subplot(grid[0])
     latency = figure.add_subplot(grid[1], sharey=size)
-    _panel(size, inputs, names, theme, lambda s: s.file_size_bytes / 1e6)
-    _panel(latency, inputs, names, theme, lambda s: s.latency_ms_p50)
+    _panel(size, inputs, theme, lambda s: s.file_size_bytes / 1e6)
+    _panel(latency, inputs, theme, lambda s: s.latency_ms_p50)
     size.set_title("File size, MB")
     latency.set_title("Latency p50, ms")
     aside(latency, theme, measured_on(hosts_of(evaluation)))
     latency.tick_params(axis="y", labelleft=False)
     size.set_ylim(0, 1.12)
     size.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
-    handles, labels = size.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.012, 0.875), ncols=2, handlelength=1.1)
+    _legend(figure, inputs, names, theme)
     heading(
         figure,
         theme,
@@ -43,7 +45,7 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, inputs: ReportInputs, names: Names, theme: Theme, cost: Callable[[Speed], float | None]) -> None:
+def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed], float | None]) -> None:
     for side in SIDES:
         points = _points(inputs, side, cost)
         if not points:
@@ -54,9 +56,8 @@ def _panel(axes: Axes, inputs: ReportInputs, names: Names, theme: Theme, cost: C
         above = [y.high - y.value for _, y, _ in points]
         axes.plot(xs, ys, color=colour, lw=1.3, alpha=0.55)
         axes.errorbar(xs, ys, [below, above], fmt="none", ecolor=colour, elinewidth=1.6, capsize=3)
-        axes.plot(xs, ys, "o", color=colour, ms=8, label=f"{side.upper()}  {shortened(names.of(side))}")
-        for order, point in enumerate(points):
-            _name(axes, theme, point, above=order % 2 == 1)
+        for x, y, quantization in points:
+            axes.plot(x, y.value, _MARKERS[quantization], color=colour, mec=theme.background, ms=10)
     if not axes.lines:
         axes.text(0.5, 0.5, "undefined: nothing was timed", transform=axes.transAxes, ha="center", color=theme.muted)
     right = axes.get_xlim()[1]
@@ -66,13 +67,16 @@ def _panel(axes: Axes, inputs: ReportInputs, names: Names, theme: Theme, cost: C
     axes.tick_params(axis="x", labelcolor=theme.muted)
 
 
-def _name(axes: Axes, theme: Theme, point: Point, *, above: bool) -> None:
-    """The quantisation beside its point; neighbours take turns above and below, so that they do not collide."""
-    x, interval, name = point
-    axes.annotate(
-        name, (x, interval.high if above else interval.low), xytext=(0, 6 if above else -6),
-        textcoords="offset points", ha="center", va="bottom" if above else "top", fontsize=8.5, color=theme.ink,
-    )  # fmt: skip
+def _legend(figure: Figure, inputs: ReportInputs, names: Names, theme: Theme) -> None:
+    """Colours are models, shapes are quantisations; names beside the points would cover each other."""
+    entries = [("s", theme.side(side), f"{side.upper()}  {shortened(names.of(side))}") for side in SIDES]
+    entries += [(_MARKERS[q], theme.neutral, q) for q in inputs.quantizations]
+    for place, part in ((0.012, entries[:2]), (0.7, entries[2:])):
+        handles = [Line2D([], [], marker=marker, color=colour, ls="", ms=8) for marker, colour, _ in part]
+        figure.legend(
+            handles, [text for _, _, text in part], loc="upper left", bbox_to_anchor=(place, 0.875), ncols=3,
+            handletextpad=0.2, columnspacing=1.4,
+        )  # fmt: skip
 
 
 def _points(inputs: ReportInputs, side: Side, cost: Callable[[Speed], float | None]) -> list[Point]:

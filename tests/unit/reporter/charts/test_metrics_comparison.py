@@ -1,0 +1,90 @@
+"""The main picture shows the measured values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from matplotlib.colors import to_hex
+from tests.unit.reporter.builders import Evaluation, Scenario
+from tests.unit.reporter.charts.drawn import bars, draw, panel, texts
+from tests.unit.reporter.rendering import NAMES
+
+from so8t_reporter.charts.lookup import cell_of, speed_of
+from so8t_reporter.charts.metrics_comparison import draw as metrics_comparison
+from so8t_reporter.charts.metrics_comparison import measured_on
+from so8t_reporter.charts.style import COLOUR_A, COLOUR_B, LIGHT
+from so8t_reporter.inputs import ReportInputs
+
+
+def test_accuracy_bars(inputs: ReportInputs) -> None:
+    """A bar a model and quantisation, as high as the accuracy, in the model's colour, with its interval."""
+    e = inputs.evaluation
+    axes = panel(draw(metrics_comparison, inputs), "Accuracy")
+    cells = [cell_of(e, side, q, "generate") for side in ("a", "b") for q in inputs.quantizations]  # type: ignore[arg-type]
+    assert [bar.get_height() for bar in bars(axes)] == [c.accuracy.value for c in cells if c]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars(axes)] == [COLOUR_A] * 3 + [COLOUR_B] * 3
+    ends = {(round(y0, 9), round(y1, 9)) for c in axes.collections for (_, y0), (_, y1) in c.get_segments()}  # type: ignore[attr-defined]
+    assert ends == {(round(c.accuracy.low, 9), round(c.accuracy.high, 9)) for c in cells if c}
+    assert {f"{100 * c.accuracy.value:.1f} %" for c in cells if c} <= set(texts(axes))
+    assert any(text.startswith("bag of words 64.") for text in texts(axes))
+
+
+def test_macro_f1_and_latency(inputs: ReportInputs) -> None:
+    """Macro-F1 and the median latency are the bars of the next panels; p95 is written above, the host beside."""
+    e = inputs.evaluation
+    figure = draw(metrics_comparison, inputs)
+    settings = [(side, q) for side in ("a", "b") for q in inputs.quantizations]
+    heights = [bar.get_height() for bar in bars(panel(figure, "Macro-F1"))]
+    assert heights == [c.macro_f1 for s, q in settings if (c := cell_of(e, s, q, "generate"))]  # type: ignore[arg-type]
+    speeds = [s for side, q in settings if (s := speed_of(e, side, q))]  # type: ignore[arg-type]
+    latency = panel(figure, "Latency")
+    assert [bar.get_height() for bar in bars(latency)] == [s.latency_ms_p50 for s in speeds]
+    assert {f"{s.latency_ms_p95:.0f}" for s in speeds} <= set(texts(latency))
+    assert any("on workbench" in text for text in texts(latency))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "colour"),
+    [
+        (Scenario(), COLOUR_B),
+        (Scenario(skill_a=0.95, skill_b=0.4), COLOUR_A),
+        (Scenario(skill_a=0.6, skill_b=0.62), LIGHT.neutral),
+    ],
+)
+def test_improvement(inputs: ReportInputs, scenario: Scenario, colour: str) -> None:
+    """Differences with their intervals; the colour says whom they favour, grey that none is shown."""
+    changed = replace(inputs, evaluation=Evaluation(scenario).result())
+    axes = panel(draw(metrics_comparison, changed), "Improvement")
+    spans = [line for line in axes.lines if line.get_linestyle() == "-" and len(line.get_xdata()) == 2]  # type: ignore[arg-type]
+    drawn = [tuple(float(x) for x in line.get_xdata()) for line in spans if line.get_linewidth() == 2.2]  # type: ignore[union-attr]
+    comparisons = changed.evaluation.comparisons
+    assert drawn == [(100 * c.accuracy_difference.low, 100 * c.accuracy_difference.high) for c in comparisons]
+    assert {to_hex(line.get_color()).upper() for line in spans if line.get_linewidth() == 2.2} == {colour.upper()}
+    assert {f"{100 * c.accuracy_difference.value:+.1f}" for c in comparisons} <= set(texts(axes))
+    assert {"generate", "constrained"} <= set(texts(axes))
+
+
+def test_undefined_is_not_zero(sparse: ReportInputs) -> None:
+    """Where nothing was timed the picture says undefined instead of a bar of height 0."""
+    latency = panel(draw(metrics_comparison, sparse), "Latency")
+    assert texts(latency).count("undefined") == 2
+    assert "0 ms" not in texts(latency)
+
+
+def test_names_models_and_verdict(inputs: ReportInputs) -> None:
+    """Title, subtitle and legend say what is compared and what came out."""
+    found = texts(draw(metrics_comparison, inputs))
+    value = 100 * inputs.evaluation.headline.accuracy_difference.value
+    assert f"B is better than A at q4_k_m: {value:+.1f} points, p < 0.001" in found
+    assert "320 test rows, generate scoring, error bars are 95 % intervals" in found
+    assert {f"A  {NAMES.a}", f"B  {NAMES.b}"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "words"),
+    [([], "not measured"), (["box"], "on box"), (["box", "bench"], "on several hosts: not comparable")],
+)
+def test_measured_on(hosts: list[str], words: str) -> None:
+    """Timings of several hosts are not passed off as comparable."""
+    assert measured_on(hosts) == words
