@@ -47,8 +47,10 @@ class PromptCache:
         if not self.usable or self._holds(prompt):
             return
         head = list(prompt[:-1])
-        cached = self._send(head)
-        self._expect(cached, min(shared_length([self._prefix, head]), len(head) - 1))
+        if head:
+            cached = self._send(head)
+            self._expect(cached, min(shared_length([self._prefix, head]), len(head) - 1))
+        self._held = head
         self._asked = list(prompt)
 
     def _holds(self, prompt: Sequence[int]) -> bool:

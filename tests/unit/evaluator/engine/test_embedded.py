@@ -1,0 +1,194 @@
+"""The embedded engine: what its answers depend on, and what happens when a worker dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.unit.evaluator.engine.conftest import REQUESTS, WARM_UP, GetModel, chatml
+
+from so8t_evaluator.engine.embedded import EmbeddedEngine
+from so8t_evaluator.engine.protocol import Completion, EngineError, LoadedModel, ModelFile, Options, PromptTooLongError
+from so8t_shared.errors import InputError
+from so8t_shared.labels import LABELS
+
+FREE = Options(max_tokens=10, seed=7, stop=("<|im_end|>",))
+GRAMMAR = "root ::= " + " | ".join(f'"<final>{label}</final>"' for label in LABELS)
+BOUND = Options(max_tokens=32, seed=7, grammar=GRAMMAR)
+
+
+def _answers(model: LoadedModel, requests: Sequence[str], *kinds: Options) -> dict[str, list[tuple[str, int]]]:
+    return {text: [_what(model.complete(chatml(text), kind)) for kind in kinds] for text in requests}
+
+
+def _what(completion: Completion) -> tuple[str, int]:
+    return completion.text, completion.completion_tokens
+
+
+@pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
+def test_answers_do_not_depend_on_history(tiny: GetModel, engine: EmbeddedEngine, quantization: str) -> None:
+    """In any order, repeated, with or without the other scoring before it, an answer is the same."""
+    with engine.load(tiny(quantization), WARM_UP) as model:
+        forward = _answers(model, REQUESTS, FREE, BOUND)
+        assert _answers(model, REQUESTS[::-1], FREE, BOUND) == forward
+        again = {text: [_what(model.complete(chatml(text), FREE)) for _ in range(2)] for text in REQUESTS[::2]}
+    assert all(answers == [forward[text][0]] * 2 for text, answers in again.items())
+    with engine.load(tiny(quantization), WARM_UP) as fresh:
+        assert _answers(fresh, REQUESTS[::-1], BOUND) == {text: found[1:] for text, found in forward.items()}
+    assert len({found[0] for found in forward.values()}) > 1, "all rows alike: this could not fail"
+
+
+def test_answers_do_not_depend_on_threads(tiny: GetModel) -> None:
+    """The number of threads changes nothing, also where the context is longer than 512 tokens."""
+    texts = [" ".join([request] * 30) for request in REQUESTS[:2]]
+    found = []
+    for threads in (1, 2):
+        engine = EmbeddedEngine(num_ctx=2048, threads=threads)
+        file = tiny("q8_0")
+        with engine.load(ModelFile(file.name, file.path, file.sha256, 2048), WARM_UP) as model:
+            found.append(_answers(model, texts, Options(max_tokens=24, seed=7)))
+            assert max(model.complete(chatml(text), FREE).prompt_tokens for text in texts) > 512
+    assert found[0] == found[1]
+
+
+def test_two_models_side_by_side(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """A file loaded twice and asked in turns gives identical answers, each process with its own peak memory."""
+    with engine.load(smollm2, WARM_UP) as a, engine.load(smollm2, WARM_UP) as b:
+        assert a.pid != b.pid
+        for text in REQUESTS[:3]:
+            one, other = a.complete(chatml(text), FREE), b.complete(chatml(text), FREE)
+            assert _what(one) == _what(other)
+            for answer in (one, other):
+                assert answer.peak_memory_bytes is not None
+                assert smollm2.path.stat().st_size < answer.peak_memory_bytes < 2e9
+                assert 0 < answer.ttft_ms < answer.latency_ms
+
+
+@pytest.mark.parametrize("quantization", ["f16", "q4_k_m"])
+def test_grammar(tiny: GetModel, engine: EmbeddedEngine, quantization: str) -> None:
+    """Even a model of random weights can only say one of the four labels."""
+    with engine.load(tiny(quantization), WARM_UP) as model:
+        said = {model.complete(chatml(text), BOUND).text for text in REQUESTS}
+    assert said <= {f"<final>{label}</final>" for label in LABELS}
+
+
+def test_bad_grammar_is_an_error(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """A request that llama.cpp refuses is an error with its reason, and the model stays usable."""
+    with engine.load(smollm2, WARM_UP) as model:
+        with pytest.raises(EngineError, match="grammar"):
+            model.complete(chatml("open"), Options(max_tokens=4, seed=7, grammar="root ::= ("))
+        assert model.complete(chatml("open"), FREE).completion_tokens > 0
+
+
+def test_stop_and_limit(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """An answer ends before a stop text and at max_tokens."""
+    with engine.load(smollm2, WARM_UP) as model:
+        whole = model.complete(chatml("show me the map"), Options(max_tokens=12, seed=7))
+        assert whole.completion_tokens == 12
+        word = whole.text.split()[2]
+        cut = model.complete(chatml("show me the map"), Options(max_tokens=12, seed=7, stop=(word,)))
+    assert cut.text == whole.text[: whole.text.index(word)]
+
+
+def test_over_long_prompt_is_refused_not_cut(tiny: GetModel, engine: EmbeddedEngine) -> None:
+    """A prompt that leaves no room for its answer is refused with its size; the limit is the model's own."""
+    with engine.load(tiny("q8_0"), WARM_UP) as model:
+        size = model.complete(chatml("open"), Options(max_tokens=1, seed=7)).prompt_tokens
+        model.complete(chatml("open"), Options(max_tokens=512 - size, seed=7))
+        with pytest.raises(PromptTooLongError) as refusal:
+            model.complete(chatml("open"), Options(max_tokens=513 - size, seed=7))
+        with pytest.raises(PromptTooLongError):
+            model.complete(chatml("open the door " * 400), FREE)
+        assert model.complete(chatml("open"), FREE).prompt_tokens == size
+    assert refusal.value.prompt_tokens == size
+
+
+def test_control_tokens_are_recognised(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """A marker is one token, broken by a zero-width space it is text; nothing is added in front."""
+    one = Options(max_tokens=1, seed=7)
+    with engine.load(smollm2, WARM_UP) as model:
+        marker = model.complete("ab<|im_end|>", one).prompt_tokens - model.complete("ab", one).prompt_tokens
+        broken = model.complete("ab<\u200b|im_end|>", one).prompt_tokens - model.complete("ab", one).prompt_tokens
+        assert model.complete("a", one).prompt_tokens == 1
+    assert marker == 1
+    assert broken > 4
+
+
+@pytest.mark.parametrize("content", [b"no GGUF at all", b"GGUF\x03\x00\x00\x00", None])
+def test_unusable_file(tmp_path: Path, engine: EmbeddedEngine, content: bytes | None) -> None:
+    """A file that is no model, is cut off or is missing names itself and what llama.cpp said of it."""
+    path = tmp_path / "broken.gguf"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as refusal:
+        engine.load(ModelFile("test:q", path, "0" * 64, 512), WARM_UP)
+    assert refusal.value.where == str(path)
+    assert "failed to load model" in refusal.value.what
+
+
+def test_killed_worker(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """A worker that is killed becomes one error that names the signal and the model, every time it is asked."""
+    with engine.load(smollm2, WARM_UP) as model:
+        os.kill(model.pid, signal.SIGKILL)
+        for _ in range(2):
+            with pytest.raises(EngineError, match="SIGKILL") as refusal:
+                model.complete(chatml("open"), FREE)
+            assert smollm2.name in refusal.value.where
+            assert "memory" in refusal.value.remedy
+            assert refusal.value.retryable
+
+
+def test_worker_ends_on_close(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """Leaving the context ends the worker; closing twice does no harm."""
+    with engine.load(smollm2, WARM_UP) as model:
+        pid = model.pid
+        assert psutil.pid_exists(pid)
+    assert not psutil.pid_exists(pid)
+    model.close()
+
+
+def test_worker_ends_with_its_parent(smollm2: ModelFile) -> None:
+    """When the evaluator is killed with SIGKILL, even in the middle of an answer, no worker stays behind."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from so8t_evaluator.engine.embedded import EmbeddedEngine\n"
+        "from so8t_evaluator.engine.protocol import ModelFile, Options\n"
+        "file = ModelFile('test:q', Path(sys.argv[1]), '0' * 64, 4096)\n"
+        "model = EmbeddedEngine(num_ctx=4096, threads=1).load(file, ['a', 'b'])\n"
+        "print(model.pid, flush=True)\n"
+        "model.complete('Once upon a time', Options(max_tokens=3000, seed=7))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(smollm2.path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 30
+    while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the worker outlived its parent"
+        time.sleep(0.05)
+
+
+def test_signals_for_the_group_do_not_end_the_worker(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """Ctrl-C reaches the worker as well; it goes on, so that the evaluator can finish its sample."""
+    with engine.load(smollm2, WARM_UP) as model:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(model.pid, number)
+        assert model.complete(chatml("open"), FREE).completion_tokens > 0
+
+
+def test_settings() -> None:
+    """What can change an answer names the context; threads are no part of it."""
+    one, two = EmbeddedEngine(num_ctx=512, threads=1), EmbeddedEngine(num_ctx=512, threads=2)
+    assert one.answer_settings == two.answer_settings
+    assert one.answer_settings != EmbeddedEngine(num_ctx=513, threads=1).answer_settings
+    assert (one.speed_settings, two.speed_settings) == ({"threads": 1}, {"threads": 2})
+    assert EmbeddedEngine(num_ctx=512).speed_settings["threads"] >= 1
