@@ -6,7 +6,8 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn
@@ -36,10 +37,21 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def start(work: Callable[[], Any]) -> BaseProcess:
-    """A process that runs `work`; end it with `kill` or `stop`, or wait with `exit_code`."""
+    """A process that runs `work`; end it with `kill`, or wait with `exit_code`."""
     process = _FORK.Process(target=work, daemon=True)
     process.start()
     return process
+
+
+@contextmanager
+def running(work: Callable[[], Any]) -> Iterator[BaseProcess]:
+    """A process that runs `work`, and that is gone after the block also when the test fails in it."""
+    process = start(work)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
 def exit_code(process: BaseProcess) -> int:
