@@ -18,14 +18,18 @@ GRAMMAR = "root ::= " + " | ".join(f'"{final_answer(label)}"' for label in LABEL
 
 _FINAL_KEPT = 200
 
+_LONGEST_ANSWER_TOKENS = max(len(final_answer(label)) for label in LABELS) + 1
+"""A token has at least one character, and one more ends the answer: no constrained answer is longer."""
+
 
 def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo) -> Options:
-    """Every sampling option of a request."""
+    """Every sampling option of a request; a constrained answer ends by itself and is never cut."""
+    constrained = scoring == "constrained"
     return Options(
-        max_tokens=settings.max_new_tokens,
+        max_tokens=_LONGEST_ANSWER_TOKENS if constrained else settings.max_new_tokens,
         seed=settings.seed,
         stop=tuple(chat.stop_tokens),
-        grammar=GRAMMAR if scoring == "constrained" else "",
+        grammar=GRAMMAR if constrained else "",
     )
 
 
