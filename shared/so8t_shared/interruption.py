@@ -31,6 +31,10 @@ class StopSignal:
         """Sleep, but wake up when asked to stop; True when asked."""
         return self._event.wait(timeout_s)
 
+    def ask(self) -> None:
+        """Ask to stop, as a signal does."""
+        self._event.set()
+
     def install(self) -> None:
         """Handle SIGTERM and SIGINT; only the main thread may do that."""
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,7 +54,7 @@ class StopSignal:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._event.is_set():
             os._exit(128 + number)
-        self._event.set()
+        self.ask()
 
 
 def parent_variables() -> dict[str, str]:

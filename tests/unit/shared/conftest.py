@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,20 @@ from tests.unit.shared.material import make_config
 from so8t_shared.config.model import Config
 from so8t_shared.sessions import Session, open_session
 from so8t_shared.store.local import LocalStore
+
+_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 50_000_000
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where possible: thousands of flushed writes take seconds there, minutes on a busy disk."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ENOUGH_BYTES:
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(dir=_MEMORY, prefix="so8t-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -61,7 +61,12 @@ def make_model(folder: Path) -> Path:
 
 
 def stage_run(
-    stage: Stage, session: Session, store: ArtifactStore, *, sink: EventSink | None = None, stop: StopSignal | None = None
+    stage: Stage,
+    session: Session,
+    store: ArtifactStore,
+    *,
+    sink: EventSink | None = None,
+    stop: StopSignal | None = None,
 ) -> StageRun:
     """A run of a stage with nothing but a store."""
     return StageRun(stage, session, store, sink=sink or Events(), stop=stop or StopSignal())

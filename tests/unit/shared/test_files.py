@@ -148,14 +148,14 @@ def test_link_or_copy_links(tmp_path: Path) -> None:
     not Path("/dev/shm").is_dir() or Path("/dev/shm").stat().st_dev == Path("/tmp").stat().st_dev,
     reason="CANNOT BE TESTED HERE: there is no second disk",
 )
-def test_link_or_copy_copies_across_disks(tmp_path: Path) -> None:
+def test_link_or_copy_copies_across_disks(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where a link cannot be made the bytes are copied."""
-    source = Path(f"/dev/shm/so8t-test-{os.getpid()}")
+    source, target = Path(f"/dev/shm/so8t-test-{os.getpid()}"), tmp_path_factory.mktemp("disk") / "target"
     source.write_bytes(b"x")
     try:
-        link_or_copy(source, tmp_path / "target")
-        assert (tmp_path / "target").read_bytes() == b"x"
-        assert not (tmp_path / "target").samefile(source)
+        link_or_copy(source, target)
+        assert target.read_bytes() == b"x"
+        assert not target.samefile(source)
     finally:
         source.unlink()
 

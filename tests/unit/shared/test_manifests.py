@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,4 +230,4 @@ def test_delete_takes_the_manifest_first(tmp_path: Path) -> None:
     artifact.delete()
     assert deleted[0] == artifact.manifest_key
     assert list(artifact.store.list(artifact.prefix)) == []
-    assert os.listdir(tmp_path / "store") == [".local"]
+    assert [p.name for p in (tmp_path / "store").iterdir()] == [".local"]

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.shared.material import FIRST, SECOND, Events, commit, manifest_of, run_stage, spoil, stage_run, write
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.errors import InputError, Interrupted, IntegrityError, StorageError, UpstreamError
+from so8t_shared.errors import InputError, IntegrityError, Interrupted, StorageError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.markers import StageMarkers
 from so8t_shared.progress import ProgressReporter
@@ -147,7 +147,7 @@ def test_an_old_failure_that_is_being_retried(store: LocalStore, session: Sessio
 def test_a_signal_ends_the_wait(store: LocalStore, session: Session) -> None:
     """Asked to stop, the waiter ends within a moment."""
     stop = StopSignal()
-    with _later(stop._event.set), pytest.raises(Interrupted):
+    with _later(stop.ask), pytest.raises(Interrupted):
         _wait(store, session, patience_s=10_000, stop=stop)
 
 

@@ -1,0 +1,13 @@
+"""The store itself is tested on a real disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder on the disk that pytest uses."""
+    return tmp_path_factory.mktemp("store")
