@@ -33,6 +33,8 @@ class Rendered:
 
     folder: Path
     report: Report
+    steps: list[tuple[int, int, str]]
+    """What was reported as progress."""
 
     def text(self, name: str) -> str:
         return (self.folder / name).read_text(encoding="utf-8")
@@ -41,8 +43,9 @@ class Rendered:
 def render(inputs: ReportInputs, folder: Path, chosen: ReportSettings | None = None) -> Rendered:
     """Write the report; the document uses the pictures' names, not their bytes."""
     chosen = chosen or settings()
-    write_report(inputs, chosen, folder)
-    return Rendered(folder, document(inputs, chosen, folder))
+    steps: list[tuple[int, int, str]] = []
+    write_report(inputs, chosen, folder, lambda *step: steps.append(step))
+    return Rendered(folder, document(inputs, chosen, folder), steps)
 
 
 def document(inputs: ReportInputs, chosen: ReportSettings, folder: Path) -> Report:

@@ -1,0 +1,49 @@
+"""Baseline and control."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.unit.reporter.rendering import column, tables_of, text_report
+
+from so8t_reporter.document import Paragraph
+from so8t_reporter.inputs import ReportInputs
+
+
+def remarks(inputs: ReportInputs) -> list[tuple[str, str]]:
+    section = next(s for s in text_report(inputs).sections if s.anchor == "checks")
+    return [(block.text, block.tone) for block in section.blocks if isinstance(block, Paragraph)]
+
+
+def test_baseline(inputs: ReportInputs) -> None:
+    """Accuracy with interval and the sizes it rests on."""
+    table = tables_of(text_report(inputs), "checks")["A classifier that only counts words"]
+    b = inputs.evaluation.baseline
+    assert b is not None
+    assert [cell.text for cell in table.rows[0]] == [
+        "TF-IDF + logistic regression", "1,280", "320",
+        f"{100 * b.accuracy.value:.1f} % ({100 * b.accuracy.low:.1f} to {100 * b.accuracy.high:.1f})", "0.630",
+    ]  # fmt: skip
+
+
+def test_control_without_difference(inputs: ReportInputs) -> None:
+    """A control that shows nothing is good news."""
+    table = tables_of(text_report(inputs), "checks")["A against A"]
+    assert column(table, "Verdict") == ["identical answers"]
+    assert remarks(inputs) == [("The control shows no difference, as it must.", "good")]
+
+
+def test_control_with_a_difference(inputs: ReportInputs) -> None:
+    """A control that shows a difference is bad news."""
+    evaluation = inputs.evaluation.model_copy(update={"control": inputs.evaluation.headline})
+    ((text, tone),) = remarks(replace(inputs, evaluation=evaluation))
+    assert "cannot be trusted" in text
+    assert tone == "bad"
+
+
+def test_neither(sparse: ReportInputs) -> None:
+    """What was not run is said."""
+    assert [text for text, _ in remarks(sparse)] == [
+        "No bag-of-words baseline was measured.",
+        "No A/A control was run.",
+    ]

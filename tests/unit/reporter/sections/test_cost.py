@@ -1,0 +1,45 @@
+"""Speed and memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.unit.reporter.builders import Evaluation, Scenario
+from tests.unit.reporter.rendering import column, tables_of, text_report
+
+from so8t_reporter.document import Facts, Paragraph
+from so8t_reporter.inputs import ReportInputs
+
+
+def test_table(inputs: ReportInputs) -> None:
+    """Every measurement with the host it was made on."""
+    table = tables_of(text_report(inputs), "cost")["One request at a time"]
+    assert column(table, "Quantisation") == ["f16", "f16", "q8_0", "q8_0", "q4_k_m", "q4_k_m"]
+    assert [cell.text for cell in table.rows[0]] == [
+        "f16", "A", "410 ms", "537 ms", "168 ms", "254 ms", "24.4", "379.4 MB", "271.0 MB", "320", "0", "workbench",
+    ]  # fmt: skip
+
+
+def test_reused_timings_keep_their_host(inputs: ReportInputs) -> None:
+    """Timings from another host are named as such, with a warning not to compare."""
+    changed = replace(inputs, evaluation=Evaluation(Scenario(host_a="gpu-box")).result())
+    table = tables_of(text_report(changed), "cost")["One request at a time"]
+    assert column(table, "Host") == ["gpu-box", "workbench"] * 3
+    assert column(table, "Reused") == ["320", "0"] * 3
+    section = next(s for s in text_report(changed).sections if s.anchor == "cost")
+    (warning,) = [block.text for block in section.blocks if isinstance(block, Paragraph)]
+    assert "gpu-box, workbench" in warning
+
+
+def test_untimed(sparse: ReportInputs) -> None:
+    """What was not measured is undefined; the file's size is known."""
+    table = tables_of(text_report(sparse), "cost")["One request at a time"]
+    assert [cell.text for cell in table.rows[0]][2:9] == [*["undefined (n = 0)"] * 5, "undefined", "144.8 MB"]
+
+
+def test_engine(inputs: ReportInputs) -> None:
+    """The engine stands there with every setting, in a fixed order."""
+    section = next(s for s in text_report(inputs).sections if s.anchor == "cost")
+    (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
+    assert facts["Engine"] == "embedded xllamacpp 2026.10.11549"
+    assert facts["Settings"] == "flash_attention False, n_ctx 2048, seed 7, temperature 0.0, threads 2"

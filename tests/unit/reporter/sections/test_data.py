@@ -1,0 +1,57 @@
+"""What was trained on and what was left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.unit.reporter.rendering import column, tables_of, text_report
+
+from so8t_reporter.document import Facts, Paragraph
+from so8t_reporter.inputs import ReportInputs
+
+
+def test_exclusions(inputs: ReportInputs) -> None:
+    """Every reason with its count, the most frequent first."""
+    table = tables_of(text_report(inputs), "data")["Left out"]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["personal data", "3"],
+        ["nsfw labelled ALLOW", "2"],
+        ["secret", "1"],
+    ]
+
+
+def test_classes(inputs: ReportInputs) -> None:
+    """Rows trained on, held out and asked, class by class, also of a class that should not be there."""
+    table = tables_of(text_report(inputs), "data")["Rows per class"]
+    assert column(table, "Trained on") == ["320"] * 4
+    assert column(table, "Asked") == ["84", "78", "80", "78"]
+    odd = replace(inputs, data=inputs.data.model_copy(update={"train": {"OTHER": 3}}))
+    table = tables_of(text_report(odd), "data")["Rows per class"]
+    assert column(table, "Class") == ["ALLOW", "ESCALATION", "DENY", "REFUSE", "OTHER"]
+    assert column(table, "Trained on") == ["0"] * 4 + ["3"]
+
+
+def test_sources(inputs: ReportInputs) -> None:
+    """Licence and provenance are shown; what a source does not state is called that."""
+    data = inputs.data.model_copy(update={"sources": {**inputs.data.sources, "b.csv": {"rows": "7"}}})
+    table = tables_of(text_report(replace(inputs, data=data)), "data")["Sources"]
+    assert column(table, "Source") == ["b.csv", "data/train.jsonl"]
+    assert column(table, "Licence") == ["not stated", "apache-2.0"]
+
+
+def test_facts(inputs: ReportInputs) -> None:
+    """Totals and languages."""
+    section = next(s for s in text_report(inputs).sections if s.anchor == "data")
+    (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
+    assert facts["Rows left out"] == "6 (0.4 %)"
+    assert facts["Languages"] == "en 790, ja 810"
+    assert facts["Exact duplicates removed"] == "14"
+
+
+def test_nothing_left_out(inputs: ReportInputs) -> None:
+    """An empty list of reasons is a sentence, and no row read has no share."""
+    data = inputs.data.model_copy(update={"excluded": {}, "rows_read": 0})
+    section = next(s for s in text_report(replace(inputs, data=data)).sections if s.anchor == "data")
+    assert "No row was left out." in [b.text for b in section.blocks if isinstance(b, Paragraph)]
+    (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
+    assert facts["Rows left out"] == "0 (undefined (n = 0))"

@@ -1,0 +1,64 @@
+"""The first screen."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.reporter.builders import Evaluation, Scenario
+from tests.unit.reporter.rendering import NAMES
+
+from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.overview import gate_words, models, tiles, verdict_tone
+from so8t_shared.results import GateResult
+
+ONE = {"quantizations": ("q8_0",), "scorings": ("generate",)}
+
+
+def test_tiles(inputs: ReportInputs) -> None:
+    """Accuracy of both with counts, their difference with interval, the test, latencies with their host."""
+    e = inputs.evaluation
+    c, d = e.headline, e.headline.accuracy_difference
+    found = {tile.label: (tile.value, tile.detail) for tile in tiles(e)}
+    assert found["Accuracy of A"][0] == f"{100 * c.accuracy_a:.1f} %"
+    assert found["Accuracy of B"][1].startswith(f"{c.both_right + c.only_b_right} of 320 rows right, ")
+    assert found["B minus A"] == (
+        f"{100 * d.value:+.1f} points",
+        f"95 % interval {100 * d.low:+.1f} to {100 * d.high:+.1f}",
+    )
+    gained = f"{c.only_b_right} rows gained, {c.only_a_right} lost, Holm-adjusted"
+    assert found["Exact McNemar test"] == ("p < 0.001", gained)
+    assert found["Latency p50, A / B"] == ("240 ms / 223 ms", "measured on workbench")
+
+
+def test_untimed(sparse: ReportInputs) -> None:
+    """Without timings the latency is undefined, not 0."""
+    (tile,) = [tile for tile in tiles(sparse.evaluation) if tile.label.startswith("Latency")]
+    assert (tile.value, tile.detail) == ("undefined", "nothing was timed")
+
+
+def test_two_hosts() -> None:
+    """Both hosts are named."""
+    (tile,) = [
+        t for t in tiles(Evaluation(Scenario(host_a="gpu-box", **ONE)).result()) if t.label.startswith("Latency")
+    ]
+    assert tile.detail == "measured on gpu-box and workbench"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "tone"),
+    [
+        (Scenario(**ONE), "good"),
+        (Scenario(skill_a=0.9, skill_b=0.4, **ONE), "bad"),
+        (Scenario(skill_a=0.6, skill_b=0.62, **ONE), "muted"),
+        (Scenario(b_copies_a=True, **ONE), "muted"),
+    ],
+)
+def test_tone(scenario: Scenario, tone: str) -> None:
+    """Green only for a win, red only for a loss."""
+    assert verdict_tone(Evaluation(scenario).result()) == tone
+
+
+def test_words() -> None:
+    """Models with their descriptions, the gate in words."""
+    assert models(NAMES) == [("A", NAMES.a, NAMES.description_a), ("B", NAMES.b, NAMES.description_b)]
+    assert gate_words(GateResult(passed=True, reasons=[])) == "B may ship"
+    assert gate_words(GateResult(passed=False, reasons=["x"])) == "B may not ship"

@@ -1,0 +1,99 @@
+"""The grid, the comparisons and the classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.reporter.builders import Evaluation, Scenario
+from tests.unit.reporter.rendering import column, tables_of, text_report
+
+from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.quality import reach_of
+from so8t_shared.results import Interval
+
+
+def test_comparisons(inputs: ReportInputs) -> None:
+    """A row a quantisation and scoring in a fixed order, with counts, interval, p value and verdict."""
+    table = tables_of(text_report(inputs), "grid")["B against A"]
+    assert list(zip(column(table, "Quantisation"), column(table, "Scoring"), strict=True)) == [
+        (q, s) for q in ("f16", "q8_0", "q4_k_m") for s in ("generate", "constrained")
+    ]
+    c = inputs.evaluation.headline
+    row = [cell.text for cell in table.rows[4]]
+    d = c.accuracy_difference
+    assert row[2:6] == [
+        "B better",
+        f"{100 * c.accuracy_a:.1f} %",
+        f"{100 * c.accuracy_b:.1f} %",
+        f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})",
+    ]
+    assert row[7:9] == [f"{c.only_b_right} / {c.only_a_right}", "< 0.001"]
+    assert c.minimum_detectable_effect is not None
+    assert row[9] == f"{100 * c.minimum_detectable_effect:.1f}"
+    assert [cell[0].tone for cell in table.rows].index("strong") == 4
+
+
+def test_grid(inputs: ReportInputs) -> None:
+    """Every cell has its row with the Wilson interval."""
+    table = tables_of(text_report(inputs), "grid")["Each model on its own"]
+    assert len(table.rows) == len(inputs.evaluation.cells) == 12
+    assert column(table, "Model") == ["A", "B"] * 6
+    expected = {
+        f"{100 * c.accuracy.value:.1f} % ({100 * c.accuracy.low:.1f} to {100 * c.accuracy.high:.1f})"
+        for c in inputs.evaluation.cells
+    }
+    assert set(column(table, "Accuracy (95 % CI)")) == expected
+    assert column(table, "Invalid")[0] == str(inputs.evaluation.cells[0].invalid)
+
+
+def test_classes(inputs: ReportInputs) -> None:
+    """Precision, recall and F1 of both models, class by class, for each scoring."""
+    tables = tables_of(text_report(inputs), "classes")
+    table = tables["Precision, recall and F1, q4_k_m, generate scoring"]
+    cell = next(
+        c for c in inputs.evaluation.cells if (c.model, c.quantization, c.scoring) == ("b", "q4_k_m", "generate")
+    )
+    assert column(table, "Class") == ["ALLOW", "ESCALATION", "DENY", "REFUSE"]
+    assert column(table, "Rows") == ["84", "78", "80", "78"]
+    for name, key in (("Precision B", "precision"), ("Recall B", "recall"), ("F1 B", "f1")):
+        assert column(table, name) == [f"{getattr(m, key):.3f}" for m in cell.per_class.values()]
+    assert tables["Precision, recall and F1, q4_k_m, constrained scoring"].folded
+
+
+def test_recall_without_rows_is_undefined(sparse: ReportInputs) -> None:
+    """A class without a row has no recall; the check of it is undefined, not passed."""
+    tables = tables_of(text_report(sparse), "classes")
+    recalls = column(tables["Precision, recall and F1, q8_0, generate scoring"], "Recall A")
+    assert recalls[2] == "undefined (n = 0)"
+    assert recalls[0] == f"{sparse.evaluation.cells[0].per_class['ALLOW'].recall:.3f}"
+    checks = tables["Recall that must not suffer"]
+    assert [cell.text for cell in checks.rows[0]] == [
+        "DENY", "undefined (n = 0)", "undefined (n = 0)", "undefined (n = 0)", "5 points", "undefined",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [(Scenario(), {"yes"}), (Scenario(skill_a=0.9, skill_b=0.4), {"not shown"})],
+)
+def test_recall_checks(inputs: ReportInputs, scenario: Scenario, words: set[str]) -> None:
+    """DENY and REFUSE pass or do not, by the whole interval."""
+    changed = replace(inputs, evaluation=Evaluation(scenario).result())
+    table = tables_of(text_report(changed), "classes")["Recall that must not suffer"]
+    assert column(table, "Class") == ["DENY", "REFUSE"]
+    assert set(column(table, "Not worse")) == words
+
+
+def test_no_recall_checks(inputs: ReportInputs) -> None:
+    """A comparison without checks says so."""
+    evaluation = inputs.evaluation.model_copy(deep=True)
+    evaluation.headline.recall_checks.clear()
+    section = next(s for s in text_report(replace(inputs, evaluation=evaluation)).sections if s.anchor == "classes")
+    assert "No class was checked for a loss of recall." in [b.text for b in section.blocks if b.kind == "paragraph"]
+
+
+def test_reach() -> None:
+    """A track holds the widest of its intervals, and is not blown up for tiny ones."""
+    assert reach_of([Interval(value=0, low=-0.3, high=0.1), Interval(value=0, low=0, high=0.2)]) == pytest.approx(0.33)
+    assert reach_of([Interval(value=0, low=0, high=0)]) == reach_of([]) == 0.05

@@ -1,0 +1,51 @@
+"""How B was made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.unit.reporter.builders_upstream import TRAINING_CONFIG
+from tests.unit.reporter.rendering import text_report
+
+from so8t_reporter.document import Code, Facts, Paragraph
+from so8t_reporter.inputs import ReportInputs
+
+
+def facts_of(inputs: ReportInputs) -> dict[str, str]:
+    section = next(s for s in text_report(inputs).sections if s.anchor == "training")
+    return {name: value for block in section.blocks if isinstance(block, Facts) for name, value in block.items}
+
+
+def test_facts(inputs: ReportInputs) -> None:
+    """Method, size, loss, time with its host, and the gates' health."""
+    facts = facts_of(inputs)
+    assert facts["Method"] == "LoRA adapter"
+    assert facts["Rows"] == "1,280 in the set, 480 seen with repetitions"
+    assert facts["Parameters trained"] == "2,503,680 of 137,018,688 (1.8 %)"
+    first, last = inputs.points[0].loss, inputs.points[-1].loss
+    assert facts["Loss, first and last step"] == f"{first:.3g}, {last:.3g}"
+    assert facts["Time in optimizer steps"] == "2 min 54 s on workbench"
+    assert facts["Orthogonality error"].startswith("4.2e-07 ")
+    assert facts["Determinant of R"] == "0.9999994 to 1.0000005"
+
+
+def test_configuration_is_shown(inputs: ReportInputs) -> None:
+    """The resolved configuration stands there as it is."""
+    section = next(s for s in text_report(inputs).sections if s.anchor == "training")
+    assert [block.text for block in section.blocks if isinstance(block, Code)] == [TRAINING_CONFIG]
+
+
+def test_untrained(sparse: ReportInputs) -> None:
+    """Zero steps are said clearly, and losses are undefined."""
+    section = next(s for s in text_report(sparse).sections if s.anchor == "training")
+    (remark,) = [block for block in section.blocks if isinstance(block, Paragraph)]
+    assert remark.text.startswith("No optimizer step was made")
+    assert facts_of(sparse)["Loss, first and last step"] == "undefined, undefined"
+
+
+def test_without_gates(inputs: ReportInputs) -> None:
+    """Training without gates shows none of their figures."""
+    changed = replace(inputs, training=inputs.training.model_copy(update={"gates": 0, "method": "full"}))
+    facts = facts_of(changed)
+    assert (facts["SO8T gates"], facts["Method"]) == ("none", "all weights")
+    assert "Determinant of R" not in facts

@@ -1,0 +1,126 @@
+"""The report stage run by the real runner, behind upstreams that leave prepared files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.unit.reporter.builders_upstream import Folders
+
+from so8t_reporter.stages import report
+from so8t_shared.config.model import Config
+from so8t_shared.errors import Interrupted
+from so8t_shared.events import EventSink
+from so8t_shared.interruption import StopSignal
+from so8t_shared.runner import Outcome, StageRun
+from so8t_shared.sessions import open_session
+from so8t_shared.stage import StageContext, StageFunction
+from so8t_shared.stages import stage_named
+from so8t_shared.store.open import open_store
+
+
+@dataclass
+class Pipeline:
+    """A store in which every stage before the report is done, for any configuration."""
+
+    root: Path
+    folders: Folders
+
+    def config(self, **sections: object) -> Config:
+        return Config.model_validate(
+            {
+                "model_a": {"base_model": str(self.root / "model"), "description": "<the> base"},
+                "dataset": {"paths": [str(self.root / "rows.jsonl")]},
+                "checkpoint_dir": str(self.root / "store"),
+                "output_base_dir": str(self.root / "results"),
+                "visualization": {"dpi": 40},
+                **sections,
+            }
+        )
+
+    def run(self, config: Config, function: StageFunction = report, stop: StopSignal | None = None) -> Outcome:
+        store = open_store(config)
+        session = open_session(store, config)
+        before = {
+            "convert-a": self.folders.convert_a,
+            "train": self.folders.train,
+            "convert-b": self.folders.convert_b,
+            "import": self.root / "registry",
+            "evaluate": self.folders.evaluate,
+        }
+        for name, folder in before.items():
+            run = StageRun(stage_named(name), session, store, sink=EventSink(), stop=StopSignal())
+            run.run(lambda folder=folder: leaves(folder))
+        run = StageRun(stage_named("report"), session, store, sink=EventSink(), stop=stop or StopSignal())
+        return run.run(lambda: function)
+
+
+def leaves(folder: Path) -> Callable[[StageContext], None]:
+    """A stage whose whole work is to leave the files of `folder`."""
+
+    def work(ctx: StageContext) -> None:
+        shutil.copytree(folder, ctx.output_dir, dirs_exist_ok=True)
+
+    return work
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, sparse_folders: Folders) -> Pipeline:
+    """With prepared files behind every upstream stage."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    for side in ("a", "b"):  # the stages before read these; the report does not
+        (tmp_path / "registry").mkdir(exist_ok=True)
+        (tmp_path / "registry" / f"{side}.json").write_text("{}")
+    return Pipeline(tmp_path, sparse_folders)
+
+
+def never(ctx: StageContext) -> None:
+    raise AssertionError("the stage must be reused")
+
+
+def test_stage(pipeline: Pipeline) -> None:
+    """The stage commits the report from nothing but the files that it declares, and a second run reuses it."""
+    outcome = pipeline.run(pipeline.config())
+    assert sorted(entry.path for entry in outcome.manifest.files) == [
+        "ab_test_results.json",
+        "junit.xml",
+        "report.html",
+        "report.md",
+        "visualizations/confusion_generate.png",
+        "visualizations/flips.png",
+        "visualizations/metrics_comparison.png",
+        "visualizations/quantization_tradeoff.png",
+    ]
+    assert pipeline.run(pipeline.config(), never).reused
+    (folder,) = (pipeline.root / "results/ab_test_results").iterdir()
+    results = json.loads((folder / "ab_test_results.json").read_text(encoding="utf-8"))
+    assert folder.name == f"complete_so8t_ab_test_{results['session_id']}"
+    assert "&lt;the&gt; base" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_only_what_is_shown_matters(pipeline: Pipeline) -> None:
+    """Another dpi makes another report; what the report does not show, such as the threads, does not."""
+    quick = leaves(pipeline.folders.convert_a)
+    first = pipeline.run(pipeline.config(), quick)
+    assert pipeline.run(pipeline.config(visualization={"dpi": 41}), quick).fingerprint != first.fingerprint
+    assert pipeline.run(pipeline.config(ab_test={"threads": 1}), never).fingerprint == first.fingerprint
+
+
+def test_interrupted(pipeline: Pipeline) -> None:
+    """A signal ends the stage between two pictures; nothing is committed, and the next run finishes."""
+    stop = StopSignal()
+
+    def stopping(ctx: StageContext) -> None:
+        stop.ask()
+        report(ctx)
+
+    with pytest.raises(Interrupted):
+        pipeline.run(pipeline.config(), stopping, stop)
+    assert not list((pipeline.root / "store/artifacts/report").glob("*/manifest.json"))
+    assert not pipeline.run(pipeline.config(), leaves(pipeline.folders.convert_a)).reused
