@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,10 @@ REQUESTS = [
     "open",
 ]
 """Rows that share more or less with each other, also beyond the prefix of the template."""
+
+_choose = random.Random(1)
+MANY_REQUESTS = [*REQUESTS, *(" ".join(_choose.choices(["open", "the", "door"], k=size)) for size in range(2, 22))]
+"""Enough rows that on some of them float noise changes a token of F16 and of Q4_K_M."""
 
 
 def model_file(path: Path, context_length: int = 2048) -> ModelFile:
