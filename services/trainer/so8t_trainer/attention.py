@@ -37,24 +37,22 @@ def packed_attention(
     """
     options: dict[str, Any] = {"scale": scaling, "dropout_p": dropout if module.training else 0.0}
     heads = query.shape[1]
-    prefix = [_heads(x[:, :, : rows.prefix], heads) for x in (query, key, value)]
-    q, k, v = (_heads(_own(x, rows), heads) for x in (query, key, value))
-    k, v = (
-        torch.cat([shared.expand(len(q), -1, -1, -1), own], dim=2)
-        for shared, own in zip(prefix[1:], (k, v), strict=True)
-    )
-    visible = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril(rows.prefix)
-    own_output = scaled_dot_product_attention(q, k, v, attn_mask=visible, **options)
+    sizes = [rows.prefix, rows.tokens - rows.prefix]
+    shared, rest = zip(*(x.split(sizes, dim=2) for x in (query, key, value)), strict=True)
+    q, k, v = (_heads(_by_row(x, rows), heads) for x in rest)
+    shared_q, shared_k, shared_v = (_heads(x, heads) for x in shared)
+    k = torch.cat([shared_k.expand(len(q), -1, -1, -1), k], dim=2)
+    v = torch.cat([shared_v.expand(len(q), -1, -1, -1), v], dim=2)
+    own_output = scaled_dot_product_attention(q, k, v, attn_mask=rows.visible, **options)
     outputs = [own_output.transpose(1, 2).flatten(0, 1).index_select(0, rows.unpadded)]
     if rows.prefix:
-        q, k, v = prefix
-        prefix_output = scaled_dot_product_attention(q, k, v, is_causal=True, **options)
+        prefix_output = scaled_dot_product_attention(shared_q, shared_k, shared_v, is_causal=True, **options)
         outputs.insert(0, prefix_output[0].transpose(0, 1))
     return torch.cat(outputs).unsqueeze(0), None
 
 
-def _own(x: Tensor, rows: PackedRows) -> Tensor:
-    """[rows, heads, longest, d] of x [1, heads, T, d]."""
+def _by_row(x: Tensor, rows: PackedRows) -> Tensor:
+    """[rows, heads, longest, d] of x [1, heads, T - prefix, d]."""
     padded = x[0].index_select(1, rows.own.flatten())
     return padded.unflatten(1, rows.own.shape).transpose(0, 1)
 

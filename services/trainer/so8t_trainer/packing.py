@@ -28,7 +28,9 @@ class PackedRows:
     prefix: int
     """Tokens of the shared prefix, at the start."""
     own: Tensor
-    """[rows, longest]: place in the sequence of each row's own tokens; a short row repeats its last."""
+    """[rows, longest]: place after the prefix of each row's own tokens; a short row repeats its last."""
+    visible: Tensor
+    """[longest, prefix + longest]: which of prefix and own tokens each own token attends to (bool)."""
     unpadded: Tensor
     """[T - prefix]: where in the flattened `own` each token after the prefix stands."""
     targets: Tensor
@@ -87,7 +89,8 @@ def pack(rows: Sequence[EncodedRow]) -> PackedRows:
         input_ids=torch.tensor([ids]),
         position_ids=torch.tensor([positions]),
         prefix=prefix,
-        own=torch.tensor([[start + min(i, length - 1) for i in range(longest)] for start, length in spans]),
+        own=torch.tensor([[start - prefix + min(i, length - 1) for i in range(longest)] for start, length in spans]),
+        visible=torch.ones(longest, prefix + longest, dtype=torch.bool).tril(prefix),
         unpadded=torch.tensor([row * longest + i for row, length in enumerate(lengths) for i in range(length)]),
         targets=torch.tensor(targets),
         predicting=torch.tensor(predicting),

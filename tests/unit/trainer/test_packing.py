@@ -90,12 +90,13 @@ def test_every_token_and_target_has_its_place(rows: list[EncodedRow]) -> None:
         end = start + row.length - batch.prefix
         assert [*ids[: batch.prefix].tolist(), *ids[start:end].tolist()] == whole
         assert positions[start:end].tolist() == list(range(batch.prefix, row.length))
-        assert batch.own[number, : end - start].tolist() == list(range(start, end))
+        own = batch.own[number, : end - start] + batch.prefix
+        assert own.tolist() == list(range(start, end))
         targets += [(position, ids[position + 1].item()) for position in range(end - len(row.completion) - 1, end - 1)]
         start = end
     assert start == batch.tokens
     assert list(zip(batch.predicting.tolist(), batch.targets.tolist(), strict=True)) == targets
-    assert batch.own.flatten()[batch.unpadded].tolist() == list(range(batch.prefix, batch.tokens))
+    assert batch.own.flatten()[batch.unpadded].tolist() == list(range(batch.tokens - batch.prefix))
 
 
 @given(_ROWS)
@@ -106,7 +107,7 @@ def test_pet_of_packed_rows_is_that_of_separate_rows(rows: list[EncodedRow]) -> 
     longest = max(row.length for row in rows)
     separate = torch.zeros(len(rows), longest, 3)
     for number, row in enumerate(rows):
-        own = batch.own[number, : row.length - batch.prefix]
+        own = batch.own[number, : row.length - batch.prefix] + batch.prefix
         separate[number, : row.length] = torch.cat([states[: batch.prefix], states[own]]).float()
     expected = naive_pet(separate, [row.length for row in rows])
     torch.testing.assert_close(pet_sum(states, batch), expected, rtol=1e-5, atol=1e-6)
