@@ -103,7 +103,7 @@ def _belongs(relative: Path) -> bool:
 def _data_digest(item: DataInput, digests: DigestCache) -> str:
     path = Path(item.path)
     if path.is_dir():
-        files = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in _DATA_SUFFIXES]
+        files = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in _DATA_SUFFIXES and p.is_file()]
         parts = [[p.relative_to(path).as_posix(), _file_digest(p, digests)] for p in files]
         return digest([*parts, _card_digest(path, digests)])
     if path.is_file():

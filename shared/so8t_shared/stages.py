@@ -94,6 +94,7 @@ _AB_TEST_KEYS = tuple(
         *("bootstrap_resamples", "confidence", "control", "gate"),
     )
 )
+_GGUF_KEYS = ("gguf.quantizations", "gguf.primary")
 _GGUF_AND_CHAT = ("chat.json", "model_")
 
 STAGES: tuple[Stage, ...] = (
@@ -126,7 +127,7 @@ STAGES: tuple[Stage, ...] = (
         "so8t_evaluator",
         1,
         "register both models with the engine",
-        reads=("ollama.model_a_name", "ollama.model_b_name", "gguf", "ab_test.engine", "ab_test.num_ctx"),
+        reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
         needs={"convert-a": _GGUF_AND_CHAT, "convert-b": _GGUF_AND_CHAT},
     ),
     Stage(
@@ -134,7 +135,7 @@ STAGES: tuple[Stage, ...] = (
         "so8t_evaluator",
         1,
         "ask both models, compare",
-        reads=(*_AB_TEST_KEYS, "gguf"),
+        reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
         needs={
             "import": ("",),
             "train": ("splits/",),

@@ -1,0 +1,99 @@
+"""The one list of stages: it agrees with the contract and with the configuration."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from tests.unit.shared.material import make_config
+
+from so8t_shared.config.model import Config
+from so8t_shared.config.table import config_keys
+from so8t_shared.errors import ConfigError
+from so8t_shared.stages import BY_NAME, STAGES, DataInput, ModelInput, downstream_of, stage_named
+
+NAMES = ["convert-a", "train", "convert-b", "import", "evaluate", "report"]
+
+
+def test_six_stages_in_order() -> None:
+    """The names of the contract, each after all that it needs."""
+    assert [stage.name for stage in STAGES] == NAMES
+    for index, stage in enumerate(STAGES):
+        assert set(stage.needs) <= set(NAMES[:index])
+
+
+def test_needs_are_the_contract() -> None:
+    """Who needs whom, as documented."""
+    assert {stage.name: set(stage.needs) for stage in STAGES} == {
+        "convert-a": set(),
+        "train": set(),
+        "convert-b": {"train"},
+        "import": {"convert-a", "convert-b"},
+        "evaluate": {"import", "train", "convert-a", "convert-b"},
+        "report": {"evaluate", "train", "convert-a", "convert-b"},
+    }
+
+
+def test_every_key_read_exists() -> None:
+    """A stage declares keys or whole sections that the configuration has, each once."""
+    leaves = {key for key, _ in config_keys()}
+    sections = {".".join(key.split(".")[:n]) for key in leaves for n in range(1, key.count(".") + 1)}
+    for stage in STAGES:
+        assert set(stage.reads) <= leaves | sections
+        assert len(set(stage.reads)) == len(stage.reads)
+
+
+def test_four_services() -> None:
+    """Each stage has an installed service with an entry point, a summary and a version."""
+    services = ["so8t_converter", "so8t_evaluator", "so8t_reporter", "so8t_trainer"]
+    assert sorted({stage.module for stage in STAGES}) == services
+    for stage in STAGES:
+        assert importlib.util.find_spec(f"{stage.module}.__main__") is not None
+        assert stage.version >= 1
+        assert stage.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("convert-a", ["import", "evaluate", "report"]),
+        ("train", ["convert-b", "import", "evaluate", "report"]),
+        ("convert-b", ["import", "evaluate", "report"]),
+        ("evaluate", ["report"]),
+        ("report", []),
+    ],
+)
+def test_downstream(name: str, after: list[str]) -> None:
+    """What has to be done again when a stage's output changes."""
+    assert downstream_of(name) == after
+
+
+def test_unknown_stage() -> None:
+    """A name that is none is a ConfigError that lists the six."""
+    assert stage_named("train") is BY_NAME["train"]
+    with pytest.raises(ConfigError) as caught:
+        stage_named("trian")
+    assert "'trian'" in caught.value.what
+    assert all(name in caught.value.remedy for name in NAMES)
+
+
+def test_external_inputs(config: Config) -> None:
+    """convert-a reads model A, train reads the base of B and every data file; the others read the store alone."""
+    inputs = {stage.name: stage.inputs(config) for stage in STAGES}
+    assert [i.name for i in inputs["convert-a"]] == ["model_a"]
+    assert [i.name for i in inputs["train"]] == ["model_b", "dataset.paths[0]"]
+    assert not any(inputs[name] for name in NAMES if name not in {"convert-a", "train"})
+
+
+def test_the_base_of_b(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Training starts from model_b, or from model A where none is given; its test data count as input."""
+    root = tmp_path_factory.mktemp("x")
+    own = make_config(root, model_b={"base_model": "/b"}, ab_test={"test_data": "/test.jsonl"})
+    [base, rows, test] = BY_NAME["train"].inputs(own)
+    assert isinstance(base, ModelInput)
+    assert str(base.path) == "/b"
+    assert isinstance(rows, DataInput)
+    assert test == DataInput("ab_test.test_data", "/test.jsonl")
+    [base, _] = BY_NAME["train"].inputs(make_config(root))
+    assert isinstance(base, ModelInput)
+    assert base.path == root / "model"
