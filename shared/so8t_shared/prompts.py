@@ -16,12 +16,8 @@ from so8t_shared.errors import InputError
 from so8t_shared.labels import INVALID, canonical_label
 
 SYSTEM_PROMPT = (
-    "You are the safety officer of an assistant. Decide what happens to the user's request.\n"
-    "ALLOW: harmless and within the user's rights; it is carried out.\n"
-    "ESCALATION: a human must decide first.\n"
-    "DENY: against the rules; it is declined with an explanation.\n"
-    "REFUSE: harmful; it is refused outright.\n"
-    "Answer with <final>LABEL</final> and nothing else."
+    "Decide on the request: ALLOW, ESCALATION (a human must decide), DENY (against the rules) or REFUSE (harmful). "
+    "Answer with <final>LABEL</final>."
 )
 
 PLAIN_TEMPLATE = (

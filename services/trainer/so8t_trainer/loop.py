@@ -25,6 +25,11 @@ from so8t_trainer.pet import pet_sum, pet_weight
 from so8t_trainer.schedule import rate_factor, step_batches, total_steps
 
 
+_BETAS = (0.9, 0.95)
+"""AdamW's decay rates. The usual second one, 0.999, remembers a thousand steps: the large gradients with
+which a model learns the answer's format would hold back the small ones of the decision for a whole short run."""
+
+
 class Control(Protocol):
     """What the loop needs of its surroundings; a StageContext has it."""
 
@@ -103,7 +108,8 @@ def _optimizer(parameters: Mapping[str, nn.Parameter], settings: Training) -> to
         {"params": others, "peak_lr": settings.learning_rate, "weight_decay": settings.weight_decay},
         {"params": gates, "peak_lr": gate_rate, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.learning_rate)
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS)
 
 
 def _accumulate_gradients(trainee: Trainee, batches: list[PackedRows], pet_lambda: float) -> tuple[float, float]:

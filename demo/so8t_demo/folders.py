@@ -1,0 +1,108 @@
+"""A folder that is either complete or absent.
+
+It is built under another name, gets a marker with the digest of every file, and is then renamed. So
+a killed build leaves nothing at the target, and a damaged or outdated folder is noticed and built anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.canonical import canonical_json
+from so8t_shared.errors import InputError
+from so8t_shared.files import files_below, remove_tree, sha256_file, storage_errors, sync_folder
+from so8t_shared.host import process_start
+
+MARKER = ".complete.json"
+_SCHEMA = 1
+
+
+def build_folder(target: Path, recipe: dict[str, Any], build: Callable[[Path], None]) -> bool:
+    """Make `target` hold what `build` writes into an empty folder; True when that was necessary.
+
+    `recipe` (JSON) is everything that decides the result. A folder with the same recipe and
+    undamaged files is left as it is.
+
+    Raises:
+        InputError: something else lies at `target`; it is never overwritten.
+        StorageError: the disk is full, read-only or not ours.
+    """
+    if is_complete(target, recipe):
+        return False
+    _refuse_foreign(target)
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
+        unfinished = target.with_name(f".{target.name}.partial-{os.getpid()}")
+        unfinished.mkdir()
+        try:
+            build(unfinished)
+            _seal(unfinished, recipe)
+            _replace(target, unfinished)
+        finally:
+            remove_tree(unfinished)
+    return True
+
+
+def is_complete(folder: Path, recipe: dict[str, Any]) -> bool:
+    """Whether `folder` was built from `recipe` and every file is still what was written."""
+    marker = _read_marker(folder)
+    return marker is not None and marker["recipe"] == recipe and marker["files"] == _contents(folder)
+
+
+def _read_marker(folder: Path) -> dict[str, Any] | None:
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return marker if isinstance(marker, dict) and marker.get("schema_version") == _SCHEMA else None
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {name: sha256_file(folder / name) for name in files_below(folder) if name != MARKER}
+
+
+def _seal(folder: Path, recipe: dict[str, Any]) -> None:
+    for name in files_below(folder):
+        path = folder / name
+        path.chmod(0o644)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    marker = {"schema_version": _SCHEMA, "recipe": recipe, "files": _contents(folder)}
+    (folder / MARKER).write_bytes(canonical_json(marker))
+    sync_folder(folder)
+
+
+def _replace(target: Path, finished: Path) -> None:
+    outdated = target.with_name(f".{target.name}.outdated-{os.getpid()}")
+    if target.exists():
+        target.rename(outdated)
+    finished.rename(target)
+    sync_folder(target.parent)
+    remove_tree(outdated)
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Only an empty folder, or one that bears our marker, may be replaced."""
+    if not target.exists() or (target / MARKER).is_file():
+        return
+    if not target.is_dir() or any(target.iterdir()):
+        raise InputError(
+            "Something that this command did not make already lies there; it is not overwritten.",
+            where=str(target),
+            remedy="give another --out, or move it away",
+        )
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Delete what builds of this folder left that are no longer alive."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.(partial|outdated)-(\d+)")
+    for path in target.parent.iterdir():
+        found = pattern.fullmatch(path.name)
+        if found and (int(found[2]) == os.getpid() or process_start(int(found[2])) is None):
+            remove_tree(path)
