@@ -42,7 +42,7 @@ class EventSink:
     def _send(self, event: dict[str, Any]) -> None:
         assert self._pipe is not None
         try:
-            self._pipe.write(json.dumps(event, ensure_ascii=False) + "\n")
+            self._pipe.write(json.dumps(event) + "\n")
         except BrokenPipeError:
             self._pipe = None  # whoever listened is gone; the signal of its end is on its way
 

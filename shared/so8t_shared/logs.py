@@ -19,7 +19,8 @@ from so8t_shared.store.base import ArtifactStore
 
 _ATTEMPTS_KEPT = 5
 _FLUSH_EVERY_S = 5.0
-_SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "ACCESS_KEY")
+_SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "ACCESS_KEY", "API_KEY", "PRIVATE_KEY")
+_SHORTEST_SECRET = 6
 
 
 class _StageLogHandler(logging.Handler):
@@ -32,7 +33,7 @@ class _StageLogHandler(logging.Handler):
         self._attempt = self._earlier[-1][0] + 1 if self._earlier else 1
         self._lines: list[str] = []
         self._written = 0.0
-        self._secrets = [v for k, v in os.environ.items() if len(v) > 5 and any(s in k.upper() for s in _SECRET_NAMES)]
+        self._secrets = _secrets()
 
     def emit(self, record: logging.LogRecord) -> None:
         message = self._without_secrets(record.getMessage())
@@ -49,7 +50,7 @@ class _StageLogHandler(logging.Handler):
         self._written = time.monotonic()
         kept = [line for _, line in self._earlier] + self._lines
         with suppress(ServerError, StorageError):  # a log must not end the work it tells of
-            self._store.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8"))
+            self._store.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace"))
 
     def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
@@ -70,6 +71,12 @@ def stage_log(store: ArtifactStore, key: str, stage: str, sink: EventSink) -> It
     finally:
         logger.removeHandler(handler)
         handler.flush()
+
+
+def _secrets() -> list[str]:
+    """Values of this process's environment that look like credentials, longest first: one may be part of another."""
+    found = {v for k, v in os.environ.items() if any(name in k.upper() for name in _SECRET_NAMES)}
+    return sorted((v for v in found if len(v) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _earlier_attempts(store: ArtifactStore, key: str) -> list[tuple[int, str]]:

@@ -109,7 +109,8 @@ def _memory() -> Finding:
 
 
 def _disk(folder: str) -> Finding:
-    free = shutil.disk_usage(folder).free / _GB
+    place = Path(folder).absolute()
+    free = shutil.disk_usage(next(path for path in (place, *place.parents) if path.exists())).free / _GB
     good = free >= _DEMO_DISK_GB
     return Finding(
         "disk", "ok" if good else "bad", f"{free:.1f} GB free", "" if good else f"the demo needs {_DEMO_DISK_GB:.0f} GB"

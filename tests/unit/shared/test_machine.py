@@ -1,0 +1,73 @@
+"""What `doctor` finds, with programs that are really there, silent or missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from so8t_shared.machine import Finding, examine, has_bf16_instructions
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the whole PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def _program(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def _found(part: str, folder: str = ".") -> Finding:
+    return next(finding for finding in examine(folder) if finding.part == part)
+
+
+def test_every_part_is_named() -> None:
+    """Each part of the contract is looked at once, and each that is not there says what it takes."""
+    findings = examine(".")
+    parts = [finding.part for finding in findings]
+    expected = {"python", "torch", "gpu", "memory", "disk", "docker", "minio", "ollama", "processor", "xllamacpp"}
+    assert expected | {"converter", "trainer", "evaluator", "reporter"} == set(parts)
+    assert len(parts) == len(set(parts))
+    assert [f.part for f in findings if f.state != "ok" and not f.remedy] == []
+    assert {f.state for f in findings if f.part in {"python", "torch", "converter", "trainer"}} == {"ok"}
+
+
+def test_missing_programs_are_optional(programs: Path) -> None:
+    """Without Docker, MinIO, Ollama and a GPU the demo still runs."""
+    for part in ("docker", "minio", "ollama", "gpu"):
+        finding = _found(part)
+        assert finding.state == "missing"
+        assert finding.remedy
+
+
+def test_programs_that_answer(programs: Path) -> None:
+    """The first line of what a program says is shown."""
+    _program(programs, "docker", "echo 28.1; echo more")
+    _program(programs, "nvidia-smi", "echo 'NVIDIA L4, 23034 MiB'")
+    assert (_found("docker").state, _found("docker").found) == ("ok", "28.1")
+    assert _found("gpu") == Finding("gpu", "ok", "NVIDIA L4, 23034 MiB")
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo broken; exit 3", "true"])
+def test_programs_that_do_not_answer(programs: Path, script: str) -> None:
+    """Installed and not working is said apart from not installed."""
+    _program(programs, "docker", script)
+    assert _found("docker").state == "missing"
+    assert _found("docker").found == "installed, does not answer"
+
+
+def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    """The free space is that of the disk on which the folder would be made."""
+    assert "GB free" in _found("disk", str(tmp_path / "not" / "yet")).found
+
+
+def test_bf16_is_known() -> None:
+    """The answer agrees with the processor's flags."""
+    flags = Path("/proc/cpuinfo").read_text().split()
+    assert has_bf16_instructions() == bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags))
