@@ -34,5 +34,9 @@ def scorings_of(evaluation: EvaluationResult) -> list[Scoring]:
 
 
 def hosts_of(evaluation: EvaluationResult) -> list[str]:
-    """Names of the hosts on which speed was measured, A's first, each once."""
-    return list(dict.fromkeys(s.host for s in sorted(evaluation.speed, key=lambda s: s.model)))
+    """Names of the hosts on which speed was measured, A's first, each once.
+
+    A measurement whose rows come from several hosts names them all, separated by commas.
+    """
+    ordered = sorted(evaluation.speed, key=lambda s: s.model)
+    return list(dict.fromkeys(host for s in ordered for host in s.host.split(", ")))

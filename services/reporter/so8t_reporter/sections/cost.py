@@ -56,7 +56,7 @@ def _warnings(evaluation: EvaluationResult) -> list[Block]:
         return []
     return [
         Paragraph(
-            f"Timings come from several hosts ({', '.join(hosts)}): compare only rows of the same host.",
+            f"Timings come from several hosts ({', '.join(hosts)}): only rows that name the same single host can be compared.",
             "bad",
         )
     ]

@@ -45,3 +45,9 @@ def test_several_hosts(inputs: ReportInputs) -> None:
     found = {side: speed_of(e, side, "f16") for side in ("a", "b")}  # type: ignore[arg-type]
     assert {side: s.host for side, s in found.items() if s} == {"a": "gpu-box", "b": "workbench"}
     assert hosts_of(e) == ["workbench", "gpu-box"]
+
+
+def test_measurement_over_several_hosts(inputs: ReportInputs) -> None:
+    """Rows of one measurement that come from two hosts make two hosts, not one with a long name."""
+    speed = [s.model_copy(update={"host": "gpu-box, workbench"}) for s in inputs.evaluation.speed]
+    assert hosts_of(inputs.evaluation.model_copy(update={"speed": speed})) == ["gpu-box", "workbench"]
