@@ -124,9 +124,14 @@ def test_a_full_disk_does_not_end_the_work(store: LocalStore) -> None:
 
 def test_what_was_logged_before_an_error_is_written(store: LocalStore) -> None:
     """The log is written also when the block ends with an exception."""
-    with pytest.raises(ZeroDivisionError), stage_log(store, KEY, "train", Events()) as log:
-        log.info("before")
-        raise ZeroDivisionError
+
+    def work() -> None:
+        with stage_log(store, KEY, "train", Events()) as log:
+            log.info("before")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
     assert _lines(store)[-1]["message"] == "before"
 
 
