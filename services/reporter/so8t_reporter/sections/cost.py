@@ -56,7 +56,8 @@ def _warnings(evaluation: EvaluationResult) -> list[Block]:
         return []
     return [
         Paragraph(
-            f"Timings come from several hosts ({', '.join(hosts)}): only rows that name the same single host can be compared.",
+            f"Timings come from several hosts ({', '.join(hosts)}):"
+            " only rows that name the same single host can be compared.",
             "bad",
         )
     ]
