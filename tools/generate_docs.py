@@ -38,15 +38,15 @@ reached, 5 integrity, 10 the gate says no, 75 interrupted and resumable.
 
 def documents() -> dict[str, str]:
     """Relative path in docs/ to content."""
+    from so8t_reporter.results_schema import schema_text
     from so8t_shared.config.model import Config
     from so8t_shared.config.table import config_table
-    from so8t_shared.results import AbTestResults
 
     return {
         "configuration.md": CONFIGURATION.format(table=config_table()),
         "cli.md": CLI.format(commands="".join(_commands())),
         "schema/config.schema.json": _json(Config.model_json_schema()),
-        "schema/ab_test_results.schema.json": _json(AbTestResults.model_json_schema()),
+        "schema/ab_test_results.schema.json": schema_text(),
     }
 
 
