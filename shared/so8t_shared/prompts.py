@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateError
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from so8t_shared.errors import InputError
 from so8t_shared.labels import INVALID, canonical_label
@@ -27,8 +34,10 @@ PLAIN_TEMPLATE = (
 """Used for a model that brings no chat template of its own."""
 
 _ZERO_WIDTH_SPACE = "\u200b"
-_FINAL = re.compile(r"<final>\s*(.*?)\s*</final>", re.IGNORECASE | re.DOTALL)
-_THINK = re.compile(r"<think[-_a-z]*>.*?(?:</think[-_a-z]*>|\Z)", re.IGNORECASE | re.DOTALL)
+_FINAL = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNORECASE | re.DOTALL)
+_THINK_TAG = re.compile(r"<(/?)\s*(think[-_a-z0-9]*)[^<>]*>", re.IGNORECASE)
+_TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What the code of a template can raise."""
 
 
 def build_messages(text: str, markers: list[str], system: str = SYSTEM_PROMPT) -> list[dict[str, str]]:
@@ -46,24 +55,40 @@ def neutralise_markers(text: str, markers: list[str]) -> str:
     able to end its own turn.
     """
     for marker in sorted(markers, key=len, reverse=True):
-        if len(marker) > 1:
+        while len(marker) > 1 and marker in text:  # again: an overlapping one may be left
             text = text.replace(marker, marker[0] + _ZERO_WIDTH_SPACE + marker[1:])
     return text
 
 
 def special_markers(model_dir: Path) -> list[str]:
-    """Texts of the control tokens of the tokenizer in `model_dir`, sorted, without duplicates."""
-    found: set[str] = set()
-    tokenizer = model_dir / "tokenizer.json"
-    if tokenizer.is_file():
-        for token in json.loads(tokenizer.read_text(encoding="utf-8")).get("added_tokens", []):
-            if token.get("special"):
-                found.add(token["content"])
-    config = model_dir / "tokenizer_config.json"
-    if config.is_file():
-        decoder = json.loads(config.read_text(encoding="utf-8")).get("added_tokens_decoder", {})
-        found.update(token["content"] for token in decoder.values() if token.get("special"))
-    return sorted(found)
+    """Texts of the control tokens of the tokenizer in `model_dir`, sorted, without duplicates.
+
+    Raises:
+        InputError: a file of the tokenizer is damaged.
+    """
+    config = _tokenizer_part(model_dir, "tokenizer_config.json")
+    added = list(_tokenizer_part(model_dir, "tokenizer.json").get("added_tokens") or [])
+    added += list((config.get("added_tokens_decoder") or {}).values())
+    found = {token["content"] for token in added if token.get("special")}
+    for named in (config, _tokenizer_part(model_dir, "special_tokens_map.json")):
+        tokens = [value for key, value in named.items() if key.endswith("_token")]
+        tokens += named.get("additional_special_tokens") or []
+        found |= {token["content"] if isinstance(token, dict) else token for token in tokens if token}
+    return sorted(text for text in found if isinstance(text, str))
+
+
+def _tokenizer_part(model_dir: Path, name: str) -> dict[str, Any]:
+    """A JSON object of the tokenizer, empty when the file is not there."""
+    path = model_dir / name
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"The tokenizer is damaged: {error}.", where=str(path), remedy="fetch the model's files again"
+        ) from error
+    return value if isinstance(value, dict) else {}
 
 
 def render_chat(
@@ -82,38 +107,32 @@ def render_chat(
     Raises:
         InputError: the template is not valid Jinja or refuses these messages.
     """
-    from jinja2.exceptions import TemplateError
-
+    given = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": add_generation_prompt}
     try:
-        rendered: str = _compile(template).render(
-            messages=messages,
-            bos_token=bos_token,
-            eos_token=eos_token,
-            add_generation_prompt=add_generation_prompt,
-        )
-    except TemplateError as error:
-        if messages and messages[0]["role"] == "system":
-            return render_chat(
-                template,
-                _merge_system(messages),
-                bos_token=bos_token,
-                eos_token=eos_token,
-                add_generation_prompt=add_generation_prompt,
-            )
-        raise InputError(
-            f"The model's chat template cannot be rendered: {error}",
-            where="chat_template in tokenizer_config.json",
-            remedy="correct the template in the model's folder",
-        ) from error
-    if messages and messages[0]["role"] == "system" and messages[0]["content"].strip() not in rendered:
-        return render_chat(
-            template,
-            _merge_system(messages),
-            bos_token=bos_token,
-            eos_token=eos_token,
-            add_generation_prompt=add_generation_prompt,
-        )
-    return rendered
+        compiled = _compile(template)
+    except _TEMPLATE_ERRORS as error:
+        raise _unusable(error) from error
+    has_system = len(messages) > 1 and messages[0]["role"] == "system"
+    try:
+        rendered: str = compiled.render(messages=messages, tools=None, documents=None, **given)
+        if not has_system or messages[0]["content"].strip() in rendered:
+            return rendered
+    except _TEMPLATE_ERRORS as error:
+        if not has_system:
+            raise _unusable(error) from error
+    try:
+        merged: str = compiled.render(messages=_merge_system(messages), tools=None, documents=None, **given)
+    except _TEMPLATE_ERRORS as error:
+        raise _unusable(error) from error
+    return merged
+
+
+def _unusable(error: Exception) -> InputError:
+    return InputError(
+        f"The model's chat template cannot be rendered: {error}",
+        where="chat_template in tokenizer_config.json",
+        remedy="correct the template in the model's folder",
+    )
 
 
 def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -121,24 +140,41 @@ def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"role": first["role"], "content": f"{system['content']}\n\n{first['content']}"}, *rest]
 
 
-def _compile(template: str) -> Any:
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+class _GenerationBlock(Extension):
+    """`{% generation %}`, with which some templates mark what the model says; its body is rendered as it is."""
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    tags = {"generation"}  # noqa: RUF012 - read so by Jinja
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.CallBlock(self.call_method("_body"), [], [], body).set_lineno(line)
+
+    def _body(self, caller: Callable[[], str]) -> str:
+        return caller()
+
+
+def _compile(template: str) -> Any:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, loopcontrols]
+    )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     return environment.from_string(template)
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
 def _raise_exception(message: str) -> NoReturn:
-    from jinja2.exceptions import TemplateError
-
     raise TemplateError(message)
 
 
@@ -158,9 +194,27 @@ def final_answer(label: str, thinking: dict[str, str] | None = None) -> str:
 def parse_final(answer: str) -> tuple[str, str]:
     """Read (class or INVALID, the text inside `<final>`) from a model's whole answer.
 
-    A `<final>` inside a thinking part does not count; of several, the last one does.
+    A `<final>` inside a thinking part does not count, also when that part is nested or never
+    closed; of several outside, the last one does.
     """
-    matches = _FINAL.findall(_THINK.sub("", answer))
+    matches = _FINAL.findall(_without_thinking(answer))
     if not matches:
         return INVALID, ""
     return canonical_label(matches[-1]) or INVALID, matches[-1]
+
+
+def _without_thinking(answer: str) -> str:
+    """What stands outside all thinking parts; a closing tag also ends the parts opened within its own."""
+    open_parts: list[str] = []
+    outside, position = [], 0
+    for tag in _THINK_TAG.finditer(answer):
+        closing, name = tag[1] == "/", tag[2].lower()
+        if not open_parts:
+            outside.append(answer[position : tag.start()])
+        if not closing:
+            open_parts.append(name)
+        elif name in open_parts:
+            while open_parts.pop() != name:
+                pass
+        position = tag.end()
+    return "".join(outside) + ("" if open_parts else answer[position:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -112,7 +111,7 @@ def test_what_is_in_work_stays(store: LocalStore) -> None:
         assert collect(store, keep_sessions=1, delete=True) == []
         kill(holder)
     assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=True)] == ["0" * 64]
-    assert os.listdir(store.location) == [".local"]
+    assert [p.name for p in Path(store.location).iterdir()] == [".local"]
 
 
 def test_given_back_is_not_in_work(store: LocalStore) -> None:

@@ -37,7 +37,7 @@ def test_constraints_hold_versions_alone() -> None:
         assert re.fullmatch(r"#.*|[A-Za-z0-9_.-]+==[A-Za-z0-9_.+!-]+", line), line
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")) + [ROOT / "README.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
 def test_links_in_the_docs_lead_somewhere(path: Path) -> None:
     """Every relative link names a file that exists."""
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
