@@ -47,6 +47,8 @@ class Respondent:
     engine: Engine
     settings: AbTest
     cache: Cache
+    run: str
+    """Names this evaluation (its fingerprint), so that answers of an interrupted attempt do not count as reused."""
     salt: str = ""
     """Sets answers apart that must be asked anew, for the control."""
     peak_memory_bytes: int | None = None
@@ -63,10 +65,10 @@ class Respondent:
         options = options_for(scoring, self.settings, self.candidate.chat)
         key = self._key(prompt, options)
         record = self.cache.get(key)
-        reused = record is not None
         if record is None:
-            record = self._measure(prompt, options)
+            record = {**self._measure(prompt, options), "run": self.run}
             self.cache.put(key, record)
+        reused = record.pop("run") != self.run
         peak = record.pop("peak_memory_bytes")
         if peak is not None:
             self.peak_memory_bytes = max(peak, self.peak_memory_bytes or 0)
@@ -126,11 +128,16 @@ AskedSample = Callable[[Sample], None]
 def ask_all(
     respondents: list[Respondent], rows: list[TestRow], scorings: list[Scoring], on_sample: AskedSample
 ) -> list[Sample]:
-    """Every respondent's answer to every row; they take turns row by row, so that drift cancels."""
+    """Every respondent's answer to every row.
+
+    They take turns row by row, and in turns who goes first, so that drift of the machine cancels.
+    `generate` is asked first, because it is what is timed: the prompt is not in the cache yet.
+    """
     samples = []
+    scorings = sorted(scorings, key=lambda scoring: scoring != "generate")
     try:
-        for row in rows:
-            for respondent in respondents:
+        for number, row in enumerate(rows):
+            for respondent in respondents[:: -1 if number % 2 else 1]:
                 for scoring in scorings:  # back to back: the second finds the prompt in the cache
                     sample = respondent.ask(row, scoring)
                     samples.append(sample)

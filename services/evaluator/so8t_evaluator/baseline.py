@@ -14,18 +14,20 @@ from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.results import Baseline, TestRow
 
 _CJK_CHARACTER = r"[\u3040-\u30ff\u3400-\u9fff]"
+_CJK_NGRAMS = (1, 2)  # Japanese has no spaces: characters and their pairs stand for words
 _LATIN_WORD = r"(?u)\b[^\W\d_\u3040-\u30ff\u3400-\u9fff]+\b"
 
 
 def bag_of_words(train: Sequence[TestRow], test: Sequence[TestRow], confidence: float) -> Baseline | None:
-    """TF-IDF of words (where words have spaces) and of Japanese characters, logistic regression.
+    """TF-IDF of words (where words have spaces), of Japanese characters and their pairs; logistic regression.
 
     None when either side is empty or training has a single class.
     """
     if not test or len({row.label for row in train}) < 2:
         return None
     features = make_union(
-        TfidfVectorizer(token_pattern=_LATIN_WORD), TfidfVectorizer(token_pattern=_CJK_CHARACTER, min_df=0.0)
+        TfidfVectorizer(token_pattern=_LATIN_WORD),
+        TfidfVectorizer(token_pattern=_CJK_CHARACTER, ngram_range=_CJK_NGRAMS),
     )
     classifier = make_pipeline(features, LogisticRegression(max_iter=2000, C=10.0))
     texts, labels = [row.text for row in train], [row.label for row in train]

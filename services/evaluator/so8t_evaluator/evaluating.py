@@ -50,6 +50,7 @@ class Grid:
     engine: Engine
     settings: AbTest
     cache: Cache
+    run: str
     report: Report
     total: int
     done: int = 0
@@ -67,12 +68,12 @@ class Grid:
         return samples[::-1]
 
     def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
-        return Respondent(candidate, self.engine, self.settings, self.cache, salt=salt)
+        return Respondent(candidate, self.engine, self.settings, self.cache, self.run, salt=salt)
 
     def _speed(self, respondent: Respondent, samples: Sequence[Sample]) -> Speed:
         candidate = respondent.candidate
-        first = self.settings.scoring[0]
-        own = [s for s in samples if s.model == candidate.side and s.scoring == first]
+        timed = "generate" if "generate" in self.settings.scoring else self.settings.scoring[0]
+        own = [s for s in samples if s.model == candidate.side and s.scoring == timed]
         return make_speed(
             own,
             peak_memory_bytes=respondent.peak_memory_bytes,
@@ -81,11 +82,15 @@ class Grid:
 
     def _count(self, sample: Sample) -> None:
         self.done += 1
-        self.report(self.done, self.total, f"{sample.quantization} {sample.scoring}")
+        self.report(self.done, self.total, f"{sample.quantization} {sample.model} {sample.scoring}")
 
 
-def run_evaluation(config: Config, inputs: Inputs, cache: Cache, report: Report, output: Path) -> EvaluationResult:
+def run_evaluation(
+    config: Config, inputs: Inputs, cache: Cache, report: Report, output: Path, *, run: str
+) -> EvaluationResult:
     """Write samples.jsonl and evaluation.json; `report` may raise to stop between two answers.
+
+    `run` names this evaluation; answers first given under another name count as reused.
 
     Raises:
         InputError: there is no test row.
@@ -101,7 +106,7 @@ def run_evaluation(config: Config, inputs: Inputs, cache: Cache, report: Report,
     engine = open_engine(settings)
     quantizations = config.gguf.quantizations
     total = len(rows) * (2 * len(quantizations) * len(settings.scoring) + settings.control)
-    grid = Grid(_candidates(inputs), rows, engine, settings, cache, report, total)
+    grid = Grid(_candidates(inputs), rows, engine, settings, cache, run, report, total)
     samples: list[Sample] = []
     speed: list[Speed] = []
     for quantization in quantizations:

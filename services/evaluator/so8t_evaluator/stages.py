@@ -30,7 +30,7 @@ def evaluate(ctx: StageContext) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
-    result = run_evaluation(ctx.config, inputs, ctx.cache("samples"), report, ctx.output_dir)
+    result = run_evaluation(ctx.config, inputs, ctx.cache("samples"), report, ctx.output_dir, run=ctx.fingerprint)
     for comparison in result.comparisons:
         ctx.log.info(
             "%s: A %.3f, B %.3f, p %.3g",
