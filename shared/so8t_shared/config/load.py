@@ -33,13 +33,15 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
         *map(_split, overrides),
     ]:
         _assign(raw, dotted, value)
-    _fill_training(raw, path)
+    other = _fill_training(raw, path)
+    raw = {key: value for key, value in raw.items() if value is not None or section_of(Config, str(key)) is None}
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
+        files = f"{path} and {other}" if other else str(path)
         raise ConfigError(
             _several(len(error.errors())),
-            where=f"{path}\n" + "\n".join(f"    - {_explain(fault)}" for fault in error.errors()),
+            where=f"{files}\n" + "\n".join(f"    - {_explain(fault)}" for fault in error.errors()),
             remedy="correct these keys; 'so8t-ab config schema' lists all of them",
         ) from error
 
@@ -65,7 +67,7 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
             remedy="give a readable UTF-8 YAML file",
         ) from error
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
@@ -82,16 +84,33 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
     return raw
 
 
-def _fill_training(raw: dict[str, Any], path: Path) -> None:
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key may stand only once: of two, one would be ignored without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _fill_training(raw: dict[str, Any], path: Path) -> Path | None:
+    """Put the keys of the file named by training.config under those given here; that file, if there is one."""
     training = raw.get("training")
     if not isinstance(training, dict) or not training.get("config"):
-        return
+        return None
     named = Path(str(training["config"]))
     candidates = [named, path.parent / named]
     found = next((c for c in candidates if c.is_file()), named)
     values = _read_yaml(found, "training.config")
     values = values.get("training", values) if set(values) == {"training"} else values
     raw["training"] = _merge(values, training)
+    return found
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -145,6 +164,8 @@ def _explain(fault: Any) -> str:
     if fault["type"] == "missing":
         return f"{dotted}: this key is required{_described(path)}"
     message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "model_type":
+        message = "a section is needed here, with a key on each line"
     return f"{dotted or 'configuration'}: {message}; found {_shown(fault['input'])}"
 
 

@@ -15,6 +15,7 @@ Quantization = Literal["f16", "q8_0", "q4_k_m"]
 Scoring = Literal["generate", "constrained"]
 Rotation = Literal["exp", "cayley"]
 
+_FOLDER = re.compile(r"\w[\w. -]*")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
@@ -38,7 +39,15 @@ def _unique(values: list[Any]) -> list[Any]:
     return values
 
 
+def _last_name(value: str) -> str:
+    name = re.split(r"[/\\]", value.rstrip("/\\"))[-1]
+    if not _FOLDER.fullmatch(name):
+        raise ValueError("use the name of a folder: letters, digits, '.', '_' and '-'")
+    return name
+
+
 LowerQuantization = Annotated[Quantization, BeforeValidator(_lower)]
+FolderName = Annotated[str, AfterValidator(_last_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -46,7 +55,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 class Section(BaseModel):
     """A part of the configuration; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class So8tFormat(Section):
@@ -241,7 +250,9 @@ class AbTest(Section):
 class Visualization(Section):
     """Pictures in the report."""
 
-    output_dir: str = Field("visualizations", description="Folder of the pictures inside the report's folder.")
+    output_dir: FolderName = Field(
+        "visualizations", description="Folder of the pictures inside the report's folder; of a path, its last name."
+    )
     plot_format: Literal["png", "svg", "pdf"] = Field("png", description="File format of the pictures.")
     dpi: int = Field(150, ge=30, le=1200, description="Dots per inch of the pictures.")
 

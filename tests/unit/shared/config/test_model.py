@@ -1,0 +1,101 @@
+"""The configuration's own rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from so8t_shared.canonical import canonical_json
+from so8t_shared.config.load import section_of
+from so8t_shared.config.model import Config, Gguf, Visualization
+from so8t_shared.config.table import config_keys
+
+MINIMAL: dict[str, Any] = {"model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}}
+
+
+def _sections(section: type[BaseModel] = Config) -> list[type[BaseModel]]:
+    inner = [found for name in section.model_fields if (found := section_of(section, name))]
+    return [section, *(deeper for each in inner for deeper in _sections(each))]
+
+
+def test_every_key_is_described() -> None:
+    """Each key says in a sentence what it means."""
+    assert [key for key, info in config_keys() if not (info.description or "").endswith(".")] == []
+    assert len(list(config_keys())) > 60
+
+
+def test_every_section_is_strict() -> None:
+    """Unknown keys, changes after loading and infinite numbers are refused everywhere."""
+    for section in _sections():
+        assert section.model_config.get("extra") == "forbid"
+        assert section.model_config.get("frozen") is True
+        assert section.model_config.get("allow_inf_nan") is False
+        assert section.__doc__
+
+
+def test_it_can_be_stored() -> None:
+    """Every configuration has canonical JSON, from which it comes back."""
+    config = Config.model_validate(MINIMAL)
+    assert Config.model_validate_json(canonical_json(config.model_dump(mode="json"))) == config
+
+
+def test_it_cannot_be_changed() -> None:
+    """A loaded configuration stays as it was fingerprinted."""
+    config = Config.model_validate(MINIMAL)
+    with pytest.raises(ValidationError, match="frozen"):
+        config.device = "cpu"
+
+
+@pytest.mark.parametrize(
+    ("section", "primary"),
+    [
+        ({}, "q4_k_m"),
+        ({"quantizations": ["Q8_0", "F16"]}, "f16"),
+        ({"quantizations": ["q8_0", "f16"], "primary": "Q8_0"}, "q8_0"),
+    ],
+)
+def test_primary_quantization(section: dict[str, Any], primary: str) -> None:
+    """The one that ships: as named, else the last listed."""
+    assert Gguf.model_validate(section).primary_quantization == primary
+
+
+def test_one_path_is_a_list_of_one() -> None:
+    """A single data set need not be written as a list."""
+    assert Config.model_validate({**MINIMAL, "dataset": {"paths": "d"}}).dataset.paths == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("charts", "charts"),
+        ("out/charts/", "charts"),
+        ("/abs/olute/charts", "charts"),
+        ("D:\\webdataset\\visualizations", "visualizations"),
+        ("図", "図"),
+    ],
+)
+def test_pictures_stay_inside_the_report(given: str, used: str) -> None:
+    """Of a path, as the original pipeline had it, the last name counts."""
+    assert Visualization.model_validate({"output_dir": given}).output_dir == used
+
+
+@pytest.mark.parametrize("given", ["", ".", "..", "a/..", "/", "a:b", ".hidden", "a\nb"])
+def test_pictures_cannot_lie_elsewhere(given: str) -> None:
+    """A name that climbs, or that the store would refuse after hours of work, is refused now."""
+    with pytest.raises(ValidationError):
+        Visualization.model_validate({"output_dir": given})
+
+
+@pytest.mark.parametrize("name", ["a", "borea-phi35-so8t-base", "a.b_c-1"])
+def test_model_names(name: str) -> None:
+    """Names that Ollama takes."""
+    assert Config.model_validate({**MINIMAL, "ollama": {"model_a_name": name}}).ollama.model_a_name == name
+
+
+@pytest.mark.parametrize("name", ["", "A", "a:b", "a/b", "-a", "a-", "a b", "名前", "a\n"])
+def test_odd_model_names(name: str) -> None:
+    """Names that Ollama would refuse, or read as a tag."""
+    with pytest.raises(ValidationError):
+        Config.model_validate({**MINIMAL, "ollama": {"model_a_name": name}})
