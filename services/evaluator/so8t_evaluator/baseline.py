@@ -21,21 +21,16 @@ _LATIN_WORD = r"(?u)\b[^\W\d_\u3040-\u30ff\u3400-\u9fff]+\b"
 def bag_of_words(train: Sequence[TestRow], test: Sequence[TestRow], confidence: float) -> Baseline | None:
     """TF-IDF of words (where words have spaces), of Japanese characters and their pairs; logistic regression.
 
-    None when either side is empty or training has a single class.
+    None when either side is empty, or training has a single class or no word at all.
     """
     if not test or len({row.label for row in train}) < 2:
         return None
-    features = make_union(
-        TfidfVectorizer(token_pattern=_LATIN_WORD),
-        TfidfVectorizer(token_pattern=_CJK_CHARACTER, ngram_range=_CJK_NGRAMS),
-    )
-    classifier = make_pipeline(features, LogisticRegression(max_iter=2000, C=10.0))
     texts, labels = [row.text for row in train], [row.label for row in train]
-    try:
-        classifier.fit(texts, labels)
-    except ValueError:  # no text in one of the two scripts: use what there is
-        classifier = make_pipeline(TfidfVectorizer(token_pattern=r"(?u)\w"), LogisticRegression(max_iter=2000, C=10.0))  # noqa: S106 - a pattern of words
-        classifier.fit(texts, labels)
+    scripts = [features for features in _vectorizers() if any(map(features.build_analyzer(), texts))]
+    if not scripts:
+        return None
+    classifier = make_pipeline(make_union(*scripts), LogisticRegression(max_iter=2000, C=10.0))
+    classifier.fit(texts, labels)
     predicted = [str(label) for label in classifier.predict([row.text for row in test])]
     gold = [row.label for row in test]
     right = sum(g == p for g, p in zip(gold, predicted, strict=True))
@@ -45,4 +40,12 @@ def bag_of_words(train: Sequence[TestRow], test: Sequence[TestRow], confidence: 
         n_test=len(test),
         accuracy=wilson(right, len(test), confidence),
         macro_f1=float(macro_f1(confusion_matrix(gold, predicted))),
+    )
+
+
+def _vectorizers() -> tuple[TfidfVectorizer, TfidfVectorizer]:
+    """One for each script; one that finds nothing in the training texts cannot be fitted."""
+    return (
+        TfidfVectorizer(token_pattern=_LATIN_WORD),
+        TfidfVectorizer(token_pattern=_CJK_CHARACTER, ngram_range=_CJK_NGRAMS),
     )

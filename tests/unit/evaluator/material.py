@@ -1,0 +1,122 @@
+"""Samples, rows and an engine that answers from a function, for the tests of the evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from so8t_evaluator.engine.protocol import Completion, ModelFile, Options, PromptTooLongError, Settings
+from so8t_shared.results import ChatInfo, Sample, TestRow
+
+TOO_LONG = "\0too long"
+"""As an answer: the prompt does not fit."""
+
+
+def make_sample(row_id: str, gold: str, predicted: str, **other: Any) -> Sample:
+    """A sample; everything but row and classes has a plausible default."""
+    values: dict[str, Any] = {
+        "model": "a",
+        "quantization": "q4_k_m",
+        "scoring": "generate",
+        "final": predicted,
+        "answer_sha256": "0" * 64,
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "latency_ms": 100.0,
+        "ttft_ms": 20.0,
+        "host": "h",
+    }
+    return Sample(row_id=row_id, gold=gold, predicted=predicted, **{**values, **other})
+
+
+def make_samples(gold: Sequence[str], predicted: Sequence[str], **other: Any) -> list[Sample]:
+    """One sample a row, rows named by their position."""
+    return [make_sample(str(i), g, p, **other) for i, (g, p) in enumerate(zip(gold, predicted, strict=True))]
+
+
+def make_row(text: str, label: str, **other: Any) -> TestRow:
+    """A row whose id is its text."""
+    return TestRow(id=text, text=text, label=label, **other)
+
+
+def make_chat(**other: Any) -> ChatInfo:
+    """A model without a chat template."""
+    values: dict[str, Any] = {
+        "architecture": "llama",
+        "chat_template": None,
+        "bos_token": "",
+        "eos_token": "</s>",
+        "stop_tokens": ["</s>"],
+        "markers": ["</s>"],
+        "context_length": 4096,
+        "parameters": 1,
+        "layers": 1,
+        "so8t": {},
+    }
+    return ChatInfo(**{**values, **other})
+
+
+Answer = Callable[[str, str], str]
+"""(model's name, prompt) -> the whole answer, or TOO_LONG."""
+
+
+@dataclass
+class ScriptedEngine:
+    """An engine whose answers come from a function; it notes what it was asked and what is loaded."""
+
+    answer: Answer
+    name: str = "scripted"
+    version: str = "1"
+    answer_settings: Settings = field(default_factory=dict)
+    speed_settings: Settings = field(default_factory=dict)
+    dies_after: int | None = None
+    asked: list[tuple[str, str, Options]] = field(default_factory=list)
+    """Model, prompt and options of every request that was answered."""
+    loads: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+
+    def load(self, model: ModelFile, warm_up: Sequence[str]) -> ScriptedModel:
+        """Load a model; the warm-up must be of prompts that differ."""
+        assert len(set(warm_up)) >= 2
+        self.loads.append(model.name)
+        self.open.append(model.name)
+        return ScriptedModel(self, model.name)
+
+
+@dataclass
+class ScriptedModel:
+    """A loaded model of a ScriptedEngine."""
+
+    engine: ScriptedEngine
+    name: str
+
+    def complete(self, prompt: str, options: Options) -> Completion:
+        """The function's answer; the k-th request takes k ms and k bytes."""
+        if len(self.engine.asked) == self.engine.dies_after:
+            raise RuntimeError("killed")
+        self.engine.asked.append((self.name, prompt, options))
+        text, number = self.engine.answer(self.name, prompt), len(self.engine.asked)
+        if text == TOO_LONG:
+            raise PromptTooLongError(9999)
+        return Completion(text, 10, 5, latency_ms=float(number), ttft_ms=0.5, peak_memory_bytes=number)
+
+    def close(self) -> None:
+        """Unload; safe to call twice."""
+        if self.name in self.engine.open:
+            self.engine.open.remove(self.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def make_file(name: str, path: Path = Path("model.gguf")) -> ModelFile:
+    """A file that no engine opens, its digest made of the name."""
+    return ModelFile(name, path, name.ljust(64, "0"), 4096)
