@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from so8t_shared.stages import Stage
 Listener = Callable[[str, dict[str, Any] | None], None]
 
 _TAIL_BYTES = 4000
+_DRAIN_S = 2.0
+"""How long the last events may take to be read once the process has ended."""
 
 
 class StageProcess:
-    """One running stage; its events go to `listener`, None when the process has closed its pipe."""
+    """One running stage; its events go to `listener`, None when the process has ended."""
 
     def __init__(self, stage: Stage, arguments: Sequence[str], output: Path, listener: Listener) -> None:
         self.stage = stage
@@ -45,8 +48,10 @@ class StageProcess:
                     )
         finally:
             os.close(writing)
-        self._thread = threading.Thread(target=self._listen, args=(reading, listener), daemon=True)
-        self._thread.start()
+        self._reader = threading.Thread(target=self._listen, args=(reading, listener), daemon=True)
+        self._watcher = threading.Thread(target=self._watch, args=(listener,), daemon=True)
+        self._reader.start()
+        self._watcher.start()
 
     def ask_to_stop_once(self) -> None:
         """Send SIGTERM, the first time: the stage saves a checkpoint and ends. (A second would end it hard.)"""
@@ -57,7 +62,7 @@ class StageProcess:
     def wait(self) -> int:
         """Exit code once the process has ended; minus the signal's number when one ended it."""
         code = self._process.wait()
-        self._thread.join()
+        self._watcher.join()
         return code
 
     def last_output(self) -> str:
@@ -72,4 +77,11 @@ class StageProcess:
                     listener(self.stage.name, json.loads(line))
                 except ValueError:
                     continue  # a line cut by the end of the process
+
+    def _watch(self, listener: Listener) -> None:
+        """Tell the end of the process; workers that it left behind, after a SIGKILL for example, end with it."""
+        self._process.wait()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._reader.join(_DRAIN_S)
         listener(self.stage.name, None)

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from so8t_shared.stages import Stage
 
@@ -79,7 +79,14 @@ class LineDisplay:
                 self._print(stage, f"{event['done']}/{event['total']} {event['message']}")
 
     def _print(self, stage: str, text: str) -> None:
-        self._console.print(f"{stage:<10} {text}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"{stage:<10} {text}", markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+class _MessageColumn(ProgressColumn):
+    """The message as it is: a file's name may look like markup or like an emoji."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["message"], style="dim")
 
 
 class LiveDisplay:
@@ -92,7 +99,7 @@ class LiveDisplay:
             BarColumn(bar_width=28),
             TextColumn("{task.fields[count]}", justify="right"),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[message]}"),
+            _MessageColumn(),
             console=console,
         )
         self._tasks: dict[str, TaskID] = {
@@ -114,7 +121,7 @@ class LiveDisplay:
         task = self._tasks[stage]
         fields: dict[str, Any] = {"symbol": _SYMBOLS.get(state, _SYMBOLS["waiting"])}
         if message:
-            fields["message"] = escape(message)
+            fields["message"] = message
         if state == "running":
             self._progress.start_task(task)
         if state in {"done", "reused"}:
@@ -127,7 +134,7 @@ class LiveDisplay:
     def event(self, stage: str, event: dict[str, Any]) -> None:
         """Move a row's bar, or print a log line above the table."""
         if event["type"] == "log":
-            self._progress.console.print(f"[dim]{stage}[/] {escape(event['message'])}", highlight=False)
+            self._progress.console.print(Text.assemble((stage, "dim"), " ", event["message"]))
             return
         done, total = event["done"], event["total"]
         if event["state"] == "running" and total:
@@ -136,10 +143,10 @@ class LiveDisplay:
                 completed=done,
                 total=total,
                 count=f"{done}/{total}",
-                message=escape(event["message"]),
+                message=event["message"],
             )
         elif event["state"] in {"waiting", "running"}:
-            self._progress.update(self._tasks[stage], message=escape(event["message"]))
+            self._progress.update(self._tasks[stage], message=event["message"])
 
 
 def _duration(seconds: float) -> str:

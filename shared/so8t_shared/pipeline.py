@@ -60,6 +60,12 @@ class PipelineRun:
         """
         for stage in self.stages:
             StageMarkers(self.store, self.session.session_id, stage.name).clear_failure()
+        try:
+            self._run_all()
+        finally:
+            self._ask_all_to_stop()  # none is left running after an error of our own
+
+    def _run_all(self) -> None:
         waiting = list(self.stages)
         failure: StageFailed | None = None
         while waiting or self._running:
@@ -68,7 +74,8 @@ class PipelineRun:
             if self._running:
                 ended = self._next_end()
                 if ended is not None:
-                    failure = failure or self._close(*ended)
+                    closed = self._close(*ended)  # always: one that is not closed would be waited for for ever
+                    failure = failure or closed
                 if failure or self.stop.is_set:
                     self._ask_all_to_stop()
             if (failure or self.stop.is_set) and not self._running:

@@ -25,10 +25,10 @@ SessionOption = Annotated[
     str, typer.Option("--session", envvar="SO8T_SESSION", help="Name of a session; by default the configuration's.")
 ]
 
-out = Console()
+out = Console(emoji=False)
 """Standard output: what a command was asked for."""
 
-err = Console(stderr=True)
+err = Console(stderr=True, emoji=False)
 """Standard error: notices, progress, errors."""
 
 

@@ -1,0 +1,70 @@
+"""A service whose six stages only write a few bytes: `python -m tests.unit.shared.small_service STAGE ...`.
+
+What a stage does besides is said by the environment: SMALL_<STAGE>=fail, defect, kill, slow, sigterm, orphan.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from so8t_shared.errors import InputError
+from so8t_shared.service import service_main
+from so8t_shared.stage import StageContext
+
+MODULE = "tests.unit.shared.small_service"
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = ("convert-a", "train", "convert-b", "import", "evaluate", "report")
+
+
+def produce(ctx: StageContext) -> None:
+    """Files that stand for a stage's real ones."""
+    ctx.log.info("making %s", ctx.stage.name)
+    _misbehave(os.environ.get(f"SMALL_{ctx.stage.name.upper().replace('-', '_')}", ""), ctx)
+    for name in ("chat.json", "model_x", "merged/x", "splits/x", "modelfiles/x.Modelfile", "report.md"):
+        (ctx.output_dir / name).parent.mkdir(exist_ok=True)
+        (ctx.output_dir / name).write_text(f"{ctx.stage.name} {ctx.config.training.seed}")
+    ctx.progress(1, 1, "written")
+
+
+def _misbehave(how: str, ctx: StageContext) -> None:
+    actions: dict[str, Callable[[], object]] = {
+        "fail": lambda: _raise(InputError("The model is cut.", where="model.safetensors", remedy="fetch it again")),
+        "defect": lambda: _raise(ZeroDivisionError("a defect")),
+        "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "slow": lambda: _slow(ctx),
+        "sigterm": lambda: os.kill(os.getpid(), signal.SIGTERM) or _slow(ctx),
+        "orphan": _orphan,
+        "exit": lambda: os._exit(7),
+    }
+    if how:
+        actions[how]()
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _slow(ctx: StageContext) -> None:
+    """Take for ever, in safe steps."""
+    ctx.progress(1, 2, "slow")
+    while True:
+        ctx.check_interrupted()
+        time.sleep(0.02)
+
+
+def _orphan() -> None:
+    """Leave a forked worker behind that holds all that it inherited, and die."""
+    if os.fork() == 0:
+        time.sleep(1000)
+    subprocess.run(["true"], check=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(service_main(dict.fromkeys(NAMES, f"{MODULE}:produce")))
