@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import make_config
+import yaml
+from tests.unit.shared.material import make_config, make_model
 
 from so8t_shared.config.model import Config
 from so8t_shared.sessions import Session, open_session
@@ -37,6 +38,16 @@ def store(tmp_path: Path) -> LocalStore:
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     return make_config(tmp_path)
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    """A configuration file all of whose inputs are there, as far as digests go."""
+    make_model(tmp_path / "model")
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    config = make_config(tmp_path).model_dump(mode="json", exclude_unset=True)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path / "config.yaml"
 
 
 @pytest.fixture

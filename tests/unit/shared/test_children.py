@@ -11,7 +11,6 @@ import psutil
 import pytest
 from tests.unit.shared.processes import until
 from tests.unit.shared.small_service import MODULE, ROOT
-from tests.unit.shared.test_service import config_file  # noqa: F401 - a fixture
 
 from so8t_shared.children import StageProcess
 from so8t_shared.stages import stage_named
@@ -43,7 +42,7 @@ class Child:
         return told
 
 
-def test_events_and_the_end(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_events_and_the_end(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Log lines and progress arrive as they were sent, then the end; the exit code is the process's."""
     child = Child(config_file, "", monkeypatch)
     told = child.told()
@@ -53,7 +52,7 @@ def test_events_and_the_end(config_file: Path, monkeypatch: pytest.MonkeyPatch) 
     assert told.count(None) == 1
 
 
-def test_what_it_printed(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_what_it_printed(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the process and its libraries print is kept, not shown."""
     child = Child(config_file, "fail", monkeypatch)
     child.told()
@@ -61,7 +60,7 @@ def test_what_it_printed(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert child.process.last_output().startswith("The model is cut.")
 
 
-def test_asking_to_stop(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_asking_to_stop(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked twice, it gets one signal: a second would end it hard."""
     child = Child(config_file, "slow", monkeypatch)
     until(lambda: (child.events.get(timeout=60) or {}).get("message") == "slow", "the slow stage")
@@ -72,14 +71,14 @@ def test_asking_to_stop(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> N
     child.process.ask_to_stop_once()
 
 
-def test_killed(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_killed(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was killed ends with minus the signal's number."""
     child = Child(config_file, "kill", monkeypatch)
     child.told()
     assert child.process.wait() == -9
 
 
-def test_workers_left_behind(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_workers_left_behind(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed stage whose forked worker still holds the pipe is noticed at once, and the worker is ended too."""
     child = Child(config_file, "orphan", monkeypatch)
     group = child.process._process.pid

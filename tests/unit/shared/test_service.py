@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
-from tests.unit.shared.material import make_model
 from tests.unit.shared.processes import exit_code, running, start, until
 from tests.unit.shared.small_service import MODULE
 
@@ -21,20 +19,6 @@ from so8t_shared.sessions import open_session
 from so8t_shared.store.local import LocalStore
 
 Cli = Callable[..., int]
-
-
-@pytest.fixture
-def config_file(tmp_path: Path) -> Path:
-    make_model(tmp_path / "model")
-    (tmp_path / "rows.jsonl").write_text("{}\n")
-    raw = {
-        "checkpoint_dir": str(tmp_path / "store"),
-        "output_base_dir": str(tmp_path / "results"),
-        "model_a": {"base_model": str(tmp_path / "model")},
-        "dataset": {"paths": [str(tmp_path / "rows.jsonl")]},
-    }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(raw))
-    return tmp_path / "config.yaml"
 
 
 def _main(*arguments: str, function: str = f"{MODULE}:produce", **environ: str) -> Callable[[], None]:
