@@ -1,0 +1,173 @@
+"""Cells, B against A, the family of tests, and the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from tests.unit.evaluator.material import make_samples
+
+from so8t_evaluator.comparison import adjust, compare, gate_result, make_cell
+from so8t_evaluator.stats.confusion import COLUMNS
+from so8t_shared.config.model import AbTest, Gate
+from so8t_shared.labels import LABELS
+from so8t_shared.results import Comparison, Sample
+
+SETTINGS = AbTest(bootstrap_resamples=100)
+GOLD = list(LABELS) * 10
+
+
+def _against(gold: Sequence[str], a: Sequence[str], b: Sequence[str], settings: AbTest = SETTINGS) -> Comparison:
+    return compare("B vs A", make_samples(gold, a), make_samples(gold, b, model="b"), settings)
+
+
+def _wrong(gold: Sequence[str], *, rows: range) -> list[str]:
+    """All right but for some rows, which are unreadable."""
+    return ["INVALID" if i in rows else g for i, g in enumerate(gold)]
+
+
+def _answers(rng: np.random.Generator, gold: Sequence[str], skill: float) -> list[str]:
+    return [g if rng.random() < skill else str(rng.choice(COLUMNS)) for g in gold]
+
+
+def test_cell() -> None:
+    """Counts, shares and the table agree with the samples; INVALID is counted and wrong."""
+    samples: list[Sample] = make_samples(GOLD, _wrong(GOLD, rows=range(6)), quantization="q8_0", scoring="constrained")
+    cell = make_cell(samples, 0.95)
+    assert (cell.model, cell.quantization, cell.scoring) == ("a", "q8_0", "constrained")
+    assert (cell.n, cell.invalid, cell.accuracy.value) == (40, 6, 34 / 40)
+    assert sum(map(sum, cell.confusion)) == 40
+    assert [row[-1] for row in cell.confusion] == [2, 2, 1, 1]
+
+
+def test_different_rows_are_refused() -> None:
+    """Another order, another row or no row is no paired test."""
+    samples = make_samples(GOLD, GOLD)
+    for other in (samples[::-1], samples[1:]):
+        with pytest.raises(ValueError, match="same rows"):
+            compare("x", samples, other, SETTINGS)
+    with pytest.raises(ValueError, match="same rows"):
+        compare("x", [], [], SETTINGS)
+
+
+def test_counts_are_consistent() -> None:
+    """The four counts make up all rows, the accuracies and the difference follow, flips are rows that differ."""
+    rng = np.random.default_rng(0)
+    a, b = _answers(rng, GOLD, 0.5), _answers(rng, GOLD, 0.7)
+    found = _against(GOLD, a, b)
+    assert found.both_right + found.only_a_right + found.only_b_right + found.both_wrong == found.n == 40
+    assert found.accuracy_a == sum(g == x for g, x in zip(GOLD, a, strict=True)) / 40
+    assert found.accuracy_b == sum(g == y for g, y in zip(GOLD, b, strict=True)) / 40
+    assert found.accuracy_difference.value == pytest.approx(found.accuracy_b - found.accuracy_a)
+    assert sum(flip.count for flip in found.flips) == sum(x != y for x, y in zip(a, b, strict=True))
+    assert sum(f.count for f in found.flips if f.gold == f.a) == found.only_a_right
+    assert sum(f.count for f in found.flips if f.gold == f.b) == found.only_b_right
+    assert all(flip.a != flip.b for flip in found.flips)
+
+
+def test_against_itself() -> None:
+    """The same answers are identical, with p = 1 and nothing detectable."""
+    found = _against(GOLD, GOLD, GOLD)
+    assert (found.verdict, found.mcnemar_p, found.minimum_detectable_effect) == ("identical", 1.0, None)
+
+
+def test_swapping_sides_swaps_the_verdict() -> None:
+    """Twelve answers that only one side gets right make that side better."""
+    some = _wrong(GOLD, rows=range(12))
+    assert _against(GOLD, some, GOLD).verdict == "b_better"
+    assert _against(GOLD, GOLD, some).verdict == "a_better"
+
+
+def test_verdict_after_adjust_uses_holm() -> None:
+    """Six against none (p = 0.031) is significant alone, but not as one of two (0.0625)."""
+    alone = _against(GOLD, _wrong(GOLD, rows=range(6)), GOLD)
+    assert (alone.verdict, alone.mcnemar_p_holm) == ("b_better", None)
+    [only] = adjust([alone], 0.95)
+    assert (only.verdict, only.mcnemar_p_holm) == ("b_better", pytest.approx(2 / 64))
+    first, second = adjust([alone, _against(GOLD, GOLD, GOLD)], 0.95)
+    assert (first.verdict, first.mcnemar_p_holm) == ("no_difference", pytest.approx(4 / 64))
+    assert second.verdict == "identical"
+    assert first.mcnemar_p == alone.mcnemar_p
+
+
+def test_no_false_alarms() -> None:
+    """Of two equally good models, at most 5 % are called different, also over a family of three."""
+    rng = np.random.default_rng(5)
+    families, alone, familywise = 250, 0, 0
+    for _ in range(families):
+        family = [_against(GOLD, _answers(rng, GOLD, 0.6), _answers(rng, GOLD, 0.6)) for _ in range(3)]
+        alone += sum(c.verdict in ("a_better", "b_better") for c in family)
+        familywise += any(c.verdict in ("a_better", "b_better") for c in adjust(family, 0.95))
+    assert alone / (3 * families) <= 0.05 + 0.024  # three standard errors
+    assert familywise / families <= 0.05 + 0.042
+
+
+def test_finds_what_is_there() -> None:
+    """A model that is right three times out of ten more often is found most of the time."""
+    rng, gold = np.random.default_rng(6), GOLD * 3
+    verdicts = [_against(gold, _answers(rng, gold, 0.4), _answers(rng, gold, 0.8)).verdict for _ in range(50)]
+    assert verdicts.count("b_better") >= 45
+
+
+def test_recall_checks() -> None:
+    """Recalls on the two guarded classes, and whether B's may be lower by more than the margin."""
+    worse = ["ALLOW" if g == "REFUSE" and i < 20 else g for i, g in enumerate(GOLD)]
+    deny, refuse = _against(GOLD, GOLD, worse).recall_checks
+    assert (deny.label, deny.recall_a, deny.recall_b, deny.non_inferior) == ("DENY", 1.0, 1.0, True)
+    assert (refuse.label, refuse.recall_a, refuse.recall_b, refuse.non_inferior) == ("REFUSE", 1.0, 0.5, False)
+    assert refuse.difference is not None
+    assert refuse.difference.low <= -0.5 <= refuse.difference.high
+
+
+def _settings(require: str, margin: float = 0.05) -> AbTest:
+    return AbTest.model_validate(
+        {"bootstrap_resamples": 100, "gate": Gate.model_validate({"require": require, "recall_margin": margin})}
+    )
+
+
+@pytest.mark.parametrize(
+    ("require", "wrong_a", "wrong_b", "passed", "reason"),
+    [
+        ("better", 12, 0, True, "B is significantly better, and recall on DENY and REFUSE is not inferior"),
+        ("better", 0, 0, False, "B is not significantly better (identical)"),
+        ("better", 2, 0, False, "B is not significantly better (no difference)"),
+        ("not_worse", 0, 0, True, "B is not significantly worse, and recall on DENY and REFUSE is not inferior"),
+        ("not_worse", 12, 0, True, "B is significantly better, and recall on DENY and REFUSE is not inferior"),
+        ("not_worse", 0, 12, False, "B is significantly worse"),
+    ],
+)
+def test_gate(require: str, wrong_a: int, wrong_b: int, passed: bool, reason: str) -> None:
+    """Each demand, met and missed, with its reason."""
+    settings = _settings(require)
+    a, b = (_wrong(GOLD, rows=range(wrong)) for wrong in (wrong_a, wrong_b))
+    result = gate_result(_against(GOLD, a, b, settings), settings)
+    assert result.passed is passed
+    assert result.reasons[0] == reason
+
+
+def test_gate_guards_recall() -> None:
+    """A better model that misses DENY more often does not pass, unless the margin allows for it."""
+    a = _wrong(GOLD, rows=range(20))
+    b = ["ALLOW" if g == "DENY" and i >= 32 else g for i, g in enumerate(GOLD)]
+    strict, lenient = _settings("better"), _settings("better", 0.99)
+    b[2] = "INVALID"
+    result = gate_result(_against(GOLD, a, b, strict), strict)
+    assert not result.passed
+    assert result.reasons == ["recall on DENY may be more than 0.05 below A's"]
+    assert gate_result(_against(GOLD, a, b, lenient), lenient).passed
+
+
+def test_gate_needs_guarded_rows() -> None:
+    """Without a row of a guarded class nothing is known of its recall: not passed."""
+    gold, settings = ["ALLOW", "DENY"] * 10, _settings("not_worse")
+    result = gate_result(_against(gold, gold, gold, settings), settings)
+    assert not result.passed
+    assert result.reasons == ["recall on REFUSE is undefined: no test row has this class"]
+
+
+def test_gate_names_every_reason() -> None:
+    """Worse overall and on a guarded class: both are said."""
+    settings = _settings("not_worse")
+    result = gate_result(_against(GOLD, GOLD, ["ALLOW"] * len(GOLD), settings), settings)
+    assert len(result.reasons) == 3

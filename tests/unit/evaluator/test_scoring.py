@@ -1,0 +1,48 @@
+"""The two ways of asking for a class."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.evaluator.material import make_chat
+
+from so8t_evaluator.scoring import GRAMMAR, options_for, read_answer
+from so8t_shared.config.model import AbTest
+from so8t_shared.labels import LABELS
+from so8t_shared.prompts import final_answer
+
+SETTINGS = AbTest(max_new_tokens=5, seed=11)
+
+
+def test_generate() -> None:
+    """Free text up to max_new_tokens, greedy, ended by the model's stop tokens."""
+    options = options_for("generate", SETTINGS, make_chat(stop_tokens=["</s>", "<|end|>"]))
+    assert (options.max_tokens, options.seed, options.stop, options.grammar) == (5, 11, ("</s>", "<|end|>"), "")
+    assert (options.temperature, options.top_k, options.repeat_penalty) == (0.0, 1, 1.0)
+
+
+def test_constrained_is_never_cut() -> None:
+    """A grammar, and room for the longest answer even at a token a character, whatever max_new_tokens says."""
+    options = options_for("constrained", SETTINGS, make_chat())
+    assert options.grammar == GRAMMAR
+    assert all(options.max_tokens > len(final_answer(label)) for label in LABELS)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_grammar_leaves_the_final_answers(label: str) -> None:
+    """Each class's final answer is one alternative, and is read back as that class."""
+    alternatives = GRAMMAR.removeprefix("root ::= ").split(" | ")
+    assert len(alternatives) == len(LABELS)
+    assert f'"{final_answer(label)}"' in alternatives
+    assert read_answer(final_answer(label)) == (label, label)
+
+
+@pytest.mark.parametrize("text", ["", "ALLOW", "<final>ALLOW", "<final>maybe</final>"])
+def test_unreadable(text: str) -> None:
+    """An answer without a class inside <final> is INVALID."""
+    assert read_answer(text)[0] == "INVALID"
+
+
+def test_stored_text_is_cut() -> None:
+    """No more than 200 characters of the model's words are kept."""
+    predicted, final = read_answer(f"<final>{'x' * 500}</final>")
+    assert (predicted, final) == ("INVALID", "x" * 200)
