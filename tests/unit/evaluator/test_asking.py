@@ -1,0 +1,209 @@
+"""Asking models row by row: nothing twice, nothing lost, nothing left open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.evaluator.material import TOO_LONG, ScriptedEngine, make_chat, make_file, make_row
+
+from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
+from so8t_shared.config.model import AbTest, Scoring
+from so8t_shared.records import RecordCache
+from so8t_shared.results import Sample, Side
+from so8t_shared.store.local import LocalStore
+
+ROWS = [make_row(f"row-{i}", "DENY") for i in range(4)]
+BOTH: list[Scoring] = ["constrained", "generate"]
+SETTINGS = AbTest()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> RecordCache:
+    """Answers kept in a store, as in a run."""
+    return RecordCache(LocalStore(tmp_path / "store"), "answers")
+
+
+def _answer(model: str, _: str) -> str:
+    return "<final>DENY</final>" if model == "a" else "no idea"
+
+
+def _pair(engine: ScriptedEngine, cache: RecordCache, run: str = "run", **other: Any) -> list[Respondent]:
+    sides: tuple[Side, Side] = ("a", "b")
+    return [
+        Respondent(Candidate(side, "q8_0", make_file(side), make_chat()), engine, SETTINGS, cache, run, **other)
+        for side in sides
+    ]
+
+
+def _ask(engine: ScriptedEngine, cache: RecordCache, run: str = "run", **other: Any) -> list[Sample]:
+    return ask_all(_pair(engine, cache, run, **other), ROWS, BOTH, lambda sample: None)
+
+
+def _but_reused(samples: list[Sample]) -> list[dict[str, Any]]:
+    return [sample.model_dump(exclude={"reused"}) for sample in samples]
+
+
+def test_samples(cache: RecordCache) -> None:
+    """Each answer is read, measured and told to the caller as it comes."""
+    engine, told = ScriptedEngine(_answer), list[Sample]()
+    samples = ask_all(_pair(engine, cache), ROWS, BOTH, told.append)
+    assert told == samples
+    assert len(samples) == 2 * len(ROWS) * 2
+    first = samples[0]
+    assert (first.model, first.quantization, first.row_id, first.gold) == ("a", "q8_0", "row-0", "DENY")
+    assert (first.predicted, first.final, first.latency_ms, first.reused) == ("DENY", "DENY", 1.0, False)
+    assert {s.predicted for s in samples if s.model == "b"} == {"INVALID"}
+
+
+def test_generate_is_asked_first(cache: RecordCache) -> None:
+    """It is what is timed, so the prompt must not be in the engine's cache yet; whatever the order configured."""
+    samples = _ask(ScriptedEngine(_answer), cache)
+    assert [s.scoring for s in samples] == ["generate", "constrained"] * (2 * len(ROWS))
+
+
+def test_they_take_turns(cache: RecordCache) -> None:
+    """Row by row, each model goes first every other time."""
+    engine = ScriptedEngine(_answer)
+    _ask(engine, cache)
+    assert [model for model, _, options in engine.asked if not options.grammar] == list("abbaabba")
+
+
+def test_grammar_only_when_constrained(cache: RecordCache) -> None:
+    """The engine gets the options of each way of asking."""
+    engine = ScriptedEngine(_answer)
+    samples = _ask(engine, cache)
+    assert [bool(options.grammar) for *_, options in engine.asked] == [s.scoring == "constrained" for s in samples]
+
+
+def test_nothing_is_asked_twice(cache: RecordCache) -> None:
+    """The same again loads nothing, asks nothing, and gives the same samples."""
+    first = _ask(ScriptedEngine(_answer), cache)
+    engine = ScriptedEngine(_answer)
+    assert _ask(engine, cache) == first
+    assert (engine.asked, engine.loads) == ([], [])
+
+
+def test_each_model_is_loaded_once(cache: RecordCache) -> None:
+    """Loaded with the first question, unloaded at the end."""
+    engine = ScriptedEngine(_answer)
+    _ask(engine, cache)
+    assert (sorted(engine.loads), engine.open) == (["a", "b"], [])
+
+
+@pytest.mark.parametrize("killed_at", range(0, 16, 3))
+def test_resume_asks_only_the_rest(cache: RecordCache, tmp_path: Path, killed_at: int) -> None:
+    """After a death at any question only the rest is asked, and the answers are those of a run without one."""
+    whole_engine = ScriptedEngine(_answer)
+    whole = _ask(whole_engine, RecordCache(LocalStore(tmp_path / "other"), "answers"))
+    dying = ScriptedEngine(_answer, dies_after=killed_at)
+    with pytest.raises(RuntimeError, match="killed"):
+        _ask(dying, cache)
+    engine = ScriptedEngine(_answer)
+    resumed = _ask(engine, cache)
+    assert dying.asked + engine.asked == whole_engine.asked
+    for again, expected in zip(resumed, whole, strict=True):
+        assert again.model_copy(update={"latency_ms": 0}) == expected.model_copy(update={"latency_ms": 0})
+
+
+def test_own_answers_are_not_reused_ones(cache: RecordCache) -> None:
+    """Answers of an interrupted attempt of the same evaluation do not count as taken from an earlier one."""
+    with pytest.raises(RuntimeError):
+        _ask(ScriptedEngine(_answer, dies_after=5), cache)
+    assert not any(sample.reused for sample in _ask(ScriptedEngine(_answer), cache))
+
+
+def test_answers_of_another_run_are_reused(cache: RecordCache) -> None:
+    """They are the same answers and say that they come from an earlier measurement."""
+    first = _ask(ScriptedEngine(_answer), cache, "yesterday")
+    second = _ask(ScriptedEngine(_answer), cache, "today")
+    assert _but_reused(second) == _but_reused(first)
+    assert not any(sample.reused for sample in first)
+    assert all(sample.reused for sample in second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"version": "2"}, {"name": "other"}, {"answer_settings": {"num_ctx": 1}}],
+    ids=["version", "name", "settings"],
+)
+def test_another_engine_is_asked_anew(cache: RecordCache, change: dict[str, Any]) -> None:
+    """What an engine of another version or setting said stands for nothing."""
+    _ask(ScriptedEngine(_answer), cache)
+    engine = ScriptedEngine(_answer, **change)
+    _ask(engine, cache)
+    assert len(engine.asked) == 16
+
+
+def test_timing_settings_do_not_matter(cache: RecordCache) -> None:
+    """Threads change no answer."""
+    _ask(ScriptedEngine(_answer), cache)
+    engine = ScriptedEngine(_answer, speed_settings={"threads": 8})
+    _ask(engine, cache)
+    assert engine.asked == []
+
+
+def test_salt_asks_anew(cache: RecordCache) -> None:
+    """The control takes nothing from the first asking, but resumes from its own."""
+    _ask(ScriptedEngine(_answer), cache)
+    engine = ScriptedEngine(_answer)
+    _ask(engine, cache, salt="control")
+    _ask(engine, cache, salt="control")
+    assert len(engine.asked) == 16
+
+
+def test_over_long_is_counted(cache: RecordCache) -> None:
+    """A prompt that does not fit is INVALID with its length, is kept, and spoils nothing after it."""
+    engine = ScriptedEngine(lambda _, prompt: TOO_LONG if "row-1" in prompt else "<final>DENY</final>")
+    samples = _ask(engine, cache)
+    long = [s for s in samples if s.row_id == "row-1"]
+    assert len(long) == 4
+    assert {(s.predicted, s.over_long, s.prompt_tokens, s.completion_tokens) for s in long} == {
+        ("INVALID", True, 9999, 0)
+    }
+    assert {(s.predicted, s.over_long) for s in samples if s not in long} == {("DENY", False)}
+    again = ScriptedEngine(_answer)
+    assert _ask(again, cache) == samples
+    assert again.asked == []
+
+
+@pytest.mark.parametrize("dies_after", [0, 1, 2, 7])
+def test_models_are_closed_when_the_engine_dies(cache: RecordCache, dies_after: int) -> None:
+    """Whatever was loaded is unloaded."""
+    engine = ScriptedEngine(_answer, dies_after=dies_after)
+    with pytest.raises(RuntimeError):
+        _ask(engine, cache)
+    assert engine.loads
+    assert engine.open == []
+
+
+def test_models_are_closed_when_the_caller_stops(cache: RecordCache) -> None:
+    """An exception from the report of progress ends the asking; the answer just given is kept."""
+
+    def stop(_: Sample) -> None:
+        raise KeyboardInterrupt
+
+    engine = ScriptedEngine(_answer)
+    with pytest.raises(KeyboardInterrupt):
+        ask_all(_pair(engine, cache), ROWS, BOTH, stop)
+    assert engine.open == []
+    resumed = ScriptedEngine(_answer)
+    _ask(resumed, cache)
+    assert len(resumed.asked) == 15
+
+
+def test_peak_memory(cache: RecordCache) -> None:
+    """The highest seen, also from answers that were given before."""
+    first, second = _pair(ScriptedEngine(_answer), cache), _pair(ScriptedEngine(_answer), cache, "later")
+    for pair in (first, second):
+        ask_all(pair, ROWS, BOTH, lambda sample: None)
+    assert [r.peak_memory_bytes for r in first] == [r.peak_memory_bytes for r in second] == [16, 14]
+
+
+def test_as_side(cache: RecordCache) -> None:
+    """The same sample under the other side's name."""
+    sample = _ask(ScriptedEngine(_answer), cache)[0]
+    other = as_side(sample, "b")
+    assert (sample.model, other.model) == ("a", "b")
+    assert as_side(other, "a") == sample

@@ -1,0 +1,176 @@
+"""The whole evaluation: everything is asked once, compared and written."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.evaluator.material import ScriptedEngine, make_chat, make_row
+
+from so8t_evaluator.asking import Candidate
+from so8t_evaluator.engine.choice import open_engine
+from so8t_evaluator.engine.protocol import ModelFile
+from so8t_evaluator.evaluating import Grid, Inputs, run_evaluation
+from so8t_evaluator.importing import write_registry
+from so8t_evaluator.rows import read_rows, select
+from so8t_shared.config.model import Config, Quantization
+from so8t_shared.errors import InputError
+from so8t_shared.labels import LABELS
+from so8t_shared.records import RecordCache
+from so8t_shared.results import EvaluationResult, Sample, Side
+from so8t_shared.store.local import LocalStore
+
+QUANTIZATIONS: tuple[Quantization, ...] = ("q8_0", "q4_k_m")
+SIDES: tuple[Side, Side] = ("a", "b")
+WORDS = dict(zip(LABELS, ("show", "approve", "copy", "destroy"), strict=True))
+ROWS_PER_CLASS = 3
+ASKED = len(LABELS) * ROWS_PER_CLASS * (2 * 2 * 2 + 1)
+"""Rows times two models, two quantisations, two scorings; and the control."""
+
+
+def _answer(model: str, prompt: str) -> str:
+    """B knows every class, A answers ALLOW to everything."""
+    known = next(label for label, word in WORDS.items() if f"{word} it" in prompt)
+    return f"<final>{known if model.startswith('model-b') else 'ALLOW'}</final>"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> RecordCache:
+    """Answers kept in a store, as in a run."""
+    return RecordCache(LocalStore(tmp_path / "store"), "answers")
+
+
+@pytest.fixture
+def config() -> Config:
+    """Two quantisations, both scorings, a control, three rows a class."""
+    return Config.model_validate(
+        {
+            "model_a": {"base_model": "m"},
+            "dataset": {"paths": ["d"]},
+            "gguf": {"quantizations": list(QUANTIZATIONS)},
+            "ollama": {"model_a_name": "model-a", "model_b_name": "model-b"},
+            "ab_test": {"bootstrap_resamples": 100, "max_samples": len(LABELS) * ROWS_PER_CLASS},
+        }
+    )
+
+
+@pytest.fixture
+def inputs(config: Config, tmp_path: Path) -> Inputs:
+    """What the stages before leave behind; the GGUF files hold nothing, since no engine opens them."""
+    converted: dict[Side, Path] = {side: tmp_path / side for side in SIDES}
+    for side, folder in converted.items():
+        folder.mkdir()
+        (folder / "chat.json").write_text(make_chat().model_dump_json(), encoding="utf-8")
+        for quantization in QUANTIZATIONS:
+            (folder / f"model_{side}_{quantization}.gguf").write_text(f"{side} {quantization}")
+    splits, output = tmp_path / "splits", tmp_path / "import"
+    splits.mkdir()
+    output.mkdir()
+    rows = [make_row(f"{word} it {i}", label) for label, word in WORDS.items() for i in range(10)]
+    for name, part in (("train", rows[::2]), ("test", rows[1::2])):
+        (splits / f"{name}.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in part), encoding="utf-8")
+    return Inputs(write_registry(config, converted, output), converted, splits)
+
+
+def _grid(config: Config, inputs: Inputs, cache: RecordCache, report: Any = lambda done, total, text: None) -> Grid:
+    """The grid of `run_evaluation`, asked with a scripted engine that goes by the configured one's name."""
+    real = open_engine(config.ab_test)
+    engine = ScriptedEngine(_answer, name=real.name, version=real.version, answer_settings=real.answer_settings)
+    candidates = {
+        (m.model, m.quantization): Candidate(
+            m.model,
+            m.quantization,
+            ModelFile(m.name, inputs.converted[m.model] / m.file, m.sha256, 4096),
+            make_chat(),
+        )
+        for m in inputs.registry.models
+    }
+    rows = select(read_rows(inputs.splits / "test.jsonl"), config.ab_test.max_samples)
+    return Grid(candidates, rows, engine, config.ab_test, cache, "first", report, ASKED)
+
+
+def _ask_everything(grid: Grid) -> list[Sample]:
+    samples = [sample for quantization in QUANTIZATIONS for sample in grid.ask_pair(quantization)[0]]
+    return samples + grid.ask_control("q4_k_m")
+
+
+def test_grid_counts(config: Config, inputs: Inputs, cache: RecordCache) -> None:
+    """Progress goes from 1 to the total, each with what was just asked."""
+    seen: list[tuple[int, int, str]] = []
+    grid = _grid(config, inputs, cache, lambda *progress: seen.append(progress))
+    _ask_everything(grid)
+    assert [done for done, *_ in seen] == list(range(1, ASKED + 1))
+    assert seen[0][1:] == (ASKED, "q8_0 a generate")
+
+
+def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: RecordCache) -> None:
+    """One line a model, over the rows of `generate` alone, with the size of its file."""
+    samples, speed = _grid(config, inputs, cache).ask_pair("q8_0")
+    assert [(s.model, s.n, s.file_size_bytes) for s in speed] == [("a", 12, 6), ("b", 12, 6)]
+    timed = sorted(s.latency_ms for s in samples if (s.model, s.scoring) == ("b", "generate"))
+    assert speed[1].latency_ms_p50 == (timed[5] + timed[6]) / 2
+
+
+def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache: RecordCache) -> None:
+    """A again, the last row first, nothing taken from memory; given back in the order of the rows."""
+    grid = _grid(config, inputs, cache)
+    assert isinstance(grid.engine, ScriptedEngine)
+    grid.ask_pair("q4_k_m")
+    before = len(grid.engine.asked)
+    control = grid.ask_control("q4_k_m")
+    assert [s.row_id for s in control] == [row.id for row in grid.rows]
+    prompts = [prompt for _, prompt, _ in grid.engine.asked[before:]]
+    assert [row.text in prompt for row, prompt in zip(grid.rows[::-1], prompts, strict=True)] == [True] * 12
+
+
+def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
+    """From answers that are all known (no engine is loaded) to the result, its verdicts and its files."""
+    asked = _ask_everything(_grid(config, inputs, cache))
+    output, reports = tmp_path / "output", list[int]()
+    output.mkdir()
+    result = run_evaluation(
+        config, inputs, cache, lambda done, total, text: reports.append(total), output, run="second"
+    )
+    assert reports == [ASKED] * ASKED
+    assert result.test_set.by_label == dict.fromkeys(LABELS, ROWS_PER_CLASS)
+    assert {(c.model, c.quantization, c.scoring): c.accuracy.value for c in result.cells} == {
+        (side, quantization, scoring): share
+        for side, share in zip(SIDES, (0.25, 1.0), strict=True)
+        for quantization in QUANTIZATIONS
+        for scoring in ("generate", "constrained")
+    }
+    assert [c.verdict for c in result.comparisons] == ["b_better"] * 4
+    assert [c.mcnemar_p_holm for c in result.comparisons] == pytest.approx([4 * 2 / 2**9] * 4)
+    assert (result.headline.quantization, result.headline.scoring) == ("q4_k_m", "generate")
+    assert result.control is not None
+    assert result.control.verdict == "identical"
+    assert result.baseline is not None
+    assert result.baseline.accuracy.value == 1.0
+    assert result.gate.passed
+    assert [s.reused for s in result.speed] == [12] * 4
+    lines = (output / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    written = [Sample.model_validate_json(line) for line in lines]
+    assert [s.model_copy(update={"reused": False}) for s in written] == asked[:-12]
+    assert EvaluationResult.model_validate_json((output / "evaluation.json").read_text(encoding="utf-8")) == result
+
+
+def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
+    """Evaluating the same answers again writes the same files, to the byte."""
+    _ask_everything(_grid(config, inputs, cache))
+    digests = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path / name, run="second")
+        files = [(tmp_path / name / file).read_bytes() for file in ("samples.jsonl", "evaluation.json")]
+        digests.append(hashlib.sha256(b"".join(files)).hexdigest())
+    assert digests[0] == digests[1]
+
+
+def test_no_test_row(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
+    """An empty test split is refused with a remedy, before anything is loaded."""
+    (inputs.splits / "test.jsonl").write_text("")
+    with pytest.raises(InputError) as caught:
+        run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path, run="x")
+    assert "test_fraction" in str(caught.value.remedy)
