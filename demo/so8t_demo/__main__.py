@@ -31,7 +31,8 @@ def _dataset(out: Path, seed: int) -> str:
     from so8t_demo.dataset import write_dataset
 
     summary = write_dataset(out, seed)
-    return f"{out}: {summary.train} training and {summary.test} test rows {'written' if summary.changed else 'are there already'}"
+    state = "written" if summary.changed else "are there already"
+    return f"{out}: {summary.train} training and {summary.test} test rows {state}"
 
 
 def _parser() -> argparse.ArgumentParser:
