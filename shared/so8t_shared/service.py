@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from so8t_shared.config.load import load_config
-from so8t_shared.errors import Interrupted, So8tError
+from so8t_shared.errors import ConfigError, Interrupted, So8tError
 from so8t_shared.events import EventSink
 from so8t_shared.interruption import StopSignal, end_with_parent
 from so8t_shared.runner import StageRun
-from so8t_shared.sessions import Session, open_session, read_record
+from so8t_shared.sessions import Session, config_digest, open_session, read_record
 from so8t_shared.stage import StageFunction
 from so8t_shared.stages import stage_named
 from so8t_shared.store.base import ArtifactStore
@@ -79,6 +79,12 @@ def _report(error: Exception, *, debug: bool) -> int:
 
 def _open(arguments: argparse.Namespace) -> tuple[ArtifactStore, Session]:
     config = load_config(arguments.config, arguments.set)
+    if arguments.expect not in {"", config_digest(config)}:
+        raise ConfigError(
+            "The configuration was changed while the run was going on.",
+            where=str(arguments.config),
+            remedy="start the run again: it takes the new configuration and reuses what still fits",
+        )
     store = open_store(config)
     if not arguments.session:
         return store, open_session(store, config)
@@ -115,5 +121,6 @@ def _parser(stages: list[str]) -> argparse.ArgumentParser:
         default=os.environ.get("SO8T_WAIT_S", "0"),
         help="seconds to wait for the stages before this one (or SO8T_WAIT_S)",
     )
+    parser.add_argument("--expect", default="", help=argparse.SUPPRESS)  # digest of the run's configuration
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser

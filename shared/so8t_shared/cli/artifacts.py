@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def list_them(
     workspace = open_workspace(config, overrides)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("stage", "fingerprint", "size", "created", "host", "sessions"):
-        table.add_column(heading, justify="right" if heading == "size" else "left")
+        table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=heading == "fingerprint")
     for item in list_artifacts(workspace.store):
         if stage in {"", item.artifact.stage}:
             created, host = (item.manifest.created, item.manifest.host) if item.manifest else ("(incomplete)", "")
@@ -54,10 +55,16 @@ def get(
     manifest = artifact.manifest()
     assert manifest is not None
     source = artifact.materialise(manifest)
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     with storage_errors(target):
-        for entry in manifest.files:
-            (target / entry.path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / entry.path, target / entry.path)
+        try:
+            unfinished.mkdir(parents=True)
+            for entry in manifest.files:
+                (unfinished / entry.path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / entry.path, unfinished / entry.path)
+            unfinished.rename(target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     out.print(f"{len(manifest.files)} files in {target}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, open_workspace, out
 from so8t_shared.errors import InputError
-from so8t_shared.sessions import find_session
+from so8t_shared.sessions import find_session, read_record
 from so8t_shared.stages import stage_named
 
 
@@ -24,6 +24,8 @@ def logs(
     """Print the log of a stage: its last attempts, oldest first."""
     stage = stage_named(name)
     workspace = open_workspace(config, overrides)
+    if session:
+        read_record(workspace.store, session)
     session_id = session or find_session(workspace.store, workspace.config)
     data = workspace.store.get_bytes(f"sessions/{session_id}/{stage.name}/log.jsonl") if session_id else None
     if data is None:
@@ -33,7 +35,7 @@ def logs(
             remedy="a reused stage writes none; 'so8t-ab status' shows which ones ran",
         )
     for text in data.decode("utf-8", "replace").splitlines():
-        with suppress(ValueError, KeyError):
+        with suppress(ValueError, KeyError, TypeError):
             line = json.loads(text)
             if line["level"] != "DEBUG" or debug_lines:
                 shown = f"{line['time']} #{line['attempt']} {line['level']:<7} {line['message']}"

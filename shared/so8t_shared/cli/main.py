@@ -6,11 +6,15 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from typer.exceptions import TyperException
 from typer.main import get_command
 
 from so8t_shared.cli import artifacts, config, doctor, logs, plan, run, stage, status
 from so8t_shared.cli.common import err
 from so8t_shared.errors import So8tError
+
+_CTRL_C = 130
+_INTERRUPTED = 75
 
 app = typer.Typer(
     name="so8t-ab",
@@ -44,38 +48,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
-    import click
-
     try:
         code = get_command(app).main(args=_debug_first(arguments), prog_name="so8t-ab", standalone_mode=False)
     except So8tError as error:
         if debug:
             raise
-        err.print("\n".join(error.lines()), style="red" if err.is_terminal else "", markup=False, highlight=False)
+        _print(error.lines())
         return error.exit_code
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        return 75
-    except BrokenPipeError:
-        return 0
+    except TyperException as error:
+        return _wrong_usage(error)
+    except (BrokenPipeError, SystemExit):
+        return 0  # whoever read our output has seen enough; typer turns that into SystemExit
     except Exception as error:
         if debug:
             raise
-        err.print(f"Unexpected {type(error).__name__}: {error}", markup=False, highlight=False)
-        err.print("  to do: run again with --debug", markup=False, highlight=False)
+        _print([f"Unexpected {type(error).__name__}: {error}", "  to do: run again with --debug"])
         return 1
-    return int(code or 0)
+    return _INTERRUPTED if code == _CTRL_C else int(code or 0)
+
+
+def _wrong_usage(error: TyperException) -> int:
+    message = error.format_message()
+    if not message.startswith("Usage:"):  # with no arguments at all the message is the help
+        context = getattr(error, "ctx", None)
+        usage = context.get_usage() if context else "Usage: so8t-ab [OPTIONS] COMMAND [ARGS]..."
+        command = context.command_path if context else "so8t-ab"
+        message = f"{usage}\nTry '{command} --help' for help.\nError: {message}"
+    err.print(message, markup=False, highlight=False, soft_wrap=True)
+    return 2
+
+
+def _print(lines: list[str]) -> None:
+    style = "red" if err.is_terminal else ""
+    err.print("\n".join(lines), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _debug_first(arguments: list[str]) -> list[str]:
     """Let --debug stand anywhere before '--'."""
-    if "--debug" not in arguments:
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    given, rest = arguments[:end], arguments[end:]
+    if "--debug" not in given:
         return arguments
-    return ["--debug", *[a for a in arguments if a != "--debug"]]
+    return ["--debug", *[a for a in given if a != "--debug"], *rest]
 
 
 def script() -> None:

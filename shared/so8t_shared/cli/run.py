@@ -20,7 +20,7 @@ from so8t_shared.pipeline import PipelineRun, check_selection
 from so8t_shared.plan import make_plan
 from so8t_shared.result_table import result_table
 from so8t_shared.results import AbTestResults
-from so8t_shared.sessions import Session, open_session
+from so8t_shared.sessions import Session, config_digest, open_session
 from so8t_shared.stages import STAGES, Stage, stage_named
 
 _CORES_FOR_TWO_STAGES = 8
@@ -53,6 +53,12 @@ def run(
         print_plan(make_plan(workspace.store, workspace.config))
         return
     stages = _selection(first, last)
+    if gate and stages[-1].name != "report":
+        raise ConfigError(
+            f"The gate needs the report, but the run stops after {last}.",
+            where="--gate and --to",
+            remedy="leave one of them out",
+        )
     _check_output(Path(workspace.config.output_base_dir))
     make_plan(workspace.store, workspace.config)  # a missing model or data set is told before anything starts
     session = open_session(workspace.store, workspace.config, new=new_session)
@@ -86,7 +92,7 @@ def _show_results(session: Session, *, gate: bool) -> None:
 
 def _arguments(config: Path, overrides: list[str], session: Session) -> list[str]:
     given = [part for override in overrides for part in ("--set", override)]
-    return ["--config", str(config), *given, "--session", session.session_id]
+    return ["--config", str(config), *given, "--session", session.session_id, "--expect", config_digest(session.config)]
 
 
 def _selection(first: str, last: str) -> list[Stage]:

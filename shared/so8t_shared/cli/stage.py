@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from typing import Annotated
 
@@ -20,5 +20,8 @@ def stage(
     Options after the name go to the stage; 'so8t-ab stage train --help' lists them.
     """
     chosen = stage_named(name)
-    command = [sys.executable, "-m", chosen.module, chosen.name, *context.args]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    debug = ["--debug"] if context.parent and context.parent.params.get("debug") else []
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # takes this process's place, so that signals and the exit code are the stage's own
+    os.execv(sys.executable, [sys.executable, "-m", chosen.module, chosen.name, *context.args, *debug])  # noqa: S606

@@ -12,7 +12,7 @@ from rich.table import Table
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, err, open_workspace, out, table_cell
 from so8t_shared.errors import InputError
 from so8t_shared.markers import StageMarkers
-from so8t_shared.sessions import find_session, session_ids
+from so8t_shared.sessions import find_session, read_record, session_ids
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
 
@@ -30,6 +30,8 @@ def status(
         for session_id in session_ids(workspace.store):
             out.print(session_id, highlight=False)
         return
+    if session:
+        read_record(workspace.store, session)  # or it would look like one that has not started
     session_id = session or find_session(workspace.store, workspace.config) or ""
     if not session_id:
         raise InputError(

@@ -15,7 +15,7 @@ from so8t_shared.config.load import load_config
 from so8t_shared.errors import StorageError
 from so8t_shared.markers import StageMarkers
 from so8t_shared.service import service_main
-from so8t_shared.sessions import open_session
+from so8t_shared.sessions import config_digest, open_session
 from so8t_shared.store.local import LocalStore
 
 Cli = Callable[..., int]
@@ -76,6 +76,14 @@ def test_a_given_session(config_file: Path, capfd: pytest.CaptureFixture[str]) -
     err = capfd.readouterr().err
     assert "There is no session 'nope'" in err
     assert first in err
+
+
+def test_a_configuration_edited_during_the_run(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A stage of a run refuses a file that is no longer the one the run began with; other places are fine."""
+    digest = config_digest(load_config(config_file))
+    assert _exit("convert-a", "-c", str(config_file), "--expect", digest, "--set", "training.seed=7") == 2
+    assert "changed while the run was going on" in capfd.readouterr().err
+    assert _exit("convert-a", "-c", str(config_file), "--expect", digest, "--set", "output_base_dir=/tmp/x") == 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""`so8t-ab artifacts`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.cli.conftest import Cli
+from tests.unit.shared.material import commit, held, run_stage, spoil, write
+from tests.unit.shared.namespaces import run_on_small_disk
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.cli.artifacts import size
+from so8t_shared.config.load import load_config
+from so8t_shared.sessions import open_session
+from so8t_shared.stage import StageContext
+from so8t_shared.stages import stage_named
+from so8t_shared.store.local import LocalStore
+
+FILES = {"a.txt": b"one", "deep/er/b.bin": b"two" * 1000}
+
+
+def _make(ctx: StageContext) -> None:
+    write(ctx.output_dir, FILES)
+
+
+@pytest.fixture
+def made(store: LocalStore, config_file: Path) -> str:
+    """A committed artifact of convert-a; its fingerprint."""
+    return run_stage(stage_named("convert-a"), open_session(store, load_config(config_file)), store, _make).fingerprint
+
+
+def test_ls(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """Stage, fingerprint, size, time, host and sessions; an unfinished one says so; --stage chooses."""
+    store.put_bytes(f"artifacts/train/{'0' * 64}/work/one/files/x", b"x" * 5000)
+    done = cli("artifacts", "ls", "-c", config_file)
+    assert done.code == 0
+    assert made[:12] in done.out
+    assert "0" * 12 in done.out
+    assert "(incomplete)" in done.out
+    assert "5 kB" in done.out
+    only = cli("artifacts", "ls", "-c", config_file, "--stage", "train").out
+    assert made[:12] not in only
+    assert "0" * 12 in only
+
+
+def test_ls_shows_whole_fingerprints(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """However many sessions use it, the fingerprint can be copied."""
+    config = load_config(config_file)
+    for _ in range(6):
+        run_stage(stage_named("convert-a"), open_session(store, config, new=True), store, _make)
+    assert made[:12] in cli("artifacts", "ls", "-c", config_file).out
+
+
+def test_get(cli: Cli, config_file: Path, made: str, tmp_path: Path) -> None:
+    """A verified copy of the files, by the first digits of the fingerprint."""
+    target = tmp_path / "new" / "copy"
+    done = cli("artifacts", "get", made[:6], target, "-c", config_file)
+    assert (done.code, done.out) == (0, f"2 files in {target}\n")
+    files = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*") if p.is_file()}
+    assert files == FILES
+    assert [p.name for p in target.parent.iterdir()] == ["copy"]
+    (target / "a.txt").write_bytes(b"mine to change")
+
+
+@pytest.mark.parametrize(("prefix", "words"), [("zzzz", "No committed artifact"), ("", "Several artifacts")])
+def test_get_of_what(cli: Cli, config_file: Path, made: str, store: LocalStore, prefix: str, words: str) -> None:
+    """Digits that fit none, or several, are told."""
+    commit(store, config_file.parent / "out", FILES, stage="train")
+    done = cli("artifacts", "get", prefix, config_file.parent / "copy", "-c", config_file)
+    assert done.code == 2
+    assert words in done.err
+    assert not (config_file.parent / "copy").exists()
+
+
+def test_get_overwrites_nothing(cli: Cli, config_file: Path, made: str) -> None:
+    """A target that exists is refused."""
+    done = cli("artifacts", "get", made, config_file.parent / "model", "-c", config_file)
+    assert done.code == 2
+    assert "exists already" in done.err
+
+
+def test_get_of_a_damaged_one(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """Damage is exit code 5, and nothing is copied."""
+    spoil(Path(store.location, "artifacts/convert-a", made, "files/a.txt"), lambda _: b"???")
+    done = cli("artifacts", "get", made, config_file.parent / "copy", "-c", config_file)
+    assert done.code == 5
+    assert "a.txt" in done.err
+    assert not (config_file.parent / "copy").exists()
+
+
+def test_get_onto_a_full_disk(config_file: Path, store: LocalStore, tmp_path: Path) -> None:
+    """What does not fit leaves nothing behind."""
+    commit(store, tmp_path / "out", {"small": b"x", "zbig": b"x" * 3_000_000}, stage="train")
+    (tmp_path / "disk").mkdir()
+    printed = run_on_small_disk(
+        tmp_path / "disk",
+        f"""
+        from so8t_shared.cli.main import main
+        code = main(["artifacts", "get", "f", str(folder / "copy"), "-c", {str(config_file)!r}])
+        print(code, list(folder.iterdir()))
+        """,
+    )
+    assert printed == "2 []\n"
+
+
+def _work(store: LocalStore, fingerprint: str) -> Artifact:
+    store.put_bytes(f"artifacts/train/{fingerprint}/work/one/files/x", b"x" * 5000)
+    return Artifact(store, "train", fingerprint)
+
+
+def test_gc_shows_first(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """Without --yes it only says what would go; with it, it goes; what the session uses stays."""
+    _work(store, "0" * 64)
+    done = cli("artifacts", "gc", "-c", config_file)
+    assert done.code == 0
+    assert re.search(r"train +0{12} +5 kB\n1 artifacts, 5 kB would be deleted; add --yes to do it", done.out)
+    assert list(store.list("artifacts/train"))
+    done = cli("artifacts", "gc", "-c", config_file, "--yes")
+    assert done.out.endswith("1 artifacts, 5 kB deleted\n")
+    assert list(store.list("artifacts/train")) == []
+    assert Artifact(store, "convert-a", made).inspect()[0] is not None
+
+
+def test_gc_keeps_what_is_in_work(cli: Cli, config_file: Path, store: LocalStore) -> None:
+    """An artifact that a process holds is left alone; afterwards it goes."""
+    artifact = _work(store, "0" * 64)
+    with held(store, artifact.lease_key):
+        assert "0 artifacts" in cli("artifacts", "gc", "-c", config_file, "--yes").out
+        assert artifact.store.get_bytes(f"{artifact.prefix}/work/one/files/x")
+    assert "1 artifacts" in cli("artifacts", "gc", "-c", config_file, "--yes").out
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (5_300_000, "5 MB"), (7_240_000_000, "7.24 GB")]
+)
+def test_size(bytes_: int, text: str) -> None:
+    """Decimal units."""
+    assert size(bytes_) == text

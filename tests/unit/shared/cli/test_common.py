@@ -1,0 +1,42 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from so8t_shared.cli.common import open_workspace, table_cell
+from so8t_shared.errors import ConfigError
+
+
+def test_open_workspace(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The configuration with its overrides, and the store that it names."""
+    workspace = open_workspace(config_file, ["training.seed=7"])
+    assert workspace.config.training.seed == 7
+    assert workspace.store.location == str(config_file.parent / "store")
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_out_of_date_is_said(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that does nothing any more costs one line on standard error."""
+    config_file.write_text(config_file.read_text() + "gguf: {convert_script: x.py}\n")
+    open_workspace(config_file, [])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("note: gguf.convert_script")
+
+
+def test_a_wrong_configuration_makes_no_store(config_file: Path) -> None:
+    """Nothing is written before the configuration is right."""
+    with pytest.raises(ConfigError):
+        open_workspace(config_file, ["training.sede=7"])
+    assert not (config_file.parent / "store").exists()
+
+
+@pytest.mark.parametrize("text", ["[/]", "[red]x[/red]", "plain", "a\\"])
+def test_table_cell(text: str) -> None:
+    """Text with brackets is shown as it is."""
+    from rich.text import Text
+
+    assert Text.from_markup(table_cell(text)).plain == text

@@ -1,0 +1,56 @@
+"""`so8t-ab config`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+from tests.unit.shared.cli.conftest import Cli
+
+from so8t_shared.config.load import load_config
+from so8t_shared.config.model import Config
+from so8t_shared.config.table import config_table
+
+
+def test_check_a_good_one(cli: Cli, config_file: Path) -> None:
+    """A right configuration is said to be right; nothing is made on the disk."""
+    done = cli("config", "check", "-c", config_file)
+    assert (done.code, done.out, done.err) == (0, f"{config_file} is a valid configuration.\n", "")
+    assert not (config_file.parent / "store").exists()
+
+
+def test_check_a_bad_one(cli: Cli, config_file: Path) -> None:
+    """All faults, exit code 2."""
+    done = cli("config", "check", "-c", config_file, "--set", "training.sede=1", "--set", "visualization.dpi=x")
+    assert done.code == 2
+    assert done.err.startswith("The configuration has 2 faults.\n")
+    assert "did you mean 'seed'?" in done.err
+    assert "visualization.dpi" in done.err
+
+
+def test_check_says_what_is_out_of_date(cli: Cli, config_file: Path) -> None:
+    """A key that does nothing is a note, not a fault."""
+    config_file.write_text(config_file.read_text() + "gguf: {convert_script: x.py}\n")
+    done = cli("config", "check", "-c", config_file)
+    assert done.code == 0
+    assert done.err.count("\n") == 1 or done.err.startswith("note: gguf.convert_script")
+
+
+def test_show(cli: Cli, config_file: Path) -> None:
+    """The resolved configuration is YAML that loads to the same."""
+    done = cli("config", "show", "-c", config_file, "--set", "model_a.description=日本語")
+    assert done.code == 0
+    assert "日本語" in done.out
+    shown = config_file.with_name("shown.yaml")
+    shown.write_text(done.out, encoding="utf-8")
+    assert load_config(shown) == load_config(config_file, ["model_a.description=日本語"])
+    assert yaml.safe_load(done.out)["training"]["lora"] == {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": None}
+
+
+def test_schema(cli: Cli) -> None:
+    """The JSON Schema of the configuration, or its table."""
+    done = cli("config", "schema")
+    assert json.loads(done.out) == Config.model_json_schema()
+    assert cli("config", "schema", "--format", "table").out == config_table()
+    assert cli("config", "schema", "--format", "xml").code == 2

@@ -1,0 +1,233 @@
+"""Errors to exit codes, one message each; and a program that starts lightly."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.cli.conftest import Cli
+from tests.unit.shared.small_service import ROOT
+
+import so8t_shared
+from so8t_shared import errors
+from so8t_shared.cli import plan
+from so8t_shared.cli.main import app, main
+
+HEAVY = ["torch", "transformers", "matplotlib", "sklearn", "xllamacpp", "scipy", "datasets", "peft", "pyarrow", "gguf"]
+SERVICES = ["so8t_converter", "so8t_trainer", "so8t_evaluator", "so8t_reporter"]
+COMMAND = [sys.executable, "-m", "so8t_shared.cli"]
+
+
+def _run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+# Starting
+
+
+def test_the_program_is_light() -> None:
+    """Neither the command line nor a service's entry point imports a heavy library or a service."""
+    code = (
+        "import sys, so8t_shared.cli.main, so8t_shared.service; "
+        f"print([m for m in {HEAVY + SERVICES} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def _imports(folder: Path) -> dict[str, set[str]]:
+    """File to the top-level packages that it imports anywhere, also inside functions."""
+    found: dict[str, set[str]] = {}
+    for path in folder.rglob("*.py"):
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+        found[path.name if path.name != "__init__.py" else str(path)] = names
+    assert found
+    return found
+
+
+def test_the_shared_package_imports_no_service() -> None:
+    """It starts services as processes, and knows them by name alone."""
+    folder = Path(so8t_shared.__file__).parent
+    offenders = {file for file, names in _imports(folder).items() if names & {*SERVICES, "so8t_demo", "tests"}}
+    assert offenders == set()
+    assert {
+        file for file, names in _imports(folder).items() if names & {"torch", "transformers", "matplotlib"}
+    } == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_services_import_no_other_service(service: str) -> None:
+    """Each image holds one service and the shared package."""
+    folder = ROOT / "services" / service.removeprefix("so8t_") / service
+    others = {*SERVICES, "so8t_demo", "tests"} - {service}
+    assert {file for file, names in _imports(folder).items() if names & others} == set()
+
+
+def test_no_pickle_anywhere() -> None:
+    """Nothing is read or written that could run code: no pickle, and trust_remote_code is never turned on."""
+    offenders = []
+    for path in [*(ROOT / "shared").rglob("*.py"), *(ROOT / "services").rglob("*.py"), *(ROOT / "demo").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        if re.search(r"^\s*(import|from) (pickle|joblib|dill|shelve|marshal)\b", text, re.MULTILINE) or re.search(
+            r"torch\.load\(|trust_remote_code\s*=\s*True", text
+        ):
+            offenders.append(str(path.relative_to(ROOT)))
+    assert offenders == []
+
+
+# Help and usage
+
+
+def test_help_names_every_command(cli: Cli) -> None:
+    """`--help`, `-h` and no argument at all show what there is; exit codes are part of it."""
+    done = cli("--help")
+    assert done.code == 0
+    commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    assert commands == {"run", "plan", "status", "logs", "stage", "doctor", "config", "artifacts"}
+    assert [name for name in commands if str(name) not in done.out] == []
+    assert cli("-h").out == done.out
+    assert "Usage: so8t-ab" in cli().out + cli().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["run"],
+        ["run", "--nonsense"],
+        ["plan", "-c"],
+        ["config"],
+        ["config", "nonsense"],
+        ["artifacts", "gc", "--keep", "0", "-c", "x"],
+    ],
+)
+def test_wrong_usage(cli: Cli, arguments: list[str]) -> None:
+    """What cannot be understood ends with 2 and a hint, without a traceback."""
+    done = cli(*arguments)
+    assert done.code == 2
+    assert "Usage" in done.out + done.err
+    assert "Traceback" not in done.err
+
+
+def test_configuration_from_the_environment(cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SO8T_CONFIG stands for -c."""
+    monkeypatch.setenv("SO8T_CONFIG", str(config_file))
+    assert cli("config", "check").code == 0
+
+
+# Errors
+
+
+def _raising(error: BaseException) -> object:
+    def make_plan(*_: object) -> None:
+        raise error
+
+    return make_plan
+
+
+ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+
+
+@pytest.mark.parametrize("name", sorted(ERRORS))
+def test_every_error_has_its_exit_code(cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each kind ends with its code and prints what, where and what to do, once, whatever is in the text."""
+    kind = ERRORS[name]
+    error = kind("It [red]broke[/] :x:.", where="/a/very/long/path/" + "x" * 200, remedy="mend [it]")
+    monkeypatch.setattr(plan, "make_plan", _raising(error))
+    done = cli("plan", "-c", config_file)
+    assert done.code == kind.exit_code
+    assert done.err == "\n".join(error.lines()) + "\n"
+    assert done.out == ""
+
+
+def test_a_defect(cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the program ends with 1 and says how to see more."""
+    monkeypatch.setattr(plan, "make_plan", _raising(ZeroDivisionError("division by zero")))
+    done = cli("plan", "-c", config_file)
+    assert (done.code, done.err) == (
+        1,
+        "Unexpected ZeroDivisionError: division by zero\n  to do: run again with --debug\n",
+    )
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 75), (BrokenPipeError(), 0)])
+def test_other_ends(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    """Ctrl-C is an interruption; a closed pipe (`| head`) is no error."""
+    monkeypatch.setattr(plan, "make_plan", _raising(error))
+    done = cli("plan", "-c", config_file)
+    assert done.code == code
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("position", [0, 1, 3])
+def test_debug_shows_the_traceback(config_file: Path, monkeypatch: pytest.MonkeyPatch, position: int) -> None:
+    """--debug may stand anywhere, and lets the error through."""
+    monkeypatch.setattr(plan, "make_plan", _raising(ZeroDivisionError("x")))
+    arguments = ["plan", "-c", str(config_file)]
+    arguments.insert(position, "--debug")
+    with pytest.raises(ZeroDivisionError):
+        main(arguments)
+
+
+def test_as_a_process(config_file: Path) -> None:
+    """A missing model: exit code 2, one message, no traceback, nothing on standard output, no session."""
+    done = _run("plan", "-c", str(config_file), "--set", "model_a.base_model=/no/such/model")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "The folder of model_a does not exist.",
+        "  where: model_a.base_model = /no/such/model",
+        "  to do: download the checkpoint first, or correct the path",
+    ]
+    assert not (config_file.parent / "store" / "sessions").exists()
+    debug = _run("plan", "--debug", "-c", str(config_file), "--set", "model_a.base_model=/no/such/model")
+    assert "Traceback" in debug.stderr
+
+
+def test_a_closed_pipe(config_file: Path) -> None:
+    """`so8t-ab config schema | head -1` prints one line and no complaint."""
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m so8t_shared.cli config schema | head -1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
+
+
+def test_signals_of_a_stage_are_its_own(config_file: Path) -> None:
+    """`so8t-ab stage NAME` becomes the stage: SIGTERM reaches it, and its exit code is the command's."""
+    process = subprocess.Popen(
+        [*COMMAND, "stage", "convert-b", "-c", str(config_file), "--wait-s", "1000"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "waiting for train" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 75
+    process.stderr.close()

@@ -1,0 +1,44 @@
+"""`so8t-ab plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.unit.shared.cli.conftest import Cli
+from tests.unit.shared.material import listing, run_stage, write
+
+from so8t_shared.config.load import load_config
+from so8t_shared.sessions import open_session
+from so8t_shared.stage import StageContext
+from so8t_shared.stages import STAGES, stage_named
+from so8t_shared.store.local import LocalStore
+
+
+def _make(ctx: StageContext) -> None:
+    write(ctx.output_dir, {"chat.json": b"{}"})
+
+
+def test_plan(cli: Cli, config_file: Path, store: LocalStore) -> None:
+    """One line a stage with what would be done and why; a changed key is shown; nothing is written."""
+    run_stage(stage_named("train"), open_session(store, load_config(config_file)), store, _make)
+    before = listing(Path(store.location))
+    done = cli("plan", "-c", config_file, "--set", "training.seed=7")
+    assert done.code == 0
+    lines = {line.split()[0]: line for line in done.out.splitlines() if not line.startswith(" ")}
+    assert [name for name in lines if name != "stage"] == [stage.name for stage in STAGES]
+    assert "changed: training.seed: 42 -> 7" in " ".join(done.out.split())
+    assert lines["convert-a"].split()[1] == lines["train"].split()[1] == "run"
+    assert "never run in this store" in " ".join(done.out.split())
+    again = {
+        line.split()[0]: line.split()[1] for line in cli("plan", "-c", config_file).out.splitlines() if line[0] != " "
+    }
+    assert again["train"] == "reuse"
+    assert listing(Path(store.location)) == before
+
+
+def test_a_missing_model(cli: Cli, config_file: Path) -> None:
+    """Exit code 2, one message, no traceback."""
+    done = cli("plan", "-c", config_file, "--set", "model_a.base_model=/no/such/model")
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 3
+    assert done.out == ""

@@ -1,0 +1,116 @@
+"""`so8t-ab run`: what it refuses before anything starts, and how it ends. Whole runs are in tests/integration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.unit.reporter.builders_upstream import write_folders
+from tests.unit.reporter.rendering import read, settings
+from tests.unit.shared.cli.conftest import Cli
+from tests.unit.shared.namespaces import run_read_only
+
+from so8t_reporter.assembly import assemble_results
+from so8t_shared.cli.run import _show_results
+from so8t_shared.config.load import load_config
+from so8t_shared.errors import GateRefused
+from so8t_shared.export import results_dir
+from so8t_shared.results import AbTestResults, GateResult
+from so8t_shared.sessions import Session, open_session
+from so8t_shared.store.local import LocalStore
+
+
+def _sessions(config_file: Path) -> list[Path]:
+    return list((config_file.parent / "store").glob("sessions/*/session.json"))
+
+
+def test_dry_run(cli: Cli, config_file: Path) -> None:
+    """The plan, and neither session nor results folder."""
+    done = cli("run", "-c", config_file, "--dry-run")
+    assert done.code == 0
+    assert "never run in this store" in done.out
+    assert _sessions(config_file) == []
+    assert not (config_file.parent / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--from", "evaluate", "--to", "train"], 2, "evaluate comes after train"),
+        (["--from", "trian"], 2, "no stage named 'trian'"),
+        (["--to", "nope"], 2, "no stage named 'nope'"),
+        (["--gate", "--to", "evaluate"], 2, "The gate needs the report"),
+        (["--set", "model_a.base_model=/no/such/model"], 2, "does not exist"),
+        (["--set", "dataset.paths=[/no/such/rows.jsonl]"], 2, "does not exist"),
+        (["--set", "training.sede=1"], 2, "did you mean 'seed'?"),
+        (["--jobs", "-1"], 2, "--jobs"),
+    ],
+)
+def test_refused_at_once(cli: Cli, config_file: Path, arguments: list[str], code: int, words: str) -> None:
+    """One message, its exit code, no session, no process."""
+    done = cli("run", "-c", config_file, *arguments)
+    assert done.code == code
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert _sessions(config_file) == []
+
+
+def test_starting_in_the_middle(cli: Cli, config_file: Path) -> None:
+    """Stages that were left out must have been completed: exit code 3 and the first one's name."""
+    done = cli("run", "-c", config_file, "--from", "convert-b")
+    assert done.code == 3
+    assert "convert-b needs train" in done.err
+
+
+def test_read_only_results(config_file: Path) -> None:
+    """Results that could not be written are told before the work."""
+    (config_file.parent / "results").mkdir()
+    printed = run_read_only(
+        config_file.parent / "results",
+        f"""
+        from so8t_shared.cli.main import main
+        print(main(["run", "-c", {str(config_file)!r}]))
+        """,
+    )
+    assert printed == "2\n"
+    assert _sessions(config_file) == []
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> AbTestResults:
+    return assemble_results(read(write_folders(tmp_path_factory.mktemp("upstream"))), settings())
+
+
+@pytest.fixture
+def finished(config_file: Path, store: LocalStore) -> Session:
+    return open_session(store, load_config(config_file))
+
+
+def _write(session: Session, results: AbTestResults, gate: GateResult) -> None:
+    evaluation = results.evaluation.model_copy(update={"gate": gate})
+    folder = results_dir(session)
+    folder.mkdir(parents=True)
+    (folder / "ab_test_results.json").write_text(
+        results.model_copy(update={"evaluation": evaluation}).model_dump_json(), encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("passed", [False, True])
+def test_the_end(
+    finished: Session, results: AbTestResults, capsys: pytest.CaptureFixture[str], asked: bool, passed: bool
+) -> None:
+    """Table, sentence and the report's place; with --gate a refusal is exit code 10 with its reasons."""
+    _write(finished, results, GateResult(passed=passed, reasons=["recall on DENY fell", "not significant"]))
+    if asked and not passed:
+        with pytest.raises(GateRefused) as caught:
+            _show_results(finished, gate=asked)
+        assert caught.value.exit_code == 10
+        assert caught.value.where == "recall on DENY fell; not significant"
+    else:
+        _show_results(finished, gate=asked)
+    out = capsys.readouterr().out
+    assert " ".join(results.summary.split()) in " ".join(out.split())
+    assert f"Report: {results_dir(finished) / 'report.html'}\n" in out
+    assert json.loads((results_dir(finished) / "ab_test_results.json").read_text())["evaluation"]["gate"]

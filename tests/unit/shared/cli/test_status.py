@@ -1,0 +1,77 @@
+"""`so8t-ab status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.cli.conftest import Cli
+from tests.unit.shared.material import Events
+
+from so8t_shared.config.load import load_config
+from so8t_shared.errors import InputError
+from so8t_shared.markers import StageMarkers
+from so8t_shared.progress import ProgressReporter
+from so8t_shared.sessions import Session, open_session
+from so8t_shared.stages import STAGES
+from so8t_shared.store.local import LocalStore
+
+
+@pytest.fixture
+def session(config_file: Path, store: LocalStore) -> Session:
+    return open_session(store, load_config(config_file))
+
+
+def _rows(out: str) -> dict[str, str]:
+    names = {stage.name for stage in STAGES}
+    return {line.split()[0]: line for line in out.splitlines() if line.split() and line.split()[0] in names}
+
+
+def test_without_a_session(cli: Cli, config_file: Path) -> None:
+    """Exit code 2 and how to start; looking makes none."""
+    done = cli("status", "-c", config_file)
+    assert done.code == 2
+    assert "no session yet" in done.err
+    assert "so8t-ab run" in done.err
+    assert not list((config_file.parent / "store").glob("sessions/*"))
+
+
+def test_every_state(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
+    """Done, reused, failed, running, interrupted and not started, a row each."""
+    markers = {stage.name: StageMarkers(store, session.session_id, stage.name) for stage in STAGES}
+    markers["convert-a"].complete("f" * 64, "c" * 64, reused=False, started="")
+    markers["train"].complete("e" * 64, "c" * 64, reused=True, started="")
+    ProgressReporter(markers["convert-b"], Events(), "convert-b").update(1, 1, "q8_0")
+    ProgressReporter(markers["import"], Events(), "import").state("interrupted")
+    markers["evaluate"].fail(InputError("The [red]model[/] is cut.", remedy="fetch it"), 2)
+    done = cli("status", "-c", config_file)
+    assert done.code == 0
+    assert session.session_id in done.out
+    rows = _rows(done.out)
+    assert {name: row.split()[1] for name, row in rows.items()} == {
+        "convert-a": "done",
+        "train": "reused",
+        "convert-b": "running",
+        "import": "interrupted",
+        "evaluate": "failed",
+        "report": "not",
+    }
+    assert "1/1" in rows["convert-b"]
+    assert "[red]model[/]" in " ".join(done.out.split()) or "[red]mod" in done.out
+
+
+def test_another_session(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
+    """--session chooses, --all lists the names, oldest first."""
+    newer = open_session(store, session.config, new=True)
+    assert newer.session_id in cli("status", "-c", config_file).out
+    assert session.session_id in cli("status", "-c", config_file, "--session", session.session_id).out
+    assert set(cli("status", "-c", config_file, "--all").out.split()) == {session.session_id, newer.session_id}
+
+
+@pytest.mark.parametrize("name", ["nope", "../x"])
+def test_an_unknown_session(cli: Cli, config_file: Path, session: Session, name: str) -> None:
+    """A name that is no session's is refused with those that are, not shown as a session that did nothing."""
+    done = cli("status", "-c", config_file, "--session", name)
+    assert done.code == 2
+    assert f"There is no session '{name}'" in done.err
+    assert session.session_id in done.err
