@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
@@ -48,8 +49,6 @@ def open_workspace(path: Path, overrides: list[str]) -> Workspace:
     return Workspace(config, open_store(config))
 
 
-def table_cell(text: str) -> str:
+def table_cell(text: str) -> Text:
     """Text that is shown as it is, without rich's markup."""
-    from rich.markup import escape
-
-    return escape(text)
+    return Text(text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from so8t_shared.cli.common import open_workspace, table_cell
 from so8t_shared.errors import ConfigError
@@ -34,9 +37,12 @@ def test_a_wrong_configuration_makes_no_store(config_file: Path) -> None:
     assert not (config_file.parent / "store").exists()
 
 
-@pytest.mark.parametrize("text", ["[/]", "[red]x[/red]", "plain", "a\\"])
+@pytest.mark.parametrize("text", ["[/]", "[red]x[/red]", "plain", "a\\", ":x:"])
 def test_table_cell(text: str) -> None:
-    """Text with brackets is shown as it is."""
-    from rich.text import Text
-
-    assert Text.from_markup(table_cell(text)).plain == text
+    """Text with brackets, a backslash at its end, or an emoji's name is shown as it is."""
+    console = Console(file=io.StringIO(), width=80)
+    table = Table(box=None)
+    table.add_row(table_cell(text))
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().strip() == text
