@@ -6,7 +6,7 @@ Durations are milliseconds, sizes bytes, rates tokens per second, shares 0..1.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,8 @@ class Record(BaseModel):
     """Base of all results; unknown fields are refused, so that a newer writer is noticed."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    __test__: ClassVar[bool] = False
+    """TestRow and TestSet are data; pytest need not look for tests in them."""
 
 
 class Sample(Record):
