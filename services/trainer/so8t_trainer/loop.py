@@ -24,7 +24,6 @@ from so8t_trainer.packing import PackedRows, pack
 from so8t_trainer.pet import pet_sum, pet_weight
 from so8t_trainer.schedule import rate_factor, step_batches, total_steps
 
-
 _BETAS = (0.9, 0.95)
 """AdamW's decay rates. The usual second one, 0.999, remembers a thousand steps: the large gradients with
 which a model learns the answer's format would hold back the small ones of the decision for a whole short run."""
