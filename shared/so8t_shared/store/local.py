@@ -130,10 +130,13 @@ class LocalStore:
         with storage_errors(target):
             temporary = write_temporary(self._temporary, data)
             with _removed(temporary), self._locked(key):
-                if target.is_file():
-                    return None
                 self._seal(temporary, target)
-                _in_its_folder(target, lambda: os.link(temporary, target))
+                try:
+                    _in_its_folder(target, lambda: os.link(temporary, target))
+                except FileExistsError:
+                    if target.is_file():
+                        return None
+                    raise  # a file stands where the folder should be
                 sync_folder(target.parent)
                 return _stat(target).etag
 
