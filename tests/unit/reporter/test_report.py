@@ -17,7 +17,7 @@ from tests.unit.reporter.rendering import NAMES, Rendered, settings
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.report import write_report
 from so8t_shared.config.model import Visualization
-from so8t_shared.errors import ConfigError, IntegrityError, StorageError
+from so8t_shared.errors import IntegrityError, StorageError
 from so8t_shared.results import AbTestResults
 
 PICTURES = {
@@ -106,13 +106,13 @@ def test_contradiction_writes_nothing(sparse: ReportInputs, tmp_path: Path) -> N
     assert files(tmp_path) == {}
 
 
-def test_pictures_outside_write_nothing(sparse: ReportInputs, tmp_path: Path) -> None:
-    """A picture folder outside the report is refused before any file is written."""
+def test_pictures_never_leave_the_report(sparse: ReportInputs, tmp_path: Path) -> None:
+    """A picture folder named by a path that leads outside becomes one of that name inside the report."""
     (tmp_path / "report").mkdir()
     chosen = settings(visualization=Visualization(output_dir="../elsewhere"))
-    with pytest.raises(ConfigError):
-        write_report(sparse, chosen, tmp_path / "report")
-    assert files(tmp_path) == {}
+    write_report(sparse, chosen, tmp_path / "report")
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+    assert (tmp_path / "report" / "elsewhere" / "metrics_comparison.png").is_file()
 
 
 def test_full_disk(sparse: ReportInputs, tmp_path: Path) -> None:

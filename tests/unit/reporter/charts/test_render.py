@@ -49,8 +49,8 @@ def test_dpi(sparse: ReportInputs, tmp_path: Path) -> None:
 )
 def test_format(sparse: ReportInputs, tmp_path: Path, plot_format: str, start: bytes, media_type: str) -> None:
     """Files have the chosen format; what is embedded can be shown by a browser."""
-    picture = draw_flips(sparse, tmp_path, plot_format=plot_format, dpi=40, output_dir="deep/er")
-    assert picture.path == f"deep/er/flips.{plot_format}"
+    picture = draw_flips(sparse, tmp_path, plot_format=plot_format, dpi=40, output_dir="drawings")
+    assert picture.path == f"drawings/flips.{plot_format}"
     content = (tmp_path / picture.path).read_bytes()
     assert content.startswith(start)
     assert picture.media_type == media_type
