@@ -10,13 +10,29 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.unit.shared.material import make_config, make_model
+from tests.unit.shared.processes import end_all
 
 from so8t_shared.config.model import Config
 from so8t_shared.sessions import Session, open_session
 from so8t_shared.store.local import LocalStore
 
+_HERE = Path(__file__).parent
+_TIMEOUT_S = 120.0
 _MEMORY = Path("/dev/shm")
 _ENOUGH_BYTES = 50_000_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of waiting that waits for ever is to fail soon, not after the suite's ten minutes."""
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    end_all()
 
 
 @pytest.fixture

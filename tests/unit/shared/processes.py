@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn
 
+_STARTED: list[BaseProcess] = []
 _FORK = multiprocessing.get_context("fork")
 _PATIENCE_S = 60.0
 
@@ -28,6 +29,7 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
     processes = [_FORK.Process(target=begin, args=(i, pipes[i][1]), daemon=True) for i in range(count)]
     for process in processes:
         process.start()
+        _STARTED.append(process)
     for _, writing in pipes:
         writing.close()  # so that a child that died gives EOFError here, not an endless wait
     answers = [_received(reading, process) for (reading, _), process in zip(pipes, processes, strict=True)]
@@ -40,7 +42,16 @@ def start(work: Callable[[], Any]) -> BaseProcess:
     """A process that runs `work`; end it with `kill`, or wait with `exit_code`."""
     process = _FORK.Process(target=work, daemon=True)
     process.start()
+    _STARTED.append(process)
     return process
+
+
+def end_all() -> None:
+    """End what a failed test left running; such a process would keep pytest itself from ending."""
+    while _STARTED:
+        process = _STARTED.pop()
+        process.kill()
+        process.join()
 
 
 @contextmanager
