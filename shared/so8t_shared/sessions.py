@@ -20,8 +20,8 @@ from so8t_shared.host import host_name, now, versions
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
-_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "device")
-"""Keys that say where things lie on one host, not what is computed."""
+_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.host")
+"""Keys that say where things lie or run, seen from one host, not what is computed."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -53,9 +53,15 @@ class Session:
 
 
 def config_digest(config: Config) -> str:
-    """Digest of all that decides results; places on one host's disk are left out."""
+    """Digest of all that decides results; places, which differ from host to host, are left out."""
     whole = config.model_dump(mode="json")
-    return digest({key: value for key, value in whole.items() if key not in _PLACE_KEYS})
+    for dotted in _PLACE_KEYS:
+        *sections, key = dotted.split(".")
+        node = whole
+        for section in sections:
+            node = node[section]
+        del node[key]
+    return digest(whole)
 
 
 def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> Session:

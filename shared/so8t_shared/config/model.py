@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -16,6 +17,7 @@ Scoring = Literal["generate", "constrained"]
 Rotation = Literal["exp", "cayley"]
 
 _FOLDER = re.compile(r"\w[\w. -]*")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
@@ -47,6 +49,25 @@ def _last_name(value: str) -> str:
 
 
 LowerQuantization = Annotated[Quantization, BeforeValidator(_lower)]
+
+
+def _http_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        raise ValueError("write http://HOST:PORT or https://HOST:PORT, without a path")
+    if parts.username or parts.password:
+        raise ValueError("leave user and password out of the address; they belong in a file of their own")
+    return value.rstrip("/")
+
+
+def _bucket_name(value: str) -> str:
+    if not _BUCKET.fullmatch(value):
+        raise ValueError("use 3 to 63 lower-case letters, digits and '-'")
+    return value
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+BucketName = Annotated[str, AfterValidator(_bucket_name)]
 FolderName = Annotated[str, AfterValidator(_last_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -204,8 +225,28 @@ class Gguf(Section):
         return self.primary or self.quantizations[-1]
 
 
+class Store(Section):
+    """Where artifacts, sessions and markers lie: in checkpoint_dir, or in a bucket."""
+
+    endpoint: HttpAddress | None = Field(
+        None,
+        description="Address of an S3 server such as MinIO (http://host:9000); without it, checkpoint_dir is the store.",
+    )
+    bucket: BucketName = Field("so8t-ab", description="Bucket; it must exist.")
+    region: str = Field("us-east-1", min_length=1, description="Region of the bucket; MinIO's default is us-east-1.")
+    credentials_file: str | None = Field(
+        None,
+        description="JSON file with accessKey and secretKey, as MinIO hands them out. Keys never stand in this file.",
+    )
+    retry_s: float = Field(
+        300.0, ge=0, description="Seconds for which a request is tried again while the server does not answer."
+    )
+
+
 class Ollama(Section):
-    """Names under which the models are imported."""
+    """The Ollama server, and the names under which the models are imported."""
+
+    host: HttpAddress = Field("http://127.0.0.1:11434", description="Address of the server, for ab_test.engine ollama.")
 
     model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantisations are tags.")
     model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
@@ -231,7 +272,9 @@ class AbTest(Section):
 
     test_data: str | None = Field(None, description="File with test rows; by default the rows that training held out.")
     max_samples: int | None = Field(None, ge=4, description="Rows tested per model, balanced over the classes.")
-    engine: Literal["embedded"] = Field("embedded", description="embedded: llama.cpp in a process of our own.")
+    engine: Literal["embedded", "ollama"] = Field(
+        "embedded", description="embedded: llama.cpp in a process of our own; ollama: the server at ollama.host."
+    )
     scoring: Annotated[list[Scoring], AfterValidator(_unique)] = Field(
         default=["generate", "constrained"],
         min_length=1,
@@ -263,13 +306,14 @@ class Config(Section):
     session_id_format: str = Field("%Y%m%d_%H%M%S", description="strftime pattern of a session's name.")
     output_base_dir: str = Field("results", description="Where results for people are exported.")
     checkpoint_dir: str = Field("checkpoints", description="Folder of the local store: artifacts, sessions, markers.")
+    store: Store = Field(Store(), description="A bucket instead of the local store.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where training runs.")
     model_a: Model = Field(description="The model as it is.")
     model_b: Model | None = Field(None, description="Base of the retrained model; by default model A.")
     dataset: Dataset = Field(description="Rows to train on and to hold out.")
     training: Training = Field(Training(), description="How model B is made.")
     gguf: Gguf = Field(Gguf(), description="Conversion to GGUF.")
-    ollama: Ollama = Field(Ollama(), description="Names of the imported models.")
+    ollama: Ollama = Field(Ollama(), description="The Ollama server, and the names of the imported models.")
     ab_test: AbTest = Field(AbTest(), description="The paired test.")
     visualization: Visualization = Field(Visualization(), description="Pictures in the report.")
 
