@@ -230,7 +230,7 @@ class Store(Section):
 
     endpoint: HttpAddress | None = Field(
         None,
-        description="Address of an S3 server such as MinIO (http://host:9000); without it, checkpoint_dir is the store.",
+        description="Address of an S3 server such as MinIO (http://host:9000); without it, a folder is the store.",
     )
     bucket: BucketName = Field("so8t-ab", description="Bucket; it must exist.")
     region: str = Field("us-east-1", min_length=1, description="Region of the bucket; MinIO's default is us-east-1.")
