@@ -4,6 +4,7 @@
 # CACHE; each clone has a light .venv of its own on top of them. Both are made anew when missing.
 
 PYTHON ?= python3
+WORKERS ?= auto
 CACHE ?= $(HOME)/.cache/so8t-ab
 OWN := shared services/converter services/trainer services/evaluator services/reporter demo
 
@@ -38,8 +39,8 @@ check: $(READY)  ## formatting, lint, types
 	$(DEPS)/bin/ruff check .
 	$(BIN)/python -m mypy
 
-unit: $(READY)  ## the tests alone; ARGS="-k name" chooses
-	$(BIN)/python -m pytest $(ARGS)
+unit: $(READY)  ## the tests alone, on all cores; ARGS="-k name" chooses
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile $(ARGS)
 
 format: $(READY)  ## let ruff format and mend the code
 	$(DEPS)/bin/ruff format .
