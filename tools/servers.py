@@ -1,0 +1,189 @@
+"""The real servers that tests and benchmarks start: where they are, and how they are built from source.
+
+    python tools/servers.py install minio|mc|ollama|all
+    python tools/servers.py where
+
+They are built once per machine with Go into ~/.cache/so8t-ab/servers (SO8T_AB_CACHE moves the cache), each in
+a folder named for its version, and count only once their marker, written last, is there. Without one of our own, a
+program of that name on PATH is taken. Nothing here needs a package beyond Python's own library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
+MC = "v0.0.0-20250313080218-cf909e1063a9"
+OLLAMA = "v0.17.4"
+MINIAUDIO = "1.61"
+
+_COMPLETE = "complete"
+_APT = "/usr/bin/apt-get"
+
+
+def minio_binary() -> Path | None:
+    """The MinIO server, or None when it is not here."""
+    return _found("minio", MINIO)
+
+
+def mc_binary() -> Path | None:
+    """MinIO's command line client, or None when it is not here."""
+    return _found("mc", MC)
+
+
+def ollama_binary() -> Path | None:
+    """The Ollama server, or None when it is not here."""
+    return _found("ollama", OLLAMA)
+
+
+def install_minio() -> Path:
+    """Build MinIO (about 5 minutes on two cores); done already, it costs nothing."""
+    return _installed("minio", MINIO, lambda folder: _go_install(f"github.com/minio/minio@{MINIO}", folder))
+
+
+def install_mc() -> Path:
+    """Build mc (about 2 minutes on two cores)."""
+    return _installed("mc", MC, lambda folder: _go_install(f"github.com/minio/mc@{MC}", folder))
+
+
+def install_ollama() -> Path:
+    """Build Ollama (about 6 minutes on two cores), for the processor of this machine."""
+    return _installed("ollama", OLLAMA, _build_ollama)
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("SO8T_AB_CACHE") or Path.home() / ".cache" / "so8t-ab") / "servers"
+
+
+def _found(name: str, version: str) -> Path | None:
+    folder = _cache() / f"{name}-{version}"
+    if (folder / _COMPLETE).is_file():
+        return folder / name
+    elsewhere = shutil.which(name)
+    if elsewhere is None or (name == "mc" and _is_midnight_commander(elsewhere)):
+        return None
+    return Path(elsewhere)
+
+
+def _is_midnight_commander(program: str) -> bool:
+    """Another well-known program has the same name as MinIO's client."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=20)
+    return "Midnight" in said.stdout
+
+
+def _installed(name: str, version: str, build: Callable[[Path], None]) -> Path:
+    target = _cache() / f"{name}-{version}"
+    if (target / _COMPLETE).is_file():
+        print(f"{name} {version} is here: {target / name}", flush=True)
+        return target / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{name} {version} is built from source; this takes some minutes ...", flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as scratch:
+        build(Path(scratch))
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        shutil.move(Path(scratch) / name, target / name)
+    (target / _COMPLETE).touch()
+    print(f"{name} {version} took {time.monotonic() - began:.0f} s: {target / name}", flush=True)
+    return target / name
+
+
+def _go_install(module: str, folder: Path, **variables: str) -> None:
+    """`go install` of one module into `folder`."""
+    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    if go is None:
+        sys.exit(
+            "Go is not installed, and the servers are built with it.\n"
+            "  to do: install Go 1.24 or newer (https://go.dev/dl), or put the programs on PATH"
+        )
+    cores = str(min(4, len(os.sched_getaffinity(0))))
+    command = [go, "install", "-p", cores, "-trimpath", "-ldflags", "-s -w", module]
+    environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "", **variables}
+    if subprocess.run(command, env=environment, cwd=folder, check=False).returncode != 0:
+        sys.exit(f"{module} could not be built: see above.")
+
+
+def _build_ollama(folder: Path) -> None:
+    headers = folder / "headers"
+    headers.mkdir()
+    roots = [_debian_headers("nlohmann-json3-dev", "nlohmann/json.hpp", headers)]
+    roots.append(_debian_headers("libstb-dev", "stb/stb_image.h", headers))
+    roots.append(_miniaudio_headers(headers))
+    flags = "-O3 -march=native"
+    include = " ".join(f"-I{root}" for root in dict.fromkeys(roots))
+    _go_install(
+        f"github.com/ollama/ollama@{OLLAMA}",
+        folder,
+        CGO_ENABLED="1",
+        CGO_CFLAGS=flags,
+        CGO_CXXFLAGS=f"{flags} {include}",
+    )
+
+
+def _debian_headers(package: str, header: str, folder: Path) -> Path:
+    """Folder to give the compiler for a header-only library, from the system or from Debian's package of it."""
+    if (Path("/usr/include") / header).is_file():
+        return Path("/usr/include")
+    if not Path(_APT).is_file():
+        sys.exit(f"The header {header} is missing.\n  to do: install it; Debian's package is {package}")
+    if not _downloaded(package, folder):
+        subprocess.run([_APT, "update", "-qq"], check=False)
+        if not _downloaded(package, folder):
+            sys.exit(f"Debian's package {package} could not be had.\n  to do: see apt's message above")
+    archive = next(folder.glob(f"{package}_*.deb"))
+    subprocess.run(["/usr/bin/dpkg", "-x", str(archive), str(folder / "debian")], check=True)
+    return folder / "debian" / "usr" / "include"
+
+
+def _downloaded(package: str, folder: Path) -> bool:
+    done = subprocess.run([_APT, "download", "-qq", package], cwd=folder, check=False)
+    return done.returncode == 0 and any(folder.glob(f"{package}_*.deb"))
+
+
+def _miniaudio_headers(folder: Path) -> Path:
+    """The header out of the sources of PyPI's package of the same name."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+    subprocess.run([*command, "--dest", str(folder), f"miniaudio=={MINIAUDIO}"], check=True)
+    archive = next(folder.glob("miniaudio-*.tar.gz"))
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder / "pypi", filter="data")
+    header = next((folder / "pypi").rglob("miniaudio/miniaudio.h"))
+    return header.parent.parent
+
+
+_SERVERS: dict[str, tuple[Callable[[], Path], Callable[[], Path | None]]] = {
+    "minio": (install_minio, minio_binary),
+    "mc": (install_mc, mc_binary),
+    "ollama": (install_ollama, ollama_binary),
+}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="The real servers that tests and benchmarks start.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    install = commands.add_parser("install", help="build what is missing")
+    install.add_argument("names", nargs="+", choices=[*_SERVERS, "all"])
+    commands.add_parser("where", help="print the path of each, or that it is missing")
+    arguments = parser.parse_args()
+    if arguments.command == "where":
+        for name, (_, find) in _SERVERS.items():
+            print(f"{name}: {find() or 'not here'}")
+        return
+    names = list(_SERVERS) if "all" in arguments.names else arguments.names
+    for name in names:
+        _SERVERS[name][0]()
+
+
+if __name__ == "__main__":
+    main()
