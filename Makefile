@@ -20,10 +20,10 @@ export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inputs test check unit format bench docs venv clean
+.PHONY: help demo inputs test check unit format bench docs venv clean secrets images up down compose-test
 
 help:  ## show this list
-	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 demo: inputs  ## the whole A/B pipeline on a real small model (about 10 minutes on two cores)
 	@$(BIN)/so8t-ab run -c configs/demo.yaml
@@ -48,6 +48,24 @@ format: $(READY)  ## let ruff format and mend the code
 
 bench: $(READY)  ## every performance claim against its peer (prints ratios)
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+secrets:  ## containers: keys for MinIO and each stage in deploy/secrets/, and .env; once
+	@deploy/make_secrets.sh
+
+images:  ## containers: build the four images
+	@deploy/images.sh
+
+up:  ## containers: the full profile, waited for; CPU=1 without an NVIDIA GPU
+	@deploy/up.sh
+
+down:  ## containers: stop and remove them; the bucket and the models stay
+	@deploy/down.sh
+
+compose-test: $(READY)  ## containers: their tests, on a real Docker engine (started if need be)
+	@$(PYTHON) tools/servers.py install all
+	@$(PYTHON) tools/docker_engine.py start
+	@$(PYTHON) tools/stand_in_images.py
+	SO8T_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/compose $(ARGS)
 
 docs: $(READY)  ## regenerate the generated parts of docs/
 	$(BIN)/python tools/generate_docs.py

@@ -1,26 +1,32 @@
-"""Print the third-party requirements of all packages here and of development, one a line.
+"""Print third-party requirements, one a line: of the packages named, or of all and of development.
 
 The Makefile installs them, under the constraints file, once per machine; the packages of this
-repository are then installed beside them, once per clone.
+repository are then installed beside them, once per clone. An image installs those of its own
+packages: `third_party.py shared services/reporter`.
 """
 
 from __future__ import annotations
 
+import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("shared", "services/converter", "services/trainer", "services/evaluator", "services/reporter", "demo")
 
 
-def third_party() -> list[str]:
+def third_party(packages: Sequence[str] = ()) -> list[str]:
     """Requirements as the pyproject files name them, sorted, our own packages left out."""
-    found = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["dev"])
-    for package in PACKAGES:
-        project = tomllib.loads((ROOT / package / "pyproject.toml").read_text("utf-8"))["project"]
-        found |= set(project["dependencies"])
+    found = set() if packages else set(_read("pyproject.toml")["dependency-groups"]["dev"])
+    for package in packages or PACKAGES:
+        found |= set(_read(f"{package}/pyproject.toml")["project"]["dependencies"])
     return sorted(name for name in found if not name.startswith("so8t-"))
 
 
+def _read(path: str) -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads((ROOT / path).read_text("utf-8"))
+
+
 if __name__ == "__main__":
-    print("\n".join(third_party()))
+    print("\n".join(third_party(sys.argv[1:])))

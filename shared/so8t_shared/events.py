@@ -24,6 +24,11 @@ class EventSink:
             os.set_inheritable(int(handle), False)  # or a grandchild would keep the pipe open
             self._pipe = os.fdopen(int(handle), "w", buffering=1, encoding="utf-8")
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether another process listens, which then tells the user how things went."""
+        return self._pipe is not None
+
     def log(self, level: str, message: str) -> None:
         """A log line."""
         if self._pipe:

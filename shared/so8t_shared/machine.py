@@ -51,6 +51,7 @@ def examine(folder: str) -> list[Finding]:
         _program(
             "docker", ["docker", "version", "--format", "{{.Server.Version}}"], "install Docker and start its daemon"
         ),
+        *_docker_gpu(),
         _program("minio", ["minio", "--version"], "only for stages on several hosts; the compose file brings it"),
         _program("ollama", ["ollama", "--version"], "only for the ollama engine; the compose file brings it"),
     ]
@@ -122,6 +123,20 @@ def _program(name: str, command: list[str], remedy: str) -> Finding:
         return Finding(name, "missing", "not installed", remedy)
     answer = _output(command)
     return Finding(name, "ok", answer) if answer else Finding(name, "missing", "installed, does not answer", remedy)
+
+
+def _docker_gpu() -> Iterator[Finding]:
+    """Whether containers can have a GPU; said only where Docker is."""
+    listed = _output(["docker", "info", "--format", "{{json .}}"])
+    if not listed:
+        return
+    if '"nvidia"' in listed or "nvidia.com/gpu" in listed or shutil.which("nvidia-container-runtime-hook"):
+        yield Finding("docker gpu", "ok", "NVIDIA runtime")
+    else:
+        remedy = (
+            "compose.yaml asks for one: add compose.cpu.yaml (make up CPU=1), or install the NVIDIA Container Toolkit"
+        )
+        yield Finding("docker gpu", "missing", "no NVIDIA runtime", remedy)
 
 
 def _output(command: list[str]) -> str:

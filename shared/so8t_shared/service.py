@@ -44,7 +44,7 @@ def service_main(functions: dict[str, str], argv: Sequence[str] | None = None) -
         return _report(error, debug=arguments.debug)
     run = StageRun(stage_named(arguments.stage), session, store, sink=sink, stop=stop)
     try:
-        run.run(_loader(functions[arguments.stage]), patience_s=arguments.wait_s)
+        outcome = run.run(_loader(functions[arguments.stage]), patience_s=arguments.wait_s)
     except Interrupted as error:
         run.reporter.state("interrupted")
         return _report(error, debug=arguments.debug)
@@ -52,7 +52,15 @@ def service_main(functions: dict[str, str], argv: Sequence[str] | None = None) -
         return _fail(run, error, debug=arguments.debug)
     except Exception as error:  # noqa: BLE001 - the last line: everything else is a defect and says so
         return _fail(run, error, debug=arguments.debug)
+    if not sink.is_heard:
+        _announce(arguments.stage, session, reused=outcome.reused)
     return 0
+
+
+def _announce(stage: str, session: Session, *, reused: bool) -> None:
+    from so8t_shared.announce import announce  # rich and the results' schema: not while waiting
+
+    announce(stage, session, reused=reused)
 
 
 def _fail(run: StageRun, error: Exception, *, debug: bool) -> int:

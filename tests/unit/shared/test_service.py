@@ -41,7 +41,7 @@ def _markers(config_file: Path, stage: str) -> StageMarkers:
 
 
 def test_a_stage(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """0, the marker, the log on standard error; a second time it is reused and says nothing."""
+    """0, the marker, the log on standard error; a second time it is reused, and one line says so."""
     assert _exit("convert-a", "-c", str(config_file)) == 0
     assert "making convert-a" in capfd.readouterr().err
     marker = _markers(config_file, "convert-a").completed()
@@ -49,7 +49,8 @@ def test_a_stage(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert not marker.reused
     assert _exit("convert-a", "-c", str(config_file)) == 0
     out, err = capfd.readouterr()
-    assert (out, err) == ("", "")
+    assert out.startswith("convert-a: reused, nothing had to be done (session ")
+    assert (out.count("\n"), err) == (1, "")
 
 
 def test_options_of_the_environment(config_file: Path) -> None:

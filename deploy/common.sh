@@ -1,0 +1,35 @@
+# Shared by the scripts beside it: where the project is, how compose is called, how to end with a message.
+# Environment: CPU=1 adds compose.cpu.yaml; PROJECT names the compose project (default: so8t-ab).
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+STAGES=(converter-a trainer converter-b importer evaluator reporter)
+
+# what, where, remedy, exit code: the form in which the whole project reports an error
+fail() {
+    printf '%s\n  where: %s\n  to do: %s\n' "$1" "$2" "$3" >&2
+    exit "$4"
+}
+
+COMPOSE=(docker compose)
+if [[ -n ${CPU:-} ]]; then
+    COMPOSE+=(-f compose.yaml -f compose.cpu.yaml)
+fi
+if [[ -n ${PROJECT:-} ]]; then
+    COMPOSE+=(--project-name "$PROJECT")
+fi
+
+need_engine() {
+    command -v docker > /dev/null \
+        || fail "Docker is not installed." "PATH" "install Docker Engine with the compose plugin, 2.24 or newer" 2
+    docker info > /dev/null 2>&1 \
+        || fail "The Docker engine does not answer." "docker info" \
+            "start it, or let this user use it: docker info shows the reason" 4
+    docker compose version > /dev/null 2>&1 \
+        || fail "Docker has no compose plugin." "docker compose version" "install docker-compose-plugin 2.24 or newer" 2
+}
+
+# The configuration as compose resolves it, without the x- sections at its end.
+resolved() {
+    "${COMPOSE[@]}" --profile full config | sed '/^x-/,$d'
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Once per workstation: random keys for MinIO and for each stage's own user in deploy/secrets/, and the lines of .env
+# that say whose files the results are. What is there is kept; nothing is printed but names.
+#
+# The folder is closed to other users (0700). The files in it are readable (0444), because they are mounted into
+# containers that run as another user.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+folder=${SO8T_SECRETS:-deploy/secrets}
+
+random() {  # $1 characters of [A-Za-z0-9]
+    local key=""
+    while (( ${#key} < $1 )); do
+        key+=$(head -c 64 /dev/urandom | base64 | tr -d '+/=\n')
+    done
+    printf '%s' "${key:0:$1}"
+}
+
+keep_or_write() {  # file name, content
+    if [[ ! -s $folder/$1 ]]; then
+        printf '%s' "$2" > "$folder/$1.new"
+        chmod 0444 "$folder/$1.new"
+        mv "$folder/$1.new" "$folder/$1"
+        echo "made $folder/$1"
+    fi
+}
+
+keep_or_set() {  # variable, value: a line of .env
+    if ! grep -q "^$1=" .env 2> /dev/null; then
+        echo "$1=$2" >> .env
+        echo "set $1=$2 in .env"
+    fi
+}
+
+umask 077
+mkdir -p "$folder"
+chmod 0700 "$folder"
+keep_or_write minio_root_user "root-$(random 12)"
+keep_or_write minio_root_password "$(random 40)"
+for stage in "${STAGES[@]}"; do
+    keep_or_write "$stage.json" "{\"accessKey\":\"so8t-$stage\",\"secretKey\":\"$(random 40)\"}"
+done
+
+umask 022
+results=${SO8T_RESULTS:-results}
+mkdir -p "$results"
+uid=$(id -u) gid=$(id -g)
+if (( uid == 0 )); then  # stages never run as root
+    uid=10001 gid=10001
+    chown "$uid:$gid" "$results"
+fi
+keep_or_set SO8T_UID "$uid"
+keep_or_set SO8T_GID "$gid"
+keep_or_set SO8T_HOST_NAME "$(uname -n)"

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The full profile for scripts: start it in the background, wait for the report, say how it went.
+#
+# Ends with 0 once every stage has ended with 0; with the failed stage's own code as soon as one has failed for good
+# (its restarts are used up); with 75 after UP_TIMEOUT_S seconds (default 172800, two days), the stages going on.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+limit_s=${UP_TIMEOUT_S:-172800}
+project=""
+declare -A ids=() shown=()
+
+check_before() {
+    need_engine
+    local config
+    config=$(resolved)
+    project=$(sed -n 's/^name: //p' <<< "$config")
+    if grep -q 'driver: nvidia' <<< "$config" && ! deploy/has_gpu.sh; then
+        fail "This Docker engine has no NVIDIA GPU to give, but compose.yaml asks for one." "docker info" \
+            "make up CPU=1 (that adds compose.cpu.yaml), or install the NVIDIA Container Toolkit" 2
+    fi
+    check_files "$config"
+    local image
+    for image in converter trainer evaluator reporter; do
+        docker image inspect "so8t-ab/$image:0.1.0" > /dev/null 2>&1 \
+            || fail "The image so8t-ab/$image:0.1.0 is not there." "docker images" "make images" 2
+    done
+}
+
+check_files() {  # every file and folder that is mounted must be there: the engine's own message names no remedy
+    local path
+    while read -r path; do
+        [[ -e $path ]] && continue
+        case $path in
+            *minio_root_* | *.json) fail "A key file is missing." "$path" "make secrets" 2 ;;
+            *demo-run) fail "The demo's model and data are missing." "$path" "make inputs" 2 ;;
+            *) fail "A folder that compose.yaml mounts is missing." "$path" \
+                "make it, or correct SO8T_INPUTS, SO8T_CONFIGS or SO8T_RESULTS" 2 ;;
+        esac
+    done < <(sed -n -E 's/^ +(source|file): (\/.*)$/\2/p' <<< "$1" | sort -u)
+}
+
+# One line a stage: service, state, exit code.
+states() {
+    docker inspect --format \
+        '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{.State.ExitCode}}' "${ids[@]}"
+}
+
+find_containers() {
+    local stage
+    for stage in minio-init "${STAGES[@]}"; do
+        ids[$stage]=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project" \
+            --filter "label=com.docker.compose.service=$stage" --filter "label=com.docker.compose.oneoff=False")
+    done
+}
+
+show_changes() {  # one line whenever a stage's state changes
+    local service state code
+    while read -r service state code; do
+        [[ $state == exited ]] && state="ended with $code"
+        if [[ ${shown[$service]:-} != "$state" ]]; then
+            shown[$service]=$state
+            echo "$service: $state"
+        fi
+    done <<< "$1"
+}
+
+# The stage that failed for good, if any: the first in pipeline order, but not one that only names another's failure.
+failed_stage() {
+    local stage code found=""
+    for stage in minio-init "${STAGES[@]}"; do
+        code=$(awk -v s="$stage" '$1 == s && ($2 == "exited" || $2 == "dead") { print $3 }' <<< "$1")
+        if [[ -n $code && $code != 0 ]]; then
+            [[ $code != 3 ]] && { echo "$stage $code"; return; }
+            found=${found:-$stage $code}
+        fi
+    done
+    echo "$found"
+}
+
+end_with_failure() {  # stage, exit code
+    "${COMPOSE[@]}" --profile full logs --no-color --no-log-prefix --tail 12 "$1" >&2 || true
+    "${COMPOSE[@]}" --profile full stop "${STAGES[@]}" > /dev/null 2>&1 || true
+    fail "$1 failed with exit code $2; the other stages were stopped." "the lines above" \
+        "correct the cause, then run the same command again: what is finished is kept" "$2"
+}
+
+wait_for_report() {
+    local now failed
+    while (( SECONDS < limit_s )); do
+        now=$(states)
+        show_changes "$now"
+        read -r -a failed <<< "$(failed_stage "$now")"
+        (( ${#failed[@]} )) && end_with_failure "${failed[@]}"
+        [[ $(grep -v '^minio-init ' <<< "$now" | grep -c ' exited 0$') == "${#STAGES[@]}" ]] && return
+        sleep 1
+    done
+    fail "The stages are not done after $limit_s s; they go on." "UP_TIMEOUT_S" \
+        "watch them with docker compose logs --follow, or run the same command again to wait on" 75
+}
+
+check_before
+"${COMPOSE[@]}" --profile full up --detach --quiet-pull 2> >(grep -v -E 'Running|Healthy|Waiting' >&2) \
+    || fail "The containers could not be started." "the lines above" "correct the cause and run the same command again" 1
+find_containers
+wait_for_report
+"${COMPOSE[@]}" --profile full logs --no-color --no-log-prefix --tail 12 reporter

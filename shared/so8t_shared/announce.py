@@ -1,0 +1,37 @@
+"""How a stage that runs on its own, such as in a container, says that it has ended well."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from so8t_shared.export import RESULTS_FILE, results_dir
+from so8t_shared.result_table import result_table
+from so8t_shared.results import AbTestResults
+from so8t_shared.sessions import Session
+
+SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
+"""Name, outside the container, of the folder that is output_base_dir inside it."""
+
+
+def announce(stage: str, session: Session, *, reused: bool) -> None:
+    """Print that the stage is done; the last line after a report tells where it is."""
+    out = Console(emoji=False)
+    how = "reused, nothing had to be done" if reused else "done"
+    print(f"{stage}: {how} (session {session.session_id})", flush=True)
+    folder = results_dir(session)
+    if stage == "report" and (folder / RESULTS_FILE).is_file():
+        results = AbTestResults.model_validate(json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8")))
+        out.print(result_table(results))
+        out.print(results.summary, highlight=False, markup=False)
+        out.print(f"Report: {shown(folder, session)}/report.html", highlight=False, markup=False, soft_wrap=True)
+
+
+def shown(folder: Path, session: Session) -> str:
+    """A folder below output_base_dir under the name by which the user knows it."""
+    outside = os.environ.get(SHOWN_AS_VARIABLE, "")
+    inside = session.config.output_base_dir
+    return f"{outside.rstrip('/')}/{folder.relative_to(inside).as_posix()}" if outside else str(folder)

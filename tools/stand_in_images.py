@@ -1,0 +1,220 @@
+"""The public images that compose.yaml and the Dockerfiles name, on a machine that can pull none of them.
+
+    python tools/stand_in_images.py
+
+An image that is there, or can be pulled, is left as it is. Otherwise a stand-in is made and tagged with the public
+name, so that the shipped files are what is tested: Python from this host's own Debian mirror (root, apt), MinIO, mc
+and Ollama from the programs that `tools/servers.py install all` built. Stand-ins carry the label so8t-ab.stand-in.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import servers  # noqa: E402 - a neighbour of this script
+from docker_engine import environment  # noqa: E402
+
+LABEL = "so8t-ab.stand-in"
+_PULL_S = 600
+_CODENAME = "bookworm"
+_PACKAGES = "python3,python3-venv,python3-pip,ca-certificates,libgomp1,libstdc++6"
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+_NOT_IN_MC = "sed grep egrep fgrep awk mawk perl python3 python find xargs"
+"""Not in the real mc image, so not in its stand-in: what runs there must do without."""
+
+
+def public_images() -> list[str]:
+    """Names and tags of all images that are not built here, as the shipped files have them."""
+    compose = (ROOT / "compose.yaml").read_text("utf-8")
+    found = set(re.findall(r"^\s*image: (\S+)", compose, re.MULTILINE))
+    for dockerfile in ROOT.glob("services/*/Dockerfile"):
+        found |= set(re.findall(r"^FROM (\S+)", dockerfile.read_text("utf-8"), re.MULTILINE))
+    return sorted((name for name in found if not name.startswith("so8t-ab/")), key=lambda n: not n.startswith("python"))
+
+
+def main() -> int:
+    """Make what is missing; 1 when something could not be had."""
+    pullable = True
+    for image in public_images():
+        if _docker("image", "inspect", image, quiet=True):
+            print(f"{image}: is here")
+        elif pullable and _docker("pull", "--quiet", image, quiet=True, limit_s=_PULL_S):
+            print(f"{image}: pulled")
+        else:
+            pullable = False  # one refusal is enough: the others would come from registries out of reach as well
+            _make(image)
+    return 0
+
+
+def _make(image: str) -> None:
+    name = image.split(":")[0].split("/")[-1]
+    maker = {"python": _make_python, "minio": _make_minio, "mc": _make_mc, "ollama": _make_ollama}.get(name)
+    if maker is None:
+        sys.exit(f"{image} is not here, cannot be pulled, and there is no stand-in for it.")
+    print(f"{image}: making a stand-in ...", flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        maker(image, Path(folder))
+    print(f"{image}: made in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _make_python(image: str, folder: Path) -> None:
+    """Debian's Python under the name of the official image; its pip and apt reach what this host's reach."""
+    raw = f"so8t-ab-stand-in/{_CODENAME}"
+    if not _docker("image", "inspect", raw, quiet=True):
+        _make_tree(raw, folder / "tree.tar")
+    (folder / "tree.tar").unlink(missing_ok=True)
+    _write_host_settings(folder)
+    _build(
+        image,
+        folder,
+        f"""\
+        FROM {raw}
+        COPY certificates.crt {_CERTIFICATES}
+        COPY pip.conf /etc/pip.conf
+        COPY sources/ /etc/apt/sources.list.d/
+        RUN rm -f /etc/apt/sources.list /usr/lib/python3*/EXTERNALLY-MANAGED && ln -s python3 /usr/bin/python
+        ENV SSL_CERT_FILE={_CERTIFICATES} REQUESTS_CA_BUNDLE={_CERTIFICATES}
+        CMD ["python3"]
+        """,
+    )
+
+
+def _make_tree(raw: str, tar: Path) -> None:
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        sys.exit("A stand-in for the Python image can be made only by root on a Debian host.")
+    if shutil.which("mmdebstrap") is None:
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        install = ["apt-get", "install", "--yes", "-qq", "--no-install-recommends", "mmdebstrap"]
+        for command in (["apt-get", "update", "-qq"], install):
+            subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL, check=True)
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}", _CODENAME, str(tar)]
+    subprocess.run([*command, f"deb {_mirror()} {_CODENAME} main"], check=True)
+    if not _docker("import", str(tar), raw):
+        sys.exit("docker import failed: see above.")
+
+
+def _mirror() -> str:
+    """Address of the first Debian mirror in this host's apt sources."""
+    for file in _debian_sources():
+        found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?) *(\S+)", file.read_text("utf-8"), re.MULTILINE)
+        if found:
+            return found[1]
+    sys.exit("This host's apt sources name no Debian mirror.")
+
+
+def _debian_sources() -> list[Path]:
+    files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    return [
+        f
+        for f in files
+        if f.is_file() and re.search(rf"^(Suites:.*\b{_CODENAME}|deb .*debian/? {_CODENAME})\b", f.read_text(), re.M)
+    ]
+
+
+def _write_host_settings(folder: Path) -> None:
+    """What this host needs to reach its package registries: certificates, apt sources, pip's settings."""
+    shutil.copyfile(_CERTIFICATES, folder / "certificates.crt")
+    (folder / "sources").mkdir()
+    for source in _debian_sources():
+        name = source.name if source.parent.name == "sources.list.d" else "host.list"
+        shutil.copyfile(source, folder / "sources" / name)
+    settings = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    ).stdout
+    wanted = {"index-url", "extra-index-url", "trusted-host", "timeout", "default-timeout"}
+    lines = [f"cert = {_CERTIFICATES}"]
+    for key, value in re.findall(r"^\S+?\.([a-z-]+)='(.*)'$", settings, re.MULTILINE):
+        if key in wanted:
+            lines.append(f"{key.removeprefix('default-')} = {value}")
+    (folder / "pip.conf").write_text("[global]\n" + "\n".join(dict.fromkeys(lines)) + "\n", "utf-8")
+
+
+def _make_minio(image: str, folder: Path) -> None:
+    _take(folder, "minio", servers.minio_binary())
+    _take(folder, "mc", servers.mc_binary())
+    _build(
+        image,
+        folder,
+        f"""\
+        FROM {_python_image()}
+        COPY minio mc /usr/bin/
+        ENTRYPOINT ["/bin/sh", "-c", "[ \\"$1\\" = minio ] || set -- minio \\"$@\\"; exec \\"$@\\"", "minio"]
+        CMD ["minio"]
+        """,
+    )
+
+
+def _make_mc(image: str, folder: Path) -> None:
+    _take(folder, "mc", servers.mc_binary())
+    _build(
+        image,
+        folder,
+        f"""\
+        FROM {_python_image()}
+        COPY mc /usr/bin/
+        RUN cd /usr/bin && rm -f {_NOT_IN_MC}
+        ENTRYPOINT ["mc"]
+        """,
+    )
+
+
+def _make_ollama(image: str, folder: Path) -> None:
+    _take(folder, "ollama", servers.ollama_binary())
+    _build(
+        image,
+        folder,
+        f"""\
+        FROM {_python_image()}
+        COPY ollama /usr/bin/
+        ENV OLLAMA_HOST=0.0.0.0:11434
+        ENTRYPOINT ["/usr/bin/ollama"]
+        CMD ["serve"]
+        """,
+    )
+
+
+def _python_image() -> str:
+    return next(name for name in public_images() if name.startswith("python:"))
+
+
+def _take(folder: Path, name: str, program: Path | None) -> None:
+    if program is None:
+        sys.exit(f"{name} is not here.\n  to do: python tools/servers.py install all")
+    shutil.copy2(program, folder / name)
+
+
+def _build(image: str, folder: Path, dockerfile: str) -> None:
+    text = re.sub(r"^ +", "", dockerfile, flags=re.MULTILINE)
+    (folder / "Dockerfile").write_text(f"{text}LABEL {LABEL}=1\n", "utf-8")
+    if not _docker("build", "--quiet", "--tag", image, str(folder)):
+        sys.exit(f"{image} could not be built: see above.")
+
+
+def _docker(*arguments: str, quiet: bool = False, limit_s: float | None = None) -> bool:
+    output = subprocess.DEVNULL if quiet else None
+    environ = environment()
+    if shutil.which("docker-buildx") is None:
+        environ["DOCKER_BUILDKIT"] = "0"
+    command = ["docker", *arguments]
+    try:
+        done = subprocess.run(
+            command, env=environ, stdout=subprocess.DEVNULL, stderr=output, timeout=limit_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
