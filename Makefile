@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: help demo inputs test check unit format bench docs venv clean secrets images up down compose-test
 
 help:  ## show this list
-	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 demo: inputs  ## the whole A/B pipeline on a real small model (about 10 minutes on two cores)
 	@$(BIN)/so8t-ab run -c configs/demo.yaml

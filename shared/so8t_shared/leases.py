@@ -3,7 +3,8 @@
 The lease is one object, taken and renewed by compare-and-put. Its holder renews it from a thread.
 Nobody compares clocks: a waiter takes a lease over after seeing it unchanged for its whole time to
 live, measured by the waiter's own monotonic clock, or at once when its holder was a process of
-this host that is no longer alive. A holder that could not renew for that time counts itself out.
+this host, or of another container with the same local folder, that is no longer alive. A holder
+that could not renew for that time counts itself out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import suppress
 
 from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat, ServerError, StorageError
 from so8t_shared.host import host_name, now, process_domain, process_start
+from so8t_shared.lifeline import Lifeline, is_cut
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
@@ -38,6 +40,8 @@ class LeaseRecord(Document):
     heartbeat: str
     ttl_s: float
     released: bool = False
+    lifeline: str = ""
+    """Where the holder keeps a lock that proves its life; see lifeline.py."""
 
     def in_work(self) -> bool:
         """Whether the lease was neither given back nor left by a process that is gone."""
@@ -51,15 +55,39 @@ class LeaseRecord(Document):
         return started is None or abs(started - self.started) > _CLOCK_STEP_S
 
 
+class _Claim:
+    """One process's wish for a lease: a name of its own, and the proof that it lives."""
+
+    def __init__(self, store: ArtifactStore, ttl_s: float) -> None:
+        self.owner = uuid.uuid4().hex
+        self.ttl_s = ttl_s
+        self.lifeline = Lifeline(store.local_root, self.owner)
+
+    def record(self, *, released: bool = False) -> bytes:
+        """The lease as it stands in the store while it is ours."""
+        pid = os.getpid()
+        return LeaseRecord(
+            owner=self.owner,
+            host=host_name(),
+            domain=process_domain(),
+            pid=pid,
+            started=process_start(pid),
+            heartbeat=now(),
+            ttl_s=self.ttl_s,
+            released=released,
+            lifeline=self.lifeline.place,
+        ).to_bytes()
+
+
 class Lease:
     """A held lease; `stop` it when done."""
 
-    def __init__(self, store: ArtifactStore, key: str, owner: str, etag: str, ttl_s: float) -> None:
+    def __init__(self, store: ArtifactStore, key: str, claim: _Claim, etag: str) -> None:
         self._store = store
         self._key = key
-        self._owner = owner
+        self._claim = claim
         self._etag = etag
-        self._ttl_s = ttl_s
+        self._ttl_s = claim.ttl_s
         self._renewed = time.monotonic()
         self._guard = threading.Lock()
         self._ended = threading.Event()
@@ -87,9 +115,12 @@ class Lease:
         """Give the lease back, so that the next process need not wait."""
         self._ended.set()
         self._thread.join()
-        if not self.lost:
-            with suppress(ServerError, StorageError):  # then it runs out by itself
-                self._renew(released=True)
+        try:
+            if not self.lost:
+                with suppress(ServerError, StorageError):  # then it runs out by itself
+                    self._renew(released=True)
+        finally:
+            self._claim.lifeline.close()
 
     def _heartbeat(self) -> None:
         while not self._ended.wait(self._ttl_s / 3):
@@ -102,7 +133,7 @@ class Lease:
 
     def _renew(self, *, released: bool = False) -> None:
         with self._guard:
-            data = _record(self._owner, self._ttl_s, released=released).to_bytes()
+            data = self._claim.record(released=released)
             began = time.monotonic()
             etag = self._store.compare_and_put(self._key, data, self._etag)
             if etag is None and (own := self._own_etag()) is not None:
@@ -116,7 +147,7 @@ class Lease:
         """Etag of the stored lease if it is ours: an earlier renewal was written, and only its answer was lost."""
         current = self._store.read_versioned(self._key)
         holder = _holder(current[0], self._key) if current else None
-        return current[1] if current and holder and holder.owner == self._owner else None
+        return current[1] if current and holder and holder.owner == self._claim.owner else None
 
 
 def lost_lease(key: str) -> LeaseLost:
@@ -142,23 +173,32 @@ def acquire(
     `give_up` is asked between tries; when it says True (the artifact is committed, the user wants
     to stop) the answer is None. `on_wait` is told who holds the lease.
     """
-    owner = uuid.uuid4().hex
-    seen_etag, seen_since = "", time.monotonic()
-    while not give_up():
-        etag = store.put_if_absent(key, _record(owner, ttl_s).to_bytes())
-        if etag is None and (current := store.read_versioned(key)) is not None:
-            holder, current_etag = _holder(current[0], key), current[1]
-            if current_etag != seen_etag:
-                seen_etag, seen_since = current_etag, time.monotonic()
-            silent_s = time.monotonic() - seen_since
-            if holder is None or not holder.in_work() or silent_s > holder.ttl_s:
-                etag = store.compare_and_put(key, _record(owner, ttl_s).to_bytes(), current_etag)
-            else:
-                on_wait(f"{holder.host}, process {holder.pid}")
-        if etag is not None:
-            return Lease(store, key, owner, etag, ttl_s)
-        time.sleep(poll_s)
-    return None
+    claim = _Claim(store, ttl_s)
+    etag = None
+    try:
+        seen_etag, seen_since = "", time.monotonic()
+        while etag is None and not give_up():
+            etag = store.put_if_absent(key, claim.record())
+            if etag is None and (current := store.read_versioned(key)) is not None:
+                holder, current_etag = _holder(current[0], key), current[1]
+                if current_etag != seen_etag:
+                    seen_etag, seen_since = current_etag, time.monotonic()
+                if holder is None or _is_free(store, holder, silent_s=time.monotonic() - seen_since):
+                    etag = store.compare_and_put(key, claim.record(), current_etag)
+                else:
+                    on_wait(f"{holder.host}, process {holder.pid}")
+            if etag is None:
+                time.sleep(poll_s)
+    finally:
+        if etag is None:
+            claim.lifeline.close()
+    return None if etag is None else Lease(store, key, claim, etag)
+
+
+def _is_free(store: ArtifactStore, holder: LeaseRecord, *, silent_s: float) -> bool:
+    if not holder.in_work() or silent_s > holder.ttl_s:
+        return True
+    return is_cut(store.local_root, holder.owner, holder.lifeline)
 
 
 def _holder(data: bytes, key: str) -> LeaseRecord | None:
@@ -169,17 +209,3 @@ def _holder(data: bytes, key: str) -> LeaseRecord | None:
         raise
     except IntegrityError:
         return None
-
-
-def _record(owner: str, ttl_s: float, *, released: bool = False) -> LeaseRecord:
-    pid = os.getpid()
-    return LeaseRecord(
-        owner=owner,
-        host=host_name(),
-        domain=process_domain(),
-        pid=pid,
-        started=process_start(pid),
-        heartbeat=now(),
-        ttl_s=ttl_s,
-        released=released,
-    )

@@ -107,6 +107,43 @@ def test_a_reused_process_number_is_not_the_holder(store: LocalStore) -> None:
         assert _record(store).owner != "other"
 
 
+def test_a_dead_holder_in_another_container_is_followed_at_once(store: LocalStore) -> None:
+    """Containers cannot look up each other's processes; those that share the local folder need not wait."""
+
+    def hold() -> None:
+        with held(store, KEY, ttl_s=10_000):
+            _put(store, **{**_record(store).model_dump(), "domain": "another container"})
+            time.sleep(60)
+
+    with running(hold) as process:
+        until(lambda: store.get_bytes(KEY) and _record(store).domain == "another container", "the lease")
+        assert _tried(store, 10) is None  # it lives
+        kill(process)
+    with held(store, KEY):
+        assert _record(store).domain == process_domain()
+
+
+def test_the_same_on_another_machine_is_waited_for(store: LocalStore) -> None:
+    """A lock proves nothing to a machine that shares the folder over a network: its kernel does not keep it."""
+
+    def hold() -> None:
+        with held(store, KEY, ttl_s=10_000):
+            _put(store, **{**_record(store).model_dump(), "domain": "elsewhere", "lifeline": "another boot/folder"})
+            time.sleep(60)
+
+    with running(hold) as process:
+        until(lambda: store.get_bytes(KEY) and _record(store).domain == "elsewhere", "the lease")
+        kill(process)
+    assert _tried(store, 10) is None
+
+
+def test_lifelines_do_not_pile_up(store: LocalStore) -> None:
+    """A lease given back, or never had, leaves no lock file."""
+    with held(store, KEY):
+        assert _tried(store, 2) is None
+    assert [p.name for p in (store.local_root / "alive").iterdir()] == ["folder"]
+
+
 def test_silent_holder_of_another_host_is_followed_after_its_time(store: LocalStore) -> None:
     """A holder that cannot be looked up is waited for as long as it promised to be heard of, then followed."""
     _put(store, ttl_s=0.6)

@@ -1,0 +1,77 @@
+"""Proof that a process lives, for others that share its local folder: a lock that the kernel gives back at its end.
+
+Process numbers do not serve between containers, each of which has its own: a stage that Docker starts again
+is process 1, as its killed predecessor was. The lock is believed only within one boot of one machine, where one
+kernel keeps it; a folder that is shared over a network proves nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from pathlib import Path
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Lifeline:
+    """Held from the making to `close`, or to the end of this process, however it ends."""
+
+    def __init__(self, root: Path, owner: str) -> None:
+        self.place = ""
+        """Names machine, boot and folder; empty where no lock could be taken, which proves nothing."""
+        self._path = _path(root, owner)
+        self._handle = -1
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.place = _place(root)
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Let go; safe to call twice."""
+        if self._handle >= 0:
+            self._path.unlink(missing_ok=True)
+            os.close(self._handle)
+            self._handle = -1
+
+
+def is_cut(root: Path, owner: str, place: str) -> bool:
+    """Whether the process that holds `owner`'s lifeline certainly ended; False where that cannot be known."""
+    try:
+        if not place or place != _place(root):
+            return False
+        handle = os.open(_path(root, owner), os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _path(root: Path, owner: str) -> Path:
+    return root / "alive" / owner
+
+
+def _place(root: Path) -> str:
+    """This machine's boot, and the folder's own name, made by the first process that asks; '' without a boot id."""
+    if not _BOOT.is_file():
+        return ""
+    name = root / "alive" / "folder"
+    if not name.is_file():
+        temporary = name.with_name(f".{uuid.uuid4().hex}")
+        temporary.write_text(uuid.uuid4().hex, encoding="ascii")
+        try:
+            os.link(temporary, name)  # one of several at once wins
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    return f"{_BOOT.read_text(encoding='ascii').strip()}/{name.read_text(encoding='ascii')}"
