@@ -98,7 +98,7 @@ def _installed(name: str, version: str, build: Callable[[Path], None]) -> Path:
     return target / name
 
 
-def _go_install(module: str, folder: Path, **variables: str) -> None:
+def _go_install(module: str, folder: Path, linker: str = "", **variables: str) -> None:
     """`go install` of one module into `folder`."""
     go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
     if go is None:
@@ -107,7 +107,7 @@ def _go_install(module: str, folder: Path, **variables: str) -> None:
             "  to do: install Go 1.24 or newer (https://go.dev/dl), or put the programs on PATH"
         )
     cores = str(min(4, len(os.sched_getaffinity(0))))
-    command = [go, "install", "-p", cores, "-trimpath", "-ldflags", "-s -w", module]
+    command = [go, "install", "-p", cores, "-trimpath", "-ldflags", f"-s -w {linker}".strip(), module]
     environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "", **variables}
     if subprocess.run(command, env=environment, cwd=folder, check=False).returncode != 0:
         sys.exit(f"{module} could not be built: see above.")
@@ -124,6 +124,7 @@ def _build_ollama(folder: Path) -> None:
     _go_install(
         f"github.com/ollama/ollama@{OLLAMA}",
         folder,
+        f"-X=github.com/ollama/ollama/version.Version={OLLAMA.removeprefix('v')}",  # or it calls itself 0.0.0
         CGO_ENABLED="1",
         CGO_CFLAGS=flags,
         CGO_CXXFLAGS=f"{flags} {include}",

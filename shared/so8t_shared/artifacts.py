@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import IntegrityError, NewerFormat
+from so8t_shared.files import files_below, sha256_file
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.leases import Lease
 from so8t_shared.manifests import FileSet, Manifest
@@ -42,20 +44,35 @@ class Artifact(FileSet):
             LeaseLost: another process took over; nothing was committed.
         """
         lease.confirm()
-        self._delete_files()  # what an interrupted commit left
-        entries = self.upload(folder, before_each=lease.confirm)
+        if (committed := self.reusable()[0]) is not None:
+            return self._same(committed, folder)
+        names = files_below(folder)
+        keep = {self.file_key(name) for name in names} if self.store.remote else set()
+        self._delete_files(keep)  # what an interrupted commit left; the upload looks at those of the same name
+        while_held = Artifact(self.store.limited(check=lease.check), self.stage, self.fingerprint)
+        entries = while_held.upload(folder, before_each=lease.confirm)
         manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
         lease.confirm()
-        if self.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:
+        if while_held.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:
             committed = self.manifest()
             if committed is None or committed.content_digest() != manifest.content_digest():
-                raise IntegrityError(
-                    "Another process committed a different result for the same fingerprint.",
-                    where=self.manifest_key,
-                    remedy="run again; the artifact is checked and, if damaged, made anew",
-                )
+                raise self._another_result()
             return committed
         return manifest
+
+    def _same(self, committed: Manifest, folder: Path) -> Manifest:
+        """What is committed, if it is what `folder` holds."""
+        ours = [[name, sha256_file(folder / name)] for name in files_below(folder)]
+        if ours != [[entry.path, entry.sha256] for entry in committed.files]:
+            raise self._another_result()
+        return committed
+
+    def _another_result(self) -> IntegrityError:
+        return IntegrityError(
+            "Another process committed a different result for the same fingerprint.",
+            where=self.manifest_key,
+            remedy="run again; the artifact is checked and, if damaged, made anew",
+        )
 
     def drop_work(self) -> None:
         """Remove all checkpoints; they are worth nothing after the commit."""
@@ -93,6 +110,7 @@ class Artifact(FileSet):
         self.store.delete(self.manifest_key)
         self._delete_files()
 
-    def _delete_files(self) -> None:
+    def _delete_files(self, keep: Set[str] = frozenset()) -> None:
         for key in list(self.store.list(f"{self.prefix}/files")):
-            self.store.delete(key)
+            if key not in keep:
+                self.store.delete(key)

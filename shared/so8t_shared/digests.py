@@ -43,6 +43,15 @@ class DigestCache:
         path = path.absolute()
         self._store(path, _state(path), sha256)
 
+    def recall(self, name: str, state: str) -> str | None:
+        """What `note` was told of something that is no file, such as an object of a bucket and its etag."""
+        found = self._remembered("SELECT state, sha256 FROM digest WHERE path = ?", (name.encode("utf-8"),))
+        return str(found[1]) if found is not None and found[0] == state else None
+
+    def note(self, name: str, state: str, sha256: str) -> None:
+        """Note the digest of something that is no file."""
+        self._remembered("INSERT OR REPLACE INTO digest VALUES (?, ?, ?)", (name.encode("utf-8"), state, sha256))
+
     def _store(self, path: Path, state: str, sha256: str) -> None:
         self._remembered("INSERT OR REPLACE INTO digest VALUES (?, ?, ?)", (os.fsencode(path), state, sha256))
 

@@ -22,8 +22,8 @@ from so8t_shared.lifeline import Lifeline, is_cut
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
-TTL_S = 30.0
-"""Seconds without a renewal after which others may take a lease over."""
+TTL_S = 60.0
+"""Seconds without a renewal after which others may take a lease over: longer than a server takes to start again."""
 
 _CLOCK_STEP_S = 5.0
 """A set clock moves every process's start by as much; a reused process number differs by more."""
@@ -84,6 +84,7 @@ class Lease:
 
     def __init__(self, store: ArtifactStore, key: str, claim: _Claim, etag: str) -> None:
         self._store = store
+        self._briefly = store.limited(patience_s=claim.ttl_s / 12)
         self._key = key
         self._claim = claim
         self._etag = etag
@@ -100,16 +101,26 @@ class Lease:
         """Whether another process may have taken over."""
         return self._lost.is_set() or time.monotonic() - self._renewed > self._ttl_s
 
+    def check(self) -> None:
+        """Ask nobody; cheap enough for every step.
+
+        Raises:
+            LeaseLost: another process may have taken over.
+        """
+        if self.lost:
+            raise lost_lease(self._key)
+
     def confirm(self) -> None:
         """Renew now, as the last thing before a commit.
 
         Raises:
-            LeaseLost: another process holds the lease, or the store did not answer in time.
+            LeaseLost: another process holds the lease.
+            ServerError: the store did not answer for as long as the lease is ours.
         """
         if not self.lost:
-            self._renew()
-        if self.lost:
-            raise lost_lease(self._key)
+            left_s = self._renewed + self._ttl_s - time.monotonic()
+            self._renew(self._store.limited(patience_s=max(0.0, left_s)))
+        self.check()
 
     def stop(self) -> None:
         """Give the lease back, so that the next process need not wait."""
@@ -118,34 +129,34 @@ class Lease:
         try:
             if not self.lost:
                 with suppress(ServerError, StorageError):  # then it runs out by itself
-                    self._renew(released=True)
+                    self._renew(self._briefly, released=True)
         finally:
             self._claim.lifeline.close()
 
     def _heartbeat(self) -> None:
-        while not self._ended.wait(self._ttl_s / 3):
+        while not self._ended.wait(self._ttl_s / 6):
             try:
-                self._renew()
+                self._renew(self._briefly)
             except (ServerError, StorageError):
                 continue  # tried again until the time to live is over, then `lost` says so
             if self.lost:
                 return
 
-    def _renew(self, *, released: bool = False) -> None:
+    def _renew(self, store: ArtifactStore, *, released: bool = False) -> None:
         with self._guard:
             data = self._claim.record(released=released)
             began = time.monotonic()
-            etag = self._store.compare_and_put(self._key, data, self._etag)
-            if etag is None and (own := self._own_etag()) is not None:
-                etag = self._store.compare_and_put(self._key, data, own)
+            etag = store.compare_and_put(self._key, data, self._etag)
+            if etag is None and (own := self._own_etag(store)) is not None:
+                etag = store.compare_and_put(self._key, data, own)
             if etag is None:
                 self._lost.set()
             else:
                 self._etag, self._renewed = etag, began
 
-    def _own_etag(self) -> str | None:
+    def _own_etag(self, store: ArtifactStore) -> str | None:
         """Etag of the stored lease if it is ours: an earlier renewal was written, and only its answer was lost."""
-        current = self._store.read_versioned(self._key)
+        current = store.read_versioned(self._key)
         holder = _holder(current[0], self._key) if current else None
         return current[1] if current and holder and holder.owner == self._claim.owner else None
 

@@ -18,7 +18,9 @@ from so8t_shared.digests import DigestCache
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import files_below, sha256_file, storage_errors
 from so8t_shared.schema import Document
-from so8t_shared.store.base import ArtifactStore, check_key
+from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
+
+_UPLOADS_TRIED = 3
 
 
 class FileEntry(BaseModel):
@@ -28,6 +30,7 @@ class FileEntry(BaseModel):
     path: str
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    etag: str = Field("", description="Of the object when it was committed to a bucket; empty in a folder.")
 
 
 class Manifest(Document):
@@ -83,30 +86,77 @@ class FileSet:
         entries = []
         for name in files_below(folder):
             before_each()
-            source = folder / name
-            size, sha256 = source.stat().st_size, sha256_file(source)
-            self.store.put_file(self.file_key(name), source, move=True)
-            stored = self.store.local_path(self.file_key(name))
-            if stored is not None:
-                self._digests.remember(stored, sha256)
-            entries.append(FileEntry(path=name, size_bytes=size, sha256=sha256))
+            if self.store.remote:
+                entries.append(self._send(name, folder / name, before_each))
+            else:
+                entries.append(self._move(name, folder / name))
         return tuple(entries)
+
+    def _move(self, name: str, source: Path) -> FileEntry:
+        size, sha256 = source.stat().st_size, sha256_file(source)
+        self.store.put_file(self.file_key(name), source, move=True)
+        stored = self.store.local_path(self.file_key(name))
+        if stored is not None:
+            self._digests.remember(stored, sha256)
+        return FileEntry(path=name, size_bytes=size, sha256=sha256)
+
+    def _send(self, name: str, source: Path, before_each: Callable[[], None]) -> FileEntry:
+        """Upload one file, unless an interrupted attempt has done so already.
+
+        It never replaces: a request that a slow network delivers late cannot change what another process
+        has put there in the meantime.
+        """
+        key, size = self.file_key(name), source.stat().st_size
+        there = self.store.stat(key)
+        if there is not None and there.size_bytes == size:
+            known = self._digests.recall(self._object(key), there.etag)
+            if known is not None and known == sha256_file(source):
+                return FileEntry(path=name, size_bytes=size, sha256=known, etag=there.etag)
+        for _ in range(_UPLOADS_TRIED):
+            self.store.delete(key)
+            stat = self.store.put_file(key, source, move=True, replace=False)
+            if stat is not None:
+                self._digests.note(self._object(key), stat.etag, stat.sha256)
+                return FileEntry(path=name, size_bytes=stat.size_bytes, sha256=stat.sha256, etag=stat.etag)
+            before_each()
+        raise IntegrityError(
+            "Another process writes the same file again and again.",
+            where=f"{self.store.location}, {key}",
+            remedy="end the other process, then run again",
+        )
 
     def faults(self, manifest: Manifest) -> list[str]:
         """Every file that is missing or differs from the manifest, as a sentence each."""
         found = []
         for entry in manifest.files:
-            key = self.file_key(entry.path)
-            stat = self.store.stat(key)
+            stat = self.store.stat(self.file_key(entry.path))
             if stat is None:
                 found.append(f"{entry.path} is missing")
             elif stat.size_bytes != entry.size_bytes:
                 found.append(f"{entry.path} has {stat.size_bytes} bytes, the manifest says {entry.size_bytes}")
-            else:
-                path = self.store.local_path(key)
-                if path is not None and self._digests.sha256(path) != entry.sha256:
-                    found.append(f"{entry.path} has other bytes than the manifest says")
+            elif not self._is_right(entry, stat):
+                found.append(f"{entry.path} has other bytes than the manifest says")
         return found
+
+    def _is_right(self, entry: FileEntry, stat: ObjectStat) -> bool:
+        """Whether the stored bytes are the manifest's; they are read once for each version that is not known yet.
+
+        An object that still has the etag of the commit has not been written since.
+        """
+        key = self.file_key(entry.path)
+        path = self.store.local_path(key)
+        if path is not None:
+            return self._digests.sha256(path) == entry.sha256
+        known = self._digests.recall(self._object(key), stat.etag)
+        if known is None and entry.etag == stat.etag:
+            return True
+        if known is None:
+            read = self.store.checksum(key)
+            if read is None:
+                return False
+            known = read.sha256
+            self._digests.note(self._object(key), read.etag, known)
+        return known == entry.sha256
 
     def materialise(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
         """A local folder with the verified files, to be read only.
@@ -132,28 +182,37 @@ class FileSet:
 
     def _check(self, manifest: Manifest) -> None:
         if faults := self.faults(manifest):
-            raise IntegrityError(
-                f"A stored artifact is damaged: {'; '.join(faults)}.",
-                where=f"{self.store.location}, {self.prefix}",
-                remedy="run again: the stage that made it notices and makes it anew",
-            )
+            raise self._damaged("; ".join(faults))
 
     def _download(self, entry: FileEntry, target: Path) -> None:
         if target.is_file() and self._digests.sha256(target) == entry.sha256:
             return
+        key = self.file_key(entry.path)
         fresh = target.with_name(f".{uuid.uuid4().hex}")  # other processes may be reading or fetching the same
         try:
-            found = self.store.get_file(self.file_key(entry.path), fresh)
-            if not found or sha256_file(fresh) != entry.sha256:
-                raise IntegrityError(
-                    f"A stored artifact is damaged: {entry.path} {'has other bytes' if found else 'is missing'}.",
-                    where=f"{self.store.location}, {self.prefix}",
-                    remedy="run again: the stage that made it notices and makes it anew",
-                )
+            stat = self.store.get_file(key, fresh)
+            if stat is None:
+                raise self._damaged(f"{entry.path} is missing")
+            sha256 = stat.sha256 or sha256_file(fresh)
+            self._digests.note(self._object(key), stat.etag, sha256)  # also wrong ones: the stage that made it looks
+            if sha256 != entry.sha256:
+                raise self._damaged(f"{entry.path} has other bytes than the manifest says")
             with storage_errors(target):
                 fresh.replace(target)
+            self._digests.remember(target, sha256)
         finally:
             fresh.unlink(missing_ok=True)
+
+    def _damaged(self, how: str) -> IntegrityError:
+        return IntegrityError(
+            f"A stored artifact is damaged: {how}.",
+            where=f"{self.store.location}, {self.prefix}",
+            remedy="run again: the stage that made it notices and makes it anew",
+        )
+
+    def _object(self, key: str) -> str:
+        """Name of an object in the memory of digests."""
+        return f"{self.store.location}/{key}"
 
     def delete(self) -> None:
         """Remove the manifest first, so that no reader trusts the rest, then everything else."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
+from so8t_shared.canonical import canonical_json
 from so8t_shared.errors import IntegrityError, NewerFormat, So8tError
 from so8t_shared.host import host_name, now
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
 D = TypeVar("D", bound=Document)
+
+_WITHDRAWN = canonical_json({"schema_version": 1, "withdrawn": True})
+"""Instead of a completed.json that was taken back: a stage's keys need no right to delete it."""
 
 
 class Completed(Document):
@@ -115,7 +119,7 @@ class StageMarkers:
             time=now(),
             host=host_name(),
         )
-        self._store.delete(f"{self.prefix}/completed.json")
+        self.clear_completed()
         self._store.put_bytes(f"{self.prefix}/failed.json", marker.to_bytes())
         return marker
 
@@ -125,7 +129,9 @@ class StageMarkers:
 
     def clear_completed(self) -> None:
         """Take back a marker that speaks of another fingerprint, so that nobody follows it."""
-        self._store.delete(f"{self.prefix}/completed.json")
+        key = f"{self.prefix}/completed.json"
+        if self._store.get_bytes(key) not in {None, _WITHDRAWN}:
+            self._store.put_bytes(key, _WITHDRAWN)
 
     def write_progress(self, record: ProgressRecord) -> None:
         """Write progress.json."""
@@ -134,7 +140,7 @@ class StageMarkers:
     def _read(self, name: str, kind: type[D]) -> D | None:
         key = f"{self.prefix}/{name}"
         data = self._store.get_bytes(key)
-        if data is None:
+        if data is None or data == _WITHDRAWN:
             return None
         try:
             return kind.from_bytes(data, key)

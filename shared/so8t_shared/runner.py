@@ -36,6 +36,9 @@ from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.waiting import Upstream, upstream_changed, wait_for_upstreams
 
+_ASIDE_PATIENCE_S = 2.0
+"""How long progress and logs wait for a server that is away; the work does not stand still for them."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -54,11 +57,12 @@ class StageRun:
     ) -> None:
         self.stage = stage
         self.session = session
-        self.store = store
+        self.store = store.limited(check=stop.check)  # nobody who is asked to stop goes on waiting for a server
         self.stop = stop
         self.sink = sink
-        self.markers = StageMarkers(store, session.session_id, stage.name)
-        self.reporter = ProgressReporter(self.markers, sink, stage.name)
+        self.markers = StageMarkers(self.store, session.session_id, stage.name)
+        self._aside = store.limited(patience_s=_ASIDE_PATIENCE_S)
+        self.reporter = ProgressReporter(StageMarkers(self._aside, session.session_id, stage.name), sink, stage.name)
         self._digests = DigestCache(store.local_root / "digests.sqlite")
         self._started = now()
 
@@ -155,7 +159,7 @@ class StageRun:
         self.reporter.state("running", "starting")
         log_key = f"{self.markers.prefix}/log.jsonl"
         with (
-            stage_log(self.store, log_key, self.stage.name, self.sink) as log,
+            stage_log(self._aside, log_key, self.stage.name, self.sink) as log,
             _scratch(self.store, artifact) as scratch,
             _disk_errors(scratch),
         ):

@@ -1,7 +1,8 @@
 """Sessions: one per configuration, agreed on by all processes without talking to each other.
 
 The first process that opens a configuration writes sessions/by-config/<digest>.json by
-put-if-absent; all others, on any host, read the winner. So running again resumes.
+put-if-absent; all others, on any host, read the winner. So running again resumes. Whoever reads the
+pointer first writes session.json, so nothing ever has to be deleted: no stage's keys need that right.
 """
 
 from __future__ import annotations
@@ -66,26 +67,48 @@ def config_digest(config: Config) -> str:
 
 def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> Session:
     """The session of this configuration, made if there is none; with `new`, a fresh one in any case."""
-    pointer_key = f"sessions/by-config/{config_digest(config)}.json"
-    current = store.read_versioned(pointer_key)
+    key = _pointer_key(config)
+    current = store.read_versioned(key)
+    taken: str | None = None
     if current is not None and not new:
-        try:
-            pointer = SessionPointer.from_bytes(current[0], pointer_key)
-            return _existing(store, pointer.session_id, config)
-        except NewerFormat:
-            raise
-        except IntegrityError:
-            pass  # damaged: replaced by a fresh session; artifacts are still reused
-    session = _create(store, config)
-    pointer_bytes = SessionPointer(session_id=session.session_id).to_bytes()
+        taken = _named(current[0], key)
+        session = _join(store, taken, config) if taken else None
+        if session is not None:
+            return session
+    data = SessionPointer(session_id=_unused_id(store, config, taken)).to_bytes()
     if current is None:
-        won = store.put_if_absent(pointer_key, pointer_bytes)
+        store.put_if_absent(key, data)
     else:
-        won = store.compare_and_put(pointer_key, pointer_bytes, current[1])
-    if won is None:
-        store.delete(_record_key(session.session_id))
-        return open_session(store, config)
-    return session
+        store.compare_and_put(key, data, current[1])
+    return open_session(store, config)  # whoever won: everybody follows the pointer
+
+
+def _named(data: bytes, key: str) -> str | None:
+    """The session that a pointer names; None when the pointer is damaged: a fresh session replaces it."""
+    try:
+        return SessionPointer.from_bytes(data, key).session_id
+    except NewerFormat:
+        raise
+    except IntegrityError:
+        return None
+
+
+def _join(store: ArtifactStore, session_id: str, config: Config) -> Session | None:
+    """The session of that name, recorded now if nobody has yet; None when its record is damaged or another's."""
+    key = _record_key(session_id)
+    data = store.get_bytes(key)
+    if data is None:
+        store.put_if_absent(key, _new_record(session_id, config).to_bytes())
+        data = store.get_bytes(key) or b""
+    try:
+        record = SessionRecord.from_bytes(data, key)
+    except NewerFormat:
+        raise
+    except IntegrityError:
+        return None  # artifacts are still reused by the fresh session
+    if record.config_digest != config_digest(config):
+        return None  # two configurations chose the same name at the same moment
+    return Session(session_id, config, record.created)
 
 
 def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
@@ -114,15 +137,8 @@ def session_ids(store: ArtifactStore) -> list[str]:
     return [session_id for _, session_id in sorted(records)]
 
 
-def _existing(store: ArtifactStore, session_id: str, config: Config) -> Session:
-    key = _record_key(session_id)
-    data = store.get_bytes(key)
-    if data is None:
-        raise IntegrityError(f"Session {session_id} is missing.", where=key)
-    return Session(session_id, config, SessionRecord.from_bytes(data, key).created)
-
-
-def _create(store: ArtifactStore, config: Config) -> Session:
+def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
+    """A name after the configuration's pattern that no session has."""
     base = datetime.now().astimezone().strftime(config.session_id_format)
     if not _SAFE_ID.fullmatch(base):
         raise ConfigError(
@@ -132,21 +148,28 @@ def _create(store: ArtifactStore, config: Config) -> Session:
         )
     for attempt in range(1, 1000):
         session_id = base if attempt == 1 else f"{base}_{attempt}"
-        record = SessionRecord(
-            session_id=session_id,
-            config=config.model_dump(mode="json"),
-            config_digest=config_digest(config),
-            created=now(),
-            host=host_name(),
-            versions=versions(),
-        )
-        if store.put_if_absent(_record_key(session_id), record.to_bytes()) is not None:
-            return Session(session_id, config, record.created)
+        if session_id != taken and store.stat(_record_key(session_id)) is None:
+            return session_id
     raise ConfigError(
         "A thousand sessions have the same name.",
         where=f"session_id_format = {config.session_id_format!r}",
         remedy="put the time into the pattern",
     )
+
+
+def _new_record(session_id: str, config: Config) -> SessionRecord:
+    return SessionRecord(
+        session_id=session_id,
+        config=config.model_dump(mode="json"),
+        config_digest=config_digest(config),
+        created=now(),
+        host=host_name(),
+        versions=versions(),
+    )
+
+
+def _pointer_key(config: Config) -> str:
+    return f"sessions/by-config/{config_digest(config)}.json"
 
 
 def _record_key(session_id: str) -> str:
@@ -155,6 +178,6 @@ def _record_key(session_id: str) -> str:
 
 def find_session(store: ArtifactStore, config: Config) -> str | None:
     """Name of this configuration's session, or None; nothing is made."""
-    key = f"sessions/by-config/{config_digest(config)}.json"
+    key = _pointer_key(config)
     data = store.get_bytes(key)
     return None if data is None else SessionPointer.from_bytes(data, key).session_id

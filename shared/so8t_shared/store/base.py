@@ -6,8 +6,8 @@ written is seen by every later reader. One conformance suite runs over all imple
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,8 @@ class ObjectStat:
 
     size_bytes: int
     etag: str
+    sha256: str = field(default="", compare=False)
+    """Hex digest of the bytes where the store computed it on the way, else empty."""
 
 
 class ArtifactStore(Protocol):
@@ -35,20 +37,40 @@ class ArtifactStore(Protocol):
         """A folder of this host for scratch files, downloads and remembered digests."""
         ...
 
+    @property
+    def remote(self) -> bool:
+        """Whether objects travel over a network: then put_file and get_file say the sha256 of what went by."""
+        ...
+
+    def limited(self, *, patience_s: float | None = None, check: Callable[[], None] = lambda: None) -> ArtifactStore:
+        """The same place with other limits, where a server may be away.
+
+        A request is tried again for `patience_s` at most (None: as long as configured); `check` is
+        called before each further try and may raise to end the trying.
+        """
+        ...
+
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
         """Write an object, replacing an older one."""
         ...
 
-    def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
-        """Write a file's bytes as an object; with `move` the source may be gone afterwards."""
+    def put_file(self, key: str, source: Path, *, move: bool = False, replace: bool = True) -> ObjectStat | None:
+        """Write a file's bytes as an object; with `move` the source may be gone afterwards.
+
+        Without `replace`, None when an object is there, which stays.
+        """
         ...
 
     def get_bytes(self, key: str) -> bytes | None:
         """The object's bytes, or None when there is none."""
         ...
 
-    def get_file(self, key: str, target: Path) -> bool:
-        """Copy an object to a new file; False when there is no such object."""
+    def get_file(self, key: str, target: Path) -> ObjectStat | None:
+        """Copy an object to a new file; None when there is no such object."""
+        ...
+
+    def checksum(self, key: str) -> ObjectStat | None:
+        """Size, etag and sha256 of the bytes stored now, all of which are read; None when there is no such object."""
         ...
 
     def local_path(self, key: str) -> Path | None:

@@ -17,9 +17,10 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from so8t_shared.files import storage_errors, sync_folder, write_temporary
+from so8t_shared.files import sha256_file, storage_errors, sync_folder, write_temporary
 from so8t_shared.store.base import ObjectStat, check_key
 
 _INTERNAL = ".local"
@@ -51,6 +52,16 @@ class LocalStore:
         """A folder inside the store that is no object."""
         return self._root / _INTERNAL
 
+    @property
+    def remote(self) -> bool:
+        """False: the objects are files of this host."""
+        return False
+
+    def limited(self, *, patience_s: float | None = None, check: Callable[[], None] = lambda: None) -> LocalStore:
+        """Itself: a folder answers or fails at once."""
+        del patience_s, check
+        return self
+
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
         """Write an object, replacing an older one."""
         target = self._target(key)
@@ -59,8 +70,11 @@ class LocalStore:
             with _removed(temporary), self._locked(key):
                 return self._install(temporary, target)
 
-    def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
-        """Write a file's bytes as an object; with `move` a file on the same disk is renamed, not copied."""
+    def put_file(self, key: str, source: Path, *, move: bool = False, replace: bool = True) -> ObjectStat | None:
+        """Write a file's bytes as an object; with `move` a file on the same disk is renamed, not copied.
+
+        Without `replace`, None when an object is there.
+        """
         target = self._target(key)
         temporary = self._temporary / uuid.uuid4().hex
         with storage_errors(target), _removed(temporary):
@@ -72,6 +86,8 @@ class LocalStore:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             with self._locked(key):
+                if not replace and target.is_file():
+                    return None
                 return self._install(temporary, target)
 
     def _install(self, temporary: Path, target: Path) -> ObjectStat:
@@ -95,11 +111,12 @@ class LocalStore:
         current = self.read_versioned(key)
         return None if current is None else current[0]
 
-    def get_file(self, key: str, target: Path) -> bool:
-        """Copy an object to a new file; False when there is no such object."""
+    def get_file(self, key: str, target: Path) -> ObjectStat | None:
+        """Copy an object to a new file; None when there is no such object."""
         source = self._target(key)
-        if not source.is_file():
-            return False
+        stat = self.stat(key)
+        if stat is None:
+            return None
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -107,7 +124,12 @@ class LocalStore:
             except OSError:
                 target.unlink(missing_ok=True)
                 raise
-        return True
+        return stat
+
+    def checksum(self, key: str) -> ObjectStat | None:
+        """Size, etag and sha256 of the bytes that are stored now; reads all of them."""
+        stat = self.stat(key)
+        return None if stat is None else replace(stat, sha256=sha256_file(self._target(key)))
 
     def local_path(self, key: str) -> Path | None:
         """The object's own file (read only!), or None when there is no such object."""

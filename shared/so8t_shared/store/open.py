@@ -10,9 +10,15 @@ from so8t_shared.store.local import LocalStore
 
 
 def open_store(config: Config) -> ArtifactStore:
-    """Open the store; the folder is made if it is not there.
+    """Open the store: the bucket at store.endpoint, or the folder checkpoint_dir, made if it is not there.
 
     Raises:
         StorageError: the folder cannot be made or written.
+        ConfigError: the bucket's keys are missing.
+        ServerError: the bucket cannot be reached or used.
     """
-    return LocalStore(Path(config.checkpoint_dir))
+    if config.store.endpoint is None:
+        return LocalStore(Path(config.checkpoint_dir))
+    from so8t_shared.store.minio import open_minio  # a folder needs neither the package nor its import time
+
+    return open_minio(config)

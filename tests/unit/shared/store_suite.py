@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import time
@@ -61,8 +62,40 @@ class StoreSuite:
         """With `move` the object has the bytes, whatever becomes of the source."""
         source = tmp_path / "source"
         source.write_bytes(b"weights")
-        assert store.put_file(KEY, source, move=True).size_bytes == 7
+        stat = store.put_file(KEY, source, move=True)
+        assert stat is not None
+        assert stat.size_bytes == 7
         assert store.get_bytes(KEY) == b"weights"
+
+    def test_files_are_hashed_on_the_way(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """A store whose objects travel says the sha256 of what went by, and every one can compute it."""
+        (tmp_path / "source").write_bytes(b"weights")
+        put, got = store.put_file(KEY, tmp_path / "source"), store.get_file(KEY, tmp_path / "target")
+        expected = hashlib.sha256(b"weights").hexdigest()
+        if store.remote:
+            assert put is not None
+            assert got is not None
+            assert [put.sha256, got.sha256] == [expected, expected]
+        read = store.checksum(KEY)
+        assert read == store.stat(KEY)
+        assert read is not None
+        assert read.sha256 == expected
+        assert store.checksum("nothing/here") is None
+
+    def test_a_file_that_must_not_replace(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """Without `replace` a file is stored where nothing is, and what is there stays."""
+        (tmp_path / "source").write_bytes(b"first")
+        assert store.put_file(KEY, tmp_path / "source", replace=False) == store.stat(KEY)
+        (tmp_path / "source").write_bytes(b"second")
+        assert store.put_file(KEY, tmp_path / "source", replace=False) is None
+        assert store.get_bytes(KEY) == b"first"
+
+    def test_limited_is_the_same_place(self, store: ArtifactStore) -> None:
+        """With other limits the store reads and writes the same objects."""
+        limited = store.limited(patience_s=1.0)
+        limited.put_bytes(KEY, b"x")
+        assert store.get_bytes(KEY) == b"x"
+        assert (limited.location, limited.local_root) == (store.location, store.local_root)
 
     def test_local_path_is_the_object(self, store: ArtifactStore) -> None:
         """A store on this host shows the object as a file; others say None."""

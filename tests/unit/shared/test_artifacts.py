@@ -27,10 +27,10 @@ class DyingStore(LocalStore):
         self._point = point
         self._files = 0
 
-    def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
+    def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
         if self._point == "before files":
             kill_self()
-        stat = super().put_file(key, source, move=move)
+        stat = super().put_file(key, source, **options)
         self._files += 1
         if self._point == f"after {self._files} file{'s' if self._files > 1 else ''}":
             kill_self()
@@ -107,8 +107,8 @@ def test_lease_lost_during_the_upload(tmp_path: Path, after: int) -> None:
     puts = []
 
     class Stolen(LocalStore):
-        def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
-            stat = super().put_file(key, source, move=move)
+        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
+            stat = super().put_file(key, source, **options)
             puts.append(key)
             if len(puts) == after:
                 steal(self, f"artifacts/train/{'f' * 64}/lease.json")
@@ -182,10 +182,10 @@ def test_full_disk_commits_nothing(store: LocalStore, tmp_path: Path) -> None:
     from so8t_shared.errors import StorageError
 
     class Full(LocalStore):
-        def put_file(self, key: str, source: Path, *, move: bool = False) -> Any:
+        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
             if key.endswith("b/c"):
                 raise StorageError("The disk is full.")
-            return super().put_file(key, source, move=move)
+            return super().put_file(key, source, **options)
 
     with pytest.raises(StorageError):
         _commit(Full(Path(store.location)), tmp_path / "out")

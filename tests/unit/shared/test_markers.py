@@ -112,14 +112,17 @@ def test_failed_etag_changes_with_each_failure(markers: StageMarkers) -> None:
 
 
 def test_clear(markers: StageMarkers, store: LocalStore) -> None:
-    """Both markers can be taken back; taking back nothing is fine."""
+    """Both markers can be taken back, the completed one without a delete; taking back nothing is fine."""
+    markers.clear_completed()
+    assert list(store.list("sessions")) == []
     _complete(markers)
     markers.clear_completed()
     markers.clear_completed()
+    assert markers.completed() is None
     markers.fail(InputError("x"), 1)
     markers.clear_failure()
     markers.clear_failure()
-    assert list(store.list("sessions")) == []
+    assert list(store.list("sessions")) == [f"{PREFIX}/completed.json"]
 
 
 @pytest.mark.parametrize("name", ["completed.json", "failed.json", "progress.json"])

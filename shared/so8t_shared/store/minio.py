@@ -1,0 +1,289 @@
+"""A bucket on an S3 server such as MinIO as artifact store.
+
+Small objects travel in one request, larger ones in parts (`transfer`). Whatever the server's hiccups,
+a request is tried again for a while (`retrying`), and conditional writes have exactly one winner
+(`conditional`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from minio.datatypes import parse_list_objects
+
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ServerError
+from so8t_shared.files import storage_errors
+from so8t_shared.store import conditional
+from so8t_shared.store.base import ObjectStat, check_key
+from so8t_shared.store.client import Client
+from so8t_shared.store.credentials import read_credentials
+from so8t_shared.store.failures import Failure
+from so8t_shared.store.probe import PROBE_KEY, check_conditions
+from so8t_shared.store.retrying import Limits
+from so8t_shared.store.s3 import Bucket
+from so8t_shared.store.transfer import Parts, Sent, completed_tag, receive, sent_parts
+
+_CHANGES_ENDURED = 5
+_LAST_WORDS_S = 3.0
+_FIRST_CONTACT_S = 30.0
+
+
+class MinioStore:
+    """Objects of one bucket; `local_root` is a folder of this host. Safe for threads."""
+
+    def __init__(self, client: Client, local_root: Path, *, parts: Parts | None = None) -> None:
+        self._client = client
+        self._local_root = local_root
+        self._parts = parts or Parts()
+        with storage_errors(local_root):
+            local_root.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def location(self) -> str:
+        """Address and bucket."""
+        return self._client.location
+
+    @property
+    def local_root(self) -> Path:
+        """A folder of this host for scratch files, downloads and remembered digests."""
+        return self._local_root
+
+    @property
+    def remote(self) -> bool:
+        """True: files are hashed on their way."""
+        return True
+
+    def limited(self, *, patience_s: float | None = None, check: Callable[[], None] = lambda: None) -> MinioStore:
+        """The same bucket, tried again for `patience_s` at most; `check` may raise to end the trying."""
+        most = self._client.limits.patience_s
+        limits = Limits(most if patience_s is None else min(patience_s, most), check)
+        return MinioStore(self._client.limited(limits), self._local_root, parts=self._parts)
+
+    def check_server(self) -> None:
+        """Find out, before anything relies on it, whether the bucket is there and the server fit for us.
+
+        Raises:
+            ServerError: no answer, wrong keys, no bucket, or conditional writes are ignored.
+        """
+        with self._client.told("PUT", PROBE_KEY):
+            may_write = check_conditions(self._client.ask, self.location)
+        if not may_write:
+            next(iter(self.list("sessions")), None)  # whoever may only look must be able to do that
+
+    def put_bytes(self, key: str, data: bytes) -> ObjectStat:
+        """Write an object, replacing an older one."""
+        stat = self._put(check_key(key), data, {})
+        assert stat is not None
+        return stat
+
+    def put_file(self, key: str, source: Path, *, move: bool = False, replace: bool = True) -> ObjectStat | None:
+        """Write a file's bytes as an object and say their sha256; the source stays, whatever `move` says.
+
+        Without `replace`, None when an object is there.
+        """
+        del move
+        check_key(key)
+        condition = {} if replace else conditional.if_absent()
+        with storage_errors(source):
+            if source.stat().st_size > self._parts.part_bytes:
+                return self._put_parts(key, source, condition)
+            data = source.read_bytes()
+        return self._put(key, data, condition)
+
+    def get_bytes(self, key: str) -> bytes | None:
+        """The object's bytes, or None when there is none."""
+        current = self.read_versioned(key)
+        return None if current is None else current[0]
+
+    def get_file(self, key: str, target: Path) -> ObjectStat | None:
+        """Copy an object to a new file and say the sha256 of what came; None when there is no such object."""
+        if self.stat(key) is None:
+            return None
+        with storage_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            stat = None
+            try:
+                stat = self._receive(key, lambda size: _reserve(handle, size), lambda at, data: _fill(handle, at, data))
+            finally:
+                os.close(handle)
+                if stat is None:
+                    target.unlink(missing_ok=True)
+        return stat
+
+    def checksum(self, key: str) -> ObjectStat | None:
+        """Size, etag and sha256 of the bytes that are stored now; reads all of them."""
+        return self._receive(check_key(key), lambda size: None, lambda at, data: None)
+
+    def local_path(self, key: str) -> Path | None:
+        """None: no object of a bucket is a file of this host."""
+        check_key(key)
+        return None
+
+    def read_versioned(self, key: str) -> tuple[bytes, str] | None:
+        """Bytes and etag of one and the same version, or None."""
+        answer = self._client.found("GET", check_key(key))
+        return None if answer is None else (answer.data, conditional.etag_of(answer))
+
+    def put_if_absent(self, key: str, data: bytes) -> str | None:
+        """Write unless an object is there; the etag, or None when one was there."""
+        stat = self._put(check_key(key), data, conditional.if_absent())
+        return stat.etag if stat else None
+
+    def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
+        """Write only if the object still has `etag`; the new etag, or None when it has not."""
+        current = self.stat(key)  # the server compares digests of bytes, so it would take equal bytes for unchanged
+        if current is None or current.etag != etag:
+            return None
+        stat = self._put(key, data, conditional.if_unchanged(etag))
+        return stat.etag if stat else None
+
+    def stat(self, key: str) -> ObjectStat | None:
+        """Size and etag, or None when there is no such object."""
+        answer = self._client.found("HEAD", check_key(key))
+        return (
+            None if answer is None else ObjectStat(int(answer.headers["content-length"]), conditional.etag_of(answer))
+        )
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """All keys below `prefix` (a folder), sorted."""
+        query = {"list-type": "2", "prefix": f"{check_key(prefix.rstrip('/'))}/", "encoding-type": "url"}
+        more = True
+        while more:
+            with self._client.told("GET", ""):
+                answer = self._client.ask("GET", "", query=query)
+            found, more, token, _ = parse_list_objects(answer)
+            yield from (item.object_name for item in found if item.object_name)
+            query["continuation-token"] = token or ""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; absent is fine."""
+        self._client.found("DELETE", check_key(key))
+
+    def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> ObjectStat | None:
+        """Write in one request; None when the condition does not hold."""
+        write, sha256 = conditional.new_write(), hashlib.sha256(data).hexdigest()
+        headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key), **condition}
+
+        def attempt(number: int) -> ObjectStat | None:
+            try:
+                answer = self._client.once("PUT", key, headers=headers, body=data, sha256=sha256)
+            except Failure as failure:
+                if not condition or not conditional.lost(failure):
+                    raise
+                current = self.stat(key) if number else None  # an earlier try may have won, its answer lost
+                return current if conditional.is_ours(current, write) else None
+            return ObjectStat(len(data), conditional.etag_of(answer, write), sha256)
+
+        with self._client.told("PUT", key):
+            return self._client.persist(attempt)
+
+    def _put_parts(self, key: str, source: Path, condition: Mapping[str, str]) -> ObjectStat | None:
+        """Write in parts; None when the condition does not hold at the end."""
+        write = conditional.new_write()
+        headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key)}
+
+        def throw_away(upload_id: str) -> None:
+            hasty = self.limited(patience_s=_LAST_WORDS_S)
+            with contextlib.suppress(Exception):  # the server drops it by itself after a day
+                hasty._client.ask("DELETE", key, query={"uploadId": upload_id})
+
+        parts = sent_parts(self._client.ask, key, source, headers, self._parts, throw_away)
+        with contextlib.suppress(_Taken), self._client.told("PUT", key), parts as sent:
+            etag = self._complete(key, sent, write, condition)
+            return ObjectStat(sent.size_bytes, etag, sent.sha256)
+        return None
+
+    def _complete(self, key: str, sent: Sent, write: str, condition: Mapping[str, str]) -> str:
+        """Make an object of the parts; its etag.
+
+        Raises:
+            _Taken: the condition does not hold.
+        """
+        listing, query = sent.listing(), {"uploadId": sent.upload_id}
+
+        def attempt(number: int) -> str:
+            self._client.limits.check()
+            try:
+                answer = self._client.once("POST", key, query=query, headers=condition, body=listing)
+                return f"{completed_tag(answer.data)}:{write}"
+            except Failure as failure:
+                current = self.stat(key) if number else None  # an earlier try may have done it, its answer lost
+                if current is not None and conditional.is_ours(current, write):
+                    return current.etag
+                if condition and failure.condition:
+                    raise _Taken from failure
+                raise
+
+        return self._client.persist(attempt)
+
+    def _receive(self, key: str, begin: Callable[[int], None], keep: Callable[[int, bytes], None]) -> ObjectStat | None:
+        """Read one version of an object: `begin(size)`, then `keep(offset, bytes)` from several threads."""
+        for _ in range(_CHANGES_ENDURED):
+            stat = self.stat(key)
+            if stat is None:
+                return None
+            begin(stat.size_bytes)
+            condition = conditional.if_unchanged(stat.etag)
+            try:
+                with self._client.told("GET", key, but=conditional.lost):
+                    sha256 = receive(self._client.ask, key, condition, stat.size_bytes, keep, self._parts)
+            except Failure:
+                continue  # replaced or removed while it was read
+            return dataclasses.replace(stat, sha256=sha256)
+        raise ServerError(
+            "The object is replaced faster than it can be read.",
+            where=f"{self.location}/{key}",
+            remedy="run again once the other program is done",
+        )
+
+
+def open_minio(config: Config) -> MinioStore:
+    """The bucket that a configuration names, after asking whether it is fit for us.
+
+    Raises:
+        ConfigError: the keys are missing.
+        ServerError: no answer, wrong keys, no bucket, or conditional writes are ignored.
+    """
+    section = config.store
+    assert section.endpoint is not None
+    bucket = Bucket(section.endpoint, section.bucket, section.region, read_credentials(section.credentials_file))
+    client = Client(bucket, Limits(section.retry_s))
+    store = MinioStore(client, Path(config.checkpoint_dir).absolute() / ".local")
+    store.limited(patience_s=_FIRST_CONTACT_S).check_server()
+    return store
+
+
+class _Taken(Exception):
+    """An object is there that a conditional upload must not replace."""
+
+
+def _kind(key: str) -> str:
+    return "application/json" if key.endswith(".json") else "application/octet-stream"
+
+
+def _reserve(handle: int, size_bytes: int) -> None:
+    """Give an empty file its final size, so that a disk too small says so before the transfer."""
+    os.ftruncate(handle, 0)
+    if not size_bytes:
+        return
+    try:
+        os.posix_fallocate(handle, 0, size_bytes)
+    except OSError as error:
+        if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
+            raise
+        os.ftruncate(handle, size_bytes)
+
+
+def _fill(handle: int, offset: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(handle, view, offset)
+        view, offset = view[done:], offset + done

@@ -1,0 +1,108 @@
+"""Trying a request again while the server does not answer: growing pauses with full jitter, told once."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from so8t_shared.store.failures import Failure
+
+T = TypeVar("T")
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+_CHECK_EVERY_S = 0.2
+_LONGEST_WAIT_S = 30.0
+_SHORTEST_WAIT_S = 1.0
+_QUIET_BELOW_S = 10.0
+
+_log = logging.getLogger("so8t.store")
+
+
+def _never() -> None:
+    """Nothing stops the trying."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a request is tried again."""
+
+    patience_s: float
+    check: Callable[[], None] = field(default=_never)
+    """Called before each further try; it may raise to end the trying."""
+
+    @property
+    def wait_s(self) -> float:
+        """How long one try waits for the network."""
+        if self.patience_s <= 0:
+            return _LONGEST_WAIT_S
+        return min(_LONGEST_WAIT_S, max(_SHORTEST_WAIT_S, self.patience_s))
+
+
+class Outage:
+    """Tells a person once that the server is away, and once that it is back; shared by all threads."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._guard = threading.Lock()
+        self._since: float | None = None
+
+    def goes_on(self, failure: Failure, patience_s: float) -> None:
+        """A request failed and is tried again."""
+        with self._guard:
+            if self._since is not None or patience_s < _QUIET_BELOW_S:
+                return
+            self._since = time.monotonic()
+        reason = failure.detail or failure.code or f"HTTP {failure.status}"
+        _log.warning("%s does not answer (%s); trying again for up to %.0f s", self._place, reason, patience_s)
+
+    def is_over(self) -> None:
+        """A request was answered."""
+        if self._since is None:
+            return
+        with self._guard:
+            since, self._since = self._since, None
+        if since is not None:
+            _log.warning("%s answers again after %.0f s", self._place, time.monotonic() - since)
+
+
+def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage) -> T:
+    """What `attempt(number)` gives, tried again after failures that pass; numbers count from 0.
+
+    Raises:
+        Failure: one that does not pass, or the last one when the patience ends.
+    """
+    deadline = time.monotonic() + limits.patience_s
+    number = 0
+    while True:
+        try:
+            answer = attempt(number)
+        except Failure as failure:
+            pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**number))
+            if not failure.passing:
+                outage.is_over()
+                raise
+            if time.monotonic() + pause_s >= deadline:
+                raise
+            if number > 0:  # a connection that the server closed while idle is no outage
+                outage.goes_on(failure, limits.patience_s)
+            _sleep(pause_s, limits.check)
+            number = min(number + 1, 30)
+        else:
+            outage.is_over()
+            return answer
+
+
+def _sleep(pause_s: float, check: Callable[[], None]) -> None:
+    end = time.monotonic() + pause_s
+    while True:
+        check()
+        left_s = end - time.monotonic()
+        if left_s <= 0:
+            return
+        time.sleep(min(left_s, _CHECK_EVERY_S))

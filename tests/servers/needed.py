@@ -1,0 +1,36 @@
+"""What a test does when the server it needs is not here: skip by name, or fail where all must be there."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+import pytest
+
+_TOOL = Path(__file__).resolve().parents[2] / "tools" / "servers.py"
+
+
+def binary(name: str) -> Path:
+    """The program minio, mc or ollama; without it the test ends here."""
+    path: Path | None = getattr(_servers(), f"{name}_binary")()
+    return path or missing(f"{name} is not here: run 'make servers', or put it on PATH")
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test, saying loudly what is missing; with SO8T_REQUIRE_SERVERS=1 that is a failure."""
+    message = f"CANNOT BE TESTED HERE: {what}"
+    if os.environ.get("SO8T_REQUIRE_SERVERS", "") not in {"", "0"}:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def _servers() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("so8t_servers", _TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
