@@ -1,5 +1,5 @@
 # Shared by the scripts beside it: where the project is, how compose is called, how to end with a message.
-# Environment: CPU=1 adds compose.cpu.yaml; PROJECT names the compose project (default: so8t-ab).
+# Environment: CPU=1 adds compose.cpu.yaml; compose's own COMPOSE_FILE and COMPOSE_PROJECT_NAME work as usual.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,9 +15,6 @@ COMPOSE=(docker compose)
 if [[ -n ${CPU:-} ]]; then
     COMPOSE+=(-f compose.yaml -f compose.cpu.yaml)
 fi
-if [[ -n ${PROJECT:-} ]]; then
-    COMPOSE+=(--project-name "$PROJECT")
-fi
 
 need_engine() {
     command -v docker > /dev/null \
@@ -25,6 +22,10 @@ need_engine() {
     docker info > /dev/null 2>&1 \
         || fail "The Docker engine does not answer." "docker info" \
             "start it, or let this user use it: docker info shows the reason" 4
+}
+
+need_compose() {
+    need_engine
     docker compose version > /dev/null 2>&1 \
         || fail "Docker has no compose plugin." "docker compose version" "install docker-compose-plugin 2.24 or newer" 2
 }

@@ -4,5 +4,5 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-need_engine
+need_compose
 "${COMPOSE[@]}" --profile '*' down --remove-orphans "$@"

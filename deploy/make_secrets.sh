@@ -8,6 +8,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 folder=${SO8T_SECRETS:-deploy/secrets}
+env_file=${ENV_FILE:-.env}
 
 random() {  # $1 characters of [A-Za-z0-9]
     local key=""
@@ -27,9 +28,9 @@ keep_or_write() {  # file name, content
 }
 
 keep_or_set() {  # variable, value: a line of .env
-    if ! grep -q "^$1=" .env 2> /dev/null; then
-        echo "$1=$2" >> .env
-        echo "set $1=$2 in .env"
+    if ! grep -q "^$1=" "$env_file" 2> /dev/null; then
+        echo "$1=$2" >> "$env_file"
+        echo "set $1=$2 in $env_file"
     fi
 }
 

@@ -11,7 +11,7 @@ project=""
 declare -A ids=() shown=()
 
 check_before() {
-    need_engine
+    need_compose
     local config
     config=$(resolved)
     project=$(sed -n 's/^name: //p' <<< "$config")

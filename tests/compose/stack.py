@@ -1,0 +1,181 @@
+"""The shipped compose file with a tiny model: one project of its own, and what a test asks of it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.compose.engine import docker, environment, run_command
+
+SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "reporter"]
+SERVERS = ["minio", "minio-init", "ollama"]
+_PATIENCE_S = 300.0
+
+
+@dataclass
+class Stack:
+    """One compose project: its files in a folder, its containers under a name of their own."""
+
+    folder: Path
+    project: str
+    variables: dict[str, str]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a user would have exported or written to .env; nothing of this repository's own .env."""
+        return {**environment(), **self.variables, "COMPOSE_PROJECT_NAME": self.project}
+
+    def compose(
+        self, *arguments: str, gpu: bool = False, check: bool = True, timeout_s: float = _PATIENCE_S, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`docker compose -f compose.yaml -f compose.cpu.yaml ...`; with `gpu` compose.yaml alone."""
+        files = ["-f", "compose.yaml", *([] if gpu else ["-f", "compose.cpu.yaml"])]
+        command = ["docker", "compose", *files, "--progress", "plain", *arguments]
+        return run_command(command, {**self.environ, **variables}, check=check, timeout_s=timeout_s)
+
+    def script(
+        self, name: str, *arguments: str, check: bool = True, timeout_s: float = _PATIENCE_S, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`deploy/<name>.sh`, without a GPU unless CPU="" is given."""
+        environ = {**self.environ, "CPU": "1", **variables}
+        return run_command([f"deploy/{name}.sh", *arguments], environ, check=check, timeout_s=timeout_s)
+
+    def up(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        """`make up`, which must succeed."""
+        return self.script("up", **variables)
+
+    def container(self, service: str) -> str:
+        """Id of a service's container; '' before it was made."""
+        labels = {"project": self.project, "service": service, "oneoff": "False"}
+        filters = [part for k, v in labels.items() for part in ("--filter", f"label=com.docker.compose.{k}={v}")]
+        return docker("ps", "--all", "--quiet", *filters).stdout.strip()
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """What the engine knows of a service's container."""
+        found: list[dict[str, Any]] = json.loads(docker("inspect", self.container(service)).stdout)
+        return found[0]
+
+    def state(self, service: str) -> tuple[str, int]:
+        """Status, and the exit code of the last end."""
+        state = self.inspect(service)["State"]
+        return state["Status"], state["ExitCode"]
+
+    def states(self) -> dict[str, tuple[str, int]]:
+        """State of every stage."""
+        return {service: self.state(service) for service in SERVICES}
+
+    def logs(self, service: str, since: str = "") -> str:
+        """All that a service has printed, from all its starts; or what it printed since a time."""
+        done = docker("logs", *(["--since", since] if since else []), self.container(service))
+        return done.stdout + done.stderr
+
+    def until(self, condition: Callable[[], Any], what: str, timeout_s: float = _PATIENCE_S) -> None:
+        """Wait until a condition holds; fails the test with the stages' states when it never does."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"never came: {what}; {self.states()}"
+            time.sleep(0.2)
+
+    def edit(self, **sections: Any) -> None:
+        """Change keys of the configuration, section by section."""
+        path = self.folder / "configs" / "tiny.yaml"
+        raw = yaml.safe_load(path.read_text())
+        for section, values in sections.items():
+            raw[section] = {**raw.get(section, {}), **values} if isinstance(values, dict) else values
+        path.write_text(yaml.safe_dump(raw))
+
+    def results(self) -> dict[str, Any]:
+        """The newest ab_test_results.json in the mounted folder."""
+        found = sorted((self.folder / "results").glob("ab_test_results/*/ab_test_results.json"))
+        assert found, "no ab_test_results.json"
+        loaded: dict[str, Any] = json.loads(found[-1].read_text())
+        return loaded
+
+    def down(self) -> None:
+        """Remove the containers, networks and volumes of this project."""
+        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "1", check=False)
+
+
+def make_stack(folder: Path, model: Path, rows: Path, name: str, **sections: Any) -> Stack:
+    """Configuration, keys and .env of one project; nothing is started."""
+    for part in ("configs", "results"):
+        (folder / part).mkdir(parents=True)
+    inputs = folder / "inputs"
+    (inputs / "data").mkdir(parents=True)
+    _copy(model, inputs / "model")
+    _copy(rows.parent, inputs / "data")
+    variables = {
+        "COMPOSE_ENV_FILES": str(folder / ".env"),
+        "ENV_FILE": str(folder / ".env"),
+        "SO8T_CONFIG": "configs/tiny.yaml",
+        "SO8T_CONFIGS": str(folder / "configs"),
+        "SO8T_INPUTS": str(inputs),
+        "SO8T_INPUTS_AT": "inputs",
+        "SO8T_RESULTS": str(folder / "results"),
+        "SO8T_SECRETS": str(folder / "secrets"),
+        "SO8T_MINIO_PUBLISH": f"127.0.0.1:{_free_port()}",
+        "SO8T_OLLAMA_PUBLISH": f"127.0.0.1:{_free_port()}",
+        "UP_TIMEOUT_S": "280",
+    }
+    (folder / ".env").touch()
+    stack = Stack(folder, f"so8t-test-{name}", variables)
+    (folder / "configs" / "tiny.yaml").write_text(yaml.safe_dump(_configuration(rows.name)))
+    stack.edit(**sections)
+    stack.script("make_secrets")
+    return stack
+
+
+@contextmanager
+def removed_afterwards(stack: Stack) -> Iterator[Stack]:
+    """The stack; its containers and volumes are gone after the block, whatever happened in it."""
+    stack.down()  # what a killed test run may have left
+    try:
+        yield stack
+    finally:
+        stack.down()
+
+
+def _configuration(rows: str) -> dict[str, Any]:
+    return {
+        "model_a": {"base_model": "inputs/model", "description": "a random tiny model"},
+        "dataset": {"paths": [f"inputs/data/{rows}"], "test_fraction": 0.25},
+        "training": {
+            "max_steps": 6,
+            "batch_size": 4,
+            "learning_rate": 0.002,
+            "checkpoint_every_steps": 2,
+            "lora": {"r": 4, "alpha": 8},
+        },
+        "gguf": {"quantizations": ["F16", "Q8_0"]},
+        "ollama": {"model_a_name": "tiny-base", "model_b_name": "tiny-retrained"},
+        "ab_test": {"max_samples": 8, "max_new_tokens": 8, "num_ctx": 512, "threads": 1, "bootstrap_resamples": 500},
+        "visualization": {"dpi": 50},
+    }
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    for file in source.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+        (target / file.name).chmod(0o644)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def without_times(results: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same in two runs of the same configuration: answers and statistics, no timings or names."""
+    evaluation = results["evaluation"]
+    return {name: evaluation[name] for name in ("cells", "comparisons", "control", "baseline", "test_set", "gate")}

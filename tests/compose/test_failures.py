@@ -1,0 +1,75 @@
+"""What goes wrong with containers, and what the user is told."""
+
+from __future__ import annotations
+
+import pytest
+from tests.compose.engine import docker, run_command
+from tests.compose.stack import SERVICES, Stack
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+def test_a_failing_stage_ends_up_with_its_code(stack: Stack) -> None:
+    """A broken row of data: the trainer's code and message, and nobody goes on waiting for it."""
+    [rows] = (stack.folder / "inputs" / "data").glob("*.jsonl")
+    rows.write_text('{"text": "show me", "label": "ALLOW"}\n{"text": broken\n')
+    done = stack.script("up", check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"{rows.name}" in done.stderr
+    assert "line 2" in done.stderr
+    assert "trainer failed with exit code 2" in done.stderr
+    assert {stack.state(service)[0] for service in SERVICES} == {"exited"}
+    assert stack.state("minio")[0] == "running"
+
+
+def test_a_gpu_is_asked_for_where_there_is_none(stack: Stack) -> None:
+    """`make up` says what helps before anything starts; compose itself fails with the engine's own words."""
+    if run_command(["deploy/has_gpu.sh"], stack.environ, check=False).returncode == 0:
+        pytest.skip("CANNOT BE TESTED HERE: this Docker engine has a GPU")
+    done = stack.script("up", check=False, CPU="")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        "This Docker engine has no NVIDIA GPU to give, but compose.yaml asks for one."
+    )
+    assert "make up CPU=1" in done.stderr
+    assert "compose.cpu.yaml" in done.stderr
+    assert [s for s in SERVICES if stack.container(s)] == []
+    raw = stack.compose("--profile", "serve", "up", "--detach", gpu=True, check=False)
+    assert raw.returncode != 0
+    assert 'could not select device driver "nvidia"' in raw.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "message", "remedy"),
+    [
+        ("secrets/trainer.json", "A key file is missing.", "make secrets"),
+        ("inputs", "A folder that compose.yaml mounts is missing.", "SO8T_INPUTS"),
+    ],
+)
+def test_what_is_mounted_must_be_there(stack: Stack, missing: str, message: str, remedy: str) -> None:
+    """A forgotten first step is named with what makes it good, and nothing is started."""
+    (stack.folder / missing).rename(stack.folder / "elsewhere")
+    done = stack.script("up", check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == message
+    assert str(stack.folder / missing) in done.stderr
+    assert remedy in done.stderr
+    assert [s for s in SERVICES if stack.container(s)] == []
+
+
+def test_keys_are_made_once_and_kept(stack: Stack) -> None:
+    """A second `make secrets` changes nothing: it would lock the stages out of their own bucket."""
+    folder = stack.folder / "secrets"
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    done = stack.script("make_secrets")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert done.stdout == ""
+
+
+def test_without_an_engine(stack: Stack) -> None:
+    """No Docker engine: 4 and what to do, not a client's stack of words."""
+    done = stack.script("up", check=False, DOCKER_HOST="unix:///nowhere/docker.sock")
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[0] == "The Docker engine does not answer."
+    assert docker("version").returncode == 0

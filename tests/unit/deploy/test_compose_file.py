@@ -1,0 +1,108 @@
+"""What compose.yaml says, read without Docker."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from so8t_shared.stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[3]
+STAGE_OF = {
+    "converter-a": "convert-a",
+    "trainer": "train",
+    "converter-b": "convert-b",
+    "importer": "import",
+    "evaluator": "evaluate",
+    "reporter": "report",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with compose's own tag that takes a key away."""
+
+
+_Loader.add_constructor("!reset", lambda loader, node: None)  # type: ignore[no-untyped-call]
+
+
+def _services(name: str) -> dict[str, Any]:
+    loaded = yaml.load((ROOT / name).read_text("utf-8"), Loader=_Loader)
+    services: dict[str, Any] = loaded["services"]
+    return services
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """All services of compose.yaml."""
+    return _services("compose.yaml")
+
+
+def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
+    """The six stages and the three servers, each stage started by the name that the code knows."""
+    assert set(services) == {*STAGE_OF, "minio", "minio-init", "ollama"}
+    assert [services[name]["command"] for name in STAGE_OF] == [[stage] for stage in STAGE_OF.values()]
+    assert [stage.name for stage in STAGES] == list(STAGE_OF.values())
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("full", {*STAGE_OF, "minio", "minio-init", "ollama"}),
+        ("serve", {"minio", "minio-init", "ollama"}),
+        ("convert", {"converter-a", "converter-b"}),
+        ("train", {"trainer"}),
+        ("evaluate", {"importer", "evaluator"}),
+        ("report", {"reporter"}),
+    ],
+)
+def test_profiles(services: dict[str, Any], profile: str, expected: set[str]) -> None:
+    """What each profile starts; nothing starts without one."""
+    assert {name for name, service in services.items() if profile in service["profiles"]} == expected
+    assert all(service["profiles"] for service in services.values())
+
+
+def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
+    """Each stage and Ollama may have a GPU; compose.cpu.yaml forgets none of them."""
+    wanting = {name for name, service in services.items() if "deploy" in service}
+    assert wanting == {*STAGE_OF, "ollama"}
+    assert set(_services("compose.cpu.yaml")) == wanting
+
+
+def test_images_are_pinned(services: dict[str, Any]) -> None:
+    """A tag that names one release; never latest."""
+    for service in services.values():
+        name, _, tag = service["image"].partition(":")
+        assert re.search(r"\d", tag), name
+    versions = re.findall(r'^version = "(.+)"', (ROOT / "shared" / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    own = {s["image"].rpartition(":")[2] for s in services.values() if s["image"].startswith("so8t-ab/")}
+    assert own == set(versions)
+
+
+def test_nothing_secret_is_in_an_environment(services: dict[str, Any]) -> None:
+    """Keys come as files; a variable may name a file at most."""
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|KEY|CREDENTIAL|ROOT_USER", variable):
+                assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
+
+
+@pytest.mark.parametrize("pair", [("converter", "trainer"), ("evaluator", "reporter")])
+def test_dockerfiles_share_their_first_layers(pair: tuple[str, str]) -> None:
+    """The steps before a service's own are the same text, or the large layer would be built and stored twice."""
+    heads = []
+    for service in pair:
+        text = (ROOT / "services" / service / "Dockerfile").read_text("utf-8")
+        steps = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+        heads.append(steps.split("COPY services/")[0])
+    assert heads[0] == heads[1]
+
+
+@pytest.mark.parametrize("service", ["converter", "trainer", "evaluator", "reporter"])
+def test_dockerfiles_need_no_buildkit(service: str) -> None:
+    """No heredoc, no COPY --link, no syntax line, no mount: any builder will do."""
+    text = (ROOT / "services" / service / "Dockerfile").read_text("utf-8")
+    assert not re.search(r"<<|--link|--mount|--chmod|^# *syntax *=", text, re.MULTILINE)
