@@ -90,7 +90,10 @@ class Speed(Record):
     ttft_ms_p50: float | None
     ttft_ms_p95: float | None
     tokens_per_s: float | None = Field(description="Median decoding rate after the first token.")
-    peak_memory_bytes: int | None = Field(description="Peak resident memory of the process that held the model.")
+    peak_memory_bytes: int | None = Field(
+        description="Peak resident memory of the process that held the model; on Ollama, what the server says it takes."
+    )
+    gpu_memory_bytes: int | None = Field(None, description="On Ollama, the part of it that lies on a GPU.")
     file_size_bytes: int
 
 
@@ -308,6 +311,10 @@ class ImportedModel(Record):
     sha256: str
     size_bytes: int
     modelfile: str = Field(description="Path of the Modelfile inside the artifact.")
+    aliases: list[str] = Field(
+        default_factory=list, description="Further names; the primary quantisation has the bare one."
+    )
+    server_digest: str | None = Field(None, description="Digest under which Ollama lists the model.")
 
 
 class Registry(Record):
@@ -315,6 +322,7 @@ class Registry(Record):
 
     schema_version: Literal[1] = 1
     engine: str
+    server_version: str | None = Field(None, description="Version of the Ollama server that took the models.")
     models: list[ImportedModel]
 
 

@@ -125,7 +125,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "import",
         "so8t_evaluator",
-        1,
+        2,
         "register both models with the engine",
         reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
         needs={"convert-a": _GGUF_AND_CHAT, "convert-b": _GGUF_AND_CHAT},
@@ -133,7 +133,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "evaluate",
         "so8t_evaluator",
-        1,
+        2,
         "ask both models, compare",
         reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
         needs={

@@ -17,7 +17,6 @@ from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import options_for, read_answer
 from so8t_shared.canonical import digest
 from so8t_shared.config.model import AbTest, Quantization, Scoring
-from so8t_shared.host import host_name
 from so8t_shared.labels import INVALID
 from so8t_shared.results import ChatInfo, Sample, Side, TestRow
 
@@ -52,6 +51,7 @@ class Respondent:
     salt: str = ""
     """Sets answers apart that must be asked anew, for the control."""
     peak_memory_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
     _loaded: LoadedModel | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -59,7 +59,9 @@ class Respondent:
         """The answer to a row, from memory where it is known.
 
         Raises:
+            NoRoomError: there is no memory for the model beside what is loaded.
             EngineError: the engine died.
+            ServerError: a server does not answer.
         """
         prompt = prompt_for(row.text, self.candidate.chat)
         options = options_for(scoring, self.settings, self.candidate.chat)
@@ -69,9 +71,8 @@ class Respondent:
             record = {**self._measure(prompt, options), "run": self.run}
             self.cache.put(key, record)
         reused = record.pop("run") != self.run
-        peak = record.pop("peak_memory_bytes")
-        if peak is not None:
-            self.peak_memory_bytes = max(peak, self.peak_memory_bytes or 0)
+        self.peak_memory_bytes = _larger(self.peak_memory_bytes, record.pop("peak_memory_bytes"))
+        self.gpu_memory_bytes = _larger(self.gpu_memory_bytes, record.pop("gpu_memory_bytes"))
         return Sample(
             model=self.candidate.side,
             quantization=self.candidate.quantization,
@@ -94,7 +95,7 @@ class Respondent:
         try:
             answer = self._loaded.complete(prompt, options)
         except PromptTooLongError as error:
-            return _over_long(error.prompt_tokens)
+            return _over_long(error.prompt_tokens, self.engine.host)
         predicted, final = read_answer(answer.text)
         return {
             "predicted": predicted,
@@ -105,8 +106,9 @@ class Respondent:
             "latency_ms": answer.latency_ms,
             "ttft_ms": answer.ttft_ms,
             "over_long": False,
-            "host": host_name(),
+            "host": self.engine.host,
             "peak_memory_bytes": answer.peak_memory_bytes,
+            "gpu_memory_bytes": answer.gpu_memory_bytes,
         }
 
     def _key(self, prompt: str, options: Options) -> str:
@@ -135,16 +137,15 @@ def ask_all(
     """
     samples = []
     scorings = sorted(scorings, key=lambda scoring: scoring != "generate")
-    try:
+    with ExitStack() as stack:
+        for respondent in respondents:
+            stack.callback(respondent.close)  # all are closed, also when closing one fails
         for number, row in enumerate(rows):
             for respondent in respondents[:: -1 if number % 2 else 1]:
                 for scoring in scorings:  # back to back: the second finds the prompt in the cache
                     sample = respondent.ask(row, scoring)
                     samples.append(sample)
                     on_sample(sample)
-    finally:
-        for respondent in respondents:
-            respondent.close()
     return samples
 
 
@@ -153,7 +154,11 @@ def as_side(sample: Sample, side: Side) -> Sample:
     return sample.model_copy(update={"model": side})
 
 
-def _over_long(prompt_tokens: int) -> dict[str, Any]:
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+def _over_long(prompt_tokens: int, host: str) -> dict[str, Any]:
     return {
         "predicted": INVALID,
         "final": "",
@@ -163,6 +168,7 @@ def _over_long(prompt_tokens: int) -> dict[str, Any]:
         "latency_ms": 0.0,
         "ttft_ms": None,
         "over_long": True,
-        "host": host_name(),
+        "host": host,
         "peak_memory_bytes": None,
+        "gpu_memory_bytes": None,
     }

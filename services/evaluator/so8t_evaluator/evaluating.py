@@ -10,8 +10,8 @@ from so8t_evaluator.asking import Cache, Candidate, Respondent, as_side, ask_all
 from so8t_evaluator.baseline import bag_of_words
 from so8t_evaluator.comparison import adjust, compare, gate_result, make_cell
 from so8t_evaluator.engine.choice import open_engine
-from so8t_evaluator.engine.protocol import Engine, ModelFile
-from so8t_evaluator.importing import read_chat
+from so8t_evaluator.engine.protocol import Engine, NoRoomError
+from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import describe, read_rows, select
 from so8t_evaluator.speed import make_speed
 from so8t_shared.config.model import AbTest, Config, Quantization, Scoring
@@ -54,11 +54,18 @@ class Grid:
     report: Report
     total: int
     done: int = 0
+    one_at_a_time: bool = False
+    """Whether some pair did not fit into memory together, so that drift of the machine did not cancel."""
 
     def ask_pair(self, quantization: Quantization) -> tuple[list[Sample], list[Speed]]:
-        """A and B at one quantisation, side by side."""
+        """A and B at one quantisation, side by side; one after the other where memory is too small for both."""
         pair = [self._respondent(self.candidates[side, quantization]) for side in _SIDES]
-        samples = ask_all(pair, self.rows, self.settings.scoring, self._count)
+        done = self.done
+        try:
+            samples = ask_all(pair, self.rows, self.settings.scoring, self._count)
+        except NoRoomError:
+            self.one_at_a_time, self.done = True, done
+            samples = [s for one in pair for s in ask_all([one], self.rows, self.settings.scoring, self._count)]
         return samples, [self._speed(respondent, samples) for respondent in pair]
 
     def ask_control(self, quantization: Quantization) -> list[Sample]:
@@ -77,6 +84,7 @@ class Grid:
         return make_speed(
             own,
             peak_memory_bytes=respondent.peak_memory_bytes,
+            gpu_memory_bytes=respondent.gpu_memory_bytes,
             file_size_bytes=candidate.file.path.stat().st_size,
         )
 
@@ -93,8 +101,9 @@ def run_evaluation(
     `run` names this evaluation; answers first given under another name count as reused.
 
     Raises:
-        InputError: there is no test row.
+        InputError: there is no test row, or a model cannot be loaded.
         EngineError: the engine died.
+        ServerError: a server does not answer any more.
     """
     settings = config.ab_test
     test = read_rows(inputs.splits / "test.jsonl")
@@ -103,10 +112,10 @@ def run_evaluation(
         raise InputError(
             "There is no test row.", where="the test split of train", remedy="raise dataset.test_fraction, or add rows"
         )
-    engine = open_engine(settings)
     quantizations = config.gguf.quantizations
     total = len(rows) * (2 * len(quantizations) * len(settings.scoring) + settings.control)
-    grid = Grid(_candidates(inputs), rows, engine, settings, cache, run, report, total)
+    engine = open_engine(config, lambda message: report(grid.done, total, message))
+    grid = Grid(_candidates(config, inputs), rows, engine, settings, cache, run, report, total)
     samples: list[Sample] = []
     speed: list[Speed] = []
     for quantization in quantizations:
@@ -122,9 +131,7 @@ def run_evaluation(
         primary_quantization=primary,
         primary_scoring=settings.scoring[0],
         test_set=describe(rows),
-        engine=EngineInfo(
-            name=engine.name, version=engine.version, settings={**engine.answer_settings, **engine.speed_settings}
-        ),
+        engine=_describe_engine(grid),
         cells=[
             make_cell(_of(samples, side, quantization, scoring), settings.confidence)
             for side in _SIDES
@@ -141,13 +148,21 @@ def run_evaluation(
     return result
 
 
-def _candidates(inputs: Inputs) -> dict[tuple[Side, Quantization], Candidate]:
+def _describe_engine(grid: Grid) -> EngineInfo:
+    engine = grid.engine
+    settings = {**engine.answer_settings, **engine.speed_settings}
+    if grid.one_at_a_time:
+        settings["models"] = "asked one after the other"
+    return EngineInfo(name=engine.name, version=engine.version, settings=settings)
+
+
+def _candidates(config: Config, inputs: Inputs) -> dict[tuple[Side, Quantization], Candidate]:
     chats = {side: read_chat(folder) for side, folder in inputs.converted.items()}
     return {
         (m.model, m.quantization): Candidate(
             side=m.model,
             quantization=m.quantization,
-            file=ModelFile(m.name, inputs.converted[m.model] / m.file, m.sha256, chats[m.model].context_length),
+            file=model_file(m, inputs.converted[m.model] / m.file, chats[m.model], config.ab_test.num_ctx),
             chat=chats[m.model],
         )
         for m in inputs.registry.models

@@ -1,11 +1,16 @@
-"""The import stage's work: Modelfiles and the list of models that an engine can load."""
+"""The import stage's work: Modelfiles, the models on the Ollama server, and the list of both."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from so8t_evaluator.template import family_of
+from so8t_evaluator.engine.protocol import ModelFile, Recipe
+from so8t_evaluator.gguf_header import adds_bos
+from so8t_evaluator.ollama.models import OllamaModels, OnUpload
+from so8t_evaluator.ollama.server import OllamaServer
+from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config, Quantization
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file
@@ -14,20 +19,57 @@ from so8t_shared.results import ChatInfo, ImportedModel, Registry, Side
 
 CONVERT_STAGE: dict[Side, Literal["convert-a", "convert-b"]] = {"a": "convert-a", "b": "convert-b"}
 
+Say = Callable[[str], None]
 
-def write_registry(config: Config, converted: dict[Side, Path], output: Path) -> Registry:
+
+def write_registry(
+    config: Config, converted: dict[Side, Path], output: Path, warn: Say = lambda text: None
+) -> Registry:
     """Write registry.json and modelfiles/ for both models at every quantisation.
 
-    `converted` holds the folder of each model's GGUF files and chat.json.
+    `converted` holds the folder of each model's GGUF files and chat.json; `warn` is told what a
+    Modelfile cannot say.
+
+    Raises:
+        IntegrityError: a file of the conversion is missing or damaged.
     """
     models: list[ImportedModel] = []
     for side, folder in converted.items():
         chat = read_chat(folder)
         for quantization in config.gguf.quantizations:
             models.append(_import(config, side, quantization, folder, chat, output))
+        if fault := chat_format(chat, server_adds_bos=True)[1]:
+            warn(f"model {side.upper()}: {fault}; the test itself sends finished prompts and is not affected")
     registry = Registry(engine=config.ab_test.engine, models=models)
-    (output / "registry.json").write_text(registry.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    save(registry, output)
     return registry
+
+
+def put_on_server(
+    registry: Registry, files: dict[str, ModelFile], server: OllamaServer, on_upload: OnUpload, say: Say
+) -> Registry:
+    """Give the server every model under all its names; the registry with what it answered.
+
+    `files` are by name. What is there already, unchanged, is left alone.
+
+    Raises:
+        InputError: the server cannot read a file.
+        ServerError: the server cannot be reached.
+    """
+    version, models = server.version(), OllamaModels(server, on_upload)
+    imported = []
+    for model in registry.models:
+        digest = ""
+        for name in (model.name, *(f"{alias}:latest" for alias in model.aliases)):
+            digest, changed = models.ensure(files[model.name], name)
+            say(f"{name}: {'given to Ollama' if changed else 'there already'}, {digest[:12]}")
+        imported.append(model.model_copy(update={"server_digest": digest}))
+    return registry.model_copy(update={"models": imported, "server_version": version})
+
+
+def save(registry: Registry, output: Path) -> None:
+    """Write registry.json."""
+    (output / "registry.json").write_text(registry.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def read_chat(folder: Path) -> ChatInfo:
@@ -35,16 +77,42 @@ def read_chat(folder: Path) -> ChatInfo:
     return ChatInfo.model_validate_json((folder / "chat.json").read_text(encoding="utf-8"))
 
 
-def modelfile(gguf: str, chat: ChatInfo, num_ctx: int) -> str:
-    """A Modelfile whose answers are those of this project's test: same prompt, same sampling."""
+def model_file(model: ImportedModel, path: Path, chat: ChatInfo, num_ctx: int) -> ModelFile:
+    """What an engine is told of a model."""
+    return ModelFile(
+        name=model.name,
+        path=path,
+        sha256=model.sha256,
+        context_length=chat.context_length,
+        recipe=recipe(path, chat, num_ctx),
+        bos_token=chat.bos_token,
+        eos_token=chat.eos_token,
+    )
+
+
+def recipe(gguf: Path, chat: ChatInfo, num_ctx: int) -> Recipe:
+    """How to talk to a model as this project's test does: same prompt, same sampling.
+
+    Raises:
+        IntegrityError: this is no GGUF file.
+    """
+    found, _ = chat_format(chat, server_adds_bos=adds_bos(gguf))
+    return Recipe(
+        template=found.go(),
+        system=SYSTEM_PROMPT,
+        stop=tuple(chat.stop_tokens),
+        parameters={"temperature": 0.0, "repeat_penalty": 1.0, "num_ctx": min(num_ctx, chat.context_length)},
+    )
+
+
+def modelfile(gguf: str, recipe: Recipe) -> str:
+    """The recipe as a Modelfile, for a file beside it."""
     lines = [
         f"FROM ./{gguf}",
-        f'TEMPLATE """{family_of(chat).template}"""',
-        f'SYSTEM """{SYSTEM_PROMPT}"""',
-        *(f'PARAMETER stop "{token}"' for token in chat.stop_tokens),
-        "PARAMETER temperature 0",
-        "PARAMETER repeat_penalty 1.0",
-        f"PARAMETER num_ctx {min(num_ctx, chat.context_length)}",
+        f'TEMPLATE """{recipe.template}"""',
+        f'SYSTEM """{recipe.system}"""',
+        *(f'PARAMETER stop "{token}"' for token in recipe.stop),
+        *(f"PARAMETER {name} {value:g}" for name, value in recipe.parameters.items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -60,7 +128,7 @@ def _import(
     name = config.ollama.model_a_name if side == "a" else config.ollama.model_b_name
     path = output / "modelfiles" / f"{name}.{quantization}.Modelfile"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(modelfile(file, chat, config.ab_test.num_ctx), encoding="utf-8")
+    path.write_text(modelfile(file, recipe(folder / file, chat, config.ab_test.num_ctx)), encoding="utf-8")
     return ImportedModel(
         model=side,
         quantization=quantization,
@@ -70,4 +138,5 @@ def _import(
         sha256=sha256_file(folder / file),
         size_bytes=(folder / file).stat().st_size,
         modelfile=path.relative_to(output).as_posix(),
+        aliases=[name] if quantization == config.gguf.primary_quantization else [],
     )

@@ -1,8 +1,10 @@
 """The two ways of asking for a class.
 
 generate: the model writes freely, the text inside `<final>` decides; anything else is INVALID.
-constrained: a grammar leaves only the four final answers, so that a model which does not know the
-format is judged by its choice alone.
+constrained: only the four final answers can be chosen, so that a model which does not know the format
+is judged by its choice alone. The embedded engine does it by a grammar. Ollama has none: there the
+answer begun with `<final>` is the prompt's end, and the likeliest next token that begins one of the
+four decides; where none is among the 20 likeliest, the answer is INVALID.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ from so8t_shared.labels import LABELS
 from so8t_shared.prompts import final_answer, parse_final
 from so8t_shared.results import ChatInfo
 
-GRAMMAR = "root ::= " + " | ".join(f'"{final_answer(label)}"' for label in LABELS)
-"""GBNF of the four final answers without thinking."""
+CHOICES = tuple(final_answer(label) for label in LABELS)
+"""The four final answers without thinking."""
+
+GRAMMAR = "root ::= " + " | ".join(f'"{choice}"' for choice in CHOICES)
+"""The same as GBNF."""
 
 _FINAL_KEPT = 200
 
-_LONGEST_ANSWER_TOKENS = max(len(final_answer(label)) for label in LABELS) + 1
+_LONGEST_ANSWER_TOKENS = max(map(len, CHOICES)) + 1
 """A token has at least one character, and one more ends the answer: no constrained answer is longer."""
 
 
@@ -30,6 +35,7 @@ def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo) -> Options:
         seed=settings.seed,
         stop=tuple(chat.stop_tokens),
         grammar=GRAMMAR if constrained else "",
+        choices=CHOICES if constrained else (),
     )
 
 

@@ -9,7 +9,13 @@ import numpy as np
 from so8t_shared.results import Sample, Speed
 
 
-def make_speed(samples: Sequence[Sample], *, peak_memory_bytes: int | None, file_size_bytes: int) -> Speed:
+def make_speed(
+    samples: Sequence[Sample],
+    *,
+    peak_memory_bytes: int | None,
+    file_size_bytes: int,
+    gpu_memory_bytes: int | None = None,
+) -> Speed:
     """Cost of one model at one quantisation; over-long rows were not asked and do not count."""
     asked = [s for s in samples if not s.over_long]
     first = samples[0]
@@ -28,6 +34,7 @@ def make_speed(samples: Sequence[Sample], *, peak_memory_bytes: int | None, file
         ttft_ms_p95=_percentile(ttft, 95),
         tokens_per_s=_percentile(rates, 50),
         peak_memory_bytes=peak_memory_bytes,
+        gpu_memory_bytes=gpu_memory_bytes,
         file_size_bytes=file_size_bytes,
     )
 

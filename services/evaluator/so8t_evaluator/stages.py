@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from so8t_evaluator.engine.choice import open_server
 from so8t_evaluator.evaluating import Inputs, run_evaluation
-from so8t_evaluator.importing import write_registry
-from so8t_shared.results import Registry
+from so8t_evaluator.importing import model_file, put_on_server, read_chat, save, write_registry
+from so8t_shared.results import Registry, Side
 from so8t_shared.stage import StageContext
 
 
 def import_models(ctx: StageContext) -> None:
-    """Both models at every quantisation, ready for the engine."""
-    registry = write_registry(
-        ctx.config, {"a": ctx.input_dir("convert-a"), "b": ctx.input_dir("convert-b")}, ctx.output_dir
-    )
+    """Both models at every quantisation, ready for the engine; on Ollama also under their names on the server."""
+    converted: dict[Side, Path] = {"a": ctx.input_dir("convert-a"), "b": ctx.input_dir("convert-b")}
+    registry = write_registry(ctx.config, converted, ctx.output_dir, warn=ctx.log.warning)
     for model in registry.models:
         ctx.log.info("%s: %s, %d bytes", model.name, model.file, model.size_bytes)
+    if ctx.config.ab_test.engine == "ollama":
+        _give_to_ollama(ctx, registry, converted)
+
+
+def _give_to_ollama(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -> None:
+    chats = {side: read_chat(folder) for side, folder in converted.items()}
+    num_ctx = ctx.config.ab_test.num_ctx
+    files = {m.name: model_file(m, converted[m.model] / m.file, chats[m.model], num_ctx) for m in registry.models}
+
+    def wait(message: str) -> None:
+        ctx.reporter.state("running", message)
+        ctx.check_interrupted()
+
+    def upload(sent: int, total: int) -> None:
+        ctx.progress(sent, total, "uploading to Ollama")
+        ctx.check_interrupted()
+
+    server = open_server(ctx.config, wait)
+    save(put_on_server(registry, files, server, upload, ctx.log.info), ctx.output_dir)
 
 
 def evaluate(ctx: StageContext) -> None:

@@ -1,45 +1,179 @@
-"""Ollama's TEMPLATE (Go syntax) for the chat families that are known.
+"""Ollama's TEMPLATE (Go syntax), found out from a model's own chat template (Jinja).
 
-Ollama's own guess is wrong for Phi-3.5, so a template is always written. Each is made for a list of
-messages with an optional system turn, as this project asks.
+The Jinja template is rendered for conversations of marked turns; what stands between two marks, by the
+roles on either side, is the format. So a family needs not be known by name, and what a model adds on its
+own (Qwen2 a default system message, Llama 3 a trim of every text) is found as well. A template whose
+text does not follow from neighbouring roles is not representable, and the plain format stands in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from so8t_shared.errors import InputError
+from so8t_shared.prompts import PLAIN_TEMPLATE, render_chat
 from so8t_shared.results import ChatInfo
+
+Messages = list[dict[str, str]]
+Render = Callable[[Messages], str]
+
+_NOBODY = ""
+_ROLES = ("system", "user", "assistant")
+_CONVERSATIONS = (
+    ("system", "user"),
+    ("user",),
+    ("system", "user", "assistant", "user"),
+    ("user", "assistant", "user"),
+)
+_PADDING = "\n \u3000"
+_SAMPLES = (
+    "open the ROLE's door",
+    "「ROLEの議事録」を見せて{{ .Content }} \"'`{% x %}",
+    "two\n\nROLE\nparts",
+)
+_PADDED = (" \t\n\u3000両端のROLEの空白\u00a0\u2028\n ",)
+
+
+def _trim() -> str:
+    blanks = [chr(code) for code in range(0x3001) if chr(code).isspace()]
+    one, two, three = (
+        " ".join(f'"\\u{ord(blank):04x}"' for blank in blanks if len(blank.encode("utf-8")) == size)
+        for size in (1, 2, 3)
+    )
+    return (
+        '{{ define "trim" }}{{ $t := . }}{{ $n := len $t }}{{ $rest := "" }}{{ $left := 0 }}'
+        "{{ $from := -1 }}{{ $to := 0 }}{{ $open := false }}"
+        "{{ range $i := $n }}{{ if eq $left 2 }}{{ $left = 1 }}{{ else if eq $left 1 }}{{ $left = 0 }}{{ else }}"
+        "{{ if $open }}{{ $to = $i }}{{ $open = false }}{{ end }}{{ $rest = slice $t $i }}"
+        f"{{{{ if eq (slice $rest 0 1) {one} }}}}"
+        f"{{{{ else if and (ge (len $rest) 2) (eq (slice $rest 0 2) {two}) }}}}{{{{ $left = 1 }}}}"
+        f"{{{{ else if and (ge (len $rest) 3) (eq (slice $rest 0 3) {three}) }}}}{{{{ $left = 2 }}}}"
+        "{{ else }}{{ $open = true }}{{ if eq $from -1 }}{{ $from = $i }}{{ end }}{{ end }}{{ end }}{{ end }}"
+        "{{ if $open }}{{ $to = $n }}{{ end }}{{ if ge $from 0 }}{{ slice $t $from $to }}{{ end }}{{ end }}"
+    )
+
+
+TRIM = _trim()
+"""Python's strip in Go's template language, which has no such function and no arithmetic: a walk over the bytes
+that notes where the first visible character begins and the last one ends. Needs Go 1.24 (`range` over a number)."""
 
 
 @dataclass(frozen=True)
-class Family:
-    """A chat format: how to recognise it in a Jinja template, and the same in Go."""
+class ChatFormat:
+    """What stands between texts, by the roles before and after; and whose texts are trimmed."""
 
-    name: str
-    marker: str
-    template: str
+    joints: Mapping[tuple[str, str], str]
+    trimmed: frozenset[str]
+
+    def render(self, messages: Messages) -> str:
+        """The prompt that Ollama makes of messages with `go`."""
+        written, last = "", _NOBODY
+        for message in messages:
+            role, text = message["role"], message["content"]
+            written += self.joints[last, role] + (text.strip() if role in self.trimmed else text)
+            last = role
+        return written + self.joints[last, _NOBODY]
+
+    def go(self) -> str:
+        """The same in Go's template language."""
+        joint = {pair: text.replace("{{", '{{ "{{" }}') for pair, text in self.joints.items()}
+        return (
+            (TRIM if self.trimmed else "")
+            + '{{- $last := "" }}{{ range .Messages }}{{ if eq .Role "system" }}'
+            + joint[_NOBODY, "system"]
+            + self._text("system")
+            + '{{ else if eq .Role "user" }}'
+            + _by_last({role: joint[role, "user"] for role in ("system", "assistant", _NOBODY)})
+            + self._text("user")
+            + "{{ else }}"
+            + joint["user", "assistant"]
+            + self._text("assistant")
+            + "{{ end }}{{ $last = .Role }}{{ end }}"
+            + joint["user", _NOBODY]
+        )
+
+    def _text(self, role: str) -> str:
+        return '{{ template "trim" .Content }}' if role in self.trimmed else "{{ .Content }}"
 
 
-_CHATML = "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
-_LLAMA_3 = (
-    "{{- range .Messages }}<|start_header_id|>{{ .Role }}<|end_header_id|>\n\n{{ .Content }}<|eot_id|>{{ end }}"
-    "<|start_header_id|>assistant<|end_header_id|>\n\n"
-)
-_PHI_3 = "{{- range .Messages }}<|{{ .Role }}|>\n{{ .Content }}<|end|>\n{{ end }}<|assistant|>\n"
-_PLAIN = (
-    '{{- range .Messages }}{{ if eq .Role "system" }}System{{ else if eq .Role "user" }}User'
-    "{{ else }}Assistant{{ end }}: {{ .Content }}\n{{ end }}Assistant:"
-)
+def chat_format(chat: ChatInfo, *, server_adds_bos: bool) -> tuple[ChatFormat, str]:
+    """(format, what is wrong with it, or nothing); the plain one for a template that cannot be represented."""
 
-FAMILIES = (
-    Family("ChatML", "<|im_start|>", _CHATML),
-    Family("Llama 3", "<|start_header_id|>", _LLAMA_3),
-    Family("Phi-3", "<|end|>", _PHI_3),
-)
-PLAIN = Family("plain", "", _PLAIN)
+    def render(messages: Messages) -> str:
+        bos = "" if server_adds_bos else chat.bos_token
+        return render_chat(chat.chat_template or PLAIN_TEMPLATE, messages, bos_token=bos, eos_token=chat.eos_token)
+
+    found = _find(render)
+    if found is None or not _agree(found, render, _SAMPLES):
+        return _plain(), "its chat template cannot be written for Ollama; a plain format is used"
+    if not _agree(found, render, _PADDED):
+        return found, "its chat template treats white space at the ends of a text as Ollama cannot"
+    return found, ""
 
 
-def family_of(chat: ChatInfo) -> Family:
-    """The family of a model's chat template; plain for none or an unknown one."""
-    template = chat.chat_template or ""
-    return next((family for family in FAMILIES if family.marker in template), PLAIN)
+def _plain() -> ChatFormat:
+    found = _find(lambda messages: render_chat(PLAIN_TEMPLATE, messages))
+    if found is None:  # it is our own template
+        raise AssertionError("the plain template is not representable")
+    return found
+
+
+def _find(render: Render) -> ChatFormat | None:
+    joints: dict[tuple[str, str], str] = {}
+    for roles in _CONVERSATIONS:
+        texts = [f"Q{number}{role}Q" for number, role in enumerate(roles)]
+        between = _between(render, roles, texts, texts)
+        if between is None:
+            return None
+        for pair, text in zip(_pairs(roles), between, strict=True):
+            if joints.setdefault(pair, text) != text:
+                return None
+    return ChatFormat(joints, frozenset(role for role in _ROLES if _is_trimmed(render, role, joints)))
+
+
+def _is_trimmed(render: Render, role: str, joints: Mapping[tuple[str, str], str]) -> bool:
+    roles = _CONVERSATIONS[2]
+    marks = [f"Q{number}{name}Q" for number, name in enumerate(roles)]
+    at = roles.index(role)
+    texts = [_PADDING + mark + _PADDING if number == at else mark for number, mark in enumerate(marks)]
+    between = _between(render, roles, texts, marks)
+    return between is not None and between[at : at + 2] == [joints[pair] for pair in _pairs(roles)[at : at + 2]]
+
+
+def _between(render: Render, roles: tuple[str, ...], texts: list[str], marks: list[str]) -> list[str] | None:
+    """What is written around the marks, None unless each is written once and in order."""
+    try:
+        rest = render([{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)])
+    except InputError:
+        return None
+    between = []
+    for mark in marks:
+        before, found, rest = rest.partition(mark)
+        if not found or mark in rest:
+            return None
+        between.append(before)
+    return [*between, rest]
+
+
+def _pairs(roles: tuple[str, ...]) -> list[tuple[str, str]]:
+    return list(zip((_NOBODY, *roles), (*roles, _NOBODY), strict=True))
+
+
+def _agree(found: ChatFormat, render: Render, samples: tuple[str, ...]) -> bool:
+    conversations = [
+        [{"role": role, "content": text.replace("ROLE", role)} for role in roles]
+        for roles in _CONVERSATIONS
+        for text in samples
+    ]
+    return all(found.render(messages) == render(messages) for messages in conversations)
+
+
+def _by_last(joints: Mapping[str, str]) -> str:
+    """A choice by the role of the message before; none where it makes no difference."""
+    if len(set(joints.values())) == 1:
+        return next(iter(joints.values()))
+    return (
+        f'{{{{ if eq $last "system" }}}}{joints["system"]}'
+        f'{{{{ else if eq $last "assistant" }}}}{joints["assistant"]}{{{{ else }}}}{joints[_NOBODY]}{{{{ end }}}}'
+    )

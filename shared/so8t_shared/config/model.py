@@ -247,7 +247,9 @@ class Ollama(Section):
     """The Ollama server, and the names under which the models are imported."""
 
     host: HttpAddress = Field("http://127.0.0.1:11434", description="Address of the server, for ab_test.engine ollama.")
-
+    retry_s: float = Field(
+        120.0, ge=0, description="Seconds for which a request is tried again while the server does not answer."
+    )
     model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantisations are tags.")
     model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
     modelfile_dir: str = Field("modelfiles", description="Folder under output_base_dir for the Modelfiles.")

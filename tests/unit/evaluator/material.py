@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from so8t_evaluator.engine.protocol import Completion, ModelFile, Options, PromptTooLongError, Settings
+from so8t_evaluator.engine.protocol import Completion, ModelFile, NoRoomError, Options, PromptTooLongError, Settings
 from so8t_shared.results import ChatInfo, Sample, TestRow
 
 TOO_LONG = "\0too long"
@@ -70,6 +71,9 @@ class ScriptedEngine:
     answer: Answer
     name: str = "scripted"
     version: str = "1"
+    host: str = "h"
+    room_for: int = 9
+    """Models that fit into memory together."""
     answer_settings: Settings = field(default_factory=dict)
     speed_settings: Settings = field(default_factory=dict)
     dies_after: int | None = None
@@ -77,10 +81,14 @@ class ScriptedEngine:
     """Model, prompt and options of every request that was answered."""
     loads: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
+    cannot_close: set[str] = field(default_factory=set)
+    """Models whose closing fails after they were closed."""
 
     def load(self, model: ModelFile, warm_up: Sequence[str]) -> ScriptedModel:
         """Load a model; the warm-up must be of prompts that differ."""
         assert len(set(warm_up)) >= 2
+        if len(self.open) >= self.room_for:
+            raise NoRoomError("no room")
         self.loads.append(model.name)
         self.open.append(model.name)
         return ScriptedModel(self, model.name)
@@ -107,6 +115,8 @@ class ScriptedModel:
         """Unload; safe to call twice."""
         if self.name in self.engine.open:
             self.engine.open.remove(self.name)
+        if self.name in self.engine.cannot_close:
+            raise OSError(f"{self.name} cannot be closed")
 
     def __enter__(self) -> Self:
         return self
@@ -115,6 +125,22 @@ class ScriptedModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def make_gguf(path: Path, content: str = "", **facts: str | bool) -> Path:
+    """A GGUF file without a tensor; facts are keys of its tokenizer, `content` sets it apart from others."""
+    pairs: dict[str, str | bool] = {"general.name": content}
+    pairs |= {f"tokenizer.ggml.{key}": value for key, value in facts.items()}
+    written = b"GGUF" + struct.pack("<IQQ", 3, 0, len(pairs))
+    for key, value in pairs.items():
+        written += _gguf_text(key)
+        written += struct.pack("<I?", 7, value) if isinstance(value, bool) else struct.pack("<I", 8) + _gguf_text(value)
+    path.write_bytes(written)
+    return path
+
+
+def _gguf_text(text: str) -> bytes:
+    return struct.pack("<Q", len(text.encode())) + text.encode()
 
 
 def make_file(name: str, path: Path = Path("model.gguf")) -> ModelFile:

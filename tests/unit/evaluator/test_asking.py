@@ -193,6 +193,22 @@ def test_models_are_closed_when_the_caller_stops(cache: RecordCache) -> None:
     assert len(resumed.asked) == 15
 
 
+def test_all_are_closed_when_closing_one_fails(cache: RecordCache) -> None:
+    """The failure is told, after the others have been closed."""
+    for unlucky in "ab":
+        engine = ScriptedEngine(_answer, cannot_close={unlucky})
+        with pytest.raises(OSError, match=unlucky):
+            _ask(engine, cache, salt=unlucky)
+        assert sorted(engine.loads) == ["a", "b"]
+        assert engine.open == []
+
+
+def test_host_is_the_engines(cache: RecordCache) -> None:
+    """A server on another host is what was measured."""
+    engine = ScriptedEngine(lambda model, _: TOO_LONG if model == "a" else "", host="gpu-box")
+    assert {sample.host for sample in _ask(engine, cache)} == {"gpu-box"}
+
+
 def test_peak_memory(cache: RecordCache) -> None:
     """The highest seen, also from answers that were given before."""
     first, second = _pair(ScriptedEngine(_answer), cache), _pair(ScriptedEngine(_answer), cache, "later")

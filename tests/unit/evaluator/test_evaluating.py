@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.evaluator.material import ScriptedEngine, make_chat, make_row
+from tests.unit.evaluator.material import ScriptedEngine, make_chat, make_gguf, make_row
 
 from so8t_evaluator.asking import Candidate
 from so8t_evaluator.engine.choice import open_engine
@@ -64,7 +64,7 @@ def inputs(config: Config, tmp_path: Path) -> Inputs:
         folder.mkdir()
         (folder / "chat.json").write_text(make_chat().model_dump_json(), encoding="utf-8")
         for quantization in QUANTIZATIONS:
-            (folder / f"model_{side}_{quantization}.gguf").write_text(f"{side} {quantization}")
+            make_gguf(folder / f"model_{side}_{quantization}.gguf", f"{side} {quantization}")
     splits, output = tmp_path / "splits", tmp_path / "import"
     splits.mkdir()
     output.mkdir()
@@ -76,7 +76,7 @@ def inputs(config: Config, tmp_path: Path) -> Inputs:
 
 def _grid(config: Config, inputs: Inputs, cache: RecordCache, report: Any = lambda done, total, text: None) -> Grid:
     """The grid of `run_evaluation`, asked with a scripted engine that goes by the configured one's name."""
-    real = open_engine(config.ab_test)
+    real = open_engine(config)
     engine = ScriptedEngine(_answer, name=real.name, version=real.version, answer_settings=real.answer_settings)
     candidates = {
         (m.model, m.quantization): Candidate(
@@ -108,9 +108,28 @@ def test_grid_counts(config: Config, inputs: Inputs, cache: RecordCache) -> None
 def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: RecordCache) -> None:
     """One line a model, over the rows of `generate` alone, with the size of its file."""
     samples, speed = _grid(config, inputs, cache).ask_pair("q8_0")
-    assert [(s.model, s.n, s.file_size_bytes) for s in speed] == [("a", 12, 6), ("b", 12, 6)]
+    size = (inputs.converted["a"] / "model_a_q8_0.gguf").stat().st_size
+    assert [(s.model, s.n, s.file_size_bytes) for s in speed] == [("a", 12, size), ("b", 12, size)]
     timed = sorted(s.latency_ms for s in samples if (s.model, s.scoring) == ("b", "generate"))
     assert speed[1].latency_ms_p50 == (timed[5] + timed[6]) / 2
+
+
+def test_too_little_memory_for_both(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
+    """Where the second model finds no room, they are asked one after the other: same answers, nothing twice."""
+    seen: list[tuple[int, int, str]] = []
+    grid = _grid(config, inputs, cache, lambda *progress: seen.append(progress))
+    small = _grid(config, inputs, RecordCache(LocalStore(tmp_path / "small"), "answers"))
+    assert isinstance(grid.engine, ScriptedEngine)
+    assert isinstance(small.engine, ScriptedEngine)
+    small.engine.room_for = 1
+    one_by_one, _ = small.ask_pair("q8_0")
+    side_by_side, _ = grid.ask_pair("q8_0")
+    assert (grid.one_at_a_time, small.one_at_a_time) == (False, True)
+    assert sorted(small.engine.asked, key=str) == sorted(grid.engine.asked, key=str)
+    assert small.engine.open == []
+    assert small.done == grid.done
+    answers = [{(s.model, s.row_id, s.scoring): s.predicted for s in found} for found in (one_by_one, side_by_side)]
+    assert answers[0] == answers[1]
 
 
 def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache: RecordCache) -> None:

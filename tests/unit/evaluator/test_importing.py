@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.tiny_tokenizers import CHATML
-from tests.unit.evaluator.material import make_chat
+from tests.unit.evaluator.material import make_chat, make_gguf
 
-from so8t_evaluator.importing import modelfile, read_chat, write_registry
-from so8t_evaluator.template import FAMILIES
+from so8t_evaluator.importing import modelfile, read_chat, recipe, write_registry
+from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.prompts import SYSTEM_PROMPT
@@ -40,7 +40,7 @@ def converted(tmp_path: Path) -> dict[Side, Path]:
         folder.mkdir()
         (folder / "chat.json").write_text(CHAT.model_dump_json(), encoding="utf-8")
         for quantization in ("q8_0", "q4_k_m"):
-            (folder / f"model_{side}_{quantization}.gguf").write_bytes(f"{side} {quantization}".encode())
+            make_gguf(folder / f"model_{side}_{quantization}.gguf", f"{side} {quantization}")
     return folders
 
 
@@ -51,21 +51,41 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "output"
 
 
-def test_modelfile() -> None:
+def test_modelfile(tmp_path: Path) -> None:
     """The model beside it by a relative name, its own chat format, and greedy sampling as in the test."""
-    lines = modelfile("model_a_q8_0.gguf", CHAT, 2048)
+    lines = modelfile("model_a_q8_0.gguf", recipe(make_gguf(tmp_path / "m.gguf"), CHAT, 2048))
     assert lines.startswith("FROM ./model_a_q8_0.gguf\n")
-    assert f'TEMPLATE """{FAMILIES[0].template}"""\n' in lines
+    assert f'TEMPLATE """{chat_format(CHAT, server_adds_bos=False)[0].go()}"""\n' in lines
     assert f'SYSTEM """{SYSTEM_PROMPT}"""\n' in lines
     assert 'PARAMETER stop "<|im_end|>"\nPARAMETER stop "<|endoftext|>"\n' in lines
     assert "PARAMETER temperature 0\n" in lines
-    assert "PARAMETER repeat_penalty 1.0\n" in lines
+    assert "PARAMETER repeat_penalty 1\n" in lines
 
 
 @pytest.mark.parametrize(("num_ctx", "expected"), [(2048, 2048), (100_000, 4096)])
-def test_modelfile_context(num_ctx: int, expected: int) -> None:
+def test_modelfile_context(tmp_path: Path, num_ctx: int, expected: int) -> None:
     """The configured context, but no more than the model was made for."""
-    assert f"PARAMETER num_ctx {expected}\n" in modelfile("m.gguf", CHAT, num_ctx)
+    written = modelfile("m.gguf", recipe(make_gguf(tmp_path / "m.gguf"), CHAT, num_ctx))
+    assert f"PARAMETER num_ctx {expected}\n" in written
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_beginning_stands_once(tmp_path: Path, adds: bool) -> None:
+    """What llama.cpp puts in front of every text by itself is no part of the TEMPLATE; otherwise it is."""
+    chat = make_chat(chat_template="{{ bos_token }}" + CHATML, bos_token="<|start|>")
+    written = recipe(make_gguf(tmp_path / "m.gguf", add_bos_token=adds), chat, 2048).template
+    assert ("<|start|>" in written) is not adds
+
+
+def test_warning(config: Config, converted: dict[Side, Path], output: Path) -> None:
+    """A chat template that Ollama cannot have is told once for the model, not for each quantisation."""
+    chat = make_chat(chat_template="{{ messages | tojson }}")
+    (converted["b"] / "chat.json").write_text(chat.model_dump_json(), encoding="utf-8")
+    said = list[str]()
+    write_registry(config, converted, output, warn=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("model B: ")
+    assert "plain" in said[0]
 
 
 def test_registry(config: Config, converted: dict[Side, Path], output: Path) -> None:
@@ -73,8 +93,11 @@ def test_registry(config: Config, converted: dict[Side, Path], output: Path) -> 
     registry = write_registry(config, converted, output)
     assert [m.name for m in registry.models] == ["m-a:q8_0", "m-a:q4_k_m", "m-b:q8_0", "m-b:q4_k_m"]
     last = registry.models[-1]
-    assert (last.stage, last.file, last.size_bytes) == ("convert-b", "model_b_q4_k_m.gguf", 8)
-    assert last.sha256 == hashlib.sha256(b"b q4_k_m").hexdigest()
+    content = (converted["b"] / "model_b_q4_k_m.gguf").read_bytes()
+    assert (last.stage, last.file, last.size_bytes) == ("convert-b", "model_b_q4_k_m.gguf", len(content))
+    assert last.sha256 == hashlib.sha256(content).hexdigest()
+    assert [m.aliases for m in registry.models] == [[], ["m-a"], [], ["m-b"]]
+    assert (registry.server_version, last.server_digest) == (None, None)
     assert last.modelfile == "modelfiles/m-b.q4_k_m.Modelfile"
     for model in registry.models:
         assert (output / model.modelfile).read_text(encoding="utf-8").startswith(f"FROM ./{model.file}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.evaluator.material import make_chat
 
-from so8t_evaluator.scoring import GRAMMAR, options_for, read_answer
+from so8t_evaluator.scoring import CHOICES, GRAMMAR, options_for, read_answer
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.prompts import final_answer
@@ -17,13 +17,14 @@ def test_generate() -> None:
     """Free text up to max_new_tokens, greedy, ended by the model's stop tokens."""
     options = options_for("generate", SETTINGS, make_chat(stop_tokens=["</s>", "<|end|>"]))
     assert (options.max_tokens, options.seed, options.stop, options.grammar) == (5, 11, ("</s>", "<|end|>"), "")
+    assert options.choices == ()
     assert (options.temperature, options.top_k, options.repeat_penalty) == (0.0, 1, 1.0)
 
 
 def test_constrained_is_never_cut() -> None:
     """A grammar, and room for the longest answer even at a token a character, whatever max_new_tokens says."""
     options = options_for("constrained", SETTINGS, make_chat())
-    assert options.grammar == GRAMMAR
+    assert (options.grammar, options.choices) == (GRAMMAR, CHOICES)
     assert all(options.max_tokens > len(final_answer(label)) for label in LABELS)
 
 
@@ -33,6 +34,7 @@ def test_grammar_leaves_the_final_answers(label: str) -> None:
     alternatives = GRAMMAR.removeprefix("root ::= ").split(" | ")
     assert len(alternatives) == len(LABELS)
     assert f'"{final_answer(label)}"' in alternatives
+    assert final_answer(label) in CHOICES
     assert read_answer(final_answer(label)) == (label, label)
 
 

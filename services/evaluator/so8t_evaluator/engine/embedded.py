@@ -24,9 +24,11 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from so8t_evaluator.engine.channel import Channel
+from so8t_evaluator.engine.memory import MemoryBudget
 from so8t_evaluator.engine.processors import free_cores
 from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError, Settings
 from so8t_shared.errors import InputError
+from so8t_shared.host import host_name
 
 _BATCH = 512
 _CLOSING_S = 5.0
@@ -41,7 +43,9 @@ class EmbeddedEngine:
     def __init__(self, *, num_ctx: int, threads: int | None = None) -> None:
         self._num_ctx = num_ctx
         self._threads = threads
+        self._memory = MemoryBudget()
         self.version = metadata.version("xllamacpp")
+        self.host = host_name()
 
     @property
     def answer_settings(self) -> Settings:
@@ -67,13 +71,17 @@ class EmbeddedEngine:
     def load(self, model: ModelFile, warm_up: Sequence[str]) -> EmbeddedModel:
         """Start a worker and load the model in it; see `Engine.load`."""
         context = min(self._num_ctx, model.context_length)
-        return EmbeddedModel(model, context=context, threads=self.threads, warm_up=warm_up)
+        return EmbeddedModel(model, context=context, threads=self.threads, warm_up=warm_up, memory=self._memory)
 
 
 class EmbeddedModel:
     """A worker process with one model."""
 
-    def __init__(self, model: ModelFile, *, context: int, threads: int, warm_up: Sequence[str]) -> None:
+    def __init__(
+        self, model: ModelFile, *, context: int, threads: int, warm_up: Sequence[str], memory: MemoryBudget
+    ) -> None:
+        memory.take(model, self)
+        self._memory = memory
         self._model = model
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._process, self._channel = _start(self._errors)
@@ -103,6 +111,7 @@ class EmbeddedModel:
 
     def close(self) -> None:
         """End the worker."""
+        self._memory.give_back(self)
         self._channel.close()
         try:
             self._process.wait(_CLOSING_S)

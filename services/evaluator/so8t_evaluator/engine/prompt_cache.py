@@ -14,7 +14,7 @@ A second question with the same prompt (the other scoring) finds the first two i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import takewhile
 
 Evaluate = Callable[[Sequence[int], bool], int]
@@ -76,7 +76,7 @@ class PromptCache:
             raise RuntimeError(f"llama.cpp found {cached} tokens in its prompt cache where {wanted} were left")
 
 
-def shared_length(sequences: Sequence[Sequence[int]]) -> int:
+def shared_length(sequences: Sequence[Sequence[Hashable]]) -> int:
     """Number of leading tokens that all sequences have in common."""
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*sequences, strict=False)))
 

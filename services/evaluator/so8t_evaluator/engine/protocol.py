@@ -6,8 +6,8 @@ before, in which order, or on how many cores are free. Then a stored answer can 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -31,6 +31,24 @@ class PromptTooLongError(Exception):
         self.prompt_tokens = prompt_tokens
 
 
+class NoRoomError(So8tError):
+    """There is no memory left for this model beside those that are loaded; alone it may fit."""
+
+    retryable = True
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a server that keeps models by name is told beside the weights; the rest of a Modelfile."""
+
+    template: str = ""
+    """Chat format in Go's template syntax."""
+    system: str = ""
+    stop: tuple[str, ...] = ()
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """Defaults for people who talk to the model; the test sends every option itself."""
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """A GGUF file on this machine."""
@@ -41,6 +59,9 @@ class ModelFile:
     sha256: str
     context_length: int
     """Tokens that the model was made for; an engine's context is never larger."""
+    recipe: Recipe = field(default_factory=Recipe)
+    bos_token: str = ""
+    eos_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,8 @@ class Options:
     stop: tuple[str, ...] = ()
     grammar: str = ""
     """GBNF that the answer must follow; empty for none."""
+    choices: tuple[str, ...] = ()
+    """What the grammar leaves, for an engine without grammars: the answer must be one of these."""
     temperature: float = 0.0
     top_k: int = 1
     top_p: float = 1.0
@@ -76,7 +99,9 @@ class Completion:
     ttft_ms: float
     """Request to first token, likewise."""
     peak_memory_bytes: int | None
-    """Peak resident memory of the process that holds the model, since it was loaded."""
+    """Peak resident memory of the process that holds the model, since it was loaded; or what a server says it takes."""
+    gpu_memory_bytes: int | None = None
+    """The part of a server's figure that lies on a GPU."""
 
 
 class LoadedModel(Protocol):
@@ -88,6 +113,7 @@ class LoadedModel(Protocol):
         Raises:
             PromptTooLongError: prompt tokens + options.max_tokens exceed the context.
             EngineError: the engine died.
+            ServerError: a server does not answer any more.
         """
 
     def close(self) -> None:
@@ -104,7 +130,14 @@ class Engine(Protocol):
     """A way to run GGUF files."""
 
     name: str
-    version: str
+
+    @property
+    def version(self) -> str:
+        """Version of what computes the answers; part of a stored answer's key."""
+
+    @property
+    def host(self) -> str:
+        """Host whose speed is measured."""
 
     @property
     def answer_settings(self) -> Settings:
@@ -122,5 +155,7 @@ class Engine(Protocol):
 
         Raises:
             InputError: the file cannot be loaded.
+            NoRoomError: there is no memory for it beside the models that are loaded already.
             EngineError: the engine died.
+            ServerError: a server cannot be reached.
         """

@@ -16,6 +16,7 @@ from so8t_evaluator.stats.verdict import verdict
         (1, 9, 10, 0.02, "b_better"),
         (9, 1, 10, 0.02, "a_better"),
         (1, 9, 10, 0.0501, "no_difference"),
+        (1, 9, 10, 0.05, "no_difference"),  # though 1 - 0.95 is 0.05000000000000004
     ],
 )
 def test_verdict(only_a: int, only_b: int, flips: int, p: float, expected: str) -> None:

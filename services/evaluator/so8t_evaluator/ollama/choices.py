@@ -1,0 +1,40 @@
+"""One of a few answers by the likelihood of its first token: what stands in for a grammar, which Ollama lacks.
+
+Its `format` is no substitute: every text it makes begins with a quotation mark or a brace, and that
+alone changes what a model answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from so8t_evaluator.engine.prompt_cache import shared_length
+from so8t_shared.errors import InputError
+
+
+def shared_start(choices: Sequence[str]) -> str:
+    """What all choices begin with; it is given to the model, and the token after it decides."""
+    return choices[0][: shared_length(choices)]
+
+
+def likeliest(choices: Sequence[str], likely: Sequence[dict[str, Any]]) -> str:
+    """The choice whose continuation begins with the likeliest fitting token; "" when none of the tokens fits.
+
+    `likely` are tokens after the shared start, {"token", "logprob"}.
+
+    Raises:
+        InputError: a token fits several choices, so that it tells them apart no more.
+    """
+    start = len(shared_start(choices))
+    for entry in sorted(likely, key=lambda entry: -float(entry["logprob"])):
+        fitting = [choice for choice in choices if entry["token"] and choice[start:].startswith(entry["token"])]
+        if len(fitting) > 1:
+            raise InputError(
+                f"The answers {' and '.join(fitting)} begin with the same token {entry['token']!r}.",
+                where="ab_test.scoring constrained, on Ollama",
+                remedy="leave constrained out of ab_test.scoring, or use ab_test.engine embedded",
+            )
+        if fitting:
+            return fitting[0]
+    return ""

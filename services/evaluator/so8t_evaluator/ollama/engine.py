@@ -1,0 +1,90 @@
+"""The Ollama engine: an Ollama server, asked with rendered prompts and every option spelt out.
+
+Flash attention must be off in the server (OLLAMA_FLASH_ATTENTION=0) for answers that depend neither on
+what was asked before nor on the number of threads, and that agree with those of the embedded engine;
+the API does not tell whether it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from so8t_evaluator.engine.protocol import ModelFile, NoRoomError, Settings
+from so8t_evaluator.ollama.generation import BATCH_TOKENS, TOP_LOGPROBS
+from so8t_evaluator.ollama.model import OllamaModel
+from so8t_evaluator.ollama.server import OllamaServer
+from so8t_shared.host import host_name
+
+_THIS_HOST = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared with, never listened on
+
+
+class OllamaEngine:
+    """Models on an Ollama server."""
+
+    name = "ollama"
+
+    def __init__(self, server: OllamaServer, *, num_ctx: int, threads: int | None = None) -> None:
+        self._server = server
+        self._num_ctx = num_ctx
+        self._threads = threads
+        self._open: list[OllamaModel] = []
+
+    @cached_property
+    def version(self) -> str:
+        """Version of the server."""
+        return self._server.version()
+
+    @property
+    def host(self) -> str:
+        """Host of the server."""
+        name = urlsplit(self._server.address).hostname or ""
+        return host_name() if name in _THIS_HOST else name
+
+    @property
+    def answer_settings(self) -> Settings:
+        """Settings that can change an answer."""
+        return {
+            "num_ctx": self._num_ctx,
+            "batch_tokens": BATCH_TOKENS,
+            "prompt_cache": "shared prefix",
+            "constrained": f"first token, of the {TOP_LOGPROBS} likeliest",
+        }
+
+    @property
+    def speed_settings(self) -> Settings:
+        """Settings that change timings only."""
+        return {"threads": self._threads or "as the server chooses"}
+
+    def load(self, model: ModelFile, warm_up: Sequence[str]) -> OllamaModel:
+        """Have the server load the model, given to it first if it is not there; see `Engine.load`."""
+        loaded = OllamaModel(self._server, model, self._runner(model), warm_up)
+        self._open.append(loaded)
+        loaded.on_close = lambda: self._forget(loaded)
+        try:
+            self._check_room()
+        except BaseException:
+            loaded.close()
+            raise
+        return loaded
+
+    def _runner(self, model: ModelFile) -> dict[str, Any]:
+        context = {"num_ctx": min(self._num_ctx, model.context_length), "num_batch": BATCH_TOKENS}
+        return {**context, "num_thread": self._threads} if self._threads else context
+
+    def _check_room(self) -> None:
+        """Raise when the server has unloaded a model of ours to make room for another."""
+        loaded = self._server.patiently(lambda: self._server.get("/api/ps")).get("models", [])
+        there = {entry.get("digest") for entry in loaded}
+        if any(model.digest not in there for model in self._open):
+            raise NoRoomError(
+                "Ollama does not keep both models in memory.",
+                where=self._server.address,
+                remedy="raise OLLAMA_MAX_LOADED_MODELS if it is 1, or free memory on that host",
+            )
+
+    def _forget(self, model: OllamaModel) -> None:
+        if model in self._open:
+            self._open.remove(model)

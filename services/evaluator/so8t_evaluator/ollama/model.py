@@ -1,0 +1,193 @@
+"""One model that an Ollama server has loaded for us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError
+from so8t_evaluator.ollama.choices import likeliest, shared_start
+from so8t_evaluator.ollama.generation import TOP_LOGPROBS, Answer, gather, generation, sampling
+from so8t_evaluator.ollama.models import OllamaModels
+from so8t_evaluator.ollama.prefix import Cut, find_cut
+from so8t_evaluator.ollama.server import MissingError, OllamaServer, UnreachableError
+from so8t_shared.errors import InputError, So8tError
+
+_ONE_TOKEN = Options(max_tokens=1, seed=0)
+_ANY_TEXT = {"type": "string"}
+
+
+class OllamaModel:
+    """A model under its name on the server, which must stay the file that it was when it was loaded."""
+
+    def __init__(self, server: OllamaServer, model: ModelFile, runner: dict[str, Any], warm_up: Sequence[str]) -> None:
+        """`runner` are the options for which the server would load a model anew, were they to change."""
+        self._server = server
+        self._model = model
+        self._runner = runner
+        self._warm_up = warm_up
+        self._held = ""
+        self._head: Answer | None = None
+        self._doubtful = False
+        self.on_close: Callable[[], None] = lambda: None
+        self.digest, _ = OllamaModels(server).ensure(model)
+        server.patiently(self._load)
+        self._added = server.patiently(self._added_tokens)
+        self._cut = server.patiently(self._find_cut)
+
+    def complete(self, prompt: str, options: Options) -> Completion:
+        """Ask one prompt; see `LoadedModel.complete`."""
+        return self._server.patiently(lambda: self._attempt(self._bare(prompt), options))
+
+    def close(self) -> None:
+        """Have the server unload the model; a server that is gone has done so already."""
+        try:
+            self._server.post("/api/generate", {"model": self._model.name, "keep_alive": 0})
+        except (MissingError, UnreachableError, So8tError):
+            pass
+        finally:
+            self.on_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _load(self) -> None:
+        body = generation(self._model.name, "", {**self._runner, **sampling(_ONE_TOKEN)})
+        try:
+            for _ in self._server.stream("/api/generate", body):
+                pass
+        except EngineError as error:
+            raise InputError(
+                f"Ollama cannot load the model: {error.what.removeprefix('Ollama refused a request: ')}",
+                where=f"{self._model.name} at {self._server.address}",
+                remedy="convert the model again; if that does not help, this Ollama does not support its architecture",
+            ) from error
+
+    def _attempt(self, prompt: str, options: Options) -> Completion:
+        """One try; a model that the server has lost meanwhile is given to it again."""
+        try:
+            if self._doubtful:
+                self._renew()
+            return self._complete(prompt, options)
+        except MissingError:
+            self._renew()
+            return self._complete(prompt, options)
+        except UnreachableError:
+            self._doubtful = True
+            self._held = ""
+            raise
+
+    def _renew(self) -> None:
+        """After a restart of the server, or the loss of the model."""
+        self._held = ""
+        self._server.check_version()
+        self.digest, _ = OllamaModels(self._server).ensure(self._model)
+        self._doubtful = False
+
+    def _complete(self, prompt: str, options: Options) -> Completion:
+        head = self._place(prompt)
+        tokens = None if head is None or head.prompt_tokens is None else head.prompt_tokens + 1
+        self._check_room(tokens, options)
+        answer = self._choose(prompt, options) if options.choices else self._ask(prompt, options)
+        counted = answer.prompt_tokens or tokens or 0
+        self._check_room(counted, options)
+        if tokens is not None and not options.choices and counted != tokens:
+            raise EngineError(
+                f"Ollama evaluated {counted} tokens of a prompt of {tokens}.",
+                where=f"{self._model.name} at {self._server.address}",
+                remedy="report this, with the version of Ollama",
+            )
+        before_ms = head.latency_ms if head else 0.0
+        size, on_gpu = self._memory()
+        return Completion(
+            text=answer.text,
+            prompt_tokens=tokens or counted,
+            completion_tokens=answer.completion_tokens,
+            latency_ms=before_ms + answer.latency_ms,
+            ttft_ms=before_ms + answer.ttft_ms,
+            peak_memory_bytes=size,
+            gpu_memory_bytes=on_gpu,
+        )
+
+    def _place(self, prompt: str) -> Answer | None:
+        """Bring the server's cache to the end of the prompt's head, and to nothing that was asked before."""
+        head = self._cut.head(prompt)
+        if head and self._held == head and self._head is not None:
+            self._evaluate(head + self._model.eos_token)
+            return replace(self._head, latency_ms=0.0)
+        self._held = ""
+        self._evaluate(self._cut.prefix + self._model.eos_token)
+        self._head = self._evaluate(head) if head else None
+        self._held = head
+        return self._head
+
+    def _choose(self, prompt: str, options: Options) -> Answer:
+        """The choice that begins with the likeliest token, as an answer; empty when none is among the likely ones."""
+        asked = prompt + shared_start(options.choices)
+        likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        first = replace(options, max_tokens=1, stop=())
+        answer = self._ask(asked, first, **likely)
+        if (
+            not answer.logprobs
+        ):  # none come with a token that ends the answer; a format forbids it and changes no logprob
+            again = self._ask(asked, first, **likely, format=_ANY_TEXT)
+            answer = replace(again, latency_ms=answer.latency_ms + again.latency_ms, ttft_ms=answer.ttft_ms)
+        if not answer.logprobs:
+            raise EngineError(
+                "Ollama gives no token probabilities.",
+                where=self._server.address,
+                remedy="update it to 0.12.11 or newer, or leave constrained out of ab_test.scoring",
+            )
+        return replace(answer, text=likeliest(options.choices, answer.logprobs))
+
+    def _ask(self, text: str, options: Options, **other: Any) -> Answer:
+        body = generation(self._model.name, text, {**self._runner, **sampling(options)}, **other)
+        return gather(self._server.stream("/api/generate", body))
+
+    def _evaluate(self, text: str) -> Answer:
+        try:
+            return self._ask(text, _ONE_TOKEN)
+        except PromptTooLongError as error:
+            raise PromptTooLongError(self._context + 1) from error  # how long it is, the server does not say
+
+    def _check_room(self, tokens: int | None, options: Options) -> None:
+        if tokens is not None and tokens + options.max_tokens > self._context:
+            raise PromptTooLongError(tokens)
+
+    def _bare(self, prompt: str) -> str:
+        """The prompt without the beginning that the server adds."""
+        return prompt.removeprefix(self._model.bos_token) if self._added else prompt
+
+    def _count(self, text: str) -> int:
+        return self._evaluate(text).prompt_tokens or 0
+
+    def _added_tokens(self) -> int:
+        """Tokens that the server puts in front of every text; a control token alone shows it."""
+        return self._count(self._model.eos_token) - 1 if self._model.eos_token else 0
+
+    def _find_cut(self) -> Cut:
+        return find_cut([self._bare(prompt) for prompt in self._warm_up], self._count)
+
+    def _memory(self) -> tuple[int | None, int | None]:
+        """(bytes that the server says the model takes, those of them on a GPU)."""
+        for loaded in self._server.get("/api/ps").get("models", []):
+            if loaded.get("digest") == self.digest:
+                return loaded.get("size"), loaded.get("size_vram")
+            if loaded.get("name") == self._model.name:
+                raise EngineError(
+                    "Somebody has put another model under this name on the Ollama server.",
+                    where=f"{self._model.name} at {self._server.address}",
+                    remedy="choose other ollama.model_a_name and model_b_name, then run the same command again",
+                )
+        return None, None
+
+    @property
+    def _context(self) -> int:
+        return int(self._runner["num_ctx"])
