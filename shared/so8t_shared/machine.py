@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -19,6 +21,8 @@ import psutil
 _GB = 1e9
 _DEMO_MEMORY_GB = 4.0
 _DEMO_DISK_GB = 5.0
+_OLLAMA = "http://127.0.0.1:11434"
+_ANSWER_S = 3.0
 _SERVICES = {
     "so8t_converter": "converter",
     "so8t_trainer": "trainer",
@@ -53,7 +57,7 @@ def examine(folder: str) -> list[Finding]:
         ),
         *_docker_gpu(),
         _program("minio", ["minio", "--version"], "only for stages on several hosts; the compose file brings it"),
-        _program("ollama", ["ollama", "--version"], "only for the ollama engine; the compose file brings it"),
+        _ollama(os.environ.get("SO8T__OLLAMA__HOST", _OLLAMA)),
     ]
 
 
@@ -137,6 +141,19 @@ def _docker_gpu() -> Iterator[Finding]:
             "compose.yaml asks for one: add compose.cpu.yaml (make up CPU=1), or install the NVIDIA Container Toolkit"
         )
         yield Finding("docker gpu", "missing", "no NVIDIA runtime", remedy)
+
+
+def _ollama(address: str) -> Finding:
+    """A server that answers is what counts; its program may as well be on another host."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{address}/api/version", timeout=_ANSWER_S) as response:
+            version = json.loads(response.read())["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        there = "installed" if shutil.which("ollama") else "not installed"
+        remedy = f"only for the ollama engine: start 'ollama serve', or set SO8T__OLLAMA__HOST (now {address})"
+        return Finding("ollama", "missing", f"{there}, no server answers", remedy)
+    return Finding("ollama", "ok", f"{version} at {address}")
 
 
 def _output(command: list[str]) -> str:

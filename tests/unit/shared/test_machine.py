@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,31 @@ def test_docker_without_a_gpu_is_said_beforehand(programs: Path, runtimes: str, 
     _program(programs, "docker", f"echo '{{\"Runtimes\":{runtimes}}}'")
     assert _found("docker gpu").state == state
     assert state == "ok" or "compose.cpu.yaml" in _found("docker gpu").remedy
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"), [(b'{"version": "0.17.4"}', "ok"), (b"<html>", "missing"), (b"[]", "missing")]
+)
+def test_ollama_is_a_server(monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str) -> None:
+    """What answers at the configured address counts, not whether its program lies on this host."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("SO8T__OLLAMA__HOST", address)
+        finding = _found("ollama")
+        server.shutdown()
+    assert finding.state == state
+    assert address in (finding.found + finding.remedy)
 
 
 @pytest.mark.parametrize("script", ["exit 1", "echo broken; exit 3", "true"])

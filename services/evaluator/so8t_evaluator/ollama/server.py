@@ -29,6 +29,8 @@ _PASSING = {408, 429, 499, 502, 503, 504}
 _RUNNER_GONE = ("runner has unexpectedly stopped", "error was encountered while running the model")
 """What a server says that is being stopped, or whose child process died; it starts another one when asked again."""
 
+_UNASKABLE = (ollama.RequestError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
+
 OnWait = Callable[[str], None]
 """Told while the server does not answer; may raise to end the waiting."""
 
@@ -188,7 +190,7 @@ def translate(error: Exception, address: str) -> Exception | None:
         return _refusal(error.error, error.status_code, address)
     if isinstance(error, ConnectionError | httpx.TransportError):
         return UnreachableError(_reason(error))
-    if isinstance(error, ollama.RequestError | httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+    if isinstance(error, _UNASKABLE):
         return ServerError(
             f"Ollama cannot be asked: {error}", where=address, remedy="correct ollama.host, or report this"
         )
