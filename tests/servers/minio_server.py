@@ -16,9 +16,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
 import urllib3
-from minio import Minio
+from minio import Minio, MinioAdmin
+from minio.credentials import StaticProvider
 from tests.servers.needed import binary
 
 _READY_S = 60.0
@@ -131,6 +134,26 @@ class MinioServer:
             http_client=urllib3.PoolManager(retries=urllib3.Retry(total=3, backoff_factor=0.2)),
         )
 
+    def admin(self) -> MinioAdmin:
+        """Users, policies and quotas."""
+        return MinioAdmin(
+            endpoint=f"{self.host}:{self.port}",
+            credentials=StaticProvider(self.root.access_key, self.root.secret_key),
+            region="us-east-1",
+            secure=False,
+        )
+
+    def new_user(self, bucket: str, statements: list[dict[str, Any]]) -> Keys:
+        """A user with that policy alone."""
+        keys = Keys("user" + secrets.token_hex(4), secrets.token_hex(16))
+        policy = self.folder / f"{keys.access_key}.json"
+        policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+        name = f"{bucket}-{keys.access_key}"
+        self.admin().policy_add(name, str(policy))
+        self.admin().user_add(keys.access_key, keys.secret_key)
+        self.admin().policy_set(name, user=keys.access_key)
+        return keys
+
     def new_bucket(self) -> str:
         """An empty bucket with a name of its own."""
         name = f"test-{uuid.uuid4().hex[:12]}"
@@ -162,3 +185,10 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
+    """A server for all tests of a session; each uses a bucket of its own."""
+    with running_minio(tmp_path_factory.mktemp("minio")) as server:
+        yield server

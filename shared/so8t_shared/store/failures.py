@@ -46,7 +46,7 @@ class Failure(Exception):
     @property
     def absent(self) -> bool:
         """Whether it says that there is no such object."""
-        return self.status == 404 and self.code not in {"NoSuchBucket", "NoSuchUpload"}
+        return self.status == 404 and self.code in {"NoSuchKey", "NoSuchVersion"}
 
     @property
     def condition(self) -> bool:

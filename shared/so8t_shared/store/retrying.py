@@ -83,7 +83,7 @@ def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage) -> T:
         try:
             answer = attempt(number)
         except Failure as failure:
-            pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**number))
+            pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(number, 20)))
             if not failure.passing:
                 outage.is_over()
                 raise
@@ -92,7 +92,7 @@ def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage) -> T:
             if number > 0:  # a connection that the server closed while idle is no outage
                 outage.goes_on(failure, limits.patience_s)
             _sleep(pause_s, limits.check)
-            number = min(number + 1, 30)
+            number += 1
         else:
             outage.is_over()
             return answer

@@ -1,10 +1,13 @@
-"""The store itself is tested on a real disk."""
+"""The store itself is tested on a real disk and on a real server."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from tests.servers.minio_server import minio
+
+__all__ = ["minio"]
 
 
 @pytest.fixture

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import http.server
+import io
+import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers.minio_server import Keys, MinioServer
+from tests.unit.shared.store.buckets import bucket_config
 
 from so8t_shared.config.model import Config
-from so8t_shared.errors import StorageError
+from so8t_shared.errors import ConfigError, ServerError, So8tError, StorageError
 from so8t_shared.store.open import open_store
 
 
@@ -30,3 +37,162 @@ def test_unusable_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         open_store(_config(tmp_path / "file" / "store"))
     assert str(tmp_path / "file") in caught.value.where
+
+
+def test_opens_the_bucket(minio: MinioServer, tmp_path: Path) -> None:
+    """With store.endpoint the bucket is the store, and checkpoint_dir keeps only what is this host's."""
+    bucket = minio.new_bucket()
+    store = open_store(bucket_config(minio, bucket, tmp_path))
+    store.put_bytes("sessions/x", b"x")
+    assert store.location == f"{minio.endpoint}/{bucket}"
+    assert store.local_root == tmp_path / "work" / ".local"
+    assert minio.client().get_object(bucket, "sessions/x").data == b"x"
+    assert [p.name for p in (tmp_path / "work").iterdir()] == [".local"]
+
+
+def _refusal(config: Config) -> So8tError:
+    with pytest.raises(So8tError) as caught:
+        open_store(config)
+    assert caught.value.what
+    assert caught.value.where
+    assert caught.value.remedy
+    return caught.value
+
+
+def test_wrong_keys(minio: MinioServer, tmp_path: Path) -> None:
+    """An unknown access key and a wrong secret are told at once, without either of them."""
+    for keys in (Keys("nobody", "wrong-secret-1234"), Keys(minio.root.access_key, "wrong-secret-1234")):
+        path = keys.write(tmp_path / "keys.json")
+        error = _refusal(bucket_config(minio, minio.new_bucket(), tmp_path, credentials_file=str(path)))
+        assert (error.what, error.exit_code) == ("The server does not accept these keys.", 4)
+        assert "wrong-secret" not in str(error)
+
+
+def test_missing_bucket(minio: MinioServer, tmp_path: Path) -> None:
+    """A bucket that is not there is named; it is not made in silence."""
+    error = _refusal(bucket_config(minio, "no-such-bucket", tmp_path))
+    assert error.what == "There is no bucket 'no-such-bucket'."
+    assert not minio.client().bucket_exists("no-such-bucket")
+
+
+def test_nobody_listens(minio: MinioServer, tmp_path: Path) -> None:
+    """An address where nothing answers is told with what to do once the patience is over."""
+    error = _refusal(bucket_config(minio, "b-1", tmp_path, endpoint="http://127.0.0.1:9", retry_s=1.0))
+    assert error.what == "The store's server does not answer: the connection is refused."
+    assert "store.endpoint" in error.remedy
+    assert error.exit_code == 4
+
+
+def test_an_unknown_name(minio: MinioServer, tmp_path: Path) -> None:
+    """A host name that nobody knows is told as that."""
+    error = _refusal(bucket_config(minio, "b-1", tmp_path, endpoint="http://no-such-host.invalid:9000", retry_s=0.5))
+    assert error.what == "The store's server does not answer: its name is not known."
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (None, "cannot be read"),
+        ("", "not what is expected"),
+        ("key:secret", "not what is expected"),
+        ('["a"]', "not what is expected"),
+        ('{"accessKey": "only-this"}', "not what is expected"),
+        ('{"accessKey": "", "secretKey": "hidden"}', "lacks one of them"),
+    ],
+)
+def test_unusable_key_file(minio: MinioServer, tmp_path: Path, content: str | None, what: str) -> None:
+    """A missing or wrong key file is a ConfigError that shows its path and nothing of its content."""
+    path = tmp_path / "keys.json"
+    if content is not None:
+        path.write_text(content)
+    error = _refusal(bucket_config(minio, "b-1", tmp_path, credentials_file=str(path)))
+    assert isinstance(error, ConfigError)
+    assert what in error.what
+    assert str(path) in error.where
+    assert "hidden" not in str(error)
+    assert "only-this" not in str(error)
+
+
+def test_no_key_file_named(minio: MinioServer, tmp_path: Path) -> None:
+    """A bucket without keys is a ConfigError that names the key and the variable."""
+    error = _refusal(bucket_config(minio, "b-1", tmp_path, credentials_file=None))
+    assert error.where == "store.credentials_file"
+    assert "SO8T__STORE__CREDENTIALS_FILE" in error.remedy
+
+
+def test_whoever_may_only_look_can_look(minio: MinioServer, tmp_path: Path) -> None:
+    """Keys that may read but not write open the store; writing is then refused with a remedy."""
+    bucket = minio.new_bucket()
+    minio.client().put_object(bucket, "sessions/x", io.BytesIO(b"x"), 1)
+    keys = minio.new_user(
+        bucket, [{"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": ["arn:aws:s3:::*"]}]
+    )
+    path = keys.write(tmp_path / "keys.json")
+    store = open_store(bucket_config(minio, bucket, tmp_path, credentials_file=str(path)))
+    assert store.get_bytes("sessions/x") == b"x"
+    for call in (lambda: store.put_bytes("sessions/x", b"y"), lambda: store.delete("sessions/x")):
+        with pytest.raises(ServerError, match="do not give the right") as caught:
+            call()
+        assert "policy" in caught.value.remedy
+    assert store.get_bytes("sessions/x") == b"x"
+
+
+class _Careless(http.server.BaseHTTPRequestHandler):
+    """A server that takes every write and ignores every condition, as old S3 servers do."""
+
+    protocol_version = "HTTP/1.1"
+    page = b""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200)
+        self.send_header("ETag", '"0123"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class _Website(_Careless):
+    """What answers on the port of a console or a web page."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(404)
+        self.send_header("Content-Length", "13")
+        self.end_headers()
+        self.wfile.write(b"<html><p>nope")
+
+
+@pytest.fixture
+def other_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), request.param)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("other_server", [_Careless], indirect=True)
+def test_a_server_without_conditional_writes(tmp_path: Path, other_server: str) -> None:
+    """A server that ignores the conditions is refused at once, and both headers are named."""
+    error = _refusal(_elsewhere(tmp_path, other_server))
+    assert "If-None-Match and If-Match" in error.what
+    assert error.exit_code == 4
+
+
+@pytest.mark.parametrize("other_server", [_Website], indirect=True)
+def test_something_else_answers(tmp_path: Path, other_server: str) -> None:
+    """A web server at store.endpoint is told as what it is, with a hint at MinIO's two ports."""
+    error = _refusal(_elsewhere(tmp_path, other_server))
+    assert error.what == "What answers there is no S3 server."
+    assert "console" in error.remedy
+
+
+def _elsewhere(folder: Path, endpoint: str) -> Config:
+    (folder / "keys.json").write_text(json.dumps({"accessKey": "a", "secretKey": "b"}))
+    section = {"endpoint": endpoint, "bucket": "b-1", "credentials_file": str(folder / "keys.json"), "retry_s": 1.0}
+    return Config.model_validate(
+        {"checkpoint_dir": str(folder), "model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}, "store": section}
+    )

@@ -1,0 +1,98 @@
+#!/bin/sh
+# Makes the bucket and, for each stage, a user who may do what that stage does and no more. Safe to run again:
+# a key file that was changed reaches its user.
+#
+#   MINIO_ENDPOINT  address of the server, http://minio:9000
+#   BUCKET          name of the bucket
+#   SECRETS         folder with minio_root_user, minio_root_password and a file SERVICE.json of each service:
+#                   {"accessKey": "...", "secretKey": "..."}; /run/secrets when not given. operator.json, for people
+#                   who run `so8t-ab` against the bucket themselves, may be missing.
+#
+# Needs mc, cat and a POSIX shell; nothing else is in mc's image. Keys go to mc by its standard input, so that no list
+# of processes shows them.
+set -eu
+
+here=${0%/*}
+secrets=${SECRETS:-/run/secrets}
+policies=${TMPDIR:-/tmp}
+
+die() { # what, where, remedy
+    printf '%s\n  where: %s\n  to do: %s\n' "$1" "$2" "$3" >&2
+    exit 4
+}
+
+try() { # command ...: quiet unless it fails
+    if ! said=$("$@" 2>&1); then
+        die "MinIO refuses '$1 $2 $3': $said" "$MINIO_ENDPOINT" "see the log of the service minio"
+    fi
+}
+
+field() { # text, name: the value of a text field of a small JSON document
+    rest=${1#*\"$2\"}
+    [ "$rest" != "$1" ] || return 1
+    rest=${rest#*:}
+    rest=${rest#*\"}
+    printf '%s' "${rest%%\"*}"
+}
+
+replaced() { # text, old, new
+    text=$1
+    while [ "${text#*"$2"}" != "$text" ]; do
+        text="${text%%"$2"*}$3${text#*"$2"}"
+    done
+    printf '%s' "$text"
+}
+
+make_policy() { # template, name, stage
+    text=$(replaced "$(cat "$here/$1.json")" @BUCKET@ "$BUCKET")
+    replaced "$text" @STAGE@ "$3" > "$policies/$2.json"
+    try mc admin policy create so8t "$2" "$policies/$2.json"
+}
+
+attach() { # policy, access key
+    if ! said=$(mc admin policy attach so8t "$1" --user "$2" 2>&1); then
+        case $said in
+            *"already in effect"*) ;;
+            *) die "MinIO does not give a user the policy $1: $said" "$MINIO_ENDPOINT" "see the log of the service minio" ;;
+        esac
+    fi
+}
+
+make_user() { # service, policy ...
+    file=$secrets/$1.json
+    shift
+    text=$(cat "$file") || die "A key file cannot be read." "$file" "make it: deploy/make_secrets.sh"
+    access=$(field "$text" accessKey) && secret=$(field "$text" secretKey) ||
+        die "A key file lacks accessKey or secretKey." "$file" "make it anew: deploy/make_secrets.sh"
+    if ! said=$(printf '%s\n%s\n' "$access" "$secret" | mc admin user add so8t 2>&1); then
+        die "MinIO does not take a user: $said" "$file" "use a secret of 8 to 40 characters"
+    fi
+    for policy in "$@"; do
+        attach "$policy" "$access"
+    done
+}
+
+[ -r "$secrets/minio_root_user" ] && [ -r "$secrets/minio_root_password" ] ||
+    die "The root user's name or password is missing." "$secrets" "make them: deploy/make_secrets.sh"
+if ! said=$(printf '%s\n%s\n' "$(cat "$secrets/minio_root_user")" "$(cat "$secrets/minio_root_password")" |
+    mc alias set so8t "$MINIO_ENDPOINT" 2>&1); then
+    die "MinIO does not let the root user in: $said" "$MINIO_ENDPOINT" \
+        "start the service minio with the same root secrets"
+fi
+try mc mb --ignore-existing "so8t/$BUCKET"
+
+make_policy answers "$BUCKET-answers" ""
+for pair in converter-a:convert-a trainer:train converter-b:convert-b importer:import evaluator:evaluate reporter:report; do
+    service=${pair%%:*}
+    stage=${pair#*:}
+    make_policy stage "$BUCKET-$stage" "$stage"
+    case $service in
+        evaluator) make_user "$service" "$BUCKET-$stage" "$BUCKET-answers" ;;
+        *) make_user "$service" "$BUCKET-$stage" ;;
+    esac
+done
+if [ -r "$secrets/operator.json" ]; then
+    make_policy operator "$BUCKET-operator" ""
+    make_user operator "$BUCKET-operator"
+fi
+printf 'The bucket %s and its users are ready at %s.\n' "$BUCKET" "$MINIO_ENDPOINT"

@@ -1,0 +1,87 @@
+"""What a failure means: whether it passes, and what a person is told."""
+
+from __future__ import annotations
+
+import inspect
+
+import minio.error
+import pytest
+import urllib3.exceptions
+
+from so8t_shared.store.failures import Failure, explain, no_answer
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "passing"),
+    [
+        (503, "SlowDown", True),
+        (503, "", True),
+        (502, "", True),
+        (500, "InternalError", True),
+        (429, "", True),
+        (400, "RequestTimeout", True),
+        (409, "ConditionalRequestConflict", True),
+        (0, "refused", True),
+        (0, "silent", True),
+        (0, "tls", False),
+        (507, "XMinioStorageFull", False),
+        (400, "XMinioAdminBucketQuotaExceeded", False),
+        (403, "AccessDenied", False),
+        (403, "RequestTimeTooSkewed", False),
+        (404, "NoSuchKey", False),
+        (412, "PreconditionFailed", False),
+        (501, "NotImplemented", False),
+    ],
+)
+def test_what_passes(status: int, code: str, passing: bool) -> None:
+    """Only what time alone can cure is tried again."""
+    assert Failure(status, code).passing is passing
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "what", "remedy"),
+    [
+        (0, "refused", "does not answer", "store.endpoint"),
+        (0, "tls", "certificate", "SSL_CERT_FILE"),
+        (403, "InvalidAccessKeyId", "does not accept these keys", "store.credentials_file"),
+        (403, "SignatureDoesNotMatch", "does not accept these keys", "store.credentials_file"),
+        (403, "AccessDenied", "do not give the right to write", "policy"),
+        (403, "RequestTimeTooSkewed", "clock", "NTP"),
+        (404, "NoSuchBucket", "no bucket 'the-bucket'", "store.bucket"),
+        (507, "XMinioStorageFull", "full", "artifacts gc"),
+        (400, "XMinioAdminBucketQuotaExceeded", "full", "artifacts gc"),
+        (400, "AuthorizationHeaderMalformed", "another region", "store.region"),
+        (404, "not S3", "no S3 server", "store.endpoint"),
+        (400, "SomethingNew", "refuses (SomethingNew): of which", "log"),
+    ],
+)
+def test_every_kind_has_a_message(status: int, code: str, what: str, remedy: str) -> None:
+    """What happened, where, and what to do; exit code 4."""
+    failure = Failure(status, code, "of which")
+    error = explain(failure, location="http://s:9000/the-bucket", bucket="the-bucket", doing="write a/b")
+    assert what in error.what
+    assert remedy in error.remedy
+    assert error.where == "http://s:9000/the-bucket: write a/b"
+    assert error.exit_code == 4
+
+
+def _connection_errors() -> list[type[Exception]]:
+    found = [kind for _, kind in inspect.getmembers(urllib3.exceptions, inspect.isclass)]
+    return [kind for kind in found if issubclass(kind, urllib3.exceptions.HTTPError)]
+
+
+@pytest.mark.parametrize("kind", _connection_errors(), ids=lambda kind: kind.__name__)
+def test_every_error_of_the_connection_is_understood(kind: type[Exception]) -> None:
+    """Each error that urllib3 can raise becomes a failure with a sentence; only certificates do not pass."""
+    failure = no_answer(kind.__new__(kind))
+    assert failure.status == 0
+    assert failure.passing is not issubclass(kind, urllib3.exceptions.SSLError)
+
+
+def test_minio_raises_nothing_that_is_not_mapped() -> None:
+    """Only signing, and reading of error documents and listings, are minio-py's: no request is sent by it."""
+    kinds = {name for name, kind in inspect.getmembers(minio.error, inspect.isclass) if issubclass(kind, Exception)}
+    assert kinds == {
+        *("MinioException", "InvalidResponseError", "ServerError", "S3Error"),
+        "MinioAdminException",
+    }

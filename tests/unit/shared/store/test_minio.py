@@ -1,0 +1,229 @@
+"""The bucket store: the conformance suite on a real MinIO, and what only a bucket has."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from tests.servers.lossy_proxy import lossy_proxy
+from tests.servers.minio_server import MinioServer
+from tests.unit.shared.namespaces import run_on_small_disk
+from tests.unit.shared.processes import kill, start
+from tests.unit.shared.store.buckets import MIB, SMALL_PARTS, bucket_store, unfinished_uploads
+from tests.unit.shared.store_suite import KEY, StoreSuite
+
+from so8t_shared.errors import ServerError
+from so8t_shared.store.base import ArtifactStore
+from so8t_shared.store.minio import MinioStore
+from so8t_shared.store.transfer import Parts
+
+
+@pytest.fixture
+def store(minio: MinioServer, tmp_path: Path) -> MinioStore:
+    return bucket_store(minio, minio.new_bucket(), tmp_path / ".local")
+
+
+class TestMinioStore(StoreSuite):
+    """The conformance suite over a bucket."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self, minio: MinioServer) -> None:
+        self.server = minio
+
+    def reopened(self, store: ArtifactStore) -> MinioStore:
+        return bucket_store(self.server, _bucket(store), store.local_root)
+
+    def raw_write(self, store: ArtifactStore, key: str, data: bytes) -> None:
+        self.server.client().put_object(_bucket(store), key, io.BytesIO(data), len(data))
+
+    def raw_keys(self, store: ArtifactStore) -> set[str]:
+        listed = self.server.client().list_objects(_bucket(store), recursive=True)
+        return {str(item.object_name) for item in listed}
+
+
+def _bucket(store: ArtifactStore) -> str:
+    return store.location.rsplit("/", 1)[1]
+
+
+def _file(path: Path, size: int, seed: int = 1) -> tuple[Path, str]:
+    """A file of random bytes and its sha256."""
+    data = random.Random(seed).randbytes(size)
+    path.write_bytes(data)
+    return path, hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1, 7 * MIB], ids=["below", "exact", "above", "many"])
+def test_files_around_the_part_size(store: MinioStore, tmp_path: Path, extra: int) -> None:
+    """Smaller, equal and larger than a part: the same bytes come back, hashed on the way."""
+    source, sha256 = _file(tmp_path / "source", SMALL_PARTS.part_bytes + extra)
+    put = store.put_file(KEY, source)
+    got = store.get_file(KEY, tmp_path / "target")
+    assert put is not None
+    assert got is not None
+    assert put == got == store.stat(KEY)
+    assert put.sha256 == got.sha256 == sha256
+    assert (tmp_path / "target").read_bytes() == source.read_bytes()
+
+
+def test_a_file_in_parts_must_not_replace(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+    """Without `replace` parts become no object where one is, and they are thrown away."""
+    store.put_bytes(KEY, b"first")
+    source, _ = _file(tmp_path / "source", 12 * MIB)
+    assert store.put_file(KEY, source, replace=False) is None
+    assert store.get_bytes(KEY) == b"first"
+    assert unfinished_uploads(minio, _bucket(store), KEY) == 0
+
+
+def test_a_failed_upload_leaves_no_parts(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+    """When the source cannot be read to its end, the parts that were sent are thrown away and no object appears."""
+    source, _ = _file(tmp_path / "source", 23 * MIB)
+
+    class Shrinking(type(source)):  # type: ignore[misc]
+        def stat(self, **options: bool) -> os.stat_result:
+            found = super().stat(**options)
+            return os.stat_result((*found[:6], found.st_size + MIB, *found[7:]))
+
+    with pytest.raises(OSError, match="shorter"):
+        store.put_file(KEY, Shrinking(source))
+    assert store.stat(KEY) is None
+    assert unfinished_uploads(minio, _bucket(store), KEY) == 0
+
+
+def test_killed_in_the_middle_of_parts(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+    """SIGKILL while parts are on their way: the object is the old or the new one, never a mix."""
+    sources = [_file(tmp_path / name, 18 * MIB, seed) for seed, name in enumerate("ab")]
+    hashes = {sha256 for _, sha256 in sources}
+    store.put_file(KEY, sources[0][0])
+
+    def replace() -> None:
+        mine = bucket_store(minio, _bucket(store), tmp_path / ".local")
+        while True:
+            for source, _ in reversed(sources):
+                mine.put_file(KEY, source)
+
+    for delay_s in (0.05, 0.15, 0.25, 0.4):
+        writer = start(replace)
+        time.sleep(delay_s)
+        kill(writer)
+        read = store.checksum(KEY)
+        assert read is not None
+        assert read.sha256 in hashes
+
+
+def test_a_download_mixes_no_versions(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+    """While another process replaces a large object, each download is one whole version."""
+    sources = [_file(tmp_path / name, 16 * MIB, seed) for seed, name in enumerate("ab")]
+    hashes = {sha256 for _, sha256 in sources}
+    store.put_file(KEY, sources[0][0])
+
+    def replace() -> None:
+        mine = bucket_store(minio, _bucket(store), tmp_path / ".local")
+        for source, _ in sources * 3:
+            mine.put_file(KEY, source)
+            time.sleep(0.3)
+
+    writer = start(replace)
+    for _ in range(6):
+        got = store.get_file(KEY, tmp_path / "target")
+        assert got is not None
+        assert got.sha256 in hashes
+        assert hashlib.sha256((tmp_path / "target").read_bytes()).hexdigest() == got.sha256
+    writer.join()
+
+
+def test_a_full_disk_of_the_reader(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+    """A download that does not fit is told before it begins and leaves no half file."""
+    store.put_file(KEY, _file(tmp_path / "source", 6 * MIB)[0])
+    (tmp_path / "disk").mkdir()
+    printed = run_on_small_disk(
+        tmp_path / "disk",
+        f"""
+        from so8t_shared.config.model import Config
+        from so8t_shared.errors import StorageError
+        from so8t_shared.store.open import open_store
+        store = open_store(Config.model_validate({{
+            'checkpoint_dir': {str(tmp_path / "work")!r}, 'model_a': {{'base_model': 'm'}},
+            'dataset': {{'paths': ['d']}}, 'store': {minio.section(_bucket(store))!r}}}))
+        try:
+            store.get_file({KEY!r}, folder / 'target')
+        except StorageError as error:
+            print(error.what, list(folder.iterdir()))
+        """,
+    )
+    assert printed == "The disk is full. []\n"
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_won_write_whose_answer_was_lost_is_won(
+    store: MinioStore, minio: MinioServer, tmp_path: Path, lost: int
+) -> None:
+    """The object is there but no answer came: on trying again the writer sees that it was its own."""
+    with lossy_proxy(minio.port) as proxy:
+        mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint)
+        proxy.lose("PUT", lost)
+        etag = mine.put_if_absent("sessions/a", b"mine")
+        assert etag is not None
+        assert store.read_versioned("sessions/a") == (b"mine", etag)
+        proxy.lose("PUT", lost)
+        second = mine.compare_and_put("sessions/a", b"mine too", etag)
+        assert second is not None
+        assert store.read_versioned("sessions/a") == (b"mine too", second)
+
+
+def test_a_lost_write_of_the_same_bytes_stays_lost(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+    """Two racers write equal bytes; the one that was second is told so even when it had to ask twice."""
+    store.put_bytes("sessions/a", b"same")
+    with lossy_proxy(minio.port) as proxy:
+        mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint)
+        proxy.lose("PUT")
+        assert mine.put_if_absent("sessions/a", b"same") is None
+
+
+def test_parts_whose_last_answer_was_lost_are_an_object(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+    """The parts became an object but no answer came: the upload has succeeded."""
+    source, sha256 = _file(tmp_path / "source", 12 * MIB)
+    with lossy_proxy(minio.port) as proxy:
+        mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint)
+        proxy.lose(f"POST /{_bucket(store)}/{KEY}?uploadId=")
+        stat = mine.put_file(KEY, source, replace=False)
+    assert stat is not None
+    assert stat == store.stat(KEY)
+    assert stat.sha256 == sha256
+
+
+def test_part_size_grows_with_the_object() -> None:
+    """A part is as large as it must be for the server's limit of ten thousand parts, in whole MiB."""
+    parts = Parts(part_bytes=32 * MIB)
+    assert parts.size_for(2_000_000_000) == 32 * MIB
+    huge = 1_000_000_000_000
+    assert parts.size_for(huge) % MIB == 0
+    assert huge / parts.size_for(huge) <= 10_000
+
+
+def test_no_key_shows_in_texts(store: MinioStore, minio: MinioServer) -> None:
+    """Neither the store's texts nor an error of it hold a secret."""
+    with pytest.raises(ServerError) as caught:
+        bucket_store(minio, "no-such-bucket", store.local_root).put_bytes("a", b"")
+    for text in (repr(store), repr(vars(store)), store.location, str(caught.value)):
+        assert minio.root.secret_key not in text
+
+
+def test_an_outage_is_told_once(
+    minio: MinioServer, store: MinioStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While nobody answers, one line says so, not one a try; the error at the end says what to do."""
+    closed = "http://127.0.0.1:9"
+    mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=closed, retry_s=10.0)
+    with caplog.at_level(logging.WARNING, "so8t.store"), pytest.raises(ServerError) as caught:
+        mine.get_bytes("a")
+    assert [r.getMessage() for r in caplog.records] == [
+        f"The store at {closed} does not answer (the connection is refused); trying again for up to 10 s"
+    ]
+    assert caught.value.exit_code == 4
+    assert "start it" in caught.value.remedy
