@@ -20,7 +20,7 @@ export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inputs test check unit format bench docs venv clean secrets images up down compose-test
+.PHONY: help demo inputs test check unit format bench docs venv clean secrets images up down servers containers
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -32,7 +32,7 @@ inputs: $(READY)  ## only the demo's model and data set, in demo-run/
 	@$(BIN)/python -m so8t_demo model --out demo-run/model
 	@$(BIN)/python -m so8t_demo dataset --out demo-run/data
 
-test: check unit  ## all checks and tests
+test: check unit containers  ## all checks and tests; a server that is missing is named, its tests are skipped
 
 check: $(READY)  ## formatting, lint, types
 	$(DEPS)/bin/ruff format --check .
@@ -40,7 +40,7 @@ check: $(READY)  ## formatting, lint, types
 	$(BIN)/python -m mypy
 
 unit: $(READY)  ## the tests alone, on all cores; ARGS="-k name" chooses
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal --ignore tests/compose $(ARGS)
 
 format: $(READY)  ## let ruff format and mend the code
 	$(DEPS)/bin/ruff format .
@@ -61,11 +61,13 @@ up:  ## containers: the full profile, waited for; CPU=1 without an NVIDIA GPU
 down:  ## containers: stop and remove them; the bucket and the models stay
 	@deploy/down.sh
 
-compose-test: $(READY)  ## containers: their tests, on a real Docker engine (started if need be)
+servers:  ## build MinIO and Ollama, start Docker, make stand-ins for public images: what the tests need, once
 	@$(PYTHON) tools/servers.py install all
 	@$(PYTHON) tools/docker_engine.py start
 	@$(PYTHON) tools/stand_in_images.py
-	SO8T_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/compose $(ARGS)
+
+containers: $(READY)  ## the container tests alone, on a real Docker engine; 'make servers' makes all they need
+	$(BIN)/python -m pytest tests/compose $(ARGS)
 
 docs: $(READY)  ## regenerate the generated parts of docs/
 	$(BIN)/python tools/generate_docs.py
