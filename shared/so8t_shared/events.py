@@ -7,6 +7,7 @@ stage writes one plain line an event to standard error.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from typing import Any, TextIO
@@ -50,6 +51,18 @@ class EventSink:
             self._pipe.write(json.dumps(event) + "\n")
         except BrokenPipeError:
             self._pipe = None  # whoever listened is gone; the signal of its end is on its way
+
+
+class SinkHandler(logging.Handler):
+    """Sends log records to an event sink."""
+
+    def __init__(self, sink: EventSink) -> None:
+        super().__init__()
+        self._sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one."""
+        self._sink.log(record.levelname, record.getMessage())
 
 
 def pipe_variables(handle: int) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import ConfigError, Interrupted, So8tError
-from so8t_shared.events import EventSink
+from so8t_shared.events import EventSink, SinkHandler
 from so8t_shared.interruption import StopSignal, end_with_parent
 from so8t_shared.runner import StageRun
 from so8t_shared.sessions import Session, config_digest, open_session, read_record
@@ -38,6 +39,7 @@ def service_main(functions: dict[str, str], argv: Sequence[str] | None = None) -
     arguments = _parser(sorted(functions)).parse_args(argv)
     sink, stop = EventSink(), StopSignal()
     stop.install()
+    logging.getLogger("so8t.store").addHandler(SinkHandler(sink))  # outages, told where the stage's own lines go
     try:
         store, session = _open(arguments)
     except So8tError as error:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.integration.workspace import Workspace, make_workspace
+from tests.servers.minio_server import minio
+
+__all__ = ["minio"]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.unit.shared.material import commit, held, manifest_of, spoil, steal, write
@@ -133,6 +132,22 @@ def test_somebody_else_committed_something_else(store: LocalStore, tmp_path: Pat
     _commit(store, tmp_path / "out")
     with pytest.raises(IntegrityError, match="different result"):
         _commit(store, tmp_path / "again", {"a": b"other"})
+
+
+def test_a_late_commit_destroys_nothing(store: LocalStore, tmp_path: Path) -> None:
+    """A process that comes with a result of its own leaves the committed files whole."""
+    artifact = _commit(store, tmp_path / "out")
+    with pytest.raises(IntegrityError, match="different result"):
+        _commit(store, tmp_path / "again", {"a": b"other"})
+    assert artifact.faults(manifest_of(artifact)) == []
+
+
+def test_a_damaged_commit_is_replaced(store: LocalStore, tmp_path: Path) -> None:
+    """A manifest whose files are gone does not stand in the way of a whole result."""
+    artifact = _commit(store, tmp_path / "out")
+    store.delete(artifact.file_key("a"))
+    _commit(store, tmp_path / "again")
+    assert artifact.faults(manifest_of(artifact)) == []
 
 
 def _cut(data: bytes) -> bytes:

@@ -176,3 +176,15 @@ def test_without_room_or_right_to_remember(tmp_path: Path) -> None:
     assert run_on_small_disk(tmp_path / "disk", code, size="64k") == "True\n"
     assert run_read_only(tmp_path / "disk", code) == "True\n"
     shutil.rmtree(tmp_path / "disk")
+
+
+def test_what_is_no_file_is_remembered_by_its_state(tmp_path: Path) -> None:
+    """The digest of an object counts for the etag it was noted with, and for no other."""
+    cache = DigestCache(tmp_path / "digests.sqlite")
+    assert cache.recall("http://s/b/key", "etag-1") is None
+    cache.note("http://s/b/key", "etag-1", "a" * 64)
+    assert DigestCache(tmp_path / "digests.sqlite").recall("http://s/b/key", "etag-1") == "a" * 64
+    assert cache.recall("http://s/b/key", "etag-2") is None
+    cache.note("http://s/b/key", "etag-2", "b" * 64)
+    assert cache.recall("http://s/b/key", "etag-2") == "b" * 64
+    assert cache.recall("http://s/b/key", "etag-1") is None

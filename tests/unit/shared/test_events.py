@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from so8t_shared.events import EventSink, pipe_variables
+from so8t_shared.events import EventSink, SinkHandler, pipe_variables
 
 
 @pytest.fixture
@@ -70,3 +71,11 @@ def test_alone_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines() == ["warning careful", "running 3/10 step", "waiting for train"]
+
+
+def test_log_records_become_events(capfd: pytest.CaptureFixture[str]) -> None:
+    """What a library part says through logging is told like the stage's own lines."""
+    logger = logging.getLogger("test.records")
+    logger.addHandler(SinkHandler(EventSink()))
+    logger.warning("%s does not answer", "The store")
+    assert capfd.readouterr().err.splitlines() == ["warning The store does not answer"]

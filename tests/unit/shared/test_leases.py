@@ -205,6 +205,21 @@ def test_confirm_refuses_a_stolen_lease(store: LocalStore) -> None:
     assert not _record(store).released
 
 
+def test_check_asks_nobody(tmp_path: Path) -> None:
+    """`check` says what is known without a request, and raises once the lease is lost."""
+    store = _Flaky(tmp_path / "store")
+    with held(store, KEY) as lease:
+        store.unreachable = True
+        lease.check()
+        store.unreachable = False
+        steal(store, KEY)
+        lease.check()
+        with pytest.raises(LeaseLost):
+            lease.confirm()
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+
 def test_confirm_refuses_a_deleted_lease(store: LocalStore) -> None:
     """A lease that somebody removed is lost."""
     with held(store, KEY) as lease:

@@ -131,18 +131,49 @@ def test_a_newer_pointer_is_not_replaced(store: LocalStore, config: Config) -> N
     assert store.get_bytes(pointer) == newer
 
 
-def test_killed_while_opening(store: LocalStore, config: Config) -> None:
-    """Killed between the record and the pointer, the next process opens a session as if nothing had been."""
+@pytest.mark.parametrize("before", ["/by-config/", "/session.json"])
+def test_killed_while_opening(store: LocalStore, config: Config, before: str) -> None:
+    """Killed before the pointer or between it and the record, the next process opens the session all the same."""
 
     class Dying(LocalStore):
         def put_if_absent(self, key: str, data: bytes) -> str | None:
-            if "/by-config/" in key:
+            if before in key:
                 kill_self()
             return super().put_if_absent(key, data)
 
     assert exit_code(start(lambda: open_session(Dying(Path(store.location)), config))) == -9
+    named = find_session(store, config)
     session = open_session(store, config)
     assert find_session(store, config) == session.session_id
+    assert named in {None, session.session_id}
+    assert session_ids(store) == [session.session_id]
+
+
+def test_nothing_is_deleted(tmp_path: Path, config: Config) -> None:
+    """Racers, damage and --new-session need no right to delete."""
+
+    class Keeping(LocalStore):
+        def delete(self, key: str) -> None:
+            raise AssertionError(f"{key} was deleted")
+
+    root = tmp_path / "keeping"
+    race(8, lambda _: open_session(Keeping(root), config).session_id)
+    store = Keeping(root)
+    store.put_bytes(_pointer(store), b"{")
+    open_session(store, config)
+    open_session(store, config, new=True)
+
+
+def test_two_configurations_that_chose_one_name_part(store: LocalStore, tmp_path: Path) -> None:
+    """Where both pointers name one session, its record decides whose it is; the other one gets the next name."""
+    mine = make_config(tmp_path, session_id_format="same")
+    theirs = make_config(tmp_path, session_id_format="same", training={"seed": 5})
+    open_session(store, theirs)
+    pointer = store.get_bytes(_pointer(store)) or b""
+    store.put_bytes(f"sessions/by-config/{config_digest(mine)}.json", pointer)
+    answers = race(8, lambda _: open_session(LocalStore(Path(store.location)), mine).session_id)
+    assert set(answers) == {"same_2"}
+    assert open_session(store, theirs).session_id == "same"
 
 
 @pytest.mark.parametrize("name", ["nope", "", "../escape", "by-config"])

@@ -1,0 +1,92 @@
+"""The whole pipeline over a bucket: the same results as in a folder, and every command works on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.integration.workspace import Workspace, make_workspace
+from tests.servers.minio_server import MinioServer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def in_bucket(
+    minio: MinioServer, tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_rows: Path
+) -> Workspace:
+    """A workspace whose store is a bucket, after one run."""
+    section = minio.section(minio.new_bucket())
+    workspace = make_workspace(tmp_path_factory.mktemp("bucket"), tiny_llama, tiny_rows, store=section)
+    workspace.run()
+    return workspace
+
+
+def _manifests(minio: MinioServer, workspace: Workspace) -> dict[str, list[tuple[str, str]]]:
+    import yaml
+
+    client, bucket = minio.client(), yaml.safe_load(workspace.config.read_text())["store"]["bucket"]
+    found = {}
+    for item in client.list_objects(bucket, prefix="artifacts/", recursive=True):
+        name = str(item.object_name)
+        if name.endswith("/manifest.json") and name.count("/") == 3:
+            raw = json.loads(client.get_object(bucket, name).data)
+            found[name] = sorted((f["path"], f["sha256"]) for f in raw["files"])
+    return found
+
+
+def test_the_same_artifacts_as_in_a_folder(minio: MinioServer, in_bucket: Workspace, finished: Workspace) -> None:
+    """Each stage has the same fingerprint in both, where what it reads does not differ."""
+    ours = {key.split("/")[1]: key.split("/")[2] for key in _manifests(minio, in_bucket)}
+    theirs = {p.parts[-3]: p.parts[-2] for p in finished.store.glob("artifacts/*/*/manifest.json")}
+    assert set(ours) == set(theirs) == {"convert-a", "train", "convert-b", "import", "evaluate", "report"}
+    assert ours["convert-a"] == theirs["convert-a"]
+    assert ours["train"] == theirs["train"]
+
+
+def test_only_scratch_is_kept_on_the_host(in_bucket: Workspace) -> None:
+    """checkpoint_dir holds .local and nothing else, and no scratch of a stage is left."""
+    assert [p.name for p in in_bucket.store.iterdir()] == [".local"]
+    assert list((in_bucket.store / ".local" / "scratch").iterdir()) == []
+    assert not list((in_bucket.store / ".local" / "downloads").rglob(".*"))
+
+
+def test_the_second_run_reuses_everything(minio: MinioServer, in_bucket: Workspace) -> None:
+    """Run again, nothing is computed and no artifact is written."""
+    before = _manifests(minio, in_bucket)
+    results = in_bucket.results_json()
+    in_bucket.run()
+    assert _manifests(minio, in_bucket) == before
+    assert in_bucket.results_json() == results
+
+
+def test_commands_work_on_the_bucket(minio: MinioServer, in_bucket: Workspace, tmp_path: Path) -> None:
+    """plan, status, logs, artifacts ls, get and gc, from the bucket alone."""
+    said = {}
+    for command in (["plan"], ["status"], ["logs", "train"], ["artifacts", "ls"], ["artifacts", "gc"]):
+        done = in_bucket.cli(*command, "-c", "config.yaml")
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert minio.root.secret_key not in done.stdout + done.stderr
+        said[command[-1]] = done.stdout
+    assert said["plan"].count("reuse") >= 6
+    assert said["status"].count("done") + said["status"].count("reused") == 6
+    assert "0 artifacts" in said["gc"]
+    key = next(key for key in _manifests(minio, in_bucket) if key.startswith("artifacts/convert-a/"))
+    fingerprint = key.split("/")[2]
+    done = in_bucket.cli("artifacts", "get", fingerprint[:12], str(tmp_path / "got"), "-c", "config.yaml")
+    assert done.returncode == 0, done.stderr
+    files = {str(p.relative_to(tmp_path / "got")) for p in (tmp_path / "got").rglob("*") if p.is_file()}
+    assert files == {path for path, _ in _manifests(minio, in_bucket)[key]}
+
+
+def test_wrong_keys_end_every_command_with_4(in_bucket: Workspace) -> None:
+    """One message with what to do, exit code 4, and no secret."""
+    (in_bucket.root / "wrong.json").write_text('{"accessKey": "nobody", "secretKey": "not-the-secret"}')
+    override = ["--set", "store.credentials_file=wrong.json"]
+    for command in ("run", "plan", "status"):
+        done = in_bucket.cli(command, "-c", "config.yaml", *override)
+        assert done.returncode == 4
+        assert done.stderr.splitlines()[0] == "The server does not accept these keys."
+        assert "to do:" in done.stderr
+        assert "not-the-secret" not in done.stdout + done.stderr

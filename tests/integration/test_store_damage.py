@@ -1,0 +1,101 @@
+"""Objects that were altered, cut or deleted in the bucket: never served, made anew by the stage that made them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from tests.integration.buckets import Host, first, refuse, second
+from tests.servers.minio_server import MinioServer
+from tests.unit.shared.material import FIRST, SECOND, Events, run_stage, stage_run
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.errors import IntegrityError
+
+
+@pytest.fixture
+def bucket(minio: MinioServer) -> str:
+    return minio.new_bucket()
+
+
+def _damage(minio: MinioServer, bucket: str, key: str, how: str) -> None:
+    client = minio.client()
+    data = client.get_object(bucket, key).data
+    if how == "deleted":
+        client.remove_object(bucket, key)
+        return
+    changed = {"altered": bytes([data[0] ^ 1]) + data[1:], "cut": data[:-1], "emptied": b""}[how]
+    client.put_object(bucket, key, io.BytesIO(changed), len(changed))
+
+
+@pytest.mark.parametrize("how", ["altered", "cut", "emptied", "deleted"])
+@pytest.mark.parametrize("name", ["data/x", "data/big"])
+def test_damage_is_not_served_and_made_good(
+    minio: MinioServer, bucket: str, tmp_path: Path, name: str, how: str
+) -> None:
+    """The reader on another host ends with exit code 5; the producer's next run makes it anew; then all is well."""
+    maker, reader = (Host(minio, bucket, tmp_path / name) for name in ("maker", "reader"))
+    made = run_stage(FIRST, maker.session, maker.store, first)
+    artifact = Artifact(maker.store, "first", made.fingerprint)
+    _damage(minio, bucket, artifact.file_key(name), how)
+    with pytest.raises(IntegrityError, match="damaged") as caught:
+        run_stage(SECOND, reader.session, reader.store, second)
+    assert caught.value.exit_code == 5
+    assert artifact.inspect()[0] is None
+    events = Events()
+    again = stage_run(FIRST, maker.session, maker.store, sink=events).run(lambda: first)
+    assert not again.reused
+    assert any("damaged" in message for _, message in events.logs)
+    assert again.manifest.content_digest() == made.manifest.content_digest()
+    assert not run_stage(SECOND, reader.session, reader.store, second).reused
+
+
+def test_a_copied_bucket_is_read_once_and_used(minio: MinioServer, bucket: str, tmp_path: Path) -> None:
+    """Objects with other etags but the same bytes, as after a copy, are read once, and then known."""
+    host = Host(minio, bucket, tmp_path)
+    made = run_stage(FIRST, host.session, host.store, first)
+    artifact = Artifact(host.store, "first", made.fingerprint)
+    for entry in made.manifest.files:
+        data = host.store.get_bytes(artifact.file_key(entry.path)) or b""
+        minio.client().put_object(bucket, artifact.file_key(entry.path), io.BytesIO(data), len(data))
+    elsewhere = Host(minio, bucket, tmp_path / "elsewhere")
+    assert run_stage(FIRST, elsewhere.session, elsewhere.store, refuse).reused
+
+    class Blind(type(elsewhere.store)):  # type: ignore[misc]
+        def checksum(self, key: str) -> None:
+            raise AssertionError(f"{key} was read again")
+
+    blind = Blind(elsewhere.store._client, elsewhere.store.local_root)
+    assert Artifact(blind, "first", made.fingerprint).faults(made.manifest) == []
+
+
+def test_a_download_goes_on_with_the_files_that_are_there(minio: MinioServer, bucket: str, tmp_path: Path) -> None:
+    """Files that an interrupted download left, verified, are not fetched again."""
+    maker, reader = (Host(minio, bucket, tmp_path / name) for name in ("maker", "reader"))
+    made = run_stage(FIRST, maker.session, maker.store, first)
+    artifact = Artifact(reader.store, "first", made.fingerprint)
+    folder = artifact.materialise(made.manifest, ("data/b",))
+    before = (folder / "data/big").stat()
+    minio.client().remove_object(bucket, artifact.file_key("data/big"))
+    assert artifact.materialise(made.manifest) == folder
+    assert (folder / "data/big").stat() == before
+    assert (folder / "data/x").is_file()
+    (folder / "data/x").write_bytes(b"??")  # altered on this host: fetched again
+    assert (artifact.materialise(made.manifest) / "data/x").read_bytes() == b"42"
+
+
+def test_damage_on_the_servers_disk(minio: MinioServer, bucket: str, tmp_path: Path) -> None:
+    """Bytes that rotted below the server are not served as good; what is wrong is said."""
+    maker, reader = (Host(minio, bucket, tmp_path / name) for name in ("maker", "reader"))
+    made = run_stage(FIRST, maker.session, maker.store, first)
+    key = Artifact(maker.store, "first", made.fingerprint).file_key("data/big")
+    parts = list((minio.folder / "data" / bucket / key).rglob("part.*"))
+    assert parts
+    for part in parts:
+        data = bytearray(part.read_bytes())
+        data[len(data) // 2] ^= 1
+        part.write_bytes(bytes(data))
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - see below
+        run_stage(SECOND, reader.session, reader.store.limited(patience_s=2.0), second)
+    print(type(caught.value), caught.value)

@@ -1,0 +1,271 @@
+"""A real MinIO that hangs, is killed, fills up or refuses: nothing half-written, work goes on when it can."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.buckets import MIB, Host, first
+from tests.servers.minio_server import MinioServer, running_minio
+from tests.unit.shared.material import FIRST, Events, stage_run
+from tests.unit.shared.processes import end_all, race, running, until
+from tests.unit.shared.store.buckets import bucket_config, bucket_store, unfinished_uploads
+
+from so8t_shared.artifacts import Artifact
+from so8t_shared.errors import ServerError
+from so8t_shared.manifests import Manifest
+from so8t_shared.markers import StageMarkers
+from so8t_shared.store.minio import MinioStore
+
+KEY = "artifacts/train/0123/files/model.bin"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MinioServer]:
+    """A server of the test's own, because it is going to suffer."""
+    with running_minio(tmp_path / "minio") as own:
+        yield own
+    end_all()
+
+
+class _Background:
+    """Work in a thread; `result` waits for it and raises what it raised."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._outcome: list[Any] = []
+        self._work = work
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._outcome.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised again by `result`
+            self._outcome.append(error)
+
+    @property
+    def under_way(self) -> bool:
+        return not self._outcome
+
+    def result(self, timeout_s: float = 120.0) -> Any:
+        self._thread.join(timeout_s)
+        assert self._outcome, "it never ended"
+        if isinstance(self._outcome[0], BaseException):
+            raise self._outcome[0]
+        return self._outcome[0]
+
+
+def _upload(server: MinioServer, store: MinioStore, bucket: str, folder: Path) -> tuple[_Background, str]:
+    """A large upload that has begun, and its sha256."""
+    data = random.Random(5).randbytes(160 * MIB)
+    (folder / "source").write_bytes(data)
+    upload = _Background(lambda: store.put_file(KEY, folder / "source"))
+    until(lambda: unfinished_uploads(server, bucket, KEY), "the beginning of the upload")
+    return upload, hashlib.sha256(data).hexdigest()
+
+
+def test_twenty_seconds_of_silence_in_the_middle_of_an_upload(server: MinioServer, tmp_path: Path) -> None:
+    """The server hangs for 20 s while parts are on their way: the upload ends well, and the object is whole."""
+    bucket = server.new_bucket()
+    store = bucket_store(server, bucket, tmp_path / "local", retry_s=120.0)
+    upload, sha256 = _upload(server, store, bucket, tmp_path)
+    server.pause()
+    assert upload.under_way
+    time.sleep(20)
+    assert upload.under_way
+    server.resume()
+    assert upload.result().sha256 == sha256
+    read = store.checksum(KEY)
+    assert read is not None
+    assert read.sha256 == sha256
+
+
+def test_killed_and_started_again_in_the_middle_of_an_upload(
+    server: MinioServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The server is killed for some seconds: parts are sent again, the object is whole, and one line told it."""
+    bucket = server.new_bucket()
+    store = bucket_store(server, bucket, tmp_path / "local", retry_s=120.0)
+    upload, sha256 = _upload(server, store, bucket, tmp_path)
+    server.kill()
+    assert upload.under_way
+    time.sleep(4)
+    server.start()
+    assert upload.result().sha256 == sha256
+    read = store.checksum(KEY)
+    assert read is not None
+    assert read.sha256 == sha256
+    assert unfinished_uploads(server, bucket, KEY) == 0
+    told = capfd.readouterr().err
+    assert told.count("does not answer") == 1
+    assert told.count("answers again") == 1
+
+
+def test_a_stage_rides_out_a_restart(server: MinioServer, tmp_path: Path) -> None:
+    """The server is killed while a stage works and started while it commits: the stage ends well, once."""
+    host = Host(server, server.new_bucket(), tmp_path)
+    run = stage_run(FIRST, host.session, host.store, sink=Events())
+
+    def work(ctx: Any) -> None:
+        first(ctx)
+        server.kill()
+        threading.Timer(4.0, server.start).start()
+
+    outcome = run.run(lambda: work)
+    assert not outcome.reused
+    assert Artifact(host.store, "first", outcome.fingerprint).faults(outcome.manifest) == []
+    marker = StageMarkers(host.store, host.session.session_id, "first").completed()
+    assert marker is not None
+    assert marker.content_digest == outcome.manifest.content_digest()
+
+
+def test_killed_while_markers_are_written(server: MinioServer, tmp_path: Path) -> None:
+    """SIGKILL of the server at random moments: a marker is the old or the new one, and the writer goes on."""
+    bucket = server.new_bucket()
+    store = bucket_store(server, bucket, tmp_path / "local")
+    markers, count = StageMarkers(store, "s", "train"), tmp_path / "count"
+
+    def write() -> None:
+        mine = StageMarkers(bucket_store(server, bucket, tmp_path / "local", retry_s=60.0), "s", "train")
+        number = 0
+        while True:
+            number += 1
+            mine.complete(f"{number:064d}", f"{number:064d}", reused=False, started="now")
+            count.write_text(str(number))
+
+    choose, seen = random.Random(11), 0
+    with running(write):
+        for _ in range(6):
+            until(
+                lambda seen=seen: count.is_file() and int(count.read_text() or 0) > seen + 3,
+                "the writer's next markers",
+            )
+            time.sleep(choose.uniform(0, 0.05))
+            server.kill()
+            server.start()
+            marker = markers.completed()
+            assert marker is not None
+            assert marker.fingerprint == marker.content_digest
+            assert int(marker.fingerprint) >= seen
+            seen = int(marker.fingerprint)
+
+
+def test_a_server_that_stays_away(server: MinioServer, tmp_path: Path) -> None:
+    """After the patience the error says what happened and what to do, with exit code 4."""
+    store = bucket_store(server, server.new_bucket(), tmp_path / "local", retry_s=2.0)
+    server.kill()
+    for call in (lambda: store.put_bytes("a", b""), lambda: store.get_bytes("a"), lambda: list(store.list("a"))):
+        with pytest.raises(ServerError, match="does not answer") as caught:
+            call()
+        assert caught.value.exit_code == 4
+        assert "run the same command again" in caught.value.remedy
+
+
+def test_a_quota_that_is_full(server: MinioServer, tmp_path: Path) -> None:
+    """A bucket whose quota does not hold the files: exit code 4, no manifest, no parts left; with room it works."""
+    bucket = server.new_bucket()
+    host = Host(server, bucket, tmp_path)
+    session = host.session
+    server.admin().bucket_quota_set(bucket, 4 * MIB)
+    with pytest.raises(ServerError, match="full") as caught:
+        stage_run(FIRST, session, host.store).run(lambda: first)
+    assert caught.value.exit_code == 4
+    assert "gc" in caught.value.remedy
+    keys = list(host.store.list("artifacts"))
+    assert not [key for key in keys if key.endswith("manifest.json")]
+    big = next(iter({key.rsplit("/", 1)[0] for key in keys})) + "/files/data/big"
+    assert unfinished_uploads(server, bucket, big) == 0
+    server.admin().bucket_quota_clear(bucket)
+    outcome = stage_run(FIRST, session, host.store).run(lambda: first)
+    assert Artifact(host.store, "first", outcome.fingerprint).faults(outcome.manifest) == []
+
+
+def test_one_of_sixteen_processes_computes(server: MinioServer, tmp_path: Path) -> None:
+    """Sixteen processes on as many hosts want one stage at once: one computes, all have the same result."""
+    bucket = server.new_bucket()
+    session_id = Host(server, bucket, tmp_path).session.session_id
+
+    def work(number: int) -> tuple[str, bool, str]:
+        host = Host(server, bucket, tmp_path / f"host-{number}")
+
+        def compute(ctx: Any) -> None:
+            (tmp_path / f"computed-{number}").touch()
+            time.sleep(0.5)
+            (ctx.output_dir / "x").write_bytes(b"%d" % number)
+
+        outcome = stage_run(FIRST, host.session, host.store).run(lambda: compute)
+        return host.session.session_id, outcome.reused, outcome.manifest.content_digest()
+
+    answers = race(16, work)
+    assert len(list(tmp_path.glob("computed-*"))) == 1
+    assert {name for name, _, _ in answers} == {session_id}
+    assert [reused for _, reused, _ in answers].count(False) == 1
+    assert len({content for _, _, content in answers}) == 1
+
+
+def test_a_wrong_clock_is_told(server: MinioServer, tmp_path: Path) -> None:
+    """A host whose clock is an hour off is refused by the server, and told to set its clock."""
+    config = bucket_config(server, server.new_bucket(), tmp_path)
+    program = f"""
+import sys
+from datetime import UTC, datetime, timedelta
+from so8t_shared.config.model import Config
+from so8t_shared.errors import So8tError
+from so8t_shared.store import s3
+from so8t_shared.store.open import open_store
+s3._now = lambda: datetime.now(UTC) + timedelta(hours=1)
+try:
+    open_store(Config.model_validate_json({config.model_dump_json()!r}))
+except So8tError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 4, done.stderr
+    assert "15 minutes" in done.stdout
+    assert "set the clock" in done.stdout
+
+
+def _manifest(store: MinioStore) -> Manifest:
+    [key] = [key for key in store.list("artifacts") if key.endswith("/manifest.json")]
+    return Manifest.from_bytes(store.get_bytes(key) or b"", key)
+
+
+def test_killed_in_the_middle_of_a_commit(server: MinioServer, tmp_path: Path) -> None:
+    """A stage killed while it uploads does not send again, on its next run, a file that had arrived."""
+    bucket = server.new_bucket()
+
+    def work(ctx: Any) -> None:
+        first(ctx)
+        (ctx.output_dir / "data" / "zz-last").write_bytes(random.Random(3).randbytes(120 * MIB))
+
+    def run() -> None:
+        host = Host(server, bucket, tmp_path)
+        stage_run(FIRST, host.session, host.store).run(lambda: work)
+
+    host = Host(server, bucket, tmp_path)
+
+    def keys() -> list[str]:
+        return [key for key in host.store.list("artifacts") if "/files/" in key]
+
+    with running(run):
+        until(
+            lambda: len(keys()) == 2 and unfinished_uploads(server, bucket, _last(keys()[0])), "the last file's upload"
+        )
+    before = {key: host.store.stat(key) for key in keys()}
+    assert len(before) == 2
+    run()
+    assert {key: host.store.stat(key) for key in before} == before  # the same etags: not written again
+    assert len(_manifest(host.store).files) == 3
+
+
+def _last(key: str) -> str:
+    return key.rsplit("/", 1)[0] + "/zz-last"

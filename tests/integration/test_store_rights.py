@@ -1,0 +1,225 @@
+"""The users that deploy/minio/init.sh makes: each stage can do its work, and nothing to anybody else's."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.buckets import MIB, Host
+from tests.servers.minio_server import Keys, MinioServer
+from tests.servers.needed import binary
+from tests.unit.shared.material import run_stage, stage_run, write
+from tests.unit.shared.store.buckets import bucket_store
+
+from so8t_shared.errors import InputError, ServerError
+from so8t_shared.markers import StageMarkers
+from so8t_shared.stage import StageContext
+from so8t_shared.stages import Stage
+from so8t_shared.store.minio import MinioStore
+
+INIT = Path(__file__).resolve().parents[2] / "deploy" / "minio" / "init.sh"
+SERVICES = {
+    "converter-a": "convert-a",
+    "trainer": "train",
+    "converter-b": "convert-b",
+    "importer": "import",
+    "evaluator": "evaluate",
+    "reporter": "report",
+}
+NAMES = [*SERVICES, "operator"]
+
+
+class Users:
+    """A bucket, its users, and their key files."""
+
+    def __init__(self, server: MinioServer, folder: Path) -> None:
+        self.server = server
+        self.bucket = f"rights-{secrets.token_hex(4)}"
+        self.folder = folder
+        self.secrets = folder / "secrets"
+        self.secrets.mkdir()
+        (self.secrets / "minio_root_user").write_text(server.root.access_key)
+        (self.secrets / "minio_root_password").write_text(server.root.secret_key)
+        self.keys = {name: self.new_keys(name) for name in NAMES}
+
+    def new_keys(self, name: str) -> Keys:
+        """Other keys for a user, who keeps the name."""
+        keys = Keys(f"{self.bucket}-{name}", secrets.token_hex(16))
+        keys.write(self.file(name))
+        return keys
+
+    def file(self, name: str) -> Path:
+        return self.secrets / f"{name}.json"
+
+    def init(self) -> subprocess.CompletedProcess[str]:
+        """Run the script as its container does: with mc and cat, and hardly anything else."""
+        tools, scratch = self.folder / "bin", self.folder / "tmp"
+        for folder in (tools, scratch):
+            folder.mkdir(exist_ok=True)
+        for name, program in {"mc": binary("mc"), "cat": shutil.which("cat")}.items():
+            if not (tools / name).exists():
+                (tools / name).symlink_to(str(program))
+        environment = {
+            "PATH": str(tools),
+            "MINIO_ENDPOINT": self.server.endpoint,
+            "BUCKET": self.bucket,
+            "SECRETS": str(self.secrets),
+            "MC_CONFIG_DIR": str(scratch / "mc"),
+            "TMPDIR": str(scratch),
+        }
+        return subprocess.run(
+            ["/bin/sh", str(INIT)], env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def store(self, name: str, folder: Path) -> MinioStore:
+        """The bucket as that user sees it."""
+        keys = self.server.root_file if name == "root" else self.file(name)
+        return bucket_store(self.server, self.bucket, folder / name / ".local", keys=keys, retry_s=5.0)
+
+
+@pytest.fixture(scope="module")
+def users(minio: MinioServer, tmp_path_factory: pytest.TempPathFactory) -> Users:
+    made = Users(minio, tmp_path_factory.mktemp("users"))
+    for _ in range(2):  # it runs at every start
+        done = made.init()
+        assert done.returncode == 0, done.stderr + done.stdout
+        assert not any(keys.secret_key in done.stdout + done.stderr for keys in made.keys.values())
+    return made
+
+
+def _stage(name: str, needs: dict[str, tuple[str, ...]] | None = None) -> Stage:
+    return Stage(name, "tests", 1, "a stage", reads=("training.seed",), needs=needs or {})
+
+
+def _work(ctx: StageContext) -> None:
+    """All that a stage does with the store: checkpoints, progress, a file in parts, records where it keeps any."""
+    for name in ctx.stage.needs:
+        assert (ctx.input_dir(name) / "x").read_bytes() == name.encode()
+    ctx.checkpoints.save("step-1", write(ctx.scratch_dir / "state", {"state": b"1"}))
+    ctx.progress(1, 1)
+    ctx.log.info("working")
+    if ctx.stage.name == "evaluate":
+        ctx.cache("answers").put("0" * 64, {"label": "DENY"})
+    write(ctx.output_dir, {"x": ctx.stage.name.encode(), "big": b"0" * (11 * MIB)})
+
+
+def test_each_stage_works_with_its_own_rights(users: Users, tmp_path: Path) -> None:
+    """Every user opens the session, fails once, works, commits in parts, marks, and reuses: nobody else's keys."""
+    before: list[str] = []
+    for service, name in SERVICES.items():
+        host = Host(users.server, users.bucket, tmp_path / service, keys=users.file(service))
+        stage = _stage(name, dict.fromkeys(before, ("x",)))
+        attempt = stage_run(stage, host.session, host.store)
+        with pytest.raises(InputError):
+            attempt.run(lambda: _fails)
+        attempt.record_failure(InputError("x"))
+        assert not run_stage(stage, host.session, host.store, _work).reused
+        assert run_stage(stage, host.session, host.store, _work).reused
+        assert StageMarkers(host.store, host.session.session_id, name).failed() is None
+        before.append(name)
+
+
+def _fails(ctx: StageContext) -> None:
+    raise InputError("not yet")
+
+
+def _refused(call: Callable[[], Any]) -> None:
+    with pytest.raises(ServerError, match="do not give the right") as caught:
+        call()
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nobody_writes_anothers_artifacts(users: Users, tmp_path: Path, service: str) -> None:
+    """No way of writing or deleting below another stage's artifacts is open, and nothing changes there."""
+    (tmp_path / "file").write_bytes(b"0" * 6 * MIB)
+    root, mine = users.store("root", tmp_path), users.store(service, tmp_path)
+    for name in SERVICES.values():
+        if name == SERVICES[service]:
+            continue
+        key = f"artifacts/{name}/{'0' * 64}/files/model.bin"
+        etag = root.put_bytes(key, b"theirs").etag
+        _refused(lambda key=key: mine.put_bytes(key, b"mine"))
+        _refused(lambda key=key: mine.put_file(key, tmp_path / "file"))
+        _refused(lambda key=key: mine.put_if_absent(f"{key}.new", b"mine"))
+        _refused(lambda key=key, etag=etag: mine.compare_and_put(key, b"mine", etag))
+        _refused(lambda key=key: mine.delete(key))
+        assert root.read_versioned(key) == (b"theirs", etag)
+        assert root.stat(f"{key}.new") is None
+        assert mine.get_bytes(key) == b"theirs"  # reading is open to all
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nobody_deletes_anothers_session(users: Users, tmp_path: Path, service: str) -> None:
+    """Neither the records of a session nor any stage's markers can be deleted; others' cannot be written either."""
+    root, mine = users.store("root", tmp_path), users.store(service, tmp_path)
+    own = SERVICES[service]
+    markers = [f"sessions/s1/{name}/completed.json" for name in SERVICES.values()]
+    foreign = [f"sessions/s1/{name}/failed.json" for name in SERVICES.values() if name != own]
+    records = ["sessions/s1/session.json", f"sessions/by-config/{'1' * 64}.json"]
+    for key in [*markers, *foreign, *records]:
+        root.put_bytes(key, b"kept")
+        _refused(lambda key=key: mine.delete(key))
+        if key in foreign or (key in markers and own not in key.split("/")):
+            _refused(lambda key=key: mine.put_bytes(key, b"mine"))
+        assert root.get_bytes(key) == b"kept"
+
+
+def test_only_the_evaluator_keeps_answers(users: Users, tmp_path: Path) -> None:
+    """Answers for later runs are written by the evaluator alone, and deleted by none of the services."""
+    for service in SERVICES:
+        mine = users.store(service, tmp_path)
+        if service == "evaluator":
+            mine.put_bytes("cache/answers/00/0.json", b"{}")
+        else:
+            _refused(lambda mine=mine: mine.put_bytes("cache/answers/00/0.json", b"{}"))
+        _refused(lambda mine=mine: mine.delete("cache/answers/00/0.json"))
+
+
+def test_the_operator_may_do_everything_in_the_bucket(users: Users, tmp_path: Path) -> None:
+    """Who runs `so8t-ab` by hand has the whole bucket, and no other one."""
+    mine = users.store("operator", tmp_path)
+    mine.put_bytes("artifacts/train/0/files/x", b"x")
+    mine.delete("artifacts/train/0/files/x")
+    other = users.server.new_bucket()
+    _refused(lambda: bucket_store(users.server, other, tmp_path, keys=users.file("operator")).put_bytes("a", b""))
+
+
+def test_changed_keys_reach_their_user(users: Users, tmp_path: Path) -> None:
+    """After a key file was changed, the script lets the new secret in and not the old one."""
+    users.file("reporter").rename(tmp_path / "old.json")
+    users.new_keys("reporter")
+    assert users.init().returncode == 0
+    users.store("reporter", tmp_path).put_bytes("sessions/s/report/progress.json", b"{}")
+    old = bucket_store(users.server, users.bucket, tmp_path, keys=tmp_path / "old.json")
+    with pytest.raises(ServerError, match="does not accept these keys"):
+        old.get_bytes("a")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda users: users.file("trainer").unlink(), "A key file cannot be read."),
+        (lambda users: users.file("trainer").write_text("{}"), "A key file lacks accessKey or secretKey."),
+        (
+            lambda users: (users.secrets / "minio_root_password").unlink(),
+            "The root user's name or password is missing.",
+        ),
+        (lambda users: (users.secrets / "minio_root_password").write_text("wrong-1234"), "MinIO does not let the root"),
+    ],
+)
+def test_what_is_missing_is_told(minio: MinioServer, tmp_path: Path, spoil: Callable[[Users], None], what: str) -> None:
+    """A missing or wrong secret ends the script with what, where and what to do, and without the secret."""
+    made = Users(minio, tmp_path)
+    spoil(made)
+    done = made.init()
+    assert done.returncode == 4
+    assert done.stderr.startswith(what)
+    assert "  where: " in done.stderr
+    assert "  to do: " in done.stderr
+    assert minio.root.secret_key not in done.stderr
