@@ -11,6 +11,7 @@ program of that name on PATH is taken. Nothing here needs a package beyond Pytho
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
@@ -82,18 +83,20 @@ def _is_midnight_commander(program: str) -> bool:
 
 def _installed(name: str, version: str, build: Callable[[Path], None]) -> Path:
     target = _cache() / f"{name}-{version}"
-    if (target / _COMPLETE).is_file():
-        print(f"{name} {version} is here: {target / name}", flush=True)
-        return target / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    print(f"{name} {version} is built from source; this takes some minutes ...", flush=True)
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as scratch:
-        build(Path(scratch))
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
-        shutil.move(Path(scratch) / name, target / name)
-    (target / _COMPLETE).touch()
+    with (target.parent / f".{name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits and finds it built
+        if (target / _COMPLETE).is_file():
+            print(f"{name} {version} is here: {target / name}", flush=True)
+            return target / name
+        print(f"{name} {version} is built from source; this takes some minutes ...", flush=True)
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as scratch:
+            build(Path(scratch))
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+            shutil.move(Path(scratch) / name, target / name)
+        (target / _COMPLETE).touch()
     print(f"{name} {version} took {time.monotonic() - began:.0f} s: {target / name}", flush=True)
     return target / name
 
