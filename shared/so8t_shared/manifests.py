@@ -6,8 +6,10 @@ Readers refuse an artifact without a manifest, and check every file against it.
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
 
 _UPLOADS_TRIED = 3
+_LEFTOVER_AFTER_S = 3600.0
 
 
 class FileEntry(BaseModel):
@@ -113,12 +116,14 @@ class FileSet:
             if known is not None and known == sha256_file(source):
                 return FileEntry(path=name, size_bytes=size, sha256=known, etag=there.etag)
         for _ in range(_UPLOADS_TRIED):
-            self.store.delete(key)
+            if there is not None:
+                self.store.delete(key)
             stat = self.store.put_file(key, source, move=True, replace=False)
             if stat is not None:
                 self._digests.note(self._object(key), stat.etag, stat.sha256)
                 return FileEntry(path=name, size_bytes=stat.size_bytes, sha256=stat.sha256, etag=stat.etag)
             before_each()
+            there = self.store.stat(key)
         raise IntegrityError(
             "Another process writes the same file again and again.",
             where=f"{self.store.location}, {key}",
@@ -176,6 +181,7 @@ class FileSet:
         target = self.store.local_root / "downloads" / digest([self.prefix, manifest.content_digest()])[:16]
         with storage_errors(target):
             target.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(target)
         for entry in wanted:
             self._download(entry, target / entry.path)
         return target
@@ -188,7 +194,7 @@ class FileSet:
         if target.is_file() and self._digests.sha256(target) == entry.sha256:
             return
         key = self.file_key(entry.path)
-        fresh = target.with_name(f".{uuid.uuid4().hex}")  # other processes may be reading or fetching the same
+        fresh = target.with_name(f".{uuid.uuid4().hex}.part")  # other processes may be reading or fetching the same
         try:
             stat = self.store.get_file(key, fresh)
             if stat is None:
@@ -219,6 +225,14 @@ class FileSet:
         self.store.delete(self.manifest_key)
         for key in list(self.store.list(self.prefix)):
             self.store.delete(key)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what downloads left that were killed; one that goes on writes its file all the time."""
+    for path in folder.rglob(".*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _LEFTOVER_AFTER_S:
+                path.unlink()
 
 
 def read_json(folder: Path, name: str) -> Any:

@@ -49,7 +49,7 @@ def test_only_scratch_is_kept_on_the_host(in_bucket: Workspace) -> None:
     """checkpoint_dir holds .local and nothing else, and no scratch of a stage is left."""
     assert [p.name for p in in_bucket.store.iterdir()] == [".local"]
     assert list((in_bucket.store / ".local" / "scratch").iterdir()) == []
-    assert not list((in_bucket.store / ".local" / "downloads").rglob(".*"))
+    assert not list((in_bucket.store / ".local" / "downloads").rglob(".*.part"))
 
 
 def test_the_second_run_reuses_everything(minio: MinioServer, in_bucket: Workspace) -> None:

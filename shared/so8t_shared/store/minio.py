@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from so8t_shared.store.base import ObjectStat, check_key
 from so8t_shared.store.client import Client
 from so8t_shared.store.credentials import read_credentials
 from so8t_shared.store.failures import Failure
+from so8t_shared.store.landing import Landing
 from so8t_shared.store.probe import PROBE_KEY, check_conditions
 from so8t_shared.store.retrying import Limits
 from so8t_shared.store.s3 import Bucket
@@ -104,18 +103,10 @@ class MinioStore:
 
     def get_file(self, key: str, target: Path) -> ObjectStat | None:
         """Copy an object to a new file and say the sha256 of what came; None when there is no such object."""
-        if self.stat(key) is None:
-            return None
-        with storage_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-            stat = None
-            try:
-                stat = self._receive(key, lambda size: _reserve(handle, size), lambda at, data: _fill(handle, at, data))
-            finally:
-                os.close(handle)
-                if stat is None:
-                    target.unlink(missing_ok=True)
+        with storage_errors(target), Landing(target) as landing:
+            stat = self._receive(check_key(key), landing.begin, landing.keep)
+            if stat is not None:
+                landing.finish()
         return stat
 
     def checksum(self, key: str) -> ObjectStat | None:
@@ -267,23 +258,3 @@ class _Taken(Exception):
 
 def _kind(key: str) -> str:
     return "application/json" if key.endswith(".json") else "application/octet-stream"
-
-
-def _reserve(handle: int, size_bytes: int) -> None:
-    """Give an empty file its final size, so that a disk too small says so before the transfer."""
-    os.ftruncate(handle, 0)
-    if not size_bytes:
-        return
-    try:
-        os.posix_fallocate(handle, 0, size_bytes)
-    except OSError as error:
-        if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
-            raise
-        os.ftruncate(handle, size_bytes)
-
-
-def _fill(handle: int, offset: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        done = os.pwrite(handle, view, offset)
-        view, offset = view[done:], offset + done
