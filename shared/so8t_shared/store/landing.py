@@ -1,0 +1,56 @@
+"""The file that a download becomes: of its final size from the beginning, and gone unless it is finished."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Landing:
+    """A new file whose bytes come in any order, from several threads."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._handle: int | None = None
+        self._finished = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            if not self._finished:
+                self._target.unlink(missing_ok=True)
+
+    def begin(self, size_bytes: int) -> None:
+        """Start (again) with an empty file of that size; a disk too small says so now, not after the transfer."""
+        if self._handle is None:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(self._target, os.O_RDWR | os.O_CREAT, 0o644)
+        os.ftruncate(self._handle, 0)
+        if not size_bytes:
+            return
+        try:
+            os.posix_fallocate(self._handle, 0, size_bytes)
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
+                raise
+            os.ftruncate(self._handle, size_bytes)
+
+    def keep(self, offset: int, data: bytes) -> None:
+        """Put bytes in their place."""
+        assert self._handle is not None
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(self._handle, view, offset)
+            view, offset = view[done:], offset + done
+
+    def finish(self) -> None:
+        """All bytes are there: the file stays."""
+        self._finished = True
