@@ -39,7 +39,7 @@ mkdir -p "$folder"
 chmod 0700 "$folder"
 keep_or_write minio_root_user "root-$(random 12)"
 keep_or_write minio_root_password "$(random 40)"
-for stage in "${STAGES[@]}"; do
+for stage in "${STAGES[@]}" operator; do  # the operator is whoever runs so8t-ab against the bucket
     keep_or_write "$stage.json" "{\"accessKey\":\"so8t-$stage\",\"secretKey\":\"$(random 40)\"}"
 done
 
