@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers.ollama_server import OllamaServer, running_ollama
 from tests.tiny_data import write_rows
 from tests.tiny_models import make_llama
 
@@ -30,3 +31,10 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A JSONL file of easy rows with its card; read only."""
     return write_rows(tmp_path_factory.mktemp("data") / "rows.jsonl")
+
+
+@pytest.fixture(scope="session")
+def ollama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OllamaServer]:
+    """An Ollama server that tests share; none may stop it, each uses model names of its own."""
+    with running_ollama(tmp_path_factory.mktemp("ollama"), OLLAMA_DEBUG="1") as server:
+        yield server

@@ -67,4 +67,6 @@ def _caption(evaluation: EvaluationResult) -> list[str]:
     ]
     speeds = [s for s in evaluation.speed if s.quantization == primary and s.latency_ms_p50 is not None]
     measured = [f"{s.model.upper()} {fmt.milliseconds(s.latency_ms_p50)} on {s.host}" for s in speeds]
-    return [*lines, f"latency p50 at {primary}: {', '.join(measured)}"] if measured else lines
+    if measured:
+        lines.append(f"latency p50 at {primary}: {', '.join(measured)}")
+    return [*lines, f"asked with {evaluation.engine.name} {evaluation.engine.version}"]

@@ -42,11 +42,13 @@ def test_rows(results: AbTestResults) -> None:
 
 
 def test_names_and_caption(results: AbTestResults) -> None:
-    """Both models are named, and the latency says where it was measured."""
+    """Both models are named, the latency says where it was measured, and the engine is told."""
     text = "\n".join(shown(results, 120))
     assert "A: borea-base    B: borea-retrained" in text
     assert "320 rows; 95 % intervals" in text
     assert "latency p50 at q4_k_m: A 240 ms on workbench, B 223 ms on workbench" in text
+    engine = results.evaluation.engine
+    assert f"asked with {engine.name} {engine.version}" in text
 
 
 def test_control_comes_last(results: AbTestResults) -> None:

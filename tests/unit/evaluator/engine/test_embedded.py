@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.unit.evaluator.engine.conftest import MANY_REQUESTS, REQUESTS, WARM_UP, GetModel, chatml
+from tests.unit.evaluator.conftest import MANY_REQUESTS, REQUESTS, WARM_UP, GetModel, chatml
 
 from so8t_evaluator.engine.embedded import EmbeddedEngine
 from so8t_evaluator.engine.protocol import Completion, EngineError, LoadedModel, ModelFile, Options, PromptTooLongError

@@ -1,0 +1,42 @@
+"""A real server, and tiny models that have not been given to it yet."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from tests.servers import ollama_server as real
+from tests.unit.evaluator.conftest import GetModel
+
+from so8t_evaluator.engine.protocol import ModelFile, Recipe
+from so8t_evaluator.ollama.engine import OllamaEngine
+from so8t_evaluator.ollama.server import OllamaServer
+
+TEMPLATE = "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
+RECIPE = Recipe(TEMPLATE, "Decide.", ("<|im_end|>", "<|endoftext|>"), {"temperature": 0.0, "num_ctx": 512})
+
+NewModel = Callable[..., ModelFile]
+
+
+@pytest.fixture
+def server(ollama_server: real.OllamaServer) -> OllamaServer:
+    """Our side of the connection."""
+    return OllamaServer(ollama_server.address, retry_s=30)
+
+
+@pytest.fixture
+def engine(server: OllamaServer) -> OllamaEngine:
+    """The engine with one thread and a context larger than the models were made for."""
+    return OllamaEngine(server, num_ctx=1024, threads=1)
+
+
+@pytest.fixture
+def new_model(tiny: GetModel) -> NewModel:
+    """A tiny model at a quantisation, under a name that the server has not seen."""
+
+    def make(quantization: str = "q8_0", recipe: Recipe = RECIPE) -> ModelFile:
+        return replace(tiny(quantization), name=f"test-{uuid.uuid4().hex[:8]}:{quantization}", recipe=recipe)
+
+    return make

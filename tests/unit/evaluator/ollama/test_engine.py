@@ -1,0 +1,282 @@
+"""The Ollama engine on a real server: what its answers depend on, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from tests.servers import ollama_server as real
+from tests.servers.ollama_server import running_ollama
+from tests.unit.evaluator.conftest import MANY_REQUESTS, REQUESTS, WARM_UP, GetModel, chatml
+from tests.unit.evaluator.ollama.conftest import NewModel
+
+from so8t_evaluator.engine.embedded import EmbeddedEngine
+from so8t_evaluator.engine.protocol import (
+    Completion,
+    EngineError,
+    LoadedModel,
+    ModelFile,
+    NoRoomError,
+    Options,
+    PromptTooLongError,
+)
+from so8t_evaluator.ollama.engine import OllamaEngine
+from so8t_evaluator.ollama.models import OllamaModels
+from so8t_evaluator.ollama.server import OllamaServer
+from so8t_evaluator.scoring import CHOICES, GRAMMAR
+from so8t_shared.errors import InputError
+from so8t_shared.host import host_name
+
+FREE = Options(max_tokens=10, seed=7, stop=("<|im_end|>",))
+BOUND = Options(max_tokens=32, seed=7, grammar=GRAMMAR, choices=CHOICES)
+ONE = Options(max_tokens=1, seed=7)
+
+
+def _answers(model: LoadedModel, requests: Sequence[str], *kinds: Options) -> dict[str, list[tuple[str, int]]]:
+    return {text: [_what(model.complete(chatml(text), kind)) for kind in kinds] for text in requests}
+
+
+def _what(completion: Completion) -> tuple[str, int]:
+    return completion.text, completion.prompt_tokens
+
+
+@pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
+def test_answers_do_not_depend_on_history(engine: OllamaEngine, new_model: NewModel, quantization: str) -> None:
+    """In any order, repeated, with or without the other scoring before it, freshly loaded: an answer is the same."""
+    long = Options(max_tokens=24, seed=7)
+    file = new_model(quantization)
+    with engine.load(file, WARM_UP) as model:
+        forward = _answers(model, MANY_REQUESTS, long, BOUND)
+        assert _answers(model, MANY_REQUESTS[::-1], long, long) == {t: found[:1] * 2 for t, found in forward.items()}
+    with engine.load(file, WARM_UP) as fresh:
+        assert _answers(fresh, MANY_REQUESTS[::-1], BOUND) == {t: found[1:] for t, found in forward.items()}
+    assert len({found[0] for found in forward.values()}) > 1, "all rows alike: this could not fail"
+
+
+@pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
+def test_agrees_with_the_embedded_engine(
+    engine: OllamaEngine, new_model: NewModel, tiny: GetModel, quantization: str, record_property: object
+) -> None:
+    """Without flash attention both engines see the same tokens; nearly all greedy texts are equal (printed)."""
+    with engine.load(new_model(quantization), WARM_UP) as model:
+        ours = _answers(model, MANY_REQUESTS, FREE)
+    with EmbeddedEngine(num_ctx=1024, threads=1).load(tiny(quantization), WARM_UP) as model:
+        theirs = _answers(model, MANY_REQUESTS, FREE)
+    assert {t: found[0][1] for t, found in ours.items()} == {t: found[0][1] for t, found in theirs.items()}
+    same = sum(ours[text] == theirs[text] for text in MANY_REQUESTS)
+    print(f"{quantization}: {same} of {len(MANY_REQUESTS)} texts are equal on both engines")
+    assert same >= 0.9 * len(MANY_REQUESTS)
+
+
+def test_constrained(engine: OllamaEngine, new_model: NewModel) -> None:
+    """One of the four answers, or nothing where none is among the likely tokens; never anything else."""
+    with engine.load(new_model("f16"), WARM_UP) as model:
+        said = [model.complete(chatml(text), BOUND).text for text in REQUESTS]
+    assert set(said) <= {*CHOICES, ""}
+
+
+def test_constrained_follows_the_likeliest_token(
+    engine: OllamaEngine, smollm2: ModelFile, ollama_server: real.OllamaServer
+) -> None:
+    """A trained model's choice is the label whose first token it finds likeliest, as the server itself says."""
+    file = replace(smollm2, name="test-smollm2:q4_1")
+    with engine.load(file, WARM_UP) as model:
+        for text in REQUESTS[:4]:
+            chosen = model.complete(chatml(text), BOUND).text
+            raw = {"model": file.name, "prompt": chatml(text) + "<final>", "raw": True, "logprobs": True}
+            asked = {**raw, "top_logprobs": 20, "options": {"num_predict": 1, "num_ctx": 1024, "num_batch": 512}}
+            asked["options"] = {**asked["options"], "num_thread": 1, "temperature": 0}  # type: ignore[dict-item]
+            tokens = [t["token"] for t in ollama_server.post("/api/generate", asked)["logprobs"][0]["top_logprobs"]]
+            labels = [c for t in tokens for c in CHOICES if t and c.removeprefix("<final>").startswith(t)]
+            assert chosen == (labels[0] if labels else "")
+
+
+def test_constrained_where_the_model_would_end(engine: OllamaEngine, smollm2: ModelFile) -> None:
+    """A model that wants to end the answer is asked for its next best, though the server then tells no likelihoods."""
+    file = replace(smollm2, name="test-smollm2:q4_1")
+    whole = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nThe answer is 4.<|im_end|>"
+    with engine.load(file, WARM_UP) as model:
+        ended = model.complete(whole.removesuffix("<|im_end|>"), replace(FREE, max_tokens=1)).text
+        found = model.complete(whole.removesuffix("<|im_end|>"), replace(BOUND, choices=("A", "E", "T", "I")))
+    assert ended == "", "the model does not want to end here: this could not fail"
+    assert found.text in {"A", "E", "T", "I", ""}
+
+
+def test_measurements(engine: OllamaEngine, new_model: NewModel) -> None:
+    """Times, counts and memory are there and plausible; the host is this one."""
+    with engine.load(new_model(), WARM_UP) as model:
+        for text in REQUESTS:
+            answer = model.complete(chatml(text), FREE)
+            assert answer.prompt_tokens > 30
+            assert 1 <= answer.completion_tokens <= 10
+            assert 0 < answer.ttft_ms <= answer.latency_ms
+            assert answer.peak_memory_bytes is not None
+            assert 1e6 < answer.peak_memory_bytes < 5e9
+            assert answer.gpu_memory_bytes is not None
+            assert 0 <= answer.gpu_memory_bytes <= answer.peak_memory_bytes
+    assert engine.host == host_name()
+
+
+def test_stop_and_limit(engine: OllamaEngine, smollm2: ModelFile) -> None:
+    """An answer ends before a stop text and at max_tokens."""
+    with engine.load(replace(smollm2, name="test-smollm2:q4_1"), WARM_UP) as model:
+        whole = model.complete(chatml("show me the map"), Options(max_tokens=12, seed=7))
+        assert whole.completion_tokens == 12
+        word = whole.text.split()[2]
+        cut = model.complete(chatml("show me the map"), Options(max_tokens=12, seed=7, stop=(word,)))
+    assert cut.text == whole.text[: whole.text.index(word)]
+
+
+def test_endless_repetition(engine: OllamaEngine, smollm2: ModelFile) -> None:
+    """An answer that the server's guard ends is what came until then, not an error."""
+    with engine.load(replace(smollm2, name="test-smollm2:q4_1"), WARM_UP) as model:
+        answer = model.complete("a b " + " ha" * 150, Options(max_tokens=60, seed=7))
+    assert answer.text.startswith(" ha" * 20), "the model does not go round: this could not fail"
+    assert answer.prompt_tokens > 150
+
+
+def test_over_long_prompt_is_refused_not_cut(engine: OllamaEngine, new_model: NewModel) -> None:
+    """A prompt that leaves no room for its answer is refused with its size; the limit is the model's own."""
+    with engine.load(new_model(), WARM_UP) as model:
+        size = model.complete(chatml("open"), ONE).prompt_tokens
+        model.complete(chatml("open"), Options(max_tokens=512 - size, seed=7))
+        with pytest.raises(PromptTooLongError) as refusal:
+            model.complete(chatml("open"), Options(max_tokens=513 - size, seed=7))
+        assert refusal.value.prompt_tokens == size
+        with pytest.raises(PromptTooLongError) as refusal:
+            model.complete(chatml("open the door " * 400), FREE)
+        assert refusal.value.prompt_tokens > 512
+        assert model.complete(chatml("open"), FREE).prompt_tokens == size
+
+
+def test_control_tokens_are_recognised(engine: OllamaEngine, smollm2: ModelFile) -> None:
+    """A marker is one token, broken by a zero-width space it is text; nothing is added in front."""
+    with engine.load(replace(smollm2, name="test-smollm2:q4_1"), WARM_UP) as model:
+        marker = model.complete("ab<|im_end|>", ONE).prompt_tokens - model.complete("ab", ONE).prompt_tokens
+        broken = model.complete("ab<\u200b|im_end|>", ONE).prompt_tokens - model.complete("ab", ONE).prompt_tokens
+        assert model.complete("a", ONE).prompt_tokens == 1
+    assert marker == 1
+    assert broken > 4
+
+
+def test_beginning_stands_once(engine: OllamaEngine, new_model: NewModel) -> None:
+    """Where the server adds the beginning by itself, the rendered one is left out; the count tells."""
+    plain = replace(new_model(), bos_token="<|im_start|>")
+    with engine.load(plain, WARM_UP) as model:
+        assert model._added == 0
+        tokens = model.complete(chatml("open"), ONE).prompt_tokens
+        model._added = 1
+        assert model.complete(chatml("open"), ONE).prompt_tokens == tokens - 1
+
+
+def test_server_knows_every_option(engine: OllamaEngine, new_model: NewModel, ollama_server: real.OllamaServer) -> None:
+    """It warns in its log of one that it does not know, and of none of ours."""
+    with engine.load(new_model(), WARM_UP) as model:
+        model.complete(chatml("open"), FREE)
+    assert "invalid option" not in ollama_server.log()
+
+
+def test_one_runner(engine: OllamaEngine, new_model: NewModel, ollama_server: real.OllamaServer) -> None:
+    """All requests of a model share one load: none differs in what would make the server load it again."""
+    before = ollama_server.log().count("starting runner")
+    with engine.load(new_model(), WARM_UP) as model:
+        for text in REQUESTS[:3]:
+            for kind in (FREE, BOUND, ONE):
+                model.complete(chatml(text), kind)
+    assert ollama_server.log().count("starting runner") == before + 1
+
+
+def test_unloaded_at_close(engine: OllamaEngine, new_model: NewModel, ollama_server: real.OllamaServer) -> None:
+    """Leaving the context unloads the model; closing twice does no harm."""
+    file = new_model()
+    with engine.load(file, WARM_UP) as model:
+        assert model.digest in {loaded["digest"] for loaded in ollama_server.get("/api/ps")["models"]}
+    model.close()
+    assert model.digest not in {loaded["digest"] for loaded in ollama_server.get("/api/ps")["models"]}
+
+
+def test_lost_model_is_given_again(engine: OllamaEngine, new_model: NewModel, ollama_server: real.OllamaServer) -> None:
+    """Deleted on the server between two questions, the model is put there again and answers as before."""
+    file = new_model()
+    with engine.load(file, WARM_UP) as model:
+        before = model.complete(chatml("open"), FREE).text
+        ollama_server.forget(file.name)
+        assert model.complete(chatml("open the door"), FREE).prompt_tokens > 0
+        assert model.complete(chatml("open"), FREE).text == before
+    assert file.name in ollama_server.names()
+
+
+def test_exchanged_model_is_noticed(engine: OllamaEngine, new_model: NewModel, server: OllamaServer) -> None:
+    """Another model put under the name by somebody else ends the asking instead of being measured as this one."""
+    file, other = new_model("q8_0"), new_model("q4_k_m")
+    with engine.load(file, WARM_UP) as model:
+        OllamaModels(server).ensure(other, file.name)
+        with pytest.raises(EngineError, match="another model under this name"):
+            model.complete(chatml("open"), FREE)
+
+
+def test_same_file_on_both_sides(engine: OllamaEngine, new_model: NewModel) -> None:
+    """An untrained B is the same file as A: the server loads it once, and both answer."""
+    file = new_model()
+    with engine.load(file, WARM_UP) as a, engine.load(replace(file, name=file.name.replace("test", "b")), WARM_UP) as b:
+        for text in REQUESTS[:3]:
+            assert _what(a.complete(chatml(text), FREE)) == _what(b.complete(chatml(text), FREE))
+
+
+def test_unsupported_model(engine: OllamaEngine, new_model: NewModel, broken_gguf: ModelFile) -> None:
+    """A file that is taken but cannot be run is told with the server's reason, and spoils nothing."""
+    with pytest.raises(InputError, match="Ollama cannot") as caught:
+        engine.load(broken_gguf, WARM_UP)
+    assert broken_gguf.name in caught.value.where
+    with engine.load(new_model(), WARM_UP) as model:
+        assert model.complete(chatml("open"), FREE).completion_tokens > 0
+
+
+@pytest.fixture
+def broken_gguf(tiny: GetModel) -> Iterator[ModelFile]:
+    """A real file whose architecture nobody knows, by a change of as many bytes."""
+    import hashlib
+
+    source = tiny("q8_0")
+    content = source.path.read_bytes().replace(b"llama", b"lxama")
+    path = source.path.with_name("unknown.gguf")
+    path.write_bytes(content)
+    yield replace(source, name="test-unknown:q8_0", path=path, sha256=hashlib.sha256(content).hexdigest())
+    path.unlink()
+
+
+@pytest.fixture
+def narrow_server(tmp_path: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.OllamaServer]:
+    """A server that keeps one model in memory."""
+    with running_ollama(tmp_path_factory.mktemp("narrow"), OLLAMA_MAX_LOADED_MODELS="1") as server:
+        yield server
+
+
+def test_no_room_for_two(narrow_server: real.OllamaServer, new_model: NewModel) -> None:
+    """A server that puts one model out for the other is noticed at once; alone, each can be asked."""
+    engine = OllamaEngine(OllamaServer(narrow_server.address, retry_s=30), num_ctx=512, threads=1)
+    first, second = new_model("q8_0"), new_model("q4_k_m")
+    with engine.load(first, WARM_UP), pytest.raises(NoRoomError, match="both models"):
+        engine.load(second, WARM_UP)
+    with engine.load(second, WARM_UP) as model:
+        assert model.complete(chatml("open"), FREE).completion_tokens > 0
+
+
+def test_settings(server: OllamaServer) -> None:
+    """What can change an answer names the context; threads are no part of it; the version is the server's."""
+    one, two = OllamaEngine(server, num_ctx=512, threads=1), OllamaEngine(server, num_ctx=512)
+    assert one.answer_settings == two.answer_settings
+    assert one.answer_settings != OllamaEngine(server, num_ctx=513).answer_settings
+    assert one.speed_settings != two.speed_settings
+    assert one.version == server.get("/api/version")["version"]
+
+
+def test_host() -> None:
+    """The server's host is measured: this one for a loopback address, else the one in the address."""
+    hosts = {
+        address: OllamaEngine(OllamaServer(address, retry_s=0), num_ctx=512).host
+        for address in ("http://127.0.0.1:11434", "http://localhost:11434", "http://[::1]:11434", "http://box:11434")
+    }
+    assert set(hosts.values()) == {host_name(), "box"}
+    assert hosts["http://box:11434"] == "box"
