@@ -15,6 +15,7 @@ set -eu
 here=${0%/*}
 secrets=${SECRETS:-/run/secrets}
 policies=${TMPDIR:-/tmp}
+export HOME="${HOME:-$policies}"  # mc looks for it, whether it needs it or not
 
 die() { # what, where, remedy
     printf '%s\n  where: %s\n  to do: %s\n' "$1" "$2" "$3" >&2
@@ -61,7 +62,7 @@ attach() { # policy, access key
 make_user() { # service, policy ...
     file=$secrets/$1.json
     shift
-    text=$(cat "$file") || die "A key file cannot be read." "$file" "make it: deploy/make_secrets.sh"
+    text=$(cat "$file" 2> /dev/null) || die "A key file cannot be read." "$file" "make it: deploy/make_secrets.sh"
     access=$(field "$text" accessKey) && secret=$(field "$text" secretKey) ||
         die "A key file lacks accessKey or secretKey." "$file" "make it anew: deploy/make_secrets.sh"
     if ! said=$(printf '%s\n%s\n' "$access" "$secret" | mc admin user add so8t 2>&1); then

@@ -61,8 +61,9 @@ class LossyProxy:
         with contextlib.suppress(OSError), near, far:
             while data := far.recv(1 << 16):
                 if losing.is_set():
-                    return
+                    break
                 near.sendall(data)
+            near.shutdown(socket.SHUT_RDWR)  # closing alone waits for the thread that reads
 
 
 @contextmanager

@@ -40,8 +40,8 @@ def bucket_config(server: MinioServer, bucket: str, folder: Path, **store: Any) 
         {
             "checkpoint_dir": str(folder / "work"),
             "output_base_dir": str(folder / "results"),
-            "model_a": {"base_model": str(folder / "model")},
-            "dataset": {"paths": [str(folder / "rows.jsonl")]},
+            "model_a": {"base_model": "/data/model"},
+            "dataset": {"paths": ["/data/rows.jsonl"]},
             "store": {**server.section(bucket), "retry_s": 10.0, **store},
         }
     )
