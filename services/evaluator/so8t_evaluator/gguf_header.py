@@ -10,6 +10,8 @@ from so8t_shared.errors import IntegrityError
 
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
+_LONGEST_TEXT = 1 << 24
+_LONGEST_LIST = 1 << 32
 _BOS_BY_DEFAULT = {"llama3", "llama-v3", "llama-bpe"}
 """Pre-tokenisers for which llama.cpp adds a beginning unless the file says otherwise."""
 
@@ -55,14 +57,23 @@ def _value(file: BinaryIO) -> Any:
     kind, count = _scalar(file, "<I"), _scalar(file, "<Q")
     if kind == _STRING:
         for _ in range(count):
-            file.seek(_scalar(file, "<Q"), 1)
+            _skip(file, _scalar(file, "<Q"))
     else:
-        file.seek(count * struct.calcsize(_SCALARS[kind]), 1)
+        _skip(file, count * struct.calcsize(_SCALARS[kind]))
     return None
 
 
+def _skip(file: BinaryIO, size: int) -> None:
+    if size > _LONGEST_LIST:
+        raise ValueError(f"a list of {size} bytes")
+    file.seek(size, 1)
+
+
 def _text(file: BinaryIO) -> str:
-    return file.read(_scalar(file, "<Q")).decode("utf-8")
+    size = _scalar(file, "<Q")
+    if size > _LONGEST_TEXT:
+        raise ValueError(f"a text of {size} bytes")
+    return file.read(size).decode("utf-8")
 
 
 def _scalar(file: BinaryIO, form: str) -> Any:

@@ -113,6 +113,13 @@ def test_missing_file(config: Config, converted: dict[Side, Path], output: Path)
     assert "model_b_q8_0.gguf" in str(caught.value)
 
 
+def test_damaged_file(config: Config, converted: dict[Side, Path], output: Path) -> None:
+    """A header that makes no sense is refused here: an Ollama server that is given such a file ends itself."""
+    (converted["a"] / "model_a_q8_0.gguf").write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 64)
+    with pytest.raises(IntegrityError, match="not a GGUF file"):
+        write_registry(config, converted, output)
+
+
 def test_read_chat(converted: dict[Side, Path]) -> None:
     """chat.json comes back as it was written."""
     assert read_chat(converted["a"]) == CHAT

@@ -96,7 +96,7 @@ class OllamaModel:
         tokens = None if head is None or head.prompt_tokens is None else head.prompt_tokens + 1
         self._check_room(tokens, options)
         answer = self._choose(prompt, options) if options.choices else self._ask(prompt, options)
-        counted = answer.prompt_tokens or tokens or 0
+        counted = answer.prompt_tokens or tokens or self._count(prompt)
         self._check_room(counted, options)
         if tokens is not None and not options.choices and counted != tokens:
             raise EngineError(

@@ -31,6 +31,7 @@ from so8t_shared.host import host_name
 FREE = Options(max_tokens=10, seed=7, stop=("<|im_end|>",))
 BOUND = Options(max_tokens=32, seed=7, grammar=GRAMMAR, choices=CHOICES)
 ONE = Options(max_tokens=1, seed=7)
+SMOLLM2 = "test-smollm2:q4_1"
 
 
 def _answers(model: LoadedModel, requests: Sequence[str], *kinds: Options) -> dict[str, list[tuple[str, int]]]:
@@ -56,17 +57,37 @@ def test_answers_do_not_depend_on_history(engine: OllamaEngine, new_model: NewMo
 
 @pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
 def test_agrees_with_the_embedded_engine(
-    engine: OllamaEngine, new_model: NewModel, tiny: GetModel, quantization: str, record_property: object
+    engine: OllamaEngine, new_model: NewModel, tiny: GetModel, quantization: str
 ) -> None:
-    """Without flash attention both engines see the same tokens; nearly all greedy texts are equal (printed)."""
-    with engine.load(new_model(quantization), WARM_UP) as model:
-        ours = _answers(model, MANY_REQUESTS, FREE)
-    with EmbeddedEngine(num_ctx=1024, threads=1).load(tiny(quantization), WARM_UP) as model:
-        theirs = _answers(model, MANY_REQUESTS, FREE)
-    assert {t: found[0][1] for t, found in ours.items()} == {t: found[0][1] for t, found in theirs.items()}
-    same = sum(ours[text] == theirs[text] for text in MANY_REQUESTS)
-    print(f"{quantization}: {same} of {len(MANY_REQUESTS)} texts are equal on both engines")
+    """Without flash attention both engines see the same tokens and say the same, at each quantisation (printed)."""
+    same = _agreement(engine, new_model(quantization), tiny(quantization))
+    print(f"{quantization}: {same} of {len(MANY_REQUESTS)} greedy texts are the same on both engines")
     assert same >= 0.9 * len(MANY_REQUESTS)
+
+
+def test_agrees_on_a_trained_model(engine: OllamaEngine, smollm2: ModelFile) -> None:
+    """The same with SmolLM2-135M-Instruct, whose texts are words (printed)."""
+    same = _agreement(engine, replace(smollm2, name=SMOLLM2), smollm2)
+    print(f"SmolLM2 Q4_1: {same} of {len(MANY_REQUESTS)} greedy texts are the same on both engines")
+    assert same >= 0.9 * len(MANY_REQUESTS)
+
+
+def _agreement(engine: OllamaEngine, ours: ModelFile, theirs: ModelFile) -> int:
+    """Requests that both engines answer alike; token counts must be equal for all."""
+    with engine.load(ours, WARM_UP) as model:
+        on_ollama = {text: model.complete(chatml(text), FREE) for text in MANY_REQUESTS}
+    with EmbeddedEngine(num_ctx=1024, threads=1).load(theirs, WARM_UP) as embedded:
+        in_process = {text: embedded.complete(chatml(text), FREE) for text in MANY_REQUESTS}
+    counts = [{t: c.prompt_tokens for t, c in found.items()} for found in (on_ollama, in_process)]
+    assert counts[0] == counts[1]
+    return sum(_alike(on_ollama[text], in_process[text]) for text in MANY_REQUESTS)
+
+
+def _alike(ours: Completion, theirs: Completion) -> bool:
+    """Equal, up to the first token that is no whole character: random models say such (and NUL), Ollama drops them."""
+    whole, broken, _ = theirs.text.replace("\0", "").partition("\ufffd")
+    same_text = ours.text.startswith(whole) if broken else ours.text == whole
+    return same_text and ours.completion_tokens == theirs.completion_tokens
 
 
 def test_constrained(engine: OllamaEngine, new_model: NewModel) -> None:
@@ -80,7 +101,7 @@ def test_constrained_follows_the_likeliest_token(
     engine: OllamaEngine, smollm2: ModelFile, ollama_server: real.OllamaServer
 ) -> None:
     """A trained model's choice is the label whose first token it finds likeliest, as the server itself says."""
-    file = replace(smollm2, name="test-smollm2:q4_1")
+    file = replace(smollm2, name=SMOLLM2)
     with engine.load(file, WARM_UP) as model:
         for text in REQUESTS[:4]:
             chosen = model.complete(chatml(text), BOUND).text
@@ -94,13 +115,13 @@ def test_constrained_follows_the_likeliest_token(
 
 def test_constrained_where_the_model_would_end(engine: OllamaEngine, smollm2: ModelFile) -> None:
     """A model that wants to end the answer is asked for its next best, though the server then tells no likelihoods."""
-    file = replace(smollm2, name="test-smollm2:q4_1")
-    whole = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nThe answer is 4.<|im_end|>"
+    file = replace(smollm2, name=SMOLLM2)
+    whole = "<|im_start|>user\nSay yes.<|im_end|>\n<|im_start|>assistant\nYes."
     with engine.load(file, WARM_UP) as model:
-        ended = model.complete(whole.removesuffix("<|im_end|>"), replace(FREE, max_tokens=1)).text
-        found = model.complete(whole.removesuffix("<|im_end|>"), replace(BOUND, choices=("A", "E", "T", "I")))
+        ended = model.complete(whole, ONE).text
+        found = model.complete(whole, replace(BOUND, choices=(" Yes", " No", "\n", "!")))
     assert ended == "", "the model does not want to end here: this could not fail"
-    assert found.text in {"A", "E", "T", "I", ""}
+    assert found.text in {" Yes", " No", "\n", "!"}
 
 
 def test_measurements(engine: OllamaEngine, new_model: NewModel) -> None:
@@ -120,7 +141,7 @@ def test_measurements(engine: OllamaEngine, new_model: NewModel) -> None:
 
 def test_stop_and_limit(engine: OllamaEngine, smollm2: ModelFile) -> None:
     """An answer ends before a stop text and at max_tokens."""
-    with engine.load(replace(smollm2, name="test-smollm2:q4_1"), WARM_UP) as model:
+    with engine.load(replace(smollm2, name=SMOLLM2), WARM_UP) as model:
         whole = model.complete(chatml("show me the map"), Options(max_tokens=12, seed=7))
         assert whole.completion_tokens == 12
         word = whole.text.split()[2]
@@ -130,7 +151,7 @@ def test_stop_and_limit(engine: OllamaEngine, smollm2: ModelFile) -> None:
 
 def test_endless_repetition(engine: OllamaEngine, smollm2: ModelFile) -> None:
     """An answer that the server's guard ends is what came until then, not an error."""
-    with engine.load(replace(smollm2, name="test-smollm2:q4_1"), WARM_UP) as model:
+    with engine.load(replace(smollm2, name=SMOLLM2), WARM_UP) as model:
         answer = model.complete("a b " + " ha" * 150, Options(max_tokens=60, seed=7))
     assert answer.text.startswith(" ha" * 20), "the model does not go round: this could not fail"
     assert answer.prompt_tokens > 150
@@ -152,7 +173,7 @@ def test_over_long_prompt_is_refused_not_cut(engine: OllamaEngine, new_model: Ne
 
 def test_control_tokens_are_recognised(engine: OllamaEngine, smollm2: ModelFile) -> None:
     """A marker is one token, broken by a zero-width space it is text; nothing is added in front."""
-    with engine.load(replace(smollm2, name="test-smollm2:q4_1"), WARM_UP) as model:
+    with engine.load(replace(smollm2, name=SMOLLM2), WARM_UP) as model:
         marker = model.complete("ab<|im_end|>", ONE).prompt_tokens - model.complete("ab", ONE).prompt_tokens
         broken = model.complete("ab<\u200b|im_end|>", ONE).prompt_tokens - model.complete("ab", ONE).prompt_tokens
         assert model.complete("a", ONE).prompt_tokens == 1
