@@ -196,7 +196,7 @@ class FileSet:
         key = self.file_key(entry.path)
         fresh = target.with_name(f".{uuid.uuid4().hex}.part")  # other processes may be reading or fetching the same
         try:
-            stat = self.store.get_file(key, fresh)
+            stat = self._fetched(key, fresh)
             if stat is None:
                 raise self._damaged(f"{entry.path} is missing")
             sha256 = stat.sha256 or sha256_file(fresh)
@@ -208,6 +208,15 @@ class FileSet:
             self._digests.remember(target, sha256)
         finally:
             fresh.unlink(missing_ok=True)
+
+    def _fetched(self, key: str, fresh: Path) -> ObjectStat | None:
+        try:
+            return self.store.get_file(key, fresh)
+        except IntegrityError:
+            stat = self.store.stat(key)
+            if stat is not None:
+                self._digests.note(self._object(key), stat.etag, "unreadable")
+            raise
 
     def _damaged(self, how: str) -> IntegrityError:
         return IntegrityError(

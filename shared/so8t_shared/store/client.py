@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TypeVar
 
 import urllib3
@@ -67,8 +66,11 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         still: Callable[[], None] | None = None,
+        patience_s: float | None = None,
     ) -> urllib3.BaseHTTPResponse:
-        """One request, tried again while the server is away; `still` may raise to end the trying.
+        """One request, tried again while the server is away (for `patience_s` at most, where that is given).
+
+        `still` may raise to end the trying.
 
         Raises:
             Failure: one that does not pass, or the last one when the patience ends.
@@ -83,13 +85,14 @@ class Client:
         def attempt(_: int) -> urllib3.BaseHTTPResponse:
             return self.once(method, key, query=query, headers=headers, body=body, sha256=sha256)
 
-        return persist(attempt, replace(self.limits, check=check), self._outage)
+        most = self.limits.patience_s
+        return persist(attempt, Limits(most if patience_s is None else min(patience_s, most), check), self._outage)
 
     def found(self, method: str, key: str) -> urllib3.BaseHTTPResponse | None:
         """The answer to a request about one object; None when there is no such object.
 
         Raises:
-            ServerError: any failure.
+            So8tError: any failure, in words.
         """
         with self.told(method, key):
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import urllib3
 
-from so8t_shared.errors import ServerError
+from so8t_shared.errors import IntegrityError, ServerError, So8tError
 
 _PASSING_CODES = {
     *("SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "OperationAborted"),
@@ -40,7 +40,7 @@ class Failure(Exception):
         if self.code in _FULL_CODES or self.status == _FULL_STATUS:
             return False
         if self.status == 0:
-            return self.code != "tls"
+            return self.code not in {"tls", "unreadable"}
         return self.code in _PASSING_CODES or self.status in _NO_SERVER_STATUS
 
     @property
@@ -67,8 +67,14 @@ def no_answer(error: Exception) -> Failure:
     return Failure(0, "broken", "the connection broke")
 
 
-def explain(failure: Failure, *, location: str, bucket: str, doing: str) -> ServerError:
+def explain(failure: Failure, *, location: str, bucket: str, doing: str) -> So8tError:
     """The error to show for a request that failed for good; `doing` is like 'write artifacts/x'."""
+    if failure.code == "unreadable":
+        return IntegrityError(
+            "The server has an object but cannot give back its bytes: its disk has lost or changed them.",
+            where=f"{location}: {doing}",
+            remedy="delete that object in the bucket, then run again: the stage that made it makes it anew",
+        )
     what, remedy = _sentences(failure, bucket, doing)
     return ServerError(what, where=f"{location}: {doing}", remedy=remedy)
 
