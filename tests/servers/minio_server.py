@@ -51,6 +51,7 @@ class MinioServer:
         self.port = _free_port()
         self.root = Keys("root" + secrets.token_hex(4), secrets.token_hex(16))
         self._prefix = list(prefix)
+        self.certificates: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "data").mkdir(parents=True, exist_ok=True)
         self.root.write(folder / "root.json")
@@ -83,6 +84,8 @@ class MinioServer:
         }
         address = f"{self.host}:{self.port}"
         command = [*self._prefix, str(binary("minio")), "server", "--quiet", "--address", address]
+        if self.certificates:
+            command += ["--certs-dir", str(self.certificates)]
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, str(self.folder / "data")], env=environment, stdout=log, stderr=log

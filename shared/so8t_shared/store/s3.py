@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 from xml.etree import ElementTree
 
-import certifi
 import urllib3
 from minio import time as minio_time
 from minio.credentials.credentials import Credentials as MinioCredentials
@@ -119,11 +118,7 @@ class Bucket:
 
     @staticmethod
     def _new_pool() -> urllib3.PoolManager:
-        return urllib3.PoolManager(
-            maxsize=_CONNECTIONS,
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-        )
+        return urllib3.PoolManager(maxsize=_CONNECTIONS, cert_reqs="CERT_REQUIRED")
 
 
 def _now() -> datetime:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import io
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.servers.minio_server import Keys, MinioServer
+from tests.unit.shared.processes import until
 from tests.unit.shared.store.buckets import bucket_config
 
 from so8t_shared.config.model import Config
@@ -196,3 +203,57 @@ def _elsewhere(folder: Path, endpoint: str) -> Config:
     return Config.model_validate(
         {"checkpoint_dir": str(folder), "model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}, "store": section}
     )
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="CANNOT BE TESTED HERE: openssl is not installed")
+def test_tls(tmp_path: Path) -> None:
+    """A certificate that nobody vouches for is refused at once; SSL_CERT_FILE makes it known."""
+    certificates = tmp_path / "certificates"
+    certificates.mkdir()
+    key, public = certificates / "private.key", certificates / "public.crt"
+    names = "subjectAltName=IP:127.0.0.1"
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=test",
+        "-addext",
+        names,
+    ]
+    subprocess.run([*make, "-keyout", str(key), "-out", str(public)], check=True, capture_output=True)
+    server = MinioServer(tmp_path / "minio")
+    server.certificates = certificates
+    server.start(wait=False)
+    try:
+        until(lambda: _answers(server.port), "the server")
+        config = bucket_config(server, "b-1", tmp_path, endpoint=f"https://127.0.0.1:{server.port}")
+        error = _refusal(config)
+        assert error.what == "The server's certificate is not accepted."
+        program = f"""
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ServerError
+from so8t_shared.store.open import open_store
+try:
+    open_store(Config.model_validate_json({config.model_dump_json()!r}))
+except ServerError as error:
+    print(error.what)
+"""
+        environment = {**os.environ, "SSL_CERT_FILE": str(public)}
+        said = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert said.stdout == "There is no bucket 'b-1'.\n", said.stderr
+    finally:
+        server.kill()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
