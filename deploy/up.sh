@@ -47,11 +47,13 @@ states() {
 }
 
 find_containers() {
-    local stage
-    for stage in minio-init "${STAGES[@]}"; do
-        ids[$stage]=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project" \
-            --filter "label=com.docker.compose.service=$stage" --filter "label=com.docker.compose.oneoff=False")
+    local service id
+    for service in minio-init "${STAGES[@]}"; do  # minio-init is not there where the bucket is elsewhere
+        id=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project" \
+            --filter "label=com.docker.compose.service=$service" --filter "label=com.docker.compose.oneoff=False")
+        [[ -n $id ]] && ids[$service]=$id
     done
+    return 0
 }
 
 show_changes() {  # one line whenever a stage's state changes
@@ -99,9 +101,15 @@ wait_for_report() {
         "watch them with docker compose logs --follow, or run the same command again to wait on" 75
 }
 
+# What the reporter said at its last end: the table, the sentence, and as the last line where the report is.
+show_report() {
+    "${COMPOSE[@]}" --profile full logs --no-color --no-log-prefix reporter \
+        | awk '/^report: / { said = "" } { said = said $0 "\n" } END { printf "%s", said }'
+}
+
 check_before
-"${COMPOSE[@]}" --profile full up --detach --quiet-pull 2> >(grep -v -E 'Running|Healthy|Waiting' >&2) \
+"${COMPOSE[@]}" --progress plain --profile full up --detach 2> >(grep -v -E '^ *(Container|Network|Volume) ' >&2) \
     || fail "The containers could not be started." "the lines above" "correct the cause and run the same command again" 1
 find_containers
 wait_for_report
-"${COMPOSE[@]}" --profile full logs --no-color --no-log-prefix --tail 12 reporter
+show_report

@@ -17,7 +17,7 @@ from tests.compose.engine import docker, environment, run_command
 
 SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "reporter"]
 SERVERS = ["minio", "minio-init", "ollama"]
-_PATIENCE_S = 300.0
+_PATIENCE_S = 600.0
 
 
 @dataclass
@@ -74,8 +74,11 @@ class Stack:
 
     def logs(self, service: str, since: str = "") -> str:
         """All that a service has printed, from all its starts; or what it printed since a time."""
-        done = docker("logs", *(["--since", since] if since else []), self.container(service))
-        return done.stdout + done.stderr
+        command = ["docker", "logs", *(["--since", since] if since else []), self.container(service)]
+        done = subprocess.run(
+            command, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+        )
+        return done.stdout
 
     def until(self, condition: Callable[[], Any], what: str, timeout_s: float = _PATIENCE_S) -> None:
         """Wait until a condition holds; fails the test with the stages' states when it never does."""
@@ -123,7 +126,7 @@ def make_stack(folder: Path, model: Path, rows: Path, name: str, **sections: Any
         "SO8T_SECRETS": str(folder / "secrets"),
         "SO8T_MINIO_PUBLISH": f"127.0.0.1:{_free_port()}",
         "SO8T_OLLAMA_PUBLISH": f"127.0.0.1:{_free_port()}",
-        "UP_TIMEOUT_S": "280",
+        "UP_TIMEOUT_S": "580",
     }
     (folder / ".env").touch()
     stack = Stack(folder, f"so8t-test-{name}", variables)

@@ -50,7 +50,8 @@ def test_every_stage_ends_well_and_the_servers_stay(finished: tuple[Stack, str])
 def test_the_last_line_tells_where_the_report_is(finished: tuple[Stack, str]) -> None:
     """The path is the one outside the container, and the files there belong to the user, not to root."""
     stack, printed = finished
-    assert stack.logs("reporter").rstrip().splitlines()[-1] == printed.rstrip().splitlines()[-1]
+    attached = stack.compose("--profile", "full", "logs", "--no-log-prefix", "reporter").stdout
+    assert attached.rstrip().splitlines()[-1] == printed.rstrip().splitlines()[-1]
     said = re.fullmatch(r"Report: (\S+/report\.html)", printed.rstrip().splitlines()[-1])
     assert said
     report = Path(said[1])

@@ -61,8 +61,25 @@ def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
 )
 def test_profiles(services: dict[str, Any], profile: str, expected: set[str]) -> None:
     """What each profile starts; nothing starts without one."""
-    assert {name for name, service in services.items() if profile in service["profiles"]} == expected
+    assert {name for name, service in services.items() if profile in _profiles(service)} == expected
     assert all(service["profiles"] for service in services.values())
+
+
+def _profiles(service: dict[str, Any], **variables: str) -> set[str]:
+    """Names of the profiles that a service is in, ${NAME:+text} being text where the variable is set."""
+    found = service["profiles"]
+    return {re.sub(r"\$\{(\w+):\+(.*?)\}", lambda m: m[2] if variables.get(m[1]) else "", name) for name in found}
+
+
+@pytest.mark.parametrize(
+    ("variable", "absent"), [("SO8T_STORE_ENDPOINT", {"minio", "minio-init"}), ("SO8T_OLLAMA_HOST", {"ollama"})]
+)
+def test_servers_that_are_elsewhere_are_not_started(services: dict[str, Any], variable: str, absent: set[str]) -> None:
+    """`run trainer` enables the trainer's profiles, full among them; a GPU box must not get a bucket of its own."""
+    full = {
+        name for name, service in services.items() if "full" in _profiles(service, **{variable: "http://elsewhere"})
+    }
+    assert full == set(services) - absent
 
 
 def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
