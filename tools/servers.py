@@ -29,6 +29,7 @@ MINIAUDIO = "1.61"
 
 _COMPLETE = "complete"
 _APT = "/usr/bin/apt-get"
+_GO = "/usr/local/go/bin/go"
 
 
 def minio_binary() -> Path | None:
@@ -103,7 +104,7 @@ def _installed(name: str, version: str, build: Callable[[Path], None]) -> Path:
 
 def _go_install(module: str, folder: Path, linker: str = "", **variables: str) -> None:
     """`go install` of one module into `folder`."""
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    go = shutil.which("go") or shutil.which(_GO)
     if go is None:
         sys.exit(
             "Go is not installed, and the servers are built with it.\n"

@@ -187,6 +187,26 @@ def test_a_quota_that_is_full(server: MinioServer, tmp_path: Path) -> None:
     assert Artifact(host.store, "first", outcome.fingerprint).faults(outcome.manifest) == []
 
 
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """A server whose disk does not hold the files: exit code 4, no manifest; what was there before stays readable."""
+    data = tmp_path / "minio" / "data"
+    mount = f'mount -t tmpfs -o size=96m tmpfs \'{data}\' && exec "$0" "$@"'
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("CANNOT BE TESTED HERE: a small disk: 'unshare -rm' is not permitted")
+    with running_minio(tmp_path / "minio", prefix=["unshare", "-rm", "sh", "-c", mount]) as server:
+        host = Host(server, server.new_bucket(), tmp_path)
+        host.store.put_bytes("sessions/before", b"kept")
+
+        def work(ctx: Any) -> None:
+            (ctx.output_dir / "huge").write_bytes(random.Random(2).randbytes(120 * MIB))
+
+        with pytest.raises(ServerError, match="full") as caught:
+            stage_run(FIRST, host.session, host.store).run(lambda: work)
+        assert caught.value.exit_code == 4
+        assert not [key for key in host.store.list("artifacts") if key.endswith("manifest.json")]
+        assert host.store.get_bytes("sessions/before") == b"kept"
+
+
 def test_one_of_sixteen_processes_computes(server: MinioServer, tmp_path: Path) -> None:
     """Sixteen processes on as many hosts want one stage at once: one computes, all have the same result."""
     bucket = server.new_bucket()

@@ -173,9 +173,9 @@ class MinioServer:
 
 
 @contextmanager
-def running_minio(folder: Path, *, host: str = "127.0.0.1") -> Iterator[MinioServer]:
-    """A server that is gone after the block, whatever happened to it inside."""
-    server = MinioServer(folder, host=host)
+def running_minio(folder: Path, *, prefix: Sequence[str] = ()) -> Iterator[MinioServer]:
+    """A server that is gone after the block, whatever happened to it inside; `prefix` starts the command line."""
+    server = MinioServer(folder, prefix=prefix)
     server.start()
     try:
         yield server
