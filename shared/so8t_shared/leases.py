@@ -107,8 +107,14 @@ class Lease:
         Raises:
             LeaseLost: another process may have taken over.
         """
-        if self.lost:
+        if self._lost.is_set():
             raise lost_lease(self._key)
+        if self.lost:
+            raise LeaseLost(
+                f"The store did not answer for {self._ttl_s:.0f} s, so another process may have taken this stage over.",
+                where=self._key,
+                remedy="run the same command again once it answers; the work so far is kept",
+            )
 
     def confirm(self) -> None:
         """Renew now, as the last thing before a commit.

@@ -11,7 +11,7 @@ from so8t_shared.artifacts import Artifact
 from so8t_shared.checkpoints import Checkpoints
 from so8t_shared.config.model import Config
 from so8t_shared.interruption import StopSignal
-from so8t_shared.leases import Lease, lost_lease
+from so8t_shared.leases import Lease
 from so8t_shared.manifests import Manifest
 from so8t_shared.progress import ProgressReporter
 from so8t_shared.records import RecordCache
@@ -51,8 +51,7 @@ class StageContext:
             LeaseLost: another process took the stage over.
         """
         self.stop.check()
-        if self.lease.lost:
-            raise lost_lease(self.artifact.lease_key)
+        self.lease.check()
 
     def progress(self, done: int, total: int, message: str = "") -> None:
         """Report that `done` of `total` steps are done; cheap enough for every step."""

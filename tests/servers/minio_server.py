@@ -24,7 +24,7 @@ from minio import Minio, MinioAdmin
 from minio.credentials import StaticProvider
 from tests.servers.needed import binary
 
-_READY_S = 60.0
+_READY_S = 180.0
 
 
 @dataclass(frozen=True)
