@@ -97,8 +97,9 @@ class OllamaModel:
         self._check_room(tokens, options)
         answer = self._choose(prompt, options) if options.choices else self._ask(prompt, options)
         counted = answer.prompt_tokens or tokens or self._count(prompt)
-        self._check_room(counted, options)
-        if tokens is not None and not options.choices and counted != tokens:
+        if tokens is None:
+            self._check_room(counted, options)
+        elif counted != tokens and not options.choices:
             raise EngineError(
                 f"Ollama evaluated {counted} tokens of a prompt of {tokens}.",
                 where=f"{self._model.name} at {self._server.address}",

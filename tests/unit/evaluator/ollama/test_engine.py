@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -70,6 +72,17 @@ def test_agrees_on_a_trained_model(engine: OllamaEngine, smollm2: ModelFile) -> 
     same = _agreement(engine, replace(smollm2, name=SMOLLM2), smollm2)
     print(f"SmolLM2 Q4_1: {same} of {len(MANY_REQUESTS)} greedy texts are the same on both engines")
     assert same >= 0.9 * len(MANY_REQUESTS)
+
+
+def test_agrees_on_choices(engine: OllamaEngine, smollm2: ModelFile) -> None:
+    """The likeliest first token mostly chooses what a grammar does; where no label is among the 20, there is none."""
+    with engine.load(replace(smollm2, name=SMOLLM2), WARM_UP) as model:
+        ours = [model.complete(chatml(text), BOUND).text for text in MANY_REQUESTS]
+    with EmbeddedEngine(num_ctx=1024, threads=1).load(smollm2, WARM_UP) as embedded:
+        theirs = [embedded.complete(chatml(text), BOUND).text for text in MANY_REQUESTS]
+    same = sum(a == b for a, b in zip(ours, theirs, strict=True))
+    print(f"SmolLM2 Q4_1: {same} of {len(ours)} choices are the same on both engines, {ours.count('')} have none")
+    assert same >= 0.7 * len(ours)
 
 
 def _agreement(engine: OllamaEngine, ours: ModelFile, theirs: ModelFile) -> int:
@@ -254,21 +267,43 @@ def test_unsupported_model(engine: OllamaEngine, new_model: NewModel, broken_ggu
         assert model.complete(chatml("open"), FREE).completion_tokens > 0
 
 
-@pytest.fixture
-def broken_gguf(tiny: GetModel) -> Iterator[ModelFile]:
-    """A real file whose architecture nobody knows, by a change of as many bytes."""
-    import hashlib
+def test_not_enough_memory(server: OllamaServer, new_model: NewModel, endless_context: ModelFile) -> None:
+    """A context that no memory can hold is refused with the server's figures and a remedy; others go on."""
+    engine = OllamaEngine(server, num_ctx=1 << 30, threads=1)
+    with pytest.raises(InputError, match="not enough memory") as caught:
+        engine.load(endless_context, WARM_UP)
+    assert "num_ctx" in caught.value.remedy
+    with engine.load(new_model(), WARM_UP) as model:
+        assert model.complete(chatml("open"), FREE).completion_tokens > 0
 
-    source = tiny("q8_0")
-    content = source.path.read_bytes().replace(b"llama", b"lxama")
-    path = source.path.with_name("unknown.gguf")
+
+def _patched(source: ModelFile, name: str, old: bytes, new: bytes) -> ModelFile:
+    """A copy of a file with some bytes exchanged for as many others."""
+    content = source.path.read_bytes()
+    assert old in content
+    assert len(old) == len(new)
+    content = content.replace(old, new)
+    path = source.path.with_name(f"{name}.gguf")
     path.write_bytes(content)
-    yield replace(source, name="test-unknown:q8_0", path=path, sha256=hashlib.sha256(content).hexdigest())
-    path.unlink()
+    return replace(source, name=f"test-{name}:q8_0", path=path, sha256=hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture
-def narrow_server(tmp_path: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.OllamaServer]:
+def endless_context(tiny: GetModel) -> ModelFile:
+    """A model that says it was made for a billion tokens."""
+    key = b"llama.context_length" + struct.pack("<I", 4)
+    old, new = (key + struct.pack("<I", length) for length in (1024, 1 << 30))
+    return replace(_patched(tiny("q8_0"), "endless", old, new), context_length=1 << 30)
+
+
+@pytest.fixture
+def broken_gguf(tiny: GetModel) -> ModelFile:
+    """A real file whose architecture nobody knows."""
+    return _patched(tiny("q8_0"), "unknown", b"llama", b"lxama")
+
+
+@pytest.fixture
+def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.OllamaServer]:
     """A server that keeps one model in memory."""
     with running_ollama(tmp_path_factory.mktemp("narrow"), OLLAMA_MAX_LOADED_MODELS="1") as server:
         yield server
