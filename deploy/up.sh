@@ -6,6 +6,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+began=$(date +%s)
 limit_s=${UP_TIMEOUT_S:-172800}
 project=""
 declare -A ids=() shown=()
@@ -67,17 +68,30 @@ show_changes() {  # one line whenever a stage's state changes
     done <<< "$1"
 }
 
-# The stage that failed for good, if any: the first in pipeline order, but not one that only names another's failure.
+# Every end of a stage since this script began, oldest first: service, exit code. Restarts hide them from `states`.
+ends() {
+    docker events --since "$began" --until "$(date +%s)" --filter event=die \
+        --filter "label=com.docker.compose.project=$project" \
+        --format '{{index .Actor.Attributes "com.docker.compose.service"}} {{.Actor.Attributes.exitCode}}'
+}
+
+# The stage that failed for good, if any, and its code: one that ended with 2, which no restart mends, or one whose
+# restarts are used up. 3 only names another's failure, so the other is looked for.
 failed_stage() {
-    local stage code found=""
+    local all stage code cause="" follower=""
+    all=$(ends)
     for stage in minio-init "${STAGES[@]}"; do
+        grep -q -x "$stage 2" <<< "$all" && { echo "$stage 2"; return; }
         code=$(awk -v s="$stage" '$1 == s && ($2 == "exited" || $2 == "dead") { print $3 }' <<< "$1")
-        if [[ -n $code && $code != 0 ]]; then
-            [[ $code != 3 ]] && { echo "$stage $code"; return; }
-            found=${found:-$stage $code}
-        fi
+        case ${code:-0} in
+            0) ;;
+            3) follower=${follower:-$stage 3} ;;
+            *) echo "$stage $code"; return ;;
+        esac
+        cause=${cause:-$(awk -v s="$stage" '$1 == s && $2 !~ /^(0|3|75)$/' <<< "$all" | tail -n 1)}
     done
-    echo "$found"
+    [[ -n $follower ]] && echo "${cause:-$follower}"
+    return 0
 }
 
 end_with_failure() {  # stage, exit code
