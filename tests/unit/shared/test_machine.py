@@ -17,6 +17,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("SO8T__OLLAMA__HOST", "http://127.0.0.1:9")  # one may run at the usual address
     return folder
 
 

@@ -178,15 +178,16 @@ class OllamaModel:
 
     def _memory(self) -> tuple[int | None, int | None]:
         """(bytes that the server says the model takes, those of them on a GPU)."""
-        for loaded in self._server.get("/api/ps").get("models", []):
+        there = self._server.get("/api/ps").get("models", [])
+        if any(m.get("name") == self._model.name and m.get("digest") != self.digest for m in there):
+            raise EngineError(
+                "Somebody has put another model under this name on the Ollama server.",
+                where=f"{self._model.name} at {self._server.address}",
+                remedy="choose other ollama.model_a_name and model_b_name, then run the same command again",
+            )
+        for loaded in there:
             if loaded.get("digest") == self.digest:
                 return loaded.get("size"), loaded.get("size_vram")
-            if loaded.get("name") == self._model.name:
-                raise EngineError(
-                    "Somebody has put another model under this name on the Ollama server.",
-                    where=f"{self._model.name} at {self._server.address}",
-                    remedy="choose other ollama.model_a_name and model_b_name, then run the same command again",
-                )
         return None, None
 
     @property
