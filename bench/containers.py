@@ -7,7 +7,7 @@ that starts Python and ends.
 
     python bench/containers.py [--rounds N]
 
-Needs a Docker engine and the images (make compose-test sets both up).
+Needs a Docker engine and the images (make servers images sets both up).
 """
 
 from __future__ import annotations

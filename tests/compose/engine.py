@@ -41,7 +41,7 @@ def need_docker() -> None:
     """End the test here where there is no engine, or no public image and none that stands in for it."""
     lacking = _ENGINE.missing()
     if lacking:
-        missing(f"Docker: {lacking}; 'make compose-test' sets it up")
+        missing(f"Docker: {lacking}; 'make servers' sets it up")
     for image in _public_images():
         if docker("image", "inspect", image, check=False).returncode:
             missing(f"the image {image} is not here; 'python tools/stand_in_images.py' pulls or makes it")
