@@ -125,8 +125,8 @@ def _accumulate_gradients(trainee: Trainee, batches: list[PackedRows], pet_lambd
         batch_loss, batch_pet = objective(trainee, batch)
         part = batch_loss / targets + pet_lambda * batch_pet / triples
         part.backward()
-        loss += float(batch_loss) / targets
-        pet += float(batch_pet) / triples
+        loss += float(batch_loss.detach()) / targets
+        pet += float(batch_pet.detach()) / triples
     if trainee.gates is not None:
         trainee.gates.collect_gradients()
     return loss, pet
