@@ -49,7 +49,7 @@ class Artifact(FileSet):
         names = files_below(folder)
         keep = {self.file_key(name) for name in names} if self.store.remote else set()
         self._delete_files(keep)  # what an interrupted commit left; the upload looks at those of the same name
-        while_held = Artifact(self.store.limited(check=lease.check), self.stage, self.fingerprint)
+        while_held = Artifact(self.store.limited(check=lease.check, guard=lease.check), self.stage, self.fingerprint)
         entries = while_held.upload(folder, before_each=lease.confirm)
         manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
         lease.confirm()

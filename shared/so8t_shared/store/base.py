@@ -42,11 +42,18 @@ class ArtifactStore(Protocol):
         """Whether objects travel over a network: then put_file and get_file say the sha256 of what went by."""
         ...
 
-    def limited(self, *, patience_s: float | None = None, check: Callable[[], None] = lambda: None) -> ArtifactStore:
+    def limited(
+        self,
+        *,
+        patience_s: float | None = None,
+        check: Callable[[], None] = lambda: None,
+        guard: Callable[[], None] = lambda: None,
+    ) -> ArtifactStore:
         """The same place with other limits, where a server may be away.
 
         A request is tried again for `patience_s` at most (None: as long as configured); `check` is
-        called before each further try and may raise to end the trying.
+        called before each further try and may raise to end the trying. `guard` is called right before
+        an object that went up in parts becomes visible, and may raise to prevent that.
         """
         ...
 

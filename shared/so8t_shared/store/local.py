@@ -57,9 +57,15 @@ class LocalStore:
         """False: the objects are files of this host."""
         return False
 
-    def limited(self, *, patience_s: float | None = None, check: Callable[[], None] = lambda: None) -> LocalStore:
+    def limited(
+        self,
+        *,
+        patience_s: float | None = None,
+        check: Callable[[], None] = lambda: None,
+        guard: Callable[[], None] = lambda: None,
+    ) -> LocalStore:
         """Itself: a folder answers or fails at once."""
-        del patience_s, check
+        del patience_s, check, guard
         return self
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:

@@ -59,10 +59,16 @@ class MinioStore:
         """True: files are hashed on their way."""
         return True
 
-    def limited(self, *, patience_s: float | None = None, check: Callable[[], None] = lambda: None) -> MinioStore:
-        """The same bucket, tried again for `patience_s` at most; `check` may raise to end the trying."""
+    def limited(
+        self,
+        *,
+        patience_s: float | None = None,
+        check: Callable[[], None] = lambda: None,
+        guard: Callable[[], None] = lambda: None,
+    ) -> MinioStore:
+        """The same bucket, tried again for `patience_s` at most; see `ArtifactStore.limited`."""
         most = self._client.limits.patience_s
-        limits = Limits(most if patience_s is None else min(patience_s, most), check)
+        limits = Limits(most if patience_s is None else min(patience_s, most), check, guard)
         return MinioStore(self._client.limited(limits), self._local_root, parts=self._parts)
 
     def check_server(self) -> None:
@@ -201,7 +207,7 @@ class MinioStore:
         listing, query = sent.listing(), {"uploadId": sent.upload_id}
 
         def attempt(number: int) -> str:
-            self._client.limits.check()
+            self._client.limits.guard()
             try:
                 answer = self._client.once("POST", key, query=query, headers=condition, body=listing)
                 return f"{completed_tag(answer.data)}:{write}"

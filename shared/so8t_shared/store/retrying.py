@@ -35,6 +35,8 @@ class Limits:
     patience_s: float
     check: Callable[[], None] = field(default=_never)
     """Called before each further try; it may raise to end the trying."""
+    guard: Callable[[], None] = field(default=_never)
+    """Called right before an object that went up in parts becomes visible; it may raise to prevent that."""
 
     @property
     def wait_s(self) -> float:

@@ -172,7 +172,7 @@ def test_a_stopped_holder_is_followed_and_knows_it(store: LocalStore) -> None:
     """A holder that was suspended beyond its time finds its lease gone when it wakes up."""
 
     def hold() -> None:
-        lease = acquire(LocalStore(Path(store.location)), KEY, ttl_s=0.5)
+        lease = acquire(LocalStore(Path(store.location)), KEY, ttl_s=2.0)
         assert lease is not None
         while not lease.lost:
             time.sleep(0.02)

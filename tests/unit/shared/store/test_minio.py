@@ -18,7 +18,7 @@ from tests.unit.shared.processes import kill, start
 from tests.unit.shared.store.buckets import MIB, SMALL_PARTS, bucket_store, unfinished_uploads
 from tests.unit.shared.store_suite import KEY, StoreSuite
 
-from so8t_shared.errors import ServerError
+from so8t_shared.errors import Interrupted, ServerError
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.minio import MinioStore
 from so8t_shared.store.transfer import Parts
@@ -195,6 +195,26 @@ def test_parts_whose_last_answer_was_lost_are_an_object(store: MinioStore, minio
     assert stat is not None
     assert stat == store.stat(KEY)
     assert stat.sha256 == sha256
+
+
+def _stop() -> None:
+    raise Interrupted("asked to stop")
+
+
+def test_who_is_asked_to_stop_can_still_save(store: MinioStore, tmp_path: Path) -> None:
+    """The check ends waiting for a server that is away; one that answers still takes a checkpoint of many parts."""
+    source, sha256 = _file(tmp_path / "source", 12 * MIB)
+    stat = store.limited(check=_stop).put_file(KEY, source)
+    assert stat is not None
+    assert stat.sha256 == sha256
+
+
+def test_the_guard_keeps_parts_from_becoming_an_object(store: MinioStore, tmp_path: Path) -> None:
+    """Who has lost the right to write while the parts went up leaves nothing."""
+    source, _ = _file(tmp_path / "source", 12 * MIB)
+    with pytest.raises(Interrupted):
+        store.limited(guard=_stop).put_file(KEY, source)
+    assert store.stat(KEY) is None
 
 
 def test_part_size_grows_with_the_object() -> None:
