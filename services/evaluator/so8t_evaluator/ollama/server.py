@@ -86,13 +86,16 @@ class OllamaServer:
         """Do `action`, again and again while the server cannot be reached.
 
         Raises:
-            ServerError: it could not be reached for `retry_s` seconds.
+            ServerError: it could not be reached for `retry_s` seconds after an attempt had failed.
         """
-        deadline, pause_s = time.monotonic() + self._retry_s, _FIRST_PAUSE_S
+        deadline: float | None = None
+        pause_s = _FIRST_PAUSE_S
         while True:
             try:
                 return action()
             except UnreachableError as error:
+                # From the first failure: an upload or an answer that ran for minutes may still be tried again.
+                deadline = deadline or time.monotonic() + self._retry_s
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     raise self._gone(error) from error

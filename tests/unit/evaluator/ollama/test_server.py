@@ -6,6 +6,7 @@ import http.server
 import inspect
 import json
 import threading
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -112,6 +113,21 @@ def test_waits_until_it_is_back() -> None:
     with pytest.raises(MissingError):
         server.patiently(broken)
     assert len(calls) == 4
+
+
+def test_a_long_action_is_tried_again() -> None:
+    """The time for which nobody answers is what is limited, not the time that an action took before it broke off."""
+    server, calls = OllamaServer(NOBODY, retry_s=0.3), list[int]()
+
+    def action() -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            time.sleep(0.4)
+            raise UnreachableError("broke off")
+        return "here"
+
+    assert server.patiently(action) == "here"
+    assert len(calls) == 2
 
 
 class _Other(http.server.BaseHTTPRequestHandler):
