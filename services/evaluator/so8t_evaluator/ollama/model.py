@@ -39,7 +39,9 @@ class OllamaModel:
 
     def complete(self, prompt: str, options: Options) -> Completion:
         """Ask one prompt; see `LoadedModel.complete`."""
-        return self._server.patiently(lambda: self._attempt(self._bare(prompt), options))
+        answer = self._server.patiently(lambda: self._attempt(self._bare(prompt), options))
+        size, on_gpu = self._server.patiently(self._memory)  # apart: if this breaks off, no row is asked twice
+        return replace(answer, peak_memory_bytes=size, gpu_memory_bytes=on_gpu)
 
     def close(self) -> None:
         """Have the server unload the model; a server that is gone has done so already."""
@@ -106,15 +108,13 @@ class OllamaModel:
                 remedy="report this, with the version of Ollama",
             )
         before_ms = head.latency_ms if head else 0.0
-        size, on_gpu = self._memory()
         return Completion(
             text=answer.text,
             prompt_tokens=tokens or counted,
             completion_tokens=answer.completion_tokens,
             latency_ms=before_ms + answer.latency_ms,
             ttft_ms=before_ms + answer.ttft_ms,
-            peak_memory_bytes=size,
-            gpu_memory_bytes=on_gpu,
+            peak_memory_bytes=None,
         )
 
     def _place(self, prompt: str) -> Answer | None:

@@ -6,6 +6,7 @@ import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.servers import ollama_server as real
@@ -25,7 +26,7 @@ from so8t_evaluator.engine.protocol import (
 )
 from so8t_evaluator.ollama.engine import OllamaEngine
 from so8t_evaluator.ollama.models import OllamaModels
-from so8t_evaluator.ollama.server import OllamaServer
+from so8t_evaluator.ollama.server import OllamaServer, UnreachableError
 from so8t_evaluator.scoring import CHOICES, GRAMMAR
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
@@ -239,6 +240,36 @@ def test_lost_model_is_given_again(engine: OllamaEngine, new_model: NewModel, ol
         assert model.complete(chatml("open the door"), FREE).prompt_tokens > 0
         assert model.complete(chatml("open"), FREE).text == before
     assert file.name in ollama_server.names()
+
+
+class _Flaky(OllamaServer):
+    """A connection that breaks off at the next question for memory, if armed; it counts requests for text."""
+
+    requests = 0
+    armed = False
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Fail once."""
+        if path == "/api/ps" and self.armed:
+            self.armed = False
+            raise UnreachableError("broke off")
+        return super().get(path)
+
+    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Count."""
+        self.requests += 1
+        return super().stream(path, body)
+
+
+def test_no_row_is_asked_twice(new_model: NewModel, ollama_server: real.OllamaServer) -> None:
+    """A server that is away when only its memory is asked for is waited for; the answer just given is kept."""
+    server, needed = _Flaky(ollama_server.address, retry_s=30), list[int]()
+    with OllamaEngine(server, num_ctx=1024, threads=1).load(new_model(), WARM_UP) as model:
+        for text, armed in (("open", False), ("close", True)):
+            server.requests, server.armed = 0, armed
+            assert model.complete(chatml(text), FREE).peak_memory_bytes
+            needed.append(server.requests)
+    assert needed[0] == needed[1] > 0
 
 
 def test_exchanged_model_is_noticed(engine: OllamaEngine, new_model: NewModel, server: OllamaServer) -> None:
