@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, out, table_cell
+from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, table_cell
+from so8t_shared.cli.output import out
 from so8t_shared.collection import collect, list_artifacts
 from so8t_shared.errors import InputError
 from so8t_shared.files import storage_errors

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from so8t_shared.cli.output import err
 from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
 from so8t_shared.store.base import ArtifactStore
@@ -25,12 +25,6 @@ SetOption = Annotated[
 SessionOption = Annotated[
     str, typer.Option("--session", envvar="SO8T_SESSION", help="Name of a session; by default the configuration's.")
 ]
-
-out = Console(emoji=False)
-"""Standard output: what a command was asked for."""
-
-err = Console(stderr=True, emoji=False)
-"""Standard error: notices, progress, errors."""
 
 
 @dataclass(frozen=True)

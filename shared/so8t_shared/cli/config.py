@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import typer
 import yaml
 
-from so8t_shared.cli.common import ConfigOption, SetOption, err, out
+from so8t_shared.cli.common import ConfigOption, SetOption
+from so8t_shared.cli.output import err, out, say
 from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_table
@@ -29,7 +30,7 @@ def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B00
 def show(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
     """Print the configuration as it will be used, with every default filled in."""
     resolved = load_config(config, overrides).model_dump(mode="json")
-    typer.echo(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True), nl=False)
+    say(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
 
 
 @app.command()
@@ -44,4 +45,4 @@ def schema(
         if form == "json"
         else config_table()
     )
-    typer.echo(text, nl=False)
+    say(text)

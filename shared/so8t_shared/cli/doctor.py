@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from so8t_shared.cli.common import out, table_cell
+from so8t_shared.cli.common import table_cell
+from so8t_shared.cli.output import out
 from so8t_shared.machine import Finding, examine
 
 _STYLES = {"ok": "green", "missing": "yellow", "bad": "red"}

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, open_workspace, out
+from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, open_workspace
+from so8t_shared.cli.output import out
 from so8t_shared.errors import InputError
 from so8t_shared.sessions import find_session, read_record
 from so8t_shared.stages import stage_named

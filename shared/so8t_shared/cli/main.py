@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from so8t_shared.cli import artifacts, config, doctor, logs, plan, run, stage, status
-from so8t_shared.cli.common import err
+from so8t_shared.cli.output import err
 from so8t_shared.errors import So8tError
 
 _CTRL_C = 130
@@ -57,14 +57,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except TyperException as error:
         return _wrong_usage(error)
-    except (BrokenPipeError, SystemExit):
-        return 0  # whoever read our output has seen enough; typer turns that into SystemExit
+    except SystemExit as end:
+        return _ended(end, arguments, debug=debug)
     except Exception as error:
-        if debug:
-            raise
-        _print([f"Unexpected {type(error).__name__}: {error}", "  to do: run again with --debug"])
-        return 1
+        return _unexpected(error, debug=debug)
     return _INTERRUPTED if code == _CTRL_C else int(code or 0)
+
+
+def _ended(end: SystemExit, arguments: list[str], *, debug: bool) -> int:
+    """Exit code of a SystemExit. Of a broken pipe typer makes one with 1; only of the help it is no error.
+
+    All other output goes through `PatientConsole`, so a pipe that broke elsewhere is not that of our output.
+    """
+    if isinstance(end.__context__, BrokenPipeError):
+        return 0 if {"-h", "--help"} & set(arguments) else _unexpected(end.__context__, debug=debug)
+    return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+
+
+def _unexpected(error: Exception, *, debug: bool) -> int:
+    if debug:
+        raise error
+    _print([f"Unexpected {type(error).__name__}: {error}", "  to do: run again with --debug"])
+    return 1
 
 
 def _wrong_usage(error: TyperException) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, out, table_cell
+from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, table_cell
+from so8t_shared.cli.output import out
 from so8t_shared.plan import PlannedStage, make_plan
 
 _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}

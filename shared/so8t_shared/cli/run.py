@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, err, open_workspace, out
+from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace
+from so8t_shared.cli.output import err, out
 from so8t_shared.cli.plan import print_plan
 from so8t_shared.display import open_display
 from so8t_shared.errors import ConfigError, GateRefused

@@ -9,7 +9,8 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, err, open_workspace, out, table_cell
+from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, open_workspace, table_cell
+from so8t_shared.cli.output import err, out
 from so8t_shared.errors import InputError
 from so8t_shared.markers import StageMarkers
 from so8t_shared.sessions import find_session, read_record, session_ids
@@ -43,7 +44,7 @@ def status(
         out.print(status_table(workspace.store, session_id))
         return
     with Live(console=err, refresh_per_second=2) as live:
-        while True:
+        while not err.quiet:
             live.update(status_table(workspace.store, session_id))
             time.sleep(1.0)
 

@@ -169,15 +169,18 @@ def test_a_defect(cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch) 
     )
 
 
-@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 75), (BrokenPipeError(), 0)])
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 75), (BrokenPipeError(32, "Broken pipe"), 1), (SystemExit(3), 3)]
+)
 def test_other_ends(
     cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
-    """Ctrl-C is an interruption; a closed pipe (`| head`) is no error."""
+    """Ctrl-C is an interruption; a pipe of our own that broke, such as a server's, is an error."""
     monkeypatch.setattr(plan, "make_plan", _raising(error))
     done = cli("plan", "-c", config_file)
     assert done.code == code
     assert "Traceback" not in done.err
+    assert ("Unexpected BrokenPipeError" in done.err) is (code == 1)
 
 
 @pytest.mark.parametrize("position", [0, 1, 3])
@@ -204,18 +207,22 @@ def test_as_a_process(config_file: Path) -> None:
     assert "Traceback" in debug.stderr
 
 
-def test_a_closed_pipe(config_file: Path) -> None:
-    """`so8t-ab config schema | head -1` prints one line and no complaint."""
+@pytest.mark.parametrize(
+    ("arguments", "first"), [("config schema", "{"), ("run --help", "Usage: so8t-ab run [OPTIONS]"), ("doctor", "part")]
+)
+def test_a_closed_pipe(arguments: str, first: str) -> None:
+    """`so8t-ab config schema | head -1` prints one line and no complaint, and ends well."""
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m so8t_shared.cli config schema | head -1"],
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m so8t_shared.cli {arguments} | head -1"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.stdout == "{\n"
-    assert done.stderr == ""
+    assert done.stdout.startswith(first)
+    assert len(done.stdout.splitlines()) == 1
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_signals_of_a_stage_are_its_own(config_file: Path) -> None:

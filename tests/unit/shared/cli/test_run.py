@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +117,24 @@ def test_the_end(
     assert " ".join(results.summary.split()) in " ".join(out.split())
     assert f"Report: {results_dir(finished) / 'report.html'}\n" in out
     assert json.loads((results_dir(finished) / "ab_test_results.json").read_text())["evaluation"]["gate"]
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "both"])
+@pytest.mark.parametrize(("passed", "code"), [(False, 10), (True, 0)])
+def test_the_gate_does_not_depend_on_a_reader(
+    config_file: Path, finished: Session, results: AbTestResults, passed: bool, code: int, closed: str
+) -> None:
+    """`run --gate | head -n 1`: whoever has stopped reading changes nothing about the verdict."""
+    _write(finished, results, GateResult(passed=passed, reasons=["recall on DENY fell"]))
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = (
+        "import sys; from so8t_shared.cli import main, run; run._run_stages = lambda *_: run.err.print('a line');"
+        f"sys.exit(main.main(['run', '-c', {str(config_file)!r}, '--gate']))"
+    )
+    streams = {name: writer if closed in {name, "both"} else subprocess.PIPE for name in ("stdout", "stderr")}
+    done = subprocess.run([sys.executable, "-c", program], **streams, text=True, timeout=60, check=False)  # type: ignore[call-overload]
+    os.close(writer)
+    assert done.returncode == code, done
+    if closed == "stdout":
+        assert ("does not let model B ship" in done.stderr) is not passed

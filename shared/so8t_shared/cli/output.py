@@ -1,0 +1,39 @@
+"""Standard output and standard error. A reader that has gone away (`| head`) ends no command and changes no exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+from rich.console import Console
+
+
+class PatientConsole(Console):
+    """A console that goes silent when nobody reads it any more; rich's own ends the program with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Be silent from now on, and let what is still buffered go nowhere."""
+        self.quiet = True
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.file.fileno())
+            os.close(nowhere)
+
+
+out = PatientConsole(emoji=False)
+"""Standard output: what a command was asked for."""
+
+err = PatientConsole(stderr=True, emoji=False)
+"""Standard error: notices, progress, errors."""
+
+
+def say(text: str) -> None:
+    """Print text to standard output byte for byte, without rich's rendering."""
+    if out.quiet:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        out.on_broken_pipe()
