@@ -152,6 +152,43 @@ class Baseline(Record):
     macro_f1: float
 
 
+class Paired(Record):
+    """The same rows answered twice: by `other`, and by the reference it is held against.
+
+    Exploratory: nothing here decides a verdict or the gate.
+    """
+
+    n: int
+    reference_right: int
+    other_right: int
+    gained: int = Field(description="Rows that only `other` got right.")
+    lost: int = Field(description="Rows that only the reference got right.")
+    difference: float = Field(description="Accuracy of `other` minus that of the reference, a share.")
+    mcnemar_p: float = Field(description="Exact two-sided McNemar test.")
+    mcnemar_p_holm: float = Field(description="Adjusted by Holm over the table that the line stands in.")
+
+
+class Slice(Paired):
+    """B (other) against A (reference) on the rows of one language or category, in the headline's setting."""
+
+    by: Literal["language", "category"]
+    value: str = Field(description="As the rows have it; empty where they have none.")
+    gathered: int = Field(1, description="Values in this line: more than 1 where the smallest were put together.")
+
+
+class QuantizationLoss(Paired):
+    """One model at one quantisation (other) against the same model at the most precise one (reference)."""
+
+    model: Side
+    scoring: Scoring
+    reference: Quantization
+    quantization: Quantization
+
+
+class BaselineComparison(Paired):
+    """B (other) against the bag-of-words baseline (reference), in the headline's setting; a table of one line."""
+
+
 class EngineInfo(Record):
     """What ran the models, with every setting that changes an answer or a timing."""
 
@@ -190,6 +227,14 @@ class EvaluationResult(Record):
     control: Comparison | None = Field(description="A against A at the primary quantisation.")
     baseline: Baseline | None
     gate: GateResult
+    slices: list[Slice] = Field(
+        default_factory=list,
+        description="B against A by language and by category, largest first; none where all rows share one value.",
+    )
+    quantization_losses: list[QuantizationLoss] = Field(
+        default_factory=list, description="Every other quantisation of each model against its most precise one."
+    )
+    baseline_comparison: BaselineComparison | None = None
 
     @property
     def headline(self) -> Comparison:

@@ -12,7 +12,9 @@ from so8t_evaluator.comparison import adjust, compare, gate_result, make_cell
 from so8t_evaluator.engine.choice import open_engine
 from so8t_evaluator.engine.protocol import Engine, NoRoomError
 from so8t_evaluator.importing import model_file, read_chat
+from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rows import describe, read_rows, select
+from so8t_evaluator.slices import slices_of
 from so8t_evaluator.speed import make_speed
 from so8t_shared.config.model import AbTest, Config, Quantization, Scoring
 from so8t_shared.errors import InputError
@@ -143,6 +145,8 @@ def run_evaluation(
         control=_control(samples, again, primary, settings),
         baseline=bag_of_words(read_rows(inputs.splits / "train.jsonl"), rows, settings.confidence),
         gate=gate_result(headline, settings),
+        slices=slices_of(rows, samples, primary, settings.scoring[0]),
+        quantization_losses=quantization_losses(samples),
     )
     _write(output, samples, result)
     return result

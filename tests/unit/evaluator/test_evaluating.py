@@ -68,7 +68,11 @@ def inputs(config: Config, tmp_path: Path) -> Inputs:
     splits, output = tmp_path / "splits", tmp_path / "import"
     splits.mkdir()
     output.mkdir()
-    rows = [make_row(f"{word} it {i}", label) for label, word in WORDS.items() for i in range(10)]
+    rows = [
+        make_row(f"{word} it {i}", label, language="ja" if i == 1 else "en")
+        for label, word in WORDS.items()
+        for i in range(10)
+    ]
     for name, part in (("train", rows[::2]), ("test", rows[1::2])):
         (splits / f"{name}.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in part), encoding="utf-8")
     return Inputs(write_registry(config, converted, output), converted, splits)
@@ -169,6 +173,12 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
     assert result.baseline.accuracy.value == 1.0
     assert result.gate.passed
     assert [s.reused for s in result.speed] == [12] * 4
+    assert [(s.by, s.value, s.n, s.gained, s.lost) for s in result.slices] == [
+        ("language", "en", 9, 6, 0),
+        ("language", "ja", 3, 3, 0),
+    ]
+    losses = [(x.model, x.scoring, x.reference, x.quantization, x.difference) for x in result.quantization_losses]
+    assert losses == [(side, s, "q8_0", "q4_k_m", 0.0) for side in SIDES for s in ("generate", "constrained")]
     lines = (output / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     written = [Sample.model_validate_json(line) for line in lines]
     assert [s.model_copy(update={"reused": False}) for s in written] == asked[:-12]

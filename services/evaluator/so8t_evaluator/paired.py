@@ -1,0 +1,56 @@
+"""The same rows answered twice: counts, difference and exact test, for tables that explain a verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from so8t_evaluator.stats.holm import holm
+from so8t_evaluator.stats.mcnemar import mcnemar_exact
+from so8t_shared.config.model import Quantization, Scoring
+from so8t_shared.results import Paired, Sample, Side
+
+P = TypeVar("P", bound=Paired)
+
+Setting = tuple[Side, Quantization, Scoring]
+Marks = list[tuple[str, bool]]
+"""(row id, whether the answer is right), in the order of the rows."""
+
+
+def marks_of(samples: Iterable[Sample]) -> dict[Setting, Marks]:
+    """Which answers are right, by model, quantisation and scoring."""
+    marks: dict[Setting, Marks] = {}
+    for s in samples:
+        marks.setdefault((s.model, s.quantization, s.scoring), []).append((s.row_id, s.predicted == s.gold))
+    return marks
+
+
+def pair(kind: type[P], reference: Marks, other: Marks, /, **names: Any) -> P:
+    """One line of a table; its Holm-adjusted p is that of a family of one, `adjusted` sees to the family.
+
+    Raises:
+        ValueError: the two do not hold the same rows in the same order, or none.
+    """
+    if not other or [row_id for row_id, _ in reference] != [row_id for row_id, _ in other]:
+        raise ValueError("a paired test needs the same rows on both sides")
+    counts = Counter((x, y) for (_, x), (_, y) in zip(reference, other, strict=True))
+    both, lost, gained = counts[True, True], counts[True, False], counts[False, True]
+    n, p = len(other), mcnemar_exact(lost, gained)
+    return kind(
+        n=n,
+        reference_right=both + lost,
+        other_right=both + gained,
+        gained=gained,
+        lost=lost,
+        difference=(gained - lost) / n,
+        mcnemar_p=p,
+        mcnemar_p_holm=p,
+        **names,
+    )
+
+
+def adjusted(lines: Sequence[P]) -> list[P]:
+    """The same lines with p-values adjusted by Holm over all of them."""
+    p_values = holm([line.mcnemar_p for line in lines])
+    return [line.model_copy(update={"mcnemar_p_holm": p}) for line, p in zip(lines, p_values, strict=True)]

@@ -1,0 +1,35 @@
+"""What quantising costs each model: its answers at every quantisation against those at the most precise one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from so8t_evaluator.paired import adjusted, marks_of, pair
+from so8t_shared.config.model import Quantization
+from so8t_shared.results import QuantizationLoss, Sample
+
+_MOST_PRECISE_FIRST: tuple[Quantization, ...] = get_args(Quantization)
+
+
+def quantization_losses(samples: Sequence[Sample]) -> list[QuantizationLoss]:
+    """A line for each model, scoring and quantisation but the reference, in this order; p adjusted by Holm over all."""
+    marks = marks_of(samples)
+    asked = {quantization for _, quantization, _ in marks}
+    reference, *others = [quantization for quantization in _MOST_PRECISE_FIRST if quantization in asked]
+    families = {(side, scoring) for side, _, scoring in marks}
+    return adjusted(
+        [
+            pair(
+                QuantizationLoss,
+                marks[side, reference, scoring],
+                marks[side, other, scoring],
+                model=side,
+                scoring=scoring,
+                reference=reference,
+                quantization=other,
+            )
+            for side, scoring in sorted(families, key=lambda family: (family[0], family[1] != "generate"))
+            for other in others
+        ]
+    )

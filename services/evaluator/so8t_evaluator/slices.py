@@ -1,0 +1,50 @@
+"""B against A in parts of the test set: by language, and by category."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from so8t_evaluator.paired import Marks, adjusted, marks_of, pair
+from so8t_shared.config.model import Quantization, Scoring
+from so8t_shared.results import Sample, Slice, TestRow
+
+By = Literal["language", "category"]
+
+MOST_LINES = 20
+"""Of one table: the smallest values beyond it are put together, as "other"."""
+
+OTHER = "other"
+
+_VALUE_OF: dict[By, Callable[[TestRow], str]] = {
+    "language": lambda row: row.language,
+    "category": lambda row: row.category,
+}
+
+
+def slices_of(
+    rows: Sequence[TestRow], samples: Sequence[Sample], quantization: Quantization, scoring: Scoring
+) -> list[Slice]:
+    """Both tables in one setting, the largest group first; no table where all rows share one value.
+
+    p is adjusted by Holm over each table by itself.
+    """
+    marks = marks_of(samples)
+    a, b = marks["a", quantization, scoring], marks["b", quantization, scoring]
+    return [line for by, value_of in _VALUE_OF.items() for line in _table(by, [*map(value_of, rows)], a, b)]
+
+
+def _table(by: By, values: Sequence[str], a: Marks, b: Marks) -> list[Slice]:
+    ranked = [value for value, _ in sorted(Counter(values).items(), key=lambda found: (-found[1], found[0]))]
+    if len(ranked) < 2:
+        return []
+    groups = [(value, {value}) for value in ranked]
+    if len(groups) > MOST_LINES:
+        groups[MOST_LINES - 1 :] = [(OTHER, set(ranked[MOST_LINES - 1 :]))]
+    lines = []
+    for name, members in groups:
+        places = [i for i, value in enumerate(values) if value in members]
+        part_a, part_b = [a[i] for i in places], [b[i] for i in places]
+        lines.append(pair(Slice, part_a, part_b, by=by, value=name, gathered=len(members)))
+    return adjusted(lines)
