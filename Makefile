@@ -20,7 +20,7 @@ export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inputs test check unit format bench docs venv clean secrets images up down servers containers
+.PHONY: help demo inputs test check unit format bench docs venv clean clean-runs secrets images up down servers containers
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -92,5 +92,13 @@ $(READY): $(DEPS)/complete
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix --editable ,$(OWN))
 	@touch $@
 
-clean:  ## remove what the demo and the tests made here (the cache stays)
-	rm -rf demo-run results checkpoints $(VENV) .pytest_cache .mypy_cache .ruff_cache
+clean:  ## remove the demo's inputs, .venv and tool caches; runs, results and installed packages stay
+	rm -rf demo-run/model demo-run/data $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+RUNS = $(wildcard demo-run results checkpoints)
+
+clean-runs:  ## delete demo-run/, results/ and checkpoints/ with every run in them; asks first
+	@if [ -z "$(RUNS)" ]; then echo "There is nothing: no demo-run, results or checkpoints here."; exit 0; fi; \
+	du -sh $(RUNS); printf 'Delete these folders with all runs in them? Type yes: '; read answer; \
+	[ "$$answer" = yes ] || { echo "Nothing was deleted."; exit 1; }; \
+	rm -rf $(RUNS)

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _wrong_usage(error)
     except SystemExit as end:
         return _ended(end, arguments, debug=debug)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last line: everything else is a defect and says so
         return _unexpected(error, debug=debug)
     return _INTERRUPTED if code == _CTRL_C else int(code or 0)
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error. A reader that has gone away (`| head`) ends no command and changes no exit code."""
+"""Standard output and standard error: a reader that goes away (`| head`) ends no command and changes no exit code."""
 
 from __future__ import annotations
 
