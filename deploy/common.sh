@@ -1,5 +1,6 @@
 # Shared by the scripts beside it: where the project is, how compose is called, how to end with a message.
-# Environment: CPU=1 adds compose.cpu.yaml; compose's own COMPOSE_FILE and COMPOSE_PROJECT_NAME work as usual.
+# Environment: CPU=1 adds compose.cpu.yaml; compose's own COMPOSE_FILE and COMPOSE_PROJECT_NAME, and a
+# compose.override.yaml, work as usual.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,9 +12,27 @@ fail() {
     exit "$4"
 }
 
+(( BASH_VERSINFO[0] >= 4 )) || fail "bash $BASH_VERSION is too old." "$BASH" "install bash 4 or newer" 2
+
+# variable, default: the shell's value, else the one in .env, as compose itself finds it
+setting() {
+    local value=${!1:-}
+    if [[ -z $value && -f $ENV_FILE ]]; then
+        value=$(sed -n -E "s/^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=[[:space:]]*//p" "$ENV_FILE" | tail -n 1)
+        value=${value%$'\r'}
+        case $value in
+            \"*\" | \'*\') value=${value:1:${#value}-2} ;;
+            *) value=${value%%[[:space:]]#*} ;;
+        esac
+    fi
+    printf '%s' "${value:-$2}"
+}
+
+ENV_FILE=${ENV_FILE:-.env}
 COMPOSE=(docker compose)
-if [[ -n ${CPU:-} ]]; then
-    COMPOSE+=(-f compose.yaml -f compose.cpu.yaml)
+if [[ ${CPU:-} == 1 ]]; then
+    files=$(setting COMPOSE_FILE "compose.yaml$([[ ! -e compose.override.yaml ]] || echo :compose.override.yaml)")
+    export COMPOSE_FILE=$files:compose.cpu.yaml
 fi
 
 need_engine() {

@@ -7,8 +7,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-folder=${SO8T_SECRETS:-deploy/secrets}
-env_file=${ENV_FILE:-.env}
+folder=$(setting SO8T_SECRETS deploy/secrets)
 
 random() {  # $1 characters of [A-Za-z0-9]
     local key=""
@@ -28,9 +27,10 @@ keep_or_write() {  # file name, content
 }
 
 keep_or_set() {  # variable, value: a line of .env
-    if ! grep -q "^$1=" "$env_file" 2> /dev/null; then
-        echo "$1=$2" >> "$env_file"
-        echo "set $1=$2 in $env_file"
+    if ! grep -q "^$1=" "$ENV_FILE" 2> /dev/null; then
+        [[ ! -s $ENV_FILE || -z $(tail -c 1 "$ENV_FILE") ]] || echo >> "$ENV_FILE"  # its last line was not ended
+        echo "$1=$2" >> "$ENV_FILE"
+        echo "set $1=$2 in $ENV_FILE"
     fi
 }
 
@@ -44,7 +44,7 @@ for stage in "${STAGES[@]}" operator; do  # the operator is whoever runs so8t-ab
 done
 
 umask 022
-results=${SO8T_RESULTS:-results}
+results=$(setting SO8T_RESULTS results)
 mkdir -p "$results"
 uid=$(id -u) gid=$(id -g)
 if (( uid == 0 )); then  # stages never run as root

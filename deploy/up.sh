@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 began=$(date +%s)
-limit_s=${UP_TIMEOUT_S:-172800}
+limit_s=$(setting UP_TIMEOUT_S 172800)
 project=""
 declare -A ids=() shown=()
 

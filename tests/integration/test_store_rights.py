@@ -69,8 +69,7 @@ class Users:
             "MINIO_ENDPOINT": self.server.endpoint,
             "BUCKET": self.bucket,
             "SECRETS": str(self.secrets),
-            "MC_CONFIG_DIR": str(scratch / "mc"),
-            "TMPDIR": str(scratch),
+            "MC_CONFIG_DIR": str(scratch),
         }
         return subprocess.run(
             ["/bin/sh", str(INIT)], env=environment, capture_output=True, text=True, timeout=120, check=False

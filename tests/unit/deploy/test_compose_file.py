@@ -89,6 +89,13 @@ def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
     assert set(_services("compose.cpu.yaml")) == wanting
 
 
+def test_only_who_asks_ollama_reaches_it(services: dict[str, Any]) -> None:
+    """Ollama knows no users, so a stage that has no use for it is not in its network; all stages reach the bucket."""
+    with_models = {name for name, service in services.items() if "models" in service["networks"]}
+    assert with_models == {"ollama", "importer", "evaluator"}
+    assert {name for name, service in services.items() if "store" in service["networks"]} == set(services) - {"ollama"}
+
+
 def test_images_are_pinned(services: dict[str, Any]) -> None:
     """A tag that names one release; never latest."""
     for service in services.values():
