@@ -101,7 +101,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-a",
         "so8t_converter",
-        1,
+        2,
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
         inputs=_model_a,
@@ -117,7 +117,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-b",
         "so8t_converter",
-        1,
+        2,
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/",)},

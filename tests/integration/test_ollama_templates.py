@@ -17,7 +17,7 @@ from tests.tiny_models import make_llama, make_phi3, make_qwen2
 
 from so8t_converter.convert import Conversion, convert
 from so8t_evaluator.engine.choice import open_engine
-from so8t_evaluator.engine.protocol import Options
+from so8t_evaluator.engine.protocol import Completion, Options
 from so8t_evaluator.importing import model_file, read_chat, recipe
 from so8t_evaluator.ollama import server as client
 from so8t_evaluator.ollama.models import OllamaModels
@@ -66,13 +66,30 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path,
     found = {}
     for kind, make in makers.items():
         root = tmp_path_factory.mktemp(kind)
-        for name in ("output", "scratch"):
-            (root / name).mkdir()
-        checkpoints = Checkpoints(Artifact(LocalStore(root / "store"), "convert-a", "0" * 64))
-        conversion = Conversion(make(root / "model"), "model_a", ("q8_0",))
-        convert(conversion, root / "output", root / "scratch", checkpoints)
-        found[kind] = (root / "model", root / "output")
+        source = make(root / "model")
+        found[kind] = (source, _converted(source, root))
     return found
+
+
+def _converted(source: Path, root: Path) -> Path:
+    """The folder that convert-a makes of a Hugging Face folder."""
+    for name in ("output", "scratch"):
+        (root / name).mkdir()
+    checkpoints = Checkpoints(Artifact(LocalStore(root / "store"), "convert-a", "0" * 64))
+    convert(Conversion(source, "model_a", ("q8_0",)), root / "output", root / "scratch", checkpoints)
+    return root / "output"
+
+
+def _config(engine: str, server: OllamaServer) -> Config:
+    """What a run with that engine on this server would be told."""
+    return Config.model_validate(
+        {
+            "model_a": {"base_model": "m"},
+            "dataset": {"paths": ["d"]},
+            "ollama": {"host": server.address},
+            "ab_test": {"engine": engine, "num_ctx": 1024, "threads": 1},
+        }
+    )
 
 
 KIND = {"phi-3.5": "phi3", "llama-3": "llama", "qwen2": "qwen2", "smollm2": "llama"}
@@ -155,15 +172,7 @@ def test_imported_model_asks_as_the_test_does(case: Case) -> None:
 def test_the_engine_gives_the_model_exactly_that(case: Case) -> None:
     """What reaches the process with the model, by the server's own trace, is the rendered prompt; the count agrees."""
     case.give(system=SYSTEM_PROMPT)
-    config = Config.model_validate(
-        {
-            "model_a": {"base_model": "m"},
-            "dataset": {"paths": ["d"]},
-            "ollama": {"host": case.server.address},
-            "ab_test": {"engine": "ollama", "num_ctx": 1024, "threads": 1},
-        }
-    )
-    with open_engine(config).load(case.file, warm_up_prompts(case.chat)) as model:
+    with open_engine(_config("ollama", case.server)).load(case.file, warm_up_prompts(case.chat)) as model:
         for name, text in TEXTS.items():
             prompt = prompt_for(text, case.chat)
             messages = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": text}]
@@ -173,6 +182,34 @@ def test_the_engine_gives_the_model_exactly_that(case: Case) -> None:
             if (case.kind, name) != ("phi-3.5", "all kinds of blanks"):  # after <|user|>, llama.cpp drops only ASCII's
                 assert answer.prompt_tokens == len(ids)
             assert _in_log(prompt, case.server.log()), "the prompt is not in the server's log"
+
+
+@pytest.mark.parametrize("kind", ["llama", "phi3"])
+def test_both_engines_see_the_same_tokens(kind: str, server: OllamaServer, tmp_path: Path) -> None:
+    """Where the tokenizer wants a beginning that the chat template does not write, neither engine gets one."""
+    import json
+
+    source = {"llama": make_llama, "phi3": make_phi3}[kind](tmp_path / "source")
+    settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings.update(add_bos_token=True, bos_token="<|endoftext|>" if kind == "llama" else "<s>")
+    (source / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    case = Case("smollm2", {"llama": (source, _converted(source, tmp_path))}, server)
+    case.chat = read_chat(case.gguf.parent)
+    assert "bos_token" not in (case.chat.chat_template or "")
+    case.give(system=SYSTEM_PROMPT)
+    prompts = [prompt_for(text, case.chat) for text in TEXTS.values()]
+    seen: dict[str, list[Completion]] = {}
+    for engine in ("ollama", "embedded"):
+        with open_engine(_config(engine, server)).load(case.file, warm_up_prompts(case.chat)) as model:
+            seen[engine] = [model.complete(prompt, Options(max_tokens=8, seed=0)) for prompt in prompts]
+    assert [a.prompt_tokens for a in seen["ollama"]] == [a.prompt_tokens for a in seen["embedded"]]
+    for served, own in zip(seen["ollama"], seen["embedded"], strict=True):
+        said = served.text
+        for marker in case.chat.markers:
+            said = said.replace(marker, "")  # as llama.cpp prints them; Ollama in turn drops broken characters
+        assert said.startswith(own.text.replace("\0", "").partition("\ufffd")[0])
+    ids = case.tokenizer(prompts[0], add_special_tokens=False)["input_ids"]
+    assert seen["ollama"][0].prompt_tokens == len(ids)
 
 
 def _in_log(prompt: str, log: str) -> bool:

@@ -9,7 +9,7 @@ from so8t_converter.checkpoint import Checkpoint
 from so8t_converter.reading import read_json_if_there
 from so8t_converter.tokenizer import token_ids
 from so8t_shared.errors import InputError
-from so8t_shared.prompts import special_markers
+from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages, render_chat, special_markers
 from so8t_shared.results import ChatInfo
 
 _TURN_ENDS = ("<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
@@ -59,6 +59,18 @@ def chat_template(folder: Path) -> str | None:
         named = {entry["name"]: entry["template"] for entry in template}
         template = named.get("default")
     return template if isinstance(template, str) else None
+
+
+def writes_bos(folder: Path) -> bool:
+    """Whether prompts rendered with the model's chat template begin with its beginning-of-text token.
+
+    Raises:
+        InputError: the template cannot be rendered.
+    """
+    settings = _tokenizer_settings(folder)
+    bos, eos = (_text(settings.get(key)) or "" for key in ("bos_token", "eos_token"))
+    template = chat_template(folder) or PLAIN_TEMPLATE
+    return bool(bos) and render_chat(template, build_messages("?", []), bos_token=bos, eos_token=eos).startswith(bos)
 
 
 def _tokenizer_settings(folder: Path) -> dict[str, Any]:

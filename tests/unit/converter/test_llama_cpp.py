@@ -166,3 +166,22 @@ def test_digest_decides_where_the_definition_is_unknown(tmp_path: Path, monkeypa
     gguf = _f16(source, tmp_path)
     ids = Tokenizer.from_file(str(source / "tokenizer.json")).encode("a 33").ids
     assert libgguf.read_gguf_header(gguf).metadata["tokenizer.ggml.pre"].value == str(ids)
+
+
+@pytest.mark.parametrize("kind", ["llama", "phi3"])
+@pytest.mark.parametrize(("prefix", "added"), [("", False), ("{{ bos_token }}", True)])
+def test_nothing_is_added_that_the_template_does_not_write(
+    copy_of: Callable[[str], Path], tmp_path: Path, kind: str, prefix: str, added: bool
+) -> None:
+    """The tokenizer's wish for a beginning counts only where the chat template writes one; an end is never added."""
+    source = copy_of(kind)
+    path = source / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    settings.update(add_bos_token=True, add_eos_token=True)
+    settings["chat_template"] = prefix + settings["chat_template"]
+    if kind == "llama":
+        settings["bos_token"] = "<|endoftext|>"
+    path.write_text(json.dumps(settings))
+    metadata = libgguf.read_gguf_header(_f16(source, tmp_path)).metadata
+    assert metadata["tokenizer.ggml.add_bos_token"].value is added
+    assert metadata["tokenizer.ggml.add_eos_token"].value is False

@@ -163,14 +163,27 @@ class OllamaModel:
             raise PromptTooLongError(tokens)
 
     def _bare(self, prompt: str) -> str:
-        """The prompt without the beginning that the server adds."""
-        return prompt.removeprefix(self._model.bos_token) if self._added else prompt
+        """The prompt without the beginning that the server adds.
+
+        Raises:
+            InputError: the server adds what the prompt does not begin with, so that the model would see more.
+        """
+        if not self._added:
+            return prompt
+        bos = self._model.bos_token
+        if self._added > 1 or not bos or not prompt.startswith(bos):
+            raise InputError(
+                "Ollama adds tokens to a prompt that the model's chat template does not write.",
+                where=f"{self._model.name} at {self._server.address}",
+                remedy="convert the model again: add_bos_token or add_eos_token of the GGUF file is on",
+            )
+        return prompt.removeprefix(bos)
 
     def _count(self, text: str) -> int:
         return self._evaluate(text).prompt_tokens or 0
 
     def _added_tokens(self) -> int:
-        """Tokens that the server puts in front of every text; a control token alone shows it."""
+        """Tokens that the server adds to every text; a control token alone shows it."""
         return self._count(self._model.eos_token) - 1 if self._model.eos_token else 0
 
     def _find_cut(self) -> Cut:

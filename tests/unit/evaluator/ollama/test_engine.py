@@ -205,6 +205,15 @@ def test_beginning_stands_once(engine: OllamaEngine, new_model: NewModel) -> Non
         assert model.complete(chatml("open"), ONE).prompt_tokens == tokens - 1
 
 
+def test_beginning_that_no_prompt_has(engine: OllamaEngine, new_model: NewModel) -> None:
+    """A server that adds what the prompts do not begin with is refused: the model would see more than it was taught."""
+    with engine.load(new_model(), WARM_UP) as model:
+        for added, bos in ((1, "<s>"), (1, ""), (2, "<|im_start|>")):
+            model._added, model._model = added, replace(model._model, bos_token=bos)
+            with pytest.raises(InputError, match="does not write"):
+                model.complete(chatml("open"), ONE)
+
+
 def test_server_knows_every_option(engine: OllamaEngine, new_model: NewModel, ollama_server: real.OllamaServer) -> None:
     """It warns in its log of one that it does not know, and of none of ours."""
     with engine.load(new_model(), WARM_UP) as model:
