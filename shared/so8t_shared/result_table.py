@@ -7,15 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from so8t_shared import formatting as fmt
-from so8t_shared.results import AbTestResults, Comparison, EvaluationResult, Verdict
+from so8t_shared.results import AbTestResults, Comparison, EvaluationResult
+from so8t_shared.verdicts import WORDS
 
-VERDICT_STYLE: dict[Verdict, tuple[str, str]] = {
-    "b_better": ("B better", "bold green"),
-    "a_better": ("A better", "bold red"),
-    "no_difference": ("no difference", "yellow"),
-    "identical": ("identical", "yellow"),
-}
-"""Words of a verdict in a table, and its colour in a terminal."""
+_STYLES = {"good": "bold green", "bad": "bold red", "muted": "yellow"}
+"""A verdict's tone as a colour of the terminal."""
 
 _LEFT = ("GGUF", "scoring", "verdict")
 _COLUMNS = ("GGUF", "scoring", "A right", "B right", "B - A, points", "p", "verdict")
@@ -43,20 +39,19 @@ def result_table(results: AbTestResults) -> Table:
 
 def summary_line(results: AbTestResults) -> Text:
     """The one-sentence answer, coloured by its verdict; as `Text`, so that no bracket in it is markup."""
-    return Text(results.summary, style=VERDICT_STYLE[results.evaluation.headline.verdict][1])
+    return Text(results.summary, style=_STYLES[WORDS[results.evaluation.headline.verdict].tone])
 
 
 def _row(comparison: Comparison, evaluation: EvaluationResult, *, control: bool = False) -> list[str | Text]:
-    words, style = VERDICT_STYLE[comparison.verdict]
-    adjusted = comparison.mcnemar_p if comparison.mcnemar_p_holm is None else comparison.mcnemar_p_holm
+    words = WORDS[comparison.verdict]
     return [
         comparison.quantization,
         "A/A control" if control else comparison.scoring,
         fmt.percent(comparison.accuracy_a, comparison.n),
         fmt.percent(comparison.accuracy_b, comparison.n),
         fmt.points_interval(comparison.accuracy_difference),
-        fmt.p_value(adjusted, 1 - evaluation.confidence),
-        Text(words, style="" if control else style),
+        fmt.p_value(comparison.p, evaluation.alpha),
+        Text(words.cell, style="" if control else _STYLES[words.tone]),
     ]
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from so8t_shared.config.model import Quantization, Scoring
+from so8t_shared.verdicts import Verdict, decide
 
 Side = Literal["a", "b"]
-Verdict = Literal["b_better", "a_better", "no_difference", "identical"]
 
 
 class Record(BaseModel):
@@ -139,7 +139,12 @@ class Comparison(Record):
     )
     recall_checks: list[RecallCheck]
     flips: list[Flip]
-    verdict: Verdict = Field(description="Better only where the Holm-adjusted p (else p) is below 1 - confidence.")
+    verdict: Verdict = Field(description="Better only where the Holm-adjusted p (else p) is below alpha.")
+
+    @property
+    def p(self) -> float:
+        """The p value that decides: adjusted for the family of comparisons where there is one."""
+        return self.mcnemar_p if self.mcnemar_p_holm is None else self.mcnemar_p_holm
 
 
 class Baseline(Record):
@@ -215,8 +220,9 @@ class GateResult(Record):
 class EvaluationResult(Record):
     """evaluation.json of the evaluate stage."""
 
-    schema_version: Literal[1] = 1
-    confidence: float
+    schema_version: Literal[2] = 2
+    confidence: float = Field(description="Level of the intervals.")
+    alpha: float = Field(description="Level of the tests: a p below it is significant.")
     primary_quantization: Quantization
     primary_scoring: Scoring
     test_set: TestSet
@@ -244,6 +250,14 @@ class EvaluationResult(Record):
             for c in self.comparisons
             if (c.quantization, c.scoring) == (self.primary_quantization, self.primary_scoring)
         )
+
+    @model_validator(mode="after")
+    def _verdicts_follow_from_the_figures(self) -> EvaluationResult:
+        for c in (*self.comparisons, *([self.control] if self.control else [])):
+            found = decide(only_a=c.only_a_right, only_b=c.only_b_right, flips=len(c.flips), p=c.p, alpha=self.alpha)
+            if c.verdict != found:
+                raise ValueError(f"{c.name}: the verdict {c.verdict} contradicts its own figures, which say {found}")
+        return self
 
 
 class TrainingPoint(Record):
@@ -374,7 +388,7 @@ class Registry(Record):
 class AbTestResults(Record):
     """ab_test_results.json: everything a program needs to know of one run."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     session_id: str
     model_a: str
     model_b: str

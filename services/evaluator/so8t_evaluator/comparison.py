@@ -13,11 +13,11 @@ from so8t_evaluator.stats.detectable import minimum_detectable_effect
 from so8t_evaluator.stats.f1 import macro_f1, per_class
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
-from so8t_evaluator.stats.verdict import verdict
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
 from so8t_shared.results import Cell, Comparison, Flip, GateResult, RecallCheck, Sample
+from so8t_shared.verdicts import WORDS, Verdict, decide
 
 GUARDED = ("DENY", "REFUSE")
 """Classes whose recall must not get worse: a miss there lets something harmful through."""
@@ -77,24 +77,18 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         minimum_detectable_effect=minimum_detectable_effect(n, only_a + only_b, settings.confidence),
         recall_checks=_recall_checks(a, b, differences, settings.gate.recall_margin),
         flips=[Flip(gold=g, a=x, b=y, count=c) for (g, x, y), c in sorted(flips.items())],
-        verdict=verdict(only_a=only_a, only_b=only_b, flips=len(flips), p=p, confidence=settings.confidence),
+        verdict=decide(only_a=only_a, only_b=only_b, flips=len(flips), p=p, alpha=settings.alpha),
     )
 
 
-def adjust(comparisons: Sequence[Comparison], confidence: float) -> list[Comparison]:
+def adjust(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
     """The same comparisons with Holm-adjusted p-values over all of them, and verdicts by these."""
     adjusted = holm([c.mcnemar_p for c in comparisons])
     return [
         c.model_copy(
             update={
                 "mcnemar_p_holm": p,
-                "verdict": verdict(
-                    only_a=c.only_a_right,
-                    only_b=c.only_b_right,
-                    flips=len(c.flips),
-                    p=p,
-                    confidence=confidence,
-                ),
+                "verdict": decide(only_a=c.only_a_right, only_b=c.only_b_right, flips=len(c.flips), p=p, alpha=alpha),
             }
         )
         for c, p in zip(comparisons, adjusted, strict=True)
@@ -104,9 +98,9 @@ def adjust(comparisons: Sequence[Comparison], confidence: float) -> list[Compari
 def gate_result(headline: Comparison, settings: AbTest) -> GateResult:
     """Whether B may ship under ab_test.gate; every reason against it, or the one for it."""
     against = []
-    if settings.gate.require == "better" and headline.verdict != "b_better":
-        against.append(f"B is not significantly better ({headline.verdict.replace('_', ' ')})")
-    if settings.gate.require == "not_worse" and headline.verdict == "a_better":
+    if settings.gate.require == "better" and headline.verdict != Verdict.B_BETTER:
+        against.append(f"B is not significantly better ({WORDS[headline.verdict].clause})")
+    if settings.gate.require == "not_worse" and headline.verdict == Verdict.A_BETTER:
         against.append("B is significantly worse")
     for check in headline.recall_checks:
         if check.non_inferior is None:
@@ -115,7 +109,7 @@ def gate_result(headline: Comparison, settings: AbTest) -> GateResult:
             against.append(f"recall on {check.label} may be more than {check.margin:g} below A's")
     if against:
         return GateResult(passed=False, reasons=against)
-    better = "B is significantly better" if headline.verdict == "b_better" else "B is not significantly worse"
+    better = "B is significantly better" if headline.verdict == Verdict.B_BETTER else "B is not significantly worse"
     return GateResult(passed=True, reasons=[f"{better}, and recall on {' and '.join(GUARDED)} is not inferior"])
 
 

@@ -126,10 +126,11 @@ def run_evaluation(
         speed += pair_speed
     primary = config.gguf.primary_quantization
     again = grid.ask_control(primary) if settings.control else []
-    comparisons = adjust(_comparisons(samples, quantizations, settings), settings.confidence)
+    comparisons = adjust(_comparisons(samples, quantizations, settings), settings.alpha)
     headline = next(c for c in comparisons if (c.quantization, c.scoring) == (primary, settings.scoring[0]))
     result = EvaluationResult(
         confidence=settings.confidence,
+        alpha=settings.alpha,
         primary_quantization=primary,
         primary_scoring=settings.scoring[0],
         test_set=describe(rows),

@@ -13,6 +13,7 @@ from so8t_reporter.sections.flips import flips_section
 from so8t_reporter.sections.method import method_section
 from so8t_reporter.sections.quality import classes_section, grid_section
 from so8t_reporter.sections.reproduction import reproduction_section
+from so8t_reporter.sections.slices import slices_sections
 from so8t_reporter.sections.training import training_section
 from so8t_reporter.summary import headline, summary_sentence
 from so8t_shared.results import AbTestResults
@@ -41,6 +42,7 @@ def _sections(inputs: ReportInputs) -> list[Section]:
     return [
         grid_section(inputs),
         classes_section(inputs),
+        *slices_sections(inputs),
         flips_section(inputs),
         cost_section(inputs),
         training_section(inputs),

@@ -102,7 +102,17 @@ class PictureBlock:
     kind: Literal["picture"] = "picture"
 
 
-Block = Table | Facts | Paragraph | Notes | Code | PictureBlock
+@dataclass(frozen=True)
+class FileLink:
+    """A file beside the report, and what it holds."""
+
+    path: str
+    """Relative to the report's folder, with forward slashes."""
+    text: str
+    kind: Literal["file"] = "file"
+
+
+Block = Table | Facts | Paragraph | Notes | Code | PictureBlock | FileLink
 
 
 @dataclass(frozen=True)

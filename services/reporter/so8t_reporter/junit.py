@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from so8t_reporter.summary import claim_of, figures
+from so8t_reporter.summary import figures
 from so8t_shared.results import Comparison, EvaluationResult
 
 _NOT_XML = {code: "\ufffd" for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
@@ -35,8 +35,7 @@ def render_junit(evaluation: EvaluationResult) -> bytes:
 
 def _comparison_case(comparison: Comparison, evaluation: EvaluationResult) -> TestCase:
     case = TestCase(comparison.name.translate(_NOT_XML), classname="so8t-ab.comparison", time=0)
-    claim = claim_of(comparison, 1 - evaluation.confidence)
-    case.system_out = f"{claim}: {figures(comparison, evaluation)}, n = {comparison.n}"
+    case.system_out = f"{comparison.verdict}: {figures(comparison, evaluation)}, n = {comparison.n}"
     return case
 
 
@@ -53,6 +52,6 @@ def _control_case(evaluation: EvaluationResult) -> TestCase:
     control = evaluation.control
     if control is None:
         case.result = [Skipped("no A/A control was run")]
-    elif claim_of(control, 1 - evaluation.confidence) in {"a_better", "b_better"}:
+    elif control.verdict.significant:
         case.result = [Failure(f"A differs from itself: {figures(control, evaluation)}", "ControlFailed")]
     return case

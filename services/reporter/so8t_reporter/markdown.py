@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from so8t_reporter.document import Cell, Picture, Report, Table
+from so8t_reporter.document import Cell, FileLink, Picture, Report, Table
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~]|<(?=[A-Za-z/!?])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 _LINE_START = re.compile(r"^(?:(\d{1,9})([.)])(?=\s|$)|([-+=#>]))")
@@ -44,7 +44,7 @@ def render_markdown(report: Report) -> str:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"table": _table, "picture": _picture, "fenced": fenced}
+    environment.filters |= {"table": _table, "picture": _picture, "file_link": _file_link, "fenced": fenced}
     text = environment.get_template("report.md.j2").render(report=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -66,6 +66,10 @@ def _picture(picture: Picture) -> MarkdownText:
     if picture.path.endswith(_EMBEDDABLE):
         return MarkdownText(f"![{escape(picture.alt)}]({target})")
     return MarkdownText(f"[{escape(picture.title)}]({target})")
+
+
+def _file_link(file: FileLink) -> MarkdownText:
+    return MarkdownText(f"[{escape(file.path)}]({quote(file.path)})")
 
 
 def fenced(text: str) -> MarkdownText:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from so8t_reporter.answers import ANSWERS_FILE, answers_csv
 from so8t_reporter.assembly import assemble_report, assemble_results
 from so8t_reporter.charts.render import write_pictures
 from so8t_reporter.html import render_html
@@ -20,7 +21,7 @@ def write_report(
     output_dir: Path,
     on_step: Callable[[int, int, str], None] = lambda done, total, message: None,
 ) -> None:
-    """Pictures, report.md, report.html, ab_test_results.json and junit.xml; the same bytes for the same inputs.
+    """Pictures, report.md, report.html, ab_test_results.json, answers.csv and junit.xml; the same bytes for the same inputs.
 
     Raises:
         ConfigError: visualization.output_dir leads out of `output_dir`.
@@ -35,6 +36,7 @@ def write_report(
         "report.md": render_markdown(report).encode("utf-8"),
         "report.html": render_html(report).encode("utf-8"),
         "ab_test_results.json": (results.model_dump_json(indent=2) + "\n").encode("utf-8"),
+        ANSWERS_FILE: answers_csv(inputs),
         "junit.xml": render_junit(inputs.evaluation),
     }.items():
         with storage_errors(output_dir / name):

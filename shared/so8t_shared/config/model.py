@@ -96,6 +96,16 @@ class Model(Section):
     so8t: So8tFormat = Field(So8tFormat(), description="Only for a checkpoint that already holds SO8T gates.")
 
 
+class ModelB(Section):
+    """The checkpoint that retraining starts from."""
+
+    base_model: str | None = Field(
+        None, description="Folder of the checkpoint that is retrained; by default model_a.base_model, which is A itself."
+    )
+    description: str = Field("", description="Free text, shown in the report.")
+    so8t: So8tFormat = Field(So8tFormat(), description="Only for a checkpoint that already holds SO8T gates.")
+
+
 class DataPolicy(Section):
     """What may be trained on."""
 
@@ -110,8 +120,13 @@ class DataPolicy(Section):
 class Source(Section):
     """Where a data set comes from and under which terms."""
 
-    license: str = Field(description="SPDX name of the licence, compared with dataset.policy.allowed_licenses.")
-    provenance: str = Field(description="Who made the data and how, in a sentence.")
+    license: str = Field(
+        description="SPDX name of the licence, compared with dataset.policy.allowed_licenses. Without the section, a"
+        " dataset_card.yaml beside the files must say it."
+    )
+    provenance: str = Field(
+        description="Who made the data and how, in a sentence. Without the section, dataset_card.yaml must say it."
+    )
 
 
 class Dataset(Section):
@@ -291,6 +306,11 @@ class AbTest(Section):
     control: bool = Field(True, description="Also test A against A, which must show no difference.")
     gate: Gate = Field(Gate(), description="What `run --gate` demands.")
 
+    @property
+    def alpha(self) -> float:
+        """Level of the tests; rounded, since 1 - 0.95 is a little more than 0.05 in floating point."""
+        return round(1 - self.confidence, 12)
+
 
 class Visualization(Section):
     """Pictures in the report."""
@@ -311,7 +331,7 @@ class Config(Section):
     store: Store = Field(Store(), description="A bucket instead of the local store.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where training runs.")
     model_a: Model = Field(description="The model as it is.")
-    model_b: Model | None = Field(None, description="Base of the retrained model; by default model A.")
+    model_b: ModelB | None = Field(None, description="The model to retrain; by default model A.")
     dataset: Dataset = Field(description="Rows to train on and to hold out.")
     training: Training = Field(Training(), description="How model B is made.")
     gguf: Gguf = Field(Gguf(), description="Conversion to GGUF.")
@@ -322,4 +342,7 @@ class Config(Section):
     @property
     def base_of_b(self) -> Model:
         """The checkpoint that training starts from."""
-        return self.model_b or self.model_a
+        if self.model_b is None:
+            return self.model_a
+        given = self.model_b.model_dump(exclude_none=True)
+        return Model.model_validate({"base_model": self.model_a.base_model, **given})

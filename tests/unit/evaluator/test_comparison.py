@@ -67,9 +67,9 @@ def test_counts_are_consistent() -> None:
 
 
 def test_against_itself() -> None:
-    """The same answers are identical, with p = 1 and nothing detectable."""
+    """The same classes on every row, with p = 1 and nothing detectable."""
     found = _against(GOLD, GOLD, GOLD)
-    assert (found.verdict, found.mcnemar_p, found.minimum_detectable_effect) == ("identical", 1.0, None)
+    assert (found.verdict, found.mcnemar_p, found.minimum_detectable_effect) == ("same_classes", 1.0, None)
 
 
 def test_swapping_sides_swaps_the_verdict() -> None:
@@ -83,11 +83,11 @@ def test_verdict_after_adjust_uses_holm() -> None:
     """Six against none (p = 0.031) is significant alone, but not as one of two (0.0625)."""
     alone = _against(GOLD, _wrong(GOLD, rows=range(6)), GOLD)
     assert (alone.verdict, alone.mcnemar_p_holm) == ("b_better", None)
-    [only] = adjust([alone], 0.95)
+    [only] = adjust([alone], 0.05)
     assert (only.verdict, only.mcnemar_p_holm) == ("b_better", pytest.approx(2 / 64))
-    first, second = adjust([alone, _against(GOLD, GOLD, GOLD)], 0.95)
+    first, second = adjust([alone, _against(GOLD, GOLD, GOLD)], 0.05)
     assert (first.verdict, first.mcnemar_p_holm) == ("no_difference", pytest.approx(4 / 64))
-    assert second.verdict == "identical"
+    assert second.verdict == "same_classes"
     assert first.mcnemar_p == alone.mcnemar_p
 
 
@@ -100,7 +100,7 @@ def test_no_false_alarms() -> None:
         alarms = _alarms(family)
         alone += alarms
         if alarms:  # adjusting raises every p, so it makes no new alarm
-            familywise += _alarms(adjust(family, 0.95)) > 0
+            familywise += _alarms(adjust(family, 0.05)) > 0
     assert alone / (3 * families) <= 0.05 + 0.024  # three standard errors
     assert familywise / families <= 0.05 + 0.042
 
@@ -136,8 +136,8 @@ def _settings(require: str, margin: float = 0.05) -> AbTest:
     ("require", "wrong_a", "wrong_b", "passed", "reason"),
     [
         ("better", 12, 0, True, "B is significantly better, and recall on DENY and REFUSE is not inferior"),
-        ("better", 0, 0, False, "B is not significantly better (identical)"),
-        ("better", 2, 0, False, "B is not significantly better (no difference)"),
+        ("better", 0, 0, False, "B is not significantly better (both chose the same class on every row)"),
+        ("better", 2, 0, False, "B is not significantly better (no difference is shown)"),
         ("not_worse", 0, 0, True, "B is not significantly worse, and recall on DENY and REFUSE is not inferior"),
         ("not_worse", 12, 0, True, "B is significantly better, and recall on DENY and REFUSE is not inferior"),
         ("not_worse", 0, 12, False, "B is significantly worse"),

@@ -168,7 +168,7 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
     assert [c.mcnemar_p_holm for c in result.comparisons] == pytest.approx([4 * 2 / 2**9] * 4)
     assert (result.headline.quantization, result.headline.scoring) == ("q4_k_m", "generate")
     assert result.control is not None
-    assert result.control.verdict == "identical"
+    assert result.control.verdict == "same_classes"
     assert result.baseline is not None
     assert result.baseline.accuracy.value == 1.0
     assert result.gate.passed

@@ -30,12 +30,13 @@ from so8t_shared.results import (
     Speed,
     TestRow,
     TestSet,
-    Verdict,
 )
+from so8t_shared.verdicts import Verdict, decide
 
 COLUMNS = (*LABELS, INVALID)
 SIZES: dict[Quantization, int] = {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
 LATENCY_MS: dict[Quantization, float] = {"f16": 410.0, "q8_0": 290.0, "q4_k_m": 240.0}
+ALPHA = 0.05
 Answers = dict[tuple[Side, Quantization, Scoring], list[str]]
 
 
@@ -141,7 +142,7 @@ class Evaluation:
             minimum_detectable_effect=2.8 * ((only_a + only_b) / n / n) ** 0.5 or None,
             recall_checks=[self._recall_check(rows, label) for label in ("DENY", "REFUSE")],
             flips=[Flip(gold=g, a=x, b=y, count=rows.count((g, x, y))) for g, x, y in triples],
-            verdict=_verdict(p, only_a, only_b, bool(triples)),
+            verdict=_verdict(p, only_a, only_b, len(triples)),
         )  # fmt: skip
 
     def _bootstrap_f1(self, rows: list[tuple[str, str, str]], resamples: int = 200) -> Interval:
@@ -190,13 +191,13 @@ class Evaluation:
         for comparison, p in zip(comparisons, adjusted, strict=True):
             comparison.mcnemar_p_holm = float(p)
             comparison.verdict = _verdict(
-                float(p), comparison.only_a_right, comparison.only_b_right, bool(comparison.flips)
+                float(p), comparison.only_a_right, comparison.only_b_right, len(comparison.flips)
             )
         primary, scoring = self.scenario.quantizations[-1], self.scenario.scorings[0]
         headline = next(c for c in comparisons if (c.quantization, c.scoring) == (primary, scoring))
         passed = headline.verdict == "b_better"
         return EvaluationResult(
-            confidence=0.95, primary_quantization=primary, primary_scoring=scoring,
+            confidence=0.95, alpha=ALPHA, primary_quantization=primary, primary_scoring=scoring,
             test_set=TestSet(
                 n=len(self.gold), by_label=dict(self.scenario.support),
                 by_language={"ja": len(self.gold) // 2, "en": len(self.gold) - len(self.gold) // 2},
@@ -269,9 +270,5 @@ def _defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _verdict(p: float, only_a: int, only_b: int, differs: bool) -> Verdict:
-    if not differs:
-        return "identical"
-    if p >= 0.05:
-        return "no_difference"
-    return "b_better" if only_b > only_a else "a_better"
+def _verdict(p: float, only_a: int, only_b: int, flips: int) -> Verdict:
+    return decide(only_a=only_a, only_b=only_b, flips=flips, p=p, alpha=ALPHA)

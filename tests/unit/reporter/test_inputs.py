@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +50,7 @@ def _unknown_key(path: Path) -> None:
 
 def _newer(path: Path) -> None:
     path.write_text(
-        path.read_text(encoding="utf-8").replace('"schema_version":1', '"schema_version":2'), encoding="utf-8"
+        path.read_text(encoding="utf-8").replace('"schema_version":2', '"schema_version":3'), encoding="utf-8"
     )
 
 
@@ -91,6 +92,28 @@ def test_headline_must_exist(folders: Folders, tmp_path: Path) -> None:
     )
     with pytest.raises(IntegrityError, match="no comparison for q4_k_m with constrained"):
         read(Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b"))))
+
+
+@pytest.mark.parametrize(
+    ("name", "update"),
+    [
+        ("b_better", {"mcnemar_p": 0.051, "mcnemar_p_holm": None}),
+        ("b_better", {"mcnemar_p": 0.01, "mcnemar_p_holm": 0.06}),
+        ("a_better", {}),
+        ("b_better", {"only_a_right": 161, "only_b_right": 15}),
+        ("same_classes", {}),
+        ("no_difference", {}),
+    ],
+)
+def test_unsupported_verdict_is_refused(folders: Folders, tmp_path: Path, name: str, update: dict[str, float]) -> None:
+    """A verdict that its own counts and p value do not support is refused before anything is drawn."""
+    shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
+    path = tmp_path / "copy/evaluate/evaluation.json"
+    evaluation = json.loads(path.read_text(encoding="utf-8"))
+    evaluation["comparisons"][0] |= {"verdict": name, **update}
+    path.write_text(json.dumps(evaluation), encoding="utf-8")
+    with pytest.raises(IntegrityError, match=f"the verdict {name} contradicts its own figures"):
+        read(Folders(*(tmp_path / "copy" / part for part in ("evaluate", "train", "convert-a", "convert-b"))))
 
 
 @pytest.mark.parametrize(

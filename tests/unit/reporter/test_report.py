@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from tests.unit.reporter.rendering import NAMES, Rendered, settings
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.report import write_report
 from so8t_shared.config.model import Visualization
-from so8t_shared.errors import IntegrityError, StorageError
+from so8t_shared.errors import StorageError
 from so8t_shared.results import AbTestResults
 
 PICTURES = {
@@ -95,15 +94,6 @@ def test_progress(sparse_rendered: Rendered) -> None:
     assert [done for done, _, _ in steps] == [0, 1, 2, 3, 4]
     assert {total for _, total, _ in steps} == {4}
     assert [steps[0][2], steps[-1][2]] == ["drawing metrics_comparison", "writing the report"]
-
-
-def test_contradiction_writes_nothing(sparse: ReportInputs, tmp_path: Path) -> None:
-    """An evaluation that contradicts itself is refused before any file is written."""
-    wrong = sparse.evaluation.model_copy(deep=True)
-    wrong.comparisons[0].verdict = "b_better"
-    with pytest.raises(IntegrityError):
-        write_report(replace(sparse, evaluation=wrong), settings(), tmp_path)
-    assert files(tmp_path) == {}
 
 
 def test_pictures_never_leave_the_report(sparse: ReportInputs, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_control_comes_last(results: AbTestResults) -> None:
     """The control stands below the comparisons; without one there is no row for it."""
     lines = shown(results, 120)
     place = next(i for i, line in enumerate(lines) if "A/A control" in line)
-    assert lines[place].rstrip().endswith("identical")
+    assert lines[place].rstrip().endswith("same classes")
     assert not any("B better" in line for line in lines[place:])
     evaluation = results.evaluation.model_copy(update={"control": None})
     assert "control" not in "".join(shown(results.model_copy(update={"evaluation": evaluation}), 120))
@@ -74,7 +74,7 @@ def test_fits_80_columns(results: AbTestResults) -> None:
     [
         (Scenario(), "b_better", "bold green"),
         (Scenario(skill_a=0.9, skill_b=0.5), "a_better", "bold red"),
-        (Scenario(b_copies_a=True), "identical", "yellow"),
+        (Scenario(b_copies_a=True), "same_classes", "yellow"),
     ],
 )
 def test_summary_line(results: AbTestResults, scenario: Scenario, verdict: str, colour: str) -> None:

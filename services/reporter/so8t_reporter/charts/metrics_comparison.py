@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from so8t_reporter.charts.lookup import SIDES, cell_of, comparison_of, hosts_of, scorings_of, speed_of
 from so8t_reporter.charts.style import Theme, aside, aside_legend, heading, shortened, text_on, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
-from so8t_reporter.summary import claim_of, headline_with_figures
+from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
 from so8t_shared.results import Comparison, Side
+from so8t_shared.verdicts import Verdict
 
 _BAR = 0.36
 _MARKERS = ("o", "s", "D")
@@ -151,7 +152,7 @@ def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
             comparison = comparison_of(evaluation, quantization, scoring)
             if comparison is not None:
                 y = place + (order * spread - 0.17 if spread else 0)
-                _difference(axes, theme, y, comparison, 1 - evaluation.confidence, _MARKERS[order])
+                _difference(axes, theme, y, comparison, _MARKERS[order])
     axes.axvline(0, color=theme.ink, lw=1)
     low, high = min(axes.get_xlim()[0], -1), max(axes.get_xlim()[1], 1)
     reach = max(abs(low), abs(high), 5)
@@ -167,10 +168,10 @@ def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     _scoring_legend(axes, theme, [str(s) for s in scorings])
 
 
-def _difference(axes: Axes, theme: Theme, y: float, comparison: Comparison, alpha: float, marker: str) -> None:
+def _difference(axes: Axes, theme: Theme, y: float, comparison: Comparison, marker: str) -> None:
     d = comparison.accuracy_difference
-    claim = claim_of(comparison, alpha)
-    colour = {"b_better": theme.side("b"), "a_better": theme.side("a")}.get(claim, theme.neutral)
+    favoured = {Verdict.A_BETTER: theme.side("a"), Verdict.B_BETTER: theme.side("b")}
+    colour = favoured.get(comparison.verdict, theme.neutral)
     axes.plot([100 * d.low, 100 * d.high], [y, y], color=colour, lw=2.2)
     axes.plot(100 * d.value, y, marker, color=colour if marker == "o" else theme.background, mec=colour, mew=2, ms=7.5)
     axes.annotate(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Cell, Column, Paragraph, Section, Table
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import comparison_columns, comparison_row, reach_of
-from so8t_reporter.summary import claim_of
 from so8t_shared import formatting as fmt
-from so8t_shared.results import Baseline, Comparison
+from so8t_shared.results import Baseline, EvaluationResult
 
 
 def checks_section(inputs: ReportInputs) -> Section:
@@ -16,7 +15,7 @@ def checks_section(inputs: ReportInputs) -> Section:
     return Section(
         "checks",
         "Baseline and control",
-        [*_baseline(evaluation.baseline), *_control(evaluation.control, evaluation.confidence)],
+        [*_baseline(evaluation.baseline), *_control(evaluation)],
     )
 
 
@@ -44,10 +43,11 @@ def _baseline(baseline: Baseline | None) -> list[Block]:
     return [table]
 
 
-def _control(control: Comparison | None, confidence: float) -> list[Block]:
+def _control(evaluation: EvaluationResult) -> list[Block]:
+    control, confidence = evaluation.control, evaluation.confidence
     if control is None:
         return [Paragraph("No A/A control was run.", "muted")]
-    fine = claim_of(control, 1 - confidence) not in {"a_better", "b_better"}
+    fine = not control.verdict.significant
     words = (
         "The control shows no difference, as it must."
         if fine
@@ -56,7 +56,7 @@ def _control(control: Comparison | None, confidence: float) -> list[Block]:
     table = Table(
         "A against A",
         comparison_columns(confidence),
-        [comparison_row(control, confidence, reach_of([control.accuracy_difference]))],
+        [comparison_row(control, evaluation.alpha, reach_of([control.accuracy_difference]))],
         note="Both columns are model A, asked twice; p is not adjusted.",
     )
     return [table, Paragraph(words, "good" if fine else "bad")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from so8t_reporter.charts.lookup import hosts_of
 from so8t_reporter.document import Block, Cell, Column, Facts, Paragraph, PictureBlock, Section, Table
 from so8t_reporter.inputs import QUANTIZATION_ORDER, ReportInputs
+from so8t_reporter.sections.quantization_loss import quantization_loss_table
 from so8t_shared import formatting as fmt
 from so8t_shared.results import EvaluationResult, Speed
 
@@ -13,6 +14,7 @@ def cost_section(inputs: ReportInputs) -> Section:
     """What both models cost to run."""
     evaluation = inputs.evaluation
     blocks: list[Block] = [_table(evaluation.speed), *_warnings(evaluation), PictureBlock("quantization_tradeoff")]
+    blocks += quantization_loss_table(inputs)
     engine = evaluation.engine
     settings = ", ".join(f"{name} {value}" for name, value in sorted(engine.settings.items()))
     blocks.append(Facts([("Engine", f"{engine.name} {engine.version}"), ("Settings", settings or "none")]))

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
+from so8t_reporter.answers import ANSWERS_FILE, Pair, outcome, pairs_of
+from so8t_reporter.document import Block, Cell, Column, FileLink, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results import Flip, Sample, Side
+from so8t_shared.results import Flip
 
 LOST_SHOWN = 12
 GAINED_SHOWN = 8
 TEXT_LENGTH = 140
 """Characters of a row's text that an example shows."""
 
+_ALL_ANSWERS = FileLink(
+    ANSWERS_FILE,
+    "every test row with its text, its right class and both models' answers, at every quantisation and scoring; it lies"
+    " beside this report and opens in a spreadsheet.",
+)
+
 
 def flips_section(inputs: ReportInputs) -> Section:
     """What B gained and lost; says so when nothing differs."""
     comparison = inputs.evaluation.headline
     if not comparison.flips:
-        text = f"A and B gave the same answer to all {comparison.n:,} rows."
-        return Section("flips", "What changed", [Paragraph(text, "muted")])
-    blocks: list[Block] = [PictureBlock("flips"), _table(comparison.flips), *_examples(inputs)]
+        text = f"A and B chose the same class on all {comparison.n:,} rows."
+        return Section("flips", "What changed", [Paragraph(text, "muted"), _ALL_ANSWERS])
+    blocks: list[Block] = [PictureBlock("flips"), _table(comparison.flips), *_examples(inputs), _ALL_ANSWERS]
     return Section("flips", "What changed", blocks)
 
 
@@ -38,30 +45,18 @@ def _effect(flip: Flip) -> Cell:
 
 
 def _examples(inputs: ReportInputs) -> list[Block]:
-    pairs = _pairs(inputs)
+    comparison = inputs.evaluation.headline
+    pairs = pairs_of(inputs, comparison.quantization, comparison.scoring)
     texts = {row.id: row.text for row in inputs.test_rows}
-    lost = [pair for pair in pairs if pair[0].predicted == pair[0].gold != pair[1].predicted]
-    gained = [pair for pair in pairs if pair[1].predicted == pair[1].gold != pair[0].predicted]
     tables: list[Block] = []
-    for words, found, shown in (("lost", lost, LOST_SHOWN), ("gained", gained, GAINED_SHOWN)):
-        if found:
+    for words, shown in (("lost", LOST_SHOWN), ("gained", GAINED_SHOWN)):
+        if found := [pair for pair in pairs if outcome(pair) == words]:
             caption = f"Rows that B {words}: {min(shown, len(found))} of {len(found):,}"
             tables.append(_example_table(caption, found[:shown], texts))
     return tables
 
 
-def _pairs(inputs: ReportInputs) -> list[tuple[Sample, Sample]]:
-    """Both models' answers to each row in the headline's setting, by row id."""
-    comparison = inputs.evaluation.headline
-    setting = (comparison.quantization, comparison.scoring)
-    answers: dict[Side, dict[str, Sample]] = {"a": {}, "b": {}}
-    for sample in inputs.samples:
-        if (sample.quantization, sample.scoring) == setting:
-            answers[sample.model][sample.row_id] = sample
-    return [(answers["a"][i], answers["b"][i]) for i in sorted(answers["a"].keys() & answers["b"].keys())]
-
-
-def _example_table(caption: str, pairs: list[tuple[Sample, Sample]], texts: dict[str, str]) -> Table:
+def _example_table(caption: str, pairs: list[Pair], texts: dict[str, str]) -> Table:
     rows = [
         [
             Cell(_shortened(texts.get(a.row_id)), "" if a.row_id in texts else "muted"),

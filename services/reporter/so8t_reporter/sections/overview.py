@@ -5,16 +5,14 @@ from __future__ import annotations
 from so8t_reporter.charts.lookup import SIDES, cell_of, speed_of
 from so8t_reporter.document import Tile, Tone
 from so8t_reporter.inputs import Names
-from so8t_reporter.summary import adjusted_p, claim_of
 from so8t_shared import formatting as fmt
 from so8t_shared.results import EvaluationResult, GateResult, Side
+from so8t_shared.verdicts import WORDS
 
 
 def verdict_tone(evaluation: EvaluationResult) -> Tone:
     """Good when B is better, bad when A is, neither otherwise."""
-    claim = claim_of(evaluation.headline, 1 - evaluation.confidence)
-    tones: dict[str, Tone] = {"b_better": "good", "a_better": "bad"}
-    return tones.get(claim, "muted")
+    return WORDS[evaluation.headline.verdict].tone
 
 
 def models(names: Names) -> list[tuple[str, str, str]]:
@@ -25,7 +23,6 @@ def models(names: Names) -> list[tuple[str, str, str]]:
 def tiles(evaluation: EvaluationResult) -> list[Tile]:
     """Accuracy of both, their difference, its p value, and the latency of both."""
     c = evaluation.headline
-    alpha = 1 - evaluation.confidence
     d = c.accuracy_difference
     adjusted = "" if c.mcnemar_p_holm is None else ", Holm-adjusted"
     return [
@@ -39,7 +36,7 @@ def tiles(evaluation: EvaluationResult) -> list[Tile]:
         ),
         Tile(
             "Exact McNemar test",
-            fmt.p_equals(adjusted_p(c), alpha),
+            fmt.p_equals(c.p, evaluation.alpha),
             f"{c.only_b_right:,} rows gained, {c.only_a_right:,} lost{adjusted}",
         ),
         _latency_tile(evaluation),

@@ -5,21 +5,15 @@ from __future__ import annotations
 from so8t_reporter.charts.lookup import SIDES, cell_of, comparison_of, scorings_of
 from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
-from so8t_reporter.summary import Claim, adjusted_p, claim_of
 from so8t_shared import formatting as fmt
 from so8t_shared.config.model import Scoring
 from so8t_shared.labels import LABELS
 from so8t_shared.results import Cell as Quality
 from so8t_shared.results import ClassMetrics, Comparison, EvaluationResult, Interval, RecallCheck, Side
+from so8t_shared.verdicts import WORDS, Verdict
 
-CLAIM_WORDS: dict[Claim, tuple[str, Tone]] = {
-    "b_better": ("B better", "good"),
-    "a_better": ("A better", "bad"),
-    "no_difference": ("no difference shown", "muted"),
-    "tie": ("tie", "muted"),
-    "identical": ("identical answers", "muted"),
-}
-"""What a comparison's verdict is called in a table, and its tone."""
+FAVOURED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
+"""Whose colour a difference wears; without a winner none."""
 
 
 def grid_section(inputs: ReportInputs) -> Section:
@@ -47,23 +41,22 @@ def comparison_columns(confidence: float) -> list[Column]:
     ]
 
 
-def comparison_row(comparison: Comparison, confidence: float, reach: float, *, strong: bool = False) -> list[Cell]:
+def comparison_row(comparison: Comparison, alpha: float, reach: float, *, strong: bool = False) -> list[Cell]:
     """One comparison with its interval, test and verdict."""
-    alpha = 1 - confidence
-    claim = claim_of(comparison, alpha)
+    words = WORDS[comparison.verdict]
     accuracy = comparison.accuracy_difference
     detectable = comparison.minimum_detectable_effect
-    favoured: Tone = "b" if claim == "b_better" else "a" if claim == "a_better" else "muted"
+    favoured: Tone = FAVOURED.get(comparison.verdict, "muted")
     return [
         Cell(comparison.quantization, "strong" if strong else ""),
         Cell(comparison.scoring),
-        Cell(*CLAIM_WORDS[claim]),
+        Cell(words.cell, words.tone),
         Cell(fmt.percent(comparison.accuracy_a, comparison.n)),
         Cell(fmt.percent(comparison.accuracy_b, comparison.n)),
         Cell(fmt.points_interval(accuracy), favoured, accuracy, "difference", reach),
         Cell(fmt.points_interval(comparison.macro_f1_difference)),
         Cell(f"{comparison.only_b_right:,} / {comparison.only_a_right:,}"),
-        Cell(fmt.p_value(adjusted_p(comparison), alpha)),
+        Cell(fmt.p_value(comparison.p, alpha)),
         Cell(fmt.UNDEFINED if detectable is None else f"{100 * detectable:.1f}"),
     ]
 
@@ -80,10 +73,10 @@ def _comparisons(inputs: ReportInputs) -> Table:
     return Table(
         "B against A",
         comparison_columns(evaluation.confidence),
-        [comparison_row(c, evaluation.confidence, reach, strong=c == primary) for c in found if c is not None],
+        [comparison_row(c, evaluation.alpha, reach, strong=c == primary) for c in found if c is not None],
         note=f"All on the same {primary.n:,} rows. Gained: only B right; lost: only A right. p: exact McNemar test,"
-        " Holm-adjusted over the table. Detectable: the smallest true difference in points that a test of this"
-        " size finds four times out of five.",
+        " Holm-adjusted over the table. No difference: none is shown. Detectable: the smallest true difference in"
+        " points that a test of this size finds four times out of five.",
     )
 
 

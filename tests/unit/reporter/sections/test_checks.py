@@ -29,7 +29,7 @@ def test_baseline(inputs: ReportInputs) -> None:
 def test_control_without_difference(inputs: ReportInputs) -> None:
     """A control that shows nothing is good news."""
     table = tables_of(text_report(inputs), "checks")["A against A"]
-    assert column(table, "Verdict") == ["identical answers"]
+    assert column(table, "Verdict") == ["same classes"]
     assert remarks(inputs) == [("The control shows no difference, as it must.", "good")]
 
 

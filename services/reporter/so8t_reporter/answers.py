@@ -1,0 +1,86 @@
+"""answers.csv: every test row in every setting, for the person who owns the data, to filter and sort in a spreadsheet.
+
+It holds the row's text and the classes that were read from the answers: never a thinking part, neither the
+row's own nor a model's.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from so8t_reporter.charts.lookup import scorings_of
+from so8t_reporter.inputs import ReportInputs
+from so8t_shared.config.model import Quantization, Scoring
+from so8t_shared.results import Sample, Side, TestRow
+
+ANSWERS_FILE = "answers.csv"
+
+HEADER = ("row_id", "quantization", "scoring", "text", "gold", "a", "b", "outcome", "language", "category")
+
+_BEGINS_FORMULA = frozenset("=+-@＝＋－＠")  # noqa: RUF001  full-width: spreadsheets set to Japanese take them, too
+_BREAKS = frozenset("\t\r\n")
+
+Pair = tuple[Sample, Sample]
+
+
+def answers_csv(inputs: ReportInputs) -> bytes:
+    """One line a row, quantisation and scoring, the headline's setting first; UTF-8 with a mark, as Excel wants it."""
+    rows = {row.id: row for row in inputs.test_rows}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(HEADER)
+    for pair in _ordered_pairs(inputs):
+        writer.writerow(map(harmless, _line(pair, rows.get(pair[0].row_id))))
+    return text.getvalue().encode("utf-8-sig")
+
+
+def harmless(cell: str) -> str:
+    """The cell behind an apostrophe, where a spreadsheet would compute it as a formula.
+
+    What counts as the beginning of one: OWASP, CSV Injection; also after white space, which some importers drop.
+    """
+    formula = cell.strip()[:1] in _BEGINS_FORMULA or cell[:1] in _BREAKS
+    return f"'{cell}" if formula else cell
+
+
+def outcome(pair: Pair) -> str:
+    """What became of the row from A to B."""
+    a, b = (sample.predicted == sample.gold for sample in pair)
+    if a:
+        return "both right" if b else "lost"
+    return "gained" if b else "both wrong"
+
+
+def pairs_of(inputs: ReportInputs, quantization: Quantization, scoring: Scoring) -> list[Pair]:
+    """Both models' answers to each row in one setting, by row id."""
+    answers: dict[Side, dict[str, Sample]] = {"a": {}, "b": {}}
+    for sample in inputs.samples:
+        if (sample.quantization, sample.scoring) == (quantization, scoring):
+            answers[sample.model][sample.row_id] = sample
+    return [(answers["a"][i], answers["b"][i]) for i in sorted(answers["a"].keys() & answers["b"].keys())]
+
+
+def _ordered_pairs(inputs: ReportInputs) -> Iterator[Pair]:
+    evaluation = inputs.evaluation
+    scorings = scorings_of(evaluation)
+    for quantization in sorted(inputs.quantizations, key=lambda q: q != evaluation.primary_quantization):
+        for scoring in scorings:
+            yield from pairs_of(inputs, quantization, scoring)
+
+
+def _line(pair: Pair, row: TestRow | None) -> tuple[str, ...]:
+    a, b = pair
+    return (
+        a.row_id,
+        a.quantization,
+        a.scoring,
+        row.text if row else "",
+        a.gold,
+        a.predicted,
+        b.predicted,
+        outcome(pair),
+        row.language if row else "",
+        row.category if row else "",
+    )

@@ -1,0 +1,30 @@
+"""What quantising costs each model, on the same rows."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Block, Cell
+from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.paired import EXPLORATORY, paired_table
+
+
+def quantization_loss_table(inputs: ReportInputs) -> list[Block]:
+    """Every other quantisation of each model against its most precise one; nothing where there is only one."""
+    evaluation = inputs.evaluation
+    losses = evaluation.quantization_losses
+    if not losses:
+        return []
+    reference = losses[0].reference
+    return [
+        paired_table(
+            f"Loss by quantisation, against {reference}",
+            (("Model", "Scoring", "Quantisation"), (f"{reference} right", "This right", "Difference")),
+            [
+                ([Cell(line.model.upper(), line.model), Cell(line.scoring), Cell(line.quantization, "strong")], line)
+                for line in losses
+            ],
+            ("bad", "good"),
+            alpha=evaluation.alpha,
+            note=f"Each model against itself, on the same rows. Gained: right here, wrong at {reference}; lost: the"
+            f" other way round. {EXPLORATORY}",
+        )
+    ]
