@@ -49,8 +49,8 @@ class Artifact(FileSet):
         names = files_below(folder)
         keep = {self.file_key(name) for name in names} if self.store.remote else set()
         self._delete_files(keep)  # what an interrupted commit left; the upload looks at those of the same name
-        while_held = Artifact(self.store.limited(check=lease.check, guard=lease.check), self.stage, self.fingerprint)
-        entries = while_held.upload(folder, before_each=lease.confirm)
+        while_held = Artifact(self.store.checked(lease.check), self.stage, self.fingerprint)
+        entries = while_held.upload(folder, before_each=lease.confirm, guard=lease.check)
         manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
         lease.confirm()
         if while_held.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:

@@ -84,7 +84,7 @@ class Lease:
 
     def __init__(self, store: ArtifactStore, key: str, claim: _Claim, etag: str) -> None:
         self._store = store
-        self._briefly = store.limited(patience_s=claim.ttl_s / 12)
+        self._briefly = store.unchecked().patient(claim.ttl_s / 12)  # also for who is asked to stop
         self._key = key
         self._claim = claim
         self._etag = etag
@@ -125,7 +125,7 @@ class Lease:
         """
         if not self.lost:
             left_s = self._renewed + self._ttl_s - time.monotonic()
-            self._renew(self._store.limited(patience_s=max(0.0, left_s)))
+            self._renew(self._store.patient(max(0.0, left_s)))
         self.check()
 
     def stop(self) -> None:

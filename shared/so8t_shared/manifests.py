@@ -81,16 +81,22 @@ class FileSet:
         data = self.store.get_bytes(self.manifest_key)
         return None if data is None else Manifest.from_bytes(data, self.manifest_key)
 
-    def upload(self, folder: Path, *, before_each: Callable[[], None] = lambda: None) -> tuple[FileEntry, ...]:
+    def upload(
+        self,
+        folder: Path,
+        *,
+        before_each: Callable[[], None] = lambda: None,
+        guard: Callable[[], None] = lambda: None,
+    ) -> tuple[FileEntry, ...]:
         """Move all files of `folder` into the store; returns what a manifest says of them.
 
-        `before_each` may raise, so that the rest stays where it is.
+        `before_each` may raise, so that the rest stays where it is; `guard` is that of `ArtifactStore.put_file`.
         """
         entries = []
         for name in files_below(folder):
             before_each()
             if self.store.remote:
-                entries.append(self._send(name, folder / name, before_each))
+                entries.append(self._send(name, folder / name, before_each, guard))
             else:
                 entries.append(self._move(name, folder / name))
         return tuple(entries)
@@ -103,7 +109,7 @@ class FileSet:
             self._digests.remember(stored, sha256)
         return FileEntry(path=name, size_bytes=size, sha256=sha256)
 
-    def _send(self, name: str, source: Path, before_each: Callable[[], None]) -> FileEntry:
+    def _send(self, name: str, source: Path, before_each: Callable[[], None], guard: Callable[[], None]) -> FileEntry:
         """Upload one file, unless an interrupted attempt has done so already.
 
         It never replaces: a request that a slow network delivers late cannot change what another process
@@ -118,7 +124,7 @@ class FileSet:
         for _ in range(_UPLOADS_TRIED):
             if there is not None:
                 self.store.delete(key)
-            stat = self.store.put_file(key, source, move=True, replace=False)
+            stat = self.store.put_file(key, source, move=True, replace=False, guard=guard)
             if stat is not None:
                 self._digests.note(self._object(key), stat.etag, stat.sha256)
                 return FileEntry(path=name, size_bytes=stat.size_bytes, sha256=stat.sha256, etag=stat.etag)

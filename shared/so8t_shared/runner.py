@@ -57,11 +57,11 @@ class StageRun:
     ) -> None:
         self.stage = stage
         self.session = session
-        self.store = store.limited(check=stop.check)  # nobody who is asked to stop goes on waiting for a server
+        self.store = store.checked(stop.check)  # nobody who is asked to stop goes on waiting for a server
         self.stop = stop
         self.sink = sink
         self.markers = StageMarkers(self.store, session.session_id, stage.name)
-        self._aside = store.limited(patience_s=_ASIDE_PATIENCE_S)
+        self._aside = store.patient(_ASIDE_PATIENCE_S)
         self.reporter = ProgressReporter(StageMarkers(self._aside, session.session_id, stage.name), sink, stage.name)
         self._digests = DigestCache(store.local_root / "digests.sqlite")
         self._started = now()

@@ -97,7 +97,7 @@ def test_damage_on_the_servers_disk(minio: MinioServer, bucket: str, tmp_path: P
         data[len(data) // 2] ^= 1
         part.write_bytes(bytes(data))
     with pytest.raises(IntegrityError, match="lost or changed") as caught:
-        run_stage(SECOND, host.session, host.store.limited(patience_s=2.0), second)
+        run_stage(SECOND, host.session, host.store.patient(2.0), second)
     assert key in caught.value.where
     assert "delete that object" in caught.value.remedy
     assert not run_stage(FIRST, host.session, host.store, first).reused

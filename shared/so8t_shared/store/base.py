@@ -42,29 +42,35 @@ class ArtifactStore(Protocol):
         """Whether objects travel over a network: then put_file and get_file say the sha256 of what went by."""
         ...
 
-    def limited(
-        self,
-        *,
-        patience_s: float | None = None,
-        check: Callable[[], None] = lambda: None,
-        guard: Callable[[], None] = lambda: None,
-    ) -> ArtifactStore:
-        """The same place with other limits, where a server may be away.
+    def patient(self, seconds: float) -> ArtifactStore:
+        """The same place, where a request is tried again for `seconds` at most while a server is away."""
+        ...
 
-        A request is tried again for `patience_s` at most (None: as long as configured); `check` is
-        called before each further try and may raise to end the trying. `guard` is called right before
-        an object that went up in parts becomes visible, and may raise to prevent that.
-        """
+    def checked(self, check: Callable[[], None]) -> ArtifactStore:
+        """The same place; `check`, after earlier ones, is called before each further try and may raise to end it."""
+        ...
+
+    def unchecked(self) -> ArtifactStore:
+        """The same place without any check: for the last words of who is asked to stop."""
         ...
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
         """Write an object, replacing an older one."""
         ...
 
-    def put_file(self, key: str, source: Path, *, move: bool = False, replace: bool = True) -> ObjectStat | None:
+    def put_file(
+        self,
+        key: str,
+        source: Path,
+        *,
+        move: bool = False,
+        replace: bool = True,
+        guard: Callable[[], None] = lambda: None,
+    ) -> ObjectStat | None:
         """Write a file's bytes as an object; with `move` the source may be gone afterwards.
 
-        Without `replace`, None when an object is there, which stays.
+        Without `replace`, None when an object is there, which stays. `guard` is called right before the
+        object becomes visible, after the transfer of a large one, and may raise to prevent that.
         """
         ...
 

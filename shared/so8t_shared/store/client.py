@@ -77,16 +77,11 @@ class Client:
         """
         sha256 = hashlib.sha256(body).hexdigest()
 
-        def check() -> None:
-            self.limits.check()
-            if still is not None:
-                still()
-
         def attempt(_: int) -> urllib3.BaseHTTPResponse:
             return self.once(method, key, query=query, headers=headers, body=body, sha256=sha256)
 
-        most = self.limits.patience_s
-        return persist(attempt, Limits(most if patience_s is None else min(patience_s, most), check), self._outage)
+        limits = self.limits if still is None else self.limits.checked(still)
+        return persist(attempt, limits if patience_s is None else limits.patient(patience_s), self._outage)
 
     def found(self, method: str, key: str) -> urllib3.BaseHTTPResponse | None:
         """The answer to a request about one object; None when there is no such object.

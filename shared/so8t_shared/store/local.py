@@ -57,15 +57,18 @@ class LocalStore:
         """False: the objects are files of this host."""
         return False
 
-    def limited(
-        self,
-        *,
-        patience_s: float | None = None,
-        check: Callable[[], None] = lambda: None,
-        guard: Callable[[], None] = lambda: None,
-    ) -> LocalStore:
+    def patient(self, seconds: float) -> LocalStore:
         """Itself: a folder answers or fails at once."""
-        del patience_s, check, guard
+        del seconds
+        return self
+
+    def checked(self, check: Callable[[], None]) -> LocalStore:
+        """Itself: nothing is tried again."""
+        del check
+        return self
+
+    def unchecked(self) -> LocalStore:
+        """Itself."""
         return self
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
@@ -76,13 +79,22 @@ class LocalStore:
             with _removed(temporary), self._locked(key):
                 return self._install(temporary, target)
 
-    def put_file(self, key: str, source: Path, *, move: bool = False, replace: bool = True) -> ObjectStat | None:
+    def put_file(
+        self,
+        key: str,
+        source: Path,
+        *,
+        move: bool = False,
+        replace: bool = True,
+        guard: Callable[[], None] = lambda: None,
+    ) -> ObjectStat | None:
         """Write a file's bytes as an object; with `move` a file on the same disk is renamed, not copied.
 
-        Without `replace`, None when an object is there.
+        Without `replace`, None when an object is there. `guard` is asked before the source is touched.
         """
         target = self._target(key)
         temporary = self._temporary / uuid.uuid4().hex
+        guard()
         with storage_errors(target), _removed(temporary):
             if move and source.stat().st_dev == self._root.stat().st_dev:
                 os.utime(source)  # or it might look like a leftover

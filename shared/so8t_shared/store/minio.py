@@ -59,16 +59,19 @@ class MinioStore:
         """True: files are hashed on their way."""
         return True
 
-    def limited(
-        self,
-        *,
-        patience_s: float | None = None,
-        check: Callable[[], None] = lambda: None,
-        guard: Callable[[], None] = lambda: None,
-    ) -> MinioStore:
-        """The same bucket, tried again for `patience_s` at most; see `ArtifactStore.limited`."""
-        most = self._client.limits.patience_s
-        limits = Limits(most if patience_s is None else min(patience_s, most), check, guard)
+    def patient(self, seconds: float) -> MinioStore:
+        """The same bucket, tried again for `seconds` at most."""
+        return self._limited(self._client.limits.patient(seconds))
+
+    def checked(self, check: Callable[[], None]) -> MinioStore:
+        """The same bucket; `check` too is called before each further try."""
+        return self._limited(self._client.limits.checked(check))
+
+    def unchecked(self) -> MinioStore:
+        """The same bucket without any check."""
+        return self._limited(self._client.limits.unchecked())
+
+    def _limited(self, limits: Limits) -> MinioStore:
         return MinioStore(self._client.limited(limits), self._local_root, parts=self._parts)
 
     def check_server(self) -> None:
@@ -88,18 +91,27 @@ class MinioStore:
         assert stat is not None
         return stat
 
-    def put_file(self, key: str, source: Path, *, move: bool = False, replace: bool = True) -> ObjectStat | None:
+    def put_file(
+        self,
+        key: str,
+        source: Path,
+        *,
+        move: bool = False,
+        replace: bool = True,
+        guard: Callable[[], None] = lambda: None,
+    ) -> ObjectStat | None:
         """Write a file's bytes as an object and say their sha256; the source stays, whatever `move` says.
 
-        Without `replace`, None when an object is there.
+        Without `replace`, None when an object is there. `guard` is asked right before the write that counts.
         """
         del move
         check_key(key)
         condition = {} if replace else conditional.if_absent()
         with storage_errors(source):
             if source.stat().st_size > self._parts.part_bytes:
-                return self._put_parts(key, source, condition)
+                return self._put_parts(key, source, condition, guard)
             data = source.read_bytes()
+        guard()
         return self._put(key, data, condition)
 
     def get_bytes(self, key: str) -> bytes | None:
@@ -182,23 +194,27 @@ class MinioStore:
         with self._client.told("PUT", key):
             return self._client.persist(attempt)
 
-    def _put_parts(self, key: str, source: Path, condition: Mapping[str, str]) -> ObjectStat | None:
+    def _put_parts(
+        self, key: str, source: Path, condition: Mapping[str, str], guard: Callable[[], None]
+    ) -> ObjectStat | None:
         """Write in parts; None when the condition does not hold at the end."""
         write = conditional.new_write()
         headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key)}
 
         def throw_away(upload_id: str) -> None:
-            hasty = self.limited(patience_s=_LAST_WORDS_S)
+            hasty = self.unchecked().patient(_LAST_WORDS_S)
             with contextlib.suppress(Exception):  # the server drops it by itself after a day
                 hasty._client.ask("DELETE", key, query={"uploadId": upload_id})
 
         parts = sent_parts(self._client.ask, key, source, headers, self._parts, throw_away)
         with contextlib.suppress(_Taken), self._client.told("PUT", key), parts as sent:
-            etag = self._complete(key, sent, write, condition)
+            etag = self._complete(key, sent, write, condition, guard)
             return ObjectStat(sent.size_bytes, etag, sent.sha256)
         return None
 
-    def _complete(self, key: str, sent: Sent, write: str, condition: Mapping[str, str]) -> str:
+    def _complete(
+        self, key: str, sent: Sent, write: str, condition: Mapping[str, str], guard: Callable[[], None]
+    ) -> str:
         """Make an object of the parts; its etag.
 
         Raises:
@@ -207,7 +223,7 @@ class MinioStore:
         listing, query = sent.listing(), {"uploadId": sent.upload_id}
 
         def attempt(number: int) -> str:
-            self._client.limits.guard()
+            guard()
             try:
                 answer = self._client.once("POST", key, query=query, headers=condition, body=listing)
                 return f"{completed_tag(answer.data)}:{write}"
@@ -254,7 +270,7 @@ def open_minio(config: Config) -> MinioStore:
     bucket = Bucket(section.endpoint, section.bucket, section.region, read_credentials(section.credentials_file))
     client = Client(bucket, Limits(section.retry_s))
     store = MinioStore(client, Path(config.checkpoint_dir).absolute() / ".local")
-    store.limited(patience_s=_FIRST_CONTACT_S).check_server()
+    store.patient(_FIRST_CONTACT_S).check_server()
     return store
 
 

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from so8t_shared.store.failures import Failure
@@ -30,13 +30,29 @@ def _never() -> None:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a request is tried again."""
+    """How long a request is tried again; other limits are made of these by narrowing, so that none gets lost."""
 
     patience_s: float
     check: Callable[[], None] = field(default=_never)
     """Called before each further try; it may raise to end the trying."""
-    guard: Callable[[], None] = field(default=_never)
-    """Called right before an object that went up in parts becomes visible; it may raise to prevent that."""
+
+    def patient(self, seconds: float) -> Limits:
+        """For `seconds` at most."""
+        return replace(self, patience_s=min(seconds, self.patience_s))
+
+    def checked(self, check: Callable[[], None]) -> Limits:
+        """With a further check."""
+        earlier = self.check
+
+        def both() -> None:
+            earlier()
+            check()
+
+        return replace(self, check=both)
+
+    def unchecked(self) -> Limits:
+        """Without any check."""
+        return replace(self, check=_never)
 
     @property
     def wait_s(self) -> float:

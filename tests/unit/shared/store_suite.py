@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.unit.shared.processes import kill, race, start
 
-from so8t_shared.errors import InputError
+from so8t_shared.errors import InputError, Interrupted
 from so8t_shared.store.base import ArtifactStore
 
 KEY = "artifacts/train/0123/files/model.bin"
@@ -92,10 +92,22 @@ class StoreSuite:
 
     def test_limited_is_the_same_place(self, store: ArtifactStore) -> None:
         """With other limits the store reads and writes the same objects."""
-        limited = store.limited(patience_s=1.0)
-        limited.put_bytes(KEY, b"x")
-        assert store.get_bytes(KEY) == b"x"
-        assert (limited.location, limited.local_root) == (store.location, store.local_root)
+        for limited in (store.patient(1.0), store.checked(lambda: None), store.unchecked()):
+            limited.put_bytes(KEY, b"x")
+            assert store.get_bytes(KEY) == b"x"
+            assert (limited.location, limited.local_root) == (store.location, store.local_root)
+            store.delete(KEY)
+
+    def test_the_guard_keeps_a_file_from_becoming_an_object(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """Who has lost the right to write when the moment comes leaves nothing, and changes nothing."""
+
+        def guard() -> None:
+            raise Interrupted("no longer")
+
+        (tmp_path / "source").write_bytes(b"x")
+        with pytest.raises(Interrupted):
+            store.put_file(KEY, tmp_path / "source", guard=guard)
+        assert self.raw_keys(store) == set()
 
     def test_local_path_is_the_object(self, store: ArtifactStore) -> None:
         """A store on this host shows the object as a file; others say None."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.shared.material import commit, held, manifest_of, spoil, steal, write
@@ -26,7 +27,7 @@ class DyingStore(LocalStore):
         self._point = point
         self._files = 0
 
-    def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
+    def put_file(self, key: str, source: Path, **options: Any) -> ObjectStat | None:
         if self._point == "before files":
             kill_self()
         stat = super().put_file(key, source, **options)
@@ -106,7 +107,7 @@ def test_lease_lost_during_the_upload(tmp_path: Path, after: int) -> None:
     puts = []
 
     class Stolen(LocalStore):
-        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
+        def put_file(self, key: str, source: Path, **options: Any) -> ObjectStat | None:
             stat = super().put_file(key, source, **options)
             puts.append(key)
             if len(puts) == after:
@@ -197,7 +198,7 @@ def test_full_disk_commits_nothing(store: LocalStore, tmp_path: Path) -> None:
     from so8t_shared.errors import StorageError
 
     class Full(LocalStore):
-        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
+        def put_file(self, key: str, source: Path, **options: Any) -> ObjectStat | None:
             if key.endswith("b/c"):
                 raise StorageError("The disk is full.")
             return super().put_file(key, source, **options)

@@ -204,7 +204,7 @@ def _stop() -> None:
 def test_who_is_asked_to_stop_can_still_save(store: MinioStore, tmp_path: Path) -> None:
     """The check ends waiting for a server that is away; one that answers still takes a checkpoint of many parts."""
     source, sha256 = _file(tmp_path / "source", 12 * MIB)
-    stat = store.limited(check=_stop).put_file(KEY, source)
+    stat = store.checked(_stop).put_file(KEY, source)
     assert stat is not None
     assert stat.sha256 == sha256
 
@@ -213,7 +213,7 @@ def test_the_guard_keeps_parts_from_becoming_an_object(store: MinioStore, tmp_pa
     """Who has lost the right to write while the parts went up leaves nothing."""
     source, _ = _file(tmp_path / "source", 12 * MIB)
     with pytest.raises(Interrupted):
-        store.limited(guard=_stop).put_file(KEY, source)
+        store.put_file(KEY, source, guard=_stop)
     assert store.stat(KEY) is None
 
 

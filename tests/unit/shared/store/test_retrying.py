@@ -81,6 +81,18 @@ def test_a_check_ends_the_trying() -> None:
     assert server.tries < 5
 
 
+def test_no_limit_gets_lost() -> None:
+    """Narrowing keeps what was said before: all checks are made, in order, and the shortest patience counts."""
+    asked: list[str] = []
+    limits = Limits(30.0).checked(lambda: asked.append("stop")).patient(9.0).checked(lambda: asked.append("lease"))
+    limits = limits.patient(20.0)
+    limits.check()
+    assert asked == ["stop", "lease"]
+    assert limits.patience_s == 9.0
+    limits.unchecked().check()
+    assert asked == ["stop", "lease"]
+
+
 def test_the_first_try_needs_no_check() -> None:
     """A request that is answered at once asks nobody."""
 
