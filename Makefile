@@ -95,10 +95,10 @@ $(READY): $(DEPS)/complete
 clean:  ## remove the demo's inputs, .venv and tool caches; runs, results and installed packages stay
 	rm -rf demo-run/model demo-run/data $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-RUNS = $(wildcard demo-run results checkpoints)
+RUNS = $(wildcard demo-run runs results checkpoints)
 
-clean-runs:  ## delete demo-run/, results/ and checkpoints/ with every run in them; asks first
-	@if [ -z "$(RUNS)" ]; then echo "There is nothing: no demo-run, results or checkpoints here."; exit 0; fi; \
+clean-runs:  ## delete demo-run/, runs/, results/ and checkpoints/ with every run in them; asks first
+	@if [ -z "$(RUNS)" ]; then echo "There is nothing: no demo-run, runs, results or checkpoints here."; exit 0; fi; \
 	du -sh $(RUNS); printf 'Delete these folders with all runs in them? Type yes: '; read answer; \
 	[ "$$answer" = yes ] || { echo "Nothing was deleted."; exit 1; }; \
 	rm -rf $(RUNS)

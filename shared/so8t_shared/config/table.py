@@ -15,20 +15,27 @@ from so8t_shared.config.model import Config
 def config_table() -> str:
     """A Markdown table: key, type, default, meaning."""
     lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    for key, info in config_keys():
-        cells = (f"`{key}`", _type(info.annotation), _default(info), info.description or "")
+    for key, info, optional in _keys():
+        cells = (f"`{key}`", _type(info.annotation), _default(info, optional=optional), info.description or "")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def config_keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every key that holds a value, dotted, in the order of the sections."""
+    yield from ((key, info) for key, info, _ in _keys(section, prefix))
+
+
+def _keys(
+    section: type[BaseModel] = Config, prefix: str = "", *, optional: bool = False
+) -> Iterator[tuple[str, FieldInfo, bool]]:
+    """As `config_keys`; also whether the key lies in a section that may be left out as a whole."""
     for name, info in section.model_fields.items():
         inner = section_of(section, name)
         if inner is None:
-            yield f"{prefix}{name}", info
+            yield f"{prefix}{name}", info, optional
         else:
-            yield from config_keys(inner, f"{prefix}{name}.")
+            yield from _keys(inner, f"{prefix}{name}.", optional=optional or not info.is_required())
 
 
 def _type(annotation: Any) -> str:
@@ -48,9 +55,9 @@ def _is_constraint(part: Any) -> bool:
     return not isinstance(part, type) and get_origin(part) is None
 
 
-def _default(info: FieldInfo) -> str:
+def _default(info: FieldInfo, *, optional: bool) -> str:
     if info.is_required():
-        return "required"
+        return "required if the section is given" if optional else "required"
     value = info.get_default(call_default_factory=True)
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(str(v) for v in value) + "]"

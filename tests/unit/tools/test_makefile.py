@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-RUNS = ("demo-run/store/artifacts/x", "demo-run/results/report.html", "results/report.html", "checkpoints/x")
+RUNS = ("demo-run/store/x", "demo-run/results/report.html", "runs/my-model/store/x", "results/x", "checkpoints/x")
 MADE = ("demo-run/model/config.json", "demo-run/data/rows.jsonl", ".venv/x", ".mypy_cache/x", ".pytest_cache/x")
 
 
@@ -59,11 +59,11 @@ def test_runs_are_deleted_after_a_yes(clone: Path) -> None:
     """The folders are named with their sizes before the question."""
     done = _make(clone, "clean-runs", "yes\n")
     assert done.returncode == 0
-    assert [line.split()[1] for line in done.stdout.splitlines()[:3]] == ["demo-run", "results", "checkpoints"]
-    assert not [name for name in _left(clone) if name.startswith(("demo-run", "results", "checkpoints"))]
+    assert [line.split()[1] for line in done.stdout.splitlines()[:4]] == ["demo-run", "runs", "results", "checkpoints"]
+    assert not [name for name in _left(clone) if name.startswith(("demo-run", "runs", "results", "checkpoints"))]
 
 
 def test_no_runs(tmp_path: Path) -> None:
     """Where nothing is, there is no question."""
     done = _make(tmp_path, "clean-runs")
-    assert (done.returncode, done.stdout) == (0, "There is nothing: no demo-run, results or checkpoints here.\n")
+    assert (done.returncode, done.stdout) == (0, "There is nothing: no demo-run, runs, results or checkpoints here.\n")

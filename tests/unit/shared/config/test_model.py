@@ -99,3 +99,19 @@ def test_odd_model_names(name: str) -> None:
     """Names that Ollama would refuse, or read as a tag."""
     with pytest.raises(ValidationError):
         Config.model_validate({**MINIMAL, "ollama": {"model_a_name": name}})
+
+
+@pytest.mark.parametrize(
+    ("section", "base", "description"),
+    [
+        (None, "m", "A"),
+        ({"description": "retrained"}, "m", "retrained"),
+        ({"base_model": "other"}, "other", ""),
+        ({"base_model": None, "description": "x"}, "m", "x"),
+    ],
+)
+def test_base_of_b(section: dict[str, Any] | None, base: str, description: str) -> None:
+    """Model B starts from model A unless model_b.base_model names another folder; a description alone is enough."""
+    raw = {**MINIMAL, "model_a": {"base_model": "m", "description": "A"}, "model_b": section}
+    config = Config.model_validate(raw)
+    assert (config.base_of_b.base_model, config.base_of_b.description) == (base, description)

@@ -28,6 +28,16 @@ def test_types_and_defaults_are_readable() -> None:
     assert rows["ab_test.test_data"].startswith("| `ab_test.test_data` | text or null | null |")
 
 
+def test_what_must_be_given() -> None:
+    """A key that is needed only inside a section that may be left out is not called required."""
+    rows = {line.split("`")[1]: [cell.strip() for cell in line.split("|")] for line in config_table().splitlines()[2:]}
+    assert {key for key, cells in rows.items() if cells[3] == "required"} == {"model_a.base_model", "dataset.paths"}
+    assert {key for key, cells in rows.items() if cells[3] == "required if the section is given"} == {
+        "dataset.source.license",
+        "dataset.source.provenance",
+    }
+
+
 def test_no_python_inside() -> None:
     """Nothing of the implementation shows."""
     table = config_table()
