@@ -188,7 +188,8 @@ class MinioStore:
                 if not condition or not conditional.lost(failure):
                     raise
                 current = self.stat(key) if number else None  # an earlier try may have won, its answer lost
-                return current if conditional.is_ours(current, write) else None
+                won = current is not None and conditional.is_ours(current, write)
+                return dataclasses.replace(current, sha256=sha256) if current and won else None
             return ObjectStat(len(data), conditional.etag_of(answer, write), sha256)
 
         with self._client.told("PUT", key):

@@ -174,6 +174,12 @@ def test_a_won_write_whose_answer_was_lost_is_won(
         second = mine.compare_and_put("sessions/a", b"mine too", etag)
         assert second is not None
         assert store.read_versioned("sessions/a") == (b"mine too", second)
+        (tmp_path / "source").write_bytes(b"a file")
+        proxy.lose("PUT", lost)
+        third = mine.put_file("artifacts/a", tmp_path / "source", replace=False)
+        assert third is not None
+        assert third == store.stat("artifacts/a")
+        assert third.sha256 == hashlib.sha256(b"a file").hexdigest()
 
 
 def test_a_lost_write_of_the_same_bytes_stays_lost(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
