@@ -27,6 +27,10 @@ class Artifact(FileSet):
         """Key of the lease."""
         return f"{self.prefix}/lease.json"
 
+    def held(self, lease: Lease) -> Artifact:
+        """The same artifact, for which no request is tried again once the lease is lost."""
+        return Artifact(self.store.checked(lease.check), self.stage, self.fingerprint)
+
     def checkpoint(self, name: str) -> FileSet:
         """The in-stage checkpoint of that name."""
         return FileSet(self.store, f"{self.prefix}/work/{name}")
@@ -49,7 +53,7 @@ class Artifact(FileSet):
         names = files_below(folder)
         keep = {self.file_key(name) for name in names} if self.store.remote else set()
         self._delete_files(keep)  # what an interrupted commit left; the upload looks at those of the same name
-        while_held = Artifact(self.store.checked(lease.check), self.stage, self.fingerprint)
+        while_held = self.held(lease)
         entries = while_held.upload(folder, before_each=lease.confirm, guard=lease.check)
         manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
         lease.confirm()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from so8t_shared.artifacts import Artifact
@@ -12,10 +13,15 @@ from so8t_shared.store.base import check_key
 
 
 class Checkpoints:
-    """Checkpoints of one stage for one fingerprint; dropped after the commit."""
+    """Checkpoints of one stage for one fingerprint; dropped after the commit.
 
-    def __init__(self, artifact: Artifact) -> None:
+    `confirm` is asked before anything is written or removed, and raises LeaseLost where another process has taken
+    the stage over: those of that process are not to be replaced, counted as old, or left behind after its commit.
+    """
+
+    def __init__(self, artifact: Artifact, confirm: Callable[[], None] = lambda: None) -> None:
         self._artifact = artifact
+        self._confirm = confirm
 
     def names(self) -> list[str]:
         """Complete and undamaged checkpoints, sorted by name."""
@@ -26,13 +32,18 @@ class Checkpoints:
 
         Choose a new name for each state (step-000040) where the older one must survive a kill
         during the saving.
+
+        Raises:
+            LeaseLost: another process took the stage over; what it has saved is as it was.
         """
         if "/" in check_key(name):
             raise InputError(f"{name!r} is no name of a checkpoint.", remedy="use a name without '/'")
+        self._confirm()
         files = self._artifact.checkpoint(name)
         files.delete()
-        entries = files.upload(folder)
+        entries = files.upload(folder, before_each=self._confirm, guard=self._confirm)
         manifest = Manifest(files=entries, created=now(), host=host_name())
+        self._confirm()
         files.store.put_bytes(files.manifest_key, manifest.to_bytes())
 
     def load(self, name: str) -> Path:
@@ -49,7 +60,12 @@ class Checkpoints:
         return files.materialise(manifest)
 
     def drop(self, name: str) -> None:
-        """Remove a checkpoint; absent is fine."""
+        """Remove a checkpoint; absent is fine.
+
+        Raises:
+            LeaseLost: another process took the stage over; nothing was removed.
+        """
+        self._confirm()
         self._artifact.checkpoint(name).delete()
 
     def _intact(self, name: str) -> bool:

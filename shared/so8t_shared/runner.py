@@ -171,7 +171,7 @@ class StageRun:
                 output_dir=scratch / "output",
                 scratch_dir=scratch / "scratch",
                 log=log,
-                checkpoints=Checkpoints(artifact),
+                checkpoints=Checkpoints(artifact.held(lease), lease.confirm),
                 artifact=artifact,
                 lease=lease,
                 stop=self.stop,

@@ -40,8 +40,16 @@ class StageContext:
 
     @property
     def stop_requested(self) -> bool:
-        """Whether the stage should save a checkpoint and end."""
-        return self.stop.is_set or self.lease.lost
+        """Whether a signal asks the stage to save a checkpoint and end."""
+        return self.stop.is_set
+
+    def check_held(self) -> None:
+        """End here if another process may have taken the stage over; asks nobody, cheap enough for every step.
+
+        Raises:
+            LeaseLost: another process may have taken over; a checkpoint saved now would be refused.
+        """
+        self.lease.check()
 
     def check_interrupted(self) -> None:
         """End here if a signal came or the lease was lost; call at safe points.

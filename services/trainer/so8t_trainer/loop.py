@@ -40,6 +40,7 @@ class Control(Protocol):
     def log(self) -> Logger: ...
     @property
     def stop_requested(self) -> bool: ...
+    def check_held(self) -> None: ...
     def check_interrupted(self) -> None: ...
     def progress(self, done: int, total: int, message: str = "") -> None: ...
 
@@ -54,6 +55,7 @@ def run_training(
     Raises:
         ConfigError: the loss is no longer a finite number.
         Interrupted: a stop was requested; a checkpoint has been saved.
+        LeaseLost: another process took the stage over; none was saved, since its checkpoints count now.
     """
     steps = total_steps(len(rows), settings)
     parameters = trainee.trainable()
@@ -88,6 +90,7 @@ def run_training(
             )
         )
         control.progress(step + 1, steps, f"loss {loss:.3f}")
+        control.check_held()
         done = step + 1 == steps
         if done or control.stop_requested or (step + 1) % settings.checkpoint_every_steps == 0:
             save_checkpoint(control.checkpoints, control.scratch_dir, parameters, optimizer, points)

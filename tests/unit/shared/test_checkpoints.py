@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import spoil, write
+from tests.unit.shared.material import held, spoil, steal, write
 from tests.unit.shared.processes import exit_code, kill, kill_self, start
 
 from so8t_shared.artifacts import Artifact
 from so8t_shared.checkpoints import Checkpoints
-from so8t_shared.errors import InputError, IntegrityError
+from so8t_shared.errors import InputError, IntegrityError, LeaseLost
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
 
@@ -123,3 +123,50 @@ def test_killed_before_its_manifest(store: LocalStore, tmp_path: Path) -> None:
     assert _open(store).names() == []
     _open(store).save("one", write(tmp_path / "again", {"x": b"2"}))
     assert (_open(store).load("one") / "x").read_bytes() == b"2"
+
+
+STEPS = ["step-000020", "step-000030"]
+
+
+def test_after_a_takeover_nothing_is_touched(store: LocalStore, tmp_path: Path) -> None:
+    """A process whose lease was taken neither saves nor drops: the new holder's checkpoints stay the newest."""
+    artifact = Artifact(store, "train", "f" * 64)
+    with held(store, artifact.lease_key) as lease:
+        ours, theirs = Checkpoints(artifact, lease.confirm), _open(store)
+        ours.save("step-000010", write(tmp_path / "a", {"x": b"ours"}))
+        steal(store, artifact.lease_key)
+        for name in STEPS:
+            theirs.save(name, write(tmp_path / "b", {"x": b"theirs"}))
+        before = sorted(store.list("artifacts"))
+        for attempt in (
+            lambda: ours.save("step-000040", write(tmp_path / "a", {"x": b"ours"})),
+            lambda: ours.save("step-000030", write(tmp_path / "a", {"x": b"ours"})),
+            lambda: ours.drop("step-000020"),
+        ):
+            with pytest.raises(LeaseLost):
+                attempt()
+        assert sorted(store.list("artifacts")) == before
+        assert (theirs.load("step-000030") / "x").read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_taken_over_while_saving(tmp_path: Path, after: int) -> None:
+    """A takeover between two files, or before the manifest, leaves no checkpoint that counts."""
+    puts = []
+
+    class Stolen(LocalStore):
+        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
+            stat = super().put_file(key, source, **options)
+            puts.append(key)
+            if len(puts) == after:
+                steal(self, artifact.lease_key)
+            return stat
+
+    store = Stolen(tmp_path / "store")
+    artifact = Artifact(store, "train", "f" * 64)
+    with held(store, artifact.lease_key) as lease:
+        checkpoints = Checkpoints(artifact, lease.confirm)
+        with pytest.raises(LeaseLost):
+            checkpoints.save("one", write(tmp_path / "out", {"x": b"1", "y": b"2"}))
+    assert len(puts) == after
+    assert checkpoints.names() == []

@@ -262,16 +262,32 @@ def test_check_interrupted_notices_a_lost_lease(store: LocalStore, session: Sess
     """A long stage learns at its next safe point that another process has taken over."""
 
     def robbed(ctx: StageContext) -> None:
-        assert not ctx.stop_requested
+        ctx.check_held()
         steal(store, ctx.artifact.lease_key)
         with pytest.raises(LeaseLost):
             ctx.lease.confirm()
-        assert ctx.stop_requested
+        assert not ctx.stop_requested  # it is not asked to save anything
+        with pytest.raises(LeaseLost):
+            ctx.check_held()
         ctx.check_interrupted()
         raise AssertionError("went on")
 
     with pytest.raises(LeaseLost):
         run_stage(FIRST, session, store, robbed)
+
+
+def test_a_lost_lease_saves_no_checkpoint(store: LocalStore, session: Session) -> None:
+    """Taken over during the work, the loser leaves the checkpoints as the new holder has them."""
+
+    def robbed(ctx: StageContext) -> None:
+        ctx.checkpoints.save("step-1", write(ctx.scratch_dir / "s", {"x": b"1"}))
+        steal(store, ctx.artifact.lease_key)
+        ctx.checkpoints.save("step-2", write(ctx.scratch_dir / "s", {"x": b"2"}))
+        raise AssertionError("went on")
+
+    with pytest.raises(LeaseLost):
+        run_stage(FIRST, session, store, robbed)
+    assert {key.split("/")[4] for key in store.list("artifacts") if "/work/" in key} == {"step-1"}
 
 
 # Signals and kills

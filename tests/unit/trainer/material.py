@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from so8t_shared.config.model import Training
-from so8t_shared.errors import Interrupted
+from so8t_shared.errors import Interrupted, LeaseLost
 from so8t_shared.results import TestRow
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
 from so8t_trainer.model import Trainee, load_trainee
@@ -78,6 +78,8 @@ class FakeControl:
 
     root: Path
     stop_after: int | None = None
+    robbed_after: int | None = None
+    """Steps after which another process has taken the stage over."""
     steps: list[int] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
@@ -98,6 +100,10 @@ class FakeControl:
     @property
     def stop_requested(self) -> bool:
         return self.stop_after is not None and len(self.steps) >= self.stop_after
+
+    def check_held(self) -> None:
+        if self.robbed_after is not None and len(self.steps) >= self.robbed_after:
+            raise LeaseLost("taken over by the test")
 
     def check_interrupted(self) -> None:
         if self.stop_requested:

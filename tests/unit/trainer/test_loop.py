@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.unit.trainer.material import FakeControl, encoded_rows, trainee, training
 
-from so8t_shared.errors import ConfigError, Interrupted
+from so8t_shared.errors import ConfigError, Interrupted, LeaseLost
 from so8t_shared.results import TrainingPoint
 from so8t_trainer.loop import run_training
 from so8t_trainer.model import Trainee
@@ -54,6 +54,16 @@ def test_a_stopped_training_resumes_to_the_same_bits(llama: Path, tmp_path: Path
     assert _without_seconds(points) == _without_seconds(expected)
     for name, weight in _weights(whole).items():
         assert torch.equal(weight, resumed.trainable()[name]), name
+
+
+def test_a_robbed_training_saves_nothing(llama: Path, tmp_path: Path) -> None:
+    """Once another process has the stage, the loop ends at that step, due for a checkpoint or not, and saves none."""
+    for after in (2, 3):
+        control = FakeControl(tmp_path / str(after), robbed_after=after)
+        with pytest.raises(LeaseLost):
+            _train(llama, control, max_steps=6, checkpoint_every_steps=2)
+        assert control.steps == list(range(1, after + 1))
+        assert control.checkpoints.names() == (["step-000002"] if after == 3 else [])
 
 
 def test_full_finetuning_resumes_to_the_same_bits(llama: Path, tmp_path: Path) -> None:
