@@ -21,7 +21,7 @@ from so8t_shared.host import host_name, now, versions
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
-_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.host")
+_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.host", "ollama.host_name")
 """Keys that say where things lie or run, seen from one host, not what is computed."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

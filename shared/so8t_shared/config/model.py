@@ -60,6 +60,11 @@ def _http_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _no_address(value: Any) -> Any:
+    """Compose hands the address of a server that is elsewhere where it knows no name of its own for it."""
+    return None if value is None or "://" in str(value) else str(value)
+
+
 def _bucket_name(value: str) -> str:
     if not _BUCKET.fullmatch(value):
         raise ValueError("use 3 to 63 lower-case letters, digits and '-'")
@@ -67,6 +72,7 @@ def _bucket_name(value: str) -> str:
 
 
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
+HostName = Annotated[str | None, BeforeValidator(_no_address)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 FolderName = Annotated[str, AfterValidator(_last_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
@@ -262,6 +268,11 @@ class Ollama(Section):
     """The Ollama server, and the names under which the models are imported."""
 
     host: HttpAddress = Field("http://127.0.0.1:11434", description="Address of the server, for ab_test.engine ollama.")
+    host_name: HostName = Field(
+        None,
+        description="Name shown beside timings: of the machine on which the server runs. By default read off the"
+        " address; an address given here counts as none.",
+    )
     retry_s: float = Field(
         120.0, ge=0, description="Seconds for which a request is tried again while the server does not answer."
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from so8t_shared.config.model import Ollama
 from so8t_shared.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,6 +81,25 @@ def test_servers_that_are_elsewhere_are_not_started(services: dict[str, Any], va
         name for name, service in services.items() if "full" in _profiles(service, **{variable: "http://elsewhere"})
     }
     assert full == set(services) - absent
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"SO8T_HOST_NAME": "workstation"}, "workstation"),
+        ({"SO8T_HOST_NAME": "workstation", "SO8T_OLLAMA_HOST": "http://box:11434"}, None),
+        ({"SO8T_HOST_NAME": "workstation", "SO8T_OLLAMA_HOST_NAME": "box"}, "box"),
+        ({}, None),
+    ],
+)
+def test_timings_carry_the_docker_hosts_name(
+    services: dict[str, Any], variables: dict[str, str], expected: str | None
+) -> None:
+    """Ollama runs on the Docker host, whose name `make secrets` notes; one elsewhere is not given that name."""
+    text = services["evaluator"]["environment"]["SO8T__OLLAMA__HOST_NAME"]
+    while (found := re.search(r"\$\{(\w+):-([^{}]*)\}", text)) is not None:
+        text = text.replace(found[0], variables.get(found[1]) or found[2])
+    assert Ollama.model_validate({"host_name": yaml.safe_load(text)}).host_name == expected
 
 
 def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:

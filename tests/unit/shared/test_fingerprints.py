@@ -79,6 +79,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "store.credentials_file": ("other.json", NOTHING),
     "store.retry_s": (1.0, NOTHING),
     "ollama.host": ("http://elsewhere:11434", NOTHING),  # the same models answer the same on any server
+    "ollama.host_name": ("gpu-box", NOTHING),
     "ollama.retry_s": (1.0, NOTHING),
     "ollama.model_a_name": ("other", {"import", "report"}),
     "ollama.model_b_name": ("other", {"import", "report"}),

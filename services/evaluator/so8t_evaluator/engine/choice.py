@@ -17,7 +17,8 @@ def open_engine(config: Config, on_wait: OnWait = lambda message: None) -> Engin
     settings = config.ab_test
     if settings.engine == "ollama":
         server = open_server(config, on_wait)
-        return OllamaEngine(server, num_ctx=settings.num_ctx, threads=settings.threads)
+        name = config.ollama.host_name
+        return OllamaEngine(server, num_ctx=settings.num_ctx, threads=settings.threads, host_name=name)
     return EmbeddedEngine(num_ctx=settings.num_ctx, threads=settings.threads)
 
 

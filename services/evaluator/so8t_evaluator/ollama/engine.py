@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,13 +22,25 @@ from so8t_shared.host import host_name
 _THIS_HOST = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared with, never listened on
 
 
+def _is_unique(name: str) -> bool:
+    """Whether a name or an address means the same machine wherever it is used, unlike one of a local network."""
+    try:
+        return ip_address(name).is_global
+    except ValueError:
+        return "." in name and not name.endswith(".internal")
+
+
 class OllamaEngine:
     """Models on an Ollama server."""
 
     name = "ollama"
 
-    def __init__(self, server: OllamaServer, *, num_ctx: int, threads: int | None = None) -> None:
+    def __init__(
+        self, server: OllamaServer, *, num_ctx: int, threads: int | None = None, host_name: str | None = None
+    ) -> None:
+        """`host_name` is the name of the server's host, where it is known better than from the address."""
         self._server = server
+        self._host_name = host_name
         self._num_ctx = num_ctx
         self._threads = threads
         self._open: list[OllamaModel] = []
@@ -39,9 +52,11 @@ class OllamaEngine:
 
     @property
     def host(self) -> str:
-        """Host of the server."""
+        """Host of the server; two machines never have the same."""
         name = urlsplit(self._server.address).hostname or ""
-        return host_name() if name in _THIS_HOST else name
+        if self._host_name or name in _THIS_HOST:
+            return self._host_name or host_name()
+        return name if _is_unique(name) else f"{name} (asked from {host_name()})"
 
     @property
     def answer_settings(self) -> Settings:

@@ -9,7 +9,7 @@ from so8t_shared.config.model import Config
 
 
 def _config(**ab_test: Any) -> Config:
-    rest = {"model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}, "ollama": {"host": "http://gpu-box:11434"}}
+    rest = {"model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}, "ollama": {"host": "http://gpu-box.example:11434"}}
     return Config.model_validate({**rest, "ab_test": ab_test})
 
 
@@ -24,7 +24,7 @@ def test_embedded() -> None:
 def test_ollama() -> None:
     """The Ollama engine gets them too, and measures the server's host; nothing is contacted yet."""
     engine = open_engine(_config(engine="ollama", num_ctx=777, threads=3))
-    assert (engine.name, engine.host) == ("ollama", "gpu-box")
+    assert (engine.name, engine.host) == ("ollama", "gpu-box.example")
     assert engine.answer_settings["num_ctx"] == 777
     assert engine.speed_settings == {"threads": 3}
     assert open_engine(_config(engine="ollama")).speed_settings == {"threads": "as the server chooses"}
