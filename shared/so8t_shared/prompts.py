@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +32,13 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 """Used for a model that brings no chat template of its own."""
+
+PROMPT_DATE = datetime(2024, 7, 26, tzinfo=UTC)
+"""What a template is told that asks for today's date (Llama 3.1 and later do), whatever day it is.
+
+So training, both models, every engine and every day see the same prompts, and a stored answer stays the answer to
+its prompt. The day is the one that Llama 3.1's own template writes where it is given no date.
+"""
 
 _ZERO_WIDTH_SPACE = "\u200b"
 _FINAL = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNORECASE | re.DOTALL)
@@ -101,6 +108,8 @@ def render_chat(
 ) -> str:
     """Render `messages` as transformers' `apply_chat_template(..., tokenize=False)` does.
 
+    What a template may ask beside that is today's date, which is always PROMPT_DATE.
+
     Templates that know no system role (they raise, or drop it) get the system text in front of the
     first user turn.
 
@@ -160,7 +169,7 @@ def _compile(template: str) -> Any:
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    environment.globals["strftime_now"] = PROMPT_DATE.strftime
     return environment.from_string(template)
 
 

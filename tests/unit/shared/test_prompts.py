@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny_models import make_llama, make_phi3, make_qwen2
 
+from so8t_shared import prompts
 from so8t_shared.errors import InputError
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.prompts import (
     PLAIN_TEMPLATE,
+    PROMPT_DATE,
     SYSTEM_PROMPT,
     build_messages,
     final_answer,
@@ -52,6 +55,19 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {folder.name: AutoTokenizer.from_pretrained(folder) for folder in folders}
 
 
+@pytest.fixture(autouse=True)
+def their_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What transformers tells a template that asks for today's date is the date of our prompts."""
+    from transformers.utils import chat_template_utils
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return PROMPT_DATE
+
+    monkeypatch.setattr(chat_template_utils, "datetime", Clock)
+
+
 def _theirs(tokenizer: Any, template: str, messages: list[dict[str, str]], generate: bool) -> str:
     rendered: str = tokenizer.apply_chat_template(
         messages, chat_template=template, tokenize=False, add_generation_prompt=generate
@@ -70,6 +86,19 @@ def _ours(tokenizer: Any, template: str, messages: list[dict[str, str]], generat
 
 
 # Rendering
+
+
+def test_prompts_do_not_change_at_midnight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template that writes today's date is given the same one every day, in training as in the test."""
+
+    class Midnight(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Midnight:
+            return cls(2031, 12, 31, 23, 59, tzinfo=tz)
+
+    monkeypatch.setattr(prompts, "datetime", Midnight)
+    rendered = render_chat("Today Date: {{ strftime_now('%d %b %Y') }}", [{"role": "user", "content": "x"}])
+    assert rendered == "Today Date: 26 Jul 2024"
 
 
 @pytest.mark.parametrize("model", ["llama", "qwen2", "phi3"])

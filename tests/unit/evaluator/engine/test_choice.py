@@ -9,7 +9,11 @@ from so8t_shared.config.model import Config
 
 
 def _config(**ab_test: Any) -> Config:
-    rest = {"model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}, "ollama": {"host": "http://gpu-box.example:11434"}}
+    rest = {
+        "model_a": {"base_model": "m"},
+        "dataset": {"paths": ["d"]},
+        "ollama": {"host": "http://gpu-box.example:11434"},
+    }
     return Config.model_validate({**rest, "ab_test": ab_test})
 
 
