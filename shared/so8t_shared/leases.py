@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
-from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat, ServerError, StorageError
+from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat, So8tError
 from so8t_shared.host import host_name, now, process_domain, process_start
 from so8t_shared.lifeline import Lifeline, is_cut
 from so8t_shared.schema import Document
@@ -90,6 +90,8 @@ class Lease:
         self._etag = etag
         self._ttl_s = claim.ttl_s
         self._renewed = time.monotonic()
+        self._trouble = ""
+        """Why the last renewal failed."""
         self._guard = threading.Lock()
         self._ended = threading.Event()
         self._lost = threading.Event()
@@ -110,10 +112,12 @@ class Lease:
         if self._lost.is_set():
             raise lost_lease(self._key)
         if self.lost:
+            why = f" ({self._trouble})" if self._trouble else ""
             raise LeaseLost(
-                f"The store did not answer for {self._ttl_s:.0f} s, so another process may have taken this stage over.",
+                f"The lease could not be renewed for {self._ttl_s:.0f} s{why}, "
+                "so another process may have taken this stage over.",
                 where=self._key,
-                remedy="run the same command again once it answers; the work so far is kept",
+                remedy="run the same command again once the cause is gone; the work so far is kept",
             )
 
     def confirm(self) -> None:
@@ -134,7 +138,7 @@ class Lease:
         self._thread.join()
         try:
             if not self.lost:
-                with suppress(ServerError, StorageError):  # then it runs out by itself
+                with suppress(So8tError, OSError):  # then it runs out by itself
                     self._renew(self._briefly, released=True)
         finally:
             self._claim.lifeline.close()
@@ -143,7 +147,8 @@ class Lease:
         while not self._ended.wait(self._ttl_s / 6):
             try:
                 self._renew(self._briefly)
-            except (ServerError, StorageError):
+            except (So8tError, OSError) as error:  # also too many open files, a disk's error, a network folder's
+                self._trouble = error.what.rstrip(".") if isinstance(error, So8tError) else str(error)
                 continue  # tried again until the time to live is over, then `lost` says so
             if self.lost:
                 return
@@ -158,12 +163,15 @@ class Lease:
             if etag is None:
                 self._lost.set()
             else:
-                self._etag, self._renewed = etag, began
+                self._etag, self._renewed, self._trouble = etag, began, ""
 
     def _own_etag(self, store: ArtifactStore) -> str | None:
         """Etag of the stored lease if it is ours: an earlier renewal was written, and only its answer was lost."""
         current = store.read_versioned(self._key)
-        holder = _holder(current[0], self._key) if current else None
+        try:
+            holder = _holder(current[0], self._key) if current else None
+        except NewerFormat:
+            return None  # another program's
         return current[1] if current and holder and holder.owner == self._claim.owner else None
 
 

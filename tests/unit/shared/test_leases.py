@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 from tests.unit.shared.material import held, steal
 from tests.unit.shared.processes import exit_code, kill, race, running, until
 
-from so8t_shared.errors import LeaseLost, NewerFormat, ServerError
+from so8t_shared.errors import InputError, LeaseLost, NewerFormat, ServerError, StorageError
 from so8t_shared.host import process_domain
 from so8t_shared.leases import Lease, LeaseRecord, acquire
 from so8t_shared.store.local import LocalStore
@@ -233,10 +234,16 @@ class _Flaky(LocalStore):
 
     answers_lost = 0
     unreachable = False
+    errors: tuple[Exception, ...] = ()
+    """Raised by the next writes, one each."""
 
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
         if self.unreachable:
-            raise ServerError("no answer")
+            raise ServerError("The store's server does not answer: no answer in time.")
+        if self.errors:
+            error, *rest = self.errors
+            self.errors = tuple(rest)
+            raise error
         result = super().compare_and_put(key, data, etag)
         if self.answers_lost:
             self.answers_lost -= 1
@@ -263,6 +270,45 @@ def test_a_holder_without_a_store_counts_itself_out(tmp_path: Path) -> None:
         store.unreachable = True
         assert not lease.lost
         until(lambda: lease.lost, "the holder's own doubt")
+        with pytest.raises(LeaseLost, match="does not answer: no answer in time"):
+            lease.confirm()
+
+
+HICCUPS = [
+    ServerError("no answer"),
+    StorageError("The disk is full."),
+    InputError("x"),
+    *(OSError(number, os.strerror(number)) for number in (errno.EMFILE, errno.EIO, errno.ESTALE)),
+]
+
+
+@pytest.mark.parametrize("error", HICCUPS, ids=str)
+def test_any_hiccup_is_tried_again(tmp_path: Path, error: Exception) -> None:
+    """A renewal that fails once, for whatever reason, does not end the heartbeat: the lease is kept."""
+    store = _Flaky(tmp_path / "store")
+    with held(store, KEY, ttl_s=2.0) as lease:
+        first = store.stat(KEY)
+        store.errors = (error,)
+        until(lambda: store.stat(KEY) != first, "a renewal after the failed one")
+        assert not store.errors
+        lease.check()
+
+
+def test_what_a_failing_disk_said_is_told(tmp_path: Path) -> None:
+    """When no renewal succeeded in time, the last cause is in the message, not a server that was never asked."""
+    store = _Flaky(tmp_path / "store")
+    with held(store, KEY, ttl_s=0.5) as lease:
+        store.errors = (OSError(errno.EMFILE, "Too many open files"),) * 1000
+        until(lambda: lease.lost, "the holder's own doubt")
+        with pytest.raises(LeaseLost, match="Too many open files"):
+            lease.check()
+
+
+def test_taken_over_by_a_newer_program(store: LocalStore) -> None:
+    """A newer program's lease, which cannot be read here, is another's all the same."""
+    with held(store, KEY, ttl_s=30) as lease:
+        record = json.loads(store.get_bytes(KEY) or b"")
+        store.put_bytes(KEY, json.dumps({**record, "schema_version": 99}).encode())
         with pytest.raises(LeaseLost):
             lease.confirm()
 
