@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from so8t_evaluator.engine.protocol import Engine, LoadedModel, ModelFile, Options, PromptTooLongError
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
-from so8t_evaluator.scoring import options_for, read_answer
+from so8t_evaluator.scoring import READING_VERSION, options_for, read_answer
 from so8t_shared.canonical import digest
 from so8t_shared.config.model import AbTest, Quantization, Scoring
 from so8t_shared.labels import INVALID
@@ -119,6 +119,7 @@ class Respondent:
                 "options": [[name, str(value)] for name, value in sorted(vars(options).items())],
                 "engine": [self.engine.name, self.engine.version],
                 "settings": [[name, str(value)] for name, value in sorted(self.engine.answer_settings.items())],
+                "reading": READING_VERSION,
                 "salt": self.salt,
             }
         )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.evaluator.material import TOO_LONG, ScriptedEngine, make_chat, make_file, make_row
 
+from so8t_evaluator import asking
 from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
 from so8t_shared.config.model import AbTest, Scoring
 from so8t_shared.records import RecordCache
@@ -215,6 +216,15 @@ def test_peak_memory(cache: RecordCache) -> None:
     for pair in (first, second):
         ask_all(pair, ROWS, BOTH, lambda sample: None)
     assert [r.peak_memory_bytes for r in first] == [r.peak_memory_bytes for r in second] == [16, 14]
+
+
+def test_a_new_reading_asks_anew(cache: RecordCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read from an answer is kept, the answer is not: to read it otherwise it must be given again."""
+    _ask(ScriptedEngine(_answer), cache)
+    monkeypatch.setattr(asking, "READING_VERSION", asking.READING_VERSION + 1)
+    engine = ScriptedEngine(_answer)
+    _ask(engine, cache)
+    assert len(engine.asked) == 16
 
 
 def test_as_side(cache: RecordCache) -> None:
