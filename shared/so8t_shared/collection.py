@@ -77,7 +77,7 @@ def _stored(artifact: Artifact, size_bytes: int, sessions: list[str]) -> StoredA
 def _in_work(store: ArtifactStore, artifact: Artifact) -> bool:
     data = store.get_bytes(artifact.lease_key)
     try:
-        return data is not None and LeaseRecord.from_bytes(data, artifact.lease_key).in_work()
+        return data is not None and not LeaseRecord.from_bytes(data, artifact.lease_key).is_left(store.local_root)
     except NewerFormat:
         return True
     except IntegrityError:

@@ -15,18 +15,16 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat, So8tError
 from so8t_shared.host import host_name, now, process_domain, process_start
-from so8t_shared.lifeline import Lifeline, is_cut
+from so8t_shared.lifeline import Lifeline, lives
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
 TTL_S = 60.0
 """Seconds without a renewal after which others may take a lease over: longer than a server takes to start again."""
-
-_CLOCK_STEP_S = 5.0
-"""A set clock moves every process's start by as much; a reused process number differs by more."""
 
 
 class LeaseRecord(Document):
@@ -37,22 +35,28 @@ class LeaseRecord(Document):
     domain: str
     pid: int
     started: float | None
+    """As `process_start` tells it within `domain`."""
     heartbeat: str
     ttl_s: float
     released: bool = False
     lifeline: str = ""
     """Where the holder keeps a lock that proves its life; see lifeline.py."""
 
-    def in_work(self) -> bool:
-        """Whether the lease was neither given back nor left by a process that is gone."""
-        return not self.released and not self.holder_is_dead()
+    def is_left(self, root: Path) -> bool:
+        """Whether the lease was given back, or its holder certainly ended; `root` is the local folder of who asks.
 
-    def holder_is_dead(self) -> bool:
+        The lifeline is asked first, because it proves life; a process is looked up only where there is none to see.
+        """
+        if self.released:
+            return True
+        alive = lives(root, self.owner, self.lifeline)
+        return self._process_is_gone() if alive is None else not alive
+
+    def _process_is_gone(self) -> bool:
         """Whether the holder was a process of this host that is certainly gone."""
         if self.domain != process_domain() or self.started is None:
             return False
-        started = process_start(self.pid)
-        return started is None or abs(started - self.started) > _CLOCK_STEP_S
+        return process_start(self.pid) != self.started
 
 
 class _Claim:
@@ -221,9 +225,7 @@ def acquire(
 
 
 def _is_free(store: ArtifactStore, holder: LeaseRecord, *, silent_s: float) -> bool:
-    if not holder.in_work() or silent_s > holder.ttl_s:
-        return True
-    return is_cut(store.local_root, holder.owner, holder.lifeline)
+    return silent_s > holder.ttl_s or holder.is_left(store.local_root)
 
 
 def _holder(data: bytes, key: str) -> LeaseRecord | None:

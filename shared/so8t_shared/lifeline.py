@@ -39,21 +39,23 @@ class Lifeline:
             self._handle = -1
 
 
-def is_cut(root: Path, owner: str, place: str) -> bool:
-    """Whether the process that holds `owner`'s lifeline certainly ended; False where that cannot be known."""
+def lives(root: Path, owner: str, place: str) -> bool | None:
+    """Whether the process that took `owner`'s lifeline still holds it; None where that cannot be known."""
     try:
         if not place or place != _place(root):
-            return False
+            return None
         handle = os.open(_path(root, owner), os.O_RDWR)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
     except OSError:
-        return False
+        return None
     finally:
         os.close(handle)
-    return True
+    return False
 
 
 def _path(root: Path, owner: str) -> Path:

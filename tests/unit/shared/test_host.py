@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from tests.unit.shared.processes import exit_code, race, start
@@ -35,16 +37,38 @@ def test_processes_of_one_host_share_a_domain() -> None:
 
 
 def test_process_start() -> None:
-    """A living process began in the past, the same moment for everybody; a dead one never."""
+    """A living process has begun, at the same moment for everybody; a dead one never."""
     mine = process_start(os.getpid())
     assert mine is not None
-    assert mine <= time.time() + 1
     assert race(2, lambda _: process_start(os.getppid())) == [mine, mine]
     process = start(lambda: None)
     assert process.pid is not None
     exit_code(process)
     assert process_start(process.pid) is None
     assert process_start(2**31 - 1) is None
+
+
+def test_the_clock_does_not_move_a_start() -> None:
+    """Where the wall clock can be set, a start is told in ticks since the boot: those between boot and now."""
+    if not Path("/proc/uptime").is_file():
+        pytest.skip("CANNOT BE TESTED HERE: starts since the boot: no /proc")
+    mine, ticks = process_start(os.getpid()), os.sysconf("SC_CLK_TCK")
+    assert mine is not None
+    assert process_domain().endswith("/ticks")
+    assert 0 < mine / ticks <= float(Path("/proc/uptime").read_text().split()[0])
+
+
+def test_a_name_full_of_brackets(tmp_path: Path) -> None:
+    """A program's own name does not confuse what follows it."""
+    program = tmp_path / ") S 1 (x"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "1000"]) as process:
+        started = process_start(process.pid)
+        process.kill()
+    mine = process_start(os.getpid())
+    assert started is not None
+    assert mine is not None
+    assert started >= mine
 
 
 def test_a_zombie_is_dead() -> None:

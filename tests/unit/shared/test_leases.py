@@ -64,8 +64,8 @@ def test_the_record_names_the_holder(store: LocalStore) -> None:
         record = _record(store)
         assert record.pid == os.getpid()
         assert record.domain == process_domain()
-        assert record.in_work()
-    assert not _record(store).in_work()
+        assert not record.is_left(store.local_root)
+    assert _record(store).is_left(store.local_root)
 
 
 def test_release_gives_back_at_once(store: LocalStore) -> None:
@@ -106,6 +106,39 @@ def test_a_reused_process_number_is_not_the_holder(store: LocalStore) -> None:
     _put(store, domain=process_domain(), pid=os.getpid(), started=1.0, ttl_s=10_000)
     with held(store, KEY):
         assert _record(store).owner != "other"
+
+
+class _OtherFolder(LocalStore):
+    """The same store seen with another local folder, as by a container with a scratch volume of its own."""
+
+    @property
+    def local_root(self) -> Path:
+        return Path(self.location, ".local", "another")
+
+
+def test_a_living_holder_is_proved_by_its_process_too(store: LocalStore) -> None:
+    """Where no lifeline is to be seen, a process of the same host keeps its lease while it runs, and no longer."""
+
+    def hold() -> None:
+        acquire(LocalStore(Path(store.location)), KEY, ttl_s=10_000)
+        time.sleep(1000)
+
+    other = _OtherFolder(Path(store.location))
+    with running(hold) as holder:
+        until(lambda: store.stat(KEY), "the lease of the other process")
+        assert _tried(other, times=3) is None
+        kill(holder)
+        with held(other, KEY) as lease:
+            lease.confirm()
+
+
+def test_a_holder_of_an_older_version_is_not_robbed(store: LocalStore) -> None:
+    """Its start was told in seconds since the epoch, in a domain of another name: it is believed by its heartbeat."""
+    domain = process_domain().removesuffix("/ticks")
+    epoch_s = time.time() - 100
+    _put(store, domain=domain, pid=os.getpid(), started=epoch_s, ttl_s=10_000)
+    assert _tried(store, times=3) is None
+    assert not _record(store).is_left(store.local_root)
 
 
 def test_a_dead_holder_in_another_container_is_followed_at_once(store: LocalStore) -> None:
