@@ -146,7 +146,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter",
-        1,
+        2,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

@@ -57,7 +57,7 @@ def test_the_last_line_tells_where_the_report_is(finished: tuple[Stack, str]) ->
     report = Path(said[1])
     assert report.is_relative_to(stack.folder / "results")
     names = {p.name for p in report.parent.iterdir()}
-    assert {"report.html", "report.md", "ab_test_results.json", "junit.xml", "visualizations"} <= names
+    assert {"report.html", "report.md", "ab_test_results.json", "answers.csv", "junit.xml", "visualizations"} <= names
     assert report.stat().st_uid == (os.getuid() or 10001)
 
 

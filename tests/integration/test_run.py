@@ -18,10 +18,10 @@ def test_run_leaves_exactly_the_promised_files(finished: Workspace) -> None:
     [folder] = (finished.results / "ab_test_results").iterdir()
     assert re.fullmatch(r"complete_so8t_ab_test_\d{8}_\d{6}", folder.name)
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert {"report.md", "report.html", "ab_test_results.json", "junit.xml"} <= names
+    assert {"report.md", "report.html", "ab_test_results.json", "answers.csv", "junit.xml"} <= names
     assert "visualizations/metrics_comparison.png" in names
     extra = {n for n in names if not n.startswith("visualizations/")}
-    assert extra == {"report.md", "report.html", "ab_test_results.json", "junit.xml"}
+    assert extra == {"report.md", "report.html", "ab_test_results.json", "answers.csv", "junit.xml"}
     modelfiles = {p.name for p in (finished.results / "modelfiles").iterdir()}
     assert {
         f"tiny-{side}.{q}.Modelfile" for side in ("base", "retrained") for q in ("f16", "q8_0", "q4_k_m")

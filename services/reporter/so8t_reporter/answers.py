@@ -19,7 +19,9 @@ ANSWERS_FILE = "answers.csv"
 
 HEADER = ("row_id", "quantization", "scoring", "text", "gold", "a", "b", "outcome", "language", "category")
 
-_BEGINS_FORMULA = frozenset("=+-@＝＋－＠")  # noqa: RUF001  full-width: spreadsheets set to Japanese take them, too
+_BEGINS_FORMULA = frozenset("=+-@＝＋－＠")
+"""The full-width ones too: spreadsheets set to Japanese take them."""
+
 _BREAKS = frozenset("\t\r\n")
 
 Pair = tuple[Sample, Sample]

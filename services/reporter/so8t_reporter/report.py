@@ -21,7 +21,7 @@ def write_report(
     output_dir: Path,
     on_step: Callable[[int, int, str], None] = lambda done, total, message: None,
 ) -> None:
-    """Pictures, report.md, report.html, ab_test_results.json, answers.csv and junit.xml; the same bytes for the same inputs.
+    """All pictures and files of the report; the same bytes for the same inputs.
 
     Raises:
         ConfigError: visualization.output_dir leads out of `output_dir`.

@@ -18,8 +18,9 @@ SPARSE = Scenario(
     control=False,
     baseline=False,
     timed=False,
+    sliced=False,
 )
-"""As little as an evaluation can hold: one setting, a class without rows, no timing, no control."""
+"""As little as an evaluation can hold: one setting, a class without rows, no timing, no control, rows all of a kind."""
 
 
 @pytest.fixture(scope="session")

@@ -22,10 +22,11 @@ def hostile_settings() -> ReportSettings:
 
 
 def hostile_inputs(inputs: ReportInputs) -> ReportInputs:
-    """Rows, host, data reasons and sources, engine settings and gate reasons are hostile."""
+    """Rows, categories, host, data reasons and sources, engine settings and gate reasons are hostile."""
     evaluation = inputs.evaluation
     engine = evaluation.engine.model_copy(update={"settings": {"template": HOSTILE[4]}, "version": HOSTILE[5]})
     gate = evaluation.gate.model_copy(update={"passed": False, "reasons": [HOSTILE[3]]})
+    slices = [s.model_copy(update={"value": HOSTILE[i % len(HOSTILE)]}) for i, s in enumerate(evaluation.slices)]
     speed = [s.model_copy(update={"host": HOSTILE[0]}) for s in evaluation.speed]
     assert evaluation.baseline is not None
     baseline = evaluation.baseline.model_copy(update={"name": HOSTILE[2]})
@@ -40,7 +41,7 @@ def hostile_inputs(inputs: ReportInputs) -> ReportInputs:
     )
     changed = {
         "evaluation": evaluation.model_copy(
-            update={"engine": engine, "gate": gate, "speed": speed, "baseline": baseline}
+            update={"engine": engine, "gate": gate, "speed": speed, "baseline": baseline, "slices": slices}
         ),
         "data": data,
         "training": inputs.training.model_copy(update={"host": HOSTILE[1]}),

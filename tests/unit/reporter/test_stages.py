@@ -89,6 +89,7 @@ def test_stage(pipeline: Pipeline) -> None:
     outcome = pipeline.run(pipeline.config())
     assert sorted(entry.path for entry in outcome.manifest.files) == [
         "ab_test_results.json",
+        "answers.csv",
         "junit.xml",
         "report.html",
         "report.md",

@@ -25,7 +25,6 @@ def _section(evaluation: EvaluationResult, by: By, found: list[Slice]) -> Sectio
         f"B against A by {by}, {setting}",
         ([by.capitalize()], ("A right", "B right", "B - A")),
         [([_name(line)], line) for line in found],
-        ("a", "b"),
         alpha=evaluation.alpha,
         note=f"Gained: only B right; lost: only A right. {EXPLORATORY}",
     )
