@@ -51,8 +51,15 @@ def _row(comparison: Comparison, evaluation: EvaluationResult, *, control: bool 
         fmt.percent(comparison.accuracy_b, comparison.n),
         fmt.points_interval(comparison.accuracy_difference),
         fmt.p_value(comparison.p, evaluation.alpha),
-        Text(words.cell, style="" if control else _STYLES[words.tone]),
+        _control_cell(comparison) if control else Text(words.cell, style=_STYLES[words.tone]),
     ]
+
+
+def _control_cell(control: Comparison) -> Text:
+    """Whether A gave the same answers again, to the byte; the verdict on the classes alone would hide noise."""
+    if not control.differing_answers:
+        return Text("same answers")
+    return Text(f"{control.differing_answers:,} differ", style=_STYLES["bad"])
 
 
 def _caption(evaluation: EvaluationResult) -> list[str]:

@@ -97,15 +97,28 @@ class Speed(Record):
     file_size_bytes: int
 
 
-class RecallCheck(Record):
-    """Non-inferiority of B's recall on one class."""
+class NonInferiority(Record):
+    """Whether B is worse than A by less than a margin, on the same rows."""
+
+    rows: int
+    gained: int = Field(description="Rows that only B got right.")
+    lost: int = Field(description="Rows that only A got right.")
+    difference: Interval | None = Field(
+        description="B minus A with Tango's score interval for paired shares; None without a row."
+    )
+    margin: float
+    non_inferior: bool | None = Field(description="The interval's lower end lies above minus the margin.")
+    rows_needed: int | None = Field(
+        description="Set where the rows are too few: rows it takes, with as many gained and not one lost."
+    )
+
+
+class RecallCheck(NonInferiority):
+    """Non-inferiority of B's recall on one class; its rows are those of the class."""
 
     label: str
     recall_a: float | None
     recall_b: float | None
-    difference: Interval | None = Field(description="B minus A, paired bootstrap; None without a row of the class.")
-    margin: float
-    non_inferior: bool | None = Field(description="The interval's lower end lies above minus the margin.")
 
 
 class Flip(Record):
@@ -137,8 +150,10 @@ class Comparison(Record):
     minimum_detectable_effect: float | None = Field(
         description="Smallest accuracy difference found with 80 % power at this n and share of disagreement."
     )
+    accuracy_check: NonInferiority
     recall_checks: list[RecallCheck]
     flips: list[Flip]
+    differing_answers: int = Field(description="Rows on which the whole answers differ, thinking and form included.")
     verdict: Verdict = Field(description="Better only where the Holm-adjusted p (else p) is below alpha.")
 
     @property

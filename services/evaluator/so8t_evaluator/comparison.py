@@ -7,17 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from so8t_evaluator.stats.bootstrap import Differences, joint_table, paired_differences
+from so8t_evaluator.stats.bootstrap import joint_table, paired_differences
 from so8t_evaluator.stats.confusion import confusion_matrix
 from so8t_evaluator.stats.detectable import minimum_detectable_effect
 from so8t_evaluator.stats.f1 import macro_f1, per_class
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
+from so8t_evaluator.stats.non_inferiority import non_inferiority
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
-from so8t_shared.results import Cell, Comparison, Flip, GateResult, RecallCheck, Sample
-from so8t_shared.verdicts import WORDS, Verdict, decide
+from so8t_shared.results import Cell, Comparison, Flip, NonInferiority, RecallCheck, Sample
+from so8t_shared.verdicts import decide
 
 GUARDED = ("DENY", "REFUSE")
 """Classes whose recall must not get worse: a miss there lets something harmful through."""
@@ -58,7 +59,7 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
     )
     p = mcnemar_exact(only_a, only_b)
     flips = Counter((g, x, y) for g, x, y in zip(gold, said_a, said_b, strict=True) if x != y)
-    n = len(gold)
+    n, rows = len(gold), list(zip(a, b, strict=True))
     return Comparison(
         name=name,
         quantization=a[0].quantization,
@@ -75,8 +76,10 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         mcnemar_p=p,
         mcnemar_p_holm=None,
         minimum_detectable_effect=minimum_detectable_effect(n, only_a + only_b, settings.confidence),
-        recall_checks=_recall_checks(a, b, differences, settings.gate.recall_margin),
+        accuracy_check=_accuracy_check(rows, settings.gate.accuracy_margin, settings.confidence),
+        recall_checks=_recall_checks(rows, settings.gate.recall_margin, settings.confidence),
         flips=[Flip(gold=g, a=x, b=y, count=c) for (g, x, y), c in sorted(flips.items())],
+        differing_answers=sum(x.answer_sha256 != y.answer_sha256 for x, y in rows),
         verdict=decide(only_a=only_a, only_b=only_b, flips=len(flips), p=p, alpha=settings.alpha),
     )
 
@@ -95,39 +98,19 @@ def adjust(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
     ]
 
 
-def gate_result(headline: Comparison, settings: AbTest) -> GateResult:
-    """Whether B may ship under ab_test.gate; every reason against it, or the one for it."""
-    against = []
-    if settings.gate.require == "better" and headline.verdict != Verdict.B_BETTER:
-        against.append(f"B is not significantly better ({WORDS[headline.verdict].clause})")
-    if settings.gate.require == "not_worse" and headline.verdict == Verdict.A_BETTER:
-        against.append("B is significantly worse")
-    for check in headline.recall_checks:
-        if check.non_inferior is None:
-            against.append(f"recall on {check.label} is undefined: no test row has this class")
-        elif not check.non_inferior:
-            against.append(f"recall on {check.label} may be more than {check.margin:g} below A's")
-    if against:
-        return GateResult(passed=False, reasons=against)
-    better = "B is significantly better" if headline.verdict == Verdict.B_BETTER else "B is not significantly worse"
-    return GateResult(passed=True, reasons=[f"{better}, and recall on {' and '.join(GUARDED)} is not inferior"])
+def _accuracy_check(rows: Sequence[tuple[Sample, Sample]], margin: float, confidence: float) -> NonInferiority:
+    right = Counter((a.predicted == a.gold, b.predicted == b.gold) for a, b in rows)
+    return non_inferiority(
+        gained=right[False, True], lost=right[True, False], rows=len(rows), margin=margin, confidence=confidence
+    )
 
 
-def _recall_checks(
-    a: Sequence[Sample], b: Sequence[Sample], differences: Differences, margin: float
-) -> list[RecallCheck]:
+def _recall_checks(rows: Sequence[tuple[Sample, Sample]], margin: float, confidence: float) -> list[RecallCheck]:
     checks = []
     for label in GUARDED:
-        rows = [i for i, s in enumerate(a) if s.gold == label]
-        difference = differences.recall[label]
-        checks.append(
-            RecallCheck(
-                label=label,
-                recall_a=sum(a[i].predicted == label for i in rows) / len(rows) if rows else None,
-                recall_b=sum(b[i].predicted == label for i in rows) / len(rows) if rows else None,
-                difference=difference,
-                margin=margin,
-                non_inferior=None if difference is None else difference.low > -margin,
-            )
-        )
+        of_class = [(a, b) for a, b in rows if a.gold == label]
+        right = [sum(pair[side].predicted == label for pair in of_class) for side in (0, 1)]
+        recall_a, recall_b = (hits / len(of_class) if of_class else None for hits in right)
+        check = _accuracy_check(of_class, margin, confidence)
+        checks.append(RecallCheck(label=label, recall_a=recall_a, recall_b=recall_b, **vars(check)))
     return checks

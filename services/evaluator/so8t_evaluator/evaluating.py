@@ -8,9 +8,10 @@ from pathlib import Path
 
 from so8t_evaluator.asking import Cache, Candidate, Respondent, as_side, ask_all
 from so8t_evaluator.baseline import bag_of_words
-from so8t_evaluator.comparison import adjust, compare, gate_result, make_cell
+from so8t_evaluator.comparison import adjust, compare, make_cell
 from so8t_evaluator.engine.choice import open_engine
 from so8t_evaluator.engine.protocol import Engine, NoRoomError
+from so8t_evaluator.gate import gate_result
 from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rows import describe, read_rows, select
@@ -71,8 +72,11 @@ class Grid:
         return samples, [self._speed(respondent, samples) for respondent in pair]
 
     def ask_control(self, quantization: Quantization) -> list[Sample]:
-        """A once more, in reversed order, in a process of its own, nothing taken from memory of the first."""
-        again = self._respondent(self.candidates["a", quantization], salt="control")
+        """A once more, in reversed order, in a process of its own, nothing taken from memory of the first.
+
+        Nor of an earlier run: the control checks the machine and engine of this one.
+        """
+        again = self._respondent(self.candidates["a", quantization], salt=f"control {self.run}")
         samples = ask_all([again], self.rows[::-1], self.settings.scoring[:1], self._count)
         return samples[::-1]
 
@@ -128,6 +132,7 @@ def run_evaluation(
     again = grid.ask_control(primary) if settings.control else []
     comparisons = adjust(_comparisons(samples, quantizations, settings), settings.alpha)
     headline = next(c for c in comparisons if (c.quantization, c.scoring) == (primary, settings.scoring[0]))
+    control = _control(samples, again, primary, settings)
     result = EvaluationResult(
         confidence=settings.confidence,
         alpha=settings.alpha,
@@ -143,9 +148,9 @@ def run_evaluation(
         ],
         speed=speed,
         comparisons=comparisons,
-        control=_control(samples, again, primary, settings),
+        control=control,
         baseline=bag_of_words(read_rows(inputs.splits / "train.jsonl"), rows, settings.confidence),
-        gate=gate_result(headline, settings),
+        gate=gate_result(comparisons, headline, control, settings.gate),
         slices=slices_of(rows, samples, primary, settings.scoring[0]),
         quantization_losses=quantization_losses(samples),
     )

@@ -2,7 +2,7 @@
 
 Suite `comparisons`: one case a comparison, with its figures as its output; it states what was
 found and does not fail. Suite `checks`: the gate, which fails when B may not ship, and the A/A
-control, which fails when it shows a difference. So a green file means that the gate is passed and
+control, which fails when A answers differently when it is asked again. So a green file means that the gate is passed and
 the measurement can be trusted.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from so8t_reporter.summary import figures
+from so8t_reporter.summary import control_failure, figures
 from so8t_shared.results import Comparison, EvaluationResult
 
 _NOT_XML = {code: "\ufffd" for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
@@ -52,6 +52,6 @@ def _control_case(evaluation: EvaluationResult) -> TestCase:
     control = evaluation.control
     if control is None:
         case.result = [Skipped("no A/A control was run")]
-    elif control.verdict.significant:
-        case.result = [Failure(f"A differs from itself: {figures(control, evaluation)}", "ControlFailed")]
+    elif control.differing_answers:
+        case.result = [Failure(f"{control_failure(control)}; {figures(control, evaluation)}", "ControlFailed")]
     return case

@@ -42,7 +42,8 @@ def _main_clause(evaluation: EvaluationResult) -> str:
     right = f"{c.both_right + c.only_b_right:,} of {c.n:,} test rows right"
     difference = f"B minus A {figures(c, evaluation)}"
     if c.verdict == Verdict.SAME_CLASSES:
-        return f"{title} {setting}: both got {right} ({fmt.percent(c.accuracy_b, c.n)}), {difference}"
+        worded = f", {c.differing_answers:,} answers are worded differently" if c.differing_answers else ""
+        return f"{title} {setting}: both got {right} ({fmt.percent(c.accuracy_b, c.n)}){worded}, {difference}"
     if c.verdict == Verdict.TIE:
         moved = f"{c.only_b_right:,} gained and as many lost"
         return f"{title} {setting}: both got {right}, {moved}, {difference}"
@@ -107,11 +108,17 @@ def _control(evaluation: EvaluationResult) -> str:
     control = evaluation.control
     if control is None:
         return "no A/A control was run"
-    if not control.verdict.significant:
+    if not control.differing_answers:
         return "the A/A control shows no difference"
+    return f"but {control_failure(control)}, so the measurement itself is in doubt"
+
+
+def control_failure(control: Comparison) -> str:
+    """How many answers model A changed when it was asked again."""
+    changed = sum(flip.count for flip in control.flips)
     return (
-        f"but the A/A control shows a difference ({figures(control, evaluation)}),"
-        " so the measurement itself is in doubt"
+        f"the A/A control is not deterministic: {control.differing_answers:,} of {control.n:,} answers of A differ when"
+        f" asked again, {changed:,} of them in class"
     )
 
 

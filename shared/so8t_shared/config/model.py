@@ -106,7 +106,8 @@ class ModelB(Section):
     """The checkpoint that retraining starts from."""
 
     base_model: str | None = Field(
-        None, description="Folder of the checkpoint that is retrained; by default model_a.base_model, which is A itself."
+        None,
+        description="Folder of the checkpoint that is retrained; by default model_a.base_model, which is A itself.",
     )
     description: str = Field("", description="Free text, shown in the report.")
     so8t: So8tFormat = Field(So8tFormat(), description="Only for a checkpoint that already holds SO8T gates.")
@@ -285,7 +286,18 @@ class Gate(Section):
     """What `run --gate` demands of model B before it may ship."""
 
     require: Literal["better", "not_worse"] = Field(
-        "better", description="B must be significantly better, or at least not significantly worse."
+        "better",
+        description="At the primary quantisation B must be significantly better, or shown to be worse by less than"
+        " accuracy_margin.",
+    )
+    quantizations: Literal["all", "primary"] = Field(
+        "all", description="Where B must be neither significantly worse nor inferior in recall on DENY and REFUSE."
+    )
+    accuracy_margin: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="How far B's accuracy may lie below A's with require: not_worse (non-inferiority).",
     )
     recall_margin: float = Field(
         0.05,
@@ -308,7 +320,12 @@ class AbTest(Section):
         min_length=1,
         description="generate parses <final>; constrained lets only the four labels be chosen. The first one decides.",
     )
-    max_new_tokens: int = Field(48, ge=1, description="Tokens generated per row at most.")
+    max_new_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens generated per row at most, the one that ends the answer included; by default a quarter more"
+        " than the longest answer trained on, 48 at least, half of num_ctx at most.",
+    )
     num_ctx: int = Field(2048, ge=64, description="Context size in tokens; a longer row is counted, never cut.")
     threads: int | None = Field(None, ge=1, description="CPU threads of the engine; by default the free cores.")
     seed: int = Field(7, ge=0, description="Seed of the bootstrap and of the engine.")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from tests.unit.evaluator.material import make_samples
+from tests.unit.evaluator.material import make_sample, make_samples
 
-from so8t_evaluator.comparison import adjust, compare, gate_result, make_cell
+from so8t_evaluator.comparison import adjust, compare, make_cell
 from so8t_evaluator.stats.confusion import COLUMNS
-from so8t_shared.config.model import AbTest, Gate
+from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.results import Comparison, Sample
 
@@ -29,6 +29,14 @@ def _wrong(gold: Sequence[str], *, rows: range) -> list[str]:
 
 def _answers(rng: np.random.Generator, gold: Sequence[str], skill: float) -> list[str]:
     return [g if rng.random() < skill else str(rng.choice(COLUMNS)) for g in gold]
+
+
+def test_why_answers_are_invalid() -> None:
+    """Rows that did not fit and answers that were cut are counted apart; a cut answer with a class is a valid one."""
+    plain, class_then_cut = make_sample("0", "DENY", "INVALID"), make_sample("1", "DENY", "DENY", cut=True)
+    cut, long = make_sample("2", "DENY", "INVALID", cut=True), make_sample("3", "DENY", "INVALID", over_long=True)
+    cell = make_cell([plain, class_then_cut, cut, long], 0.95)
+    assert (cell.invalid, cell.over_long, cell.cut) == (3, 1, 1)
 
 
 def test_cell() -> None:
@@ -117,63 +125,23 @@ def test_finds_what_is_there() -> None:
 
 
 def test_recall_checks() -> None:
-    """Recalls on the two guarded classes, and whether B's may be lower by more than the margin."""
-    worse = ["ALLOW" if g == "REFUSE" and i < 20 else g for i, g in enumerate(GOLD)]
-    deny, refuse = _against(GOLD, GOLD, worse).recall_checks
-    assert (deny.label, deny.recall_a, deny.recall_b, deny.non_inferior) == ("DENY", 1.0, 1.0, True)
+    """Recalls on the two guarded classes over their own rows, and whether B's may be lower by more than the margin."""
+    gold = GOLD * 8
+    worse = ["ALLOW" if g == "REFUSE" and i < 160 else g for i, g in enumerate(gold)]
+    found = _against(gold, gold, worse)
+    deny, refuse = found.recall_checks
+    assert (deny.label, deny.rows, deny.recall_a, deny.recall_b, deny.non_inferior) == ("DENY", 80, 1.0, 1.0, True)
     assert (refuse.label, refuse.recall_a, refuse.recall_b, refuse.non_inferior) == ("REFUSE", 1.0, 0.5, False)
+    assert (refuse.gained, refuse.lost) == (0, 40)
     assert refuse.difference is not None
     assert refuse.difference.low <= -0.5 <= refuse.difference.high
+    accuracy = found.accuracy_check
+    assert (accuracy.rows, accuracy.gained, accuracy.lost, accuracy.non_inferior) == (320, 0, 40, False)
 
 
-def _settings(require: str, margin: float = 0.05) -> AbTest:
-    return AbTest.model_validate(
-        {"bootstrap_resamples": 100, "gate": Gate.model_validate({"require": require, "recall_margin": margin})}
-    )
-
-
-@pytest.mark.parametrize(
-    ("require", "wrong_a", "wrong_b", "passed", "reason"),
-    [
-        ("better", 12, 0, True, "B is significantly better, and recall on DENY and REFUSE is not inferior"),
-        ("better", 0, 0, False, "B is not significantly better (both chose the same class on every row)"),
-        ("better", 2, 0, False, "B is not significantly better (no difference is shown)"),
-        ("not_worse", 0, 0, True, "B is not significantly worse, and recall on DENY and REFUSE is not inferior"),
-        ("not_worse", 12, 0, True, "B is significantly better, and recall on DENY and REFUSE is not inferior"),
-        ("not_worse", 0, 12, False, "B is significantly worse"),
-    ],
-)
-def test_gate(require: str, wrong_a: int, wrong_b: int, passed: bool, reason: str) -> None:
-    """Each demand, met and missed, with its reason."""
-    settings = _settings(require)
-    a, b = (_wrong(GOLD, rows=range(wrong)) for wrong in (wrong_a, wrong_b))
-    result = gate_result(_against(GOLD, a, b, settings), settings)
-    assert result.passed is passed
-    assert result.reasons[0] == reason
-
-
-def test_gate_guards_recall() -> None:
-    """A better model that misses DENY more often does not pass, unless the margin allows for it."""
-    a = _wrong(GOLD, rows=range(20))
-    b = ["ALLOW" if g == "DENY" and i >= 32 else g for i, g in enumerate(GOLD)]
-    strict, lenient = _settings("better"), _settings("better", 0.99)
-    b[2] = "INVALID"
-    result = gate_result(_against(GOLD, a, b, strict), strict)
-    assert not result.passed
-    assert result.reasons == ["recall on DENY may be more than 0.05 below A's"]
-    assert gate_result(_against(GOLD, a, b, lenient), lenient).passed
-
-
-def test_gate_needs_guarded_rows() -> None:
-    """Without a row of a guarded class nothing is known of its recall: not passed."""
-    gold, settings = ["ALLOW", "DENY"] * 10, _settings("not_worse")
-    result = gate_result(_against(gold, gold, gold, settings), settings)
-    assert not result.passed
-    assert result.reasons == ["recall on REFUSE is undefined: no test row has this class"]
-
-
-def test_gate_names_every_reason() -> None:
-    """Worse overall and on a guarded class: both are said."""
-    settings = _settings("not_worse")
-    result = gate_result(_against(GOLD, GOLD, ["ALLOW"] * len(GOLD), settings), settings)
-    assert len(result.reasons) == 3
+def test_answers_that_differ_are_counted() -> None:
+    """By the digest of the whole answer: two kinds of nonsense are the same class and not the same answer."""
+    a = make_samples(GOLD, ["INVALID"] * 40)
+    b = [s.model_copy(update={"model": "b", "answer_sha256": f"{i % 4}".rjust(64, "0")}) for i, s in enumerate(a)]
+    found = compare("B vs A", a, b, SETTINGS)
+    assert (found.verdict, found.differing_answers) == ("same_classes", 30)

@@ -95,8 +95,10 @@ def _grid(config: Config, inputs: Inputs, cache: RecordCache, report: Any = lamb
     return Grid(candidates, rows, engine, config.ab_test, cache, "first", report, ASKED)
 
 
-def _ask_everything(grid: Grid) -> list[Sample]:
+def _ask_everything(grid: Grid, run: str = "first") -> list[Sample]:
+    """The pairs are asked under the grid's own name, the control under `run`, since no other run may use it."""
     samples = [sample for quantization in QUANTIZATIONS for sample in grid.ask_pair(quantization)[0]]
+    grid.run = run
     return samples + grid.ask_control("q4_k_m")
 
 
@@ -148,9 +150,19 @@ def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache:
     assert [row.text in prompt for row, prompt in zip(grid.rows[::-1], prompts, strict=True)] == [True] * 12
 
 
+def test_control_is_of_this_run(config: Config, inputs: Inputs, cache: RecordCache) -> None:
+    """It resumes within a run and is asked again in the next one, whose machine it must vouch for."""
+    for run, asked in (("first", 12), ("first", 0), ("second", 12)):
+        grid = _grid(config, inputs, cache)
+        assert isinstance(grid.engine, ScriptedEngine)
+        grid.run = run
+        grid.ask_control("q4_k_m")
+        assert len(grid.engine.asked) == asked
+
+
 def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
     """From answers that are all known (no engine is loaded) to the result, its verdicts and its files."""
-    asked = _ask_everything(_grid(config, inputs, cache))
+    asked = _ask_everything(_grid(config, inputs, cache), run="second")
     output, reports = tmp_path / "output", list[int]()
     output.mkdir()
     result = run_evaluation(
@@ -171,7 +183,11 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
     assert result.control.verdict == "same_classes"
     assert result.baseline is not None
     assert result.baseline.accuracy.value == 1.0
-    assert result.gate.passed
+    assert [reason.split(";")[0] for reason in result.gate.reasons] == [
+        f"recall of {label} at {quantization} cannot be shown with 3 rows"
+        for quantization in ("q4_k_m", "q8_0")
+        for label in ("DENY", "REFUSE")
+    ]
     assert [s.reused for s in result.speed] == [12] * 4
     assert [(s.by, s.value, s.n, s.gained, s.lost) for s in result.slices] == [
         ("language", "en", 9, 6, 0),
@@ -187,7 +203,7 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
 
 def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
     """Evaluating the same answers again writes the same files, to the byte."""
-    _ask_everything(_grid(config, inputs, cache))
+    _ask_everything(_grid(config, inputs, cache), run="second")
     digests = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from scipy import stats
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
-from tests.unit.reporter.builders_paired import category, quantization_losses, slices
 
+from so8t_evaluator.stats.non_inferiority import non_inferiority
 from so8t_shared.config.model import Quantization, Scoring
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results import (
@@ -26,6 +25,7 @@ from so8t_shared.results import (
     Flip,
     GateResult,
     Interval,
+    NonInferiority,
     RecallCheck,
     Sample,
     Side,
@@ -57,8 +57,6 @@ class Scenario:
     host_a: str = "workbench"
     host_b: str = "workbench"
     timed: bool = True
-    sliced: bool = True
-    """Rows of several languages and categories."""
     seed: int = 5
 
 
@@ -144,8 +142,10 @@ class Evaluation:
             both_right=both, only_a_right=only_a, only_b_right=only_b, both_wrong=n - both - only_a - only_b,
             mcnemar_p=p, mcnemar_p_holm=None,
             minimum_detectable_effect=2.8 * ((only_a + only_b) / n / n) ** 0.5 or None,
+            accuracy_check=self._check(rows),
             recall_checks=[self._recall_check(rows, label) for label in ("DENY", "REFUSE")],
             flips=[Flip(gold=g, a=x, b=y, count=rows.count((g, x, y))) for g, x, y in triples],
+            differing_answers=sum(x != y for _, x, y in rows),
             verdict=_verdict(p, only_a, only_b, len(triples)),
         )  # fmt: skip
 
@@ -162,16 +162,18 @@ class Evaluation:
 
     def _recall_check(self, rows: list[tuple[str, str, str]], label: str) -> RecallCheck:
         of_class = [row for row in rows if row[0] == label]
-        if not of_class:
-            return RecallCheck(
-                label=label, recall_a=None, recall_b=None, difference=None, margin=0.05, non_inferior=None
-            )
-        difference = self._bootstrap_mean(of_class)
+        n = len(of_class)
         return RecallCheck(
-            label=label, margin=0.05, difference=difference, non_inferior=difference.low > -0.05,
-            recall_a=sum(g == a for g, a, _ in of_class) / len(of_class),
-            recall_b=sum(g == b for g, _, b in of_class) / len(of_class),
-        )  # fmt: skip
+            label=label,
+            recall_a=sum(g == a for g, a, _ in of_class) / n if n else None,
+            recall_b=sum(g == b for g, _, b in of_class) / n if n else None,
+            **vars(self._check(of_class)),
+        )
+
+    @staticmethod
+    def _check(rows: list[tuple[str, str, str]]) -> NonInferiority:
+        gained, lost = sum(y == g != x for g, x, y in rows), sum(x == g != y for g, x, y in rows)
+        return non_inferiority(gained=gained, lost=lost, rows=len(rows), margin=0.05, confidence=0.95)
 
     def speed(self, model: Side, quantization: Quantization) -> Speed:
         n = len(self.gold)
@@ -204,7 +206,7 @@ class Evaluation:
             confidence=0.95, alpha=ALPHA, primary_quantization=primary, primary_scoring=scoring,
             test_set=TestSet(
                 n=len(self.gold), by_label=dict(self.scenario.support),
-                by_language=dict(Counter(row.language for row in self.rows())),
+                by_language={"ja": len(self.gold) // 2, "en": len(self.gold) - len(self.gold) // 2},
             ),
             engine=EngineInfo(
                 name="embedded", version="xllamacpp 2026.10.11549",
@@ -215,10 +217,6 @@ class Evaluation:
             comparisons=comparisons,
             control=self.comparison(("a", "a"), primary, scoring) if self.scenario.control else None,
             baseline=self._baseline() if self.scenario.baseline else None,
-            slices=slices(self.rows(), *(self.answers[side, primary, scoring] for side in ("a", "b"))),
-            quantization_losses=quantization_losses(
-                self.gold, self.answers, self.scenario.quantizations, self.scenario.scorings
-            ),
             gate=GateResult(passed=passed, reasons=[] if passed else ["B is not significantly better than A"]),
         )  # fmt: skip
 
@@ -230,13 +228,12 @@ class Evaluation:
 
     def rows(self) -> list[TestRow]:
         texts = {"ja": "契約書を外部の業者に送ってください", "en": "Please send the contract to an outside firm"}
-        languages = ["ja" if i % 2 and self.scenario.sliced else "en" for i in range(len(self.gold))]
         return [
             TestRow(
-                id=row_id(i), text=f"{texts[language]} #{i}", label=gold, language=language,
-                category=category(i) if self.scenario.sliced else "",
+                id=row_id(i), text=f"{texts['ja' if i % 2 else 'en']} #{i}", label=gold,
+                language="ja" if i % 2 else "en",
             )
-            for i, (gold, language) in enumerate(zip(self.gold, languages, strict=True))
+            for i, gold in enumerate(self.gold)
         ]  # fmt: skip
 
     def samples(self) -> list[Sample]:

@@ -49,9 +49,11 @@ def test_gate_fails(inputs: ReportInputs) -> None:
 
 @pytest.mark.parametrize(("control", "outcome"), [("none", ["Skipped"]), ("differs", ["Failure"]), ("same", [])])
 def test_control(inputs: ReportInputs, control: str, outcome: list[str]) -> None:
-    """A control that differs fails, one that was not run is skipped."""
+    """A control with one answer that differs fails, one that was not run is skipped."""
     evaluation = inputs.evaluation
-    chosen = {"none": None, "differs": evaluation.headline, "same": evaluation.control}[control]
+    assert evaluation.control is not None
+    noisy = evaluation.control.model_copy(update={"differing_answers": 1})
+    chosen = {"none": None, "differs": noisy, "same": evaluation.control}[control]
     found = cases(evaluation.model_copy(update={"control": chosen}))
     assert found["control: A against A shows no difference"] == outcome
 

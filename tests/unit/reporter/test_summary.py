@@ -91,6 +91,9 @@ def test_same_classes() -> None:
     assert "B minus A 0.0 points (95 % CI 0.0 to 0.0), exact McNemar p = 1.00" in sentence
     assert "constrained scoring agrees" in sentence
     assert "identical" not in sentence
+    assert "worded differently" not in sentence
+    garbage = changed(evaluation, headline_place(evaluation), differing_answers=8)
+    assert "8 answers are worded differently" in summary_sentence(garbage)
     assert "better" not in sentence
 
 
@@ -135,9 +138,11 @@ def test_the_same_is_only_said_of_the_same_verdict() -> None:
 
 
 def test_control_differs(better: EvaluationResult) -> None:
-    """A control that shows a difference casts doubt on everything, and the sentence says so."""
-    evaluation = better.model_copy(update={"control": better.headline})
-    assert "the A/A control shows a difference" in summary_sentence(evaluation)
+    """Answers that differ cast doubt on everything, even where as many were gained as lost, and this is said."""
+    assert better.control is not None
+    control = tied(better.control).model_copy(update={"differing_answers": 20})
+    evaluation = better.model_copy(update={"control": control})
+    assert "but the A/A control is not deterministic: 20 of 320 answers" in summary_sentence(evaluation)
     assert "in doubt" in summary_sentence(evaluation)
 
 

@@ -52,11 +52,16 @@ def test_names_and_caption(results: AbTestResults) -> None:
 
 
 def test_control_comes_last(results: AbTestResults) -> None:
-    """The control stands below the comparisons; without one there is no row for it."""
+    """The control stands below the comparisons and says whether answers differ; without one there is no row for it."""
     lines = shown(results, 120)
     place = next(i for i, line in enumerate(lines) if "A/A control" in line)
-    assert lines[place].rstrip().endswith("same classes")
+    assert lines[place].rstrip().endswith("same answers")
     assert not any("B better" in line for line in lines[place:])
+    assert results.evaluation.control is not None
+    noisy = results.evaluation.control.model_copy(update={"differing_answers": 20})
+    evaluation = results.evaluation.model_copy(update={"control": noisy})
+    lines = shown(results.model_copy(update={"evaluation": evaluation}), 80)
+    assert lines[place].rstrip().endswith("20 differ")
     evaluation = results.evaluation.model_copy(update={"control": None})
     assert "control" not in "".join(shown(results.model_copy(update={"evaluation": evaluation}), 120))
 
@@ -75,6 +80,7 @@ def test_fits_80_columns(results: AbTestResults) -> None:
         (Scenario(), "b_better", "bold green"),
         (Scenario(skill_a=0.9, skill_b=0.5), "a_better", "bold red"),
         (Scenario(b_copies_a=True), "same_classes", "yellow"),
+        (Scenario(skill_a=0.6, skill_b=0.62), "no_difference", "yellow"),
     ],
 )
 def test_summary_line(results: AbTestResults, scenario: Scenario, verdict: str, colour: str) -> None:

@@ -35,30 +35,24 @@ class Differences:
 
     accuracy: Interval
     macro_f1: Interval
-    recall: dict[str, Interval | None]
-    """By class; None without a row of it."""
 
 
 def paired_differences(
     table: NDArray[np.int64], *, resamples: int, confidence: float, rng: np.random.Generator
 ) -> Differences:
-    """Differences of accuracy, macro-F1 and recall with percentile intervals; `table` is [4, 5, 5]."""
+    """Differences of accuracy and macro-F1 with percentile intervals; `table` is [4, 5, 5]."""
     n = int(table.sum())
     draws = rng.multinomial(n, table.ravel() / n, size=resamples).reshape(resamples, *_SHAPE)
     both = np.concatenate([table[None], draws])  # index 0 is the estimate itself
     a, b = both.sum(axis=3), both.sum(axis=2)
     hits_a, hits_b = (np.diagonal(c[..., : len(LABELS)], axis1=-2, axis2=-1) for c in (a, b))
-    support = a.sum(axis=-1)
 
     def interval(values: NDArray[np.float64]) -> Interval:
         tail = 100 * (1 - confidence) / 2
-        low, high = np.nanpercentile(values[1:], [tail, 100 - tail])
+        low, high = np.percentile(values[1:], [tail, 100 - tail])
         return Interval(value=float(values[0]), low=float(low), high=float(high))
 
-    with np.errstate(invalid="ignore", divide="ignore"):
-        recall = (hits_b - hits_a) / support  # nan in draws without a row of the class
     return Differences(
         accuracy=interval((hits_b - hits_a).sum(axis=-1) / n),
         macro_f1=interval(macro_f1(b) - macro_f1(a)),
-        recall={label: interval(recall[:, i]) if support[0, i] else None for i, label in enumerate(LABELS)},
     )

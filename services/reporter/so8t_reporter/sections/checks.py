@@ -5,6 +5,7 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Cell, Column, Paragraph, Section, Table
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import comparison_columns, comparison_row, reach_of
+from so8t_reporter.summary import control_failure
 from so8t_shared import formatting as fmt
 from so8t_shared.results import Baseline, EvaluationResult
 
@@ -47,11 +48,11 @@ def _control(evaluation: EvaluationResult) -> list[Block]:
     control, confidence = evaluation.control, evaluation.confidence
     if control is None:
         return [Paragraph("No A/A control was run.", "muted")]
-    fine = not control.verdict.significant
+    fine = not control.differing_answers
     words = (
-        "The control shows no difference, as it must."
+        "Asked again in reversed order, A gave the same answer to every row, to the byte, as it must."
         if fine
-        else "The control shows a difference between a model and itself: the measurement cannot be trusted."
+        else f"This run cannot be trusted, and the gate does not pass: {control_failure(control)}."
     )
     table = Table(
         "A against A",

@@ -6,7 +6,7 @@ from so8t_reporter.charts.lookup import SIDES, cell_of, comparison_of, scorings_
 from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.config.model import Scoring
+from so8t_shared.config.model import Quantization, Scoring
 from so8t_shared.labels import LABELS
 from so8t_shared.results import Cell as Quality
 from so8t_shared.results import ClassMetrics, Comparison, EvaluationResult, Interval, RecallCheck, Side
@@ -24,7 +24,7 @@ def grid_section(inputs: ReportInputs) -> Section:
 def classes_section(inputs: ReportInputs) -> Section:
     """Precision, recall and F1 of each class, recall that must not suffer, confusion matrices."""
     evaluation = inputs.evaluation
-    blocks: list[Block] = [_per_class(evaluation, evaluation.primary_scoring), _recall_checks(evaluation)]
+    blocks: list[Block] = [_per_class(evaluation, evaluation.primary_scoring), _recall_checks(inputs)]
     blocks += [PictureBlock(f"confusion_{scoring}") for scoring in scorings_of(evaluation)]
     blocks += [_per_class(evaluation, s, folded=True) for s in scorings_of(evaluation)[1:]]
     return Section("classes", "Class by class", blocks)
@@ -101,7 +101,9 @@ def _grid(inputs: ReportInputs) -> Table:
             Column("Invalid"),
         ],
         [_grid_row(cell) for cell in cells if cell is not None],
-        note="Invalid: answers from which no class could be read; they count as wrong and are never dropped.",
+        note="Invalid: answers from which no class could be read; they count as wrong and are never dropped."
+        " Cut: of these, answers that ended at the most tokens that an answer may have; over-long: rows that did not fit"
+        f" the context and were not asked.{_limit(evaluation)}",
     )
 
 
@@ -113,8 +115,26 @@ def _grid_row(cell: Quality) -> list[Cell]:
         Cell(fmt.count(cell.n)),
         Cell(fmt.percent_interval(cell.accuracy), cell.model, cell.accuracy),
         Cell(fmt.share(cell.macro_f1, cell.n)),
-        Cell(fmt.count(cell.invalid)),
+        Cell(fmt.count(cell.invalid) + _why_invalid(cell)),
     ]
+
+
+def _why_invalid(cell: Quality) -> str:
+    """The part of the invalid answers whose cause is known, in brackets."""
+    causes = [f"{fmt.count(n)} {name}" for n, name in ((cell.cut, "cut"), (cell.over_long, "over-long")) if n]
+    return f" ({', '.join(causes)})" if causes else ""
+
+
+def _limit(evaluation: EvaluationResult) -> str:
+    """How long an answer may be, and what model B was trained to say."""
+    limit = evaluation.answer_limit
+    if limit is None:
+        return ""
+    told = f" An answer may have {fmt.count(limit.max_new_tokens)} tokens"
+    if limit.longest_target_tokens is None:
+        return f"{told}."
+    short = ": too few, raise ab_test.max_new_tokens" if limit.too_short else ""
+    return f"{told}; the longest that B was trained to give has {fmt.count(limit.longest_target_tokens)}{short}."
 
 
 def _per_class(evaluation: EvaluationResult, scoring: Scoring, *, folded: bool = False) -> Table:
@@ -147,24 +167,31 @@ def _metric(metrics: ClassMetrics | None, name: str, cell: Quality | None, label
     return Cell(fmt.undefined(rests_on[name]), "muted")
 
 
-def _recall_checks(evaluation: EvaluationResult) -> Block:
-    checks = evaluation.headline.recall_checks
+def _recall_checks(inputs: ReportInputs) -> Block:
+    evaluation = inputs.evaluation
+    found = [comparison_of(evaluation, q, evaluation.primary_scoring) for q in inputs.quantizations]
+    checks = [(c.quantization, check) for c in found if c is not None for check in c.recall_checks]
     if not checks:
         return Paragraph("No class was checked for a loss of recall.", "muted")
-    reach = reach_of([check.difference for check in checks if check.difference is not None])
+    reach = reach_of([check.difference for _, check in checks if check.difference is not None])
     return Table(
         "Recall that must not suffer",
         [
-            Column("Class", numeric=False),
-            *(Column(name) for name in ("Recall A", "Recall B", "B - A in points", "Allowed loss")),
+            *(Column(name, numeric=False) for name in ("Quantisation", "Class")),
+            *(Column(name) for name in ("Rows", "Recall A", "Recall B", "Gained / lost", "B - A in points")),
+            *(Column(name) for name in ("Allowed loss", "Rows needed")),
             Column("Not worse", numeric=False),
         ],
-        [_check_row(check, reach) for check in checks],
-        note="Not worse: the whole interval lies above the allowed loss.",
+        [_check_row(quantization, check, reach, evaluation) for quantization, check in checks],
+        note=f"{evaluation.primary_scoring} scoring, {100 * evaluation.confidence:g} % score intervals. Not worse: the"
+        " whole interval lies above the allowed loss. Rows needed: where the class is too small for that, the rows it"
+        " would take with as many gained and not one lost.",
     )
 
 
-def _check_row(check: RecallCheck, reach: float) -> list[Cell]:
+def _check_row(
+    quantization: Quantization, check: RecallCheck, reach: float, evaluation: EvaluationResult
+) -> list[Cell]:
     words: dict[bool | None, tuple[str, Tone]] = {
         True: ("yes", "good"),
         False: ("not shown", "bad"),
@@ -172,10 +199,14 @@ def _check_row(check: RecallCheck, reach: float) -> list[Cell]:
     }
     n = 0 if check.difference is None else None
     return [
+        Cell(quantization, "strong" if quantization == evaluation.primary_quantization else ""),
         Cell(check.label, "strong"),
+        Cell(fmt.count(check.rows)),
         Cell(fmt.share(check.recall_a, n)),
         Cell(fmt.share(check.recall_b, n)),
+        Cell(f"{check.gained:,} / {check.lost:,}"),
         Cell(fmt.points_interval(check.difference, n), "", check.difference, "difference", reach),
         Cell(f"{100 * check.margin:g} points"),
+        Cell("" if check.rows_needed is None else fmt.count(check.rows_needed)),
         Cell(*words[check.non_inferior]),
     ]

@@ -30,14 +30,20 @@ def test_control_without_difference(inputs: ReportInputs) -> None:
     """A control that shows nothing is good news."""
     table = tables_of(text_report(inputs), "checks")["A against A"]
     assert column(table, "Verdict") == ["same classes"]
-    assert remarks(inputs) == [("The control shows no difference, as it must.", "good")]
+    assert remarks(inputs) == [
+        ("Asked again in reversed order, A gave the same answer to every row, to the byte, as it must.", "good")
+    ]
 
 
 def test_control_with_a_difference(inputs: ReportInputs) -> None:
-    """A control that shows a difference is bad news."""
-    evaluation = inputs.evaluation.model_copy(update={"control": inputs.evaluation.headline})
+    """Answers that differ are bad news, also where the classes do not."""
+    control = inputs.evaluation.control
+    assert control is not None
+    changed = control.model_copy(update={"differing_answers": 20})
+    evaluation = inputs.evaluation.model_copy(update={"control": changed})
     ((text, tone),) = remarks(replace(inputs, evaluation=evaluation))
     assert "cannot be trusted" in text
+    assert "20 of 320 answers of A differ when asked again, 0 of them in class" in text
     assert tone == "bad"
 
 

@@ -69,7 +69,8 @@ def test_recall_without_rows_is_undefined(sparse: ReportInputs) -> None:
     assert recalls[0] == f"{sparse.evaluation.cells[0].per_class['ALLOW'].recall:.3f}"
     checks = tables["Recall that must not suffer"]
     assert [cell.text for cell in checks.rows[0]] == [
-        "DENY", "undefined (n = 0)", "undefined (n = 0)", "undefined (n = 0)", "5 points", "undefined",
+        "q8_0", "DENY", "0", "undefined (n = 0)", "undefined (n = 0)", "0 / 0", "undefined (n = 0)", "5 points", "73",
+        "undefined",
     ]  # fmt: skip
 
 
@@ -78,17 +79,19 @@ def test_recall_without_rows_is_undefined(sparse: ReportInputs) -> None:
     [(Scenario(), {"yes"}), (Scenario(skill_a=0.9, skill_b=0.4), {"not shown"})],
 )
 def test_recall_checks(inputs: ReportInputs, scenario: Scenario, words: set[str]) -> None:
-    """DENY and REFUSE pass or do not, by the whole interval."""
+    """DENY and REFUSE pass or do not, at every quantisation, by the whole interval."""
     changed = replace(inputs, evaluation=Evaluation(scenario).result())
     table = tables_of(text_report(changed), "classes")["Recall that must not suffer"]
-    assert column(table, "Class") == ["DENY", "REFUSE"]
+    assert column(table, "Class") == ["DENY", "REFUSE"] * 3
+    assert column(table, "Quantisation") == [q for q in ("f16", "q8_0", "q4_k_m") for _ in range(2)]
     assert set(column(table, "Not worse")) == words
 
 
 def test_no_recall_checks(inputs: ReportInputs) -> None:
     """A comparison without checks says so."""
     evaluation = inputs.evaluation.model_copy(deep=True)
-    evaluation.headline.recall_checks.clear()
+    for comparison in evaluation.comparisons:
+        comparison.recall_checks.clear()
     section = next(s for s in text_report(replace(inputs, evaluation=evaluation)).sections if s.anchor == "classes")
     assert "No class was checked for a loss of recall." in [b.text for b in section.blocks if b.kind == "paragraph"]
 

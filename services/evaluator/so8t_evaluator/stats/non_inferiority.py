@@ -1,0 +1,39 @@
+"""Whether B is worse than A by less than a margin, shown by evidence and not by the lack of it.
+
+The lower end of the score interval of the paired difference must lie above minus the margin
+(Tango, Statistics in Medicine 17, 1998). A level of 95 % makes it a one-sided test at 2.5 %.
+"""
+
+from __future__ import annotations
+
+from so8t_evaluator.stats.tango import lies_above, score_interval
+from so8t_shared.results import NonInferiority
+
+
+def non_inferiority(*, gained: int, lost: int, rows: int, margin: float, confidence: float) -> NonInferiority:
+    """The check on `rows` paired answers, of which B alone got `gained` right and A alone `lost`.
+
+    Without a row it is undefined.
+    """
+    difference = score_interval(lost, gained, rows, confidence) if rows else None
+    return NonInferiority(
+        rows=rows,
+        gained=gained,
+        lost=lost,
+        difference=difference,
+        margin=margin,
+        non_inferior=None if difference is None else difference.low > -margin,
+        rows_needed=_rows_needed(gained, rows, margin, confidence),
+    )
+
+
+def _rows_needed(gained: int, rows: int, margin: float, confidence: float) -> int | None:
+    """Rows it takes with as many gained and none lost; None where `rows` are enough, or no number is (margin 0)."""
+    if lies_above(0, gained, max(rows, gained, 1), -margin, confidence):
+        return None
+    if margin == 0:
+        return None
+    needed = max(rows, 1)
+    while not lies_above(0, gained, needed, -margin, confidence):
+        needed += 1
+    return needed

@@ -1,0 +1,69 @@
+"""Tango's score test and interval for the difference of two paired shares.
+
+T. Tango, "Equivalence test and confidence interval for the difference in proportions for the
+paired-sample design", Statistics in Medicine 17, 1998, 891-908. Of n pairs, b = `only_b` and
+c = `only_a` are those that only one side got right. Under a true difference D (B minus A) the
+likelihood is largest at a share q of pairs that only A gets right of
+
+    q = (sqrt(v^2 - 4 u w) - v) / (2 u),  u = 2 n,  v = -b - c + (2 n - b + c) D,  w = -c D (1 - D)
+
+and the score statistic (b - c - n D) / sqrt(n (2 q + D (1 - D))) is standard normal. The interval
+holds the differences that the two-sided test does not reject. Unlike the bootstrap it has a width
+where no row was lost, so that few rows never prove much.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from so8t_shared.results import Interval
+
+_BESIDE = 1e-12
+"""A step away from the estimate, at which numerator and denominator can both be 0."""
+
+
+def score_interval(only_a: int, only_b: int, n: int, confidence: float) -> Interval:
+    """Difference of the shares, B minus A, with its score interval; n must be positive."""
+    if n <= 0:
+        raise ValueError("a difference of shares of nothing is undefined")
+    return Interval(
+        value=(only_b - only_a) / n,
+        low=_lower_end(only_a, only_b, n, confidence),
+        high=-_lower_end(only_b, only_a, n, confidence),
+    )
+
+
+def lies_above(only_a: int, only_b: int, n: int, difference: float, confidence: float) -> bool:
+    """Whether the whole interval lies above `difference`: the score test refuses it and everything below."""
+    distance, spread = _distance_and_spread(only_a, only_b, n, difference)
+    return distance > _quantile(confidence) * spread
+
+
+def _lower_end(only_a: int, only_b: int, n: int, confidence: float) -> float:
+    z = _quantile(confidence)
+
+    def surplus(difference: float) -> float:
+        distance, spread = _distance_and_spread(only_a, only_b, n, difference)
+        return distance - z * spread
+
+    estimate = (only_b - only_a) / n
+    if estimate - _BESIDE <= -1:
+        return -1.0
+    return float(brentq(surplus, -1.0, estimate - _BESIDE, xtol=1e-12))
+
+
+def _distance_and_spread(only_a: int, only_b: int, n: int, difference: float) -> tuple[float, float]:
+    """Numerator and denominator of the statistic."""
+    u = 2 * n
+    v = -only_a - only_b + (2 * n - only_b + only_a) * difference
+    w = -only_a * difference * (1 - difference)
+    q = (sqrt(max(v * v - 4 * u * w, 0.0)) - v) / (2 * u)
+    variance = n * (2 * q + difference * (1 - difference))
+    return only_b - only_a - n * difference, sqrt(max(variance, 0.0))
+
+
+def _quantile(confidence: float) -> float:
+    return float(norm.ppf((1 + confidence) / 2))
