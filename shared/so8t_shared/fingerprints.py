@@ -20,6 +20,7 @@ from so8t_shared.stages import DataInput, ModelInput, Stage
 
 _NOT_PART_OF_A_MODEL = {".md", ".py", ".png", ".jpg", ".txt.lock", ".gitattributes", ".gitignore"}
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_DEMO_INPUTS = "demo-run"
 _DATA_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet"}
 
 
@@ -78,12 +79,17 @@ def input_digest(item: ModelInput | DataInput, digests: DigestCache) -> str:
     return _data_digest(item, digests)
 
 
-def _model_digest(item: ModelInput, digests: DigestCache) -> str:
+def check_model_folder(item: ModelInput) -> None:
+    """Look from outside whether a model's folder can be one.
+
+    Raises:
+        InputError: it is missing, or holds no config.json.
+    """
     if not item.path.is_dir():
         raise InputError(
             f"The folder of {item.name} does not exist.",
             where=f"{item.name}.base_model = {item.path}",
-            remedy="download the checkpoint first, or correct the path",
+            remedy=_how_to_get(item.path, "download the checkpoint first, or correct the path"),
         )
     if not (item.path / "config.json").is_file():
         raise InputError(
@@ -91,6 +97,10 @@ def _model_digest(item: ModelInput, digests: DigestCache) -> str:
             where=f"{item.name}.base_model = {item.path}",
             remedy="give the folder that holds config.json and the safetensors files",
         )
+
+
+def _model_digest(item: ModelInput, digests: DigestCache) -> str:
+    check_model_folder(item)
     files = [p for p in sorted(item.path.rglob("*")) if p.is_file() and _belongs(p.relative_to(item.path))]
     return digest([[p.relative_to(item.path).as_posix(), _file_digest(p, digests)] for p in files])
 
@@ -108,13 +118,19 @@ def _data_digest(item: DataInput, digests: DigestCache) -> str:
         return digest([*parts, _card_digest(path, digests)])
     if path.is_file():
         return digest([path.suffix.lower(), _file_digest(path, digests), _card_digest(path.parent, digests)])
-    if _looks_like_hub_name(item.path):
+    if looks_like_hub_name(item.path):
         return digest(["hub", item.path])
     raise InputError(
         "The data set does not exist.",
         where=f"{item.name} = {item.path}",
-        remedy="correct the path in the configuration",
+        remedy=_how_to_get(path, "correct the path in the configuration"),
     )
+
+
+def _how_to_get(path: Path, otherwise: str) -> str:
+    """What to do about a missing input: the demo's are made by a command."""
+    made = path.parts[:1] == (_DEMO_INPUTS,)
+    return "run 'make inputs', which makes the demo's model and data set" if made else otherwise
 
 
 def _card_digest(folder: Path, digests: DigestCache) -> str | None:
@@ -122,7 +138,8 @@ def _card_digest(folder: Path, digests: DigestCache) -> str | None:
     return _file_digest(card, digests) if card.is_file() else None
 
 
-def _looks_like_hub_name(path: str) -> bool:
+def looks_like_hub_name(path: str) -> bool:
+    """Whether a path that names no file or folder may be a Hub data set, OWNER/NAME."""
     return path.count("/") == 1 and not path.startswith((".", "/", "~")) and not Path(path).suffix
 
 

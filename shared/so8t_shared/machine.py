@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import json
 import os
@@ -23,6 +24,9 @@ _DEMO_MEMORY_GB = 4.0
 _DEMO_DISK_GB = 5.0
 _OLLAMA = "http://127.0.0.1:11434"
 _ANSWER_S = 3.0
+_GPU_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
+"""NVIDIA's cards, its Tegra boards, Windows' subsystem, and AMD's, which torch calls cuda as well."""
+
 _SERVICES = {
     "so8t_converter": "converter",
     "so8t_trainer": "trainer",
@@ -145,15 +149,27 @@ def _docker_gpu() -> Iterator[Finding]:
 
 def _ollama(address: str) -> Finding:
     """A server that answers is what counts; its program may as well be on another host."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{address}/api/version", timeout=_ANSWER_S) as response:
-            version = json.loads(response.read())["version"]
-    except (OSError, ValueError, KeyError, TypeError):
+    version = ollama_version(address)
+    if version is None:
         there = "installed" if shutil.which("ollama") else "not installed"
         remedy = f"only for the ollama engine: start 'ollama serve', or set SO8T__OLLAMA__HOST (now {address})"
         return Finding("ollama", "missing", f"{there}, no server answers", remedy)
     return Finding("ollama", "ok", f"{version} at {address}")
+
+
+def ollama_version(address: str, timeout_s: float = _ANSWER_S) -> str | None:
+    """Version of the Ollama server at an address; None when none answers in time."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{address}/api/version", timeout=timeout_s) as response:
+            return str(json.loads(response.read())["version"])
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return None
+
+
+def has_cuda_device(devices: Path = Path("/dev")) -> bool:
+    """Whether a GPU that torch calls cuda may be here, by its device files: a quick look that needs no torch."""
+    return any(found for pattern in _GPU_DEVICES for found in devices.glob(pattern))
 
 
 def _output(command: list[str]) -> str:

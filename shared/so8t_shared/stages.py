@@ -47,6 +47,8 @@ class Stage:
     """Upstream stage to the prefixes of those of its files that are read."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
     """Models and data outside the store; only their bytes count, not their place."""
+    check: str = ""
+    """'module:function' of the service: a light look at the inputs before a run, from configuration to notes."""
 
 
 def _model_a(config: Config) -> list[ExternalInput]:
@@ -113,6 +115,7 @@ STAGES: tuple[Stage, ...] = (
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         inputs=_training_inputs,
+        check="so8t_trainer.data.check:check_data",
     ),
     Stage(
         "convert-b",

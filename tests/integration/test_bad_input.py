@@ -44,6 +44,27 @@ def _lfs_data(w: Workspace) -> None:
     w.edit(dataset={"paths": ["rows.jsonl"]})
 
 
+def _rows(w: Workspace, text: str, **source: object) -> None:
+    (w.root / "rows.jsonl").write_text(text)
+    w.edit(dataset={"paths": ["rows.jsonl"], "source": {"license": "mit", "provenance": "a test"}, **source})
+
+
+def _broken_row(w: Workspace) -> None:
+    _rows(w, '{"text": "b", \n')
+
+
+def _unknown_label(w: Workspace) -> None:
+    _rows(w, '{"text": "b", "label": "MAYBE"}\n')
+
+
+def _no_licence(w: Workspace) -> None:
+    _rows(w, '{"text": "b", "label": "DENY"}\n', source=None)
+
+
+def _foreign_licence(w: Workspace) -> None:
+    _rows(w, '{"text": "b", "label": "DENY"}\n', source={"license": "proprietary", "provenance": "a test"})
+
+
 @pytest.mark.parametrize(
     ("spoil", "exit_code", "words"),
     [
@@ -54,6 +75,10 @@ def _lfs_data(w: Workspace) -> None:
         (_no_config_json, 2, ["empty", "config.json"]),
         (_missing_data, 2, ["no-such-file.jsonl", "does not exist"]),
         (_lfs_data, 2, ["rows.jsonl", "git lfs pull"]),
+        (_broken_row, 2, ["rows.jsonl:1", "not valid JSON"]),
+        (_unknown_label, 2, ["rows.jsonl:1", "MAYBE"]),
+        (_no_licence, 2, ["does not declare its licence", "dataset.source"]),
+        (_foreign_licence, 2, ["'proprietary' is not allowed", "allowed_licenses"]),
     ],
 )
 def test_refused_before_anything_starts(
@@ -133,10 +158,10 @@ def test_train_refuses_bad_data(workspace: Workspace, content: bytes, words: lis
 
 def test_a_failed_stage_stops_the_run_with_its_code_and_message(workspace: Workspace) -> None:
     """`run` ends with the exit code of the stage that failed, shows its message once, starts nothing after it."""
-    (workspace.root / "rows.jsonl").write_text('{"text": "b", \n')
-    workspace.edit(dataset={"paths": ["rows.jsonl"], "source": {"license": "mit", "provenance": "a test"}})
+    rows = [{"text": f"row {i}", "label": ("ALLOW", "DENY")[i % 2], "split": "test"} for i in range(8)]
+    _rows(workspace, "".join(json.dumps(row) + "\n" for row in rows))
     done = workspace.cli("run", "-c", "config.yaml")
-    _assert_clear(done, 2, ["train failed", "rows.jsonl:1"])
+    _assert_clear(done, 2, ["train failed", "No row is left to train on"])
     assert "convert-b" not in [line.split()[0] for line in done.stderr.splitlines() if "running" in line]
     [failed] = workspace.store.glob("sessions/*/train/failed.json")
     assert json.loads(failed.read_text())["retryable"] is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -38,9 +39,14 @@ class Workspace:
 def open_workspace(path: Path, overrides: list[str]) -> Workspace:
     """Read the configuration, say what in it is out of date, open the store."""
     config = load_config(path, overrides)
-    for notice in notices(path):
-        err.print(f"note: {notice}", style="dim", highlight=False, markup=False)
+    print_notes(notices(config))
     return Workspace(config, open_store(config))
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """One line each on standard error: what does not stop a command, but may surprise."""
+    for note in notes:
+        err.print(f"note: {note}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def table_cell(text: str) -> Text:

@@ -8,21 +8,24 @@ from typing import Annotated, Literal
 import typer
 import yaml
 
-from so8t_shared.cli.common import ConfigOption, SetOption
-from so8t_shared.cli.output import err, out, say
+from so8t_shared.cli.common import ConfigOption, SetOption, print_notes
+from so8t_shared.cli.output import out, say
 from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_table
+from so8t_shared.preflight import preflight
 
 app = typer.Typer(help="Check a configuration, show it resolved, print its schema.", no_args_is_help=True)
 
 
 @app.command()
 def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
-    """Say whether a configuration is right; all faults at once."""
-    load_config(config, overrides)
-    for notice in notices(config):
-        err.print(f"note: {notice}", style="dim", highlight=False, markup=False)
+    """Say whether a configuration is right, with all faults at once.
+
+    Model and data are looked at where they are on this host: licence, rows, device. What is elsewhere is a note.
+    """
+    loaded = load_config(config, overrides)
+    print_notes([*notices(loaded), *preflight(loaded)])
     out.print(f"{config} is a valid configuration.", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, table_cell
+from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, table_cell
 from so8t_shared.cli.output import out
 from so8t_shared.plan import PlannedStage, make_plan
+from so8t_shared.preflight import preflight
 
 _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 
 
 def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
-    """Show for each stage whether it would run or be reused, and which part of its key changed."""
-    workspace = open_workspace(config, overrides)
-    print_plan(make_plan(workspace.store, workspace.config))
+    """Show which stages would run or be reused, and why.
+
+    The inputs of those that would run are looked at, too: licence, rows, device, Ollama server.
+    """
+    show_plan(open_workspace(config, overrides))
+
+
+def show_plan(workspace: Workspace) -> None:
+    """The plan, then what is worth a note about it, or the fault that would end it."""
+    planned = make_plan(workspace.store, workspace.config)
+    print_plan(planned)
+    print_notes(preflight(workspace.config, to_run(planned)))
+
+
+def to_run(planned: list[PlannedStage]) -> set[str]:
+    """Names of the stages that are not reused."""
+    return {line.stage.name for line in planned if line.action != "reuse"}
 
 
 def print_plan(planned: list[PlannedStage]) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace
+from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes
 from so8t_shared.cli.output import err, out
-from so8t_shared.cli.plan import print_plan
+from so8t_shared.cli.plan import show_plan, to_run
 from so8t_shared.display import open_display
 from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.export import RESULTS_FILE, results_dir
@@ -19,6 +19,7 @@ from so8t_shared.files import storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
 from so8t_shared.pipeline import PipelineRun, check_selection
 from so8t_shared.plan import make_plan
+from so8t_shared.preflight import preflight
 from so8t_shared.result_table import result_table
 from so8t_shared.results import AbTestResults
 from so8t_shared.sessions import Session, config_digest, open_session
@@ -51,7 +52,7 @@ def run(
     """
     workspace = open_workspace(config, overrides)
     if dry_run:
-        print_plan(make_plan(workspace.store, workspace.config))
+        show_plan(workspace)
         return
     stages = _selection(first, last)
     if gate and stages[-1].name != "report":
@@ -61,12 +62,18 @@ def run(
             remedy="leave one of them out",
         )
     _check_output(Path(workspace.config.output_base_dir))
-    make_plan(workspace.store, workspace.config)  # a missing model or data set is told before anything starts
+    _check_inputs(workspace, stages)
     session = open_session(workspace.store, workspace.config, new=new_session)
     check_selection(stages, workspace.store, session)
     _run_stages(workspace, session, stages, [*_arguments(config, overrides, session)], jobs)
     if stages[-1].name == "report":
         _show_results(session, gate=gate)
+
+
+def _check_inputs(workspace: Workspace, stages: list[Stage]) -> None:
+    """Tell before anything starts what would fail after hours, such as a missing model or a row without a label."""
+    due = to_run(make_plan(workspace.store, workspace.config)) & {stage.name for stage in stages}
+    print_notes(preflight(workspace.config, due, here=True))
 
 
 def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], arguments: list[str], jobs: int) -> None:

@@ -46,11 +46,9 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
         ) from error
 
 
-def notices(path: Path | str) -> list[str]:
+def notices(config: Config) -> list[str]:
     """One line for each key that is accepted but no longer does anything."""
-    raw = _read_yaml(Path(path), "the configuration")
-    gguf = raw.get("gguf")
-    if isinstance(gguf, dict) and gguf.get("convert_script"):
+    if config.gguf.convert_script:
         return ["gguf.convert_script is no longer needed and is ignored: the converter is built in"]
     return []
 

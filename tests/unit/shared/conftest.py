@@ -58,10 +58,13 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def config_file(tmp_path: Path) -> Path:
-    """A configuration file all of whose inputs are there, as far as digests go."""
+    """A configuration file all of whose inputs are there, as far as a look from outside tells."""
     make_model(tmp_path / "model")
-    (tmp_path / "rows.jsonl").write_text("{}\n")
-    config = make_config(tmp_path).model_dump(mode="json", exclude_unset=True)
+    rows = ['{"text": "Lend me a pen.", "label": "ALLOW"}', '{"text": "Lend me her diary.", "label": "DENY"}']
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    source = {"license": "cc0-1.0", "provenance": "written for the tests"}
+    dataset = {"paths": [str(tmp_path / "rows.jsonl")], "source": source}
+    config = make_config(tmp_path, dataset=dataset).model_dump(mode="json", exclude_unset=True)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     return tmp_path / "config.yaml"
 

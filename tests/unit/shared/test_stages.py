@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 
 import pytest
@@ -97,3 +98,13 @@ def test_the_base_of_b(tmp_path_factory: pytest.TempPathFactory) -> None:
     [base, _] = BY_NAME["train"].inputs(make_config(root))
     assert isinstance(base, ModelInput)
     assert base.path == root / "model"
+
+
+def test_a_look_at_the_inputs_is_the_services_own() -> None:
+    """The function that a stage names for `plan` is in the package that runs the stage."""
+    checks = [stage for stage in STAGES if stage.check]
+    assert [stage.name for stage in checks] == ["train"]
+    for stage in checks:
+        module, _, name = stage.check.partition(":")
+        assert module.startswith(f"{stage.module}.")
+        assert callable(getattr(importlib.import_module(module), name))

@@ -61,6 +61,21 @@ def _read_card(path: Path) -> Source:
     return Source(license=values["license"], provenance=values["provenance"])
 
 
+def demand_classes(rows: list[Row]) -> None:
+    """Refuse a data set from which nothing can be told apart.
+
+    Raises:
+        InputError: all rows are of one class.
+    """
+    found = {row.label for row in rows}
+    if len(found) == 1:
+        raise InputError(
+            f"The data set has a single class, {found.pop()}.",
+            where="dataset.paths",
+            remedy="give rows of at least two classes",
+        )
+
+
 def apply_policy(rows: list[Row], policy: DataPolicy) -> tuple[list[Row], Counter[str]]:
     """The rows that may be used, and how many were left out for each reason."""
     kept: list[Row] = []

@@ -7,10 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from so8t_shared.config.model import Dataset
-from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_shared.results import DataReport, TestRow
-from so8t_trainer.data.policy import apply_policy, declared_source
+from so8t_trainer.data.policy import apply_policy, declared_source, demand_classes
 from so8t_trainer.data.read import SourceRows, read_source
 from so8t_trainer.data.rows import Row
 from so8t_trainer.data.split import split_rows
@@ -63,7 +62,7 @@ def _filtered_and_split(
     settings: Dataset,
     log: logging.Logger,
 ) -> PreparedData:
-    _demand_classes(rows)
+    demand_classes(rows)
     kept, excluded = apply_policy(rows, settings.policy)
     if test_rows is not None:
         kept_tests, excluded_tests = apply_policy(test_rows, settings.policy)
@@ -85,16 +84,6 @@ def _filtered_and_split(
         log.info("left out: %d rows (%s)", count, reason)
     log.info("training rows %s, test rows %s, %d groups", report.train, report.test, report.groups)
     return PreparedData(train, test, report)
-
-
-def _demand_classes(rows: list[Row]) -> None:
-    found = {row.label for row in rows}
-    if len(found) == 1:
-        raise InputError(
-            f"The data set has a single class, {found.pop()}.",
-            where="dataset.paths",
-            remedy="give rows of at least two classes",
-        )
 
 
 def _described(source: SourceRows, licence: str, provenance: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
+from so8t_shared.fingerprints import looks_like_hub_name
 from so8t_trainer.data.rows import Row, parse_row
 
 Located = tuple[object, str]
 """A record and where it stands."""
 
+_HEAD_BYTES = 1 << 20
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -46,10 +49,10 @@ def read_source(path: str, form: str = "auto") -> SourceRows:
     """
     local = Path(path)
     if local.is_dir():
-        located = [item for file in _data_files(local, form) for item in read_file(file, form)]
+        located = [item for file in data_files(local, form) for item in read_file(file, form)]
     elif local.is_file():
         located = list(read_file(local, form))
-    elif form == "hub" or (form == "auto" and _looks_like_hub_name(path)):
+    elif form == "hub" or (form == "auto" and looks_like_hub_name(path)):
         located = list(_read_hub(path))
     else:
         raise InputError("The data set does not exist.", where=path, remedy="correct the path in dataset.paths")
@@ -66,6 +69,23 @@ def read_file(path: Path, form: str = "auto") -> Iterator[Located]:
     Raises:
         InputError: unknown ending, a Git LFS pointer, bytes that are not UTF-8, or broken syntax.
     """
+    kind = _kind(path, form)
+    return _READERS[kind](path, _bytes(path))
+
+
+def read_head(path: Path, form: str = "auto") -> Iterator[Located]:
+    """The first records of a large file, without reading all of it; none of a JSON list, which is one value.
+
+    Raises:
+        InputError: as `read_file`.
+    """
+    kind = _kind(path, form)
+    if kind == "parquet":
+        return _read_parquet_head(path)
+    return iter(()) if kind == "json" else _READERS[kind](path, _bytes(path, _HEAD_BYTES))
+
+
+def _kind(path: Path, form: str) -> str:
     kind = path.suffix.lower().lstrip(".") if form in {"auto", "hub"} else form
     if kind not in _READERS:
         raise InputError(
@@ -73,8 +93,14 @@ def read_file(path: Path, form: str = "auto") -> Iterator[Located]:
             where=str(path),
             remedy=f"set dataset.format to one of {', '.join(_READERS)}",
         )
+    return kind
+
+
+def _bytes(path: Path, most: int = -1) -> bytes:
+    """Bytes of a file; with `most`, of so many only those before the last line break."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(most)
     except OSError as error:
         raise InputError(
             f"The file cannot be read: {error.strerror}.", where=str(path), remedy="check its permissions"
@@ -85,10 +111,15 @@ def read_file(path: Path, form: str = "auto") -> Iterator[Located]:
             where=str(path),
             remedy="run 'git lfs pull' in its folder",
         )
-    return _READERS[kind](path, data)
+    return data[: data.rfind(b"\n") + 1] if len(data) == most else data
 
 
-def _data_files(folder: Path, form: str) -> list[Path]:
+def data_files(folder: Path, form: str) -> list[Path]:
+    """All data files below a folder, sorted.
+
+    Raises:
+        InputError: there is none.
+    """
     endings = {f".{name}" for name in (_READERS if form == "auto" else [form])}
     files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in endings and path.is_file()]
     if not files:
@@ -158,12 +189,27 @@ def _read_parquet(path: Path, data: bytes) -> Iterator[Located]:
     try:
         records: list[dict[str, Any]] = parquet.read_table(pyarrow.BufferReader(data)).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(
-            f"The file is not valid Parquet: {str(error).splitlines()[0]}",
-            where=str(path),
-            remedy="fetch or write the file again",
-        ) from error
+        raise _no_parquet(path, error) from error
     yield from ((record, f"{path}, row {number}") for number, record in enumerate(records, start=1))
+
+
+def _read_parquet_head(path: Path) -> Iterator[Located]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        first = next(parquet.ParquetFile(path).iter_batches(batch_size=1), None)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _no_parquet(path, error) from error
+    yield from ((record, f"{path}, row 1") for record in (first.to_pylist() if first is not None else []))
+
+
+def _no_parquet(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"The file is not valid Parquet: {str(error).splitlines()[0]}",
+        where=str(path),
+        remedy="fetch or write the file again",
+    )
 
 
 _READERS: dict[str, Callable[[Path, bytes], Iterator[Located]]] = {
@@ -186,10 +232,6 @@ def _decoded(path: Path, data: bytes) -> str:
         ) from error
 
 
-def _looks_like_hub_name(path: str) -> bool:
-    return path.count("/") == 1 and not path.startswith((".", "/", "~")) and not Path(path).suffix
-
-
 def _read_hub(name: str) -> Iterator[Located]:
     """All splits of a Hub data set; `train` and `test` count as fixed by its author."""
     import datasets
@@ -200,9 +242,21 @@ def _read_hub(name: str) -> Iterator[Located]:
         raise InputError(
             f"There is no such file, and the Hub gives no such data set: {str(error).splitlines()[0]}",
             where=name,
-            remedy="correct dataset.paths, or make sure that the Hub can be reached",
+            remedy=f"correct dataset.paths, or {_how_to_reach_the_hub()}",
         ) from error
     fixed = set(loaded) <= {"train", "test"} and len(loaded) == 2
     for split, rows in loaded.items():
         for number, record in enumerate(rows, start=1):
             yield {**({"split": split} if fixed else {}), **record}, f"{name}, {split} row {number}"
+
+
+def hub_is_off() -> str:
+    """The variable that keeps the `datasets` package from the Hub, or nothing."""
+    names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+    return next((name for name in names if os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"}), "")
+
+
+def _how_to_reach_the_hub() -> str:
+    if variable := hub_is_off():
+        return f"unset {variable}, which allows only what is downloaded already; in a container give files instead"
+    return "make sure that the Hub can be reached"

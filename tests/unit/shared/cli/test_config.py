@@ -29,6 +29,19 @@ def test_check_a_bad_one(cli: Cli, config_file: Path) -> None:
     assert "visualization.dpi" in done.err
 
 
+def test_check_looks_at_the_inputs(cli: Cli, config_file: Path) -> None:
+    """What is wrong here is a fault; what is on another host, and model B from another base, are notes."""
+    done = cli("config", "check", "-c", config_file, "--set", "dataset.policy.allowed_licenses=[mit]")
+    assert done.code == 2
+    assert "is not allowed for training" in done.err
+    elsewhere = ["--set", "model_b.base_model=/no/such", "--set", "dataset.paths=[/no/rows.jsonl]"]
+    done = cli("config", "check", "-c", config_file, *elsewhere)
+    assert (done.code, done.out) == (0, f"{config_file} is a valid configuration.\n")
+    assert "note: model B is not model A retrained" in done.err
+    assert "note: model_b.base_model = /no/such does not exist on this host" in done.err
+    assert "note: dataset.paths[0] = /no/rows.jsonl does not exist on this host" in done.err
+
+
 def test_check_says_what_is_out_of_date(cli: Cli, config_file: Path) -> None:
     """A key that does nothing is a note, not a fault."""
     config_file.write_text(config_file.read_text() + "gguf: {convert_script: x.py}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.unit.shared.cli.conftest import Cli
 from tests.unit.shared.material import listing, run_stage, write
 
@@ -42,3 +43,35 @@ def test_a_missing_model(cli: Cli, config_file: Path) -> None:
     assert done.code == 2
     assert len(done.err.splitlines()) == 3
     assert done.out == ""
+
+
+def test_the_inputs_are_looked_at(cli: Cli, config_file: Path) -> None:
+    """The plan, then what would end the run hours later, exit code 2; what is only doubtful is a note."""
+    done = cli("plan", "-c", config_file, "--set", "dataset.policy.allowed_licenses=[mit]")
+    assert done.code == 2
+    assert "The licence 'cc0-1.0' is not allowed for training." in done.err
+    assert "never run in this store" in " ".join(done.out.split())
+    doubtful = ["--set", "dataset.paths=[owner/name]", "--set", "ab_test.engine=ollama"]
+    done = cli("plan", "-c", config_file, *doubtful, "--set", "ollama.host=http://127.0.0.1:9")
+    assert done.code == 0
+    assert "note: dataset.paths[0] = owner/name is no file or folder here, so it is taken as a Hub name" in done.err
+    assert "note: no Ollama server answers at http://127.0.0.1:9" in done.err
+
+
+def test_what_is_reused_is_not_looked_at(cli: Cli, config_file: Path, store: LocalStore) -> None:
+    """Training that is done needs its data no more, whatever one would say of it today."""
+    arguments = ["--set", "dataset.policy.allowed_licenses=[mit]"]
+    session = open_session(store, load_config(config_file, arguments[1::2]))
+    run_stage(stage_named("train"), session, store, _make)
+    assert cli("plan", "-c", config_file, *arguments).code == 0
+
+
+def test_the_demo_without_its_inputs(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a fresh clone: the command that makes them."""
+    monkeypatch.chdir(tmp_path)
+    for override in ("model_a.base_model=demo-run/model", "dataset.paths=[demo-run/data/rows.jsonl]"):
+        done = cli("plan", "-c", config_file, "--set", override)
+        assert done.code == 2
+        assert "to do: run 'make inputs'" in done.err

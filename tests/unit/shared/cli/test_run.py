@@ -46,6 +46,7 @@ def test_dry_run(cli: Cli, config_file: Path) -> None:
         (["--gate", "--to", "evaluate"], 2, "The gate needs the report"),
         (["--set", "model_a.base_model=/no/such/model"], 2, "does not exist"),
         (["--set", "dataset.paths=[/no/such/rows.jsonl]"], 2, "does not exist"),
+        (["--set", "dataset.policy.allowed_licenses=[mit]"], 2, "is not allowed for training"),
         (["--set", "training.sede=1"], 2, "did you mean 'seed'?"),
         (["--jobs", "-1"], 2, "--jobs"),
     ],

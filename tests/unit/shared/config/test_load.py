@@ -125,11 +125,11 @@ def test_the_original_file_is_complete(tmp_path: Path) -> None:
 
 def test_a_key_that_does_nothing_is_noticed(tmp_path: Path, file: Path) -> None:
     """convert_script is accepted with one line; without it nothing is said."""
-    [notice] = notices(_write(tmp_path, ORIGINAL))
+    [notice] = notices(_load(_write(tmp_path, f"{MINIMAL}gguf: {{convert_script: x.py}}\n")))
     assert notice.startswith("gguf.convert_script")
     assert "\n" not in notice
     file.write_text(MINIMAL)
-    assert notices(file) == []
+    assert notices(_load(file)) == []
 
 
 def test_defaults(file: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from so8t_shared.errors import InputError
-from so8t_trainer.data.read import read_source
+from so8t_trainer.data.read import read_head, read_source
 
 ROWS = [{"text": "Send it, please", "label": "ALLOW"}, {"text": "送ってください", "label": "DENY"}]
 
@@ -110,7 +110,7 @@ def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
 def test_a_hub_data_set_that_cannot_be_reached_is_refused() -> None:
     """Without a network the error names the data set and says what to do."""
     code = (
-        "from so8t_trainer.data.read import read_source\n"
+        "from so8t_trainer.data.read import read_head, read_source\n"
         "from so8t_shared.errors import InputError\n"
         "try: read_source('nobody/nothing-at-all')\n"
         "except InputError as error: print(error)\n"
@@ -119,3 +119,23 @@ def test_a_hub_data_set_that_cannot_be_reached_is_refused() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert "the Hub gives no such data set" in done.stdout
     assert "where: nobody/nothing-at-all" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_the_head_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """It begins as the whole does, and never with a row that was cut."""
+    path = _write(tmp_path / f"rows.{form}", form)
+    whole = [row.text for row in read_source(str(path)).rows]
+    if form != "parquet":
+        monkeypatch.setattr("so8t_trainer.data.read._HEAD_BYTES", path.stat().st_size - 3)
+    head = [dict(record)["text"] for record, _ in read_head(path)]  # type: ignore[call-overload]
+    assert head == whole[: len(head)]
+    assert head
+
+
+def test_a_hub_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Hub data set that cannot be had names the variable that keeps it away."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code = "from so8t_trainer.data.read import read_source; read_source('owner/name-that-is-nowhere')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "to do: correct dataset.paths, or unset HF_HUB_OFFLINE" in done.stderr
