@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from so8t_shared.canonical import digest
-from so8t_shared.digests import DigestCache
+from so8t_shared.digests import DigestCache, ObjectDigests
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import files_below, sha256_file, storage_errors
 from so8t_shared.schema import Document
@@ -62,6 +62,7 @@ class FileSet:
         self.store = store
         self.prefix = prefix
         self._digests = DigestCache(store.local_root / "digests.sqlite")
+        self._objects = ObjectDigests(store.local_root / "digests.sqlite")
 
     @property
     def manifest_key(self) -> str:
@@ -118,7 +119,7 @@ class FileSet:
         key, size = self.file_key(name), source.stat().st_size
         there = self.store.stat(key)
         if there is not None and there.size_bytes == size:
-            known = self._digests.recall(self._object(key), there.etag)
+            known = self._objects.recall(self._object(key), there.etag)
             if known is not None and known == sha256_file(source):
                 return FileEntry(path=name, size_bytes=size, sha256=known, etag=there.etag)
         for _ in range(_UPLOADS_TRIED):
@@ -126,7 +127,7 @@ class FileSet:
                 self.store.delete(key)
             stat = self.store.put_file(key, source, move=True, replace=False, guard=guard)
             if stat is not None:
-                self._digests.note(self._object(key), stat.etag, stat.sha256)
+                self._objects.note(self._object(key), stat.etag, stat.sha256)
                 return FileEntry(path=name, size_bytes=stat.size_bytes, sha256=stat.sha256, etag=stat.etag)
             before_each()
             there = self.store.stat(key)
@@ -145,29 +146,35 @@ class FileSet:
                 found.append(f"{entry.path} is missing")
             elif stat.size_bytes != entry.size_bytes:
                 found.append(f"{entry.path} has {stat.size_bytes} bytes, the manifest says {entry.size_bytes}")
-            elif not self._is_right(entry, stat):
-                found.append(f"{entry.path} has other bytes than the manifest says")
+            elif wrong := self._wrong_bytes(entry, stat):
+                found.append(wrong)
         return found
 
-    def _is_right(self, entry: FileEntry, stat: ObjectStat) -> bool:
-        """Whether the stored bytes are the manifest's; they are read once for each version that is not known yet.
+    def _wrong_bytes(self, entry: FileEntry, stat: ObjectStat) -> str:
+        """What is wrong with the stored bytes, "" for nothing.
 
-        An object that still has the etag of the commit has not been written since.
+        An object that still has the etag of the commit has not been written since. Another one is read once,
+        and so is one whose bytes somebody on this host could not get.
         """
         key = self.file_key(entry.path)
         path = self.store.local_path(key)
         if path is not None:
-            return self._digests.sha256(path) == entry.sha256
-        known = self._digests.recall(self._object(key), stat.etag)
-        if known is None and entry.etag == stat.etag:
-            return True
+            right = self._digests.sha256(path) == entry.sha256
+            return "" if right else _other_bytes(entry)
+        name = self._object(key)
+        known = self._objects.recall(name, stat.etag)
+        if known is None and entry.etag == stat.etag and not self._objects.in_doubt(name, stat.etag):
+            return ""
         if known is None:
-            read = self.store.checksum(key)
+            try:
+                read = self.store.checksum(key)
+            except IntegrityError:
+                return f"{entry.path} cannot be read: the server has lost its bytes"
             if read is None:
-                return False
+                return f"{entry.path} is missing"
             known = read.sha256
-            self._digests.note(self._object(key), read.etag, known)
-        return known == entry.sha256
+            self._objects.note(name, read.etag, known)
+        return "" if known == entry.sha256 else _other_bytes(entry)
 
     def materialise(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
         """A local folder with the verified files, to be read only.
@@ -206,9 +213,10 @@ class FileSet:
             if stat is None:
                 raise self._damaged(f"{entry.path} is missing")
             sha256 = stat.sha256 or sha256_file(fresh)
-            self._digests.note(self._object(key), stat.etag, sha256)  # also wrong ones: the stage that made it looks
             if sha256 != entry.sha256:
-                raise self._damaged(f"{entry.path} has other bytes than the manifest says")
+                self._objects.doubt(self._object(key), stat.etag)  # the stage that made it reads it for itself
+                raise self._damaged(_other_bytes(entry))
+            self._objects.note(self._object(key), stat.etag, sha256)
             with storage_errors(target):
                 fresh.replace(target)
             self._digests.remember(target, sha256)
@@ -221,7 +229,7 @@ class FileSet:
         except IntegrityError:
             stat = self.store.stat(key)
             if stat is not None:
-                self._digests.note(self._object(key), stat.etag, "unreadable")
+                self._objects.doubt(self._object(key), stat.etag)
             raise
 
     def _damaged(self, how: str) -> IntegrityError:
@@ -240,6 +248,10 @@ class FileSet:
         self.store.delete(self.manifest_key)
         for key in list(self.store.list(self.prefix)):
             self.store.delete(key)
+
+
+def _other_bytes(entry: FileEntry) -> str:
+    return f"{entry.path} has other bytes than the manifest says"
 
 
 def _remove_leftovers(folder: Path) -> None:

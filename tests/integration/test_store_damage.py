@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from tests.integration.buckets import Host, first, refuse, second
+from tests.servers.lossy_proxy import lossy_proxy
 from tests.servers.minio_server import MinioServer
 from tests.unit.shared.material import FIRST, SECOND, Events, run_stage, stage_run
+from tests.unit.shared.store.buckets import bucket_store
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.errors import IntegrityError
+from so8t_shared.errors import IntegrityError, ServerError
 
 
 @pytest.fixture
@@ -85,20 +87,53 @@ def test_a_download_goes_on_with_the_files_that_are_there(minio: MinioServer, bu
     assert (artifact.materialise(made.manifest) / "data/x").read_bytes() == b"42"
 
 
-def test_damage_on_the_servers_disk(minio: MinioServer, bucket: str, tmp_path: Path) -> None:
-    """Bytes that rotted below the server are not served: what is wrong is said, and on this host it is made good."""
-    host = Host(minio, bucket, tmp_path)
-    made = run_stage(FIRST, host.session, host.store, first)
-    key = Artifact(host.store, "first", made.fingerprint).file_key("data/big")
+def _rot(minio: MinioServer, bucket: str, key: str) -> None:
+    """Turn a bit of an object on the server's disk; once more turns it back."""
     parts = list((minio.folder / "data" / bucket / key).rglob("part.*"))
     assert parts
     for part in parts:
         data = bytearray(part.read_bytes())
         data[len(data) // 2] ^= 1
         part.write_bytes(bytes(data))
+
+
+def test_damage_on_the_servers_disk(minio: MinioServer, bucket: str, tmp_path: Path) -> None:
+    """Bytes that rotted below the server are not served: what is wrong is said, and on this host it is made good."""
+    host = Host(minio, bucket, tmp_path)
+    made = run_stage(FIRST, host.session, host.store, first)
+    key = Artifact(host.store, "first", made.fingerprint).file_key("data/big")
+    _rot(minio, bucket, key)
     with pytest.raises(IntegrityError, match="lost or changed") as caught:
         run_stage(SECOND, host.session, host.store.patient(2.0), second)
     assert key in caught.value.where
     assert "delete that object" in caught.value.remedy
     assert not run_stage(FIRST, host.session, host.store, first).reused
     assert not run_stage(SECOND, host.session, host.store, second).reused
+
+
+def test_bytes_that_come_back_are_used(minio: MinioServer, bucket: str, tmp_path: Path) -> None:
+    """What a reader could not get is only in doubt: the maker reads it for itself, and nothing is made anew."""
+    host = Host(minio, bucket, tmp_path)
+    made = run_stage(FIRST, host.session, host.store, first)
+    key = Artifact(host.store, "first", made.fingerprint).file_key("data/big")
+    _rot(minio, bucket, key)
+    with pytest.raises(IntegrityError, match="lost or changed"):
+        run_stage(SECOND, host.session, host.store.patient(2.0), second)
+    _rot(minio, bucket, key)
+    assert run_stage(FIRST, host.session, host.store, refuse).reused
+    assert not run_stage(SECOND, host.session, host.store, second).reused
+
+
+def test_a_stall_of_reads_takes_nothing_away(minio: MinioServer, bucket: str, tmp_path: Path) -> None:
+    """While only GETs of a file get no answer the reader ends with exit code 4; afterwards all is used as it is."""
+    host = Host(minio, bucket, tmp_path)
+    with lossy_proxy(minio.port) as proxy:
+        store = bucket_store(minio, bucket, host.store.local_root, endpoint=proxy.endpoint, retry_s=1.0)
+        made = run_stage(FIRST, host.session, store, first)
+        proxy.lose(f"GET /{bucket}/{Artifact(store, 'first', made.fingerprint).file_key('data/big')}", 10**9)
+        with pytest.raises(ServerError) as caught:
+            run_stage(SECOND, host.session, store, second)
+        assert caught.value.exit_code == 4
+        proxy.lose("", 0)
+        assert run_stage(FIRST, host.session, store, refuse).reused
+        assert not run_stage(SECOND, host.session, store, second).reused

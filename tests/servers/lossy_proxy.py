@@ -20,6 +20,7 @@ class LossyProxy:
         """First line of every request that was seen at the beginning of a packet."""
         self._lose = ""
         self._count = 0
+        self._instead = b""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -27,9 +28,9 @@ class LossyProxy:
         """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
-    def lose(self, beginning: str, count: int = 1) -> None:
-        """Let the answers to the next `count` requests that begin like this get lost."""
-        self._lose, self._count = beginning, count
+    def lose(self, beginning: str, count: int = 1, *, instead: bytes = b"") -> None:
+        """Let the answers to the next `count` requests that begin like this get lost, `instead` come in their place."""
+        self._lose, self._count, self._instead = beginning, count, instead
 
     def close(self) -> None:
         """End it."""
@@ -61,6 +62,7 @@ class LossyProxy:
         with contextlib.suppress(OSError), near, far:
             while data := far.recv(1 << 16):
                 if losing.is_set():
+                    near.sendall(self._instead)
                     break
                 near.sendall(data)
             near.shutdown(socket.SHUT_RDWR)  # closing alone waits for the thread that reads

@@ -10,6 +10,7 @@ from typing import TypeVar
 import urllib3
 
 from so8t_shared.store.failures import Failure, explain
+from so8t_shared.store.reading import persist_reading
 from so8t_shared.store.retrying import Limits, Outage, persist
 from so8t_shared.store.s3 import Bucket
 
@@ -65,12 +66,9 @@ class Client:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-        still: Callable[[], None] | None = None,
-        patience_s: float | None = None,
+        still: Callable[[], None] = lambda: None,
     ) -> urllib3.BaseHTTPResponse:
-        """One request, tried again while the server is away (for `patience_s` at most, where that is given).
-
-        `still` may raise to end the trying.
+        """One request, tried again while the server is away; `still` may raise to end the trying.
 
         Raises:
             Failure: one that does not pass, or the last one when the patience ends.
@@ -80,8 +78,20 @@ class Client:
         def attempt(_: int) -> urllib3.BaseHTTPResponse:
             return self.once(method, key, query=query, headers=headers, body=body, sha256=sha256)
 
-        limits = self.limits if still is None else self.limits.checked(still)
-        return persist(attempt, limits if patience_s is None else limits.patient(patience_s), self._outage)
+        return persist(attempt, self.limits.checked(still), self._outage)
+
+    def read(self, key: str, *, headers: Mapping[str, str], still: Callable[[], None]) -> bytes:
+        """An object's bytes, tried again while the server is away; `still` may raise to end the trying.
+
+        Raises:
+            Failure: "unreadable" where the server has lost them, as `persist_reading` says.
+        """
+        return persist_reading(
+            lambda: self.once("GET", key, headers=headers).data,
+            lambda: self.ask("HEAD", key, still=still),
+            self.limits.checked(still),
+            self._outage,
+        )
 
     def found(self, method: str, key: str) -> urllib3.BaseHTTPResponse | None:
         """The answer to a request about one object; None when there is no such object.

@@ -6,6 +6,8 @@ Failure
 
 from __future__ import annotations
 
+from http.client import IncompleteRead
+
 import urllib3
 
 from so8t_shared.errors import IntegrityError, ServerError, So8tError
@@ -37,11 +39,16 @@ class Failure(Exception):
     @property
     def passing(self) -> bool:
         """Whether the same request may succeed in a moment."""
-        if self.code in _FULL_CODES or self.status == _FULL_STATUS:
+        if self.code in _FULL_CODES or self.status == _FULL_STATUS or self.code == "unreadable":
             return False
         if self.status == 0:
-            return self.code not in {"tls", "unreadable"}
+            return self.code != "tls"
         return self.code in _PASSING_CODES or self.status in _NO_SERVER_STATUS
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether the server answered, and could not give the bytes: it said so, or its answer ended too soon."""
+        return self.code in {"InternalError", "cut"}
 
     @property
     def absent(self) -> bool:
@@ -64,6 +71,8 @@ def no_answer(error: Exception) -> Failure:
         return Failure(0, "refused", "the connection is refused")
     if isinstance(error, urllib3.exceptions.TimeoutError):
         return Failure(0, "silent", "no answer in time")
+    if any(isinstance(cause, IncompleteRead) for cause in (error, *error.args)):
+        return Failure(0, "cut", "its answer ended too soon")
     return Failure(0, "broken", "the connection broke")
 
 

@@ -248,7 +248,7 @@ class MinioStore:
             condition = conditional.if_unchanged(stat.etag)
             try:
                 with self._client.told("GET", key, but=conditional.lost):
-                    sha256 = receive(self._client.ask, key, condition, stat.size_bytes, keep, self._parts)
+                    sha256 = receive(self._client.read, key, condition, stat.size_bytes, keep, self._parts)
             except Failure:
                 continue  # replaced or removed while it was read
             return dataclasses.replace(stat, sha256=sha256)

@@ -25,16 +25,11 @@ from so8t_shared.store.parallel import Wanted, in_order
 PART_BYTES = 16 << 20
 WORKERS = 4
 _MOST_PARTS = 9_000
-_READS_TRIED = 3
-_READ_PATIENCE_S = 9.0
 _MIB = 1 << 20
 
 
 class Call(Protocol):
-    """A request that is tried again while the server does not answer, for `patience_s` where that is given.
-
-    `still` may raise to end the trying.
-    """
+    """A request that is tried again while the server does not answer; `still` may raise to end the trying."""
 
     def __call__(
         self,
@@ -44,9 +39,16 @@ class Call(Protocol):
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-        still: Callable[[], None] | None = None,
-        patience_s: float | None = None,
+        still: Callable[[], None] = lambda: None,
     ) -> urllib3.BaseHTTPResponse:
+        """Send it."""
+        ...
+
+
+class Read(Protocol):
+    """A GET of an object's bytes that is tried again while the server does not answer; `still` as above."""
+
+    def __call__(self, key: str, *, headers: Mapping[str, str], still: Callable[[], None]) -> bytes:
         """Send it."""
         ...
 
@@ -130,7 +132,7 @@ def _send(call: Call, key: str, source: Path, upload_id: str, parts: Parts) -> S
 
 
 def receive(
-    call: Call,
+    read: Read,
     key: str,
     condition: Mapping[str, str],
     size_bytes: int,
@@ -147,7 +149,7 @@ def receive(
     def fetch(start: int) -> bytes:
         end = min(start + parts.part_bytes, size_bytes) - 1
         headers = {**condition, "Range": f"bytes={start}-{end}"}
-        data = _readable(call, key, headers, wanted)
+        data = read(key, headers=headers, still=wanted.check)
         if len(data) != end - start + 1:
             raise Failure(500, "IncompleteBody", f"{len(data)} bytes instead of {end - start + 1}")
         keep(start, data)
@@ -157,18 +159,6 @@ def receive(
     for data in in_order((partial(fetch, start) for start in starts), parts.workers, wanted):
         whole.update(data)
     return whole.hexdigest()
-
-
-def _readable(call: Call, key: str, headers: Mapping[str, str], wanted: Wanted) -> bytes:
-    """The answer to a GET; a server that answers everything but this has lost the bytes, which no waiting cures."""
-    for _ in range(_READS_TRIED):
-        try:
-            return call("GET", key, headers=headers, still=wanted.check, patience_s=_READ_PATIENCE_S).data
-        except Failure as failure:
-            if not failure.passing:
-                raise
-        call("HEAD", key, still=wanted.check)  # waits as long as the server is away
-    raise Failure(0, "unreadable")
 
 
 def _read(handle: int, start: int, count: int) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.shared.namespaces import run_on_small_disk, run_read_only
 from tests.unit.shared.processes import race
 
-from so8t_shared.digests import DigestCache
+from so8t_shared.digests import DigestCache, ObjectDigests
 
 
 def sha(data: bytes) -> str:
@@ -28,7 +28,7 @@ def cache(tmp_path: Path) -> DigestCache:
 def _poison(tmp_path: Path, value: str) -> None:
     """Overwrite every remembered digest, so that a remembered answer can be told from a computed one."""
     with closing(sqlite3.connect(tmp_path / "cache" / "digests.sqlite")) as connection, connection:
-        assert connection.execute("UPDATE digest SET sha256 = ?", (value,)).rowcount
+        assert connection.execute("UPDATE file SET sha256 = ?", (value,)).rowcount
 
 
 def test_an_unchanged_file_is_read_once(cache: DigestCache, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_damaged_memory_is_forgotten(cache: DigestCache, tmp_path: Path, damag
         database.mkdir()
     else:
         with closing(sqlite3.connect(database)) as connection, connection:
-            connection.execute("CREATE TABLE digest (something INTEGER)")
+            connection.execute("CREATE TABLE file (something INTEGER)")
     for _ in range(2):
         assert [cache.sha256(file) for file in files] == [sha(file.name.encode()) for file in files]
     cache.remember(files[0], sha(files[0].read_bytes()))
@@ -128,7 +128,7 @@ def test_sixteen_processes_at_once(tmp_path: Path) -> None:
 
     assert race(16, work) == [[sha(file.name.encode()) for file in files]] * 16
     with closing(sqlite3.connect(tmp_path / "cache" / "digests.sqlite")) as connection:
-        assert connection.execute("SELECT count(*) FROM digest").fetchone() == (20,)
+        assert connection.execute("SELECT count(*) FROM file").fetchone() == (20,)
 
 
 def test_a_locked_memory_is_not_deleted(cache: DigestCache, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_without_room_or_right_to_remember(tmp_path: Path) -> None:
     """On a full and on a read-only disk digests are computed, only not remembered."""
     code = """
         import shutil
-        from so8t_shared.digests import DigestCache
+        from so8t_shared.digests import DigestCache, ObjectDigests
         source = Path('/etc/hostname')
         cache = DigestCache(folder / 'sub' / 'digests.sqlite')
         try:
@@ -178,13 +178,43 @@ def test_without_room_or_right_to_remember(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "disk")
 
 
-def test_what_is_no_file_is_remembered_by_its_state(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [0, 1, 99])
+def test_a_memory_of_another_version_is_forgotten(cache: DigestCache, tmp_path: Path, version: int) -> None:
+    """What another version of this program noted is not believed, whatever its tables are called; then it is ours."""
+    (tmp_path / "f").write_bytes(b"x")
+    cache.sha256(tmp_path / "f")
+    _poison(tmp_path, "remembered")
+    with closing(sqlite3.connect(tmp_path / "cache" / "digests.sqlite")) as connection, connection:
+        connection.execute("CREATE TABLE digest (path BLOB PRIMARY KEY, state TEXT NOT NULL, sha256 TEXT NOT NULL)")
+        connection.execute(f"PRAGMA user_version = {version}")
+    assert cache.sha256(tmp_path / "f") == sha(b"x")
+    _poison(tmp_path, "remembered")
+    assert cache.sha256(tmp_path / "f") == "remembered"
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> ObjectDigests:
+    return ObjectDigests(tmp_path / "digests.sqlite")
+
+
+def test_an_object_is_remembered_by_its_etag(objects: ObjectDigests, tmp_path: Path) -> None:
     """The digest of an object counts for the etag it was noted with, and for no other."""
-    cache = DigestCache(tmp_path / "digests.sqlite")
-    assert cache.recall("http://s/b/key", "etag-1") is None
-    cache.note("http://s/b/key", "etag-1", "a" * 64)
-    assert DigestCache(tmp_path / "digests.sqlite").recall("http://s/b/key", "etag-1") == "a" * 64
-    assert cache.recall("http://s/b/key", "etag-2") is None
-    cache.note("http://s/b/key", "etag-2", "b" * 64)
-    assert cache.recall("http://s/b/key", "etag-2") == "b" * 64
-    assert cache.recall("http://s/b/key", "etag-1") is None
+    assert objects.recall("http://s/b/key", "etag-1") is None
+    objects.note("http://s/b/key", "etag-1", "a" * 64)
+    assert ObjectDigests(tmp_path / "digests.sqlite").recall("http://s/b/key", "etag-1") == "a" * 64
+    assert objects.recall("http://s/b/key", "etag-2") is None
+    objects.note("http://s/b/key", "etag-2", "b" * 64)
+    assert objects.recall("http://s/b/key", "etag-2") == "b" * 64
+    assert objects.recall("http://s/b/key", "etag-1") is None
+
+
+def test_a_doubt_holds_until_somebody_has_read(objects: ObjectDigests, tmp_path: Path) -> None:
+    """An object in doubt has no digest, for that etag alone; bytes that were read end it."""
+    objects.note("key", "etag-1", "a" * 64)
+    objects.doubt("key", "etag-1")
+    assert objects.recall("key", "etag-1") is None
+    assert ObjectDigests(tmp_path / "digests.sqlite").in_doubt("key", "etag-1")
+    assert not objects.in_doubt("key", "etag-2")
+    objects.note("key", "etag-1", "a" * 64)
+    assert not objects.in_doubt("key", "etag-1")
+    assert objects.recall("key", "etag-1") == "a" * 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import inspect
 
 import minio.error
@@ -23,7 +24,9 @@ from so8t_shared.store.failures import Failure, explain, no_answer
         (409, "ConditionalRequestConflict", True),
         (0, "refused", True),
         (0, "silent", True),
+        (0, "cut", True),
         (0, "tls", False),
+        (500, "unreadable", False),
         (507, "XMinioStorageFull", False),
         (400, "XMinioAdminBucketQuotaExceeded", False),
         (403, "AccessDenied", False),
@@ -76,6 +79,14 @@ def test_every_error_of_the_connection_is_understood(kind: type[Exception]) -> N
     failure = no_answer(kind.__new__(kind))
     assert failure.status == 0
     assert failure.passing is not issubclass(kind, urllib3.exceptions.SSLError)
+
+
+def test_an_answer_that_ends_too_soon_is_told_from_a_broken_connection() -> None:
+    """Only the first is the server's doing."""
+    for short in (urllib3.exceptions.IncompleteRead(3, 5), http.client.IncompleteRead(b"abc", 5)):
+        assert no_answer(urllib3.exceptions.ProtocolError("Connection broken", short)).code == "cut"
+    assert no_answer(urllib3.exceptions.ProtocolError("Connection broken", ConnectionResetError())).code == "broken"
+    assert [Failure(0, code).spoilt for code in ("cut", "broken", "silent")] == [True, False, False]
 
 
 def test_minio_raises_nothing_that_is_not_mapped() -> None:

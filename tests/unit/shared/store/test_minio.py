@@ -203,6 +203,33 @@ def test_parts_whose_last_answer_was_lost_are_an_object(store: MinioStore, minio
     assert stat.sha256 == sha256
 
 
+SLOW_DOWN = (
+    b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: 36\r\n\r\n"
+    b"<Error><Code>SlowDown</Code></Error>"
+)
+
+
+@pytest.mark.parametrize("instead", [b"", SLOW_DOWN], ids=["no answer", "SlowDown"])
+@pytest.mark.parametrize("size", [1000, 12 * MIB])
+def test_a_stall_of_reads_alone_is_an_outage(
+    store: MinioStore, minio: MinioServer, tmp_path: Path, size: int, instead: bytes
+) -> None:
+    """While everything but GET is answered, the bytes are not called lost: exit code 4, and later they are read."""
+    source, sha256 = _file(tmp_path / "source", size)
+    store.put_file(KEY, source)
+    with lossy_proxy(minio.port) as proxy:
+        mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint, retry_s=1.0)
+        proxy.lose(f"GET /{_bucket(store)}/{KEY}", 10**9, instead=instead)
+        for read in (lambda: mine.get_file(KEY, tmp_path / "target"), lambda: mine.checksum(KEY)):
+            with pytest.raises(ServerError) as caught:
+                read()
+            assert caught.value.exit_code == 4
+        proxy.lose("", 0)
+        got = mine.get_file(KEY, tmp_path / "target")
+    assert got is not None
+    assert got.sha256 == sha256
+
+
 def _stop() -> None:
     raise Interrupted("asked to stop")
 
