@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from so8t_shared.artifacts import Artifact
 from so8t_shared.errors import IntegrityError, NewerFormat
-from so8t_shared.leases import LeaseRecord
+from so8t_shared.lease_record import LeaseRecord
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import StageMarkers
 from so8t_shared.sessions import session_ids

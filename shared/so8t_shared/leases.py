@@ -9,91 +9,37 @@ that could not renew for that time counts itself out.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from typing import TypeVar
 
-from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat, So8tError
-from so8t_shared.host import host_name, now, process_domain, process_start
-from so8t_shared.lifeline import Lifeline, lives
-from so8t_shared.schema import Document
+from so8t_shared.errors import LeaseLost, NewerFormat, So8tError
+from so8t_shared.lease_record import Claim, Sight, Watch, holder_of
 from so8t_shared.store.base import ArtifactStore
+
+T = TypeVar("T")
 
 TTL_S = 60.0
 """Seconds without a renewal after which others may take a lease over: longer than a server takes to start again."""
 
-
-class LeaseRecord(Document):
-    """Who holds a lease."""
-
-    owner: str
-    host: str
-    domain: str
-    pid: int
-    started: float | None
-    """As `process_start` tells it within `domain`."""
-    heartbeat: str
-    ttl_s: float
-    released: bool = False
-    lifeline: str = ""
-    """Where the holder keeps a lock that proves its life; see lifeline.py."""
-
-    def is_left(self, root: Path) -> bool:
-        """Whether the lease was given back, or its holder certainly ended; `root` is the local folder of who asks.
-
-        The lifeline is asked first, because it proves life; a process is looked up only where there is none to see.
-        """
-        if self.released:
-            return True
-        alive = lives(root, self.owner, self.lifeline)
-        return self._process_is_gone() if alive is None else not alive
-
-    def _process_is_gone(self) -> bool:
-        """Whether the holder was a process of this host that is certainly gone."""
-        if self.domain != process_domain() or self.started is None:
-            return False
-        return process_start(self.pid) != self.started
-
-
-class _Claim:
-    """One process's wish for a lease: a name of its own, and the proof that it lives."""
-
-    def __init__(self, store: ArtifactStore, ttl_s: float) -> None:
-        self.owner = uuid.uuid4().hex
-        self.ttl_s = ttl_s
-        self.lifeline = Lifeline(store.local_root, self.owner)
-
-    def record(self, *, released: bool = False) -> bytes:
-        """The lease as it stands in the store while it is ours."""
-        pid = os.getpid()
-        return LeaseRecord(
-            owner=self.owner,
-            host=host_name(),
-            domain=process_domain(),
-            pid=pid,
-            started=process_start(pid),
-            heartbeat=now(),
-            ttl_s=self.ttl_s,
-            released=released,
-            lifeline=self.lifeline.place,
-        ).to_bytes()
+_SLOWER = 1.5
+_LONGEST = 10
+"""Pauses between a waiter's looks grow to so many times the first one: half a second to five."""
 
 
 class Lease:
     """A held lease; `stop` it when done."""
 
-    def __init__(self, store: ArtifactStore, key: str, claim: _Claim, etag: str) -> None:
+    def __init__(self, store: ArtifactStore, key: str, claim: Claim, etag: str, began: float) -> None:
         self._store = store
         self._briefly = store.unchecked().patient(claim.ttl_s / 12)  # also for who is asked to stop
         self._key = key
         self._claim = claim
         self._etag = etag
         self._ttl_s = claim.ttl_s
-        self._renewed = time.monotonic()
+        self._renewed = began
         self._trouble = ""
         """Why the last renewal failed."""
         self._guard = threading.Lock()
@@ -173,7 +119,7 @@ class Lease:
         """Etag of the stored lease if it is ours: an earlier renewal was written, and only its answer was lost."""
         current = store.read_versioned(self._key)
         try:
-            holder = _holder(current[0], self._key) if current else None
+            holder = holder_of(current[0], self._key) if current else None
         except NewerFormat:
             return None  # another program's
         return current[1] if current and holder and holder.owner == self._claim.owner else None
@@ -192,47 +138,44 @@ def acquire(
     store: ArtifactStore,
     key: str,
     *,
+    until: Callable[[], T | None] = lambda: None,
     ttl_s: float = TTL_S,
     poll_s: float = 0.5,
-    give_up: Callable[[], bool] = lambda: False,
+    pause: Callable[[float], object] = time.sleep,
     on_wait: Callable[[str], None] = lambda holder: None,
-) -> Lease | None:
+) -> Lease | T:
     """Take the lease, waiting for a living holder to end.
 
-    `give_up` is asked between tries; when it says True (the artifact is committed, the user wants
-    to stop) the answer is None. `on_wait` is told who holds the lease.
+    `until` is asked before each try: what it gives other than None (the artifact that the holder
+    has committed) is the answer instead; it may raise to end the wait. The pauses grow from `poll_s` seconds
+    to ten times that. `on_wait` is told once of each holder that is waited for.
     """
-    claim = _Claim(store, ttl_s)
-    etag = None
+    watch, claim = Watch(store, key), Claim(store, ttl_s)
+    lease, pause_s, told = None, poll_s, ""
     try:
-        seen_etag, seen_since = "", time.monotonic()
-        while etag is None and not give_up():
-            etag = store.put_if_absent(key, claim.record())
-            if etag is None and (current := store.read_versioned(key)) is not None:
-                holder, current_etag = _holder(current[0], key), current[1]
-                if current_etag != seen_etag:
-                    seen_etag, seen_since = current_etag, time.monotonic()
-                if holder is None or _is_free(store, holder, silent_s=time.monotonic() - seen_since):
-                    etag = store.compare_and_put(key, claim.record(), current_etag)
-                else:
-                    on_wait(f"{holder.host}, process {holder.pid}")
-            if etag is None:
-                time.sleep(poll_s)
+        while True:
+            if (answer := until()) is not None:
+                return answer
+            sight = watch.look()
+            if (lease := _taken(watch, claim, sight)) is not None:
+                return lease
+            if sight.holder and not sight.free and sight.holder.owner != told:
+                told = sight.holder.owner
+                on_wait(f"{sight.holder.host}, process {sight.holder.pid}")
+            pause(pause_s)
+            pause_s = min(pause_s * _SLOWER, poll_s * _LONGEST)
     finally:
-        if etag is None:
+        if lease is None:
             claim.lifeline.close()
-    return None if etag is None else Lease(store, key, claim, etag)
 
 
-def _is_free(store: ArtifactStore, holder: LeaseRecord, *, silent_s: float) -> bool:
-    return silent_s > holder.ttl_s or holder.is_left(store.local_root)
-
-
-def _holder(data: bytes, key: str) -> LeaseRecord | None:
-    """Who holds the lease; None when what is stored is damaged: it protects nobody, since a commit asks again."""
-    try:
-        return LeaseRecord.from_bytes(data, key)
-    except NewerFormat:
-        raise
-    except IntegrityError:
+def _taken(watch: Watch, claim: Claim, sight: Sight) -> Lease | None:
+    """The lease if it was as free as it looked."""
+    if not sight.free:
         return None
+    began = time.monotonic()
+    if sight.etag:
+        etag = watch.store.compare_and_put(watch.key, claim.record(), sight.etag)
+    else:
+        etag = watch.store.put_if_absent(watch.key, claim.record())
+    return None if etag is None else Lease(watch.store, watch.key, claim, etag, began)

@@ -49,7 +49,7 @@ class ProgressRecord(Document):
     stage: str
     attempt: int
     fingerprint: str
-    """Of the artifact that is worked on; empty while waiting."""
+    """Of the artifact that is worked on, or was last, which keeps interrupted work from `gc`; empty where none was."""
     state: Literal["waiting", "running", "done", "failed", "interrupted"]
     done: int
     total: int

@@ -20,7 +20,11 @@ _STORE_EVERY_S = 2.0
 
 
 class ProgressReporter:
-    """Sends progress to the event sink and to progress.json, each at its own pace."""
+    """Sends progress to the event sink and to progress.json, each at its own pace.
+
+    progress.json is one for all hosts, and belongs to the one that computes: an attempt that does not
+    (it waits for the other one, or failed before it could) leaves it as it is.
+    """
 
     def __init__(self, markers: StageMarkers, sink: EventSink, stage: str) -> None:
         self._markers = markers
@@ -30,6 +34,7 @@ class ProgressReporter:
         self._sent = self._stored = 0.0
         self._last = (0, 0, "")
         self.fingerprint = ""
+        """Of the artifact whose lease this attempt holds; empty while it holds none."""
 
     @cached_property
     def attempt(self) -> int:
@@ -48,21 +53,28 @@ class ProgressReporter:
             self._stored = moment
             self._store("running")
 
-    def state(self, state: State, message: str = "") -> None:
-        """Note a change of state at once."""
+    def tell(self, state: State, message: str = "") -> None:
+        """Tell a change of state to who looks on here, and nobody else."""
         done, total, last = self._last
         self._last = (done, total, message or last)
         self._sink.progress(state, done, total, message or last)
+
+    def state(self, state: State, message: str = "") -> None:
+        """Note a change of state at once."""
+        self.tell(state, message)
         self._store(state)
 
     def _store(self, state: State) -> None:
         done, total, message = self._last
         with suppress(ServerError, StorageError):  # a picture of the work must not end it; the commit is what counts
+            stored = None if self.fingerprint else self._markers.progress()
+            if stored and stored.state == "running" and state != "waiting" and not _is_ours(stored):
+                return
             self._markers.write_progress(
                 ProgressRecord(
                     stage=self._stage,
                     attempt=self.attempt,
-                    fingerprint=self.fingerprint,
+                    fingerprint=self.fingerprint or (stored.fingerprint if stored else ""),
                     state=state,
                     done=done,
                     total=total,
@@ -73,3 +85,7 @@ class ProgressReporter:
                     pid=os.getpid(),
                 )
             )
+
+
+def _is_ours(record: ProgressRecord) -> bool:
+    return (record.host, record.pid) == (host_name(), os.getpid())

@@ -119,22 +119,20 @@ class StageRun:
     def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome:
         key = self._key(upstream)
         artifact = Artifact(self.store, self.stage.name, fingerprint(key))
-        committed: list[Manifest] = []
 
-        def give_up() -> bool:
-            if (manifest := artifact.inspect()[0]) is not None:
-                committed.append(manifest)
-            return bool(committed) or self.stop.is_set
+        def committed() -> Manifest | None:
+            self.stop.check()
+            return artifact.inspect()[0]
 
         lease = acquire(
             self.store,
             artifact.lease_key,
-            give_up=give_up,
-            on_wait=lambda holder: self.reporter.state("waiting", f"computed by {holder}"),
+            until=committed,
+            pause=self.stop.wait,
+            on_wait=lambda holder: self.reporter.tell("waiting", f"computed by {holder}"),
         )
-        if lease is None:
-            self.stop.check()
-            return self._finish(artifact, committed[-1], reused=True)
+        if isinstance(lease, Manifest):
+            return self._finish(artifact, lease, reused=True)
         try:
             manifest, damage = artifact.reusable()  # taken away only under the lease: it may be another's fresh commit
             if damage:
@@ -146,6 +144,8 @@ class StageRun:
             artifact.drop_work()
             return self._finish(artifact, manifest, reused=False)
         finally:
+            if lease.lost:
+                self.reporter.fingerprint = ""  # the work is another's now, and so is the picture of it
             lease.stop()
 
     def _work(

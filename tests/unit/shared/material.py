@@ -12,7 +12,8 @@ from so8t_shared.artifacts import Artifact
 from so8t_shared.config.model import Config
 from so8t_shared.events import EventSink
 from so8t_shared.interruption import StopSignal
-from so8t_shared.leases import LeaseRecord, acquire
+from so8t_shared.lease_record import LeaseRecord
+from so8t_shared.leases import Lease, acquire
 from so8t_shared.manifests import Manifest
 from so8t_shared.runner import Outcome, StageRun
 from so8t_shared.sessions import Session
@@ -103,10 +104,9 @@ def manifest_of(artifact: Artifact) -> Manifest:
 
 
 @contextlib.contextmanager
-def held(store: ArtifactStore, key: str, ttl_s: float = 30.0) -> Iterator[Any]:
+def held(store: ArtifactStore, key: str, ttl_s: float = 30.0) -> Iterator[Lease]:
     """A lease for the length of a block."""
     lease = acquire(store, key, ttl_s=ttl_s, poll_s=0.01)
-    assert lease is not None
     try:
         yield lease
     finally:

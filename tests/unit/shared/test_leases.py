@@ -14,9 +14,11 @@ import pytest
 from tests.unit.shared.material import held, steal
 from tests.unit.shared.processes import exit_code, kill, race, running, until
 
-from so8t_shared.errors import InputError, LeaseLost, NewerFormat, ServerError, StorageError
+from so8t_shared.errors import InputError, Interrupted, LeaseLost, NewerFormat, ServerError, StorageError
 from so8t_shared.host import process_domain
-from so8t_shared.leases import Lease, LeaseRecord, acquire
+from so8t_shared.interruption import StopSignal
+from so8t_shared.lease_record import LeaseRecord
+from so8t_shared.leases import Lease, acquire
 from so8t_shared.store.local import LocalStore
 
 KEY = "artifacts/train/0/lease.json"
@@ -98,7 +100,8 @@ def test_killed_holder_of_this_host_is_followed_at_once(store: LocalStore) -> No
 
 def _tried(store: LocalStore, times: int) -> Lease | None:
     asked = iter(range(times))
-    return acquire(store, KEY, poll_s=0.01, give_up=lambda: next(asked, None) is None)
+    lease = acquire(store, KEY, poll_s=0.01, until=lambda: "enough" if next(asked, None) is None else None)
+    return lease if isinstance(lease, Lease) else None
 
 
 def test_a_reused_process_number_is_not_the_holder(store: LocalStore) -> None:
@@ -186,7 +189,7 @@ def test_silent_holder_of_another_host_is_followed_after_its_time(store: LocalSt
     lease = acquire(store, KEY, poll_s=0.02, on_wait=waits.append)
     assert lease is not None
     assert time.monotonic() - began >= 0.6
-    assert set(waits) == {"elsewhere, process 1"}
+    assert waits == ["elsewhere, process 1"]
     lease.stop()
 
 
@@ -195,8 +198,8 @@ def test_a_heartbeat_keeps_the_lease(store: LocalStore) -> None:
     with held(store, KEY, ttl_s=2.0) as lease:
         first = store.stat(KEY)
         ended = time.monotonic() + 3.0
-        taken = acquire(store, KEY, poll_s=0.02, give_up=lambda: time.monotonic() > ended)
-        assert taken is None
+        taken = acquire(store, KEY, poll_s=0.02, until=lambda: "enough" if time.monotonic() > ended else None)
+        assert taken == "enough"
         assert not lease.lost
         assert store.stat(KEY) != first
         lease.confirm()
@@ -370,13 +373,61 @@ def test_a_newer_lease_is_respected(store: LocalStore) -> None:
         acquire(store, KEY)
 
 
-def test_give_up_ends_the_wait(store: LocalStore) -> None:
-    """While another holds the lease, the waiter asks `give_up` and leaves with None."""
+def test_an_answer_ends_the_wait(store: LocalStore) -> None:
+    """While another holds the lease, the waiter asks for the result instead, and leaves with it."""
     _put(store, ttl_s=10_000)
-    stop = threading.Event()
-    threading.Timer(0.1, stop.set).start()
-    assert acquire(store, KEY, poll_s=0.01, give_up=stop.is_set) is None
+    results: list[str] = []
+    threading.Timer(0.1, lambda: results.append("result")).start()
+    assert acquire(store, KEY, poll_s=0.01, until=lambda: results[0] if results else None) == "result"
     assert _record(store).owner == "other"
+
+
+def test_an_error_ends_the_wait(store: LocalStore) -> None:
+    """What `until` raises, such as a wish to stop, ends the wait and leaves no lock file."""
+    _put(store, ttl_s=10_000)
+    stop = StopSignal()
+    stop.ask()
+    with pytest.raises(Interrupted):
+        acquire(store, KEY, until=stop.check)
+    assert [p.name for p in (store.local_root / "alive").iterdir()] == ["folder"]
+
+
+class _Counting(LocalStore):
+    """Notes its requests."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked: list[str] = []
+
+    def read_versioned(self, key: str) -> tuple[bytes, str] | None:
+        self.asked.append("read")
+        return super().read_versioned(key)
+
+    def put_if_absent(self, key: str, data: bytes) -> str | None:
+        self.asked.append("write")
+        return super().put_if_absent(key, data)
+
+
+def test_a_waiter_asks_less_and_less(tmp_path: Path) -> None:
+    """One read a look while another holds the lease, and pauses that grow to ten times the first one."""
+    store = _Counting(tmp_path / "store")
+    _put(store, ttl_s=10_000)
+    pauses: list[float] = []
+    told: list[str] = []
+    looks = 12
+    acquire(
+        store,
+        KEY,
+        poll_s=0.5,
+        pause=pauses.append,
+        on_wait=told.append,
+        until=lambda: "enough" if len(pauses) == looks else None,
+    )
+    assert store.asked == ["read"] * looks
+    assert pauses[:3] == [0.5, 0.75, 1.125]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 5.0
+    assert told == ["elsewhere, process 1"]
 
 
 def test_the_heartbeat_ends_with_the_lease(store: LocalStore) -> None:

@@ -8,8 +8,9 @@ import pytest
 from tests.unit.shared.material import Events
 
 from so8t_shared.errors import ServerError, StorageError
+from so8t_shared.host import host_name
 from so8t_shared.markers import ProgressRecord, StageMarkers
-from so8t_shared.progress import ProgressReporter
+from so8t_shared.progress import ProgressReporter, State
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
 
@@ -78,6 +79,58 @@ def test_the_artifact_in_work_is_named(store: LocalStore) -> None:
     reporter.fingerprint = "f" * 64
     reporter.state("running")
     assert _record(store).fingerprint == "f" * 64
+
+
+def test_interrupted_work_stays_named(store: LocalStore) -> None:
+    """The next attempt, while it waits for the stages before, does not hide what can be resumed."""
+    reporter = _reporter(store, Events())
+    reporter.fingerprint = "f" * 64
+    reporter.state("interrupted")
+    _reporter(store, Events()).state("waiting", "waiting for train")
+    assert (_record(store).state, _record(store).fingerprint) == ("waiting", "f" * 64)
+
+
+def _elsewhere(store: LocalStore, state: str) -> ProgressRecord:
+    """What another host has written."""
+    reporter = _reporter(store, Events())
+    reporter.fingerprint = "f" * 64
+    reporter.update(3, 10, "loss 1.0")
+    record = _record(store).model_copy(update={"host": "gpu-box", "pid": 7, "state": state})
+    StageMarkers(store, "s", "train").write_progress(record)
+    return record
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted"])
+def test_the_progress_of_who_computes_stays(store: LocalStore, state: State) -> None:
+    """A host that ends without having had the stage leaves the other one's progress; its own people are told."""
+    record, events = _elsewhere(store, "running"), Events()
+    _reporter(store, events).state(state, "here")
+    assert _record(store) == record
+    assert events.states == [(state, 0, 0, "here")]
+
+
+def test_who_computes_writes_over_all(store: LocalStore) -> None:
+    """The one that has taken the stage over says so, whatever the one before it said last."""
+    _elsewhere(store, "running")
+    reporter = _reporter(store, Events())
+    reporter.fingerprint = "f" * 64
+    reporter.state("running", "starting")
+    assert (_record(store).host, _record(store).message) == (host_name(), "starting")
+
+
+def test_an_ended_attempt_is_written_over(store: LocalStore) -> None:
+    """What another host's attempt came to does not hide that this one failed."""
+    _elsewhere(store, "interrupted")
+    _reporter(store, Events()).state("failed")
+    assert (_record(store).host, _record(store).state) == (host_name(), "failed")
+
+
+def test_telling_writes_nothing(store: LocalStore) -> None:
+    """Waiting for another host is told to who looks on here alone."""
+    record, events = _elsewhere(store, "running"), Events()
+    _reporter(store, events).tell("waiting", "computed by gpu-box, process 7")
+    assert _record(store) == record
+    assert events.states == [("waiting", 0, 0, "computed by gpu-box, process 7")]
 
 
 @pytest.mark.parametrize("error", [ServerError("gone"), StorageError("The disk is full.")])

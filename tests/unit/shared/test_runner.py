@@ -27,7 +27,7 @@ from tests.unit.shared.processes import exit_code, kill, kill_self, race, runnin
 from so8t_shared.artifacts import Artifact
 from so8t_shared.errors import InputError, Interrupted, LeaseLost, NewerFormat, StorageError, UpstreamError
 from so8t_shared.interruption import StopSignal
-from so8t_shared.leases import LeaseRecord
+from so8t_shared.lease_record import LeaseRecord
 from so8t_shared.markers import StageMarkers
 from so8t_shared.runner import Outcome
 from so8t_shared.sessions import Session, open_session
@@ -222,6 +222,47 @@ def test_the_waiter_says_whom_it_waits_for(store: LocalStore, session: Session) 
     store.put_bytes(f"artifacts/first/{_fingerprint(store, session)}/lease.json", lease.to_bytes())
     run.run(lambda: first)
     assert ("waiting", 0, 0, "computed by gpu-box, process 77") in events.states
+
+
+def test_the_waiter_leaves_the_progress_alone(store: LocalStore, session: Session) -> None:
+    """While one process computes and another waits, everybody sees the one that computes."""
+
+    def slow(ctx: StageContext) -> None:
+        ctx.progress(1, 2, "half way")
+        until(lambda: any(state == "waiting" for state, *_ in events.states), "the waiting process")
+        seen.append(StageMarkers(store, session.session_id, "first").progress())
+        first(ctx)
+
+    seen, events = [], Events()
+    working = threading.Thread(target=lambda: run_stage(FIRST, session, store, slow))
+    working.start()
+    until(lambda: list(store.list("artifacts")), "the lease")
+    assert stage_run(FIRST, session, store, sink=events).run(lambda: refuse).reused
+    working.join()
+    [record] = seen
+    assert (record.state, record.fingerprint) == ("running", _fingerprint(store, session))
+    assert [message for state, _, _, message in events.states if state == "waiting"] == [
+        f"computed by {record.host}, process {record.pid}"
+    ]
+
+
+def test_a_robbed_process_leaves_the_progress_of_the_new_holder(store: LocalStore, session: Session) -> None:
+    """Its last word, 'interrupted', is not written over what the one that took over has to say."""
+
+    def robbed(ctx: StageContext) -> None:
+        steal(store, ctx.artifact.lease_key)
+        record = run.markers.progress()
+        assert record is not None
+        run.markers.write_progress(record.model_copy(update={"host": "other", "message": "resumed"}))
+        ctx.lease.confirm()
+
+    run = stage_run(FIRST, session, store)
+    with pytest.raises(LeaseLost):
+        run.run(lambda: robbed)
+    run.reporter.state("interrupted")
+    record = run.markers.progress()
+    assert record is not None
+    assert (record.host, record.state, record.message) == ("other", "running", "resumed")
 
 
 def _fingerprint(store: LocalStore, session: Session) -> str:
