@@ -40,6 +40,7 @@ class Sample(Record):
     latency_ms: float = Field(description="Request to last token.")
     ttft_ms: float | None = Field(description="Request to first token.")
     over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
+    cut: bool = Field(False, description="The answer was cut at max_new_tokens.")
     host: str
     reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")
 
@@ -71,6 +72,8 @@ class Cell(Record):
     accuracy: Interval = Field(description="Wilson interval.")
     macro_f1: float
     invalid: int = Field(description="Answers counted as INVALID.")
+    over_long: int = Field(0, description="Of invalid, rows that did not fit the context and were not asked.")
+    cut: int = Field(0, description="Of invalid, answers that were cut at max_new_tokens.")
     per_class: dict[str, ClassMetrics]
     confusion: list[list[int]] = Field(
         description="Rows: gold in label order; columns: predicted in label order, then INVALID."
@@ -217,6 +220,18 @@ class EngineInfo(Record):
     settings: dict[str, str | int | float | bool]
 
 
+class AnswerLimit(Record):
+    """How long an answer may be."""
+
+    max_new_tokens: int
+    longest_target_tokens: int | None = Field(description="The longest answer that model B was trained to give.")
+
+    @property
+    def too_short(self) -> bool:
+        """Whether what model B was trained to say does not fit."""
+        return self.longest_target_tokens is not None and self.longest_target_tokens > self.max_new_tokens
+
+
 class TestSet(Record):
     """The rows the models were asked."""
 
@@ -242,6 +257,7 @@ class EvaluationResult(Record):
     primary_scoring: Scoring
     test_set: TestSet
     engine: EngineInfo
+    answer_limit: AnswerLimit | None = Field(None, description="With generate scoring.")
     cells: list[Cell]
     speed: list[Speed]
     comparisons: list[Comparison] = Field(description="B against A for each quantisation and scoring.")
@@ -336,6 +352,13 @@ class TestRow(Record):
     )
     language: str = "unknown"
     category: str = ""
+
+
+class Targets(Record):
+    """splits/targets.json of the train stage: what the model was taught to say, for who measures it."""
+
+    schema_version: Literal[1] = 1
+    longest_tokens: int = Field(description="Tokens of the longest answer trained on, its end token included.")
 
 
 class ChatInfo(Record):

@@ -37,6 +37,8 @@ def make_cell(samples: Sequence[Sample], confidence: float) -> Cell:
         accuracy=wilson(right, len(samples), confidence),
         macro_f1=float(macro_f1(confusion)),
         invalid=sum(s.predicted == INVALID for s in samples),
+        over_long=sum(s.over_long for s in samples),
+        cut=sum(s.cut and s.predicted == INVALID for s in samples),
         per_class=per_class(confusion),
         confusion=confusion.tolist(),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from so8t_evaluator.answer_limit import answer_limit, read_targets
 from so8t_evaluator.asking import Cache, Candidate, Respondent, as_side, ask_all
 from so8t_evaluator.baseline import bag_of_words
 from so8t_evaluator.comparison import adjust, compare, make_cell
@@ -111,7 +112,8 @@ def run_evaluation(
         EngineError: the engine died.
         ServerError: a server does not answer any more.
     """
-    settings = config.ab_test
+    limit = answer_limit(config.ab_test, read_targets(inputs.splits))
+    settings = config.ab_test.model_copy(update={"max_new_tokens": limit.max_new_tokens})
     test = read_rows(inputs.splits / "test.jsonl")
     rows = select(test, settings.max_samples)
     if not rows:
@@ -140,6 +142,7 @@ def run_evaluation(
         primary_scoring=settings.scoring[0],
         test_set=describe(rows),
         engine=_describe_engine(grid),
+        answer_limit=limit if "generate" in settings.scoring else None,
         cells=[
             make_cell(_of(samples, side, quantization, scoring), settings.confidence)
             for side in _SIDES

@@ -34,8 +34,11 @@ _LONGEST_ANSWER_TOKENS = max(map(len, CHOICES)) + 1
 def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo) -> Options:
     """Every sampling option of a request; a constrained answer ends by itself and is never cut."""
     constrained = scoring == "constrained"
+    limit = _LONGEST_ANSWER_TOKENS if constrained else settings.max_new_tokens
+    if limit is None:
+        raise ValueError("max_new_tokens must be decided before anything is asked, see answer_limit")
     return Options(
-        max_tokens=_LONGEST_ANSWER_TOKENS if constrained else settings.max_new_tokens,
+        max_tokens=limit,
         seed=settings.seed,
         stop=tuple(chat.stop_tokens),
         grammar=GRAMMAR if constrained else "",

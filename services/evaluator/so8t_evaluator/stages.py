@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of
 from so8t_evaluator.engine.choice import open_server
 from so8t_evaluator.evaluating import Inputs, run_evaluation
 from so8t_evaluator.importing import model_file, put_on_server, read_chat, save, write_registry
@@ -46,6 +47,11 @@ def evaluate(ctx: StageContext) -> None:
         converted={"a": ctx.input_dir("convert-a"), "b": ctx.input_dir("convert-b")},
         splits=ctx.input_dir("train") / "splits",
     )
+
+    settings = ctx.config.ab_test
+    fault = warning_of(answer_limit(settings, read_targets(inputs.splits)))
+    if fault and "generate" in settings.scoring:
+        ctx.log.warning("%s", fault)
 
     def report(done: int, total: int, message: str) -> None:
         ctx.progress(done, total, message)

@@ -15,7 +15,7 @@ from so8t_shared import rotation as so8
 from so8t_shared.config.model import Config, Training
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
-from so8t_shared.results import TestRow, TrainingPoint, TrainingResult
+from so8t_shared.results import Targets, TestRow, TrainingPoint, TrainingResult
 from so8t_trainer.checkpoint import write_points
 from so8t_trainer.data.prepare import PreparedData, prepare_data
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
@@ -63,7 +63,7 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     points = run_training(trainee, rows, settings, control)
     control.check_interrupted()
 
-    _write_data(output, data)
+    _write_data(output, data, Targets(longest_tokens=max(len(row.completion) for row in rows)))
     _write_settings(output, config, trainee)
     write_points(output / "metrics.jsonl", points)
     changes = save_trained(output, trainee, settings)
@@ -90,8 +90,9 @@ def _load_data(config: Config, base: Path, control: TrainingControl) -> tuple[li
     return encoded, data
 
 
-def _write_data(output: Path, data: PreparedData) -> None:
+def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:
     (output / "splits").mkdir()
+    (output / "splits" / "targets.json").write_text(targets.model_dump_json(indent=2) + "\n", encoding="utf-8")
     _write_rows(output / "splits" / "train.jsonl", data.train)
     _write_rows(output / "splits" / "test.jsonl", data.test)
     (output / "data_report.json").write_text(data.report.model_dump_json(indent=2) + "\n", encoding="utf-8")

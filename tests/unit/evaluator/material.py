@@ -12,6 +12,9 @@ from typing import Any, Self
 from so8t_evaluator.engine.protocol import Completion, ModelFile, NoRoomError, Options, PromptTooLongError, Settings
 from so8t_shared.results import ChatInfo, Sample, TestRow
 
+CUT = "\0cut"
+"""At the beginning of an answer: it ended at the most tokens that were asked for."""
+
 TOO_LONG = "\0too long"
 """As an answer: the prompt does not fit."""
 
@@ -109,7 +112,8 @@ class ScriptedModel:
         text, number = self.engine.answer(self.name, prompt), len(self.engine.asked)
         if text == TOO_LONG:
             raise PromptTooLongError(9999)
-        return Completion(text, 10, 5, latency_ms=float(number), ttft_ms=0.5, peak_memory_bytes=number)
+        cut, text = text.startswith(CUT), text.removeprefix(CUT)
+        return Completion(text, 10, 5, latency_ms=float(number), ttft_ms=0.5, peak_memory_bytes=number, cut=cut)
 
     def close(self) -> None:
         """Unload; safe to call twice."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.evaluator.material import TOO_LONG, ScriptedEngine, make_chat, make_file, make_row
+from tests.unit.evaluator.material import CUT, TOO_LONG, ScriptedEngine, make_chat, make_file, make_row
 
 from so8t_evaluator import asking
 from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
@@ -17,7 +17,7 @@ from so8t_shared.store.local import LocalStore
 
 ROWS = [make_row(f"row-{i}", "DENY") for i in range(4)]
 BOTH: list[Scoring] = ["constrained", "generate"]
-SETTINGS = AbTest()
+SETTINGS = AbTest(max_new_tokens=48)
 
 
 @pytest.fixture
@@ -216,6 +216,15 @@ def test_peak_memory(cache: RecordCache) -> None:
     for pair in (first, second):
         ask_all(pair, ROWS, BOTH, lambda sample: None)
     assert [r.peak_memory_bytes for r in first] == [r.peak_memory_bytes for r in second] == [16, 14]
+
+
+def test_cut_answers_are_told_apart(cache: RecordCache) -> None:
+    """An answer that ended at the limit says so, also when it is taken from memory."""
+    cut = f"{CUT}<think-task>on and on"
+    engine = ScriptedEngine(lambda _, prompt: cut if "row-1" in prompt else "<final>DENY</final>")
+    samples = _ask(engine, cache)
+    assert {(s.row_id, s.predicted) for s in samples if s.cut} == {("row-1", "INVALID")}
+    assert _ask(ScriptedEngine(_answer), cache) == samples
 
 
 def test_a_new_reading_asks_anew(cache: RecordCache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from so8t_shared.config.model import Config, Quantization
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_shared.records import RecordCache
-from so8t_shared.results import EvaluationResult, Sample, Side
+from so8t_shared.results import AnswerLimit, EvaluationResult, Sample, Side, Targets
 from so8t_shared.store.local import LocalStore
 
 QUANTIZATIONS: tuple[Quantization, ...] = ("q8_0", "q4_k_m")
@@ -51,7 +51,11 @@ def config() -> Config:
             "dataset": {"paths": ["d"]},
             "gguf": {"quantizations": list(QUANTIZATIONS)},
             "ollama": {"model_a_name": "model-a", "model_b_name": "model-b"},
-            "ab_test": {"bootstrap_resamples": 100, "max_samples": len(LABELS) * ROWS_PER_CLASS},
+            "ab_test": {
+                "bootstrap_resamples": 100,
+                "max_samples": len(LABELS) * ROWS_PER_CLASS,
+                "max_new_tokens": 48,
+            },
         }
     )
 
@@ -169,6 +173,7 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
         config, inputs, cache, lambda done, total, text: reports.append(total), output, run="second"
     )
     assert reports == [ASKED] * ASKED
+    assert result.answer_limit == AnswerLimit(max_new_tokens=48, longest_target_tokens=None)
     assert result.test_set.by_label == dict.fromkeys(LABELS, ROWS_PER_CLASS)
     assert {(c.model, c.quantization, c.scoring): c.accuracy.value for c in result.cells} == {
         (side, quantization, scoring): share
@@ -199,6 +204,18 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
     written = [Sample.model_validate_json(line) for line in lines]
     assert [s.model_copy(update={"reused": False}) for s in written] == asked[:-12]
     assert EvaluationResult.model_validate_json((output / "evaluation.json").read_text(encoding="utf-8")) == result
+
+
+def test_answers_may_be_as_long_as_those_trained_on(
+    config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path
+) -> None:
+    """Where no limit is configured, the longest target of training decides; the result tells both numbers."""
+    open_limit = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"max_new_tokens": None})})
+    decided = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"max_new_tokens": 125})})
+    (inputs.splits / "targets.json").write_text(Targets(longest_tokens=100).model_dump_json(), encoding="utf-8")
+    _ask_everything(_grid(decided, inputs, cache))
+    result = run_evaluation(open_limit, inputs, cache, lambda done, total, text: None, tmp_path, run="first")
+    assert result.answer_limit == AnswerLimit(max_new_tokens=125, longest_target_tokens=100)
 
 
 def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:

@@ -21,6 +21,12 @@ def test_generate() -> None:
     assert (options.temperature, options.top_k, options.repeat_penalty) == (0.0, 1, 1.0)
 
 
+def test_an_open_limit() -> None:
+    """A limit that nobody has decided is a defect of this program, not an endless answer."""
+    with pytest.raises(ValueError, match="max_new_tokens"):
+        options_for("generate", AbTest(), make_chat())
+
+
 def test_constrained_is_never_cut() -> None:
     """A grammar, and room for the longest answer even at a token a character, whatever max_new_tokens says."""
     options = options_for("constrained", SETTINGS, make_chat())

@@ -12,15 +12,17 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.tiny_data import write_rows
 from tests.unit.trainer.material import FakeControl
+from tokenizers import Tokenizer
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, Interrupted
-from so8t_shared.results import DataReport, TestRow, TrainingPoint, TrainingResult
+from so8t_shared.prompts import final_answer
+from so8t_shared.results import DataReport, Targets, TestRow, TrainingPoint, TrainingResult
 from so8t_trainer.run import train_model
 
 SETTINGS = {"max_steps": 3, "batch_size": 4, "learning_rate": 2e-3, "dtype": "float32", "max_length": 512}
 ALWAYS = {"splits/train.jsonl", "splits/test.jsonl", "data_report.json", "training_config.yaml", "metrics.jsonl"}
-ALWAYS |= {"training.json"}
+ALWAYS |= {"training.json", "splits/targets.json"}
 ADAPTER = {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"}
 
 
@@ -71,6 +73,19 @@ def test_exactly_the_promised_files_come_out(
     assert [point.step for point in points] == [1, 2, 3]
     assert (result.steps, result.rows_seen, result.rows) == (3, 12, sum(report.train.values()))
     assert (result.first_loss, result.final_loss) == (points[0].loss, points[-1].loss)
+
+
+def test_the_longest_target_is_told(llama: Path, rows: Path, tmp_path: Path) -> None:
+    """In tokens of the model's own tokenizer, with the end of the turn: what an answer may need."""
+    control = FakeControl(tmp_path)
+    train_model(_config(llama, rows, max_steps=0), control)
+    splits = control.output_dir / "splits"
+    told = Targets.model_validate_json((splits / "targets.json").read_bytes())
+    lines = (splits / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    taught = [TestRow.model_validate_json(line) for line in lines]
+    tokenizer = Tokenizer.from_file(str(llama / "tokenizer.json"))
+    answers = [f"{final_answer(row.label, row.thinking)}<|im_end|>" for row in taught]
+    assert told.longest_tokens == max(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in answers)
 
 
 def test_the_result_tells_how_the_gates_ended(llama: Path, rows: Path, tmp_path: Path) -> None:

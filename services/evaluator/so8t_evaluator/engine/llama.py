@@ -65,6 +65,7 @@ class Llama:
             "latency_ms": (time.perf_counter() - started) * 1e3,
             "ttft_ms": (first - started) * 1e3,
             "peak_memory_bytes": peak_memory_bytes(),
+            "cut": last["choices"][0]["finish_reason"] == "length",
         }
 
     def _generate(self, tokens: list[int], options: dict[str, Any]) -> tuple[str, float, dict[str, Any]]:

@@ -102,6 +102,8 @@ class Completion:
     """Peak resident memory of the process that holds the model, since it was loaded; or what a server says it takes."""
     gpu_memory_bytes: int | None = None
     """The part of a server's figure that lies on a GPU."""
+    cut: bool = False
+    """Whether the answer was ended by `Options.max_tokens` and not by the model."""
 
 
 class LoadedModel(Protocol):

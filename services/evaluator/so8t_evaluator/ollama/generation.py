@@ -39,6 +39,8 @@ class Answer:
     ttft_ms: float
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     """The most likely first tokens, {"token", "logprob"}, the likeliest first."""
+    cut: bool = False
+    """Whether it was ended by the number of tokens that were asked for."""
 
 
 def sampling(options: Options) -> dict[str, Any]:
@@ -107,6 +109,7 @@ def _finished(last: dict[str, Any], text: str, first_s: float, likely: list[dict
         latency_ms=latency_ms,
         ttft_ms=min(max(first_s * 1e3 - load_ms, 0.0), latency_ms),
         logprobs=likely,
+        cut=last.get("done_reason") == "length",
     )
 
 

@@ -115,6 +115,7 @@ class OllamaModel:
             latency_ms=before_ms + answer.latency_ms,
             ttft_ms=before_ms + answer.ttft_ms,
             peak_memory_bytes=None,
+            cut=answer.cut and not options.choices,
         )
 
     def _place(self, prompt: str) -> Answer | None:

@@ -102,8 +102,8 @@ def _grid(inputs: ReportInputs) -> Table:
         ],
         [_grid_row(cell) for cell in cells if cell is not None],
         note="Invalid: answers from which no class could be read; they count as wrong and are never dropped."
-        " Cut: of these, answers that ended at the most tokens that an answer may have; over-long: rows that did not fit"
-        f" the context and were not asked.{_limit(evaluation)}",
+        " Cut: of these, answers that ended at the most tokens that an answer may have; over-long: rows that did not"
+        f" fit the context and were not asked.{_limit(evaluation)}",
     )
 
 

@@ -94,6 +94,7 @@ def test_stop_and_limit(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
         word = whole.text.split()[2]
         cut = model.complete(chatml("show me the map"), Options(max_tokens=12, seed=7, stop=(word,)))
     assert cut.text == whole.text[: whole.text.index(word)]
+    assert (whole.cut, cut.cut) == (True, False)
 
 
 def test_over_long_prompt_is_refused_not_cut(tiny: GetModel, engine: EmbeddedEngine) -> None:

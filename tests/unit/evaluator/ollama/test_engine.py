@@ -107,8 +107,9 @@ def _alike(ours: Completion, theirs: Completion) -> bool:
 def test_constrained(engine: OllamaEngine, new_model: NewModel) -> None:
     """One of the four answers, or nothing where none is among the likely tokens; never anything else."""
     with engine.load(new_model("f16"), WARM_UP) as model:
-        said = [model.complete(chatml(text), BOUND).text for text in REQUESTS]
-    assert set(said) <= {*CHOICES, ""}
+        said = [model.complete(chatml(text), BOUND) for text in REQUESTS]
+    assert {answer.text for answer in said} <= {*CHOICES, ""}
+    assert not any(answer.cut for answer in said)
 
 
 def test_constrained_follows_the_likeliest_token(
@@ -161,6 +162,7 @@ def test_stop_and_limit(engine: OllamaEngine, smollm2: ModelFile) -> None:
         word = whole.text.split()[2]
         cut = model.complete(chatml("show me the map"), Options(max_tokens=12, seed=7, stop=(word,)))
     assert cut.text == whole.text[: whole.text.index(word)]
+    assert (whole.cut, cut.cut) == (True, False)
 
 
 def test_endless_repetition(engine: OllamaEngine, smollm2: ModelFile) -> None:

@@ -66,6 +66,12 @@ def test_answer() -> None:
     assert 0 <= answer.ttft_ms <= answer.latency_ms
 
 
+@pytest.mark.parametrize(("reason", "cut"), [("length", True), ("stop", False), (None, False)])
+def test_cut_answer(reason: str | None, cut: bool) -> None:
+    """The server says whether its answer was ended by the number of tokens."""
+    assert gather([*_chunks("a"), {**DONE, "done_reason": reason}]).cut is cut
+
+
 def test_empty_answer() -> None:
     """An end token as the first one: no text, and the first token came with the last."""
     answer = gather([{**DONE, "eval_count": 1}])

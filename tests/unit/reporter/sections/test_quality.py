@@ -10,7 +10,7 @@ from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import reach_of
-from so8t_shared.results import Interval
+from so8t_shared.results import AnswerLimit, Interval
 
 
 def test_comparisons(inputs: ReportInputs) -> None:
@@ -45,6 +45,17 @@ def test_grid(inputs: ReportInputs) -> None:
     }
     assert set(column(table, "Accuracy (95 % CI)")) == expected
     assert column(table, "Invalid")[0] == str(inputs.evaluation.cells[0].invalid)
+
+
+def test_why_answers_are_invalid(inputs: ReportInputs) -> None:
+    """Cut and over-long ones are told apart from nonsense, and a limit shorter than what was taught is told."""
+    first = inputs.evaluation.cells[0].model_copy(update={"invalid": 9, "cut": 4, "over_long": 2})
+    limit = AnswerLimit(max_new_tokens=48, longest_target_tokens=120)
+    changes = {"cells": [first, *inputs.evaluation.cells[1:]], "answer_limit": limit}
+    evaluation = inputs.evaluation.model_copy(update=changes)
+    table = tables_of(text_report(replace(inputs, evaluation=evaluation)), "grid")["Each model on its own"]
+    assert "9 (4 cut, 2 over-long)" in column(table, "Invalid")
+    assert "An answer may have 48 tokens; the longest that B was trained to give has 120: too few" in table.note
 
 
 def test_classes(inputs: ReportInputs) -> None:
