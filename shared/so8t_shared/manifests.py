@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from so8t_shared.canonical import digest
 from so8t_shared.digests import DigestCache, ObjectDigests
 from so8t_shared.errors import IntegrityError
-from so8t_shared.files import files_below, sha256_file, storage_errors
+from so8t_shared.files import files_below, sha256_file, storage_errors, sync_folder
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
 
@@ -219,6 +219,7 @@ class FileSet:
             self._objects.note(self._object(key), stat.etag, sha256)
             with storage_errors(target):
                 fresh.replace(target)
+                sync_folder(target.parent)
             self._digests.remember(target, sha256)
         finally:
             fresh.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.shared.material import FIRST, SECOND, Events, run_stage, stage_r
 from tests.unit.shared.store.buckets import bucket_store
 
 from so8t_shared.artifacts import Artifact
+from so8t_shared.digests import DigestCache
 from so8t_shared.errors import IntegrityError, ServerError
 
 
@@ -137,3 +139,38 @@ def test_a_stall_of_reads_takes_nothing_away(minio: MinioServer, bucket: str, tm
         proxy.lose("", 0)
         assert run_stage(FIRST, host.session, store, refuse).reused
         assert not run_stage(SECOND, host.session, store, second).reused
+
+
+def test_what_is_remembered_survives_a_power_cut(
+    minio: MinioServer, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A download is on the disk before it gets its name, and its name before its digest is remembered.
+
+    Otherwise a file that was given its full size in advance could hold zeros, and still look like the verified one.
+    """
+    maker, reader = (Host(minio, bucket, tmp_path / name) for name in ("maker", "reader"))
+    made = run_stage(FIRST, maker.session, maker.store, first)
+    done: list[tuple[str, object]] = []
+    flush, rename, note = os.fsync, Path.replace, DigestCache.remember
+
+    def fsync(handle: int) -> None:
+        place = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        done.append(("folder" if place.is_dir() else "file", place if place.is_dir() else place.read_bytes()))
+        flush(handle)
+
+    def replace(path: Path, target: Path) -> Path:
+        done.append(("name", target))
+        return rename(path, target)
+
+    def remember(cache: DigestCache, path: Path, sha256: str) -> None:
+        done.append(("digest", path))
+        note(cache, path, sha256)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(DigestCache, "remember", remember)
+    folder = Artifact(reader.store, "first", made.fingerprint).materialise(made.manifest) / "data"
+    expected: list[tuple[str, object]] = []
+    for path in (folder / "big", folder / "x"):
+        expected += [("file", path.read_bytes()), ("name", path), ("folder", folder), ("digest", path)]
+    assert done == expected

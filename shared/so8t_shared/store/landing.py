@@ -52,5 +52,11 @@ class Landing:
             view, offset = view[done:], offset + done
 
     def finish(self) -> None:
-        """All bytes are there: the file stays."""
+        """All bytes are there: the file stays, also after a power cut, when its size alone says nothing.
+
+        Raises:
+            OSError: the disk did not take them.
+        """
+        if self._handle is not None:
+            os.fsync(self._handle)
         self._finished = True
