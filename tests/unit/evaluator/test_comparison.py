@@ -39,14 +39,6 @@ def test_why_answers_are_invalid() -> None:
     assert (cell.invalid, cell.over_long, cell.cut) == (3, 1, 1)
 
 
-def test_why_answers_are_invalid() -> None:
-    """Rows that did not fit and answers that were cut are counted apart; a cut answer with a class is a valid one."""
-    plain, class_then_cut = make_sample("0", "DENY", "INVALID"), make_sample("1", "DENY", "DENY", cut=True)
-    cut, long = make_sample("2", "DENY", "INVALID", cut=True), make_sample("3", "DENY", "INVALID", over_long=True)
-    cell = make_cell([plain, class_then_cut, cut, long], 0.95)
-    assert (cell.invalid, cell.over_long, cell.cut) == (3, 1, 1)
-
-
 def test_cell() -> None:
     """Counts, shares and the table agree with the samples; INVALID is counted and wrong."""
     samples: list[Sample] = make_samples(GOLD, _wrong(GOLD, rows=range(6)), quantization="q8_0", scoring="constrained")
