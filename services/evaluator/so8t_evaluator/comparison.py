@@ -9,7 +9,7 @@ import numpy as np
 
 from so8t_evaluator.stats.bootstrap import joint_table, paired_differences
 from so8t_evaluator.stats.confusion import confusion_matrix
-from so8t_evaluator.stats.detectable import minimum_detectable_effect
+from so8t_evaluator.stats.detectable import minimum_detectable_effect, one_sided_rows_needed, rows_to_find
 from so8t_evaluator.stats.f1 import macro_f1, per_class
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
@@ -44,10 +44,11 @@ def make_cell(samples: Sequence[Sample], confidence: float) -> Cell:
     )
 
 
-def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> Comparison:
+def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTest, *, family: int = 1) -> Comparison:
     """B against A, row by row; both must hold the same rows in the same order.
 
-    The Holm-adjusted p and the verdict are those of a family of one; `adjust` sees to the family.
+    The verdict is that of a test alone, and there is no Holm-adjusted p: `adjust` sees to both. What
+    can be found is said for a `family` of so many tests, whose smallest p Holm multiplies by it.
     """
     if [s.row_id for s in a] != [s.row_id for s in b] or not a:
         raise ValueError("a paired test needs the same rows on both sides")
@@ -61,7 +62,7 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
     )
     p = mcnemar_exact(only_a, only_b)
     flips = Counter((g, x, y) for g, x, y in zip(gold, said_a, said_b, strict=True) if x != y)
-    n, rows = len(gold), list(zip(a, b, strict=True))
+    n, rows, level = len(gold), list(zip(a, b, strict=True)), settings.alpha / family
     return Comparison(
         name=name,
         quantization=a[0].quantization,
@@ -77,7 +78,9 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         both_wrong=right[False, False],
         mcnemar_p=p,
         mcnemar_p_holm=None,
-        minimum_detectable_effect=minimum_detectable_effect(n, only_a + only_b, settings.confidence),
+        minimum_detectable_effect=minimum_detectable_effect(n, only_a + only_b, level),
+        one_sided_rows_needed=one_sided_rows_needed(level),
+        rows_to_find=rows_to_find((only_b - only_a) / n, (only_a + only_b) / n, level),
         accuracy_check=_accuracy_check(rows, settings.gate.accuracy_margin, settings.confidence),
         recall_checks=_recall_checks(rows, settings.gate.recall_margin, settings.confidence),
         flips=[Flip(gold=g, a=x, b=y, count=c) for (g, x, y), c in sorted(flips.items())],

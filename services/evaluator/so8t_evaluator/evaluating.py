@@ -191,6 +191,7 @@ def _comparisons(
             _of(samples, "a", quantization, scoring),
             _of(samples, "b", quantization, scoring),
             settings,
+            family=len(quantizations) * len(settings.scoring),
         )
         for quantization in quantizations
         for scoring in settings.scoring

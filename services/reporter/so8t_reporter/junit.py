@@ -2,8 +2,8 @@
 
 Suite `comparisons`: one case a comparison, with its figures as its output; it states what was
 found and does not fail. Suite `checks`: the gate, which fails when B may not ship, and the A/A
-control, which fails when A answers differently when it is asked again. So a green file means that the gate is passed and
-the measurement can be trusted.
+control, which fails when A answers differently when it is asked again. So a green file means that
+the gate is passed and the measurement can be trusted.
 """
 
 from __future__ import annotations

@@ -51,12 +51,19 @@ def _main_clause(evaluation: EvaluationResult) -> str:
         f"{title} {setting}: B got {right} ({fmt.percent(c.accuracy_b)}), A"
         f" {c.both_right + c.only_a_right:,} ({fmt.percent(c.accuracy_a)}), {difference}"
     )
-    if c.verdict == Verdict.NO_DIFFERENCE and c.minimum_detectable_effect is not None:
-        words += (
-            f"; with this many rows a true difference must be about {100 * c.minimum_detectable_effect:.1f} points"
-            " to be found four times out of five"
-        )
-    return words
+    return f"{words}; {_reach(c)}" if c.verdict == Verdict.NO_DIFFERENCE else words
+
+
+def _reach(c: Comparison) -> str:
+    """What the test could have found, and what it would take to find the difference that was observed."""
+    found = (
+        "no difference is detectable at this share of disagreement (a verdict takes at least"
+        f" {c.one_sided_rows_needed:,} rows that only one model gets right, with none for the other)"
+        if c.minimum_detectable_effect is None
+        else f"with this many rows a true difference must be about {100 * c.minimum_detectable_effect:.1f} points to be"
+        " found four times out of five"
+    )
+    return found if c.rows_to_find is None else f"{found}; finding the observed one takes about {c.rows_to_find:,} rows"
 
 
 def figures(comparison: Comparison, evaluation: EvaluationResult) -> str:

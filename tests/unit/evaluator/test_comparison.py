@@ -80,6 +80,23 @@ def test_against_itself() -> None:
     assert (found.verdict, found.mcnemar_p, found.minimum_detectable_effect) == ("same_classes", 1.0, None)
 
 
+def test_what_can_be_found_follows_the_family() -> None:
+    """As one of six tests, more rows and a larger difference are needed than alone."""
+    a, b = (
+        make_samples(GOLD, _wrong(GOLD, rows=range(14))),
+        make_samples(GOLD, _wrong(GOLD, rows=range(8, 16)), model="b"),
+    )
+    alone, of_six = compare("B vs A", a, b, SETTINGS), compare("B vs A", a, b, SETTINGS, family=6)
+    assert (alone.one_sided_rows_needed, of_six.one_sided_rows_needed) == (6, 8)
+    assert alone.minimum_detectable_effect is not None
+    assert (
+        of_six.minimum_detectable_effect is None or of_six.minimum_detectable_effect > alone.minimum_detectable_effect
+    )
+    assert alone.rows_to_find is not None
+    assert of_six.rows_to_find is not None
+    assert 40 < alone.rows_to_find < of_six.rows_to_find
+
+
 def test_swapping_sides_swaps_the_verdict() -> None:
     """Twelve answers that only one side gets right make that side better."""
     some = _wrong(GOLD, rows=range(12))

@@ -142,6 +142,8 @@ class Evaluation:
             both_right=both, only_a_right=only_a, only_b_right=only_b, both_wrong=n - both - only_a - only_b,
             mcnemar_p=p, mcnemar_p_holm=None,
             minimum_detectable_effect=2.8 * ((only_a + only_b) / n / n) ** 0.5 or None,
+            one_sided_rows_needed=8, rows_to_find=abs(round(9 * n * (only_a + only_b) / (only_b - only_a) ** 2))
+            if only_a != only_b else None,
             accuracy_check=self._check(rows),
             recall_checks=[self._recall_check(rows, label) for label in ("DENY", "REFUSE")],
             flips=[Flip(gold=g, a=x, b=y, count=rows.count((g, x, y))) for g, x, y in triples],

@@ -79,7 +79,17 @@ def test_no_difference() -> None:
     assert evaluation.headline.mcnemar_p_holm is not None
     assert_figures(sentence, evaluation.headline, f"p = {evaluation.headline.mcnemar_p_holm:.2g}")
     assert f"must be about {100 * evaluation.headline.minimum_detectable_effect:.1f} points" in sentence
+    assert f"; finding the observed one takes about {evaluation.headline.rows_to_find:,} rows; " in sentence
     assert "better" not in sentence
+
+
+def test_nothing_detectable() -> None:
+    """Where hardly any row differs no difference could have been found, and the sentence says so."""
+    evaluation = Evaluation(Scenario(skill_a=0.6, skill_b=0.63, **SMALL)).result()
+    evaluation = changed(evaluation, headline_place(evaluation), minimum_detectable_effect=None)
+    sentence = summary_sentence(evaluation)
+    assert "no difference is detectable at this share of disagreement (a verdict takes at least 8 rows" in sentence
+    assert "four times out of five" not in sentence
 
 
 def test_same_classes() -> None:

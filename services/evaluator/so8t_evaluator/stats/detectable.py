@@ -1,31 +1,66 @@
-"""The smallest difference of accuracy that a paired test of this size would have found.
+"""What the exact McNemar test can find: the smallest difference, and the rows that a difference takes.
 
-For McNemar's test with n pairs of which a share d disagrees, power 1 - beta at two-sided level
-alpha needs n = (z_{1-alpha/2} sqrt(d) + z_{1-beta} sqrt(d - delta^2))^2 / delta^2
-(Connor, Biometrics 43, 1987). Solved for delta.
+Of n rows, a share d is right on one side only; under a true difference D (B minus A) such a row
+falls to B with probability (1 + D / d) / 2. The number of such rows is binomial (n, d), and given
+it the rows that fall to B are binomial too, so the power is a sum over both: exact, without
+the normal approximation that promises too much for few rows.
 """
 
 from __future__ import annotations
 
-from math import sqrt
+from math import ceil, log2, sqrt
 
+import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 POWER = 0.8
+_TAIL = 1e-10
+"""Probability on either end of the number of one-sided rows that is left out of the sum."""
 
 
-def minimum_detectable_effect(n: int, discordant: int, confidence: float) -> float | None:
-    """Smallest |accuracy difference| found with 80 % power; None if no difference up to d would be."""
+def power(n: int, share: float, difference: float, alpha: float) -> float:
+    """Probability that the test's p is below alpha; `share` of the rows is one-sided, |difference| at most that."""
+    discordant = np.arange(int(binom.ppf(_TAIL, n, share)), int(binom.isf(_TAIL, n, share)) + 1)
+    few = binom.ppf(alpha / 2, discordant, 0.5) - 1  # the most rows on the losing side that are still significant
+    to_b = min(1.0, (1 + difference / share) / 2)
+    found = binom.cdf(few, discordant, to_b) + binom.sf(discordant - few - 1, discordant, to_b)
+    return float((binom.pmf(discordant, n, share) * found).sum())
+
+
+def minimum_detectable_effect(n: int, discordant: int, alpha: float) -> float | None:
+    """Smallest |accuracy difference| that is found with 80 % power at this share of one-sided rows; None without."""
     if n <= 0 or discordant <= 0:
         return None
     share = discordant / n
-    z_level, z_power = norm.ppf(1 - (1 - confidence) / 2), norm.ppf(POWER)
-
-    def surplus(delta: float) -> float:
-        needed = (z_level * sqrt(share) + z_power * sqrt(max(share - delta**2, 0.0))) ** 2 / delta**2
-        return float(n - needed)
-
-    if surplus(share) < 0:
+    if power(n, share, share, alpha) < POWER:
         return None
-    return float(brentq(surplus, 1e-9, share))
+    return float(brentq(lambda difference: power(n, share, difference, alpha) - POWER, 0.0, share, xtol=1e-6))
+
+
+def one_sided_rows_needed(alpha: float) -> int:
+    """Rows that must be right on the same side, with none on the other, for a p below alpha: 2 / 2^k < alpha."""
+    rows = max(1, ceil(1 - log2(alpha)))
+    return rows if 2.0 ** (1 - rows) < alpha else rows + 1
+
+
+def rows_to_find(difference: float, share: float, alpha: float) -> int | None:
+    """About how many rows a test needs to find this difference with 80 % power; None for a difference of 0.
+
+    Exact power goes up and down a little from row to row, so a few rows less may do, too.
+    """
+    if difference == 0:
+        return None
+    low, high = 0, _rows_by_approximation(abs(difference), share, alpha)
+    while power(high, share, abs(difference), alpha) < POWER:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle, share, abs(difference), alpha) >= POWER else (middle, high)
+    return high
+
+
+def _rows_by_approximation(difference: float, share: float, alpha: float) -> int:
+    """Connor, Biometrics 43, 1987: n = (z_{1-alpha/2} sqrt(d) + z_power sqrt(d - D^2))^2 / D^2."""
+    z_level, z_power = norm.ppf(1 - alpha / 2), norm.ppf(POWER)
+    return ceil((z_level * sqrt(share) + z_power * sqrt(max(share - difference**2, 0.0))) ** 2 / difference**2)

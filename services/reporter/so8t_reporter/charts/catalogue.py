@@ -44,8 +44,8 @@ def _comparison(evaluation: EvaluationResult) -> Chart:
     return Chart(
         "metrics_comparison",
         "A and B at every quantisation",
-        "The quantisation in bold is the one that ships. In the last panel a line that stays clear of 0 is a"
-        " difference; grey means that none is shown.",
+        "The quantisation in bold is the one that ships. In the last panel colour means significant after"
+        " Holm's correction; the intervals are not adjusted for it, so a grey line may miss 0.",
         "Accuracy, macro-F1 and latency of A and B and the improvement of B over A."
         f" {headline_with_figures(evaluation)}.",
         metrics_comparison.draw,

@@ -21,7 +21,8 @@ NOTES: tuple[tuple[str, str], ...] = (
         "Intervals of differences",
         "The test rows are drawn again with replacement, thousands of times, each row together with both answers to it."
         " Each draw gives one difference, and the interval spans the middle share of them that its level names."
-        " An interval that holds 0 means that the sign of the difference is not certain.",
+        " They stand for one comparison each and are not adjusted for their number, so the corrected test is stricter:"
+        " an interval may miss 0 where no difference is shown.",
     ),
     (
         "Intervals of a single accuracy",
@@ -39,20 +40,22 @@ NOTES: tuple[tuple[str, str], ...] = (
     (
         "Smallest detectable difference",
         "A test with few rows misses small differences."
-        " This is the smallest true difference that a test of this size and disagreement finds with 80 % probability."
+        " This is the smallest true difference that the exact test at this size and disagreement finds with 80 %"
+        " probability, at the strictest level of Holm's correction."
         " No difference shown therefore never means no difference.",
     ),
     (
         "Recall that must not suffer",
         "A model can gain overall and still let through what it should deny or refuse."
-        " So B's recall on DENY and REFUSE is compared with A's, with an interval."
-        " It passes when even the interval's lower end lies above the allowed loss.",
+        " So B's recall on DENY and REFUSE is compared with A's, with Tango's score interval for paired shares, which"
+        " has a width even where no row was lost."
+        " It passes when the interval's lower end lies above the allowed loss; a class with too few rows cannot pass.",
     ),
     (
         "A/A control",
-        "Model A is compared with itself by the same procedure."
-        " It must show no difference, since there is none."
-        " If it does show one, something other than the model changes the answers and no other figure can be trusted.",
+        "Model A is asked everything a second time, in reversed order and in a new process."
+        " Every answer must be the same, to the byte."
+        " If one differs, something other than the model changes the answers and no other figure can be trusted.",
     ),
     (
         "Scoring",

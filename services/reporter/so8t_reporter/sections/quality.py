@@ -57,7 +57,7 @@ def comparison_row(comparison: Comparison, alpha: float, reach: float, *, strong
         Cell(fmt.points_interval(comparison.macro_f1_difference)),
         Cell(f"{comparison.only_b_right:,} / {comparison.only_a_right:,}"),
         Cell(fmt.p_value(comparison.p, alpha)),
-        Cell(fmt.UNDEFINED if detectable is None else f"{100 * detectable:.1f}"),
+        Cell("none", "muted") if detectable is None else Cell(f"{100 * detectable:.1f}"),
     ]
 
 
@@ -76,7 +76,9 @@ def _comparisons(inputs: ReportInputs) -> Table:
         [comparison_row(c, evaluation.alpha, reach, strong=c == primary) for c in found if c is not None],
         note=f"All on the same {primary.n:,} rows. Gained: only B right; lost: only A right. p: exact McNemar test,"
         " Holm-adjusted over the table. No difference: none is shown. Detectable: the smallest true difference in"
-        " points that a test of this size finds four times out of five.",
+        " points that a test of this size and disagreement finds four times out of five, at the strictest level of"
+        f" Holm's correction. None: it takes at least {primary.one_sided_rows_needed:,} rows for one side and none for"
+        " the other.",
     )
 
 

@@ -1,36 +1,79 @@
-"""The smallest detectable difference, against simulated power."""
+"""What the exact test can find, against simulated runs of it."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
-from scipy.stats import norm
 
-from so8t_evaluator.stats.detectable import minimum_detectable_effect
+from so8t_evaluator.stats.detectable import (
+    minimum_detectable_effect,
+    one_sided_rows_needed,
+    power,
+    rows_to_find,
+)
+from so8t_evaluator.stats.mcnemar import mcnemar_exact
+
+DRAWS = 4000
+TESTS = [(60, 20, 0.05), (60, 20, 0.05 / 6), (400, 80, 0.05), (400, 80, 0.05 / 6), (600, 240, 0.01)]
 
 
-@pytest.mark.parametrize(("n", "discordant", "confidence"), [(400, 80, 0.95), (1000, 100, 0.95), (600, 240, 0.99)])
-def test_power_is_80_percent(n: int, discordant: int, confidence: float) -> None:
-    """If the models differ by this much, McNemar's (asymptotic) test finds it four times out of five."""
-    delta = minimum_detectable_effect(n, discordant, confidence)
-    assert delta is not None
-    share = discordant / n
+def _simulated(n: int, share: float, delta: float, alpha: float) -> float:
+    """Share of simulated tests with p below alpha."""
+    p_value = cache(mcnemar_exact)
     cells = [(share - delta) / 2, (share + delta) / 2, 1 - share]
-    draws = np.random.default_rng(0).multinomial(n, cells, size=20_000)
-    z = (draws[:, 1] - draws[:, 0]) / np.sqrt(np.maximum(draws[:, 0] + draws[:, 1], 1))
-    power = float((np.abs(z) > norm.ppf((1 + confidence) / 2)).mean())
-    assert power == pytest.approx(0.8, abs=0.03)
+    draws = np.random.default_rng(0).multinomial(n, cells, size=DRAWS)
+    return sum(p_value(int(a), int(b)) < alpha for a, b, _ in draws) / DRAWS
+
+
+@pytest.mark.parametrize(("n", "discordant", "alpha"), TESTS)
+def test_power_is_80_percent(n: int, discordant: int, alpha: float) -> None:
+    """If the models differ by this much, the exact test finds it four times out of five, also at Holm's level."""
+    delta = minimum_detectable_effect(n, discordant, alpha)
+    assert delta is not None
+    assert _simulated(n, discordant / n, delta, alpha) == pytest.approx(0.8, abs=0.026)  # four standard errors
+
+
+@pytest.mark.parametrize(("n", "discordant", "alpha"), TESTS)
+def test_rows_to_find(n: int, discordant: int, alpha: float) -> None:
+    """So many rows find the difference four times out of five, a tenth fewer do not."""
+    share, delta = discordant / n, discordant / n / 3
+    rows = rows_to_find(delta, share, alpha)
+    assert rows is not None
+    assert power(rows, share, delta, alpha) >= 0.8 > power(int(0.9 * rows), share, delta, alpha)
+    assert _simulated(rows, share, delta, alpha) == pytest.approx(0.8, abs=0.04)
+    assert rows_to_find(-delta, share, alpha) == rows
+
+
+def test_level_is_kept() -> None:
+    """Without a difference the test finds one at most as often as alpha says."""
+    assert 0 < power(60, 0.3, 0.0, 0.05) <= 0.05
 
 
 def test_more_rows_find_less() -> None:
-    """With the same share of disagreement, more rows find smaller differences."""
-    few, many = minimum_detectable_effect(200, 40, 0.95), minimum_detectable_effect(2000, 400, 0.95)
+    """With the same share of disagreement, more rows find smaller differences; a stricter level finds larger ones."""
+    few, many = minimum_detectable_effect(200, 40, 0.05), minimum_detectable_effect(2000, 400, 0.05)
+    strict = minimum_detectable_effect(200, 40, 0.05 / 6)
     assert few is not None
     assert many is not None
-    assert many < few
+    assert strict is not None
+    assert many < few < strict
 
 
-@pytest.mark.parametrize(("n", "discordant"), [(0, 0), (50, 0), (10, 1)])
+@pytest.mark.parametrize(("n", "discordant"), [(0, 0), (50, 0), (10, 1), (60, 7)])
 def test_nothing_detectable(n: int, discordant: int) -> None:
     """None without rows, without disagreement, or when even one-sided disagreement would be too little."""
-    assert minimum_detectable_effect(n, discordant, 0.95) is None
+    assert minimum_detectable_effect(n, discordant, 0.05) is None
+
+
+def test_nothing_to_find() -> None:
+    """No number of rows finds a difference of 0."""
+    assert rows_to_find(0.0, 0.2, 0.05) is None
+
+
+@pytest.mark.parametrize(("alpha", "rows"), [(0.05, 6), (0.05 / 6, 8), (0.1, 5), (0.5, 3), (0.01, 8)])
+def test_one_sided_rows_needed(alpha: float, rows: int) -> None:
+    """So many rows on one side are significant, one row less is not."""
+    assert one_sided_rows_needed(alpha) == rows
+    assert mcnemar_exact(0, rows) < alpha <= mcnemar_exact(0, rows - 1)

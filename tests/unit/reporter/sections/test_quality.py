@@ -31,7 +31,14 @@ def test_comparisons(inputs: ReportInputs) -> None:
     assert row[7:9] == [f"{c.only_b_right} / {c.only_a_right}", "< 0.001"]
     assert c.minimum_detectable_effect is not None
     assert row[9] == f"{100 * c.minimum_detectable_effect:.1f}"
+    assert "None: it takes at least 8 rows for one side" in table.note
     assert [cell[0].tone for cell in table.rows].index("strong") == 4
+
+
+def test_nothing_detectable(sparse: ReportInputs) -> None:
+    """Without a row that differs nothing is detectable: that is said, not left undefined."""
+    table = tables_of(text_report(sparse), "grid")["B against A"]
+    assert column(table, "Detectable") == ["none"]
 
 
 def test_grid(inputs: ReportInputs) -> None:
