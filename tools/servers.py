@@ -110,7 +110,7 @@ def _go_install(module: str, folder: Path, linker: str = "", **variables: str) -
             "Go is not installed, and the servers are built with it.\n"
             "  to do: install Go 1.24 or newer (https://go.dev/dl), or put the programs on PATH"
         )
-    cores = str(min(4, len(os.sched_getaffinity(0))))
+    cores = str(min(4, os.cpu_count() or 1))
     command = [go, "install", "-p", cores, "-trimpath", "-ldflags", f"-s -w {linker}".strip(), module]
     environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "", **variables}
     if subprocess.run(command, env=environment, cwd=folder, check=False).returncode != 0:

@@ -94,9 +94,13 @@ def _gpu() -> Finding:
 
 
 def _processor() -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     bf16 = "with" if has_bf16_instructions() else "without"
-    return Finding("processor", "ok", f"{cores} cores, {bf16} bfloat16 instructions")
+    return Finding("processor", "ok", f"{usable_cores()} cores, {bf16} bfloat16 instructions")
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use; where the system cannot say (macOS), all of them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_bf16_instructions() -> bool:

@@ -154,7 +154,7 @@ def test_what_is_remembered_survives_a_power_cut(
     flush, rename, note = os.fsync, Path.replace, DigestCache.remember
 
     def fsync(handle: int) -> None:
-        place = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        place = Path(f"/proc/self/fd/{handle}").readlink()
         done.append(("folder" if place.is_dir() else "file", place if place.is_dir() else place.read_bytes()))
         flush(handle)
 

@@ -19,8 +19,9 @@ import numpy as np
 
 from so8t_converter.mixture import TensorShape, target_types
 from so8t_converter.quantize_worker import Job
-from so8t_converter.worker_pool import WorkerPool, free_processors
+from so8t_converter.worker_pool import WorkerPool
 from so8t_shared.config.model import Quantization
+from so8t_shared.machine import usable_cores
 
 FILE_TYPES = {
     "f16": gguf.LlamaFileType.MOSTLY_F16,
@@ -71,7 +72,7 @@ def quantize(
                 out.write(file.read_tensor_bytes(item.tensor.name))
                 on_tensor()
     jobs = [(item.tensor.name, job) for item in placed for job in _jobs(item, start)]
-    _run(source, target, jobs, processes or free_processors(), on_tensor)
+    _run(source, target, jobs, processes or usable_cores(), on_tensor)
     return dict(Counter(item.type for item in placed))
 
 

@@ -15,11 +15,6 @@ from typing import Any, Self
 from so8t_shared.errors import So8tError
 
 
-def free_processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 class WorkerPool:
     """`python -m MODULE ARGUMENTS` several times; nothing but JSON crosses the process border."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.export import RESULTS_FILE, results_dir
 from so8t_shared.files import storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
+from so8t_shared.machine import usable_cores
 from so8t_shared.pipeline import PipelineRun, check_selection
 from so8t_shared.plan import make_plan
 from so8t_shared.preflight import preflight
@@ -114,7 +114,7 @@ def _selection(first: str, last: str) -> list[Stage]:
 
 
 def _default_jobs() -> int:
-    return 2 if len(os.sched_getaffinity(0)) >= _CORES_FOR_TWO_STAGES else 1
+    return 2 if usable_cores() >= _CORES_FOR_TWO_STAGES else 1
 
 
 def _check_output(folder: Path) -> None:

@@ -34,14 +34,8 @@ class Landing:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self._target, os.O_RDWR | os.O_CREAT, 0o644)
         os.ftruncate(self._handle, 0)
-        if not size_bytes:
-            return
-        try:
-            os.posix_fallocate(self._handle, 0, size_bytes)
-        except OSError as error:
-            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
-                raise
-            os.ftruncate(self._handle, size_bytes)
+        if size_bytes:
+            _reserve(self._handle, size_bytes)
 
     def keep(self, offset: int, data: bytes) -> None:
         """Put bytes in their place."""
@@ -60,3 +54,16 @@ class Landing:
         if self._handle is not None:
             os.fsync(self._handle)
         self._finished = True
+
+
+def _reserve(handle: int, size_bytes: int) -> None:
+    """Give the file its size; where neither the system (macOS) nor the disk can reserve room, without the room."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(handle, 0, size_bytes)
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
+                raise
+        else:
+            return
+    os.ftruncate(handle, size_bytes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.server
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from so8t_shared.machine import Finding, examine, has_bf16_instructions
+from so8t_shared.machine import Finding, examine, has_bf16_instructions, usable_cores
 
 
 @pytest.fixture
@@ -110,3 +111,10 @@ def test_bf16_is_known() -> None:
     """The answer agrees with the processor's flags."""
     flags = Path("/proc/cpuinfo").read_text().split()
     assert has_bf16_instructions() == bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags))
+
+
+def test_usable_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as the system lets this process run on; all of them where it cannot say."""
+    assert usable_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert usable_cores() == os.cpu_count()
