@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
+from so8t_evaluator.paired import Marks, marks_of, pair
 from so8t_evaluator.stats.confusion import confusion_matrix
 from so8t_evaluator.stats.f1 import macro_f1
 from so8t_evaluator.stats.wilson import wilson
-from so8t_shared.results import Baseline, TestRow
+from so8t_shared.results import Baseline, BaselineComparison, Sample, TestRow
 
 _CJK_CHARACTER = r"[\u3040-\u30ff\u3400-\u9fff]"
 _CJK_NGRAMS = (1, 2)  # Japanese has no spaces: characters and their pairs stand for words
 _LATIN_WORD = r"(?u)\b[^\W\d_\u3040-\u30ff\u3400-\u9fff]+\b"
 
 
-def bag_of_words(train: Sequence[TestRow], test: Sequence[TestRow], confidence: float) -> Baseline | None:
+@dataclass(frozen=True)
+class WordCounts:
+    """What the classifier reached, and on which rows it was right."""
+
+    baseline: Baseline
+    marks: Marks
+
+    def against(self, samples: Sequence[Sample]) -> BaselineComparison:
+        """A model's answers in one setting against the classifier's, row by row.
+
+        Raises:
+            ValueError: the samples are of several settings, or not of the rows that the classifier was tested on.
+        """
+        (marks,) = marks_of(samples).values()
+        return pair(BaselineComparison, self.marks, marks)
+
+
+def bag_of_words(train: Sequence[TestRow], test: Sequence[TestRow], confidence: float) -> WordCounts | None:
     """TF-IDF of words (where words have spaces), of Japanese characters and their pairs; logistic regression.
 
     None when either side is empty, or training has a single class or no word at all.
@@ -33,14 +52,16 @@ def bag_of_words(train: Sequence[TestRow], test: Sequence[TestRow], confidence: 
     classifier.fit(texts, labels)
     predicted = [str(label) for label in classifier.predict([row.text for row in test])]
     gold = [row.label for row in test]
-    right = sum(g == p for g, p in zip(gold, predicted, strict=True))
-    return Baseline(
+    marks = [(row.id, row.label == p) for row, p in zip(test, predicted, strict=True)]
+    right = sum(mark for _, mark in marks)
+    baseline = Baseline(
         name="TF-IDF of words and Japanese characters, logistic regression",
         n_train=len(train),
         n_test=len(test),
         accuracy=wilson(right, len(test), confidence),
         macro_f1=float(macro_f1(confusion_matrix(gold, predicted))),
     )
+    return WordCounts(baseline, marks)
 
 
 def _vectorizers() -> tuple[TfidfVectorizer, TfidfVectorizer]:

@@ -135,6 +135,7 @@ def run_evaluation(
     comparisons = adjust(_comparisons(samples, quantizations, settings), settings.alpha)
     headline = next(c for c in comparisons if (c.quantization, c.scoring) == (primary, settings.scoring[0]))
     control = _control(samples, again, primary, settings)
+    words = bag_of_words(read_rows(inputs.splits / "train.jsonl"), rows, settings.confidence)
     result = EvaluationResult(
         confidence=settings.confidence,
         alpha=settings.alpha,
@@ -152,7 +153,8 @@ def run_evaluation(
         speed=speed,
         comparisons=comparisons,
         control=control,
-        baseline=bag_of_words(read_rows(inputs.splits / "train.jsonl"), rows, settings.confidence),
+        baseline=words.baseline if words else None,
+        baseline_comparison=words.against(_of(samples, "b", primary, settings.scoring[0])) if words else None,
         gate=gate_result(comparisons, headline, control, settings.gate),
         slices=slices_of(rows, samples, primary, settings.scoring[0]),
         quantization_losses=quantization_losses(samples),

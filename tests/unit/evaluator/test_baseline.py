@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.unit.evaluator.material import make_row
+from tests.unit.evaluator.material import make_row, make_sample
 
 from so8t_evaluator.baseline import bag_of_words
 from so8t_shared.labels import LABELS
@@ -35,7 +35,8 @@ def test_separable(words: dict[str, str], filler: str) -> None:
     train, test = _rows(words, filler, 1), _rows(words, filler, 2, per_class=5)
     found = bag_of_words(train, test, 0.95)
     assert found is not None
-    assert (found.accuracy.value, found.macro_f1, found.n_train, found.n_test) == (1.0, 1.0, 48, 20)
+    baseline = found.baseline
+    assert (baseline.accuracy.value, baseline.macro_f1, baseline.n_train, baseline.n_test) == (1.0, 1.0, 48, 20)
 
 
 def test_chance_on_shuffled_labels() -> None:
@@ -44,7 +45,21 @@ def test_chance_on_shuffled_labels() -> None:
     rows = [make_row(" ".join(rng.choices("abcdefghij", k=6)) + " word", rng.choice(LABELS)) for _ in range(600)]
     found = bag_of_words(rows[:300], rows[300:], 0.95)
     assert found is not None
-    assert found.accuracy.value == pytest.approx(0.25, abs=0.08)
+    assert found.baseline.accuracy.value == pytest.approx(0.25, abs=0.08)
+
+
+def test_model_against_it() -> None:
+    """A model is held against it row by row; other rows, or the same in another order, are refused."""
+    train, test = _rows(ENGLISH, "the door and map", 1), _rows(ENGLISH, "the door and map", 2, per_class=5)
+    found = bag_of_words(train, test, 0.95)
+    assert found is not None
+    samples = [make_sample(row.id, row.label, "INVALID" if i < 6 else row.label) for i, row in enumerate(test)]
+    line = found.against(samples)
+    assert (line.n, line.reference_right, line.other_right, line.gained, line.lost) == (20, 20, 14, 0, 6)
+    assert line.mcnemar_p == line.mcnemar_p_holm == 2 / 2**6
+    for other in (samples[::-1], samples[1:], [*samples, samples[0].model_copy(update={"model": "b"})], []):
+        with pytest.raises(ValueError, match=r"same rows|unpack"):
+            found.against(other)
 
 
 def test_undefined() -> None:

@@ -188,6 +188,8 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
     assert result.control.verdict == "same_classes"
     assert result.baseline is not None
     assert result.baseline.accuracy.value == 1.0
+    assert result.baseline_comparison is not None
+    assert (result.baseline_comparison.reference_right, result.baseline_comparison.other_right) == (12, 12)
     assert [reason.split(";")[0] for reason in result.gate.reasons] == [
         f"recall of {label} at {quantization} cannot be shown with 3 rows"
         for quantization in ("q4_k_m", "q8_0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scipy import stats
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
+from tests.unit.reporter.builders_paired import baseline_comparison, category, quantization_losses, slices
 
 from so8t_evaluator.stats.non_inferiority import non_inferiority
 from so8t_shared.config.model import Quantization, Scoring
@@ -57,6 +59,8 @@ class Scenario:
     host_a: str = "workbench"
     host_b: str = "workbench"
     timed: bool = True
+    sliced: bool = True
+    """Rows of several languages and categories."""
     seed: int = 5
 
 
@@ -208,7 +212,7 @@ class Evaluation:
             confidence=0.95, alpha=ALPHA, primary_quantization=primary, primary_scoring=scoring,
             test_set=TestSet(
                 n=len(self.gold), by_label=dict(self.scenario.support),
-                by_language={"ja": len(self.gold) // 2, "en": len(self.gold) - len(self.gold) // 2},
+                by_language=dict(Counter(row.language for row in self.rows())),
             ),
             engine=EngineInfo(
                 name="embedded", version="xllamacpp 2026.10.11549",
@@ -219,23 +223,36 @@ class Evaluation:
             comparisons=comparisons,
             control=self.comparison(("a", "a"), primary, scoring) if self.scenario.control else None,
             baseline=self._baseline() if self.scenario.baseline else None,
+            baseline_comparison=(
+                baseline_comparison(self.gold, self._right_by_words(), self.answers["b", primary, scoring])
+                if self.scenario.baseline
+                else None
+            ),
+            slices=slices(self.rows(), *(self.answers[side, primary, scoring] for side in ("a", "b"))),
+            quantization_losses=quantization_losses(
+                self.gold, self.answers, self.scenario.quantizations, self.scenario.scorings
+            ),
             gate=GateResult(passed=passed, reasons=[] if passed else ["B is not significantly better than A"]),
         )  # fmt: skip
 
+    def _right_by_words(self) -> list[bool]:
+        return [37 * i % 100 < 64 for i in range(len(self.gold))]
+
     def _baseline(self) -> Baseline:
-        n = len(self.gold)
-        low, high = proportion_confint(round(0.64 * n), n, method="wilson")
-        accuracy = Interval(value=round(0.64 * n) / n, low=low, high=high)
+        n, right = len(self.gold), sum(self._right_by_words())
+        low, high = proportion_confint(right, n, method="wilson")
+        accuracy = Interval(value=right / n, low=low, high=high)
         return Baseline(name="TF-IDF + logistic regression", n_train=1280, n_test=n, accuracy=accuracy, macro_f1=0.63)
 
     def rows(self) -> list[TestRow]:
         texts = {"ja": "契約書を外部の業者に送ってください", "en": "Please send the contract to an outside firm"}
+        languages = ["ja" if i % 2 and self.scenario.sliced else "en" for i in range(len(self.gold))]
         return [
             TestRow(
-                id=row_id(i), text=f"{texts['ja' if i % 2 else 'en']} #{i}", label=gold,
-                language="ja" if i % 2 else "en",
+                id=row_id(i), text=f"{texts[language]} #{i}", label=gold, language=language,
+                category=category(i) if self.scenario.sliced else "",
             )
-            for i, gold in enumerate(self.gold)
+            for i, (gold, language) in enumerate(zip(self.gold, languages, strict=True))
         ]  # fmt: skip
 
     def samples(self) -> list[Sample]:

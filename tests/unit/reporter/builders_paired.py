@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from so8t_shared.config.model import Quantization, Scoring
-from so8t_shared.results import QuantizationLoss, Side, Slice, TestRow
+from so8t_shared.results import BaselineComparison, QuantizationLoss, Side, Slice, TestRow
 
 MOST_LINES = 20
 CATEGORIES = (
@@ -65,6 +65,11 @@ def quantization_losses(
                 names = {"model": side, "scoring": scoring, "quantization": quantization}
                 lines.append(QuantizationLoss(reference=quantizations[0], **names, **_counts(*right)))
     return _adjusted(lines)
+
+
+def baseline_comparison(gold: Sequence[str], right: list[bool], answers: Sequence[str]) -> BaselineComparison:
+    """Answers against a classifier that was right on these rows."""
+    return BaselineComparison(**_counts(right, [x == g for x, g in zip(answers, gold, strict=True)]))
 
 
 def _counts(reference: list[bool], other: list[bool]) -> dict[str, Any]:

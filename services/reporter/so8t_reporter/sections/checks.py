@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from so8t_reporter.document import Block, Cell, Column, Paragraph, Section, Table
 from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.baseline_comparison import baseline_comparison_table
 from so8t_reporter.sections.quality import comparison_columns, comparison_row, reach_of
 from so8t_reporter.summary import control_failure
 from so8t_shared import formatting as fmt
@@ -16,7 +17,7 @@ def checks_section(inputs: ReportInputs) -> Section:
     return Section(
         "checks",
         "Baseline and control",
-        [*_baseline(evaluation.baseline), *_control(evaluation)],
+        [*_baseline(evaluation.baseline), *baseline_comparison_table(evaluation), *_control(evaluation)],
     )
 
 

@@ -26,6 +26,17 @@ def test_baseline(inputs: ReportInputs) -> None:
     ]  # fmt: skip
 
 
+def test_b_against_the_baseline(inputs: ReportInputs) -> None:
+    """Both on the same rows, with what only one of them got right, and a test that is not adjusted."""
+    table = tables_of(text_report(inputs), "checks")["B against it, row by row"]
+    line, n = inputs.evaluation.baseline_comparison, len(inputs.test_rows)
+    assert line is not None
+    assert column(table, "B right") == [f"291 ({100 * 291 / n:.1f} %)"]
+    assert column(table, "Gained / lost") == [f"{line.gained} / {line.lost}"]
+    assert table.rows[0][5].tone == "good"
+    assert "not adjusted" in table.note
+
+
 def test_control_without_difference(inputs: ReportInputs) -> None:
     """A control that shows nothing is good news."""
     table = tables_of(text_report(inputs), "checks")["A against A"]

@@ -58,4 +58,5 @@ def test_nothing_changed(sparse: ReportInputs) -> None:
     assert [b.text for b in section.blocks if b.kind == "paragraph"] == [
         "A and B chose the same class on all 25 rows, in the same words."
     ]
-    assert len(section.blocks) == 1
+    assert [b.path for b in section.blocks if b.kind == "file"] == ["answers.csv"]
+    assert len(section.blocks) == 2

@@ -1,0 +1,25 @@
+"""B against the bag-of-words classifier, row by row."""
+
+from __future__ import annotations
+
+from so8t_reporter.document import Block, Cell
+from so8t_reporter.sections.paired import paired_table
+from so8t_shared.results import EvaluationResult
+
+
+def baseline_comparison_table(evaluation: EvaluationResult) -> list[Block]:
+    """One line, in the headline's setting; nothing where no baseline was measured."""
+    line = evaluation.baseline_comparison
+    if line is None:
+        return []
+    setting = [Cell(evaluation.primary_quantization, "strong"), Cell(evaluation.primary_scoring)]
+    return [
+        paired_table(
+            "B against it, row by row",
+            (("Quantisation", "Scoring"), ("Word counts right", "B right", "Difference")),
+            [(setting, line)],
+            alpha=evaluation.alpha,
+            note="Gained: only B right; lost: only the classifier right. p: exact McNemar test, a single one, not"
+            " adjusted. It decides neither the verdict nor the gate.",
+        )
+    ]
