@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from so8t_shared.canonical import canonical_json
@@ -105,7 +106,7 @@ class StageMarkers:
         return True
 
     def fail(self, error: BaseException, attempt: int) -> Failed:
-        """Write failed.json for an error; completed.json of an earlier run is taken away."""
+        """Write failed.json for an error; completed.json, which may be another host's, stays as it is."""
         known = error if isinstance(error, So8tError) else None
         marker = Failed(
             stage=self._stage,
@@ -119,7 +120,6 @@ class StageMarkers:
             time=now(),
             host=host_name(),
         )
-        self.clear_completed()
         self._store.put_bytes(f"{self.prefix}/failed.json", marker.to_bytes())
         return marker
 
@@ -127,11 +127,15 @@ class StageMarkers:
         """Forget the last failure, because a new attempt begins or has succeeded."""
         self._store.delete(f"{self.prefix}/failed.json")
 
-    def clear_completed(self) -> None:
-        """Take back a marker that speaks of another fingerprint, so that nobody follows it."""
+    def clear_completed(self, unless: Callable[[Completed], bool] = lambda marker: False) -> None:
+        """Take back a marker, so that nobody follows it, `unless` it holds good or is replaced meanwhile."""
         key = f"{self.prefix}/completed.json"
-        if self._store.get_bytes(key) not in {None, _WITHDRAWN}:
-            self._store.put_bytes(key, _WITHDRAWN)
+        current = self._store.read_versioned(key)
+        if current is None or current[0] == _WITHDRAWN:
+            return
+        marker = _parsed(current[0], key, Completed)
+        if marker is None or not unless(marker):
+            self._store.compare_and_put(key, _WITHDRAWN, current[1])
 
     def write_progress(self, record: ProgressRecord) -> None:
         """Write progress.json."""
@@ -140,11 +144,13 @@ class StageMarkers:
     def _read(self, name: str, kind: type[D]) -> D | None:
         key = f"{self.prefix}/{name}"
         data = self._store.get_bytes(key)
-        if data is None or data == _WITHDRAWN:
-            return None
-        try:
-            return kind.from_bytes(data, key)
-        except NewerFormat:
-            raise
-        except IntegrityError:
-            return None
+        return None if data is None or data == _WITHDRAWN else _parsed(data, key, kind)
+
+
+def _parsed(data: bytes, key: str, kind: type[D]) -> D | None:
+    try:
+        return kind.from_bytes(data, key)
+    except NewerFormat:
+        raise
+    except IntegrityError:
+        return None

@@ -18,7 +18,7 @@ from typing import Any
 from so8t_shared.artifacts import Artifact
 from so8t_shared.checkpoints import Checkpoints
 from so8t_shared.digests import DigestCache
-from so8t_shared.errors import Interrupted, StorageError
+from so8t_shared.errors import Interrupted, NewerFormat, StorageError
 from so8t_shared.events import EventSink
 from so8t_shared.export import export_outputs
 from so8t_shared.files import as_storage_error, remove_tree, storage_errors
@@ -65,6 +65,8 @@ class StageRun:
         self.reporter = ProgressReporter(StageMarkers(self._aside, session.session_id, stage.name), sink, stage.name)
         self._digests = DigestCache(store.local_root / "digests.sqlite")
         self._started = now()
+        self._marked = False
+        """Whether completed.json is this attempt's own."""
 
     def run(self, load: Callable[[], StageFunction], *, patience_s: float = 0.0) -> Outcome:
         """Do the stage, or reuse what is committed; `load` imports its function only when needed.
@@ -99,8 +101,20 @@ class StageRun:
         return self._reuse(upstream)
 
     def record_failure(self, error: BaseException) -> None:
-        """Leave failed.json for the stages that wait for this one."""
+        """Leave failed.json for the stages that wait for this one.
+
+        completed.json is taken back if this attempt wrote it, or if what it speaks of is not whole: what another host
+        has completed holds good, though this one could not do the stage.
+        """
+        self.markers.clear_completed(unless=lambda marker: not self._marked and self._stands(marker))
         self.markers.fail(error, self.reporter.attempt)
+
+    def _stands(self, marker: Completed) -> bool:
+        try:
+            manifest, _ = Artifact(self.store, self.stage.name, marker.fingerprint).inspect()
+        except NewerFormat:
+            return True  # a newer program's, for it to judge
+        return manifest is not None and manifest.content_digest() == marker.content_digest
 
     def _key(self, upstream: Upstream) -> dict[str, Any]:
         manifests = {name: manifest for name, (_, manifest) in upstream.items()}
@@ -189,7 +203,8 @@ class StageRun:
                 raise
 
     def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
-        self.markers.complete(artifact.fingerprint, manifest.content_digest(), reused=reused, started=self._started)
+        content = manifest.content_digest()
+        self._marked |= self.markers.complete(artifact.fingerprint, content, reused=reused, started=self._started)
         export_outputs(artifact, manifest, self.session)
         if not reused:
             self.reporter.state("done")

@@ -7,6 +7,7 @@ import time
 from so8t_shared.artifacts import Artifact
 from so8t_shared.errors import IntegrityError, NewerFormat, UpstreamError
 from so8t_shared.interruption import StopSignal
+from so8t_shared.lease_record import Watch
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import Failed, StageMarkers
 from so8t_shared.progress import ProgressReporter
@@ -32,13 +33,15 @@ def wait_for_upstreams(
 ) -> Upstream:
     """The committed artifact of every stage that `stage` needs.
 
-    Polls with growing pauses for up to `patience_s` seconds.
+    Polls with growing pauses for up to `patience_s` seconds. A failure ends the wait unless another process is at
+    work on that stage: a host that cannot do it does not speak for one that can.
 
     Raises:
         UpstreamError: one failed for good, or is still missing when patience ends.
         Interrupted: a signal came.
     """
     markers = {name: StageMarkers(store, session_id, name) for name in stage.needs}
+    work = {name: _Work(store, m, name) for name, m in markers.items()}
     old_failures = {name: m.failed_etag() for name, m in markers.items()}
     began, pause_s, said = time.monotonic(), _FIRST_POLL_S, ""
     while True:
@@ -50,7 +53,8 @@ def wait_for_upstreams(
         for name in missing:
             failure = markers[name].failed()
             fresh = markers[name].failed_etag() != old_failures[name]
-            if failure and (fresh or waited_s >= min(_OLD_FAILURE_GRACE_S, patience_s)):
+            judged = fresh or waited_s >= min(_OLD_FAILURE_GRACE_S, patience_s)
+            if failure and judged and not work[name].goes_on():
                 _end_if_final(failure, out_of_patience=waited_s >= patience_s)
         if waited_s >= patience_s:
             raise UpstreamError(
@@ -74,6 +78,25 @@ def upstream_changed(store: ArtifactStore, session_id: str, upstream: Upstream) 
         if marker is not None and marker.content_digest != manifest.content_digest():
             return True
     return False
+
+
+class _Work:
+    """Whether a process holds the lease of what a stage works on in this session."""
+
+    def __init__(self, store: ArtifactStore, markers: StageMarkers, stage: str) -> None:
+        self._store = store
+        self._markers = markers
+        self._stage = stage
+        self._watches: dict[str, Watch] = {}
+
+    def goes_on(self) -> bool:
+        """One look; a holder that is silent, by our clock, for its lease's time to live counts no longer."""
+        progress = self._markers.progress()
+        if progress is None or not progress.fingerprint:
+            return False
+        key = Artifact(self._store, self._stage, progress.fingerprint).lease_key
+        sight = self._watches.setdefault(key, Watch(self._store, key)).look()
+        return not sight.free
 
 
 def _artifact(store: ArtifactStore, markers: StageMarkers) -> tuple[Artifact, Manifest] | None:

@@ -61,12 +61,14 @@ def status_table(store: ArtifactStore, session_id: str) -> Table:
 
 def _row(markers: StageMarkers) -> tuple[str, str, str, str, str]:
     completed, failed, progress = markers.completed(), markers.failed(), markers.progress()
+    elsewhere = f"; failed on {failed.host}: {failed.what}" if failed else ""
     if completed:
-        state = "reused" if completed.reused else "done"
-        return state, "", completed.host, completed.finished, f"artifact {completed.fingerprint[:12]}"
-    if failed:
+        state, message = "reused" if completed.reused else "done", f"artifact {completed.fingerprint[:12]}{elsewhere}"
+        return state, "", completed.host, completed.finished, message
+    goes_on = progress and progress.state == "running" and failed and progress.host != failed.host
+    if failed and not goes_on:
         return "failed", f"attempt {failed.attempt}", failed.host, failed.time, f"{failed.what} {failed.remedy}"
     if progress:
         count = f"{progress.done}/{progress.total}" if progress.total else ""
-        return progress.state, count, progress.host, progress.time, progress.message
+        return progress.state, count, progress.host, progress.time, f"{progress.message}{elsewhere}"
     return "not started", "", "", "", ""

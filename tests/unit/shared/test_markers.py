@@ -62,16 +62,15 @@ def test_success_forgets_failure(markers: StageMarkers) -> None:
     _complete(markers)
     for _ in range(2):
         markers.fail(InputError("x"), 1)
-        assert markers.completed() is None
         _complete(markers)
         assert markers.failed() is None
 
 
-def test_failure_takes_the_completed_marker_away(markers: StageMarkers) -> None:
-    """Nobody follows a result of before while the stage has failed."""
+def test_failure(markers: StageMarkers) -> None:
+    """failed.json says what happened and what to do; a result of before, which may be another host's, stays."""
     _complete(markers)
     markers.fail(InputError("The model is cut.", where="model.safetensors", remedy="fetch it again"), attempt=3)
-    assert markers.completed() is None
+    assert markers.completed() is not None
     marker = markers.failed()
     assert marker is not None
     assert (marker.kind, marker.what, marker.where) == ("InputError", "The model is cut.", "model.safetensors")
@@ -123,6 +122,29 @@ def test_clear(markers: StageMarkers, store: LocalStore) -> None:
     markers.clear_failure()
     markers.clear_failure()
     assert list(store.list("sessions")) == [f"{PREFIX}/completed.json"]
+
+
+def test_a_marker_that_holds_good_is_not_taken_back(markers: StageMarkers) -> None:
+    """Whoever takes a marker back may look at it first."""
+    _complete(markers)
+    markers.clear_completed(unless=lambda marker: marker.content_digest == "c" * 64)
+    assert markers.completed() is not None
+    markers.clear_completed(unless=lambda marker: marker.content_digest == "d" * 64)
+    assert markers.completed() is None
+
+
+def test_a_marker_that_is_replaced_meanwhile_is_not_taken_back(markers: StageMarkers) -> None:
+    """While one host looks at an old marker, another completes the stage: the new marker stays."""
+    _complete(markers)
+
+    def looking(marker: object) -> bool:
+        _complete(markers, "d" * 64)
+        return False
+
+    markers.clear_completed(unless=looking)
+    marker = markers.completed()
+    assert marker is not None
+    assert marker.content_digest == "d" * 64
 
 
 @pytest.mark.parametrize("name", ["completed.json", "failed.json", "progress.json"])

@@ -520,6 +520,49 @@ def test_failure_is_recorded(store: LocalStore, session: Session) -> None:
     assert run.markers.failed() is None
 
 
+def _fail(store: LocalStore, session: Session) -> StageMarkers:
+    """Another host's attempt that ends before it can take the lease, because its inputs are missing."""
+    run = stage_run(FIRST, session, store)
+    run.record_failure(InputError("The data set does not exist."))
+    run.reporter.state("failed")
+    return run.markers
+
+
+def test_a_failure_leaves_what_holds_good(store: LocalStore, session: Session) -> None:
+    """A host that cannot do a stage does not take back what another one has completed."""
+    made = run_stage(FIRST, session, store, first)
+    markers = _fail(store, session)
+    completed, failed = markers.completed(), markers.failed()
+    assert completed is not None
+    assert completed.fingerprint == made.fingerprint
+    assert failed is not None
+    assert run_stage(SECOND, session, store, second).manifest.key["upstream"].keys() == {"first"}
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "files/data/x"])
+def test_a_failure_takes_back_what_does_not(store: LocalStore, session: Session, name: str) -> None:
+    """A marker whose artifact is gone or damaged is taken back, so that nobody follows it."""
+    made = run_stage(FIRST, session, store, first)
+    Path(store.location, "artifacts/first", made.fingerprint, name).unlink()
+    assert _fail(store, session).completed() is None
+
+
+def test_a_failure_after_the_commit(store: LocalStore, session: Session) -> None:
+    """A stage whose last step fails (the results cannot be written for people) takes back what it said itself."""
+
+    class Refusing(Events):
+        def progress(self, state: str, done: int, total: int, message: str) -> None:
+            if state == "done":
+                raise StorageError("The folder cannot be written.")
+
+    run = stage_run(FIRST, session, store, sink=Refusing())
+    with pytest.raises(StorageError) as caught:
+        run.run(lambda: first)
+    assert run.markers.completed() is not None
+    run.record_failure(caught.value)
+    assert run.markers.completed() is None
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

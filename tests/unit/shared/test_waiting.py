@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.unit.shared.material import FIRST, SECOND, Events, commit, manifest_o
 from so8t_shared.artifacts import Artifact
 from so8t_shared.errors import InputError, IntegrityError, Interrupted, StorageError, UpstreamError
 from so8t_shared.interruption import StopSignal
+from so8t_shared.lease_record import LeaseRecord
 from so8t_shared.markers import StageMarkers
 from so8t_shared.progress import ProgressReporter
 from so8t_shared.sessions import Session
@@ -111,6 +113,52 @@ def test_failure_ends_the_wait_at_once(store: LocalStore, session: Session) -> N
     assert caught.value.what == "first failed: The model is cut."
     assert (caught.value.where, caught.value.remedy) == ("model.safetensors", "fetch it again")
     assert not caught.value.retryable
+
+
+def test_a_host_that_fails_does_not_speak_for_one_that_works(store: LocalStore, session: Session) -> None:
+    """While another process computes the stage, a failure of one that cannot do it does not end those who wait."""
+
+    def slow(ctx: StageContext) -> None:
+        other = stage_run(FIRST, session, store)  # a host without the inputs
+        other.record_failure(InputError("The data set does not exist."))
+        other.reporter.state("failed")
+        failed.set()
+        assert polled.wait(60)
+        _first(ctx)
+
+    class Polling(LocalStore):
+        """Tells when the failure has been looked at twice."""
+
+        looks = 0
+
+        def read_versioned(self, key: str) -> tuple[bytes, str] | None:
+            if key.endswith("first/failed.json") and failed.is_set():
+                self.looks += 1
+                if self.looks == 3:
+                    polled.set()
+            return super().read_versioned(key)
+
+    failed, polled = threading.Event(), threading.Event()
+    worker = threading.Thread(target=lambda: run_stage(FIRST, session, store, slow))
+    worker.start()
+    assert failed.wait(60)
+    assert set(_wait(Polling(Path(store.location)), session, patience_s=60)) == {"first"}
+    worker.join()
+    assert _markers(store, session).failed() is None
+
+
+def test_a_holder_that_fell_silent_counts_no_longer(store: LocalStore, session: Session) -> None:
+    """When the other host is gone as well, the failure ends the wait once its lease has been silent for its time."""
+    run = stage_run(FIRST, session, store)
+    run.reporter.fingerprint = "f" * 64
+    run.reporter.state("running")
+    lease = LeaseRecord(owner="o", host="gpu-box", domain="d", pid=7, started=1.0, heartbeat="", ttl_s=0.6)
+    store.put_bytes(f"artifacts/first/{'f' * 64}/lease.json", lease.to_bytes())
+    began = time.monotonic()
+    error = InputError("The model is cut.")
+    with _later(lambda: _markers(store, session).fail(error, 1)), pytest.raises(UpstreamError, match="model is cut"):
+        _wait(store, session, patience_s=10_000)
+    assert time.monotonic() - began >= lease.ttl_s
 
 
 def test_an_old_failure_ends_a_wait_without_patience(store: LocalStore, session: Session) -> None:
