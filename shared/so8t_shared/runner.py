@@ -28,7 +28,7 @@ from so8t_shared.interruption import StopSignal
 from so8t_shared.leases import Lease, acquire, lost_lease
 from so8t_shared.logs import stage_log
 from so8t_shared.manifests import Manifest
-from so8t_shared.markers import StageMarkers
+from so8t_shared.markers import Completed, StageMarkers
 from so8t_shared.progress import ProgressReporter
 from so8t_shared.sessions import Session
 from so8t_shared.stage import StageContext, StageFunction

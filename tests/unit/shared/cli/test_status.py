@@ -61,6 +61,26 @@ def test_every_state(cli: Cli, config_file: Path, store: LocalStore, session: Se
 
 
 def test_another_session(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
+def test_a_failure_elsewhere(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
+    """What one host has done or does is shown first; that another one failed is told beside it."""
+    for name in ("convert-a", "train"):
+        markers = StageMarkers(store, session.session_id, name)
+        reporter = ProgressReporter(markers, Events(), name)
+        reporter.update(2, 5, "loss 1.0")
+        record = markers.progress()
+        assert record is not None
+        markers.write_progress(record.model_copy(update={"host": "gpu-box"}))
+        markers.fail(InputError("cut"), 1)
+    StageMarkers(store, session.session_id, "convert-a").complete("f" * 64, "c" * 64, reused=False, started="")
+    StageMarkers(store, session.session_id, "convert-a").fail(InputError("cut"), 1)
+    out = cli("status", "-c", config_file).out
+    assert {name: row.split()[1] for name, row in _rows(out).items() if name in {"convert-a", "train"}} == {
+        "convert-a": "done",
+        "train": "running",
+    }
+    assert out.count("failed") == 2
+
+
     """--session chooses, --all lists the names, oldest first."""
     newer = open_session(store, session.config, new=True)
     assert newer.session_id in cli("status", "-c", config_file).out
