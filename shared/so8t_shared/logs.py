@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from so8t_shared.errors import ServerError, StorageError
+from so8t_shared.errors import Interrupted, ServerError, So8tError, StorageError
 from so8t_shared.events import EventSink
 from so8t_shared.host import now
 from so8t_shared.store.base import ArtifactStore
@@ -71,6 +71,21 @@ def stage_log(store: ArtifactStore, key: str, stage: str, sink: EventSink) -> It
     finally:
         logger.removeHandler(handler)
         handler.flush()
+
+
+def log_end(log: logging.Logger, error: BaseException) -> None:
+    """Log why an attempt ended without a result; the traceback is for those who ask for debug lines.
+
+    Nothing of it reaches the sink: whoever ends the process tells it there.
+    """
+    if isinstance(error, Interrupted):
+        log.info("%s", "\n".join(error.lines()), extra={"quiet": True})
+    elif isinstance(error, So8tError):
+        log.error("%s", "\n".join(error.lines()), extra={"quiet": True})
+    else:
+        text = f"Unexpected {type(error).__name__}: {error}\n  to do: 'so8t-ab logs STAGE --all' shows the traceback"
+        log.error("%s", text, extra={"quiet": True})
+    log.debug("The attempt ended here.", exc_info=error)
 
 
 def _secrets() -> list[str]:

@@ -26,7 +26,7 @@ from so8t_shared.fingerprints import fingerprint, stage_key
 from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases import Lease, acquire, lost_lease
-from so8t_shared.logs import stage_log
+from so8t_shared.logs import log_end, stage_log
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import Completed, StageMarkers
 from so8t_shared.progress import ProgressReporter
@@ -197,7 +197,7 @@ class StageRun:
                 context.check_interrupted()
                 return artifact.commit(context.output_dir, key, lease)
             except BaseException as error:
-                log.debug("The attempt ended: %s", error, exc_info=True)
+                log_end(log, error)
                 if lease.lost and not isinstance(error, Interrupted):  # such as our files taken away by the new holder
                     raise lost_lease(artifact.lease_key) from error
                 raise

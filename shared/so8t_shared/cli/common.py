@@ -13,6 +13,7 @@ from rich.text import Text
 from so8t_shared.cli.output import err
 from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
+from so8t_shared.errors import InputError
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
 
@@ -41,6 +42,16 @@ def open_workspace(path: Path, overrides: list[str]) -> Workspace:
     config = load_config(path, overrides)
     print_notes(notices(config))
     return Workspace(config, open_store(config))
+
+
+def no_session(workspace: Workspace) -> InputError:
+    """There is no session to speak of: none yet, or other keys made it."""
+    return InputError(
+        "This configuration has no session yet.",
+        where=workspace.store.location,
+        remedy="start it with 'so8t-ab run'; a run that was given --set values is another session: give the same ones,"
+        " or --session with a name from 'so8t-ab status --all'",
+    )
 
 
 def print_notes(notes: Iterable[str]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, open_workspace
+from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace
 from so8t_shared.cli.output import out
 from so8t_shared.errors import InputError
+from so8t_shared.markers import StageMarkers
 from so8t_shared.sessions import find_session, read_record
 from so8t_shared.stages import stage_named
 
@@ -28,18 +30,48 @@ def logs(
     if session:
         read_record(workspace.store, session)
     session_id = session or find_session(workspace.store, workspace.config)
-    data = workspace.store.get_bytes(f"sessions/{session_id}/{stage.name}/log.jsonl") if session_id else None
+    if not session_id:
+        raise no_session(workspace)
+    markers = StageMarkers(workspace.store, session_id, stage.name)
+    data = workspace.store.get_bytes(f"{markers.prefix}/log.jsonl")
     if data is None:
-        raise InputError(
-            f"{stage.name} has written no log in this session.",
-            where=f"session {session_id or '(none)'} in {workspace.store.location}",
-            remedy="a reused stage writes none; 'so8t-ab status' shows which ones ran",
-        )
+        raise _no_log(stage.name, markers, f"session {session_id} in {workspace.store.location}")
+    lines = list(_lines(data))
+    for line in lines:
+        if line["level"] != "DEBUG" or debug_lines:
+            _print(f"{line['time']} #{line['attempt']} {line['level']:<7} {line['message']}")
+            if debug_lines and "traceback" in line:
+                _print(line["traceback"])
+    failed = markers.failed()
+    last = [line["message"] for line in lines if line["attempt"] == lines[-1]["attempt"]]
+    if failed and not any(failed.what in str(message) for message in last):  # it failed before its work began
+        _print(f"{failed.time} {'ERROR':<7} {failed.what}\n  where: {failed.where}\n  to do: {failed.remedy}")
+
+
+def _lines(data: bytes) -> Iterator[dict[str, Any]]:
+    """The lines that are whole."""
     for text in data.decode("utf-8", "replace").splitlines():
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError):
             line = json.loads(text)
-            if line["level"] != "DEBUG" or debug_lines:
-                shown = f"{line['time']} #{line['attempt']} {line['level']:<7} {line['message']}"
-                out.print(shown, markup=False, highlight=False, soft_wrap=True)
-                if debug_lines and "traceback" in line:
-                    out.print(line["traceback"], markup=False, highlight=False, soft_wrap=True)
+            if isinstance(line, dict) and {"time", "attempt", "level", "message"} <= set(line):
+                yield line
+
+
+def _print(text: str) -> None:
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _no_log(name: str, markers: StageMarkers, where: str) -> InputError:
+    """Why a stage has written none, by what its markers say."""
+    what = f"{name} has written no log in this session"
+    failed, completed, progress = markers.failed(), markers.completed(), markers.progress()
+    if failed:
+        where = f"{where}\n    {failed.what}" + (f"\n    {failed.where}" if failed.where else "")
+        return InputError(f"{what}: it failed before its work began.", where=where, remedy=failed.remedy)
+    if completed:
+        ls = f"'so8t-ab artifacts ls --stage {name}' shows which session made it"
+        return InputError(f"{what}: it was reused.", where=where, remedy=ls)
+    if progress:
+        state = f"{progress.state}, {progress.message}".rstrip(", ")
+        return InputError(f"{what}: its work has not begun ({state}).", where=where, remedy="see 'so8t-ab status'")
+    return InputError(f"{what}: it has not been started.", where=where, remedy="'so8t-ab run' starts it")

@@ -9,9 +9,8 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, open_workspace, table_cell
+from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace, table_cell
 from so8t_shared.cli.output import err, out
-from so8t_shared.errors import InputError
 from so8t_shared.markers import StageMarkers
 from so8t_shared.sessions import find_session, read_record, session_ids
 from so8t_shared.stages import STAGES
@@ -23,23 +22,18 @@ def status(
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     session: SessionOption = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until interrupted.")] = False,
-    all_sessions: Annotated[bool, typer.Option("--all", help="List all sessions of the store.")] = False,
+    all_sessions: Annotated[bool, typer.Option("--all", help="List all sessions of the store instead.")] = False,
 ) -> None:
     """Show the stages of a session: done, running, failed, and how far."""
     workspace = open_workspace(config, overrides)
     if all_sessions:
-        for session_id in session_ids(workspace.store):
-            out.print(session_id, highlight=False)
+        out.print(sessions_table(workspace.store))
         return
     if session:
         read_record(workspace.store, session)  # or it would look like one that has not started
     session_id = session or find_session(workspace.store, workspace.config) or ""
     if not session_id:
-        raise InputError(
-            "This configuration has no session yet.",
-            where=workspace.store.location,
-            remedy="start it with 'so8t-ab run', or give --session (see --all)",
-        )
+        raise no_session(workspace)
     if not watch:
         out.print(status_table(workspace.store, session_id))
         return
@@ -47,6 +41,30 @@ def status(
         while not err.quiet:
             live.update(status_table(workspace.store, session_id))
             time.sleep(1.0)
+
+
+def sessions_table(store: ArtifactStore) -> Table:
+    """One row a session, oldest first: when it began, what it compares, how far it is."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("session", "created", "models", "state"):
+        table.add_column(heading, overflow="fold", no_wrap=heading != "models")
+    for session_id in session_ids(store):
+        record = read_record(store, session_id)
+        names = record.config.get("ollama", {})
+        models = f"{names.get('model_a_name', '?')}, {names.get('model_b_name', '?')}"
+        cells = (session_id, record.created[:16].replace("T", " "), models, _summary(store, session_id))
+        table.add_row(*map(table_cell, cells))
+    return table
+
+
+def _summary(store: ArtifactStore, session_id: str) -> str:
+    """How far a session is, in a few words."""
+    states = {stage.name: _row(StageMarkers(store, session_id, stage.name))[0] for stage in STAGES}
+    for state in ("failed", "running", "interrupted", "waiting"):
+        if names := [name for name, found in states.items() if found == state]:
+            return f"{state}: {', '.join(names)}"
+    finished = sum(state in {"done", "reused"} for state in states.values())
+    return "finished" if finished == len(STAGES) else f"{finished} of {len(STAGES)} stages done"
 
 
 def status_table(store: ArtifactStore, session_id: str) -> Table:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.shared.material import Events
 
-from so8t_shared.errors import StorageError
-from so8t_shared.logs import stage_log
+from so8t_shared.errors import InputError, Interrupted, StorageError
+from so8t_shared.logs import log_end, stage_log
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
 
@@ -140,3 +140,32 @@ def test_loggers_do_not_pile_up(store: LocalStore) -> None:
     _attempt(store, "one")
     _attempt(store, "two")
     assert [line["message"] for line in _lines(store)] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "message"),
+    [
+        (
+            InputError("No label.", where="rows:3", remedy="add it"),
+            "ERROR",
+            "No label.\n  where: rows:3\n  to do: add it",
+        ),
+        (Interrupted("Stopped."), "INFO", "Stopped."),
+        (ZeroDivisionError("100 % wrong"), "ERROR", "Unexpected ZeroDivisionError: 100 % wrong\n  to do: "),
+    ],
+)
+def test_the_end_of_an_attempt(store: LocalStore, error: Exception, level: str, message: str) -> None:
+    """Why it ended is a line for everybody, its traceback one for --all; whoever ends the process shows it live."""
+    events = Events()
+    with stage_log(store, KEY, "train", events) as log:
+        try:
+            raise error
+        except Exception as caught:  # noqa: BLE001 - each of them
+            log_end(log, caught)
+    end, trace = _lines(store)
+    assert end["level"] == level
+    assert end["message"].startswith(message)
+    assert "traceback" not in end
+    assert trace["level"] == "DEBUG"
+    assert "Traceback" in trace["traceback"]
+    assert events.logs == []

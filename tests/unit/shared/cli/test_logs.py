@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from tests.unit.shared.cli.conftest import Cli
-from tests.unit.shared.material import run_stage
+from tests.unit.shared.material import Events, run_stage
 
 from so8t_shared.config.load import load_config
+from so8t_shared.errors import InputError, UpstreamError
+from so8t_shared.markers import StageMarkers
+from so8t_shared.progress import ProgressReporter
 from so8t_shared.sessions import Session, open_session
 from so8t_shared.stage import StageContext
-from so8t_shared.stages import stage_named
+from so8t_shared.stages import STAGES, stage_named
 from so8t_shared.store.local import LocalStore
 
 
@@ -30,32 +33,70 @@ def session(config_file: Path, store: LocalStore) -> Session:
 
 
 def test_logs(cli: Cli, config_file: Path, session: Session) -> None:
-    """Time, attempt, level and text, as it is; debug lines and tracebacks on request."""
+    """Time, attempt, level and text, as it is, and why it ended; debug lines and tracebacks on request."""
     done = cli("logs", "train", "-c", config_file)
     assert done.code == 0
-    [line] = done.out.splitlines()
+    line, end, remedy = done.out.splitlines()
     assert line.endswith("+00:00 #1 INFO    96 [red]rows[/] :x:")
+    assert end.endswith("+00:00 #1 ERROR   Unexpected ZeroDivisionError: a defect")
+    assert "logs STAGE --all" in remedy
     everything = cli("logs", "train", "-c", config_file, "--all", "--session", session.session_id).out
     assert "DEBUG   details" in everything
     assert "Traceback" in everything
     assert "ZeroDivisionError: a defect" in everything
 
 
-def test_no_log(cli: Cli, config_file: Path, session: Session) -> None:
-    """A stage that wrote none says so; an unknown one is refused."""
-    done = cli("logs", "report", "-c", config_file)
-    assert done.code == 2
-    assert "report has written no log" in done.err
-    done = cli("logs", "nope", "-c", config_file)
-    assert done.code == 2
-    assert "no stage named 'nope'" in done.err
+def _refuse(ctx: StageContext) -> None:
+    raise InputError('The row "x" has no label.', where="rows.jsonl:3", remedy="give it one")
+
+
+def test_a_stage_that_failed(cli: Cli, config_file: Path, store: LocalStore) -> None:
+    """What happened, where, and what to do are in its log, once."""
+    session = open_session(store, load_config(config_file))
+    with pytest.raises(InputError) as caught:
+        run_stage(stage_named("train"), session, store, _refuse)
+    StageMarkers(store, session.session_id, "train").fail(caught.value, 1)
+    out = cli("logs", "train", "-c", config_file).out
+    assert out.splitlines()[0].endswith('#1 ERROR   The row "x" has no label.')
+    assert out.splitlines()[1:] == ["  where: rows.jsonl:3", "  to do: give it one"]
+
+
+def test_a_failure_before_the_work(cli: Cli, config_file: Path, session: Session, store: LocalStore) -> None:
+    """An attempt that ended while it waited has no line of its own in the log; its end is shown after the others."""
+    StageMarkers(store, session.session_id, "train").fail(InputError("The model is gone.", where="a", remedy="b"), 2)
+    lines = cli("logs", "train", "-c", config_file).out.splitlines()
+    assert lines[-3].endswith("ERROR   The model is gone.")
+    assert lines[-2:] == ["  where: a", "  to do: b"]
+
+
+def test_no_log(cli: Cli, config_file: Path, session: Session, store: LocalStore) -> None:
+    """A stage that wrote none says why, by its state; an unknown one is refused."""
+
+    def said(name: str) -> str:
+        done = cli("logs", name, "-c", config_file)
+        assert (done.code, done.out) == (2, "")
+        return done.err
+
+    markers = {stage.name: StageMarkers(store, session.session_id, stage.name) for stage in STAGES}
+    assert "report has written no log in this session: it has not been started." in said("report")
+    markers["convert-b"].fail(UpstreamError("convert-b needs train.", where="session 1", remedy="run it first"), 1)
+    failed = said("convert-b")
+    assert "it failed before its work began" in failed
+    assert "convert-b needs train." in failed
+    assert "to do: run it first" in failed
+    markers["import"].complete("f" * 64, "c" * 64, reused=True, started="")
+    assert "it was reused" in said("import")
+    ProgressReporter(markers["evaluate"], Events(), "evaluate").state("waiting", "computed by host-1")
+    assert "its work has not begun (waiting, computed by host-1)" in said("evaluate")
+    assert "no stage named 'nope'" in said("nope")
 
 
 def test_no_session(cli: Cli, config_file: Path) -> None:
     """Before the first run there is nothing to show."""
     done = cli("logs", "train", "-c", config_file)
     assert done.code == 2
-    assert "session (none)" in done.err
+    assert "no session yet" in done.err
+    assert "--set values is another session" in done.err
 
 
 def test_lines_that_are_damaged(cli: Cli, config_file: Path, session: Session, store: LocalStore) -> None:
@@ -64,4 +105,4 @@ def test_lines_that_are_damaged(cli: Cli, config_file: Path, session: Session, s
     store.put_bytes(key, b"{cut\n[]\n5\n" + (store.get_bytes(key) or b""))
     done = cli("logs", "train", "-c", config_file)
     assert done.code == 0
-    assert len(done.out.splitlines()) == 1
+    assert len(done.out.splitlines()) == 3

@@ -33,6 +33,7 @@ def test_without_a_session(cli: Cli, config_file: Path) -> None:
     assert done.code == 2
     assert "no session yet" in done.err
     assert "so8t-ab run" in done.err
+    assert "--set values is another session" in done.err
     assert not list((config_file.parent / "store").glob("sessions/*"))
 
 
@@ -60,7 +61,6 @@ def test_every_state(cli: Cli, config_file: Path, store: LocalStore, session: Se
     assert "[red]model[/]" in " ".join(done.out.split()) or "[red]mod" in done.out
 
 
-def test_another_session(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
 def test_a_failure_elsewhere(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
     """What one host has done or does is shown first; that another one failed is told beside it."""
     for name in ("convert-a", "train"):
@@ -81,11 +81,29 @@ def test_a_failure_elsewhere(cli: Cli, config_file: Path, store: LocalStore, ses
     assert out.count("failed") == 2
 
 
-    """--session chooses, --all lists the names, oldest first."""
+def test_another_session(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
+    """--session chooses among the names that --all lists."""
     newer = open_session(store, session.config, new=True)
     assert newer.session_id in cli("status", "-c", config_file).out
     assert session.session_id in cli("status", "-c", config_file, "--session", session.session_id).out
-    assert set(cli("status", "-c", config_file, "--all").out.split()) == {session.session_id, newer.session_id}
+
+
+def test_all_sessions(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
+    """Oldest first, each with its time, what it compares, and how far it is; also where none is this file's."""
+    other = load_config(config_file, ["ollama.model_b_name=b-longer", "ollama.model_a_name=plain"])
+    newer = open_session(store, other)
+    failed = open_session(store, load_config(config_file, ["training.seed=1"]))
+    for stage in STAGES:
+        StageMarkers(store, newer.session_id, stage.name).complete("f" * 64, "c" * 64, reused=True, started="")
+    StageMarkers(store, failed.session_id, "train").fail(InputError("The data is cut."), 1)
+    done = cli("status", "-c", config_file, "--all", "--set", "training.seed=99")
+    assert done.code == 0
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in done.out.splitlines()[1:] if line[0] != " "}
+    assert list(rows) == [session.session_id, newer.session_id, failed.session_id]
+    assert rows[session.session_id].startswith(session.created[:10])
+    assert rows[session.session_id].endswith("0 of 6 stages done")
+    assert rows[newer.session_id].endswith("plain, b-longer finished")
+    assert rows[failed.session_id].endswith("failed: train")
 
 
 @pytest.mark.parametrize("name", ["nope", "../x"])
