@@ -41,6 +41,7 @@ class Sample(Record):
     ttft_ms: float | None = Field(description="Request to first token.")
     over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
     cut: bool = Field(False, description="The answer was cut at max_new_tokens.")
+    decode_ms: float | None = Field(None, description="Time for the tokens after the first, on the same clock.")
     host: str
     reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")
 

@@ -21,9 +21,9 @@ CHOICES = tuple(final_answer(label) for label in LABELS)
 GRAMMAR = "root ::= " + " | ".join(f'"{choice}"' for choice in CHOICES)
 """The same as GBNF."""
 
-READING_VERSION = 1
-"""Raised when an answer is read otherwise than before (`parse_final`, `read_answer`): the class that was read is
-kept and the answer is not, so a row has to be asked again."""
+READING_VERSION = 2
+"""Raised when an answer is read otherwise than before (`parse_final`, `read_answer`), or timed otherwise: what was
+found is kept and the answer is not, so a row has to be asked again."""
 
 _FINAL_KEPT = 200
 

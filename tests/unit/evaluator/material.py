@@ -31,6 +31,7 @@ def make_sample(row_id: str, gold: str, predicted: str, **other: Any) -> Sample:
         "completion_tokens": 5,
         "latency_ms": 100.0,
         "ttft_ms": 20.0,
+        "decode_ms": 80.0,
         "host": "h",
     }
     return Sample(row_id=row_id, gold=gold, predicted=predicted, **{**values, **other})

@@ -58,12 +58,14 @@ class Llama:
         started = time.perf_counter() - before_s
         self._cache.prefill(tokens)
         text, first, last = self._generate(tokens, options)
+        ended = time.perf_counter()
         return {
             "text": text,
             "prompt_tokens": len(tokens),
             "completion_tokens": last["usage"]["completion_tokens"],
-            "latency_ms": (time.perf_counter() - started) * 1e3,
+            "latency_ms": (ended - started) * 1e3,
             "ttft_ms": (first - started) * 1e3,
+            "decode_ms": (ended - first) * 1e3,
             "peak_memory_bytes": peak_memory_bytes(),
             "cut": last["choices"][0]["finish_reason"] == "length",
         }

@@ -96,14 +96,16 @@ class Completion:
     """Generated tokens, the one that ended the answer included."""
     latency_ms: float
     """Request to last token, the prefix that all prompts share being in the engine's cache already."""
-    ttft_ms: float
-    """Request to first token, likewise."""
+    ttft_ms: float | None
+    """Request to first token, likewise; None where it is not known."""
     peak_memory_bytes: int | None
     """Peak resident memory of the process that holds the model, since it was loaded; or what a server says it takes."""
     gpu_memory_bytes: int | None = None
     """The part of a server's figure that lies on a GPU."""
     cut: bool = False
     """Whether the answer was ended by `Options.max_tokens` and not by the model."""
+    decode_ms: float | None = None
+    """Time for the tokens after the first, on the same clock as the others."""
 
 
 class LoadedModel(Protocol):

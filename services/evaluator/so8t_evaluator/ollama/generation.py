@@ -29,14 +29,17 @@ _REPEATS = 30
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request for text gave; durations without the loading of the model."""
+    """What a request for text gave; durations without the loading of the model, all on one clock, the server's."""
 
     text: str
     prompt_tokens: int | None
     """None when the server's guard against repetition ended the answer."""
     completion_tokens: int
     latency_ms: float
-    ttft_ms: float
+    ttft_ms: float | None
+    """Evaluation of the prompt, with which the first token comes."""
+    decode_ms: float | None
+    """Evaluation of the tokens after the first."""
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     """The most likely first tokens, {"token", "logprob"}, the likeliest first."""
     cut: bool = False
@@ -75,7 +78,10 @@ def generation(name: str, text: str, options: dict[str, Any], **other: Any) -> d
 
 
 def gather(chunks: Iterable[dict[str, Any]]) -> Answer:
-    """The answer whose chunks come in; the clock starts with the call.
+    """The answer whose chunks come in.
+
+    Durations are the server's own. If its guard against repetition ended the answer, it tells none: then they are all
+    of this side's clock, which starts with the call.
 
     Raises:
         UnreachableError: the stream ended too early.
@@ -91,26 +97,30 @@ def gather(chunks: Iterable[dict[str, Any]]) -> Answer:
         if not likely and (logprobs := chunk.get("logprobs")):
             likely = logprobs[0].get("top_logprobs") or []
         if chunk.get("done"):
-            return _finished(chunk, "".join(pieces), (first or time.perf_counter()) - started, likely)
+            return _finished(chunk, "".join(pieces), likely)
     if not _went_round(pieces):
         raise UnreachableError("an answer broke off")
     latency_ms = (time.perf_counter() - started) * 1e3
     ttft_ms = ((first or started) - started) * 1e3
-    return Answer("".join(pieces), None, len(pieces), latency_ms, ttft_ms, likely)
+    return Answer("".join(pieces), None, len(pieces), latency_ms, ttft_ms, latency_ms - ttft_ms, likely)
 
 
-def _finished(last: dict[str, Any], text: str, first_s: float, likely: list[dict[str, Any]]) -> Answer:
-    load_ms = last.get("load_duration", 0) / 1e6
-    latency_ms = max(last.get("total_duration", 0) / 1e6 - load_ms, 0.0)
+def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]]) -> Answer:
     return Answer(
         text=text,
         prompt_tokens=last.get("prompt_eval_count"),
         completion_tokens=last.get("eval_count", 0),
-        latency_ms=latency_ms,
-        ttft_ms=min(max(first_s * 1e3 - load_ms, 0.0), latency_ms),
+        latency_ms=max((last.get("total_duration", 0) - last.get("load_duration", 0)) / 1e6, 0.0),
+        ttft_ms=_milliseconds(last, "prompt_eval_duration"),
+        decode_ms=_milliseconds(last, "eval_duration"),
         logprobs=likely,
         cut=last.get("done_reason") == "length",
     )
+
+
+def _milliseconds(last: dict[str, Any], key: str) -> float | None:
+    """A duration that the server tells in nanoseconds; it leaves out one of 0."""
+    return last[key] / 1e6 if last.get(key) else None
 
 
 def _went_round(pieces: list[str]) -> bool:

@@ -113,9 +113,10 @@ class OllamaModel:
             prompt_tokens=tokens or counted,
             completion_tokens=answer.completion_tokens,
             latency_ms=before_ms + answer.latency_ms,
-            ttft_ms=before_ms + answer.ttft_ms,
+            ttft_ms=None if answer.ttft_ms is None else before_ms + answer.ttft_ms,
             peak_memory_bytes=None,
             cut=answer.cut and not options.choices,
+            decode_ms=answer.decode_ms,
         )
 
     def _place(self, prompt: str) -> Answer | None:

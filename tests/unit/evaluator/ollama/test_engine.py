@@ -146,7 +146,11 @@ def test_measurements(engine: OllamaEngine, new_model: NewModel) -> None:
             answer = model.complete(chatml(text), FREE)
             assert answer.prompt_tokens > 30
             assert 1 <= answer.completion_tokens <= 10
+            assert answer.ttft_ms is not None
             assert 0 < answer.ttft_ms <= answer.latency_ms
+            later = answer.completion_tokens > 1
+            assert (answer.decode_ms is not None) == later
+            assert answer.ttft_ms + (answer.decode_ms or 0) <= answer.latency_ms
             assert answer.peak_memory_bytes is not None
             assert 1e6 < answer.peak_memory_bytes < 5e9
             assert answer.gpu_memory_bytes is not None

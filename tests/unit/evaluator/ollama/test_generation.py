@@ -16,6 +16,8 @@ DONE = {
     "eval_count": 2,
     "total_duration": 5_000_000_000,
     "load_duration": 4_000_000_000,
+    "prompt_eval_duration": 700_000_000,
+    "eval_duration": 200_000_000,
 }
 
 
@@ -59,11 +61,16 @@ def test_misspelt_option() -> None:
 
 
 def test_answer() -> None:
-    """Pieces are joined; counts are the server's; the loading of the model is no part of the time."""
+    """Pieces are joined; counts and times are the server's; the loading of the model is no part of the time."""
     answer = gather([*_chunks("<fi", "nal>"), DONE])
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("<final>", 9, 2)
-    assert answer.latency_ms == 1000.0
-    assert 0 <= answer.ttft_ms <= answer.latency_ms
+    assert (answer.latency_ms, answer.ttft_ms, answer.decode_ms) == (1000.0, 700.0, 200.0)
+
+
+def test_one_token() -> None:
+    """The server tells no time for tokens after the first where there are none."""
+    last = {key: value for key, value in DONE.items() if key != "eval_duration"}
+    assert gather([*_chunks("a"), {**last, "eval_count": 1}]).decode_ms is None
 
 
 @pytest.mark.parametrize(("reason", "cut"), [("length", True), ("stop", False), (None, False)])
