@@ -30,7 +30,7 @@ def test_percentiles() -> None:
 
 
 def test_decoding_rate() -> None:
-    """Tokens after the first by the engine's time for them: 4 in 80 ms are 50 a second, whatever the other clocks say."""
+    """Tokens after the first by the engine's time for them: 4 in 80 ms are 50 a second, whatever other clocks say."""
     found = _speed([_sample(completion_tokens=5, decode_ms=80.0, latency_ms=100.0, ttft_ms=99.999)])
     assert found.tokens_per_s == pytest.approx(50)
 

@@ -10,7 +10,7 @@ from so8t_evaluator.engine.protocol import ModelFile, NoRoomError
 from so8t_shared.errors import InputError
 from so8t_shared.formatting import size as readable
 
-_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_GROUP = Path("/sys/fs/cgroup")
 _OVERHEAD_BYTES = 256 << 20
 """Context, buffers and the program itself, beside the weights."""
 
@@ -53,10 +53,22 @@ class MemoryBudget:
         self._loaded.pop(id(owner), None)
 
 
-def free_memory_bytes(limit_file: Path = _LIMIT) -> int:
-    """Memory that can be had without swapping; a container's limit counts as well."""
+def free_memory_bytes(group: Path = _GROUP) -> int:
+    """Memory that can be had without swapping: of this host, and of its control group where that has a limit."""
     free = int(psutil.virtual_memory().available)
     try:
-        return min(free, int(limit_file.read_text(encoding="ascii")))
+        limit = int((group / "memory.max").read_text(encoding="ascii"))
     except (OSError, ValueError):  # no control group, or "max"
         return free
+    return min(free, max(limit - _used_bytes(group), 0))
+
+
+def _used_bytes(group: Path) -> int:
+    """What a control group holds, without files in the cache: they make room, also those of a model just unloaded."""
+    try:
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return 0
+    stat = dict(line.split() for line in lines)
+    return used - sum(int(stat.get(name, 0)) for name in ("active_file", "inactive_file"))
