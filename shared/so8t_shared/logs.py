@@ -26,10 +26,10 @@ _SHORTEST_SECRET = 6
 class _StageLogHandler(logging.Handler):
     """Keeps the attempt's lines in memory and writes the whole log object every few seconds."""
 
-    def __init__(self, store: ArtifactStore, key: str, sink: EventSink) -> None:
+    def __init__(self, store: ArtifactStore, key: str, sink: EventSink, earlier: list[tuple[int, str]]) -> None:
         super().__init__()
         self._store, self._key, self._sink = store, key, sink
-        self._earlier = _earlier_attempts(store, key)
+        self._earlier = earlier
         self._attempt = self._earlier[-1][0] + 1 if self._earlier else 1
         self._lines: list[str] = []
         self._written = 0.0
@@ -59,12 +59,21 @@ class _StageLogHandler(logging.Handler):
 
 
 @contextmanager
-def stage_log(store: ArtifactStore, key: str, stage: str, sink: EventSink) -> Iterator[logging.Logger]:
-    """A logger whose lines go to the sink and to the object `key`."""
+def stage_log(
+    store: ArtifactStore, key: str, stage: str, sink: EventSink, *, patient: ArtifactStore | None = None
+) -> Iterator[logging.Logger]:
+    """A logger whose lines go to the sink and to the object `key`.
+
+    A write that `store` refuses is left out. What earlier attempts wrote is read once, through `patient`
+    where that is another one: lines that were not read would be overwritten.
+
+    Raises:
+        ServerError: the earlier lines cannot be read.
+    """
     logger = logging.getLogger(f"so8t.{stage}")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    handler = _StageLogHandler(store, key, sink)
+    handler = _StageLogHandler(store, key, sink, _earlier_attempts(patient or store, key))
     logger.addHandler(handler)
     try:
         yield logger

@@ -173,7 +173,7 @@ class StageRun:
         self.reporter.state("running", "starting")
         log_key = f"{self.markers.prefix}/log.jsonl"
         with (
-            stage_log(self._aside, log_key, self.stage.name, self.sink) as log,
+            stage_log(self._aside, log_key, self.stage.name, self.sink, patient=self.store) as log,
             _scratch(self.store, artifact) as scratch,
             _disk_errors(scratch),
         ):

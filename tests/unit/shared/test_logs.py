@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.shared.material import Events
 
-from so8t_shared.errors import InputError, Interrupted, StorageError
+from so8t_shared.errors import InputError, Interrupted, ServerError, StorageError
 from so8t_shared.logs import log_end, stage_log
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
@@ -120,6 +121,31 @@ def test_a_full_disk_does_not_end_the_work(store: LocalStore) -> None:
 
     _attempt(Full(store.local_root.parent), "x")
     assert _lines(store) == []
+
+
+class _Away(LocalStore):
+    """A server that is away for as long as a hasty caller waits; a patient one is answered."""
+
+    def __init__(self, root: Path, patience_s: float = 300.0) -> None:
+        super().__init__(root)
+        self._patience_s = patience_s
+
+    def patient(self, seconds: float) -> _Away:
+        return _Away(Path(self.location), min(seconds, self._patience_s))
+
+    def get_bytes(self, key: str) -> bytes | None:
+        if self._patience_s < 3:
+            raise ServerError("The store's server does not answer.")
+        return super().get_bytes(key)
+
+
+def test_a_hiccup_at_the_start_neither_ends_the_work_nor_costs_the_log(store: LocalStore) -> None:
+    """Earlier lines are waited for as long as any part of the work is, though writing them is not."""
+    _attempt(store, "first")
+    away = _Away(Path(store.location))
+    with stage_log(away.patient(2.0), KEY, "train", Events(), patient=away) as log:
+        log.info("second")
+    assert [(line["attempt"], line["message"]) for line in _lines(store)] == [(1, "first"), (2, "second")]
 
 
 def test_what_was_logged_before_an_error_is_written(store: LocalStore) -> None:

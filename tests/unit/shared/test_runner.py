@@ -25,7 +25,7 @@ from tests.unit.shared.material import (
 from tests.unit.shared.processes import exit_code, kill, kill_self, race, running, start, until
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.errors import InputError, Interrupted, LeaseLost, NewerFormat, StorageError, UpstreamError
+from so8t_shared.errors import InputError, Interrupted, LeaseLost, NewerFormat, ServerError, StorageError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.lease_record import LeaseRecord
 from so8t_shared.markers import StageMarkers
@@ -591,6 +591,25 @@ def test_a_link_in_the_output_is_refused(store: LocalStore, session: Session) ->
     with pytest.raises(StorageError, match="plain files"):
         run_stage(FIRST, session, store, broken)
     assert not [key for key in store.list("artifacts") if key.endswith("manifest.json")]
+
+
+def test_a_hiccup_while_the_log_is_opened(store: LocalStore, session: Session) -> None:
+    """A server that is away for a few seconds when a stage starts does not end it: the log waits as the work does."""
+
+    class Away(LocalStore):
+        hasty = False
+
+        def patient(self, seconds: float) -> Away:
+            made = Away(Path(self.location))
+            made.hasty = True
+            return made
+
+        def read_versioned(self, key: str) -> tuple[bytes, str] | None:
+            if self.hasty and key.endswith("log.jsonl"):
+                raise ServerError("The store's server does not answer.")
+            return super().read_versioned(key)
+
+    assert not run_stage(FIRST, session, Away(Path(store.location)), first).reused
 
 
 def test_the_traceback_is_in_the_log(store: LocalStore, session: Session) -> None:
