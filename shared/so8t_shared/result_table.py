@@ -71,4 +71,6 @@ def _caption(evaluation: EvaluationResult) -> list[str]:
     measured = [f"{s.model.upper()} {fmt.milliseconds(s.latency_ms_p50)} on {s.host}" for s in speeds]
     if measured:
         lines.append(f"latency p50 at {primary}: {', '.join(measured)}")
+    if not all(s.interleaved for s in speeds):
+        lines.append("latencies not measured side by side: do not compare them")
     return [*lines, f"asked with {evaluation.engine.name} {evaluation.engine.version}"]

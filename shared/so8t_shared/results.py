@@ -44,6 +44,7 @@ class Sample(Record):
     decode_ms: float | None = Field(None, description="Time for the tokens after the first, on the same clock.")
     host: str
     reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")
+    run: str = Field("", description="The evaluation that asked (its fingerprint); it asked A and B side by side.")
 
 
 class Interval(Record):
@@ -89,6 +90,7 @@ class Speed(Record):
     host: str
     n: int
     reused: int = Field(description="Of n, rows whose timing comes from an earlier run.")
+    interleaved: bool = Field(True, description="A and B took turns, row by row, while both were timed.")
     latency_ms_p50: float | None
     latency_ms_p95: float | None
     ttft_ms_p50: float | None

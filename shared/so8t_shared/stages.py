@@ -136,7 +136,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "evaluate",
         "so8t_evaluator",
-        4,
+        5,
         "ask both models, compare",
         reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
         needs={

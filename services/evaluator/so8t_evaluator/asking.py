@@ -70,7 +70,6 @@ class Respondent:
         if record is None:
             record = {**self._measure(prompt, options), "run": self.run}
             self.cache.put(key, record)
-        reused = record.pop("run") != self.run
         self.peak_memory_bytes = _larger(self.peak_memory_bytes, record.pop("peak_memory_bytes"))
         self.gpu_memory_bytes = _larger(self.gpu_memory_bytes, record.pop("gpu_memory_bytes"))
         return Sample(
@@ -79,7 +78,7 @@ class Respondent:
             scoring=scoring,
             row_id=row.id,
             gold=row.label,
-            reused=reused,
+            reused=record["run"] != self.run,
             **record,
         )
 

@@ -64,13 +64,13 @@ class Grid:
     def ask_pair(self, quantization: Quantization) -> tuple[list[Sample], list[Speed]]:
         """A and B at one quantisation, side by side; one after the other where memory is too small for both."""
         pair = [self._respondent(self.candidates[side, quantization]) for side in _SIDES]
-        done = self.done
+        done, together = self.done, True
         try:
             samples = ask_all(pair, self.rows, self.settings.scoring, self._count)
         except NoRoomError:
-            self.one_at_a_time, self.done = True, done
+            self.one_at_a_time, self.done, together = True, done, False
             samples = [s for one in pair for s in ask_all([one], self.rows, self.settings.scoring, self._count)]
-        return samples, [self._speed(respondent, samples) for respondent in pair]
+        return samples, [self._speed(respondent, samples, together) for respondent in pair]
 
     def ask_control(self, quantization: Quantization) -> list[Sample]:
         """A once more, in reversed order, in a process of its own, nothing taken from memory of the first.
@@ -84,12 +84,13 @@ class Grid:
     def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
         return Respondent(candidate, self.engine, self.settings, self.cache, self.run, salt=salt)
 
-    def _speed(self, respondent: Respondent, samples: Sequence[Sample]) -> Speed:
+    def _speed(self, respondent: Respondent, samples: Sequence[Sample], together: bool) -> Speed:
         candidate = respondent.candidate
-        timed = "generate" if "generate" in self.settings.scoring else self.settings.scoring[0]
-        own = [s for s in samples if s.model == candidate.side and s.scoring == timed]
+        scoring = "generate" if "generate" in self.settings.scoring else self.settings.scoring[0]
+        timed = [s for s in samples if s.scoring == scoring]
         return make_speed(
-            own,
+            [s for s in timed if s.model == candidate.side],
+            interleaved=together and _asked_in_the_same_run(timed),
             peak_memory_bytes=respondent.peak_memory_bytes,
             gpu_memory_bytes=respondent.gpu_memory_bytes,
             file_size_bytes=candidate.file.path.stat().st_size,
@@ -161,6 +162,14 @@ def run_evaluation(
     )
     _write(output, samples, result)
     return result
+
+
+def _asked_in_the_same_run(samples: Sequence[Sample]) -> bool:
+    """Whether each row was asked of both models by one run, so that neither's timing is older than the other's."""
+    runs: dict[str, set[str]] = {}
+    for sample in samples:
+        runs.setdefault(sample.row_id, set()).add(sample.run)
+    return all(len(found) == 1 for found in runs.values())
 
 
 def _describe_engine(grid: Grid) -> EngineInfo:

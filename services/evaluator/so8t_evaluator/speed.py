@@ -15,6 +15,7 @@ def make_speed(
     peak_memory_bytes: int | None,
     file_size_bytes: int,
     gpu_memory_bytes: int | None = None,
+    interleaved: bool = True,
 ) -> Speed:
     """Cost of one model at one quantisation; over-long rows were not asked and do not count."""
     asked = [s for s in samples if not s.over_long]
@@ -28,6 +29,7 @@ def make_speed(
         host=", ".join(sorted({s.host for s in samples})),
         n=len(asked),
         reused=sum(s.reused for s in asked),
+        interleaved=interleaved,
         latency_ms_p50=_percentile(latency, 50),
         latency_ms_p95=_percentile(latency, 95),
         ttft_ms_p50=_percentile(ttft, 50),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,14 +133,30 @@ def test_too_little_memory_for_both(config: Config, inputs: Inputs, cache: Recor
     assert isinstance(grid.engine, ScriptedEngine)
     assert isinstance(small.engine, ScriptedEngine)
     small.engine.room_for = 1
-    one_by_one, _ = small.ask_pair("q8_0")
+    one_by_one, speeds = small.ask_pair("q8_0")
     side_by_side, _ = grid.ask_pair("q8_0")
     assert (grid.one_at_a_time, small.one_at_a_time) == (False, True)
+    assert [s.interleaved for s in speeds] == [False, False]
     assert sorted(small.engine.asked, key=str) == sorted(grid.engine.asked, key=str)
     assert small.engine.open == []
     assert small.done == grid.done
     answers = [{(s.model, s.row_id, s.scoring): s.predicted for s in found} for found in (one_by_one, side_by_side)]
     assert answers[0] == answers[1]
+
+
+def test_timings_of_another_run_are_not_side_by_side(config: Config, inputs: Inputs, cache: RecordCache) -> None:
+    """A's timings from an earlier run beside B's of this one: reused on one side, and interleaved on neither."""
+    _, together = _grid(config, inputs, cache).ask_pair("q8_0")
+    assert [s.interleaved for s in together] == [True, True]
+    grid = _grid(config, inputs, cache)
+    for key, candidate in grid.candidates.items():
+        if candidate.side == "b":
+            grid.candidates[key] = replace(candidate, file=replace(candidate.file, sha256="f" * 64))
+    grid.run = "second"
+    _, apart = grid.ask_pair("q8_0")
+    assert [(s.model, s.reused, s.interleaved) for s in apart] == [("a", 12, False), ("b", 0, False)]
+    _, resumed = grid.ask_pair("q8_0")
+    assert resumed == apart
 
 
 def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache: RecordCache) -> None:

@@ -59,6 +59,7 @@ class Scenario:
     host_a: str = "workbench"
     host_b: str = "workbench"
     timed: bool = True
+    interleaved: bool = True
     sliced: bool = True
     """Rows of several languages and categories."""
     seed: int = 5
@@ -188,6 +189,7 @@ class Evaluation:
         return Speed(
             model=model, quantization=quantization, n=n if timed else 0,
             host=self.scenario.host_a if model == "a" else self.scenario.host_b,
+            interleaved=self.scenario.host_a == self.scenario.host_b and self.scenario.interleaved,
             reused=n if model == "a" and self.scenario.host_a != self.scenario.host_b else 0,
             latency_ms_p50=scale if timed else None, latency_ms_p95=scale * 1.31 if timed else None,
             ttft_ms_p50=scale * 0.41 if timed else None, ttft_ms_p95=scale * 0.62 if timed else None,

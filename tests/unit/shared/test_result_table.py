@@ -51,6 +51,14 @@ def test_names_and_caption(results: AbTestResults) -> None:
     assert f"asked with {engine.name} {engine.version}" in text
 
 
+def test_latencies_of_different_runs(results: AbTestResults) -> None:
+    """They are not shown without saying that they cannot be compared."""
+    assert "side by side" not in "".join(shown(results, 80))
+    evaluation = Evaluation(Scenario(interleaved=False)).result()
+    lines = shown(results.model_copy(update={"evaluation": evaluation}), 80)
+    assert any("latencies not measured side by side: do not compare them" in line for line in lines)
+
+
 def test_control_comes_last(results: AbTestResults) -> None:
     """The control stands below the comparisons and says whether answers differ; without one there is no row for it."""
     lines = shown(results, 120)

@@ -62,5 +62,5 @@ def rows_to_find(difference: float, share: float, alpha: float) -> int | None:
 
 def _rows_by_approximation(difference: float, share: float, alpha: float) -> int:
     """Connor, Biometrics 43, 1987: n = (z_{1-alpha/2} sqrt(d) + z_power sqrt(d - D^2))^2 / D^2."""
-    z_level, z_power = norm.ppf(1 - alpha / 2), norm.ppf(POWER)
+    z_level, z_power = (float(norm.ppf(level)) for level in (1 - alpha / 2, POWER))
     return ceil((z_level * sqrt(share) + z_power * sqrt(max(share - difference**2, 0.0))) ** 2 / difference**2)

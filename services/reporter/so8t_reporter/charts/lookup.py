@@ -26,6 +26,21 @@ def speed_of(evaluation: EvaluationResult, side: Side, quantization: Quantizatio
     return max(found, key=lambda s: s.n, default=None)
 
 
+def side_by_side(evaluation: EvaluationResult, quantization: Quantization) -> bool:
+    """Whether A and B took turns while they were timed, so that a drift of the machine is in neither's favour."""
+    return all(s.interleaved for s in evaluation.speed if s.quantization == quantization)
+
+
+def not_side_by_side(evaluation: EvaluationResult) -> str:
+    """Where A and B were timed apart, in words; empty where nowhere."""
+    apart = [s for s in evaluation.speed if not s.interleaved and s.latency_ms_p50 is not None]
+    if not apart:
+        return ""
+    places = ", ".join(dict.fromkeys(s.quantization for s in apart))
+    reused = ", ".join(f"{s.reused:,} of {s.n:,} rows of {s.model.upper()} at {s.quantization}" for s in apart)
+    return f"A and B were not timed side by side at {places} (reused from earlier runs: {reused})"
+
+
 def scorings_of(evaluation: EvaluationResult) -> list[Scoring]:
     """Scorings that were used, the primary one first."""
     found: list[Scoring] = [evaluation.primary_scoring]

@@ -6,12 +6,20 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from so8t_reporter.charts.lookup import SIDES, cell_of, comparison_of, hosts_of, scorings_of, speed_of
+from so8t_reporter.charts.lookup import (
+    SIDES,
+    cell_of,
+    comparison_of,
+    hosts_of,
+    not_side_by_side,
+    scorings_of,
+    speed_of,
+)
 from so8t_reporter.charts.style import Theme, aside, aside_legend, heading, shortened, text_on, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
-from so8t_shared.results import Comparison, Side
+from so8t_shared.results import Comparison, EvaluationResult, Side
 from so8t_shared.verdicts import Verdict
 
 _BAR = 0.36
@@ -111,11 +119,13 @@ def _latency(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     for side in SIDES:
         speeds = [speed_of(evaluation, side, q) for q in inputs.quantizations]
         bars = _bars(axes, inputs, theme, side, [s.latency_ms_p50 if s else None for s in speeds])
-        for (x, p50), speed in zip(bars, speeds, strict=True):
+        for (x, p50), speed, patch in zip(bars, speeds, axes.patches[-len(bars) :], strict=True):
             if p50 is None:
                 _label(axes, theme, x, 0.02 * top, fmt.UNDEFINED)
                 continue
-            inside = text_on(to_rgb(theme.side(side)))
+            if speed is not None and not speed.interleaved:
+                patch.set_facecolor(theme.neutral)
+            inside = text_on(to_rgb(patch.get_facecolor()))
             axes.text(x, p50 - 0.02 * top, f"{p50:,.0f}", ha="center", va="top", fontsize=8.5, color=inside)
             p95 = speed.latency_ms_p95 if speed else None
             if p95 is not None:
@@ -124,15 +134,18 @@ def _latency(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
                 _label(axes, theme, x, p95 + 0.02 * top, f"{p95:,.0f}")
     axes.set_ylim(0, top * 1.17)
     axes.set_title("Latency, ms")
-    aside(axes, theme, f"bar p50, tick p95, {measured_on(hosts_of(evaluation))}")
+    aside(axes, theme, f"bar p50, tick p95, {measured_on(evaluation)}")
     _name_quantizations(axes, inputs)
 
 
-def measured_on(hosts: list[str]) -> str:
+def measured_on(evaluation: EvaluationResult) -> str:
     """The host behind a picture's timings, or a warning."""
+    hosts = hosts_of(evaluation)
     if not hosts:
         return "not measured"
-    return f"on {shortened(hosts[0], _HOST_LENGTH)}" if len(hosts) == 1 else "on several hosts: not comparable"
+    if len(hosts) > 1:
+        return "on several hosts: not comparable"
+    return "grey: not side by side" if not_side_by_side(evaluation) else f"on {shortened(hosts[0], _HOST_LENGTH)}"
 
 
 def _label(axes: Axes, theme: Theme, x: float, y: float, text: str) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from so8t_reporter.charts.lookup import SIDES, cell_of, hosts_of, speed_of
+from so8t_reporter.charts.lookup import SIDES, cell_of, not_side_by_side, speed_of
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import Theme, aside, heading, shortened, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
@@ -30,7 +30,7 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     _panel(latency, inputs, theme, lambda s: s.latency_ms_p50)
     size.set_title("File size, MB")
     latency.set_title("Latency p50, ms")
-    aside(latency, theme, measured_on(hosts_of(evaluation)))
+    aside(latency, theme, "A and B not side by side" if not_side_by_side(evaluation) else measured_on(evaluation))
     latency.tick_params(axis="y", labelleft=False)
     size.set_ylim(0, 1.12)
     size.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import hosts_of
+from so8t_reporter.charts.lookup import hosts_of, not_side_by_side
 from so8t_reporter.document import Block, Cell, Column, Facts, Paragraph, PictureBlock, Section, Table
 from so8t_reporter.inputs import QUANTIZATION_ORDER, ReportInputs
 from so8t_reporter.sections.quantization_loss import quantization_loss_table
@@ -55,7 +55,9 @@ def _row(s: Speed) -> list[Cell]:
 def _warnings(evaluation: EvaluationResult) -> list[Block]:
     hosts = hosts_of(evaluation)
     if len(hosts) < 2:
-        return []
+        apart = not_side_by_side(evaluation)
+        words = f"{apart}: their difference holds whatever changed on the machine in between."
+        return [Paragraph(words, "bad")] if apart else []
     return [
         Paragraph(
             f"Timings come from several hosts ({', '.join(hosts)}):"

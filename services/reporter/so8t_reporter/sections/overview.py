@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import SIDES, cell_of, speed_of
+from so8t_reporter.charts.lookup import SIDES, cell_of, side_by_side, speed_of
 from so8t_reporter.document import Tile, Tone
 from so8t_reporter.inputs import Names
 from so8t_shared import formatting as fmt
@@ -61,7 +61,10 @@ def _latency_tile(evaluation: EvaluationResult) -> Tile:
     if medians == [None, None]:
         return Tile(label, fmt.UNDEFINED, "nothing was timed", "muted")
     hosts = list(dict.fromkeys(speed.host for speed in speeds if speed))
-    return Tile(label, " / ".join(map(fmt.milliseconds, medians)), f"measured on {' and '.join(hosts)}")
+    value, detail = " / ".join(map(fmt.milliseconds, medians)), f"measured on {' and '.join(hosts)}"
+    if not side_by_side(evaluation, evaluation.primary_quantization):
+        return Tile(label, value, f"{detail}, not side by side: not comparable", "muted")
+    return Tile(label, value, detail)
 
 
 def gate_words(gate: GateResult) -> str:

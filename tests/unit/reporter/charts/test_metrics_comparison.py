@@ -82,9 +82,22 @@ def test_names_models_and_verdict(inputs: ReportInputs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hosts", "words"),
-    [([], "not measured"), (["box"], "on box"), (["box", "bench"], "on several hosts: not comparable")],
+    ("scenario", "words"),
+    [
+        (Scenario(host_a="box", host_b="box"), "on box"),
+        (Scenario(host_a="box", host_b="bench"), "on several hosts: not comparable"),
+        (Scenario(interleaved=False), "grey: not side by side"),
+    ],
 )
-def test_measured_on(hosts: list[str], words: str) -> None:
-    """Timings of several hosts are not passed off as comparable."""
-    assert measured_on(hosts) == words
+def test_measured_on(scenario: Scenario, words: str) -> None:
+    """Timings of several hosts, or of several runs, are not passed off as comparable."""
+    evaluation = Evaluation(scenario).result()
+    assert measured_on(evaluation) == words
+    assert measured_on(evaluation.model_copy(update={"speed": []})) == "not measured"
+
+
+def test_timings_that_cannot_be_compared_are_grey(inputs: ReportInputs) -> None:
+    """Latencies that were not measured side by side lose the models' colours."""
+    changed = replace(inputs, evaluation=Evaluation(Scenario(interleaved=False)).result())
+    axes = panel(draw(metrics_comparison, changed), "Latency")
+    assert {to_hex(bar.get_facecolor()) for bar in bars(axes)} == {LIGHT.neutral.lower()}

@@ -31,6 +31,16 @@ def test_reused_timings_keep_their_host(inputs: ReportInputs) -> None:
     assert "gpu-box, workbench" in warning
 
 
+def test_not_side_by_side(inputs: ReportInputs) -> None:
+    """Timings of another time, on the same host, are not compared without a warning."""
+    evaluation = Evaluation(Scenario(interleaved=False)).result()
+    evaluation.speed[4] = evaluation.speed[4].model_copy(update={"reused": 320})
+    section = next(s for s in text_report(replace(inputs, evaluation=evaluation)).sections if s.anchor == "cost")
+    (warning,) = [block.text for block in section.blocks if isinstance(block, Paragraph)]
+    assert "A and B were not timed side by side at f16, q8_0, q4_k_m" in warning
+    assert "320 of 320 rows of A at q4_k_m, 0 of 320 rows of B at q4_k_m" in warning
+
+
 def test_untimed(sparse: ReportInputs) -> None:
     """What was not measured is undefined; the file's size is known."""
     table = tables_of(text_report(sparse), "cost")["One request at a time"]

@@ -40,7 +40,14 @@ def test_two_hosts() -> None:
     (tile,) = [
         t for t in tiles(Evaluation(Scenario(host_a="gpu-box", **ONE)).result()) if t.label.startswith("Latency")
     ]
-    assert tile.detail == "measured on gpu-box and workbench"
+    assert tile.detail == "measured on gpu-box and workbench, not side by side: not comparable"
+
+
+def test_not_side_by_side() -> None:
+    """Latencies of different runs are muted and said not to be comparable, though the host is the same."""
+    found = tiles(Evaluation(Scenario(interleaved=False, **ONE)).result())
+    (tile,) = [t for t in found if t.label.startswith("Latency")]
+    assert (tile.detail, tile.tone) == ("measured on workbench, not side by side: not comparable", "muted")
 
 
 @pytest.mark.parametrize(
