@@ -1,7 +1,7 @@
 """Claim: the demo in a bucket takes at most 5 % longer than in a folder.
 
 The demo's own configuration runs in a folder and in a bucket of a real MinIO server on this host, in turn, with
-short work (--short: 4 steps, 8 rows), so that what the store costs is not lost in the noise of the training: the
+short work (4 steps, 8 rows), so that what the store costs is not lost in the noise of the training: the
 same files travel as in the whole demo, only the answers are fewer, and these are counted separately. The cost is
 set against a whole demo (--whole runs one in a folder first; --demo-s N takes its seconds as known).
 

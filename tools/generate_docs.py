@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -26,8 +28,12 @@ the file named by `training.config`, the defaults below. Relative paths start at
 
 {table}"""
 
+_WIDTH: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
+
 CLI = """\
 # Command line
+
+`make venv` puts the program at `.venv/bin/so8t-ab`. Write it so, or say `. .venv/bin/activate` once in a shell.
 
 Exit codes: 0 done, 1 unexpected, 2 bad configuration or input, 3 upstream failed or missing, 4 a server cannot be
 reached, 5 integrity, 10 the gate says no, 75 interrupted and resumable.
@@ -51,18 +57,17 @@ def documents() -> dict[str, str]:
 
 
 def _commands() -> list[str]:
-    import click
     from typer.main import get_command
 
     from so8t_shared.cli.main import app
 
     found: list[str] = []
 
-    def walk(command: click.Command, name: str) -> None:
-        context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
-        found.append(f"\n## `{name}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+    def walk(command: Any, name: str, parent: Any = None) -> None:
+        context = command.make_context(name, [], parent=parent, resilient_parsing=True, **_WIDTH)
+        found.append(f"\n## `{context.command_path}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
         for child in getattr(command, "commands", {}).values():
-            walk(child, f"{name} {child.name}")
+            walk(child, child.name, context)
 
     walk(get_command(app), "so8t-ab")
     return found
@@ -72,20 +77,23 @@ def _json(schema: dict[str, object]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def main(arguments: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """Write or check all generated documents."""
+    parser = argparse.ArgumentParser(description="Write the generated parts of docs/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is out of date")
+    check = parser.parse_args(argv).check
     os.environ.update(COLUMNS="100", NO_COLOR="1")
     stale = []
     for name, text in documents().items():
         path = DOCS / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
-            if "--check" not in arguments:
+            if not check:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")
     if stale:
-        print(("out of date, run 'make docs': " if "--check" in arguments else "written: ") + ", ".join(stale))
-    return 1 if stale and "--check" in arguments else 0
+        print(("out of date, run 'make docs': " if check else "written: ") + ", ".join(stale))
+    return 1 if stale and check else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ packages: `third_party.py shared services/reporter`.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,4 +29,11 @@ def _read(path: str) -> dict[str, dict[str, list[str]]]:
 
 
 if __name__ == "__main__":
-    print("\n".join(third_party(sys.argv[1:])))
+    parser = argparse.ArgumentParser(description="Print third-party requirements, one a line.")
+    parser.add_argument(
+        "packages", nargs="*", help=f"of these alone: {', '.join(PACKAGES)}; none: all, and development's"
+    )
+    chosen = parser.parse_args().packages
+    if unknown := sorted(set(chosen) - set(PACKAGES)):
+        parser.error(f"there is no package {', '.join(unknown)}; known are {', '.join(PACKAGES)}")
+    print("\n".join(third_party(chosen)))

@@ -36,12 +36,12 @@ def service_main(functions: dict[str, str], argv: Sequence[str] | None = None) -
     """
     os.environ.update({name: value for name, value in _OPENMP.items() if name not in os.environ})
     end_with_parent()
-    arguments = _parser(sorted(functions)).parse_args(argv)
+    arguments = _parser(functions).parse_args(argv)
     sink, stop = EventSink(), StopSignal()
     stop.install()
     logging.getLogger("so8t.store").addHandler(SinkHandler(sink))  # outages, told where the stage's own lines go
     try:
-        store, session = _open(arguments)
+        store, session = _open(arguments, stop)
     except So8tError as error:
         return _report(error, debug=arguments.debug)
     run = StageRun(stage_named(arguments.stage), session, store, sink=sink, stop=stop)
@@ -88,7 +88,7 @@ def _report(error: Exception, *, debug: bool) -> int:
     return 1
 
 
-def _open(arguments: argparse.Namespace) -> tuple[ArtifactStore, Session]:
+def _open(arguments: argparse.Namespace, stop: StopSignal) -> tuple[ArtifactStore, Session]:
     config = load_config(arguments.config, arguments.set)
     if arguments.expect not in {"", config_digest(config)}:
         raise ConfigError(
@@ -96,10 +96,12 @@ def _open(arguments: argparse.Namespace) -> tuple[ArtifactStore, Session]:
             where=str(arguments.config),
             remedy="start the run again: it takes the new configuration and reuses what still fits",
         )
-    store = open_store(config)
+    # as patient as in the middle of the work: a stage that a container starts again during an outage is to see its end
+    store = open_store(config, first_contact_s=config.store.retry_s, check=stop.check)
+    while_wanted = store.checked(stop.check)
     if not arguments.session:
-        return store, open_session(store, config)
-    recorded = read_record(store, arguments.session)
+        return store, open_session(while_wanted, config)
+    recorded = read_record(while_wanted, arguments.session)
     return store, Session(recorded.session_id, config, recorded.created)
 
 
@@ -112,8 +114,11 @@ def _loader(target: str) -> Callable[[], StageFunction]:
     return load
 
 
-def _parser(stages: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Run one stage of the SO8T-AB pipeline.")
+def _parser(functions: dict[str, str]) -> argparse.ArgumentParser:
+    stages = sorted(functions)
+    package = functions[stages[0]].partition(".")[0]
+    description = "Run one stage of the SO8T-AB pipeline."
+    parser = argparse.ArgumentParser(prog=f"python -m {package}", description=description)
     only = {"nargs": "?", "default": stages[0]} if len(stages) == 1 else {}
     parser.add_argument("stage", choices=stages, help="the stage to run", **only)  # type: ignore[arg-type]
     parser.add_argument(

@@ -16,6 +16,7 @@ from so8t_shared.cli.output import out
 from so8t_shared.collection import collect, list_artifacts
 from so8t_shared.errors import InputError
 from so8t_shared.files import storage_errors
+from so8t_shared.stages import stage_named
 
 app = typer.Typer(help="List, fetch and clean up stored artifacts.", no_args_is_help=True)
 
@@ -26,13 +27,17 @@ def list_them(
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     stage: Annotated[str, typer.Option("--stage", help="Only this stage.")] = "",
 ) -> None:
-    """List artifacts: stage, fingerprint, size, when and where made, which sessions use them."""
+    """List artifacts, and which sessions use them.
+
+    A line has stage, fingerprint, size, when and where it was made, and the sessions.
+    """
+    only = stage_named(stage).name if stage else ""
     workspace = open_workspace(config, overrides)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("stage", "fingerprint", "size", "created", "host", "sessions"):
         table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=heading == "fingerprint")
     for item in list_artifacts(workspace.store):
-        if stage in {"", item.artifact.stage}:
+        if only in {"", item.artifact.stage}:
             created, host = (item.manifest.created, item.manifest.host) if item.manifest else ("(incomplete)", "")
             cells = (item.artifact.stage, item.artifact.fingerprint[:12], size(item.size_bytes), created, host)
             table.add_row(*map(table_cell, (*cells, ", ".join(item.sessions))))
@@ -46,7 +51,7 @@ def get(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
 ) -> None:
-    """Copy a committed artifact's files into a folder, verified against its manifest."""
+    """Copy an artifact's files into a folder, verified by its manifest."""
     workspace = open_workspace(config, overrides)
     artifact = _find(fingerprint, [i.artifact for i in list_artifacts(workspace.store) if i.manifest])
     if target.exists():
@@ -76,7 +81,10 @@ def gc(
     keep: Annotated[int, typer.Option("--keep", min=1, help="Newest sessions whose artifacts stay.")] = 3,
     yes: Annotated[bool, typer.Option("--yes", help="Really delete; without it the command only shows.")] = False,
 ) -> None:
-    """Delete artifacts and checkpoints that none of the newest sessions uses."""
+    """Delete what none of the newest sessions uses.
+
+    That is: artifacts, and checkpoints of work that nobody does now.
+    """
     workspace = open_workspace(config, overrides)
     doomed = collect(workspace.store, keep_sessions=keep, delete=yes)
     for item in doomed:

@@ -31,7 +31,7 @@ def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B00
 
 @app.command()
 def show(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
-    """Print the configuration as it will be used, with every default filled in."""
+    """Print the configuration with every default filled in."""
     resolved = load_config(config, overrides).model_dump(mode="json")
     say(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
 

@@ -17,7 +17,10 @@ _STYLES = {"ok": "green", "missing": "yellow", "bad": "red"}
 def doctor(
     folder: Annotated[str, typer.Option("--folder", help="Folder whose free disk space is shown.")] = ".",
 ) -> None:
-    """Show Python, torch, GPU, free memory and disk, Docker, MinIO, Ollama; exit 2 if the demo cannot run."""
+    """Show what this machine has, and what the demo lacks.
+
+    Looks at Python, torch, GPU, free memory and disk, Docker, MinIO and Ollama; exit code 2 if the demo cannot run.
+    """
     findings = examine(folder)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("part", "state", "found", "what it takes"):

@@ -19,7 +19,9 @@ _INTERRUPTED = 75
 app = typer.Typer(
     name="so8t-ab",
     help="Retrain a local model with SO8T gates, and find out with evidence whether it became better.\n\n"
-    "Start with: so8t-ab run -c configs/demo.yaml",
+    "Start with 'make demo'; for a model of your own, copy configs/my-model.yaml.",
+    epilog="Exit codes: 0 done, 1 unexpected, 2 bad configuration or input, 3 upstream failed or missing, 4 a server"
+    " cannot be reached, 5 integrity, 10 the gate says no, 75 interrupted and resumable.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,7 +32,7 @@ app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
-app.command("stage", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(stage.stage)
+app.command("stage")(stage.stage)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(artifacts.app, name="artifacts")
@@ -40,8 +42,7 @@ app.add_typer(artifacts.app, name="artifacts")
 def options(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ) -> None:
-    """Exit codes: 0 done, 1 unexpected, 2 bad config or input, 3 upstream failed, 4 server not reached,
-    5 integrity, 10 the gate says no, 75 interrupted and resumable."""
+    """Options before the command; the program's help is the app's own."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

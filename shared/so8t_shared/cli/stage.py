@@ -8,20 +8,32 @@ from typing import Annotated
 
 import typer
 
+from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption
 from so8t_shared.stages import stage_named
 
 
 def stage(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="STAGE", help="convert-a, train, convert-b, import, evaluate, report")],
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    session: SessionOption = "",
+    wait_s: Annotated[
+        float,
+        typer.Option("--wait-s", envvar="SO8T_WAIT_S", min=0, help="Seconds to wait for the stages before this one."),
+    ] = 0.0,
 ) -> None:
-    """Run one stage alone, as its container does: so8t-ab stage train -c my.yaml --wait-s 3600.
+    """Run one stage alone, as its container does.
 
-    Options after the name go to the stage; 'so8t-ab stage train --help' lists them.
+    Example:
+
+      so8t-ab stage train -c my.yaml --wait-s 3600
     """
     chosen = stage_named(name)
+    given = [part for override in overrides for part in ("--set", override)]
     debug = ["--debug"] if context.parent and context.parent.params.get("debug") else []
+    arguments = ["--config", str(config), *given, "--session", session, "--wait-s", str(wait_s), *debug]
     sys.stdout.flush()
     sys.stderr.flush()
     # takes this process's place, so that signals and the exit code are the stage's own
-    os.execv(sys.executable, [sys.executable, "-m", chosen.module, chosen.name, *context.args, *debug])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", chosen.module, chosen.name, *arguments])  # noqa: S606

@@ -24,7 +24,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until interrupted.")] = False,
     all_sessions: Annotated[bool, typer.Option("--all", help="List all sessions of the store instead.")] = False,
 ) -> None:
-    """Show the stages of a session: done, running, failed, and how far."""
+    """Show how far the stages of a session are, and which failed."""
     workspace = open_workspace(config, overrides)
     if all_sessions:
         out.print(sessions_table(workspace.store))

@@ -138,3 +138,11 @@ def test_gc_keeps_what_is_in_work(cli: Cli, config_file: Path, store: LocalStore
 def test_size(bytes_: int, text: str) -> None:
     """Decimal units."""
     assert size(bytes_) == text
+
+
+def test_a_stage_that_is_none(cli: Cli, config_file: Path) -> None:
+    """A mistyped name is refused, not answered with an empty list."""
+    done = cli("artifacts", "ls", "-c", config_file, "--stage", "trian")
+    assert (done.code, done.out) == (2, "")
+    assert "There is no stage named 'trian'" in done.err
+    assert cli("artifacts", "ls", "-c", config_file, "--stage", "train").code == 0

@@ -104,8 +104,19 @@ def test_help_names_every_command(cli: Cli) -> None:
     commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     assert commands == {"run", "plan", "status", "logs", "stage", "doctor", "config", "artifacts"}
     assert [name for name in commands if str(name) not in done.out] == []
+    for code in {kind.exit_code for kind in ERRORS.values() if issubclass(kind, errors.So8tError)}:
+        assert f" {code} " in done.out
     assert cli("-h").out == done.out
     assert "Usage: so8t-ab" in cli().out + cli().err
+
+
+@pytest.mark.parametrize("group", [[], ["config"], ["artifacts"]])
+def test_summaries_fit_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch, group: list[str]) -> None:
+    """With 80 columns no command's sentence is cut off."""
+    monkeypatch.setenv("COLUMNS", "80")
+    done = cli(*group, "--help")
+    assert done.code == 0
+    assert "..." not in done.out.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +128,9 @@ def test_help_names_every_command(cli: Cli) -> None:
         ["plan", "-c"],
         ["config"],
         ["config", "nonsense"],
+        ["stage", "train"],
+        ["stage", "train", "-c", "x", "--nonsense"],
+        ["stage", "train", "-c", "x", "--wait-s", "-1"],
         ["artifacts", "gc", "--keep", "0", "-c", "x"],
     ],
 )
@@ -144,7 +158,9 @@ def _raising(error: BaseException) -> object:
     return make_plan
 
 
-ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+ERRORS: dict[str, type[Exception]] = {
+    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)
+}
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))

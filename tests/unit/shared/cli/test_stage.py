@@ -32,6 +32,23 @@ def test_an_unknown_stage(cli: Cli) -> None:
     assert "convert-a, train, convert-b, import, evaluate, report" in done.err
 
 
+def test_help_has_the_stages_options(cli: Cli) -> None:
+    """The same before and after the stage's name."""
+    done = cli("stage", "train", "--help")
+    assert done.code == 0
+    assert done.out == cli("stage", "--help").out
+    for option in ("--config", "--set", "--session", "--wait-s", "SO8T_WAIT_S"):
+        assert option in done.out
+
+
+def test_options_reach_the_stage(config_file: Path) -> None:
+    """Overrides, the session's name and the waiting are the stage's."""
+    done = _stage("train", "-c", str(config_file), "--set", "training.sede=1")
+    assert (done.returncode, "did you mean 'seed'?" in done.stderr) == (2, True)
+    done = _stage("convert-b", "--wait-s", "0.1", "-c", str(config_file), "--session", "nope")
+    assert (done.returncode, "There is no session 'nope'" in done.stderr) == (2, True)
+
+
 def test_exit_code_and_message_are_the_stages(config_file: Path) -> None:
     """A stage whose upstream is missing: 3, and its message alone."""
     done = _stage("convert-b", "-c", str(config_file))
