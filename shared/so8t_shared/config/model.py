@@ -311,7 +311,9 @@ class AbTest(Section):
     """The paired test of A against B."""
 
     test_data: str | None = Field(None, description="File with test rows; by default the rows that training held out.")
-    max_samples: int | None = Field(None, ge=4, description="Rows tested per model, balanced over the classes.")
+    max_samples: int | None = Field(
+        None, ge=4, description="Rows tested per model, balanced over the classes: the accuracy is one on that mix."
+    )
     engine: Literal["embedded", "ollama"] = Field(
         "embedded", description="embedded: llama.cpp in a process of our own; ollama: the server at ollama.host."
     )

@@ -23,11 +23,25 @@ def data_section(inputs: ReportInputs) -> Section:
                 ("Languages asked", _shares(asked.by_language)),
             ]
         ),
+        *_selection(data, asked),
         _exclusions(data),
         _classes(data, asked),
         _sources(data),
     ]
     return Section("data", "Data", blocks)
+
+
+def _selection(data: DataReport, asked: TestSet) -> list[Block]:
+    """That rows were chosen by class, where some held-out rows were not asked."""
+    held_out = sum(data.test.values())
+    if asked.n >= held_out:
+        return []
+    return [
+        Paragraph(
+            f"{asked.n:,} of the {held_out:,} held-out rows were asked (ab_test.max_samples), so that the classes"
+            " are as balanced as they allow: every accuracy here is one on this mix, not on that of the held-out rows."
+        )
+    ]
 
 
 def _left_out(data: DataReport) -> str:

@@ -31,6 +31,20 @@ def test_classes(inputs: ReportInputs) -> None:
     assert column(table, "Trained on") == ["0"] * 4 + ["3"]
 
 
+def test_balanced_choice(inputs: ReportInputs) -> None:
+    """Where not every held-out row was asked, it is said that accuracy is one on balanced classes."""
+    held_out = inputs.data.model_copy(update={"test": {"ALLOW": 900, "ESCALATION": 34, "DENY": 33, "REFUSE": 33}})
+    shown = [
+        [b.text for b in section.blocks if isinstance(b, Paragraph)]
+        for given in (inputs, replace(inputs, data=held_out))
+        for section in text_report(given).sections
+        if section.anchor == "data"
+    ]
+    assert shown[0] == []
+    assert shown[1][0].startswith("320 of the 1,000 held-out rows were asked (ab_test.max_samples)")
+    assert "not on that of the held-out rows" in shown[1][0]
+
+
 def test_sources(inputs: ReportInputs) -> None:
     """Licence and provenance are shown; what a source does not state is called that."""
     data = inputs.data.model_copy(update={"sources": {**inputs.data.sources, "b.csv": {"rows": "7"}}})
