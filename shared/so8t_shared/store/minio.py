@@ -31,7 +31,6 @@ from so8t_shared.store.transfer import Parts, Sent, completed_tag, receive, sent
 
 _CHANGES_ENDURED = 5
 _LAST_WORDS_S = 3.0
-_FIRST_CONTACT_S = 30.0
 
 
 class MinioStore:
@@ -259,8 +258,8 @@ class MinioStore:
         )
 
 
-def open_minio(config: Config) -> MinioStore:
-    """The bucket that a configuration names, after asking whether it is fit for us.
+def open_minio(config: Config, *, first_contact_s: float, check: Callable[[], None]) -> MinioStore:
+    """The bucket that a configuration names, after asking whether it is fit for us; see `open_store`.
 
     Raises:
         ConfigError: the keys are missing.
@@ -271,7 +270,7 @@ def open_minio(config: Config) -> MinioStore:
     bucket = Bucket(section.endpoint, section.bucket, section.region, read_credentials(section.credentials_file))
     client = Client(bucket, Limits(section.retry_s))
     store = MinioStore(client, Path(config.checkpoint_dir).absolute() / ".local")
-    store.patient(_FIRST_CONTACT_S).check_server()
+    store.checked(check).patient(first_contact_s).check_server()
     return store
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from so8t_shared.config.model import Config
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
 
+FIRST_CONTACT_S = 30.0
+"""A person who gave a wrong address is to be told soon."""
 
-def open_store(config: Config) -> ArtifactStore:
+
+def open_store(
+    config: Config, *, first_contact_s: float = FIRST_CONTACT_S, check: Callable[[], None] = lambda: None
+) -> ArtifactStore:
     """Open the store: the bucket at store.endpoint, or the folder checkpoint_dir, made if it is not there.
+
+    A server that does not answer is waited for, up to `first_contact_s` seconds and never longer than store.retry_s;
+    `check` is called meanwhile and may raise to end that.
 
     Raises:
         StorageError: the folder cannot be made or written.
@@ -21,4 +30,4 @@ def open_store(config: Config) -> ArtifactStore:
         return LocalStore(Path(config.checkpoint_dir))
     from so8t_shared.store.minio import open_minio  # a folder needs neither the package nor its import time
 
-    return open_minio(config)
+    return open_minio(config, first_contact_s=first_contact_s, check=check)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,6 +176,28 @@ def test_a_signal(config_file: Path, number: signal.Signals, capfd: pytest.Captu
     assert progress.state == "interrupted"
     assert markers.failed() is None
     assert "run the same command again" in capfd.readouterr().err
+
+
+def test_a_signal_before_the_store_answers(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A stage that is started while the server is away waits for it, says so, and ends with 75 when asked to stop."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        keys = config_file.parent / "keys.json"
+        keys.write_text('{"accessKey": "a", "secretKey": "b"}')
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        options = {"SO8T__STORE__ENDPOINT": endpoint, "SO8T__STORE__CREDENTIALS_FILE": str(keys)}
+        process = start(_main("convert-a", "-c", str(config_file), **options))
+        said = ""
+
+        def waits() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return "trying again for up to 300 s" in said
+
+        until(waits, "the message")
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGTERM)
+        assert exit_code(process) == 75
 
 
 def test_a_store_that_cannot_be_opened(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:

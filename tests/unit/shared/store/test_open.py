@@ -21,7 +21,8 @@ from tests.unit.shared.processes import until
 from tests.unit.shared.store.buckets import bucket_config
 
 from so8t_shared.config.model import Config
-from so8t_shared.errors import ConfigError, ServerError, So8tError, StorageError
+from so8t_shared.errors import ConfigError, Interrupted, ServerError, So8tError, StorageError
+from so8t_shared.interruption import StopSignal
 from so8t_shared.store.open import open_store
 
 
@@ -55,6 +56,34 @@ def test_opens_the_bucket(minio: MinioServer, tmp_path: Path) -> None:
     assert store.local_root == tmp_path / "work" / ".local"
     assert minio.client().get_object(bucket, "sessions/x").data == b"x"
     assert [p.name for p in (tmp_path / "work").iterdir()] == [".local"]
+
+
+def test_the_first_contact(tmp_path: Path) -> None:
+    """A server that comes late is missed by the hasty and met by the patient."""
+    server = MinioServer(tmp_path / "minio")
+    server.start()
+    try:
+        bucket = server.new_bucket()
+        server.kill()
+        config = bucket_config(server, bucket, tmp_path, retry_s=120.0)
+        with pytest.raises(ServerError, match="does not answer"):
+            open_store(config, first_contact_s=0.2)
+        later = threading.Timer(1.0, lambda: server.start(wait=False))
+        later.start()
+        store = open_store(config, first_contact_s=120.0)
+        later.join()
+        store.put_bytes("sessions/x", b"x")
+    finally:
+        server.kill()
+
+
+def test_the_first_contact_can_be_ended(tmp_path: Path) -> None:
+    """Whoever is asked to stop does not go on waiting for a server that is away."""
+    server = MinioServer(tmp_path / "minio")
+    stop = StopSignal()
+    stop.ask()
+    with pytest.raises(Interrupted):
+        open_store(bucket_config(server, "b-1", tmp_path, retry_s=300.0), first_contact_s=300.0, check=stop.check)
 
 
 def _refusal(config: Config) -> So8tError:
@@ -238,6 +267,7 @@ def test_tls(tmp_path: Path) -> None:
         program = f"""
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ServerError
+from so8t_shared.interruption import StopSignal
 from so8t_shared.store.open import open_store
 try:
     open_store(Config.model_validate_json({config.model_dump_json()!r}))
