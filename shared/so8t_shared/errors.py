@@ -58,10 +58,9 @@ class InputError(So8tError):
 
 
 class StorageError(So8tError):
-    """A disk is full, read-only or not ours to write."""
+    """A disk is full, read-only or not ours to write: a person mends that, then the same command goes on."""
 
     exit_code = 2
-    retryable = True
 
 
 class UpstreamError(So8tError):

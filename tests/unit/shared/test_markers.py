@@ -7,7 +7,7 @@ import json
 import pytest
 from tests.unit.shared.material import listing
 
-from so8t_shared.errors import InputError, NewerFormat, StorageError
+from so8t_shared.errors import InputError, NewerFormat, ServerError, StorageError
 from so8t_shared.host import host_name
 from so8t_shared.markers import ProgressRecord, StageMarkers
 from so8t_shared.store.local import LocalStore
@@ -79,8 +79,9 @@ def test_failure(markers: StageMarkers) -> None:
 
 def test_retryable_failures_say_so(markers: StageMarkers) -> None:
     """Those who wait learn whether waiting can help."""
-    assert markers.fail(StorageError("The disk is full."), 1).retryable
+    assert markers.fail(ServerError("The server does not answer."), 1).retryable
     assert not markers.fail(InputError("x"), 1).retryable
+    assert not markers.fail(StorageError("The disk is full."), 1).retryable
 
 
 def test_defects_are_failures_too(markers: StageMarkers) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.shared.material import FIRST, SECOND, Events, commit, manifest_of, run_stage, spoil, stage_run, write
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.errors import InputError, IntegrityError, Interrupted, StorageError, UpstreamError
+from so8t_shared.errors import InputError, IntegrityError, Interrupted, ServerError, StorageError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.lease_record import LeaseRecord
 from so8t_shared.markers import StageMarkers
@@ -169,19 +169,27 @@ def test_an_old_failure_ends_a_wait_without_patience(store: LocalStore, session:
 
 
 def test_a_retryable_failure_is_waited_out(store: LocalStore, session: Session) -> None:
-    """A full disk may pass: we go on waiting, and follow when the stage succeeds after all."""
-    _markers(store, session).fail(StorageError("The disk is full."), 1)
+    """A server may come back: we go on waiting, and follow when the stage succeeds after all."""
+    _markers(store, session).fail(ServerError("The server does not answer."), 1)
     with (
-        _later(lambda: _markers(store, session).fail(StorageError("The disk is full."), 2), 0.2),
+        _later(lambda: _markers(store, session).fail(ServerError("The server does not answer."), 2), 0.2),
         _later(lambda: run_stage(FIRST, session, store, _first), 0.5),
     ):
         assert set(_wait(store, session, patience_s=60)) == {"first"}
 
 
+def test_a_full_disk_ends_the_wait(store: LocalStore, session: Session) -> None:
+    """A person has to make room, so nobody waits for that; the remedy says that the same command goes on."""
+    error = StorageError("The disk is full.", remedy="free some space and run the same command again")
+    with _later(lambda: _markers(store, session).fail(error, 1)), pytest.raises(UpstreamError) as caught:
+        _wait(store, session, patience_s=10_000)
+    assert caught.value.remedy == error.remedy
+
+
 def test_a_retryable_failure_is_told_when_patience_ends(store: LocalStore, session: Session) -> None:
     """When it did not pass in time, its message is shown."""
-    _markers(store, session).fail(StorageError("The disk is full."), 1)
-    with pytest.raises(UpstreamError, match="first failed: The disk is full"):
+    _markers(store, session).fail(ServerError("The server does not answer."), 1)
+    with pytest.raises(UpstreamError, match="first failed: The server does not answer"):
         _wait(store, session, patience_s=0.3)
 
 
