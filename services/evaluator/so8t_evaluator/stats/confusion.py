@@ -19,9 +19,3 @@ def confusion_matrix(gold: Sequence[str], predicted: Sequence[str]) -> NDArray[n
     for g, p in zip(gold, predicted, strict=True):
         counts[LABELS.index(g), COLUMNS.index(p)] += 1
     return counts
-
-
-def accuracy(confusion: NDArray[np.number]) -> float | None:
-    """Share of right answers; None without a row. `confusion` is [..., 4, 5]."""
-    total = float(confusion.sum())
-    return float(np.trace(confusion[:, : len(LABELS)])) / total if total else None

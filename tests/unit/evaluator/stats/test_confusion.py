@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sklearn.metrics import confusion_matrix as theirs
 
-from so8t_evaluator.stats.confusion import COLUMNS, accuracy, confusion_matrix
+from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
 
 GOLD = ["ALLOW", "ALLOW", "DENY", "REFUSE", "REFUSE", "ESCALATION"]
 SAID = ["ALLOW", "DENY", "INVALID", "REFUSE", "ALLOW", "INVALID"]
@@ -16,12 +16,6 @@ def test_agrees_with_sklearn() -> None:
     found = confusion_matrix(GOLD, SAID)
     assert found.shape == (4, 5)
     assert found.tolist() == theirs(GOLD, SAID, labels=list(COLUMNS))[:4].tolist()
-
-
-def test_accuracy() -> None:
-    """The share on the diagonal, INVALID counted as wrong; None without a row."""
-    assert accuracy(confusion_matrix(GOLD, SAID)) == pytest.approx(2 / 6)
-    assert accuracy(confusion_matrix([], [])) is None
 
 
 def test_lengths_differ() -> None:
