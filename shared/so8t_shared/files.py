@@ -32,6 +32,21 @@ def storage_errors(where: Path | str) -> Iterator[None]:
         raise mapped from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; one that is there is fine.
+
+    Raises:
+        StorageError: nothing can be made there.
+    """
+    with storage_errors(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # as in /proc, or below a folder that is being deleted
+            raise StorageError(
+                "The folder cannot be made there.", where=str(folder), remedy="choose another folder"
+            ) from error
+
+
 def as_storage_error(error: OSError, where: Path | str) -> StorageError | None:
     """The StorageError that `error` means, or None when it means something else."""
     place = str(error.filename or where)

@@ -14,7 +14,7 @@ from so8t_shared.cli.plan import show_plan, to_run
 from so8t_shared.display import open_display
 from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.export import RESULTS_FILE, results_dir
-from so8t_shared.files import storage_errors, write_temporary
+from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
 from so8t_shared.machine import usable_cores
 from so8t_shared.pipeline import PipelineRun, check_selection
@@ -119,6 +119,6 @@ def _default_jobs() -> int:
 
 def _check_output(folder: Path) -> None:
     """Find out before hours of work whether results can be written."""
+    make_folder(folder)
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         write_temporary(folder, b"").unlink()

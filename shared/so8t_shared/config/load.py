@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from so8t_shared.config.model import Config, Training
+from so8t_shared.config.faults import config_error, section_of
+from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SO8T__"
@@ -28,22 +28,19 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
     """
     path = Path(path)
     raw = _read_yaml(path, "the configuration")
-    for dotted, value in [
+    given: dict[str, str] = {}
+    for dotted, value, source in [
         *_from_environment(os.environ if environ is None else environ),
         *map(_split, overrides),
     ]:
         _assign(raw, dotted, value)
+        given[dotted] = source
     other = _fill_training(raw, path)
     raw = {key: value for key, value in raw.items() if value is not None or section_of(Config, str(key)) is None}
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        files = f"{path} and {other}" if other else str(path)
-        raise ConfigError(
-            _several(len(error.errors())),
-            where=f"{files}\n" + "\n".join(f"    - {_explain(fault)}" for fault in error.errors()),
-            remedy="correct these keys; 'so8t-ab config schema' lists all of them",
-        ) from error
+        raise config_error(error, f"{path} and {other}" if other else str(path), given) from error
 
 
 def notices(config: Config) -> list[str]:
@@ -58,6 +55,9 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigError(f"The file of {what} does not exist.", where=str(path), remedy="correct the path") from error
+    except IsADirectoryError as error:
+        remedy = "name a file in it, such as configs/demo.yaml"
+        raise ConfigError(f"This is a folder, not the file of {what}.", where=str(path), remedy=remedy) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"The file of {what} cannot be read: {error}.",
@@ -119,17 +119,18 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+    """Key, value and the variable's name."""
     for name, value in sorted(environ.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
-            yield name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), _value(value, name)
+            yield name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), _value(value, name), name
 
 
-def _split(override: str) -> tuple[str, Any]:
+def _split(override: str) -> tuple[str, Any, str]:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"{override!r} is no override.", where="--set", remedy="write --set section.key=value")
-    return key.strip(), _value(value, f"--set {key}")
+    return key.strip(), _value(value, f"--set {key}"), f"--set {key.strip()}"
 
 
 def _value(text: str, where: str) -> Any:
@@ -148,79 +149,3 @@ def _assign(raw: dict[str, Any], dotted: str, value: Any) -> None:
             child = node[section] = {}
         node = child
     node[key] = value
-
-
-def _several(count: int) -> str:
-    return "The configuration has a fault." if count == 1 else f"The configuration has {count} faults."
-
-
-def _explain(fault: Any) -> str:
-    path = [part for part in fault["loc"] if isinstance(part, (str, int))]
-    dotted = ".".join(str(part) for part in path)
-    if fault["type"] == "extra_forbidden":
-        return f"{dotted}: unknown key{_did_you_mean(path)}"
-    if fault["type"] == "missing":
-        return f"{dotted}: this key is required{_described(path)}"
-    message = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "model_type":
-        message = "a section is needed here, with a key on each line"
-    return f"{dotted or 'configuration'}: {message}; found {_shown(fault['input'])}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _did_you_mean(path: list[str | int]) -> str:
-    section = _section_at(path[:-1])
-    known = list(section.model_fields) if section else []
-    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    elsewhere = _places_of(str(path[-1]), Config)
-    if elsewhere:
-        return f"; it belongs at {elsewhere[0]}"
-    return f"; known here: {', '.join(known)}" if known else ""
-
-
-def _described(path: list[str | int]) -> str:
-    section = _section_at(path[:-1])
-    name = str(path[-1])
-    if section and name in section.model_fields and section.model_fields[name].description:
-        return f" ({section.model_fields[name].description})"
-    return ""
-
-
-def _section_at(path: Sequence[str | int]) -> type[BaseModel] | None:
-    section: type[BaseModel] | None = Config
-    for part in path:
-        section = section_of(section, str(part)) if section else None
-    return section
-
-
-def section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
-    """The model class of a key that holds a section, else None."""
-    info = section.model_fields.get(name)
-    if info is None:
-        return None
-    for kind in (info.annotation, *get_args(info.annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
-
-
-def _places_of(name: str, section: type[BaseModel], prefix: str = "") -> list[str]:
-    found = []
-    for key in section.model_fields:
-        if key == name and prefix:
-            found.append(f"{prefix}{key}")
-        inner = section_of(section, key)
-        if inner:
-            found += _places_of(name, inner, f"{prefix}{key}.")
-    return found
-
-
-def training_keys() -> list[str]:
-    """Keys that the file named by training.config may hold."""
-    return list(Training.model_fields)

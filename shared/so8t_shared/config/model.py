@@ -7,7 +7,7 @@ file; `load.py` does.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -27,6 +27,11 @@ def _lower(value: Any) -> Any:
 
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+T = TypeVar("T")
+OneOrMany = Annotated[T, BeforeValidator(_one_or_many)]
+"""A list of words, of which a single one may be given as it is."""
 
 
 def _model_name(value: str) -> str:
@@ -116,7 +121,7 @@ class ModelB(Section):
 class DataPolicy(Section):
     """What may be trained on."""
 
-    allowed_licenses: list[str] = Field(
+    allowed_licenses: OneOrMany[list[str]] = Field(
         default=["apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"],
         description="Licences (SPDX names, any case) that a source may declare.",
     )
@@ -139,7 +144,7 @@ class Source(Section):
 class Dataset(Section):
     """Training rows, and how a part of them is held out."""
 
-    paths: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
+    paths: OneOrMany[list[str]] = Field(
         min_length=1, description="Files, folders or Hub names; JSON, JSONL, CSV, Parquet."
     )
     format: Literal["auto", "json", "jsonl", "csv", "parquet", "hub"] = Field(
@@ -163,7 +168,7 @@ class Lora(Section):
     r: int = Field(8, ge=1, le=512, description="Rank.")
     alpha: int = Field(16, ge=1, description="Scale; the update is multiplied by alpha / r.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the adapter, 0..1.")
-    target_modules: list[str] | None = Field(
+    target_modules: OneOrMany[list[str] | None] = Field(
         None, description="Names of the linear layers to adapt; by default all of the attention and the MLP."
     )
 
@@ -225,7 +230,7 @@ class Gguf(Section):
     """Conversion to GGUF."""
 
     convert_script: str | None = Field(None, description="No longer used; accepted so that old files load.")
-    quantizations: Annotated[list[LowerQuantization], AfterValidator(_unique)] = Field(
+    quantizations: OneOrMany[Annotated[list[LowerQuantization], AfterValidator(_unique)]] = Field(
         default=["f16", "q8_0", "q4_k_m"],
         min_length=1,
         description="Quantisations to make and to test, in any case.",
@@ -317,7 +322,7 @@ class AbTest(Section):
     engine: Literal["embedded", "ollama"] = Field(
         "embedded", description="embedded: llama.cpp in a process of our own; ollama: the server at ollama.host."
     )
-    scoring: Annotated[list[Scoring], AfterValidator(_unique)] = Field(
+    scoring: OneOrMany[Annotated[list[Scoring], AfterValidator(_unique)]] = Field(
         default=["generate", "constrained"],
         min_length=1,
         description="generate parses <final>; constrained lets only the four labels be chosen. The first one decides.",

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from so8t_shared.config.load import section_of
+from so8t_shared.config.faults import section_of
 from so8t_shared.config.model import Config
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from so8t_shared.files import sha256_file, storage_errors, sync_folder, write_temporary
+from so8t_shared.files import make_folder, sha256_file, storage_errors, sync_folder, write_temporary
 from so8t_shared.store.base import ObjectStat, check_key
 
 _INTERNAL = ".local"
@@ -37,9 +37,8 @@ class LocalStore:
         self._root = root.absolute()
         self._temporary = self._root / _INTERNAL / "tmp"
         self._locks = self._root / _INTERNAL / "locks"
-        with storage_errors(self._root):
-            self._temporary.mkdir(parents=True, exist_ok=True)
-            self._locks.mkdir(parents=True, exist_ok=True)
+        make_folder(self._temporary)
+        make_folder(self._locks)
         self._remove_leftovers()
 
     @property

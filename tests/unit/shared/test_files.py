@@ -19,6 +19,7 @@ from so8t_shared.files import (
     as_storage_error,
     files_below,
     link_or_copy,
+    make_folder,
     remove_tree,
     sha256_file,
     storage_errors,
@@ -200,3 +201,13 @@ def test_remove_tree(tmp_path: Path) -> None:
     remove_tree(tmp_path / "tree")
     remove_tree(tmp_path / "tree")
     assert [p.name for p in tmp_path.iterdir()] == ["keep"]
+
+
+def test_a_folder_where_none_can_be(tmp_path: Path) -> None:
+    """In /proc nothing can be made: a StorageError that names the folder, not 'no such file'."""
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    with pytest.raises(StorageError, match="cannot be made there") as caught:
+        make_folder(Path("/proc/so8t/x"))
+    assert caught.value.where == "/proc/so8t/x"

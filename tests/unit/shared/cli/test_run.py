@@ -48,6 +48,8 @@ def test_dry_run(cli: Cli, config_file: Path) -> None:
         (["--set", "dataset.paths=[/no/such/rows.jsonl]"], 2, "does not exist"),
         (["--set", "dataset.policy.allowed_licenses=[mit]"], 2, "is not allowed for training"),
         (["--set", "training.sede=1"], 2, "did you mean 'seed'?"),
+        (["--set", "output_base_dir=/proc/x"], 2, "cannot be made there"),
+        (["--set", "checkpoint_dir=/proc/x"], 2, "cannot be made there"),
         (["--jobs", "-1"], 2, "--jobs"),
     ],
 )

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from so8t_shared.config.load import load_config, notices, training_keys
+from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
-from so8t_shared.config.table import config_keys
 from so8t_shared.errors import ConfigError
 
 ORIGINAL = """\
@@ -232,6 +231,7 @@ def test_two_methods_of_training(tmp_path: Path) -> None:
     """QLoRA and full fine-tuning exclude each other, and the message says what to write."""
     error = _refused(_write(tmp_path, f"{MINIMAL}training: {{use_qlora: true, use_full_finetuning: true}}\n"))
     assert "training: use_qlora and use_full_finetuning exclude each other; set one of them to false" in error.where
+    assert "found" not in error.where
 
 
 def test_long_values_are_cut(tmp_path: Path) -> None:
@@ -314,8 +314,10 @@ def test_a_byte_order_mark_is_fine(tmp_path: Path) -> None:
 
 
 def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
-    """A folder is told as something that cannot be read."""
-    assert "cannot be read" in _refused(tmp_path).what
+    """A folder is told as one."""
+    error = _refused(tmp_path)
+    assert error.what == "This is a folder, not the file of the configuration."
+    assert "name a file in it" in error.remedy
 
 
 # The file named by training.config
@@ -435,7 +437,43 @@ def test_a_section_over_a_value(file: Path) -> None:
     _refused(file, "device=cpu", "device.x=1")
 
 
-def test_training_keys() -> None:
-    """The keys that training.config may hold are those of the section."""
-    leaves = {key.split(".")[1] for key, _ in config_keys() if key.startswith("training.")}
-    assert leaves == set(training_keys())
+def test_the_source_of_a_fault(file: Path) -> None:
+    """A fault says by what it was given: the file, a variable, an override; several are told apart, fault by fault."""
+    assert _refused(file, "training.sede=1").where.startswith("--set training.sede\n    - training.sede: unknown key")
+    assert _refused(file, SO8T__DEVICE="gpu").where.startswith("SO8T__DEVICE\n")
+    both = _refused(file, "training.use_qlora=true", "training.use_full_finetuning=true").where
+    assert both.startswith("--set training.use_full_finetuning\n")
+    assert _refused(file, "gguf.quantizations=[q9]").where.startswith("--set gguf.quantizations\n")
+    file.write_text(f"{MINIMAL}visualization: {{dpi: y}}\n")
+    mixed = _refused(file, "device=gpu").where.splitlines()
+    assert set(mixed[0].split(", ")) == {str(file), "--set device"}
+    assert [line for line in mixed if "given by --set device" in line] == [mixed[1]]
+    assert "given by" not in mixed[2]
+
+
+@pytest.mark.parametrize(
+    ("override", "close"),
+    [("gguf.quantizations=[q4_km]", "q4_k_m"), ("device=cudo", "cuda"), ("gguf.primary=F61", "f16")],
+)
+def test_a_mistyped_choice(file: Path, override: str, close: str) -> None:
+    """The closest of the allowed words is suggested; for a word that is like none of them, none."""
+    assert f"; did you mean {close!r}?" in _refused(file, override).where
+    assert "did you mean" not in _refused(file, "device=zzz").where
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("dataset.paths", "x.jsonl"),
+        ("gguf.quantizations", "q8_0"),
+        ("ab_test.scoring", "generate"),
+        ("dataset.policy.allowed_licenses", "mit"),
+        ("training.lora.target_modules", "q_proj"),
+    ],
+)
+def test_one_value_is_a_list(file: Path, key: str, value: str) -> None:
+    """Every key that holds a list of words takes a single one as it is."""
+    loaded: Any = _load(file, f"{key}={value}").model_dump(mode="json")
+    for part in key.split("."):
+        loaded = loaded[part]
+    assert loaded == [value]

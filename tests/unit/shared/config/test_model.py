@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from so8t_shared.canonical import canonical_json
-from so8t_shared.config.load import section_of
+from so8t_shared.config.faults import section_of
 from so8t_shared.config.model import Config, Gguf, Visualization
 from so8t_shared.config.table import config_keys
 

@@ -1,0 +1,126 @@
+"""What is wrong with a configuration, in words: the key, why, what to write instead, and who gave it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError
+
+
+def config_error(error: ValidationError, files: str, given: dict[str, str]) -> ConfigError:
+    """One error that lists every fault; `given` says of a dotted key by what it was given, if not by `files`."""
+    faults = error.errors()
+    sources = [_source(fault, given) for fault in faults]
+    places = dict.fromkeys(files if source is None else source for source in sources)
+    lines = [
+        f"    - {_explain(fault)}" + (f" (given by {source})" if source and len(places) > 1 else "")
+        for fault, source in zip(faults, sources, strict=True)
+    ]
+    return ConfigError(
+        _several(len(faults)),
+        where="\n".join([", ".join(places), *lines]),
+        remedy="correct these keys; 'so8t-ab config schema' lists all of them",
+    )
+
+
+def _source(fault: Any, given: dict[str, str]) -> str | None:
+    """The override or variable that gave the key, a part of it, or the section around it."""
+    dotted = _dotted(fault)
+    for key, source in reversed(given.items()):
+        if f"{dotted}.".startswith(f"{key}."):
+            return source
+    if fault["type"] == "value_error":  # of a whole section: what was set in it is to be looked at first
+        return next((source for key, source in reversed(given.items()) if key.startswith(f"{dotted}.")), None)
+    return None
+
+
+def _dotted(fault: Any) -> str:
+    return ".".join(str(part) for part in fault["loc"] if isinstance(part, (str, int)))
+
+
+def _several(count: int) -> str:
+    return "The configuration has a fault." if count == 1 else f"The configuration has {count} faults."
+
+
+def _explain(fault: Any) -> str:
+    path = [part for part in fault["loc"] if isinstance(part, (str, int))]
+    dotted = _dotted(fault)
+    if fault["type"] == "extra_forbidden":
+        return f"{dotted}: unknown key{_did_you_mean(path)}"
+    if fault["type"] == "missing":
+        return f"{dotted}: this key is required{_described(path)}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "model_type":
+        message = "a section is needed here, with a key on each line"
+    elif isinstance(fault["input"], dict):  # a rule of a whole section, which says what it is about
+        return f"{dotted or 'configuration'}: {message}"
+    return f"{dotted or 'configuration'}: {message}; found {_shown(fault['input'])}{_choice(fault)}"
+
+
+def _choice(fault: Any) -> str:
+    """The one of the allowed words that is closest to what was found."""
+    if fault["type"] != "literal_error":
+        return ""
+    allowed = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+    close = difflib.get_close_matches(str(fault["input"]).lower(), allowed, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _did_you_mean(path: list[str | int]) -> str:
+    section = _section_at(path[:-1])
+    known = list(section.model_fields) if section else []
+    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    elsewhere = _places_of(str(path[-1]), Config)
+    if elsewhere:
+        return f"; it belongs at {elsewhere[0]}"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _described(path: list[str | int]) -> str:
+    section = _section_at(path[:-1])
+    name = str(path[-1])
+    if section and name in section.model_fields and section.model_fields[name].description:
+        return f" ({section.model_fields[name].description})"
+    return ""
+
+
+def _section_at(path: Sequence[str | int]) -> type[BaseModel] | None:
+    section: type[BaseModel] | None = Config
+    for part in path:
+        section = section_of(section, str(part)) if section else None
+    return section
+
+
+def section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """The model class of a key that holds a section, else None."""
+    info = section.model_fields.get(name)
+    if info is None:
+        return None
+    for kind in (info.annotation, *get_args(info.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _places_of(name: str, section: type[BaseModel], prefix: str = "") -> list[str]:
+    found = []
+    for key in section.model_fields:
+        if key == name and prefix:
+            found.append(f"{prefix}{key}")
+        inner = section_of(section, key)
+        if inner:
+            found += _places_of(name, inner, f"{prefix}{key}.")
+    return found
