@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,22 @@ class Artifact(FileSet):
         manifests = [key for key in self.store.list(base) if key.endswith("/manifest.json")]
         return sorted(key.removeprefix(f"{base}/").split("/")[0] for key in manifests if key.count("/") == 5)
 
-    def commit(self, folder: Path, key: dict[str, Any], lease: Lease) -> Manifest:
+    def commit(
+        self, folder: Path, key: dict[str, Any], lease: Lease, check: Callable[[], None] = lambda: None
+    ) -> Manifest:
         """Move the files of `folder` into the store, then write the manifest: the commit point.
+
+        `check` is called before each file and may raise to end it: a commit that is begun again sends, to a bucket,
+        only the files that had not arrived.
 
         Raises:
             LeaseLost: another process took over; nothing was committed.
         """
+
+        def before_each() -> None:
+            check()
+            lease.confirm()
+
         lease.confirm()
         if (committed := self.reusable()[0]) is not None:
             return self._same(committed, folder)
@@ -54,7 +64,7 @@ class Artifact(FileSet):
         keep = {self.file_key(name) for name in names} if self.store.remote else set()
         self._delete_files(keep)  # what an interrupted commit left; the upload looks at those of the same name
         while_held = self.held(lease)
-        entries = while_held.upload(folder, before_each=lease.confirm, guard=lease.check)
+        entries = while_held.upload(folder, before_each=before_each, guard=lease.check)
         manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
         lease.confirm()
         if while_held.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:

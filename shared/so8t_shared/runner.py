@@ -195,7 +195,7 @@ class StageRun:
             try:
                 load()(context)
                 context.check_interrupted()
-                return artifact.commit(context.output_dir, key, lease)
+                return artifact.commit(context.output_dir, key, lease, self.stop.check)
             except BaseException as error:
                 log_end(log, error)
                 if lease.lost and not isinstance(error, Interrupted):  # such as our files taken away by the new holder

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.shared.material import (
@@ -32,6 +33,7 @@ from so8t_shared.markers import StageMarkers
 from so8t_shared.runner import Outcome
 from so8t_shared.sessions import Session, open_session
 from so8t_shared.stage import StageContext
+from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
 
 STEPS = 16
@@ -370,6 +372,26 @@ def test_stop_right_before_the_commit(store: LocalStore, session: Session) -> No
     with pytest.raises(Interrupted):
         stage_run(FIRST, session, store, stop=stop).run(lambda: asked)
     assert not [key for key in store.list("artifacts") if key.endswith("manifest.json")]
+
+
+def test_stop_during_the_commit(store: LocalStore, session: Session) -> None:
+    """A signal that comes while the files are sent is seen before the next one; the next run commits the same."""
+    stop = StopSignal()
+
+    class Asking(LocalStore):
+        puts = 0
+
+        def put_file(self, key: str, source: Path, **options: Any) -> ObjectStat | None:
+            stop.ask()
+            self.puts += 1
+            return super().put_file(key, source, **options)
+
+    asking = Asking(Path(store.location))
+    with pytest.raises(Interrupted):
+        stage_run(FIRST, session, asking, stop=stop).run(lambda: first)
+    assert asking.puts == 1
+    assert not [key for key in store.list("artifacts") if key.endswith("manifest.json")]
+    assert not run_stage(FIRST, session, store, first).reused
 
 
 def test_sigkill_again_and_again(store: LocalStore, session: Session, tmp_path: Path) -> None:
