@@ -1,6 +1,6 @@
 """A bucket on an S3 server such as MinIO as artifact store.
 
-Small objects travel in one request, larger ones in parts (`transfer`). Whatever the server's hiccups,
+Small objects travel in one request, larger ones in parts (`transfer`, `upload`). Whatever the server's hiccups,
 a request is tried again for a while (`retrying`), and conditional writes have exactly one winner
 (`conditional`).
 """
@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from minio.datatypes import parse_list_objects
@@ -27,7 +28,8 @@ from so8t_shared.store.landing import Landing
 from so8t_shared.store.probe import PROBE_KEY, check_conditions
 from so8t_shared.store.retrying import Limits
 from so8t_shared.store.s3 import Bucket
-from so8t_shared.store.transfer import Parts, Sent, completed_tag, receive, sent_parts
+from so8t_shared.store.transfer import Parts, receive
+from so8t_shared.store.upload import Upload, completed_tag
 
 _CHANGES_ENDURED = 5
 _LAST_WORDS_S = 3.0
@@ -110,8 +112,7 @@ class MinioStore:
             if source.stat().st_size > self._parts.part_bytes:
                 return self._put_parts(key, source, condition, guard)
             data = source.read_bytes()
-        guard()
-        return self._put(key, data, condition)
+        return self._put(key, data, condition, guard)
 
     def get_bytes(self, key: str) -> bytes | None:
         """The object's bytes, or None when there is none."""
@@ -175,24 +176,21 @@ class MinioStore:
         """Remove an object; absent is fine."""
         self._client.found("DELETE", check_key(key))
 
-    def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> ObjectStat | None:
+    def _put(
+        self, key: str, data: bytes, condition: Mapping[str, str], guard: Callable[[], None] = lambda: None
+    ) -> ObjectStat | None:
         """Write in one request; None when the condition does not hold."""
         write, sha256 = conditional.new_write(), hashlib.sha256(data).hexdigest()
         headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key), **condition}
 
-        def attempt(number: int) -> ObjectStat | None:
-            try:
-                answer = self._client.once("PUT", key, headers=headers, body=data, sha256=sha256)
-            except Failure as failure:
-                if not condition or not conditional.lost(failure):
-                    raise
-                current = self.stat(key) if number else None  # an earlier try may have won, its answer lost
-                won = current is not None and conditional.is_ours(current, write)
-                return dataclasses.replace(current, sha256=sha256) if current and won else None
-            return ObjectStat(len(data), conditional.etag_of(answer, write), sha256)
+        def send() -> str:
+            guard()
+            answer = self._client.once("PUT", key, headers=headers, body=data, sha256=sha256)
+            return conditional.etag_of(answer, write)
 
         with self._client.told("PUT", key):
-            return self._client.persist(attempt)
+            etag = self._write_once(key, write, condition, send)
+        return ObjectStat(len(data), etag, sha256) if etag else None
 
     def _put_parts(
         self, key: str, source: Path, condition: Mapping[str, str], guard: Callable[[], None]
@@ -200,42 +198,46 @@ class MinioStore:
         """Write in parts; None when the condition does not hold at the end."""
         write = conditional.new_write()
         headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key)}
+        upload = Upload(self._client.ask, key, headers, self._parts, partial(self._throw_away, key))
+        with self._client.told("PUT", key), upload:
+            size_bytes, sha256 = upload.send(source)
+            listing = upload.listing()
 
-        def throw_away(upload_id: str) -> None:
-            hasty = self.unchecked().patient(_LAST_WORDS_S)
-            with contextlib.suppress(Exception):  # the server drops it by itself after a day
-                hasty._client.ask("DELETE", key, query={"uploadId": upload_id})
-
-        parts = sent_parts(self._client.ask, key, source, headers, self._parts, throw_away)
-        with contextlib.suppress(_Taken), self._client.told("PUT", key), parts as sent:
-            etag = self._complete(key, sent, write, condition, guard)
-            return ObjectStat(sent.size_bytes, etag, sent.sha256)
-        return None
-
-    def _complete(
-        self, key: str, sent: Sent, write: str, condition: Mapping[str, str], guard: Callable[[], None]
-    ) -> str:
-        """Make an object of the parts; its etag.
-
-        Raises:
-            _Taken: the condition does not hold.
-        """
-        listing, query = sent.listing(), {"uploadId": sent.upload_id}
-
-        def attempt(number: int) -> str:
-            guard()
-            try:
-                answer = self._client.once("POST", key, query=query, headers=condition, body=listing)
+            def complete() -> str:
+                guard()
+                answer = self._client.once("POST", key, query=upload.request, headers=condition, body=listing)
                 return f"{completed_tag(answer.data)}:{write}"
+
+            etag = self._write_once(key, write, condition, complete)
+            if etag:
+                upload.keep()
+        return ObjectStat(size_bytes, etag, sha256) if etag else None
+
+    def _write_once(self, key: str, write: str, condition: Mapping[str, str], send: Callable[[], str]) -> str | None:
+        """What `send()` says, the etag of the write of that number; None when the condition does not hold.
+
+        A try may have won and its answer been lost; the next one is refused then, and the object is ours.
+        """
+
+        def attempt(number: int) -> str | None:
+            try:
+                return send()
             except Failure as failure:
-                current = self.stat(key) if number else None  # an earlier try may have done it, its answer lost
+                if failure.passing:
+                    raise
+                current = self.stat(key) if number else None
                 if current is not None and conditional.is_ours(current, write):
                     return current.etag
-                if condition and failure.condition:
-                    raise _Taken from failure
+                if condition and conditional.lost(failure):
+                    return None
                 raise
 
         return self._client.persist(attempt)
+
+    def _throw_away(self, key: str, upload_id: str) -> None:
+        hasty = self.unchecked().patient(_LAST_WORDS_S)
+        with contextlib.suppress(Exception):  # the server drops it by itself after a day
+            hasty._client.ask("DELETE", key, query={"uploadId": upload_id})
 
     def _receive(self, key: str, begin: Callable[[int], None], keep: Callable[[int, bytes], None]) -> ObjectStat | None:
         """Read one version of an object: `begin(size)`, then `keep(offset, bytes)` from several threads."""
@@ -272,10 +274,6 @@ def open_minio(config: Config, *, first_contact_s: float, check: Callable[[], No
     store = MinioStore(client, Path(config.checkpoint_dir).absolute() / ".local")
     store.checked(check).patient(first_contact_s).check_server()
     return store
-
-
-class _Taken(Exception):
-    """An object is there that a conditional upload must not replace."""
 
 
 def _kind(key: str) -> str:
