@@ -9,7 +9,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.results import Paired
 
 EXPLORATORY = (
-    "p: exact McNemar test, Holm-adjusted over this table alone. The table explains; it decides neither the verdict"
+    "p: exact McNemar test, Holm-adjusted over this table alone. Exploratory: it decides neither the verdict"
     " nor the gate."
 )
 
