@@ -1,4 +1,4 @@
-"""The table and the sentence with which a run ends, for a terminal."""
+"""The table with which a run ends, for a terminal."""
 
 from __future__ import annotations
 
@@ -35,11 +35,6 @@ def result_table(results: AbTestResults) -> Table:
         table.add_section()
         table.add_row(*_row(evaluation.control, evaluation, control=True), style="dim")
     return table
-
-
-def summary_line(results: AbTestResults) -> Text:
-    """The one-sentence answer, coloured by its verdict; as `Text`, so that no bracket in it is markup."""
-    return Text(results.summary, style=_STYLES[WORDS[results.evaluation.headline.verdict].tone])
 
 
 def _row(comparison: Comparison, evaluation: EvaluationResult, *, control: bool = False) -> list[str | Text]:

@@ -186,12 +186,3 @@ def stage_named(name: str) -> Stage:
             remedy=f"use one of {', '.join(BY_NAME)}",
         )
     return BY_NAME[name]
-
-
-def downstream_of(name: str) -> list[str]:
-    """Names of the stages that need `name`, directly or not, in pipeline order."""
-    reached = {name}
-    for stage in STAGES:
-        if reached & set(stage.needs):
-            reached.add(stage.name)
-    return [stage.name for stage in STAGES if stage.name in reached and stage.name != name]

@@ -15,6 +15,15 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SO8T__"
+COMPOSE_VARIABLES = {
+    "SO8T_STORE_ENDPOINT": "SO8T__STORE__ENDPOINT",
+    "SO8T_BUCKET": "SO8T__STORE__BUCKET",
+    "SO8T_CREDENTIALS": "SO8T__STORE__CREDENTIALS_FILE",
+    "SO8T_RESULTS": "SO8T__OUTPUT_BASE_DIR",
+    "SO8T_OLLAMA_HOST": "SO8T__OLLAMA__HOST",
+    "SO8T_ENGINE": "SO8T__AB_TEST__ENGINE",
+}
+"""Variables of compose.yaml, and those by which it hands them to the program in a container."""
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:
@@ -43,11 +52,17 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
         raise config_error(error, f"{path} and {other}" if other else str(path), given) from error
 
 
-def notices(config: Config) -> list[str]:
-    """One line for each key that is accepted but no longer does anything."""
+def notices(config: Config, environ: Mapping[str, str] | None = None) -> list[str]:
+    """One line for each key that no longer does anything, and each variable that only compose.yaml reads."""
+    environ = os.environ if environ is None else environ
+    found = [
+        f"{name} is read by compose.yaml alone and is ignored here; the command line reads {own}"
+        for name, own in COMPOSE_VARIABLES.items()
+        if environ.get(name) and own not in environ
+    ]
     if config.gguf.convert_script:
-        return ["gguf.convert_script is no longer needed and is ignored: the converter is built in"]
-    return []
+        found.append("gguf.convert_script is no longer needed and is ignored: the converter is built in")
+    return found
 
 
 def _read_yaml(path: Path, what: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.unit.reporter.rendering import read, settings
 
 from so8t_reporter.assembly import assemble_results
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.result_table import result_table, summary_line
+from so8t_shared.result_table import result_table
 from so8t_shared.results import AbTestResults
 
 
@@ -80,21 +80,3 @@ def test_fits_80_columns(results: AbTestResults) -> None:
     assert max(map(len, lines)) <= 80
     assert "…" not in "".join(lines)
     assert len(lines) == len(shown(results, 200))
-
-
-@pytest.mark.parametrize(
-    ("scenario", "verdict", "colour"),
-    [
-        (Scenario(), "b_better", "bold green"),
-        (Scenario(skill_a=0.9, skill_b=0.5), "a_better", "bold red"),
-        (Scenario(b_copies_a=True), "same_classes", "yellow"),
-        (Scenario(skill_a=0.6, skill_b=0.62), "no_difference", "yellow"),
-    ],
-)
-def test_summary_line(results: AbTestResults, scenario: Scenario, verdict: str, colour: str) -> None:
-    """The sentence is coloured by its verdict, and brackets in it are no markup."""
-    scenario.quantizations, scenario.scorings = ("q4_k_m",), ("generate",)
-    evaluation = Evaluation(scenario).result()
-    assert evaluation.headline.verdict == verdict
-    changed = results.model_copy(update={"evaluation": evaluation, "summary": "so [bold]sure[/bold]"})
-    assert (summary_line(changed).plain, summary_line(changed).style) == ("so [bold]sure[/bold]", colour)

@@ -11,7 +11,7 @@ from tests.unit.shared.material import make_config
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_keys
 from so8t_shared.errors import ConfigError
-from so8t_shared.stages import BY_NAME, STAGES, DataInput, ModelInput, downstream_of, stage_named
+from so8t_shared.stages import BY_NAME, STAGES, DataInput, ModelInput, stage_named
 
 NAMES = ["convert-a", "train", "convert-b", "import", "evaluate", "report"]
 
@@ -52,21 +52,6 @@ def test_four_services() -> None:
         assert importlib.util.find_spec(f"{stage.module}.__main__") is not None
         assert stage.version >= 1
         assert stage.summary
-
-
-@pytest.mark.parametrize(
-    ("name", "after"),
-    [
-        ("convert-a", ["import", "evaluate", "report"]),
-        ("train", ["convert-b", "import", "evaluate", "report"]),
-        ("convert-b", ["import", "evaluate", "report"]),
-        ("evaluate", ["report"]),
-        ("report", []),
-    ],
-)
-def test_downstream(name: str, after: list[str]) -> None:
-    """What has to be done again when a stage's output changes."""
-    assert downstream_of(name) == after
 
 
 def test_unknown_stage() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from so8t_shared.config.load import load_config, notices
+from so8t_shared.config.load import COMPOSE_VARIABLES, load_config, notices
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 
@@ -124,11 +124,11 @@ def test_the_original_file_is_complete(tmp_path: Path) -> None:
 
 def test_a_key_that_does_nothing_is_noticed(tmp_path: Path, file: Path) -> None:
     """convert_script is accepted with one line; without it nothing is said."""
-    [notice] = notices(_load(_write(tmp_path, f"{MINIMAL}gguf: {{convert_script: x.py}}\n")))
+    [notice] = notices(_load(_write(tmp_path, f"{MINIMAL}gguf: {{convert_script: x.py}}\n")), {})
     assert notice.startswith("gguf.convert_script")
     assert "\n" not in notice
     file.write_text(MINIMAL)
-    assert notices(_load(file)) == []
+    assert notices(_load(file), {}) == []
 
 
 def test_defaults(file: Path) -> None:
@@ -477,3 +477,21 @@ def test_one_value_is_a_list(file: Path, key: str, value: str) -> None:
     for part in key.split("."):
         loaded = loaded[part]
     assert loaded == [value]
+
+
+def test_variables_of_compose_are_noticed(file: Path) -> None:
+    """A variable that only compose.yaml reads looks like one of ours: it is said that it does nothing here."""
+    config = _load(file)
+    [notice] = notices(config, {"SO8T_STORE_ENDPOINT": "http://h:9000", "SO8T_CONFIG": "x", "SO8T_RESULTS": ""})
+    assert notice.startswith("SO8T_STORE_ENDPOINT is read by compose.yaml alone")
+    assert notice.endswith("reads SO8T__STORE__ENDPOINT")
+    assert notices(config, {"SO8T_BUCKET": "x", "SO8T__STORE__BUCKET": "x"}) == []
+
+
+def test_the_variables_of_compose_are_those_it_has() -> None:
+    """compose.yaml makes the program's variable of its own, but for the key file, which it mounts."""
+    lines = (Path(__file__).resolve().parents[4] / "compose.yaml").read_text().splitlines()
+    for name, own in COMPOSE_VARIABLES.items():
+        set_by = [line for line in lines if line.strip().startswith(f"{own}:")]
+        assert len(set_by) == 1
+        assert name in "\n".join(lines)
