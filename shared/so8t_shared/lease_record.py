@@ -30,21 +30,21 @@ class LeaseRecord(Document):
     lifeline: str = ""
     """Where the holder keeps a lock that proves its life; see lifeline.py."""
 
-    def is_left(self, root: Path) -> bool:
-        """Whether the lease was given back, or its holder certainly ended; `root` is the local folder of who asks.
+    def holder_lives(self, root: Path) -> bool | None:
+        """Whether the holder's process still runs; None where this host, whose local folder is `root`, cannot know.
 
         The lifeline is asked first, because it proves life; a process is looked up only where there is none to see.
         """
-        if self.released:
-            return True
         alive = lives(root, self.owner, self.lifeline)
-        return self._process_is_gone() if alive is None else not alive
-
-    def _process_is_gone(self) -> bool:
-        """Whether the holder was a process of this host that is certainly gone."""
+        if alive is not None:
+            return alive
         if self.domain != process_domain() or self.started is None:
-            return False
-        return process_start(self.pid) != self.started
+            return None
+        return process_start(self.pid) == self.started
+
+    def is_left(self, root: Path) -> bool:
+        """Whether the lease was given back, or its holder certainly ended."""
+        return self.released or self.holder_lives(root) is False
 
 
 class Claim:
@@ -81,6 +81,8 @@ class Sight:
     """None where there is no lease, or a damaged one, which protects nobody: a commit asks again."""
     free: bool
     """Whether it may be taken: absent, damaged, given back, its holder gone, or silent for its time to live."""
+    heard: bool = False
+    """Whether its holder is known to live, or was heard of since the last look."""
 
 
 class Watch:
@@ -103,13 +105,16 @@ class Watch:
         if current is None:
             return Sight("", None, free=True)
         data, etag = current
+        changed = self._etag not in {"", etag}
         if etag != self._etag:
             self._etag, self._since = etag, time.monotonic()
         holder = holder_of(data, self.key)
         if holder is None:
             return Sight(etag, None, free=True)
         silent_s = began - self._since  # from the first sight of this version to the asking for the latest
-        return Sight(etag, holder, free=silent_s > holder.ttl_s or holder.is_left(self.store.local_root))
+        lives_here = holder.holder_lives(self.store.local_root)
+        free = holder.released or lives_here is False or silent_s > holder.ttl_s
+        return Sight(etag, holder, free, heard=changed or lives_here is True)
 
 
 def holder_of(data: bytes, key: str) -> LeaseRecord | None:

@@ -93,6 +93,21 @@ class Lease:
         finally:
             self._claim.lifeline.close()
 
+    def discard(self) -> None:
+        """End it and remove its object, the last one of an artifact that is deleted.
+
+        Raises:
+            LeaseLost: another process holds it; it stays.
+        """
+        self._ended.set()
+        self._thread.join()
+        try:
+            self.confirm()
+            self._store.delete(self._key)
+        finally:
+            self._lost.set()
+            self._claim.lifeline.close()
+
     def _heartbeat(self) -> None:
         while not self._ended.wait(self._ttl_s / 6):
             try:
@@ -167,6 +182,17 @@ def acquire(
     finally:
         if lease is None:
             claim.lifeline.close()
+
+
+def seize(watch: Watch, *, ttl_s: float = TTL_S) -> Lease | None:
+    """Take the lease if it is free by what `watch` has seen so far: one look, no waiting."""
+    claim, lease = Claim(watch.store, ttl_s), None
+    try:
+        lease = _taken(watch, claim, watch.look())
+    finally:
+        if lease is None:
+            claim.lifeline.close()
+    return lease
 
 
 def _taken(watch: Watch, claim: Claim, sight: Sight) -> Lease | None:

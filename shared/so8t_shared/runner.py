@@ -128,7 +128,7 @@ class StageRun:
                 self.markers.clear_completed()
             return None
         artifact.drop_work()  # a kill right after the commit may have left it
-        return self._finish(artifact, manifest, reused=True)
+        return self._adopt(artifact, manifest)
 
     def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome:
         key = self._key(upstream)
@@ -146,16 +146,18 @@ class StageRun:
             on_wait=lambda holder: self.reporter.tell("waiting", f"computed by {holder}"),
         )
         if isinstance(lease, Manifest):
-            return self._finish(artifact, lease, reused=True)
+            return self._adopt(artifact, lease) or self._compute(upstream, load)
         try:
             manifest, damage = artifact.reusable()  # taken away only under the lease: it may be another's fresh commit
             if damage:
                 self.sink.log("WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}")
             if manifest is not None:
+                self._mark(artifact, manifest, reused=True)
                 return self._finish(artifact, manifest, reused=True)
             self.reporter.fingerprint = artifact.fingerprint
             manifest = self._work(artifact, key, upstream, lease, load)
             artifact.drop_work()
+            self._mark(artifact, manifest, reused=False)
             return self._finish(artifact, manifest, reused=False)
         finally:
             if lease.lost:
@@ -202,9 +204,19 @@ class StageRun:
                     raise lost_lease(artifact.lease_key) from error
                 raise
 
-    def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
+    def _adopt(self, artifact: Artifact, manifest: Manifest) -> Outcome | None:
+        """Reuse what was found committed; None if it was collected before our marker could keep it from that."""
+        self._mark(artifact, manifest, reused=True)
+        if self.store.stat(artifact.manifest_key) is None:
+            self.markers.clear_completed()
+            return None
+        return self._finish(artifact, manifest, reused=True)
+
+    def _mark(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> None:
         content = manifest.content_digest()
         self._marked |= self.markers.complete(artifact.fingerprint, content, reused=reused, started=self._started)
+
+    def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
         export_outputs(artifact, manifest, self.session)
         if not reused:
             self.reporter.state("done")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from so8t_shared.artifacts import Artifact
 from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, table_cell
-from so8t_shared.cli.output import out
+from so8t_shared.cli.output import err, out
 from so8t_shared.collection import collect, list_artifacts
 from so8t_shared.errors import InputError
 from so8t_shared.files import storage_errors
@@ -86,13 +86,21 @@ def gc(
     That is: artifacts, and checkpoints of work that nobody does now.
     """
     workspace = open_workspace(config, overrides)
-    doomed = collect(workspace.store, keep_sessions=keep, delete=yes)
+    doomed = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching)
     for item in doomed:
         line = f"{item.artifact.stage:<10} {item.artifact.fingerprint[:12]} {size(item.size_bytes):>9}"
         out.print(line, highlight=False, markup=False)
     total = size(sum(item.size_bytes for item in doomed))
     done = "deleted" if yes else "would be deleted; add --yes to do it"
     out.print(f"{len(doomed)} artifacts, {total} {done}", highlight=False, markup=False)
+
+
+def _watching(leases: int) -> None:
+    err.print(
+        f"{leases} of them may be in work on another host or in a container: watched for a minute at most",
+        highlight=False,
+        markup=False,
+    )
 
 
 def size(size_bytes: int) -> str:

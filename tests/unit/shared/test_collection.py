@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from tests.unit.shared.processes import kill, running, until
 from so8t_shared.artifacts import Artifact
 from so8t_shared.collection import collect, list_artifacts
 from so8t_shared.errors import Interrupted
+from so8t_shared.lease_record import LeaseRecord
 from so8t_shared.leases import acquire
-from so8t_shared.sessions import read_record
+from so8t_shared.markers import StageMarkers
+from so8t_shared.sessions import open_session, read_record
 from so8t_shared.stage import StageContext
 from so8t_shared.stages import Stage
 from so8t_shared.store.local import LocalStore
@@ -27,8 +31,6 @@ def _files(ctx: StageContext) -> None:
 
 def _session(store: LocalStore, tmp_path: Path, seed: int, *, age: int = 0) -> str:
     """A session that has made the artifact of that seed; the fingerprint."""
-    from so8t_shared.sessions import open_session
-
     session = open_session(store, make_config(tmp_path, training={"seed": seed}, session_id_format=f"s{seed}"))
     created = f"2099-01-{28 - age:02d}T00:00:00+00:00"
     record = read_record(store, session.session_id).model_copy(update={"created": created})
@@ -71,8 +73,6 @@ def test_only_looking(store: LocalStore, tmp_path: Path) -> None:
 
 def test_a_shared_artifact_stays(store: LocalStore, tmp_path: Path) -> None:
     """What an old session made and a new one reuses is in use."""
-    from so8t_shared.sessions import open_session
-
     made = _session(store, tmp_path, 1, age=20)
     new = open_session(store, make_config(tmp_path, training={"seed": 1}, visualization={"dpi": 99}))
     assert run_stage(STAGE, new, store, _files).reused
@@ -82,7 +82,6 @@ def test_a_shared_artifact_stays(store: LocalStore, tmp_path: Path) -> None:
 
 def test_interrupted_work_of_a_kept_session_stays(store: LocalStore, tmp_path: Path) -> None:
     """Checkpoints of a stage that was stopped and will be resumed are in use, though nothing is completed."""
-    from so8t_shared.sessions import open_session
 
     def stopped(ctx: StageContext) -> None:
         ctx.checkpoints.save("one", write(ctx.scratch_dir / "s", {"x": b""}))
@@ -120,6 +119,115 @@ def test_given_back_is_not_in_work(store: LocalStore) -> None:
     with held(store, artifact.lease_key):
         assert collect(store, keep_sessions=1, delete=True) == []
     assert len(collect(store, keep_sessions=1, delete=True)) == 1
+
+
+def _elsewhere(store: LocalStore, artifact: Artifact, number: int = 0, ttl_s: float = 0.4) -> None:
+    """A lease of a process that this host can neither look up nor see the lifeline of."""
+    record = LeaseRecord(
+        owner="o", host="c0ffee", domain="c0ffee/boot", pid=1, started=1.0, heartbeat=f"2020 {number}", ttl_s=ttl_s
+    )
+    store.put_bytes(artifact.lease_key, record.to_bytes())
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_what_a_killed_container_left_goes(store: LocalStore, delete: bool) -> None:
+    """Leases that nobody here can know of are watched, all at once, for their time; then they count no more."""
+    artifacts = [Artifact(store, "train", f"{number}" * 64) for number in range(3)]
+    for artifact in artifacts:
+        store.put_bytes(f"{artifact.prefix}/work/step-1/files/w", b"w")
+        _elsewhere(store, artifact)
+    told: list[int] = []
+    began = time.monotonic()
+    doomed = collect(store, keep_sessions=1, delete=delete, on_wait=told.append, poll_s=0.05)
+    assert time.monotonic() - began >= 0.4
+    assert told == [3]
+    assert {i.artifact.fingerprint for i in doomed} == {a.fingerprint for a in artifacts}
+    assert _left(store) == (set() if delete else {a.fingerprint for a in artifacts})
+
+
+def test_what_another_host_works_on_stays(store: LocalStore) -> None:
+    """A holder that is heard of once while it is watched keeps its artifact, however old its first word looks."""
+    artifact = Artifact(store, "train", "0" * 64)
+    _elsewhere(store, artifact, ttl_s=60)
+    heard = threading.Event()
+
+    def beat(leases: int) -> None:
+        _elsewhere(store, artifact, 1, ttl_s=60)
+        heard.set()
+
+    assert collect(store, keep_sessions=1, delete=True, on_wait=beat, poll_s=0.05) == []
+    assert heard.is_set()
+    assert _left(store) == {artifact.fingerprint}
+
+
+def test_a_newer_programs_work_stays(store: LocalStore) -> None:
+    """A lease that cannot be read because it is of a newer program protects its artifact."""
+    artifact = Artifact(store, "train", "0" * 64)
+    store.put_bytes(artifact.lease_key, b'{"schema_version": 99}')
+    assert collect(store, keep_sessions=1, delete=True) == []
+    assert _left(store) == {artifact.fingerprint}
+
+
+class _Hooked(LocalStore):
+    """Does something right after the first write, or right after the first delete, of a key."""
+
+    write_hook: tuple[str, Callable[[], object]] | None = None
+    delete_hook: tuple[str, Callable[[], object]] | None = None
+
+    def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
+        result = super().compare_and_put(key, data, etag)
+        if self.write_hook and self.write_hook[0] == key:
+            hook, self.write_hook = self.write_hook[1], None
+            hook()
+        return result
+
+    def delete(self, key: str) -> None:
+        super().delete(key)
+        if self.delete_hook and self.delete_hook[0] == key:
+            hook, self.delete_hook = self.delete_hook[1], None
+            hook()
+
+
+@pytest.mark.parametrize("moment", ["before the manifest is gone", "after"])
+def test_a_session_that_begins_to_reuse_meanwhile(store: LocalStore, tmp_path: Path, moment: str) -> None:
+    """What a new session marks as its own while it is about to be deleted stays, whole."""
+    made = _session(store, tmp_path, 1, age=20)
+    hooked = _Hooked(Path(store.location))
+    artifact = Artifact(hooked, "train", made)
+    manifest = artifact.manifest()
+    assert manifest is not None
+
+    def reuse() -> None:
+        new = open_session(store, make_config(tmp_path, training={"seed": 1}, visualization={"dpi": 99}))
+        StageMarkers(store, new.session_id, "train").complete(made, manifest.content_digest(), reused=True, started="")
+
+    if moment == "after":
+        hooked.delete_hook = (artifact.manifest_key, reuse)
+    else:
+        hooked.write_hook = (artifact.lease_key, reuse)
+    _session(store, tmp_path, 2)
+    assert collect(hooked, keep_sessions=2, delete=True) == []
+    assert artifact.inspect() == (manifest, "")
+
+
+def test_work_that_begins_meanwhile(store: LocalStore, tmp_path: Path) -> None:
+    """An artifact whose lease is taken between the looking and the deleting stays."""
+    made = _session(store, tmp_path, 1, age=20)
+    _session(store, tmp_path, 2)
+    artifact = Artifact(store, "train", made)
+
+    class Late(LocalStore):
+        looks = 0
+
+        def read_versioned(self, key: str) -> tuple[bytes, str] | None:
+            if key == artifact.lease_key:
+                self.looks += 1
+                if self.looks == 2:
+                    _elsewhere(store, artifact, ttl_s=60)
+            return super().read_versioned(key)
+
+    assert collect(Late(Path(store.location)), keep_sessions=1, delete=True) == []
+    assert artifact.manifest() is not None
 
 
 @pytest.mark.parametrize("name", ["lease.json", "manifest.json"])

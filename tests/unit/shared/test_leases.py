@@ -430,6 +430,24 @@ def test_a_waiter_asks_less_and_less(tmp_path: Path) -> None:
     assert told == ["elsewhere, process 1"]
 
 
+def test_discarding(store: LocalStore) -> None:
+    """A discarded lease leaves nothing, and stopping it afterwards does not bring it back."""
+    with held(store, KEY) as lease:
+        lease.discard()
+        assert store.stat(KEY) is None
+    assert store.stat(KEY) is None
+    assert [p.name for p in (store.local_root / "alive").iterdir()] == ["folder"]
+
+
+def test_anothers_lease_is_not_discarded(store: LocalStore) -> None:
+    """Who was robbed does not remove the thief's lease."""
+    with held(store, KEY) as lease:
+        steal(store, KEY)
+        with pytest.raises(LeaseLost):
+            lease.discard()
+    assert _record(store).owner == "thief"
+
+
 def test_the_heartbeat_ends_with_the_lease(store: LocalStore) -> None:
     """No thread goes on writing after `stop`."""
     with held(store, KEY, ttl_s=0.3):

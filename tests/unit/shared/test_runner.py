@@ -510,6 +510,30 @@ def test_looking_for_reuse_takes_nothing_away(store: LocalStore, session: Sessio
     assert sorted(store.list("artifacts")) == before
 
 
+def test_collected_while_it_is_reused(store: LocalStore, session: Session) -> None:
+    """An artifact that is removed between the looking and the marking is made anew, not marked as there."""
+    made = run_stage(FIRST, session, store, first)
+
+    class Collected(LocalStore):
+        def put_bytes(self, key: str, data: bytes) -> ObjectStat:
+            if key.endswith("completed.json"):
+                Artifact(store, "first", made.fingerprint).delete()
+            return super().put_bytes(key, data)
+
+    other = open_session(store, session.config, new=True)
+    calls: list[str] = []
+
+    def again(ctx: StageContext) -> None:
+        calls.append("computed")
+        first(ctx)
+        Collected.put_bytes = LocalStore.put_bytes  # type: ignore[method-assign]
+
+    assert not run_stage(FIRST, other, Collected(Path(store.location)), again).reused
+    assert calls == ["computed"]
+    assert Artifact(store, "first", made.fingerprint).inspect()[0] is not None
+    assert StageMarkers(store, other.session_id, "first").completed() is not None
+
+
 def test_a_newer_artifact_is_not_touched(store: LocalStore, session: Session) -> None:
     """An artifact of a newer program ends the stage; it is not rebuilt over."""
     made = run_stage(FIRST, session, store, first)
