@@ -51,11 +51,12 @@ def _two_bases(config: Config) -> list[str]:
 
 def _models(stage: Stage, config: Config) -> list[str]:
     notes = []
+    default = config.model_b is None or config.model_b.base_model is None  # then what is said of model A is enough
     for item in stage.inputs(config):
         if isinstance(item, ModelInput):
             if item.path.exists():
                 check_model_folder(item)
-            else:
+            elif item.name == "model_a" or not default:
                 notes.append(f"{item.name}.base_model = {item.path} does not exist on this host")
     return notes
 

@@ -48,9 +48,11 @@ def test_two_bases(whole: Path) -> None:
 
 def test_a_model(whole: Path) -> None:
     """A folder that is elsewhere is noted once, one that is no checkpoint is refused."""
-    [first, second] = preflight(make_config(whole, model_a={"base_model": "/no/such"}))
-    assert first == "model_a.base_model = /no/such does not exist on this host"
-    assert second == "model_b.base_model = /no/such does not exist on this host"
+    absent = {"base_model": "/no/such"}
+    note = "model_a.base_model = /no/such does not exist on this host"
+    assert preflight(make_config(whole, model_a=absent)) == [note]
+    assert preflight(make_config(whole, model_a=absent, model_b={"description": "B"})) == [note]
+    assert preflight(make_config(whole, model_a=absent, model_b=absent)) == [note, note.replace("model_a", "model_b")]
     (whole / "model" / "config.json").unlink()
     with pytest.raises(InputError, match=r"no config\.json"):
         preflight(make_config(whole))

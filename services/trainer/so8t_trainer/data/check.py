@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from so8t_shared.config.model import Config
+from so8t_shared.config.model import Config, Dataset
+from so8t_shared.errors import InputError
 from so8t_shared.fingerprints import looks_like_hub_name
 from so8t_trainer.data.policy import declared_source, demand_classes
 from so8t_trainer.data.read import SourceRows, data_files, hub_is_off, read_head, read_source
@@ -29,8 +30,7 @@ def check_data(config: Config) -> list[str]:
     places = [_place(f"dataset.paths[{i}]", path, settings.format) for i, path in enumerate(settings.paths)]
     rows: list[Row] = []
     for place in places:
-        if place.folder is not None or place.on_hub:
-            declared_source(SourceRows(place.path, place.folder, []), settings.source, settings.policy)
+        _check_source(place, settings)
         rows += _checked_rows(place, settings.format)
     if all(place.whole for place in places):
         demand_classes(rows)
@@ -72,6 +72,16 @@ def _place(key: str, path: str, form: str) -> _Place:
     if variable := hub_is_off():
         note += f"; {variable} is set, so it must have been downloaded already"
     return _Place(path, None, on_hub=True, files=[], notes=[note])
+
+
+def _check_source(place: _Place, settings: Dataset) -> None:
+    """The licence, of all that is here or on the Hub; an error about a Hub name says that it was taken as one."""
+    if place.folder is None and not place.on_hub:
+        return
+    try:
+        declared_source(SourceRows(place.path, place.folder, []), settings.source, settings.policy)
+    except InputError as error:
+        raise InputError(error.what, where="; ".join(place.notes) or error.where, remedy=error.remedy) from error
 
 
 def _checked_rows(place: _Place, form: str) -> list[Row]:

@@ -74,8 +74,9 @@ def test_a_licence(tmp_path: Path) -> None:
         check_data(_config(rows, source=None))
     with pytest.raises(InputError, match="'CHANGE-ME' is not allowed"):
         check_data(_config(rows, source={**SOURCE, "license": "CHANGE-ME"}))
-    with pytest.raises(InputError, match="does not declare its licence"):
+    with pytest.raises(InputError, match="does not declare its licence") as caught:
         check_data(_config("owner/name", source=None))
+    assert "taken as a Hub name" in caught.value.where
 
 
 def test_nothing_to_tell_apart(tmp_path: Path) -> None:
