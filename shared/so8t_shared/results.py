@@ -24,14 +24,9 @@ class Record(BaseModel):
     """TestRow and TestSet are data; pytest need not look for tests in them."""
 
 
-class Sample(Record):
-    """One answer of one model to one test row (a line of samples.jsonl)."""
+class Answer(Record):
+    """What is kept of one model's answer to one prompt, and what it took."""
 
-    model: Side
-    quantization: Quantization
-    scoring: Scoring
-    row_id: str
-    gold: str = Field(description="The row's class.")
     predicted: str = Field(description="The class read from the answer, or INVALID.")
     final: str = Field(description="Text inside <final>, at most 200 characters; nothing else is kept.")
     answer_sha256: str = Field(description="Digest of the whole answer, thinking included.")
@@ -39,12 +34,22 @@ class Sample(Record):
     completion_tokens: int
     latency_ms: float = Field(description="Request to last token.")
     ttft_ms: float | None = Field(description="Request to first token.")
+    decode_ms: float | None = Field(None, description="Time for the tokens after the first, on the same clock.")
     over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
     cut: bool = Field(False, description="The answer was cut at max_new_tokens.")
-    decode_ms: float | None = Field(None, description="Time for the tokens after the first, on the same clock.")
     host: str
-    reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")
     run: str = Field("", description="The evaluation that asked (its fingerprint); it asked A and B side by side.")
+
+
+class Sample(Answer):
+    """One answer of one model to one test row (a line of samples.jsonl)."""
+
+    model: Side
+    quantization: Quantization
+    scoring: Scoring
+    row_id: str
+    gold: str = Field(description="The row's class.")
+    reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")
 
 
 class Interval(Record):

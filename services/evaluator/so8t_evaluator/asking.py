@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from so8t_evaluator.engine.protocol import Engine, LoadedModel, ModelFile, Options, PromptTooLongError
+from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, ModelFile, Options, PromptTooLongError
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import READING_VERSION, options_for, read_answer
 from so8t_shared.canonical import digest
 from so8t_shared.config.model import AbTest, Quantization, Scoring
 from so8t_shared.labels import INVALID
-from so8t_shared.results import ChatInfo, Sample, Side, TestRow
+from so8t_shared.results import Answer, ChatInfo, Sample, Side, TestRow
 
 
 class Cache(Protocol):
@@ -26,6 +26,55 @@ class Cache(Protocol):
 
     def get(self, key: str) -> dict[str, Any] | None: ...
     def put(self, key: str, record: dict[str, Any]) -> None: ...
+
+
+class StoredAnswer(Answer):
+    """An answer as it is kept under its key, with the memory that the model took until then."""
+
+    peak_memory_bytes: int | None
+    gpu_memory_bytes: int | None
+
+    @classmethod
+    def of(cls, completion: Completion, *, host: str, run: str) -> StoredAnswer:
+        """What an engine answered, read."""
+        predicted, final = read_answer(completion.text)
+        return cls(
+            predicted=predicted,
+            final=final,
+            answer_sha256=_sha256(completion.text),
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            latency_ms=completion.latency_ms,
+            ttft_ms=completion.ttft_ms,
+            decode_ms=completion.decode_ms,
+            cut=completion.cut,
+            host=host,
+            run=run,
+            peak_memory_bytes=completion.peak_memory_bytes,
+            gpu_memory_bytes=completion.gpu_memory_bytes,
+        )
+
+    @classmethod
+    def not_asked(cls, prompt_tokens: int, *, host: str, run: str) -> StoredAnswer:
+        """What stands for the answer to a prompt that does not fit the context."""
+        return cls(
+            predicted=INVALID,
+            final="",
+            answer_sha256=_sha256(""),
+            prompt_tokens=prompt_tokens,
+            completion_tokens=0,
+            latency_ms=0.0,
+            ttft_ms=None,
+            over_long=True,
+            host=host,
+            run=run,
+            peak_memory_bytes=None,
+            gpu_memory_bytes=None,
+        )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -68,18 +117,20 @@ class Respondent:
         key = self._key(prompt, options)
         record = self.cache.get(key)
         if record is None:
-            record = {**self._measure(prompt, options), "run": self.run}
-            self.cache.put(key, record)
-        self.peak_memory_bytes = _larger(self.peak_memory_bytes, record.pop("peak_memory_bytes"))
-        self.gpu_memory_bytes = _larger(self.gpu_memory_bytes, record.pop("gpu_memory_bytes"))
+            answer = self._measure(prompt, options)
+            self.cache.put(key, answer.model_dump())
+        else:
+            answer = StoredAnswer.model_validate(record)
+        self.peak_memory_bytes = _larger(self.peak_memory_bytes, answer.peak_memory_bytes)
+        self.gpu_memory_bytes = _larger(self.gpu_memory_bytes, answer.gpu_memory_bytes)
         return Sample(
+            **answer.model_dump(include=set(Answer.model_fields)),
             model=self.candidate.side,
             quantization=self.candidate.quantization,
             scoring=scoring,
             row_id=row.id,
             gold=row.label,
-            reused=record["run"] != self.run,
-            **record,
+            reused=answer.run != self.run,
         )
 
     def close(self) -> None:
@@ -87,36 +138,21 @@ class Respondent:
         self._stack.close()
         self._loaded = None
 
-    def _measure(self, prompt: str, options: Options) -> dict[str, Any]:
+    def _measure(self, prompt: str, options: Options) -> StoredAnswer:
         if self._loaded is None:
             warm_up = warm_up_prompts(self.candidate.chat)
             self._loaded = self._stack.enter_context(self.engine.load(self.candidate.file, warm_up))
         try:
-            answer = self._loaded.complete(prompt, options)
+            completion = self._loaded.complete(prompt, options)
         except PromptTooLongError as error:
-            return _over_long(error.prompt_tokens, self.engine.host)
-        predicted, final = read_answer(answer.text)
-        return {
-            "predicted": predicted,
-            "final": final,
-            "answer_sha256": hashlib.sha256(answer.text.encode("utf-8")).hexdigest(),
-            "prompt_tokens": answer.prompt_tokens,
-            "completion_tokens": answer.completion_tokens,
-            "latency_ms": answer.latency_ms,
-            "ttft_ms": answer.ttft_ms,
-            "over_long": False,
-            "cut": answer.cut,
-            "decode_ms": answer.decode_ms,
-            "host": self.engine.host,
-            "peak_memory_bytes": answer.peak_memory_bytes,
-            "gpu_memory_bytes": answer.gpu_memory_bytes,
-        }
+            return StoredAnswer.not_asked(error.prompt_tokens, host=self.engine.host, run=self.run)
+        return StoredAnswer.of(completion, host=self.engine.host, run=self.run)
 
     def _key(self, prompt: str, options: Options) -> str:
         return digest(
             {
                 "model": self.candidate.file.sha256,
-                "prompt": hashlib.sha256(prompt.encode("utf-8")).hexdigest(),
+                "prompt": _sha256(prompt),
                 "options": [[name, str(value)] for name, value in sorted(vars(options).items())],
                 "engine": [self.engine.name, self.engine.version],
                 "settings": [[name, str(value)] for name, value in sorted(self.engine.answer_settings.items())],
@@ -158,21 +194,3 @@ def as_side(sample: Sample, side: Side) -> Sample:
 
 def _larger(one: int | None, other: int | None) -> int | None:
     return max((value for value in (one, other) if value is not None), default=None)
-
-
-def _over_long(prompt_tokens: int, host: str) -> dict[str, Any]:
-    return {
-        "predicted": INVALID,
-        "final": "",
-        "answer_sha256": hashlib.sha256(b"").hexdigest(),
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": 0,
-        "latency_ms": 0.0,
-        "ttft_ms": None,
-        "over_long": True,
-        "cut": False,
-        "decode_ms": None,
-        "host": host,
-        "peak_memory_bytes": None,
-        "gpu_memory_bytes": None,
-    }

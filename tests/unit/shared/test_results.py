@@ -19,6 +19,7 @@ VERSIONED = [
     "ChatInfo",
     "ConversionResult",
     "Registry",
+    "Targets",
     "AbTestResults",
 ]
 
