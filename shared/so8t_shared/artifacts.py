@@ -46,8 +46,8 @@ class Artifact(FileSet):
     ) -> Manifest:
         """Move the files of `folder` into the store, then write the manifest: the commit point.
 
-        `check` is called before each file and may raise to end it: a commit that is begun again sends, to a bucket,
-        only the files that had not arrived.
+        `check` is called before each file and each part of a large one, and may raise to end it: a commit that is
+        begun again sends, to a bucket, only the files that had not arrived.
 
         Raises:
             LeaseLost: another process took over; nothing was committed.
@@ -57,6 +57,10 @@ class Artifact(FileSet):
             check()
             lease.confirm()
 
+        def guard() -> None:
+            check()
+            lease.check()
+
         lease.confirm()
         if (committed := self.reusable()[0]) is not None:
             return self._same(committed, folder)
@@ -64,7 +68,7 @@ class Artifact(FileSet):
         keep = {self.file_key(name) for name in names} if self.store.remote else set()
         self._delete_files(keep)  # what an interrupted commit left; the upload looks at those of the same name
         while_held = self.held(lease)
-        entries = while_held.upload(folder, before_each=before_each, guard=lease.check)
+        entries = while_held.upload(folder, before_each=before_each, guard=guard)
         manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
         lease.confirm()
         if while_held.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:

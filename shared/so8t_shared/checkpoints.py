@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from so8t_shared.artifacts import Artifact
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.host import host_name, now
+from so8t_shared.leases import Lease
 from so8t_shared.manifests import Manifest
 from so8t_shared.store.base import check_key
 
@@ -15,13 +15,14 @@ from so8t_shared.store.base import check_key
 class Checkpoints:
     """Checkpoints of one stage for one fingerprint; dropped after the commit.
 
-    `confirm` is asked before anything is written or removed, and raises LeaseLost where another process has taken
-    the stage over: those of that process are not to be replaced, counted as old, or left behind after its commit.
+    The lease is confirmed before anything is written or removed: checkpoints of a process that has taken the stage
+    over are not to be replaced, counted as old, or left behind after its commit. Without one, nobody else may write.
     """
 
-    def __init__(self, artifact: Artifact, confirm: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, artifact: Artifact, lease: Lease | None = None) -> None:
         self._artifact = artifact
-        self._confirm = confirm
+        self._confirm = lease.confirm if lease else _alone
+        self._check = lease.check if lease else _alone
 
     def names(self) -> list[str]:
         """Complete and undamaged checkpoints, sorted by name."""
@@ -41,7 +42,7 @@ class Checkpoints:
         self._confirm()
         files = self._artifact.checkpoint(name)
         files.delete()
-        entries = files.upload(folder, before_each=self._confirm, guard=self._confirm)
+        entries = files.upload(folder, before_each=self._confirm, guard=self._check)
         manifest = Manifest(files=entries, created=now(), host=host_name())
         self._confirm()
         files.store.put_bytes(files.manifest_key, manifest.to_bytes())
@@ -75,3 +76,7 @@ class Checkpoints:
         except IntegrityError:
             return False
         return manifest is not None and not files.faults(manifest)
+
+
+def _alone() -> None:
+    """Nobody else is there."""

@@ -187,7 +187,7 @@ class StageRun:
                 output_dir=scratch / "output",
                 scratch_dir=scratch / "scratch",
                 log=log,
-                checkpoints=Checkpoints(artifact.held(lease), lease.confirm),
+                checkpoints=Checkpoints(artifact.held(lease), lease),
                 artifact=artifact,
                 lease=lease,
                 stop=self.stop,

@@ -69,8 +69,8 @@ class ArtifactStore(Protocol):
     ) -> ObjectStat | None:
         """Write a file's bytes as an object; with `move` the source may be gone afterwards.
 
-        Without `replace`, None when an object is there, which stays. `guard` is called right before the
-        object becomes visible, after the transfer of a large one, and may raise to prevent that.
+        Without `replace`, None when an object is there, which stays. `guard` is called before each part of a
+        large file and right before the object becomes visible, and may raise to prevent that.
         """
         ...
 

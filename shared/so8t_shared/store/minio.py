@@ -103,7 +103,8 @@ class MinioStore:
     ) -> ObjectStat | None:
         """Write a file's bytes as an object and say their sha256; the source stays, whatever `move` says.
 
-        Without `replace`, None when an object is there. `guard` is asked right before the write that counts.
+        Without `replace`, None when an object is there. `guard` is asked before each part and right
+        before the write that counts.
         """
         del move
         check_key(key)
@@ -200,7 +201,7 @@ class MinioStore:
         headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key)}
         upload = Upload(self._client.ask, key, headers, self._parts, partial(self._throw_away, key))
         with self._client.told("PUT", key), upload:
-            size_bytes, sha256 = upload.send(source)
+            size_bytes, sha256 = upload.send(source, guard)
             listing = upload.listing()
 
             def complete() -> str:

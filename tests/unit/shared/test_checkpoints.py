@@ -132,7 +132,7 @@ def test_after_a_takeover_nothing_is_touched(store: LocalStore, tmp_path: Path) 
     """A process whose lease was taken neither saves nor drops: the new holder's checkpoints stay the newest."""
     artifact = Artifact(store, "train", "f" * 64)
     with held(store, artifact.lease_key) as lease:
-        ours, theirs = Checkpoints(artifact, lease.confirm), _open(store)
+        ours, theirs = Checkpoints(artifact, lease), _open(store)
         ours.save("step-000010", write(tmp_path / "a", {"x": b"ours"}))
         steal(store, artifact.lease_key)
         for name in STEPS:
@@ -165,7 +165,7 @@ def test_taken_over_while_saving(tmp_path: Path, after: int) -> None:
     store = Stolen(tmp_path / "store")
     artifact = Artifact(store, "train", "f" * 64)
     with held(store, artifact.lease_key) as lease:
-        checkpoints = Checkpoints(artifact, lease.confirm)
+        checkpoints = Checkpoints(artifact, lease)
         with pytest.raises(LeaseLost):
             checkpoints.save("one", write(tmp_path / "out", {"x": b"1", "y": b"2"}))
     assert len(puts) == after

@@ -242,11 +242,37 @@ def test_who_is_asked_to_stop_can_still_save(store: MinioStore, tmp_path: Path) 
     assert stat.sha256 == sha256
 
 
+class _StopsAt:
+    """A guard that raises when it is asked for the `last` time."""
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+        self.asked = 0
+
+    def __call__(self) -> None:
+        self.asked += 1
+        if self.asked == self._last:
+            _stop()
+
+
+def test_the_guard_is_asked_before_each_part(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+    """Who is asked to stop in the middle of a large file need not send it to its end, and leaves no parts."""
+    source, _ = _file(tmp_path / "source", 30 * MIB)  # six parts
+    guard = _StopsAt(3)
+    with pytest.raises(Interrupted):
+        store.put_file(KEY, source, guard=guard)
+    assert guard.asked == 3
+    assert store.stat(KEY) is None
+    assert unfinished_uploads(minio, _bucket(store), KEY) == 0
+
+
 def test_the_guard_keeps_parts_from_becoming_an_object(store: MinioStore, tmp_path: Path) -> None:
     """Who has lost the right to write while the parts went up leaves nothing."""
-    source, _ = _file(tmp_path / "source", 12 * MIB)
+    source, _ = _file(tmp_path / "source", 12 * MIB)  # three parts
+    guard = _StopsAt(4)
     with pytest.raises(Interrupted):
-        store.put_file(KEY, source, guard=_stop)
+        store.put_file(KEY, source, guard=guard)
+    assert guard.asked == 4
     assert store.stat(KEY) is None
 
 
