@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 
 from so8t_shared.errors import InputError
 from so8t_shared.prompts import PLAIN_TEMPLATE, render_chat
@@ -36,27 +37,12 @@ _PADDED = (" \t\n\u3000両端のROLEの空白\u00a0\u2028\n ",)
 
 
 def _trim() -> str:
-    blanks = [chr(code) for code in range(0x3001) if chr(code).isspace()]
-    one, two, three = (
-        " ".join(f'"\\u{ord(blank):04x}"' for blank in blanks if len(blank.encode("utf-8")) == size)
-        for size in (1, 2, 3)
-    )
-    return (
-        '{{ define "trim" }}{{ $t := . }}{{ $n := len $t }}{{ $rest := "" }}{{ $left := 0 }}'
-        "{{ $from := -1 }}{{ $to := 0 }}{{ $open := false }}"
-        "{{ range $i := $n }}{{ if eq $left 2 }}{{ $left = 1 }}{{ else if eq $left 1 }}{{ $left = 0 }}{{ else }}"
-        "{{ if $open }}{{ $to = $i }}{{ $open = false }}{{ end }}{{ $rest = slice $t $i }}"
-        f"{{{{ if eq (slice $rest 0 1) {one} }}}}"
-        f"{{{{ else if and (ge (len $rest) 2) (eq (slice $rest 0 2) {two}) }}}}{{{{ $left = 1 }}}}"
-        f"{{{{ else if and (ge (len $rest) 3) (eq (slice $rest 0 3) {three}) }}}}{{{{ $left = 2 }}}}"
-        "{{ else }}{{ $open = true }}{{ if eq $from -1 }}{{ $from = $i }}{{ end }}{{ end }}{{ end }}{{ end }}"
-        "{{ if $open }}{{ $to = $n }}{{ end }}{{ if ge $from 0 }}{{ slice $t $from $to }}{{ end }}{{ end }}"
-    )
+    lines = files("so8t_evaluator").joinpath("trim.gotmpl").read_text(encoding="utf-8").splitlines()
+    return "".join(line.strip() for line in lines if not line.startswith("{{/*"))
 
 
 TRIM = _trim()
-"""Python's strip in Go's template language, which has no such function and no arithmetic: a walk over the bytes
-that notes where the first visible character begins and the last one ends. Needs Go 1.24 (`range` over a number)."""
+"""Python's strip in Go's template language; how it works stands in trim.gotmpl."""
 
 
 @dataclass(frozen=True)

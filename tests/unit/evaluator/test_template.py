@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ KNOWN = {
     "no system role": _file("drops-system"),
     "plain": PLAIN_TEMPLATE,
 }
+
+
+def test_the_trim_knows_every_blank() -> None:
+    """The characters that it takes away are those that Python's strip does, listed by their length in UTF-8."""
+    blanks = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+    listed = re.findall(r"slice \$rest 0 (\d)\)((?: \"\\u[0-9a-f]{4}\")+)", TRIM)
+    found = {int(size): {chr(int(code, 16)) for code in re.findall("u([0-9a-f]{4})", codes)} for size, codes in listed}
+    assert found == {size: {b for b in blanks if len(b.encode("utf-8")) == size} for size in (1, 2, 3)}
+    assert set().union(*found.values()) == set(blanks)
 
 
 @pytest.mark.parametrize("template", KNOWN.values(), ids=KNOWN)
