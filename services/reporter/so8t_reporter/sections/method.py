@@ -66,8 +66,8 @@ NOTES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Latency and memory",
-        "Requests go out one at a time, warm-up is not counted, and A and B take turns so that a drift of the machine"
-        " affects both, unless the report says that they were not timed side by side."
+        "Requests go out one at a time, after a warm-up, and A and B take turns so that a drift of the machine affects"
+        " both, unless the report says that they did not."
         " p50 is the median, and 19 of 20 requests are faster than p95."
         " These figures hold for the named host only; other work on it makes them worse.",
     ),
