@@ -82,7 +82,12 @@ def test_new_sessions_at_once(store: LocalStore, config: Config) -> None:
 
 @pytest.mark.parametrize(
     "places",
-    [{"output_base_dir": "elsewhere"}, {"checkpoint_dir": "elsewhere"}, {"device": "cuda"}, {"ollama": {"host_name": "gpu-box"}}],
+    [
+        {"output_base_dir": "elsewhere"},
+        {"checkpoint_dir": "elsewhere"},
+        {"device": "cuda"},
+        {"ollama": {"host_name": "gpu-box"}},
+    ],
     ids=lambda places: str(next(iter(places))),
 )
 def test_places_do_not_matter(store: LocalStore, tmp_path: Path, places: dict[str, Any]) -> None:
