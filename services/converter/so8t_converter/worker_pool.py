@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,7 +38,8 @@ class WorkerPool:
             process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
-                    stream.close()
+                    with suppress(BrokenPipeError):  # of a job half sent to who was ended; `error` is the cause
+                        stream.close()
 
     def answers(self, jobs: Sequence[Mapping[str, Any]]) -> Iterator[int]:
         """Do all jobs; yields each one's place in `jobs` when it is done, in any order.

@@ -54,6 +54,15 @@ def test_full_disk(module: str) -> None:
     assert raised.value.errno == 28
 
 
+def test_the_cause_is_told_though_another_worker_waits_for_its_job(module: str) -> None:
+    """Ending a worker to which a job was half sent fails as well, and must not hide why all are ended."""
+    with pytest.raises(OSError, match="No space left"), WorkerPool(module, [], 2) as pool:
+        stdin = pool._processes[1].stdin
+        assert stdin is not None
+        stdin.write("half a job")
+        raise OSError(28, "No space left")
+
+
 def test_killed_worker(module: str) -> None:
     """A worker killed by someone else is noticed, not waited for."""
     with pytest.raises(So8tError, match=r"ended early.*-9"), WorkerPool(module, [], 1) as pool:
