@@ -96,6 +96,8 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ab_test.confidence": (0.9, EVALUATE),
     "ab_test.control": (False, EVALUATE),
     "ab_test.gate.require": ("not_worse", EVALUATE),
+    "ab_test.gate.quantizations": ("primary", EVALUATE),
+    "ab_test.gate.accuracy_margin": (0.1, EVALUATE),
     "ab_test.gate.recall_margin": (0.1, EVALUATE),
     "visualization.output_dir": ("charts", REPORT),
     "visualization.plot_format": ("svg", REPORT),
