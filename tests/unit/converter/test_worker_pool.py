@@ -56,10 +56,11 @@ def test_full_disk(module: str) -> None:
 
 def test_the_cause_is_told_though_another_worker_waits_for_its_job(module: str) -> None:
     """Ending a worker to which a job was half sent fails as well, and must not hide why all are ended."""
-    with pytest.raises(OSError, match="No space left"), WorkerPool(module, [], 2) as pool:
-        stdin = pool._processes[1].stdin
-        assert stdin is not None
-        stdin.write("half a job")
+    pool = WorkerPool(module, [], 2)
+    stdin = pool._processes[1].stdin
+    assert stdin is not None
+    stdin.write("half a job")
+    with pytest.raises(OSError, match="No space left"), pool:
         raise OSError(28, "No space left")
 
 
