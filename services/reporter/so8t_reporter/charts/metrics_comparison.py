@@ -170,6 +170,8 @@ def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     low, high = min(axes.get_xlim()[0], -1), max(axes.get_xlim()[1], 1)
     reach = max(abs(low), abs(high), 5)
     axes.set_xlim(min(low, -0.08 * reach) - 0.03 * reach, max(high, 0.08 * reach) + 0.2 * reach)
+    low, high = (max(-100.0, axes.get_xlim()[0]), min(100.0, axes.get_xlim()[1]))
+    axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])  # the room for labels is no scale
     axes.set_yticks(range(len(inputs.quantizations)), list(inputs.quantizations))
     axes.tick_params(axis="y", labelcolor=theme.ink)
     for quantization, label in zip(inputs.quantizations, axes.get_yticklabels(), strict=True):

@@ -57,7 +57,7 @@ def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed
         axes.plot(xs, ys, color=colour, lw=1.3, alpha=0.55)
         axes.errorbar(xs, ys, [below, above], fmt="none", ecolor=colour, elinewidth=1.6, capsize=3)
         for x, y, quantization in points:
-            axes.plot(x, y.value, _MARKERS[quantization], color=colour, mec=theme.background, ms=10)
+            axes.plot(x, y.value, _MARKERS[quantization], color=colour, mec=theme.background, ms=10, clip_on=False)
     if not axes.lines:
         axes.text(0.5, 0.5, "undefined: nothing was timed", transform=axes.transAxes, ha="center", color=theme.muted)
     right = axes.get_xlim()[1]

@@ -15,6 +15,7 @@ from so8t_reporter.charts.metrics_comparison import draw as metrics_comparison
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import COLOUR_A, COLOUR_B, LIGHT
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared.results import Interval
 
 
 def test_accuracy_bars(inputs: ReportInputs) -> None:
@@ -63,6 +64,16 @@ def test_improvement(inputs: ReportInputs, scenario: Scenario, colour: str) -> N
     assert {to_hex(line.get_color()).upper() for line in spans if line.get_linewidth() == 2.2} == {colour.upper()}
     assert {f"{100 * c.accuracy_difference.value:+.1f}" for c in comparisons} <= set(texts(axes))
     assert {"generate", "constrained"} <= set(texts(axes))
+
+
+def test_no_improvement_beyond_100_points(inputs: ReportInputs) -> None:
+    """A difference near 100 points needs room for its figure, but the scale ends at what can be."""
+    far = Interval(value=0.9, low=0.82, high=0.97)
+    comparisons = [c.model_copy(update={"accuracy_difference": far}) for c in inputs.evaluation.comparisons]
+    evaluation = inputs.evaluation.model_copy(update={"comparisons": comparisons})
+    axes = panel(draw(metrics_comparison, replace(inputs, evaluation=evaluation)), "Improvement")
+    assert max(axes.get_xticks()) == 100
+    assert axes.get_xlim()[1] > 105
 
 
 def test_undefined_is_not_zero(sparse: ReportInputs) -> None:
