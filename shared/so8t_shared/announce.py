@@ -10,7 +10,7 @@ from rich.console import Console
 
 from so8t_shared.export import RESULTS_FILE, results_dir
 from so8t_shared.result_table import result_table
-from so8t_shared.results import AbTestResults
+from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.sessions import Session
 
 SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"

@@ -7,7 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from so8t_shared import formatting as fmt
-from so8t_shared.results import AbTestResults, Comparison, EvaluationResult
+from so8t_shared.results.ab_test import AbTestResults
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.verdicts import WORDS
 
 _STYLES = {"good": "bold green", "bad": "bold red", "muted": "yellow"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from so8t_shared.config.model import Rotation
+from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError
 
 BLOCK = 8

@@ -27,7 +27,8 @@ from so8t_shared.checkpoints import Checkpoints
 from so8t_shared.config.model import Config
 from so8t_shared.files import sha256_file
 from so8t_shared.prompts import SYSTEM_PROMPT
-from so8t_shared.results import ChatInfo, ImportedModel
+from so8t_shared.results.conversion import ChatInfo
+from so8t_shared.results.registry import ImportedModel
 from so8t_shared.store.local import LocalStore
 
 TEMPLATES = Path(__file__).parents[1] / "unit" / "shared" / "templates"

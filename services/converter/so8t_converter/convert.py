@@ -16,9 +16,9 @@ from so8t_converter.chat import chat_info
 from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.clean_folder import clean_folder
 from so8t_converter.quantize import quantize
-from so8t_shared.config.model import Quantization, Rotation
+from so8t_shared.config.values import Quantization, Rotation
 from so8t_shared.files import link_or_copy, sha256_file, write_atomically
-from so8t_shared.results import ConversionResult, GgufFile
+from so8t_shared.results.conversion import ConversionResult, GgufFile
 
 _RECORD = "record.json"
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from so8t_shared.config.model import Quantization
+from so8t_shared.config.values import Quantization
 
 BLOCK_SIZES = {"F32": 1, "F16": 1, "Q8_0": 32, "Q5_0": 32, "Q5_1": 32, "Q4_K": 256, "Q5_K": 256, "Q6_K": 256}
 """Values of a row that are quantised together; a row must be a whole number of blocks."""

@@ -20,7 +20,7 @@ import numpy as np
 from so8t_converter.mixture import TensorShape, target_types
 from so8t_converter.quantize_worker import Job
 from so8t_converter.worker_pool import WorkerPool
-from so8t_shared.config.model import Quantization
+from so8t_shared.config.values import Quantization
 from so8t_shared.machine import usable_cores
 
 FILE_TYPES = {

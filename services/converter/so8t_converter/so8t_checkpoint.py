@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from so8t_converter.architectures import PHI3
 from so8t_converter.checkpoint import GATE, Checkpoint
 from so8t_converter.clean_folder import copy_tokenizer_files, without_code
-from so8t_shared.config.model import Rotation
+from so8t_shared.config.values import Rotation
 from so8t_shared.rotation import Array, fold, rotation_angle, rotations, skew_from_theta
 
 _SHARD_BYTES = 1 << 30

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from so8t_shared.config.model import AbTest
 from so8t_shared.errors import IntegrityError
-from so8t_shared.results import AnswerLimit, Targets
+from so8t_shared.results.evaluation import AnswerLimit
+from so8t_shared.results.training import Targets
 
 _LEAST_TOKENS = 48
 _SLACK = 1.25

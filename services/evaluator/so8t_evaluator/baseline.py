@@ -13,7 +13,10 @@ from so8t_evaluator.paired import Marks, marks_of, pair
 from so8t_evaluator.stats.confusion import confusion_matrix
 from so8t_evaluator.stats.f1 import macro_f1
 from so8t_evaluator.stats.wilson import wilson
-from so8t_shared.results import Baseline, BaselineComparison, Sample, TestRow
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.evaluation import Baseline
+from so8t_shared.results.paired import BaselineComparison
+from so8t_shared.results.training import TestRow
 
 _CJK_CHARACTER = r"[\u3040-\u30ff\u3400-\u9fff]"
 _CJK_NGRAMS = (1, 2)  # Japanese has no spaces: characters and their pairs stand for words

@@ -17,7 +17,9 @@ from so8t_evaluator.stats.non_inferiority import non_inferiority
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
-from so8t_shared.results import Cell, Comparison, Flip, NonInferiority, RecallCheck, Sample
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck
+from so8t_shared.results.evaluation import Cell
 from so8t_shared.verdicts import decide
 
 GUARDED = ("DENY", "REFUSE")

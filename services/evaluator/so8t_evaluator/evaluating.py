@@ -18,18 +18,15 @@ from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rows import describe, read_rows, select
 from so8t_evaluator.slices import slices_of
 from so8t_evaluator.speed import make_speed
-from so8t_shared.config.model import AbTest, Config, Quantization, Scoring
+from so8t_shared.config.model import AbTest, Config
+from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.errors import InputError
-from so8t_shared.results import (
-    Comparison,
-    EngineInfo,
-    EvaluationResult,
-    Registry,
-    Sample,
-    Side,
-    Speed,
-    TestRow,
-)
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import EngineInfo, EvaluationResult, Speed
+from so8t_shared.results.record import Side
+from so8t_shared.results.registry import Registry
+from so8t_shared.results.training import TestRow
 
 Report = Callable[[int, int, str], None]
 

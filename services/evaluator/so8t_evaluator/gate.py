@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from so8t_shared.config.model import Gate
-from so8t_shared.results import Comparison, GateResult, NonInferiority
+from so8t_shared.results.comparison import Comparison, NonInferiority
+from so8t_shared.results.evaluation import GateResult
 from so8t_shared.verdicts import WORDS, Verdict
 
 

@@ -11,11 +11,14 @@ from so8t_evaluator.gguf_header import adds_bos
 from so8t_evaluator.ollama.models import OllamaModels, OnUpload
 from so8t_evaluator.ollama.server import OllamaServer
 from so8t_evaluator.template import chat_format
-from so8t_shared.config.model import Config, Quantization
+from so8t_shared.config.model import Config
+from so8t_shared.config.values import Quantization
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file
 from so8t_shared.prompts import SYSTEM_PROMPT
-from so8t_shared.results import ChatInfo, ImportedModel, Registry, Side
+from so8t_shared.results.conversion import ChatInfo
+from so8t_shared.results.record import Side
+from so8t_shared.results.registry import ImportedModel, Registry
 
 CONVERT_STAGE: dict[Side, Literal["convert-a", "convert-b"]] = {"a": "convert-a", "b": "convert-b"}
 

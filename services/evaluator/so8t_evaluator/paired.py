@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
-from so8t_shared.config.model import Quantization, Scoring
-from so8t_shared.results import Paired, Sample, Side
+from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.paired import Paired
+from so8t_shared.results.record import Side
 
 P = TypeVar("P", bound=Paired)
 

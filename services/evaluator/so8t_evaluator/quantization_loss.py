@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import get_args
 
 from so8t_evaluator.paired import adjusted, marks_of, pair
-from so8t_shared.config.model import Quantization
-from so8t_shared.results import QuantizationLoss, Sample
+from so8t_shared.config.values import Quantization
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.paired import QuantizationLoss
 
 _MOST_PRECISE_FIRST: tuple[Quantization, ...] = get_args(Quantization)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import LABELS
 from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages, render_chat
-from so8t_shared.results import ChatInfo, TestRow, TestSet
+from so8t_shared.results.conversion import ChatInfo
+from so8t_shared.results.evaluation import TestSet
+from so8t_shared.results.training import TestRow
 
 _PROBES = ("0", "?")
 """Two requests with nothing in common: their prompts share what all prompts of a model share."""

@@ -10,10 +10,11 @@ four decides; where none is among the 20 likeliest, the answer is INVALID.
 from __future__ import annotations
 
 from so8t_evaluator.engine.protocol import Options
-from so8t_shared.config.model import AbTest, Scoring
+from so8t_shared.config.model import AbTest
+from so8t_shared.config.values import Scoring
 from so8t_shared.labels import LABELS
 from so8t_shared.prompts import final_answer, parse_final
-from so8t_shared.results import ChatInfo
+from so8t_shared.results.conversion import ChatInfo
 
 CHOICES = tuple(final_answer(label) for label in LABELS)
 """The four final answers without thinking."""

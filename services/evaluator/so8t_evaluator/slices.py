@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from so8t_evaluator.paired import Marks, adjusted, marks_of, pair
-from so8t_shared.config.model import Quantization, Scoring
-from so8t_shared.results import Sample, Slice, TestRow
+from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.paired import Slice
+from so8t_shared.results.training import TestRow
 
 By = Literal["language", "category"]
 

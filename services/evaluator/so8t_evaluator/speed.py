@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from so8t_shared.results import Sample, Speed
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.evaluation import Speed
 
 
 def make_speed(

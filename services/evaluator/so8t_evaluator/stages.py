@@ -8,7 +8,8 @@ from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of
 from so8t_evaluator.engine.choice import open_server
 from so8t_evaluator.evaluating import Inputs, run_evaluation
 from so8t_evaluator.importing import model_file, put_on_server, read_chat, save, write_registry
-from so8t_shared.results import Registry, Side
+from so8t_shared.results.record import Side
+from so8t_shared.results.registry import Registry
 from so8t_shared.stage import StageContext
 
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 
 from so8t_shared.errors import InputError
 from so8t_shared.prompts import PLAIN_TEMPLATE, render_chat
-from so8t_shared.results import ChatInfo
+from so8t_shared.results.conversion import ChatInfo
 
 Messages = list[dict[str, str]]
 Render = Callable[[Messages], str]

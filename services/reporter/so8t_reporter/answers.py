@@ -12,8 +12,10 @@ from collections.abc import Iterator
 
 from so8t_reporter.charts.lookup import scorings_of
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.config.model import Quantization, Scoring
-from so8t_shared.results import Sample, Side, TestRow
+from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.record import Side
+from so8t_shared.results.training import TestRow
 
 ANSWERS_FILE = "answers.csv"
 

@@ -16,7 +16,7 @@ from so8t_reporter.sections.reproduction import reproduction_section
 from so8t_reporter.sections.slices import slices_sections
 from so8t_reporter.sections.training import training_section
 from so8t_reporter.summary import headline, summary_sentence
-from so8t_shared.results import AbTestResults
+from so8t_shared.results.ab_test import AbTestResults
 
 
 def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: dict[str, Picture]) -> Report:

@@ -8,19 +8,14 @@ from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from so8t_shared.config.model import Config, Quantization, Visualization
+from so8t_shared.config.model import Config, Visualization
+from so8t_shared.config.values import Quantization
 from so8t_shared.errors import IntegrityError
-from so8t_shared.results import (
-    ChatInfo,
-    ConversionResult,
-    DataReport,
-    EvaluationResult,
-    Sample,
-    Side,
-    TestRow,
-    TrainingPoint,
-    TrainingResult,
-)
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.conversion import ChatInfo, ConversionResult
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.record import Side
+from so8t_shared.results.training import DataReport, TestRow, TrainingPoint, TrainingResult
 
 R = TypeVar("R", bound=BaseModel)
 

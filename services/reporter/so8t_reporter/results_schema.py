@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from so8t_shared.files import write_atomically
-from so8t_shared.results import AbTestResults
+from so8t_shared.results.ab_test import AbTestResults
 
 
 def schema_text() -> str:

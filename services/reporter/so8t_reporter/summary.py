@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from so8t_shared import formatting as fmt
-from so8t_shared.results import Comparison, EvaluationResult
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.verdicts import WORDS, Verdict
 
 

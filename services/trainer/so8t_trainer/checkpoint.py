@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from so8t_shared.errors import IntegrityError
-from so8t_shared.results import TrainingPoint
+from so8t_shared.results.training import TrainingPoint
 
 KEPT = 2
 """Checkpoints that are kept: a kill while the newest is written leaves the one before."""

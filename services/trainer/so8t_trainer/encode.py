@@ -9,7 +9,7 @@ from typing import Any
 
 from so8t_shared.errors import InputError
 from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages, final_answer, render_chat, special_markers
-from so8t_shared.results import TestRow
+from so8t_shared.results.training import TestRow
 
 _ANSWER = "so8t-answer"
 

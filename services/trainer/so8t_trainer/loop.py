@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from so8t_shared.config.model import Training
 from so8t_shared.errors import ConfigError
-from so8t_shared.results import TrainingPoint
+from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.checkpoint import CheckpointStore, restore_checkpoint, save_checkpoint
 from so8t_trainer.encode import EncodedRow
 from so8t_trainer.gates import is_gate

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from so8t_shared import rotation as so8
-from so8t_shared.config.model import Rotation
+from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError
 
 INDEX = "model.safetensors.index.json"

@@ -15,7 +15,7 @@ from so8t_shared import rotation as so8
 from so8t_shared.config.model import Config, Training
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
-from so8t_shared.results import Targets, TestRow, TrainingPoint, TrainingResult
+from so8t_shared.results.training import Targets, TestRow, TrainingPoint, TrainingResult
 from so8t_trainer.checkpoint import write_points
 from so8t_trainer.data.prepare import PreparedData, prepare_data
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder

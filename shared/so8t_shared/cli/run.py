@@ -21,7 +21,7 @@ from so8t_shared.pipeline import PipelineRun, check_selection
 from so8t_shared.plan import make_plan
 from so8t_shared.preflight import preflight
 from so8t_shared.result_table import result_table
-from so8t_shared.results import AbTestResults
+from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.sessions import Session, config_digest, open_session
 from so8t_shared.stages import STAGES, Stage, stage_named
 

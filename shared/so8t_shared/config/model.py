@@ -6,82 +6,24 @@ file; `load.py` does.
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Quantization = Literal["f16", "q8_0", "q4_k_m"]
-Scoring = Literal["generate", "constrained"]
-Rotation = Literal["exp", "cayley"]
-
-_FOLDER = re.compile(r"\w[\w. -]*")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-T = TypeVar("T")
-OneOrMany = Annotated[T, BeforeValidator(_one_or_many)]
-"""A list of words, of which a single one may be given as it is."""
-
-
-def _model_name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError("use lower-case letters, digits, '.', '_' and '-' only, without a tag")
-    return value
-
-
-def _unique(values: list[Any]) -> list[Any]:
-    if len(set(values)) != len(values):
-        raise ValueError("the same value stands in the list twice")
-    return values
-
-
-def _last_name(value: str) -> str:
-    name = re.split(r"[/\\]", value.rstrip("/\\"))[-1]
-    if not _FOLDER.fullmatch(name):
-        raise ValueError("use the name of a folder: letters, digits, '.', '_' and '-'")
-    return name
-
-
-LowerQuantization = Annotated[Quantization, BeforeValidator(_lower)]
-
-
-def _http_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
-        raise ValueError("write http://HOST:PORT or https://HOST:PORT, without a path")
-    if parts.username or parts.password:
-        raise ValueError("leave user and password out of the address; they belong in a file of their own")
-    return value.rstrip("/")
-
-
-def _no_address(value: Any) -> Any:
-    """Compose hands the address of a server that is elsewhere where it knows no name of its own for it."""
-    return None if value is None or "://" in str(value) else str(value)
-
-
-def _bucket_name(value: str) -> str:
-    if not _BUCKET.fullmatch(value):
-        raise ValueError("use 3 to 63 lower-case letters, digits and '-'")
-    return value
-
-
-HttpAddress = Annotated[str, AfterValidator(_http_address)]
-HostName = Annotated[str | None, BeforeValidator(_no_address)]
-BucketName = Annotated[str, AfterValidator(_bucket_name)]
-FolderName = Annotated[str, AfterValidator(_last_name)]
-ModelName = Annotated[str, AfterValidator(_model_name)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+from so8t_shared.config.values import (
+    BucketName,
+    FolderName,
+    Fraction,
+    HostName,
+    HttpAddress,
+    LowerQuantization,
+    ModelName,
+    OneOrMany,
+    Quantization,
+    Rotation,
+    Scoring,
+    unique,
+)
 
 
 class Section(BaseModel):
@@ -230,7 +172,7 @@ class Gguf(Section):
     """Conversion to GGUF."""
 
     convert_script: str | None = Field(None, description="No longer used; accepted so that old files load.")
-    quantizations: OneOrMany[Annotated[list[LowerQuantization], AfterValidator(_unique)]] = Field(
+    quantizations: OneOrMany[Annotated[list[LowerQuantization], AfterValidator(unique)]] = Field(
         default=["f16", "q8_0", "q4_k_m"],
         min_length=1,
         description="Quantisations to make and to test, in any case.",
@@ -322,7 +264,7 @@ class AbTest(Section):
     engine: Literal["embedded", "ollama"] = Field(
         "embedded", description="embedded: llama.cpp in a process of our own; ollama: the server at ollama.host."
     )
-    scoring: OneOrMany[Annotated[list[Scoring], AfterValidator(_unique)]] = Field(
+    scoring: OneOrMany[Annotated[list[Scoring], AfterValidator(unique)]] = Field(
         default=["generate", "constrained"],
         min_length=1,
         description="generate parses <final>; constrained lets only the four labels be chosen. The first one decides.",

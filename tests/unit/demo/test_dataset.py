@@ -19,7 +19,7 @@ from so8t_demo.sentences import Language
 from so8t_evaluator.baseline import bag_of_words
 from so8t_shared.config.model import Dataset
 from so8t_shared.labels import LABELS
-from so8t_shared.results import TestRow
+from so8t_shared.results.training import TestRow
 from so8t_trainer.data.prepare import prepare_data
 
 ROWS = make_rows(17)

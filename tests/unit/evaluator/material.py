@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from so8t_evaluator.engine.protocol import Completion, ModelFile, NoRoomError, Options, PromptTooLongError, Settings
-from so8t_shared.results import ChatInfo, Sample, TestRow
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.conversion import ChatInfo
+from so8t_shared.results.training import TestRow
 
 CUT = "\0cut"
 """At the beginning of an answer: it ended at the most tokens that were asked for."""

@@ -9,7 +9,7 @@ import pytest
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of
 from so8t_shared.config.model import AbTest
 from so8t_shared.errors import IntegrityError
-from so8t_shared.results import Targets
+from so8t_shared.results.training import Targets
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from so8t_evaluator.comparison import adjust, compare, make_cell
 from so8t_evaluator.stats.confusion import COLUMNS
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
-from so8t_shared.results import Comparison, Sample
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.comparison import Comparison
 
 SETTINGS = AbTest(bootstrap_resamples=100)
 GOLD = list(LABELS) * 10

@@ -10,7 +10,7 @@ from tests.unit.evaluator.material import make_samples
 
 from so8t_evaluator.paired import Marks, adjusted, marks_of, pair
 from so8t_shared.labels import LABELS
-from so8t_shared.results import Paired
+from so8t_shared.results.paired import Paired
 
 
 def _marks(right: list[bool]) -> Marks:

@@ -6,7 +6,7 @@ from tests.unit.evaluator.material import make_samples
 
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_shared.labels import LABELS
-from so8t_shared.results import Sample
+from so8t_shared.results.answers import Sample
 
 GOLD = list(LABELS) * 4
 

@@ -12,7 +12,7 @@ from so8t_evaluator.rows import describe, prompt_for, read_rows, select, warm_up
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import LABELS
 from so8t_shared.prompts import SYSTEM_PROMPT
-from so8t_shared.results import TestRow
+from so8t_shared.results.training import TestRow
 
 ROWS = [make_row(f"{label} {i}", label) for label, n in zip(LABELS, (12, 9, 6, 3), strict=True) for i in range(n)]
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.unit.evaluator.material import make_row, make_samples
 
 from so8t_evaluator.slices import MOST_LINES, OTHER, slices_of
-from so8t_shared.results import Sample, TestRow
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.training import TestRow
 
 
 def _rows(languages: list[str], categories: list[str] | None = None) -> list[TestRow]:

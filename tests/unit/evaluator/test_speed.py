@@ -9,7 +9,8 @@ import pytest
 from tests.unit.evaluator.material import make_sample
 
 from so8t_evaluator.speed import make_speed
-from so8t_shared.results import Sample, Speed
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.evaluation import Speed
 
 
 def _sample(**other: Any) -> Sample:

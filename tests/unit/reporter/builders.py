@@ -15,26 +15,22 @@ from statsmodels.stats.proportion import proportion_confint
 from tests.unit.reporter.builders_paired import baseline_comparison, category, quantization_losses, slices
 
 from so8t_evaluator.stats.non_inferiority import non_inferiority
-from so8t_shared.config.model import Quantization, Scoring
+from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.labels import INVALID, LABELS
-from so8t_shared.results import (
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck
+from so8t_shared.results.evaluation import (
     Baseline,
     Cell,
     ClassMetrics,
-    Comparison,
     EngineInfo,
     EvaluationResult,
-    Flip,
     GateResult,
-    Interval,
-    NonInferiority,
-    RecallCheck,
-    Sample,
-    Side,
     Speed,
-    TestRow,
     TestSet,
 )
+from so8t_shared.results.record import Interval, Side
+from so8t_shared.results.training import TestRow
 from so8t_shared.verdicts import Verdict, decide
 
 COLUMNS = (*LABELS, INVALID)

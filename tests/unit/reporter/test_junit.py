@@ -7,7 +7,7 @@ from junitparser import JUnitXml
 
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.junit import render_junit
-from so8t_shared.results import EvaluationResult, GateResult
+from so8t_shared.results.evaluation import EvaluationResult, GateResult
 
 
 def cases(evaluation: EvaluationResult) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.report import write_report
 from so8t_shared.config.model import Visualization
 from so8t_shared.errors import StorageError
-from so8t_shared.results import AbTestResults
+from so8t_shared.results.ab_test import AbTestResults
 
 PICTURES = {
     "metrics_comparison",

@@ -6,7 +6,9 @@ import pytest
 from tests.unit.reporter.builders import Evaluation, Scenario
 
 from so8t_reporter.summary import figures, headline, headline_with_figures, summary_sentence
-from so8t_shared.results import Comparison, EvaluationResult, Interval
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.record import Interval
 from so8t_shared.verdicts import Verdict
 
 SMALL = {"quantizations": ("q8_0", "q4_k_m"), "scorings": ("generate", "constrained")}

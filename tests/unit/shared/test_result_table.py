@@ -13,7 +13,7 @@ from tests.unit.reporter.rendering import read, settings
 from so8t_reporter.assembly import assemble_results
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.result_table import result_table
-from so8t_shared.results import AbTestResults
+from so8t_shared.results.ab_test import AbTestResults
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from so8t_shared.config.model import Rotation
+from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError
 from so8t_shared.rotation import (
     PARAMETERS_PER_BLOCK,

@@ -12,7 +12,7 @@ import torch
 
 from so8t_shared.config.model import Training
 from so8t_shared.errors import Interrupted, LeaseLost
-from so8t_shared.results import TestRow
+from so8t_shared.results.training import TestRow
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
 from so8t_trainer.model import Trainee, load_trainee
 

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from so8t_shared.errors import InputError
 from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages
-from so8t_shared.results import TestRow
+from so8t_shared.results.training import TestRow
 from so8t_trainer.encode import encode_rows, end_of_turn, load_encoder
 
 LLAMA3 = (

@@ -9,7 +9,7 @@ import torch
 from tests.unit.trainer.material import FakeControl, encoded_rows, trainee, training
 
 from so8t_shared.errors import ConfigError, Interrupted, LeaseLost
-from so8t_shared.results import TrainingPoint
+from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.loop import run_training
 from so8t_trainer.model import Trainee
 

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, Interrupted
 from so8t_shared.prompts import final_answer
-from so8t_shared.results import DataReport, Targets, TestRow, TrainingPoint, TrainingResult
+from so8t_shared.results.training import DataReport, Targets, TestRow, TrainingPoint, TrainingResult
 from so8t_trainer.run import train_model
 
 SETTINGS = {"max_steps": 3, "batch_size": 4, "learning_rate": 2e-3, "dtype": "float32", "max_length": 512}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from so8t_shared.labels import LABELS
-from so8t_shared.results import ClassMetrics
+from so8t_shared.results.evaluation import ClassMetrics
 
 
 def per_class(confusion: NDArray[np.int64]) -> dict[str, ClassMetrics]:

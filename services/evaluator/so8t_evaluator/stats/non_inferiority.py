@@ -7,7 +7,7 @@ The lower end of the score interval of the paired difference must lie above minu
 from __future__ import annotations
 
 from so8t_evaluator.stats.tango import lies_above, score_interval
-from so8t_shared.results import NonInferiority
+from so8t_shared.results.comparison import NonInferiority
 
 
 def non_inferiority(*, gained: int, lost: int, rows: int, margin: float, confidence: float) -> NonInferiority:

@@ -14,8 +14,8 @@ from so8t_reporter.charts.style import Theme
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
-from so8t_shared.config.model import Scoring
-from so8t_shared.results import EvaluationResult
+from so8t_shared.config.values import Scoring
+from so8t_shared.results.evaluation import EvaluationResult
 
 
 @dataclass(frozen=True)

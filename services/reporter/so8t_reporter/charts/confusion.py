@@ -10,9 +10,9 @@ from so8t_reporter.charts.lookup import SIDES, cell_of
 from so8t_reporter.charts.style import Theme, heading, shortened, text_on
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.config.model import Scoring
+from so8t_shared.config.values import Scoring
 from so8t_shared.labels import INVALID, LABELS
-from so8t_shared.results import Cell
+from so8t_shared.results.evaluation import Cell
 
 _COLUMNS = (*LABELS, INVALID)
 

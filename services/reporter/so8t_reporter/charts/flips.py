@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from so8t_reporter.charts.style import Theme, heading, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.labels import LABELS
-from so8t_shared.results import Comparison
+from so8t_shared.results.comparison import Comparison
 
 
 @dataclass(frozen=True)

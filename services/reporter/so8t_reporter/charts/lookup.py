@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from so8t_shared.config.model import Quantization, Scoring
-from so8t_shared.results import Cell, Comparison, EvaluationResult, Side, Speed
+from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import Cell, EvaluationResult, Speed
+from so8t_shared.results.record import Side
 
 SIDES: tuple[Side, Side] = ("a", "b")
 

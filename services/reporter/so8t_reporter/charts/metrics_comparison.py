@@ -19,7 +19,9 @@ from so8t_reporter.charts.style import Theme, aside, aside_legend, heading, shor
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
-from so8t_shared.results import Comparison, EvaluationResult, Side
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.record import Side
 from so8t_shared.verdicts import Verdict
 
 _BAR = 0.36

@@ -12,8 +12,9 @@ from so8t_reporter.charts.lookup import SIDES, cell_of, not_side_by_side, speed_
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import Theme, aside, heading, shortened, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
-from so8t_shared.config.model import Quantization
-from so8t_shared.results import Interval, Side, Speed
+from so8t_shared.config.values import Quantization
+from so8t_shared.results.evaluation import Speed
+from so8t_shared.results.record import Interval, Side
 
 Point = tuple[float, Interval, Quantization]
 _MARKERS: dict[Quantization, str] = {"f16": "o", "q8_0": "D", "q4_k_m": "^"}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from so8t_reporter.charts.style import Theme, aside, heading, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
-from so8t_shared.results import TrainingPoint
+from so8t_shared.results.training import TrainingPoint
 
 SMOOTHING_SHARE = 0.1
 """Width of the smoothing window as a share of all steps, three steps at least."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from so8t_reporter.document import Block, Cell
 from so8t_reporter.sections.paired import paired_table
-from so8t_shared.results import EvaluationResult
+from so8t_shared.results.evaluation import EvaluationResult
 
 
 def baseline_comparison_table(evaluation: EvaluationResult) -> list[Block]:

@@ -8,7 +8,7 @@ from so8t_reporter.sections.baseline_comparison import baseline_comparison_table
 from so8t_reporter.sections.quality import comparison_columns, comparison_row, reach_of
 from so8t_reporter.summary import control_failure
 from so8t_shared import formatting as fmt
-from so8t_shared.results import Baseline, EvaluationResult
+from so8t_shared.results.evaluation import Baseline, EvaluationResult
 
 
 def checks_section(inputs: ReportInputs) -> Section:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Cell, Column, Facts, Section, Table
 from so8t_reporter.inputs import QUANTIZATION_ORDER, ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.results import ChatInfo, GgufFile
+from so8t_shared.results.conversion import ChatInfo, GgufFile
 
 _STAGES = (("a", "convert-a"), ("b", "convert-b"))
 

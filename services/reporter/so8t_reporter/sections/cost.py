@@ -7,7 +7,7 @@ from so8t_reporter.document import Block, Cell, Column, Facts, Paragraph, Pictur
 from so8t_reporter.inputs import QUANTIZATION_ORDER, ReportInputs
 from so8t_reporter.sections.quantization_loss import quantization_loss_table
 from so8t_shared import formatting as fmt
-from so8t_shared.results import EvaluationResult, Speed
+from so8t_shared.results.evaluation import EvaluationResult, Speed
 
 
 def cost_section(inputs: ReportInputs) -> Section:

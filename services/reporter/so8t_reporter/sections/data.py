@@ -6,7 +6,8 @@ from so8t_reporter.document import Block, Cell, Column, Facts, Paragraph, Sectio
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.labels import LABELS
-from so8t_shared.results import DataReport, TestSet
+from so8t_shared.results.evaluation import TestSet
+from so8t_shared.results.training import DataReport
 
 
 def data_section(inputs: ReportInputs) -> Section:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from so8t_reporter.answers import ANSWERS_FILE, Pair, outcome, pairs_of
 from so8t_reporter.document import Block, Cell, Column, FileLink, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results import Comparison, Flip
+from so8t_shared.results.comparison import Comparison, Flip
 
 LOST_SHOWN = 12
 GAINED_SHOWN = 8

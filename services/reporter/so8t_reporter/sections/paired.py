@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from so8t_reporter.document import Cell, Column, Table
 from so8t_shared import formatting as fmt
-from so8t_shared.results import Paired
+from so8t_shared.results.paired import Paired
 
 EXPLORATORY = (
     "p: exact McNemar test, Holm-adjusted over this table alone. Exploratory: it decides neither the verdict"

@@ -6,10 +6,12 @@ from so8t_reporter.charts.lookup import SIDES, cell_of, comparison_of, scorings_
 from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.config.model import Quantization, Scoring
+from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.labels import LABELS
-from so8t_shared.results import Cell as Quality
-from so8t_shared.results import ClassMetrics, Comparison, EvaluationResult, Interval, RecallCheck, Side
+from so8t_shared.results.comparison import Comparison, RecallCheck
+from so8t_shared.results.evaluation import Cell as Quality
+from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult
+from so8t_shared.results.record import Interval, Side
 from so8t_shared.verdicts import WORDS, Verdict
 
 FAVOURED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}

@@ -7,7 +7,8 @@ from typing import Literal
 from so8t_reporter.document import Cell, Section
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.paired import EXPLORATORY, paired_table
-from so8t_shared.results import EvaluationResult, Slice
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.paired import Slice
 
 By = Literal["language", "category"]
 

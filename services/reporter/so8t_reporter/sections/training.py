@@ -5,7 +5,7 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Code, Facts, Paragraph, PictureBlock, Section
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.results import TrainingResult
+from so8t_shared.results.training import TrainingResult
 
 _METHODS = {"lora": "LoRA adapter", "qlora": "LoRA adapter on an 8-bit base", "full": "all weights"}
 

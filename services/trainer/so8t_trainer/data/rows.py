@@ -12,7 +12,7 @@ from typing import Any
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS, canonical_label
 from so8t_shared.prompts import parse_final
-from so8t_shared.results import TestRow
+from so8t_shared.results.training import TestRow
 
 Record = Mapping[str, Any]
 

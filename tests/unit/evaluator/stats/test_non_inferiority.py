@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from so8t_evaluator.stats.non_inferiority import non_inferiority
-from so8t_shared.results import NonInferiority
+from so8t_shared.results.comparison import NonInferiority
 
 
 def _check(gained: int, lost: int, rows: int, margin: float = 0.05) -> NonInferiority:

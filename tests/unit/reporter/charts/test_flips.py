@@ -7,7 +7,7 @@ from tests.unit.reporter.charts.drawn import bars, draw, texts
 from so8t_reporter.charts import flips
 from so8t_reporter.charts.flips import ClassFlips, flips_by_class
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results import Flip
+from so8t_shared.results.comparison import Flip
 
 
 def test_counted_by_class(inputs: ReportInputs) -> None:

@@ -8,7 +8,7 @@ from tests.unit.reporter.rendering import NAMES
 
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.overview import gate_words, models, tiles, verdict_tone
-from so8t_shared.results import GateResult
+from so8t_shared.results.evaluation import GateResult
 
 ONE = {"quantizations": ("q8_0",), "scorings": ("generate",)}
 

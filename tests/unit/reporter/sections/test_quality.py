@@ -10,7 +10,8 @@ from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import reach_of
-from so8t_shared.results import AnswerLimit, Interval
+from so8t_shared.results.evaluation import AnswerLimit
+from so8t_shared.results.record import Interval
 
 
 def test_comparisons(inputs: ReportInputs) -> None:

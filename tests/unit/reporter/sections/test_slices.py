@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.unit.reporter.rendering import Rendered, column, tables_of, text_report
 
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results import Slice
+from so8t_shared.results.paired import Slice
 
 
 def _with(inputs: ReportInputs, slices: list[Slice]) -> ReportInputs:

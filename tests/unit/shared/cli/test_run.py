@@ -19,7 +19,8 @@ from so8t_shared.cli.run import _show_results
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import GateRefused
 from so8t_shared.export import results_dir
-from so8t_shared.results import AbTestResults, GateResult
+from so8t_shared.results.ab_test import AbTestResults
+from so8t_shared.results.evaluation import GateResult
 from so8t_shared.sessions import Session, open_session
 from so8t_shared.store.local import LocalStore
 

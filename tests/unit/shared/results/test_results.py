@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 import pytest
 from pydantic import BaseModel, ValidationError
 from tests.unit.reporter.builders_upstream import write_folders
@@ -9,9 +12,17 @@ from tests.unit.reporter.rendering import read, settings
 
 from so8t_reporter.assembly import assemble_results
 from so8t_shared import results as records
-from so8t_shared.results import AbTestResults, Record
+from so8t_shared.results.ab_test import AbTestResults
+from so8t_shared.results.evaluation import ClassMetrics
+from so8t_shared.results.record import Record
 
-KINDS = [kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)]
+MODULES = [import_module(f"{records.__name__}.{found.name}") for found in iter_modules(records.__path__)]
+KINDS = [
+    kind
+    for module in MODULES
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Record) and kind.__module__ == module.__name__
+]
 VERSIONED = [
     "EvaluationResult",
     "TrainingResult",
@@ -63,5 +74,5 @@ def test_the_headline_is_the_primary_cell(results: AbTestResults) -> None:
 
 def test_undefined_is_null(results: AbTestResults) -> None:
     """A recall without a row is None in the file; 0 would be a claim."""
-    metrics = records.ClassMetrics(support=0, precision=None, recall=None, f1=None)
+    metrics = ClassMetrics(support=0, precision=None, recall=None, f1=None)
     assert metrics.model_dump_json() == '{"support":0,"precision":null,"recall":null,"f1":null}'

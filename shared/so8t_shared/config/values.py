@@ -1,0 +1,81 @@
+"""The kinds of values that keys of the configuration take, and how each is checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+Quantization = Literal["f16", "q8_0", "q4_k_m"]
+Scoring = Literal["generate", "constrained"]
+Rotation = Literal["exp", "cayley"]
+
+_FOLDER = re.compile(r"\w[\w. -]*")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+T = TypeVar("T")
+OneOrMany = Annotated[T, BeforeValidator(_one_or_many)]
+"""A list of words, of which a single one may be given as it is."""
+
+
+def _model_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("use lower-case letters, digits, '.', '_' and '-' only, without a tag")
+    return value
+
+
+def unique(values: list[Any]) -> list[Any]:
+    """The list as it is; ValueError where a value stands in it twice."""
+    if len(set(values)) != len(values):
+        raise ValueError("the same value stands in the list twice")
+    return values
+
+
+def _last_name(value: str) -> str:
+    name = re.split(r"[/\\]", value.rstrip("/\\"))[-1]
+    if not _FOLDER.fullmatch(name):
+        raise ValueError("use the name of a folder: letters, digits, '.', '_' and '-'")
+    return name
+
+
+LowerQuantization = Annotated[Quantization, BeforeValidator(_lower)]
+
+
+def _http_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        raise ValueError("write http://HOST:PORT or https://HOST:PORT, without a path")
+    if parts.username or parts.password:
+        raise ValueError("leave user and password out of the address; they belong in a file of their own")
+    return value.rstrip("/")
+
+
+def _no_address(value: Any) -> Any:
+    """Compose hands the address of a server that is elsewhere where it knows no name of its own for it."""
+    return None if value is None or "://" in str(value) else str(value)
+
+
+def _bucket_name(value: str) -> str:
+    if not _BUCKET.fullmatch(value):
+        raise ValueError("use 3 to 63 lower-case letters, digits and '-'")
+    return value
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+HostName = Annotated[str | None, BeforeValidator(_no_address)]
+BucketName = Annotated[str, AfterValidator(_bucket_name)]
+FolderName = Annotated[str, AfterValidator(_last_name)]
+ModelName = Annotated[str, AfterValidator(_model_name)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]

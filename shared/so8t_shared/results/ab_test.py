@@ -1,0 +1,26 @@
+"""ab_test_results.json: everything a program needs to know of one run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from so8t_shared.results.conversion import ConversionResult
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.record import Record
+from so8t_shared.results.training import DataReport, TrainingResult
+
+
+class AbTestResults(Record):
+    """ab_test_results.json: everything a program needs to know of one run."""
+
+    schema_version: Literal[2] = 2
+    session_id: str
+    model_a: str
+    model_b: str
+    summary: str = Field(description="The one-sentence answer.")
+    evaluation: EvaluationResult
+    training: TrainingResult
+    data: DataReport
+    conversion: dict[str, ConversionResult] = Field(description="By stage: convert-a, convert-b.")

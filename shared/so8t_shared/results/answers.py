@@ -1,0 +1,36 @@
+"""What is kept of an answer (samples.jsonl of the evaluate stage)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.results.record import Record, Side
+
+
+class Answer(Record):
+    """What is kept of one model's answer to one prompt, and what it took."""
+
+    predicted: str = Field(description="The class read from the answer, or INVALID.")
+    final: str = Field(description="Text inside <final>, at most 200 characters; nothing else is kept.")
+    answer_sha256: str = Field(description="Digest of the whole answer, thinking included.")
+    prompt_tokens: int
+    completion_tokens: int
+    latency_ms: float = Field(description="Request to last token.")
+    ttft_ms: float | None = Field(description="Request to first token.")
+    decode_ms: float | None = Field(None, description="Time for the tokens after the first, on the same clock.")
+    over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
+    cut: bool = Field(False, description="The answer was cut at max_new_tokens.")
+    host: str
+    run: str = Field("", description="The evaluation that asked (its fingerprint); it asked A and B side by side.")
+
+
+class Sample(Answer):
+    """One answer of one model to one test row (a line of samples.jsonl)."""
+
+    model: Side
+    quantization: Quantization
+    scoring: Scoring
+    row_id: str
+    gold: str = Field(description="The row's class.")
+    reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")

@@ -1,0 +1,46 @@
+"""What convert-a and convert-b write beside the GGUF files."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from so8t_shared.config.values import Quantization
+from so8t_shared.results.record import Record
+
+
+class ChatInfo(Record):
+    """chat.json of convert-a and convert-b: what an engine must know to talk to the model."""
+
+    schema_version: Literal[1] = 1
+    architecture: str
+    chat_template: str | None
+    bos_token: str
+    eos_token: str
+    stop_tokens: list[str] = Field(description="Texts that end an answer, eos_token first.")
+    markers: list[str] = Field(description="Control-token texts that are neutralised in user text.")
+    context_length: int
+    parameters: int
+    layers: int
+    so8t: dict[str, str | int | float] = Field(
+        description="What was folded: gates, rotation, largest angle; empty without gates."
+    )
+
+
+class GgufFile(Record):
+    """One converted file (in conversion.json)."""
+
+    file: str
+    quantization: Quantization
+    size_bytes: int
+    sha256: str
+    tensor_types: dict[str, int] = Field(description="GGML type name to number of tensors.")
+
+
+class ConversionResult(Record):
+    """conversion.json of convert-a and convert-b."""
+
+    schema_version: Literal[1] = 1
+    files: list[GgufFile]
+    seconds: float

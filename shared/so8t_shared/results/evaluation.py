@@ -1,0 +1,150 @@
+"""evaluation.json: all that the evaluate stage measured."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
+from so8t_shared.results.record import Interval, Record, Side
+from so8t_shared.verdicts import decide
+
+
+class ClassMetrics(Record):
+    """One class against the rest."""
+
+    support: int = Field(description="Test rows of this class.")
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class Cell(Record):
+    """Quality of one model at one quantisation under one scoring."""
+
+    model: Side
+    quantization: Quantization
+    scoring: Scoring
+    n: int
+    accuracy: Interval = Field(description="Wilson interval.")
+    macro_f1: float
+    invalid: int = Field(description="Answers counted as INVALID.")
+    over_long: int = Field(0, description="Of invalid, rows that did not fit the context and were not asked.")
+    cut: int = Field(0, description="Of invalid, answers that were cut at max_new_tokens.")
+    per_class: dict[str, ClassMetrics]
+    confusion: list[list[int]] = Field(
+        description="Rows: gold in label order; columns: predicted in label order, then INVALID."
+    )
+
+
+class Speed(Record):
+    """Cost of one model at one quantisation, over the rows measured with `generate` (else the first scoring)."""
+
+    model: Side
+    quantization: Quantization
+    host: str
+    n: int
+    reused: int = Field(description="Of n, rows whose timing comes from an earlier run.")
+    interleaved: bool = Field(True, description="A and B took turns, row by row, while both were timed.")
+    latency_ms_p50: float | None
+    latency_ms_p95: float | None
+    ttft_ms_p50: float | None
+    ttft_ms_p95: float | None
+    tokens_per_s: float | None = Field(description="Median decoding rate after the first token.")
+    peak_memory_bytes: int | None = Field(
+        description="Peak resident memory of the process that held the model; on Ollama, what the server says it takes."
+    )
+    gpu_memory_bytes: int | None = Field(None, description="On Ollama, the part of it that lies on a GPU.")
+    file_size_bytes: int
+
+
+class Baseline(Record):
+    """A bag-of-words classifier trained on the same training rows."""
+
+    name: str
+    n_train: int
+    n_test: int
+    accuracy: Interval
+    macro_f1: float
+
+
+class EngineInfo(Record):
+    """What ran the models, with every setting that changes an answer or a timing."""
+
+    name: str
+    version: str
+    settings: dict[str, str | int | float | bool]
+
+
+class AnswerLimit(Record):
+    """How long an answer may be."""
+
+    max_new_tokens: int
+    longest_target_tokens: int | None = Field(description="The longest answer that model B was trained to give.")
+
+    @property
+    def too_short(self) -> bool:
+        """Whether what model B was trained to say does not fit."""
+        return self.longest_target_tokens is not None and self.longest_target_tokens > self.max_new_tokens
+
+
+class TestSet(Record):
+    """The rows the models were asked."""
+
+    n: int
+    by_label: dict[str, int]
+    by_language: dict[str, int]
+
+
+class GateResult(Record):
+    """Whether B may ship under ab_test.gate, and why."""
+
+    passed: bool
+    reasons: list[str]
+
+
+class EvaluationResult(Record):
+    """evaluation.json of the evaluate stage."""
+
+    schema_version: Literal[2] = 2
+    confidence: float = Field(description="Level of the intervals.")
+    alpha: float = Field(description="Level of the tests: a p below it is significant.")
+    primary_quantization: Quantization
+    primary_scoring: Scoring
+    test_set: TestSet
+    engine: EngineInfo
+    answer_limit: AnswerLimit | None = Field(None, description="With generate scoring.")
+    cells: list[Cell]
+    speed: list[Speed]
+    comparisons: list[Comparison] = Field(description="B against A for each quantisation and scoring.")
+    control: Comparison | None = Field(description="A against A at the primary quantisation.")
+    baseline: Baseline | None
+    gate: GateResult
+    slices: list[Slice] = Field(
+        default_factory=list,
+        description="B against A by language and by category, largest first; none where all rows share one value.",
+    )
+    quantization_losses: list[QuantizationLoss] = Field(
+        default_factory=list, description="Every other quantisation of each model against its most precise one."
+    )
+    baseline_comparison: BaselineComparison | None = None
+
+    @property
+    def headline(self) -> Comparison:
+        """The comparison that the one-sentence answer speaks of."""
+        return next(
+            c
+            for c in self.comparisons
+            if (c.quantization, c.scoring) == (self.primary_quantization, self.primary_scoring)
+        )
+
+    @model_validator(mode="after")
+    def _verdicts_follow_from_the_figures(self) -> EvaluationResult:
+        for c in (*self.comparisons, *([self.control] if self.control else [])):
+            found = decide(only_a=c.only_a_right, only_b=c.only_b_right, flips=len(c.flips), p=c.p, alpha=self.alpha)
+            if c.verdict != found:
+                raise ValueError(f"{c.name}: the verdict {c.verdict} contradicts its own figures, which say {found}")
+        return self

@@ -1,0 +1,47 @@
+"""Exploratory comparisons on the same rows; none of them decides a verdict or the gate."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.results.record import Record, Side
+
+
+class Paired(Record):
+    """The same rows answered twice: by `other`, and by the reference it is held against.
+
+    Exploratory: nothing here decides a verdict or the gate.
+    """
+
+    n: int
+    reference_right: int
+    other_right: int
+    gained: int = Field(description="Rows that only `other` got right.")
+    lost: int = Field(description="Rows that only the reference got right.")
+    difference: float = Field(description="Accuracy of `other` minus that of the reference, a share.")
+    mcnemar_p: float = Field(description="Exact two-sided McNemar test.")
+    mcnemar_p_holm: float = Field(description="Adjusted by Holm over the table that the line stands in.")
+
+
+class Slice(Paired):
+    """B (other) against A (reference) on the rows of one language or category, in the headline's setting."""
+
+    by: Literal["language", "category"]
+    value: str = Field(description="As the rows have it; empty where they have none.")
+    gathered: int = Field(1, description="Values in this line: more than 1 where the smallest were put together.")
+
+
+class QuantizationLoss(Paired):
+    """One model at one quantisation (other) against the same model at the most precise one (reference)."""
+
+    model: Side
+    scoring: Scoring
+    reference: Quantization
+    quantization: Quantization
+
+
+class BaselineComparison(Paired):
+    """B (other) against the bag-of-words baseline (reference), in the headline's setting; a table of one line."""

@@ -1,0 +1,36 @@
+"""registry.json: under which names an engine finds the models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from so8t_shared.config.values import Quantization
+from so8t_shared.results.record import Record, Side
+
+
+class ImportedModel(Record):
+    """One model an engine can load (in registry.json)."""
+
+    model: Side
+    quantization: Quantization
+    name: str = Field(description="Name with tag, for example borea-phi35-so8t-base:q4_k_m.")
+    stage: Literal["convert-a", "convert-b"]
+    file: str
+    sha256: str
+    size_bytes: int
+    modelfile: str = Field(description="Path of the Modelfile inside the artifact.")
+    aliases: list[str] = Field(
+        default_factory=list, description="Further names; the primary quantisation has the bare one."
+    )
+    server_digest: str | None = Field(None, description="Digest under which Ollama lists the model.")
+
+
+class Registry(Record):
+    """registry.json of the import stage."""
+
+    schema_version: Literal[1] = 1
+    engine: str
+    server_version: str | None = Field(None, description="Version of the Ollama server that took the models.")
+    models: list[ImportedModel]

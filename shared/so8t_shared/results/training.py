@@ -1,0 +1,79 @@
+"""What the train stage writes: the rows it split, what it left out, and how training went."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from so8t_shared.results.record import Record
+
+
+class TrainingPoint(Record):
+    """One optimizer step (a line of metrics.jsonl)."""
+
+    step: int
+    loss: float = Field(description="Mean cross-entropy over completion tokens, nats.")
+    pet: float = Field(description="Penalty before its weight.")
+    pet_lambda: float
+    learning_rate: float
+    grad_norm: float
+    tokens: int = Field(description="Tokens in the step, padding excluded.")
+    seconds: float
+
+
+class TrainingResult(Record):
+    """training.json of the train stage."""
+
+    schema_version: Literal[1] = 1
+    method: Literal["lora", "qlora", "full"]
+    steps: int
+    rows: int = Field(description="Training rows after all exclusions.")
+    rows_seen: int = Field(description="Rows fed to the model, repetitions counted.")
+    trainable_parameters: int
+    total_parameters: int
+    dtype: str
+    device: str
+    host: str
+    seconds: float = Field(description="Time in optimizer steps, over all attempts.")
+    first_loss: float | None
+    final_loss: float | None
+    gates: int = Field(description="Gated attention layers.")
+    orthogonality_error: float | None = Field(description="max |R^T R - I| over all blocks.")
+    determinant_min: float | None
+    determinant_max: float | None
+    rotation_angle_max: float | None = Field(description="Largest rotation angle of any block, radians.")
+
+
+class DataReport(Record):
+    """data_report.json of the train stage: what came in, what was left out and why."""
+
+    schema_version: Literal[1] = 1
+    sources: dict[str, dict[str, str]] = Field(description="Path to {schema, license, provenance, rows}.")
+    rows_read: int
+    excluded: dict[str, int] = Field(description="Reason to number of rows; the text itself is not kept.")
+    duplicates: int = Field(description="Exact duplicates removed.")
+    groups: int
+    train: dict[str, int] = Field(description="Training rows per class.")
+    test: dict[str, int] = Field(description="Test rows per class.")
+    by_language: dict[str, int]
+
+
+class TestRow(Record):
+    """A line of splits/train.jsonl and splits/test.jsonl."""
+
+    id: Annotated[str, Field(description="First 16 hex digits of the sha256 of the normalised text.")]
+    text: str
+    label: str
+    thinking: dict[str, str] = Field(
+        default_factory=dict, description="Parts task, safety, policy, where the row has them."
+    )
+    language: str = "unknown"
+    category: str = ""
+
+
+class Targets(Record):
+    """splits/targets.json of the train stage: what the model was taught to say, for who measures it."""
+
+    schema_version: Literal[1] = 1
+    longest_tokens: int = Field(description="Tokens of the longest answer trained on, its end token included.")
