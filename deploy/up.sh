@@ -29,14 +29,18 @@ check_before() {
 }
 
 check_files() {  # every file and folder that is mounted must be there: the engine's own message names no remedy
-    local path
+    local path results
+    results=$(setting SO8T_RESULTS results)
+    [[ $results == /* ]] || results=$PWD/${results#./}
     while read -r path; do
         [[ -e $path ]] && continue
         case $path in
+            "$results") fail "The folder for the results is missing." "$path" \
+                "make secrets (it makes the folder, owned by the user of the stages; keys that are there stay)" 2 ;;
             *minio_root_* | *.json) fail "A key file is missing." "$path" "make secrets" 2 ;;
             *demo-run) fail "The demo's model and data are missing." "$path" "make inputs" 2 ;;
             *) fail "A folder that compose.yaml mounts is missing." "$path" \
-                "make it, or correct SO8T_INPUTS, SO8T_CONFIGS or SO8T_RESULTS" 2 ;;
+                "make it, or correct SO8T_INPUTS or SO8T_CONFIGS" 2 ;;
         esac
     done < <(sed -n -E 's/^ +(source|file): (\/.*)$/\2/p' <<< "$1" | sort -u)
 }

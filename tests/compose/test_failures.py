@@ -43,6 +43,7 @@ def test_a_gpu_is_asked_for_where_there_is_none(stack: Stack) -> None:
     [
         ("secrets/trainer.json", "A key file is missing.", "make secrets"),
         ("inputs", "A folder that compose.yaml mounts is missing.", "SO8T_INPUTS"),
+        ("results", "The folder for the results is missing.", "make secrets"),
     ],
 )
 def test_what_is_mounted_must_be_there(stack: Stack, missing: str, message: str, remedy: str) -> None:
