@@ -16,7 +16,7 @@ from so8t_shared.errors import ConfigError, Interrupted, So8tError
 from so8t_shared.events import EventSink, SinkHandler
 from so8t_shared.interruption import StopSignal, end_with_parent
 from so8t_shared.runner import StageRun
-from so8t_shared.sessions import Session, config_digest, open_session, read_record
+from so8t_shared.sessions import Session, config_digest, named_session, open_session
 from so8t_shared.stage import StageFunction
 from so8t_shared.stages import stage_named
 from so8t_shared.store.base import ArtifactStore
@@ -101,8 +101,7 @@ def _open(arguments: argparse.Namespace, stop: StopSignal) -> tuple[ArtifactStor
     while_wanted = store.checked(stop.check)
     if not arguments.session:
         return store, open_session(while_wanted, config)
-    recorded = read_record(while_wanted, arguments.session)
-    return store, Session(recorded.session_id, config, recorded.created)
+    return store, named_session(while_wanted, arguments.session, config)
 
 
 def _loader(target: str) -> Callable[[], StageFunction]:

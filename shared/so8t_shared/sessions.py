@@ -7,6 +7,7 @@ pointer first writes session.json, so nothing ever has to be deleted: no stage's
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,12 +18,16 @@ from pydantic import Field
 from so8t_shared.canonical import digest
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
+from so8t_shared.fingerprints import changed_parts
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
 _PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.host", "ollama.host_name")
 """Keys that say where things lie or run, seen from one host, not what is computed."""
+
+_SHOWN = 5
+"""How many of the keys that differ are named."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -55,14 +60,19 @@ class Session:
 
 def config_digest(config: Config) -> str:
     """Digest of all that decides results; places, which differ from host to host, are left out."""
-    whole = config.model_dump(mode="json")
+    return digest(_without_places(config.model_dump(mode="json")))
+
+
+def _without_places(whole: dict[str, Any]) -> dict[str, Any]:
+    """A configuration less its places; a recorded one may be of another version, and lack some."""
+    kept = copy.deepcopy(whole)
     for dotted in _PLACE_KEYS:
         *sections, key = dotted.split(".")
-        node = whole
+        node = kept
         for section in sections:
-            node = node[section]
-        del node[key]
-    return digest(whole)
+            node = node.get(section) or {}
+        node.pop(key, None)
+    return kept
 
 
 def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> Session:
@@ -108,6 +118,27 @@ def _join(store: ArtifactStore, session_id: str, config: Config) -> Session | No
         return None  # artifacts are still reused by the fresh session
     if record.config_digest != config_digest(config):
         return None  # two configurations chose the same name at the same moment
+    return Session(session_id, config, record.created)
+
+
+def named_session(store: ArtifactStore, session_id: str, config: Config) -> Session:
+    """The session of that name, which must be one of this configuration's.
+
+    Raises:
+        InputError: there is none of that name.
+        ConfigError: another configuration opened it: its markers would speak of what was not asked for.
+    """
+    record = read_record(store, session_id)
+    if record.config_digest != config_digest(config):
+        given = _without_places(config.model_dump(mode="json"))
+        differ = changed_parts(_without_places(record.config), given)
+        more = [f"and {len(differ) - _SHOWN} more"] if len(differ) > _SHOWN else []
+        raise ConfigError(
+            f"Session {session_id} was opened with another configuration.",
+            where="; ".join([*differ[:_SHOWN], *more]) or store.location,
+            remedy="give the configuration and overrides that it was opened with, or leave the session's name out:"
+            " the configuration finds its own",
+        )
     return Session(session_id, config, record.created)
 
 

@@ -36,9 +36,12 @@ def _exit(*arguments: str, function: str = f"{MODULE}:produce", **environ: str) 
     return exit_code(start(_main(*arguments, function=function, **environ)))
 
 
+def _session_id(config_file: Path) -> str:
+    return open_session(LocalStore(config_file.parent / "store"), load_config(config_file)).session_id
+
+
 def _markers(config_file: Path, stage: str) -> StageMarkers:
-    store = LocalStore(config_file.parent / "store")
-    return StageMarkers(store, open_session(store, load_config(config_file)).session_id, stage)
+    return StageMarkers(LocalStore(config_file.parent / "store"), _session_id(config_file), stage)
 
 
 def test_a_stage(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -78,6 +81,20 @@ def test_a_given_session(config_file: Path, capfd: pytest.CaptureFixture[str]) -
     err = capfd.readouterr().err
     assert "There is no session 'nope'" in err
     assert first in err
+
+
+def test_a_given_session_of_another_configuration(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """2, naming the keys that differ: the session keeps its result; other places are the same session."""
+    given = ["train", "-c", str(config_file), "--session", _session_id(config_file)]
+    assert _exit(*given) == 0
+    marker = _markers(config_file, "train").completed()
+    assert _exit(*given, "--set", "training.seed=999") == 2
+    err = capfd.readouterr().err
+    assert "was opened with another configuration" in err
+    assert "training.seed: 42 -> 999" in err
+    assert _exit("train", "-c", str(config_file), "--set", "training.seed=7", SO8T_SESSION=given[-1]) == 2
+    assert (_markers(config_file, "train").completed(), _markers(config_file, "train").failed()) == (marker, None)
+    assert _exit(*given, "--set", "output_base_dir=/tmp/x", "--set", "ollama.host=http://127.0.0.1:1") == 0
 
 
 def test_a_configuration_edited_during_the_run(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
