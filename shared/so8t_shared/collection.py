@@ -11,10 +11,9 @@ from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
 from so8t_shared.lease_record import Sight, Watch
 from so8t_shared.leases import seize
 from so8t_shared.manifests import Manifest
-from so8t_shared.markers import StageMarkers
-from so8t_shared.sessions import session_ids
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
+from so8t_shared.uses import Uses
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,9 @@ class StoredArtifact:
     sessions: list[str]
 
 
-def list_artifacts(store: ArtifactStore) -> list[StoredArtifact]:
-    """All artifacts, in pipeline order, then by age."""
-    users = _users(store, session_ids(store))
+def list_artifacts(store: ArtifactStore, uses: Uses | None = None) -> list[StoredArtifact]:
+    """All artifacts, in pipeline order, then by age; who uses them is as in `uses`, or as it is now."""
+    uses = uses or Uses(store)
     found = []
     for stage in STAGES:
         sizes: dict[str, int] = {}
@@ -37,10 +36,7 @@ def list_artifacts(store: ArtifactStore) -> list[StoredArtifact]:
             stat = store.stat(key)
             name = key.split("/")[2]
             sizes[name] = sizes.get(name, 0) + (stat.size_bytes if stat else 0)
-        items = [
-            _stored(Artifact(store, stage.name, name), size, users.get((stage.name, name), []))
-            for name, size in sizes.items()
-        ]
+        items = [_stored(Artifact(store, stage.name, name), size, uses) for name, size in sizes.items()]
         found += sorted(items, key=lambda item: item.manifest.created if item.manifest else "")
     return found
 
@@ -51,20 +47,43 @@ def collect(
     keep_sessions: int,
     delete: bool,
     on_wait: Callable[[int], None] = lambda leases: None,
+    on_unreadable: Callable[[str, IntegrityError], None] = lambda session_id, fault: None,
     poll_s: float = 1.0,
 ) -> list[StoredArtifact]:
-    """Artifacts that none of the newest `keep_sessions` sessions uses; removed if `delete`.
+    """Artifacts that no session which counts uses; removed if `delete`.
 
-    One that a process is working on stays: a lease that was not given back is watched for its time to live (a minute),
-    all such at once, unless its holder is seen to be alive or gone before. `on_wait` is told how many there are.
-    Deleting is done under the lease; what a session has begun to use meanwhile stays, too.
+    Those count: the newest `keep_sessions`, every one that a process works for, however old, and every one whose
+    record cannot be read (`on_unreadable` is told of each). A process works for a session while the lease of an
+    artifact that the session uses is held; such an artifact stays itself, too. A lease that was not given back is
+    watched for its time to live (a minute), all such at once, unless its holder is seen to be alive or gone before.
+    `on_wait` is told how many there are. Deleting is done under the lease; what a session has begun to use meanwhile
+    stays, too.
+
+    Raises:
+        NewerFormat: a newer program's session is there: what it needs is not known, and nothing was deleted.
     """
-    kept = session_ids(store)[-keep_sessions:]
-    unused = [item for item in list_artifacts(store) if not set(item.sessions) & set(kept)]
-    watches = [Watch(store, item.artifact.lease_key) for item in unused]
-    free = _free(watches, on_wait, poll_s)
-    doomed = [(item, watch) for item, watch in zip(unused, watches, strict=True) if watch.key in free]
-    return [item for item, watch in doomed if not delete or _delete(item, watch, keep_sessions)]
+    uses = Uses(store)
+    _tell_faults(uses, on_unreadable)
+    kept = uses.newest(keep_sessions)
+    items = list_artifacts(store, uses)
+    watched = [(item, Watch(store, item.artifact.lease_key)) for item in items if not _all_in(item.sessions, kept)]
+    free = _free([watch for _, watch in watched], on_wait, poll_s)
+    kept |= {name for item, watch in watched if watch.key not in free for name in item.sessions}
+    doomed = [(item, watch) for item, watch in watched if watch.key in free and kept.isdisjoint(item.sessions)]
+    return [item for item, watch in doomed if not delete or _delete(item, watch, uses, kept)]
+
+
+def _tell_faults(uses: Uses, tell: Callable[[str, IntegrityError], None]) -> None:
+    for name, use in uses.sessions.items():
+        if isinstance(use.fault, NewerFormat):
+            raise use.fault
+        if use.fault:
+            tell(name, use.fault)
+
+
+def _all_in(sessions: list[str], kept: set[str]) -> bool:
+    """Whether all of an artifact's sessions are kept in any case, and it has some."""
+    return bool(sessions) and kept.issuperset(sessions)
 
 
 def _free(watches: list[Watch], on_wait: Callable[[int], None], poll_s: float) -> set[str]:
@@ -91,8 +110,8 @@ def _look(watch: Watch) -> Sight | None:
         return None
 
 
-def _delete(item: StoredArtifact, watch: Watch, keep_sessions: int) -> bool:
-    """Delete an artifact under its lease unless somebody works on it or a kept session uses it; whether it is gone.
+def _delete(item: StoredArtifact, watch: Watch, uses: Uses, kept: set[str]) -> bool:
+    """Delete an artifact under its lease unless it is wanted by now; whether it is gone.
 
     The manifest goes first, and comes back where a session turns out to have reused the artifact a moment before;
     one that comes later finds no manifest (see StageRun), and waits for the lease.
@@ -102,11 +121,11 @@ def _delete(item: StoredArtifact, watch: Watch, keep_sessions: int) -> bool:
         return False
     try:
         manifest = artifact.store.get_bytes(artifact.manifest_key)
-        if _is_used(artifact, keep_sessions):
+        if uses.wanted_now(artifact, kept):
             return False
         lease.confirm()
         artifact.store.delete(artifact.manifest_key)
-        if _is_used(artifact, keep_sessions):
+        if uses.wanted_now(artifact, kept):
             if manifest is not None:
                 artifact.store.put_if_absent(artifact.manifest_key, manifest)
             return False
@@ -122,29 +141,9 @@ def _delete(item: StoredArtifact, watch: Watch, keep_sessions: int) -> bool:
     return True
 
 
-def _is_used(artifact: Artifact, keep_sessions: int) -> bool:
-    kept = session_ids(artifact.store)[-keep_sessions:]
-    return any(artifact.fingerprint in _used_by(artifact.store, name, artifact.stage) for name in kept)
-
-
-def _used_by(store: ArtifactStore, session_id: str, stage: str) -> set[str]:
-    """Fingerprints of what a session has made of a stage, or worked on and can resume."""
-    markers = StageMarkers(store, session_id, stage)
-    return {record.fingerprint for record in (markers.completed(), markers.progress()) if record} - {""}
-
-
-def _users(store: ArtifactStore, sessions: list[str]) -> dict[tuple[str, str], list[str]]:
-    users: dict[tuple[str, str], list[str]] = {}
-    for session_id in sessions:
-        for stage in STAGES:
-            for fingerprint in _used_by(store, session_id, stage.name):
-                users.setdefault((stage.name, fingerprint), []).append(session_id)
-    return users
-
-
-def _stored(artifact: Artifact, size_bytes: int, sessions: list[str]) -> StoredArtifact:
+def _stored(artifact: Artifact, size_bytes: int, uses: Uses) -> StoredArtifact:
     try:
         manifest = artifact.manifest()
     except IntegrityError:
         manifest = None
-    return StoredArtifact(artifact, manifest, size_bytes, sessions)
+    return StoredArtifact(artifact, manifest, size_bytes, uses.of(artifact))

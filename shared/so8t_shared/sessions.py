@@ -29,6 +29,8 @@ _PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.h
 _SHOWN = 5
 """How many of the keys that differ are named."""
 
+_POINTERS = "by-config"
+
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -105,7 +107,7 @@ def _named(data: bytes, key: str) -> str | None:
 
 def _join(store: ArtifactStore, session_id: str, config: Config) -> Session | None:
     """The session of that name, recorded now if nobody has yet; None when its record is damaged or another's."""
-    key = _record_key(session_id)
+    key = record_key(session_id)
     data = store.get_bytes(key)
     if data is None:
         store.put_if_absent(key, _new_record(session_id, config).to_bytes())
@@ -148,11 +150,11 @@ def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
     Raises:
         InputError: there is none, or the name is not one.
     """
-    data = store.get_bytes(_record_key(session_id)) if _SAFE_ID.fullmatch(session_id) else None
+    data = store.get_bytes(record_key(session_id)) if _SAFE_ID.fullmatch(session_id) else None
     if data is None:
         known = ", ".join(session_ids(store)[-5:]) or "none yet"
         raise InputError(f"There is no session {session_id!r}.", where=store.location, remedy=f"sessions here: {known}")
-    return SessionRecord.from_bytes(data, _record_key(session_id))
+    return SessionRecord.from_bytes(data, record_key(session_id))
 
 
 def session_ids(store: ArtifactStore) -> list[str]:
@@ -168,6 +170,11 @@ def session_ids(store: ArtifactStore) -> list[str]:
     return [session_id for _, session_id in sorted(records)]
 
 
+def session_names(store: ArtifactStore) -> set[str]:
+    """Names of all sessions that have left anything, be their records readable or not."""
+    return {key.split("/")[1] for key in store.list("sessions") if key.count("/") > 1} - {_POINTERS}
+
+
 def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
     """A name after the configuration's pattern that no session has."""
     base = datetime.now().astimezone().strftime(config.session_id_format)
@@ -179,7 +186,7 @@ def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
         )
     for attempt in range(1, 1000):
         session_id = base if attempt == 1 else f"{base}_{attempt}"
-        if session_id != taken and store.stat(_record_key(session_id)) is None:
+        if session_id != taken and store.stat(record_key(session_id)) is None:
             return session_id
     raise ConfigError(
         "A thousand sessions have the same name.",
@@ -200,10 +207,11 @@ def _new_record(session_id: str, config: Config) -> SessionRecord:
 
 
 def _pointer_key(config: Config) -> str:
-    return f"sessions/by-config/{config_digest(config)}.json"
+    return f"sessions/{_POINTERS}/{config_digest(config)}.json"
 
 
-def _record_key(session_id: str) -> str:
+def record_key(session_id: str) -> str:
+    """Where a session's record lies."""
     return f"sessions/{session_id}/session.json"
 
 

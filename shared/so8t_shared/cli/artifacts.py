@@ -11,10 +11,10 @@ import typer
 from rich.table import Table
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, table_cell
+from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, print_notes, table_cell
 from so8t_shared.cli.output import err, out
 from so8t_shared.collection import collect, list_artifacts
-from so8t_shared.errors import InputError
+from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import storage_errors
 from so8t_shared.stages import stage_named
 
@@ -83,10 +83,11 @@ def gc(
 ) -> None:
     """Delete what none of the newest sessions uses.
 
-    That is: artifacts, and checkpoints of work that nobody does now.
+    That is: artifacts, and checkpoints of work that nobody does now. What an older session uses stays while a process
+    works for that session.
     """
     workspace = open_workspace(config, overrides)
-    doomed = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching)
+    doomed = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching, on_unreadable=_unreadable)
     for item in doomed:
         line = f"{item.artifact.stage:<10} {item.artifact.fingerprint[:12]} {size(item.size_bytes):>9}"
         out.print(line, highlight=False, markup=False)
@@ -101,6 +102,11 @@ def _watching(leases: int) -> None:
         highlight=False,
         markup=False,
     )
+
+
+def _unreadable(session_id: str, fault: IntegrityError) -> None:
+    note = f"what session {session_id} uses is kept, because its record cannot be read ({fault.where}): {fault.what}"
+    print_notes([f"{note} To let it go, delete sessions/{session_id} in the store."])
 
 
 def size(size_bytes: int) -> str:

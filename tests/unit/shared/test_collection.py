@@ -8,15 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import held, make_config, run_stage, spoil, write
+from tests.unit.shared.material import Events, commit, held, make_config, manifest_of, run_stage, spoil, write
 from tests.unit.shared.processes import kill, running, until
 
 from so8t_shared.artifacts import Artifact
 from so8t_shared.collection import collect, list_artifacts
-from so8t_shared.errors import Interrupted
+from so8t_shared.errors import Interrupted, NewerFormat
 from so8t_shared.lease_record import LeaseRecord
 from so8t_shared.leases import acquire
 from so8t_shared.markers import StageMarkers
+from so8t_shared.progress import ProgressReporter
 from so8t_shared.sessions import open_session, read_record
 from so8t_shared.stage import StageContext
 from so8t_shared.stages import Stage
@@ -111,6 +112,84 @@ def test_what_is_in_work_stays(store: LocalStore) -> None:
         kill(holder)
     assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=True)] == ["0" * 64]
     assert [p.name for p in Path(store.location).iterdir()] == [".local"]
+
+
+def _at_work(store: LocalStore, session_id: str, fingerprint: str) -> None:
+    """What a process shows that has begun to work on an artifact for a session."""
+    markers = StageMarkers(store, session_id, "train")
+    reporter = ProgressReporter(markers, Events(), "train")
+    reporter.fingerprint = fingerprint
+    reporter.state("running", "starting")
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_a_session_at_work_keeps_all_of_its_artifacts(store: LocalStore, tmp_path: Path, delete: bool) -> None:
+    """However many newer sessions there are: what an older one finished stays while a process works for it."""
+    made = [_session(store, tmp_path, seed, age=seed) for seed in range(3)]
+    begun = Artifact(store, "train", "0" * 64)
+    finished = commit(store, tmp_path / "o", {"x": b"1"}, stage="convert-a")
+    content = manifest_of(finished).content_digest()
+    StageMarkers(store, "s2", "convert-a").complete(finished.fingerprint, content, reused=False, started="")
+    with held(store, begun.lease_key):
+        _at_work(store, "s2", begun.fingerprint)
+        assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=delete)] == [made[1]]
+    assert len(collect(store, keep_sessions=1, delete=True)) == (3 if delete else 4)
+
+
+def test_a_session_that_goes_on_meanwhile(store: LocalStore, tmp_path: Path) -> None:
+    """What an older session uses stays if a process begins to work for it between the looking and the deleting."""
+    made = _session(store, tmp_path, 1, age=20)
+    _session(store, tmp_path, 2)
+    hooked = _Hooked(Path(store.location))
+    hooked.write_hook = (Artifact(store, "train", made).lease_key, lambda: _at_work(store, "s1", "0" * 64))
+    assert collect(hooked, keep_sessions=1, delete=True) == []
+    assert Artifact(store, "train", made).inspect()[0] is not None
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-5], None])
+def test_a_session_whose_record_cannot_be_read_keeps_its_artifacts(
+    store: LocalStore, tmp_path: Path, damage: Callable[[bytes], bytes] | None
+) -> None:
+    """A damaged or lost session.json is told, and what that session uses stays, as nobody knows how old it is."""
+    made = _session(store, tmp_path, 1, age=20)
+    _session(store, tmp_path, 2)
+    record = Path(store.location, "sessions/s1/session.json")
+    if damage:
+        spoil(record, damage)
+    else:
+        record.unlink()
+    told: list[str] = []
+    assert collect(store, keep_sessions=1, delete=True, on_unreadable=lambda name, _: told.append(name)) == []
+    assert told == ["s1"]
+    assert made in _left(store)
+
+
+def test_a_newer_programs_session_ends_the_cleaning(store: LocalStore, tmp_path: Path) -> None:
+    """What it needs is not known to an older program: NewerFormat, and nothing is deleted."""
+    made = {_session(store, tmp_path, seed, age=seed) for seed in range(3)}
+    spoil(Path(store.location, "sessions/s0/session.json"), lambda d: d.replace(b'n":1', b'n":2'))
+    with pytest.raises(NewerFormat, match="newer than this program"):
+        collect(store, keep_sessions=1, delete=True)
+    assert _left(store) == made
+
+
+def test_sessions_are_read_once(store: LocalStore, tmp_path: Path) -> None:
+    """However many artifacts are removed, the records of the sessions are not read again for each."""
+
+    class Counting(LocalStore):
+        records = 0
+
+        def get_bytes(self, key: str) -> bytes | None:
+            self.records += key.endswith("/session.json")
+            return super().get_bytes(key)
+
+    for seed in range(4):
+        _session(store, tmp_path, seed, age=seed)
+    for number in range(5):
+        store.put_bytes(f"artifacts/train/{number:064x}/work/one/files/x", b"x")
+    counting = Counting(Path(store.location))
+    assert len(collect(counting, keep_sessions=4, delete=True)) == 5
+    assert counting.records == 4
 
 
 def test_given_back_is_not_in_work(store: LocalStore) -> None:

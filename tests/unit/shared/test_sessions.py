@@ -13,7 +13,7 @@ from tests.unit.shared.processes import exit_code, kill_self, race, start
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
-from so8t_shared.sessions import config_digest, find_session, open_session, read_record, session_ids
+from so8t_shared.sessions import config_digest, find_session, open_session, read_record, session_ids, session_names
 from so8t_shared.store.local import LocalStore
 
 
@@ -198,6 +198,14 @@ def test_session_ids_are_in_order_and_skip_damage(store: LocalStore, tmp_path: P
         store.put_bytes(f"sessions/{name}/session.json", record.to_bytes())
     store.put_bytes("sessions/bad/session.json", b"{")
     assert session_ids(store) == list(reversed(names))
+
+
+def test_names_are_those_of_all_sessions(store: LocalStore, config: Config) -> None:
+    """Also of a session whose record is damaged or lost; the pointers are no session."""
+    known = open_session(store, config).session_id
+    store.put_bytes("sessions/bad/session.json", b"{")
+    store.put_bytes("sessions/lost/train/log.jsonl", b"")
+    assert session_names(store) == {known, "bad", "lost"}
 
 
 def test_damaged_pointer_when_only_looking(store: LocalStore, config: Config) -> None:

@@ -132,6 +132,22 @@ def test_gc_keeps_what_is_in_work(cli: Cli, config_file: Path, store: LocalStore
     assert "1 artifacts" in cli("artifacts", "gc", "-c", config_file, "--yes").out
 
 
+def test_gc_and_a_record_that_cannot_be_read(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """A damaged session.json is told, and its session's artifacts stay; a newer program's ends with 5."""
+    session = open_session(store, load_config(config_file)).session_id
+    record = Path(store.location, "sessions", session, "session.json")
+    original = record.read_bytes()
+    spoil(record, lambda data: data[:-5])
+    done = cli("artifacts", "gc", "-c", config_file, "--yes")
+    assert (done.code, done.out) == (0, "0 artifacts, 0 B deleted\n")
+    assert f"note: what session {session} uses is kept, because its record cannot be read" in done.err
+    spoil(record, lambda _: original.replace(b'n":1', b'n":2'))
+    done = cli("artifacts", "gc", "-c", config_file, "--yes")
+    assert done.code == 5
+    assert "update SO8T-AB on this host" in done.err
+    assert Artifact(store, "convert-a", made).inspect()[0] is not None
+
+
 @pytest.mark.parametrize(
     ("bytes_", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (5_300_000, "5 MB"), (7_240_000_000, "7.24 GB")]
 )
