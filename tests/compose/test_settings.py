@@ -44,6 +44,17 @@ def test_the_bucket_stays_reachable_for_a_gpu_box(tmp_path: Path) -> None:
     assert [port["host_ip"] for port in full["ports"]] == ["192.0.2.10"]
 
 
+def test_the_lines_for_a_model_of_ones_own(tmp_path: Path) -> None:
+    """They mount inputs/ where the shipped configurations look for model and data, and no more of the repository."""
+    env_file = tmp_path / ".env"
+    env_file.write_text("\n".join(line for line in _env_lines("containers.md") if line.startswith("SO8T_")))
+    services = _resolved(env_file, "full")
+    for name in ("converter-a", "trainer"):
+        mounted = {v["target"]: v["source"] for v in services[name]["volumes"] if v["type"] == "bind"}
+        assert mounted == {"/work/configs": str(ROOT / "configs"), "/work/inputs": str(ROOT / "inputs")}
+        assert services[name]["environment"]["SO8T_CONFIG"] == "configs/my.yaml"
+
+
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
 def test_no_page_publishes_a_server_for_one_command(page: Path) -> None:
     """The next command without that variable would start the server anew, under the stages that use it."""

@@ -102,6 +102,15 @@ def test_timings_carry_the_docker_hosts_name(
     assert Ollama.model_validate({"host_name": yaml.safe_load(text)}).host_name == expected
 
 
+def test_what_compose_sets_is_told(services: dict[str, Any]) -> None:
+    """Keys that the environment sets win over the configuration's file: docs/containers.md names each of them."""
+    page = (ROOT / "docs" / "containers.md").read_text("utf-8")
+    paragraph = next(part for part in page.split("\n\n") if "whatever the file says" in part)
+    keys = {name.removeprefix("SO8T__") for name in services["trainer"]["environment"] if name.startswith("SO8T__")}
+    told = {word for word in re.findall(r"`([a-z_.]+)`", paragraph) if word not in {"compose.yaml", ".env", "ollama"}}
+    assert told == {key.lower().replace("__", ".") for key in keys}
+
+
 def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
     """Each stage and Ollama may have a GPU; compose.cpu.yaml forgets none of them."""
     wanting = {name for name, service in services.items() if "deploy" in service}

@@ -34,6 +34,14 @@ def test_the_template_brings_nothing_along() -> None:
     assert mine.ollama.model_a_name != demo.ollama.model_a_name
 
 
+@pytest.mark.parametrize("name", ["my-model", "borea-phi35"])
+def test_models_and_data_lie_below_the_folder_that_containers_mount(name: str) -> None:
+    """Containers see inputs/ and configs/ alone, when .env has the lines of docs/containers.md."""
+    config = load_config(CONFIGS / f"{name}.yaml", environ={})
+    places = [config.model_a.base_model, config.base_of_b.base_model, *config.dataset.paths]
+    assert {Path(str(place)).parts[0] for place in places} == {"inputs"}
+
+
 @pytest.mark.parametrize("path", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
 def test_the_documents_copy_the_template(path: Path) -> None:
     """Where a document says to copy a configuration, it is that one."""
