@@ -41,8 +41,10 @@ its prompt. The day is the one that Llama 3.1's own template writes where it is 
 """
 
 _ZERO_WIDTH_SPACE = "\u200b"
-_FINAL = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNORECASE | re.DOTALL)
-_THINK_TAG = re.compile(r"<(/?)\s*(think[-_a-z0-9]*)[^<>]*>", re.IGNORECASE)
+_FINAL = re.compile(r"<final>((?:(?!<final>).)*?)</final>", re.IGNORECASE | re.DOTALL)
+_THINK_TAG = re.compile(r"<(/?)\s*+(think[-_a-z0-9]*+)[^<>]*+>", re.IGNORECASE)
+"""Both read a text of any length in one pass: no two parts that repeat can divide the same characters between them."""
+
 _TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """What the code of a template can raise."""
 
@@ -209,7 +211,8 @@ def parse_final(answer: str) -> tuple[str, str]:
     matches = _FINAL.findall(_without_thinking(answer))
     if not matches:
         return INVALID, ""
-    return canonical_label(matches[-1]) or INVALID, matches[-1]
+    final = matches[-1].strip()
+    return canonical_label(final) or INVALID, final
 
 
 def _without_thinking(answer: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -315,3 +316,22 @@ def test_nothing_inside_thinking_decides(answer: str) -> None:
     assert parse_final(f"<think-policy>{answer}") == parse_final("") or "</think-policy>" in answer
     closed = answer + "</think-task></think-safety>" * 20
     assert parse_final(f"{closed}<final>REFUSE</final>") == ("REFUSE", "REFUSE")
+
+
+_READ_BEFORE = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNORECASE | re.DOTALL)
+"""How the answers that are kept were read: correct, but its time grows with the cube of a run of white space."""
+
+
+@given(st.lists(st.sampled_from([*_PIECES, " ", "\n", "\u3000", "\x1c", "<FINAL>", "allow"]), max_size=12).map("".join))
+@settings(max_examples=500, deadline=None)
+def test_answers_are_read_as_before(answer: str) -> None:
+    """White space around the label is no part of it, of whatever kind, as it always was."""
+    matches = _READ_BEFORE.findall(prompts._without_thinking(answer)) or [""]
+    assert parse_final(answer)[1] == matches[-1]
+
+
+@pytest.mark.parametrize("begun", ["<final>", "<final>DENY", "<think", "<", "</ think-", "<final>x</final"])
+@pytest.mark.parametrize("repeated", ["\n", " ", "a", " x", "<final>", "<think-a>", "<"])
+def test_a_looping_model_is_read(begun: str, repeated: str) -> None:
+    """A begun tag and then the same again to the limit: read in a moment, where it once took hours."""
+    assert parse_final(begun + repeated * 30_000) == (INVALID, "")
