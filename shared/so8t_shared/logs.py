@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,12 +14,11 @@ from contextlib import contextmanager, suppress
 from so8t_shared.errors import Interrupted, ServerError, So8tError, StorageError
 from so8t_shared.events import EventSink
 from so8t_shared.host import now
+from so8t_shared.redaction import without_secrets
 from so8t_shared.store.base import ArtifactStore
 
 _ATTEMPTS_KEPT = 5
 _FLUSH_EVERY_S = 5.0
-_SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "ACCESS_KEY", "API_KEY", "PRIVATE_KEY")
-_SHORTEST_SECRET = 6
 
 
 class _StageLogHandler(logging.Handler):
@@ -33,13 +31,12 @@ class _StageLogHandler(logging.Handler):
         self._attempt = self._earlier[-1][0] + 1 if self._earlier else 1
         self._lines: list[str] = []
         self._written = 0.0
-        self._secrets = _secrets()
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = self._without_secrets(record.getMessage())
+        message = without_secrets(record.getMessage())
         line = {"attempt": self._attempt, "time": now(), "level": record.levelname, "message": message}
         if record.exc_info:
-            line["traceback"] = self._without_secrets(logging.Formatter().formatException(record.exc_info))
+            line["traceback"] = without_secrets(logging.Formatter().formatException(record.exc_info))
         self._lines.append(json.dumps(line, ensure_ascii=False))
         if record.levelno >= logging.INFO and not getattr(record, "quiet", False):
             self._sink.log(record.levelname, message)
@@ -51,11 +48,6 @@ class _StageLogHandler(logging.Handler):
         kept = [line for _, line in self._earlier] + self._lines
         with suppress(ServerError, StorageError):  # a log must not end the work it tells of
             self._store.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace"))
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 @contextmanager
@@ -95,12 +87,6 @@ def log_end(log: logging.Logger, error: BaseException) -> None:
         text = f"Unexpected {type(error).__name__}: {error}\n  to do: 'so8t-ab logs STAGE --all' shows the traceback"
         log.error("%s", text, extra={"quiet": True})
     log.debug("The attempt ended here.", exc_info=error)
-
-
-def _secrets() -> list[str]:
-    """Values of this process's environment that look like credentials, longest first: one may be part of another."""
-    found = {v for k, v in os.environ.items() if any(name in k.upper() for name in _SECRET_NAMES)}
-    return sorted((v for v in found if len(v) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _earlier_attempts(store: ArtifactStore, key: str) -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 from so8t_shared.canonical import canonical_json
 from so8t_shared.errors import IntegrityError, NewerFormat, So8tError
 from so8t_shared.host import host_name, now
+from so8t_shared.redaction import without_secrets
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
@@ -106,22 +107,26 @@ class StageMarkers:
         return True
 
     def fail(self, error: BaseException, attempt: int) -> Failed:
-        """Write failed.json for an error; completed.json, which may be another host's, stays as it is."""
-        known = error if isinstance(error, So8tError) else None
+        """Write failed.json for an error, without secrets; completed.json, which may be another host's, stays."""
+        told = error if isinstance(error, So8tError) else self._unexpected(error)
         marker = Failed(
             stage=self._stage,
             kind=type(error).__name__,
-            what=known.what if known else f"{type(error).__name__}: {error}",
-            where=known.where if known else "",
-            remedy=known.remedy if known else f"see 'so8t-ab logs {self._stage}', or run again with --debug",
-            exit_code=known.exit_code if known else 1,
-            retryable=known.retryable if known else False,
+            what=without_secrets(told.what),
+            where=without_secrets(told.where),
+            remedy=without_secrets(told.remedy),
+            exit_code=told.exit_code,
+            retryable=told.retryable,
             attempt=attempt,
             time=now(),
             host=host_name(),
         )
         self._store.put_bytes(f"{self.prefix}/failed.json", marker.to_bytes())
         return marker
+
+    def _unexpected(self, error: BaseException) -> So8tError:
+        remedy = f"see 'so8t-ab logs {self._stage}', or run again with --debug"
+        return So8tError(f"{type(error).__name__}: {error}", remedy=remedy)
 
     def clear_failure(self) -> None:
         """Forget the last failure, because a new attempt begins or has succeeded."""

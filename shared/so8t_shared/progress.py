@@ -12,6 +12,7 @@ from so8t_shared.errors import ServerError, StorageError
 from so8t_shared.events import EventSink
 from so8t_shared.host import host_name, now
 from so8t_shared.markers import ProgressRecord, StageMarkers
+from so8t_shared.redaction import without_secrets
 
 State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
@@ -48,7 +49,7 @@ class ProgressReporter:
         moment, final = time.monotonic(), total > 0 and done >= total
         if final or moment - self._sent >= _PIPE_EVERY_S:
             self._sent = moment
-            self._sink.progress("running", done, total, message)
+            self._send("running")
         if final or moment - self._stored >= _STORE_EVERY_S:
             self._stored = moment
             self._store("running")
@@ -57,12 +58,16 @@ class ProgressReporter:
         """Tell a change of state to who looks on here, and nobody else."""
         done, total, last = self._last
         self._last = (done, total, message or last)
-        self._sink.progress(state, done, total, message or last)
+        self._send(state)
 
     def state(self, state: State, message: str = "") -> None:
         """Note a change of state at once."""
         self.tell(state, message)
         self._store(state)
+
+    def _send(self, state: State) -> None:
+        done, total, message = self._last
+        self._sink.progress(state, done, total, without_secrets(message))
 
     def _store(self, state: State) -> None:
         done, total, message = self._last
@@ -78,7 +83,7 @@ class ProgressReporter:
                     state=state,
                     done=done,
                     total=total,
-                    message=message,
+                    message=without_secrets(message),
                     started=self._started,
                     time=now(),
                     host=host_name(),

@@ -15,6 +15,7 @@ from so8t_shared.config.load import load_config
 from so8t_shared.errors import ConfigError, Interrupted, So8tError
 from so8t_shared.events import EventSink, SinkHandler
 from so8t_shared.interruption import StopSignal, end_with_parent
+from so8t_shared.redaction import without_secrets
 from so8t_shared.runner import StageRun
 from so8t_shared.sessions import Session, config_digest, named_session, open_session
 from so8t_shared.stage import StageFunction
@@ -75,17 +76,13 @@ def _fail(run: StageRun, error: Exception, *, debug: bool) -> int:
 
 
 def _report(error: Exception, *, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
+    text = "".join(traceback.format_exception(error)) if debug else ""
     if isinstance(error, So8tError):
-        print("\n".join(error.lines()), file=sys.stderr, flush=True)
-        return error.exit_code
-    print(
-        f"Unexpected {type(error).__name__}: {error}\n  to do: run again with --debug",
-        file=sys.stderr,
-        flush=True,
-    )
-    return 1
+        text += "\n".join(error.lines())
+    else:
+        text += f"Unexpected {type(error).__name__}: {error}\n  to do: run again with --debug"
+    print(without_secrets(text), file=sys.stderr, flush=True)
+    return error.exit_code if isinstance(error, So8tError) else 1
 
 
 def _open(arguments: argparse.Namespace, stop: StopSignal) -> tuple[ArtifactStore, Session]:

@@ -11,7 +11,7 @@ import typer
 
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace
 from so8t_shared.cli.output import out
-from so8t_shared.errors import InputError
+from so8t_shared.errors import InputError, So8tError
 from so8t_shared.markers import StageMarkers
 from so8t_shared.sessions import find_session, read_record
 from so8t_shared.stages import stage_named
@@ -45,7 +45,8 @@ def logs(
     failed = markers.failed()
     last = [line["message"] for line in lines if line["attempt"] == lines[-1]["attempt"]]
     if failed and not any(failed.what in str(message) for message in last):  # it failed before its work began
-        _print(f"{failed.time} {'ERROR':<7} {failed.what}\n  where: {failed.where}\n  to do: {failed.remedy}")
+        end = So8tError(failed.what, where=failed.where, remedy=failed.remedy)
+        _print("\n".join([f"{failed.time} {'ERROR':<7} {end.what}", *end.lines()[1:]]))
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """A service whose six stages only write a few bytes: `python -m tests.unit.shared.small_service STAGE ...`.
 
-What a stage does besides is said by the environment: SMALL_<STAGE>=fail, defect, kill, slow, sigterm, orphan.
+What a stage does besides is said by the environment: SMALL_<STAGE>=fail, defect, leak, kill, slow, saving,
+sigterm, orphan.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ def _misbehave(how: str, ctx: StageContext) -> None:
     actions: dict[str, Callable[[], object]] = {
         "fail": lambda: _raise(InputError("The model is cut.", where="model.safetensors", remedy="fetch it again")),
         "defect": lambda: _raise(ZeroDivisionError("a defect")),
+        "leak": lambda: _raise(ValueError(f"refused: {os.environ['HF_TOKEN']}")),
         "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
         "slow": lambda: _slow(ctx),
+        "saving": lambda: _saving(ctx),
         "sigterm": lambda: os.kill(os.getpid(), signal.SIGTERM) or _slow(ctx),
         "orphan": _orphan,
         "exit": lambda: os._exit(7),
@@ -56,6 +59,18 @@ def _slow(ctx: StageContext) -> None:
     while True:
         ctx.check_interrupted()
         time.sleep(0.02)
+
+
+def _saving(ctx: StageContext) -> None:
+    """Work until asked to stop, and take a moment for the checkpoint."""
+    ctx.progress(1, 2, "slow")
+    while not ctx.stop_requested:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    (ctx.scratch_dir / "state").mkdir()
+    (ctx.scratch_dir / "state" / "x").write_text("saved")
+    ctx.checkpoints.save("step-1", ctx.scratch_dir / "state")
+    ctx.check_interrupted()
 
 
 def _orphan() -> None:

@@ -77,6 +77,17 @@ def test_failure(markers: StageMarkers) -> None:
     assert (marker.remedy, marker.exit_code, marker.retryable, marker.attempt) == ("fetch it again", 2, False, 3)
 
 
+def test_a_secret_in_a_failure(markers: StageMarkers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """failed.json can be read by every stage's user: no part of it holds a credential of this process."""
+    monkeypatch.setenv("HF_TOKEN", "hf_a-secret-value")
+    url = "https://hf_a-secret-value@hub.example"
+    for error in (InputError(url, where=url, remedy=url), ValueError(url)):
+        marker = markers.fail(error, 1)
+        assert marker == markers.failed()
+        assert "a-secret" not in marker.to_bytes().decode()
+        assert "https://***@hub.example" in marker.what
+
+
 def test_retryable_failures_say_so(markers: StageMarkers) -> None:
     """Those who wait learn whether waiting can help."""
     assert markers.fail(ServerError("The server does not answer."), 1).retryable

@@ -25,6 +25,17 @@ def _record(store: LocalStore) -> ProgressRecord:
     return record
 
 
+def test_a_secret_in_a_message(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A credential of this process is neither shown nor stored."""
+    monkeypatch.setenv("HF_TOKEN", "hf_a-secret-value")
+    events = Events()
+    reporter = _reporter(store, events)
+    reporter.update(1, 2, "from https://hf_a-secret-value@hub.example")
+    reporter.state("interrupted")
+    assert [message for *_, message in events.states] == ["from https://***@hub.example"] * 2
+    assert _record(store).message == "from https://***@hub.example"
+
+
 def test_a_thousand_steps_are_a_few_writes(store: LocalStore) -> None:
     """The first and the last step are told; those in between only now and then."""
     events = Events()

@@ -157,6 +157,20 @@ def test_a_defect(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" in capfd.readouterr().err
 
 
+def test_a_secret_in_an_error(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A credential that a library put into its message is neither printed, also with --debug, nor kept."""
+    given = {"SMALL_CONVERT_A": "leak", "HF_TOKEN": "hf_a-secret-value"}
+    assert _exit("convert-a", "-c", str(config_file), **given) == 1
+    assert "ValueError: refused: ***" in capfd.readouterr().err
+    assert _exit("convert-a", "-c", str(config_file), "--debug", **given) == 1
+    assert "a-secret" not in capfd.readouterr().err
+    stored = [p for p in (config_file.parent / "store").rglob("*") if p.is_file()]
+    assert not [p for p in stored if b"a-secret" in p.read_bytes()]
+    failed = _markers(config_file, "convert-a").failed()
+    assert failed is not None
+    assert failed.what == "ValueError: refused: ***"
+
+
 def test_a_missing_upstream(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Exit code 3 when a stage before it never ran; its own module is not imported for that."""
     assert _exit("convert-b", "-c", str(config_file), function="no_such_module:function") == 3

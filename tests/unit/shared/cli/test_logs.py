@@ -69,6 +69,27 @@ def test_a_failure_before_the_work(cli: Cli, config_file: Path, session: Session
     assert lines[-2:] == ["  where: a", "  to do: b"]
 
 
+def test_a_failure_with_a_secret(
+    cli: Cli, config_file: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the log has redacted is not told beside it, and no line is left empty."""
+    monkeypatch.setenv("HF_TOKEN", "hf_a-secret-value")
+
+    def leak(ctx: StageContext) -> None:
+        raise ValueError("refused: hf_a-secret-value")
+
+    session = open_session(store, load_config(config_file))
+    with pytest.raises(ValueError, match="refused") as caught:
+        run_stage(stage_named("train"), session, store, leak)
+    markers = StageMarkers(store, session.session_id, "train")
+    markers.fail(caught.value, 1)
+    assert cli("logs", "train", "-c", config_file).out.count("ValueError: refused: ***\n") == 1
+    markers.fail(ValueError("refused again: hf_a-secret-value"), 2)
+    out = cli("logs", "train", "-c", config_file).out
+    assert "ERROR   ValueError: refused again: ***\n  to do: " in out
+    assert "a-secret" not in out
+
+
 def test_no_log(cli: Cli, config_file: Path, session: Session, store: LocalStore) -> None:
     """A stage that wrote none says why, by its state; an unknown one is refused."""
 
