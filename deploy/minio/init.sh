@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the bucket and, for each stage, a user who may do what that stage does and no more. Safe to run again:
-# a key file that was changed reaches its user.
+# a key file that was changed reaches its user, and rights in this bucket that a user should not have are taken away.
 #
 #   MINIO_ENDPOINT  address of the server, http://minio:9000
 #   BUCKET          name of the bucket
@@ -15,6 +15,7 @@ set -eu
 
 here=${0%/*}
 secrets=${SECRETS:-/run/secrets}
+stages="converter-a:convert-a trainer:train converter-b:convert-b importer:import evaluator:evaluate reporter:report"
 
 die() { # what, where, remedy
     printf '%s\n  where: %s\n  to do: %s\n' "$1" "$2" "$3" >&2
@@ -58,18 +59,46 @@ attach() { # policy, access key
     fi
 }
 
-make_user() { # service, policy ...
-    file=$secrets/$1.json
+detach_others() { # access key, policy ...: what the user holds of this bucket's policies beside those
+    user=$1
     shift
+    held=$(mc --json admin user info so8t "$user" 2> /dev/null) && held=$(field "$held" policyName) || return 0
+    for name in answers operator $stages; do
+        policy=$BUCKET-${name#*:}
+        case ",$held," in *",$policy,"*) ;; *) continue ;; esac
+        case " $* " in *" $policy "*) ;; *) try mc admin policy detach so8t "$policy" --user "$user" ;; esac
+    done
+}
+
+read_keys() { # service: sets file, access and secret
+    file=$secrets/$1.json
     text=$(cat "$file" 2> /dev/null) || die "A key file cannot be read." "$file" "make it: deploy/make_secrets.sh"
     access=$(field "$text" accessKey) && secret=$(field "$text" secretKey) ||
         die "A key file lacks accessKey or secretKey." "$file" "make it anew: deploy/make_secrets.sh"
+}
+
+check_keys() { # service ...: each has keys, and a user of its own, who would otherwise get the rights of two
+    users=" "
+    for service in "$@"; do
+        read_keys "$service"
+        case $users in
+            *" $access "*) die "Two services have the same user, $access." "$file" \
+                "unset SO8T_CREDENTIALS (it is for a host that runs one stage), or make the file anew: deploy/make_secrets.sh" ;;
+        esac
+        users="$users$access "
+    done
+}
+
+make_user() { # service, policy ...
+    read_keys "$1"
+    shift
     if ! said=$(printf '%s\n%s\n' "$access" "$secret" | mc admin user add so8t 2>&1); then
         die "MinIO does not take a user: $said" "$file" "use a secret of 8 to 40 characters"
     fi
     for policy in "$@"; do
         attach "$policy" "$access"
     done
+    detach_others "$access" "$@"
 }
 
 [ -n "${MC_CONFIG_DIR:-}" ] ||
@@ -82,10 +111,16 @@ if ! said=$(printf '%s\n%s\n' "$(cat "$secrets/minio_root_user")" "$(cat "$secre
     die "MinIO does not let the root user in: $said" "$MINIO_ENDPOINT" \
         "start the service minio with the same root secrets"
 fi
+services=""
+for pair in $stages; do
+    services="$services ${pair%%:*}"
+done
+[ ! -r "$secrets/operator.json" ] || services="$services operator"
+check_keys $services
 try mc mb --ignore-existing "so8t/$BUCKET"
 
 make_policy answers "$BUCKET-answers" ""
-for pair in converter-a:convert-a trainer:train converter-b:convert-b importer:import evaluator:evaluate reporter:report; do
+for pair in $stages; do
     service=${pair%%:*}
     stage=${pair#*:}
     make_policy stage "$BUCKET-$stage" "$stage"

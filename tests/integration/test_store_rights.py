@@ -200,6 +200,31 @@ def test_changed_keys_reach_their_user(users: Users, tmp_path: Path) -> None:
         old.get_bytes("a")
 
 
+def test_one_key_file_for_two_services(minio: MinioServer, tmp_path: Path) -> None:
+    """SO8T_CREDENTIALS left exported names one file for all stages: refused before anybody is given a right."""
+    made = Users(minio, tmp_path)
+    for service in SERVICES:
+        made.file(service).write_bytes(made.file("trainer").read_bytes())
+    done = made.init()
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"Two services have the same user, {made.keys['trainer'].access_key}.")
+    assert "unset SO8T_CREDENTIALS" in done.stderr
+    with pytest.raises(ServerError, match="does not accept these keys"):
+        made.store("trainer", tmp_path).get_bytes("a")
+
+
+def test_rights_of_another_service_are_taken_away(minio: MinioServer, tmp_path: Path) -> None:
+    """Two services exchange their key files: each user gets the rights of its new service, and loses the old ones."""
+    made = Users(minio, tmp_path)
+    for names in (("trainer", "reporter"), ("reporter", "trainer")):
+        for service, name in zip(("trainer", "reporter"), names, strict=True):
+            made.keys[name].write(made.file(service))
+        assert made.init().returncode == 0
+        mine = made.store("trainer", tmp_path / names[0])
+        mine.put_bytes("artifacts/train/0/files/x", b"x")
+        _refused(lambda mine=mine: mine.put_bytes("artifacts/report/0/files/x", b"x"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "what"),
     [
