@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +12,11 @@ from so8t_shared.digests import DigestCache
 from so8t_shared.errors import IntegrityError
 from so8t_shared.fingerprints import changed_parts, fingerprint, stage_key
 from so8t_shared.manifests import Manifest
+from so8t_shared.markers import StageMarkers
+from so8t_shared.sessions import find_session
 from so8t_shared.stages import STAGES, Stage
 from so8t_shared.store.base import ArtifactStore
+from so8t_shared.waiting import completed_artifact
 
 
 @dataclass(frozen=True)
@@ -26,25 +30,38 @@ class PlannedStage:
     """None while it depends on a stage that has yet to run."""
 
 
-def make_plan(store: ArtifactStore, config: Config) -> list[PlannedStage]:
-    """Decide for every stage whether it would run, resume or be reused.
+def make_plan(store: ArtifactStore, config: Config, stages: Sequence[Stage] = STAGES) -> list[PlannedStage]:
+    """Decide for each of the stages whether it would run, resume or be reused.
+
+    One that is left out counts as the configuration's session has completed it; its inputs need not be here.
 
     Raises:
         InputError: a model or data set is missing.
     """
     digests = DigestCache(store.local_root / "digests.sqlite")
-    known: dict[str, Manifest] = {}
+    names = {stage.name for stage in stages}
+    known = _completed(store, config, {need for stage in stages for need in stage.needs} - names)
     planned = []
-    for stage in STAGES:
+    for stage in stages:
         unknown = [need for need in stage.needs if need not in known]
         if unknown:
-            planned.append(PlannedStage(stage, "run", [f"{name} runs before it" for name in unknown], None))
+            why = [f"{need} {'runs before it' if need in names else 'has not been completed'}" for need in unknown]
+            planned.append(PlannedStage(stage, "run", why, None))
             continue
         line, manifest = _plan_stage(stage, store, config, known, digests)
         planned.append(line)
         if manifest is not None:
             known[stage.name] = manifest
     return planned
+
+
+def _completed(store: ArtifactStore, config: Config, names: set[str]) -> dict[str, Manifest]:
+    """Manifests of those stages that the configuration's session has completed."""
+    session_id = find_session(store, config) if names else None
+    if session_id is None:
+        return {}
+    found = {name: completed_artifact(store, StageMarkers(store, session_id, name)) for name in names}
+    return {name: artifact[1] for name, artifact in found.items() if artifact is not None}
 
 
 def _plan_stage(

@@ -45,7 +45,7 @@ def wait_for_upstreams(
     old_failures = {name: m.failed_etag() for name, m in markers.items()}
     began, pause_s, said = time.monotonic(), _FIRST_POLL_S, ""
     while True:
-        found = {name: _artifact(store, m) for name, m in markers.items()}
+        found = {name: completed_artifact(store, m) for name, m in markers.items()}
         missing = [name for name, artifact in found.items() if artifact is None]
         if not missing:
             return {name: artifact for name, artifact in found.items() if artifact is not None}
@@ -99,7 +99,12 @@ class _Work:
         return not sight.free
 
 
-def _artifact(store: ArtifactStore, markers: StageMarkers) -> tuple[Artifact, Manifest] | None:
+def completed_artifact(store: ArtifactStore, markers: StageMarkers) -> tuple[Artifact, Manifest] | None:
+    """What a stage's marker speaks of, if that is committed; no file is looked at.
+
+    Raises:
+        NewerFormat: a newer program wrote the manifest.
+    """
     marker = markers.completed()
     if marker is None:
         return None

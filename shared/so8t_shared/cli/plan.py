@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, table_cell
 from so8t_shared.cli.output import out
 from so8t_shared.plan import PlannedStage, make_plan
 from so8t_shared.preflight import preflight
+from so8t_shared.stages import STAGES, Stage
 
 _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 
@@ -20,9 +23,9 @@ def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006
     show_plan(open_workspace(config, overrides))
 
 
-def show_plan(workspace: Workspace) -> None:
-    """The plan, then what is worth a note about it, or the fault that would end it."""
-    planned = make_plan(workspace.store, workspace.config)
+def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
+    """The plan of those stages, then what is worth a note about it, or the fault that would end it."""
+    planned = make_plan(workspace.store, workspace.config, stages)
     print_plan(planned)
     print_notes(preflight(workspace.config, to_run(planned)))
 

@@ -35,7 +35,9 @@ def run(
         bool, typer.Option("--new-session", help="Start a new session; artifacts are reused.")
     ] = False,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 10 unless ab_test.gate lets B ship.")] = False,
-    first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Leave out the stages before this one.")] = "",
+    first: Annotated[
+        str, typer.Option("--from", metavar="STAGE", help="Leave out the stages before this one, which are done.")
+    ] = "",
     last: Annotated[str, typer.Option("--to", metavar="STAGE", help="Stop after this stage.")] = "",
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=0, help="Stages at the same time; 0: two from 8 cores on, else one.")
@@ -51,10 +53,10 @@ def run(
       so8t-ab run -c my.yaml --set training.max_steps=200 --gate
     """
     workspace = open_workspace(config, overrides)
-    if dry_run:
-        show_plan(workspace)
-        return
     stages = _selection(first, last)
+    if dry_run:
+        show_plan(workspace, stages)
+        return
     if gate and stages[-1].name != "report":
         raise ConfigError(
             f"The gate needs the report, but the run stops after {last}.",
@@ -72,8 +74,8 @@ def run(
 
 def _check_inputs(workspace: Workspace, stages: list[Stage]) -> None:
     """Tell before anything starts what would fail after hours, such as a missing model or a row without a label."""
-    due = to_run(make_plan(workspace.store, workspace.config)) & {stage.name for stage in stages}
-    print_notes(preflight(workspace.config, due, here=True))
+    planned = make_plan(workspace.store, workspace.config, stages)
+    print_notes(preflight(workspace.config, to_run(planned), here=True))
 
 
 def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], arguments: list[str], jobs: int) -> None:

@@ -127,6 +127,20 @@ def test_touching_and_moving_reruns_nothing(store: LocalStore, config: Config, t
     assert {name for name, action in _actions(plan).items() if action == "run"} == {"report"}
 
 
+def test_stages_that_are_left_out(store: LocalStore, config: Config, tmp_path: Path) -> None:
+    """Their inputs need not be here any more; what the session has of them decides the stages that are planned."""
+    _run_all(store, config, "import")
+    whole = {line.stage.name: line for line in make_plan(store, config)}
+    shutil.rmtree(tmp_path / "model")
+    (tmp_path / "rows.jsonl").unlink()
+    plan = make_plan(store, config, STAGES[3:])
+    assert _actions(plan) == {"import": "reuse", "evaluate": "run", "report": "run"}
+    assert [line.fingerprint for line in plan] == [whole[name].fingerprint for name in ("import", "evaluate", "report")]
+    other = _changed(tmp_path, training={"seed": 43})
+    [line] = make_plan(store, other, STAGES[2:3])
+    assert (line.action, line.why) == ("run", ["train has not been completed"])
+
+
 def test_damage_is_told(store: LocalStore, config: Config) -> None:
     """A corrupt artifact is planned to run, with the file that is wrong; looking does not take it away."""
     _run_all(store, config)

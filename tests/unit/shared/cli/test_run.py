@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.rendering import read, settings
 from tests.unit.shared.cli.conftest import Cli
+from tests.unit.shared.material import run_stage, write
 from tests.unit.shared.namespaces import run_read_only
 
 from so8t_reporter.assembly import assemble_results
@@ -22,7 +24,15 @@ from so8t_shared.export import results_dir
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.results.evaluation import GateResult
 from so8t_shared.sessions import Session, open_session
+from so8t_shared.stage import StageContext
+from so8t_shared.stages import stage_named
 from so8t_shared.store.local import LocalStore
+
+
+def _produce(ctx: StageContext) -> None:
+    """Files that stand for those which the stages after it read."""
+    files = {"chat.json": b"{}", "model_x": b"", "merged/x": b"", "splits/x": b"", "modelfiles/x.Modelfile": b""}
+    write(ctx.output_dir, files)
 
 
 def _sessions(config_file: Path) -> list[Path]:
@@ -68,6 +78,22 @@ def test_starting_in_the_middle(cli: Cli, config_file: Path) -> None:
     done = cli("run", "-c", config_file, "--from", "convert-b")
     assert done.code == 3
     assert "convert-b needs train" in done.err
+
+
+def test_the_inputs_of_stages_that_are_left_out(
+    cli: Cli, config_file: Path, store: LocalStore, finished: Session
+) -> None:
+    """A model that was deleted once it was converted is not asked for by the stages after it."""
+    for name in ("convert-a", "train", "convert-b", "import"):
+        run_stage(stage_named(name), finished, store, _produce)
+    shutil.rmtree(config_file.parent / "model")
+    done = cli("run", "-c", config_file, "--from", "import", "--to", "import")
+    assert done.code == 0, done.err
+    done = cli("run", "-c", config_file, "--from", "import", "--to", "import", "--dry-run")
+    assert (done.code, done.out.split()[4:6]) == (0, ["import", "reuse"])
+    done = cli("run", "-c", config_file, "--from", "train")
+    assert done.code == 2
+    assert "The folder of model_b does not exist" in done.err
 
 
 def test_read_only_results(config_file: Path) -> None:
