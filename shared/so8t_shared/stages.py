@@ -111,7 +111,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "train",
         "so8t_trainer",
-        2,
+        3,
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         inputs=_training_inputs,

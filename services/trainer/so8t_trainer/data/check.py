@@ -12,8 +12,9 @@ from pathlib import Path
 from so8t_shared.config.model import Config, Dataset
 from so8t_shared.errors import InputError
 from so8t_shared.fingerprints import looks_like_hub_name
+from so8t_trainer.data.hub import hub_is_off
 from so8t_trainer.data.policy import declared_source, demand_classes
-from so8t_trainer.data.read import SourceRows, data_files, hub_is_off, read_head, read_source
+from so8t_trainer.data.read import SourceRows, data_files, read_head, read_source
 from so8t_trainer.data.rows import Row, parse_row
 
 _WHOLE_UP_TO_BYTES = 4_000_000

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from so8t_shared.errors import InputError
 from so8t_shared.fingerprints import looks_like_hub_name
+from so8t_trainer.data.hub import read_hub
+from so8t_trainer.data.parquet import read_parquet, read_parquet_head
 from so8t_trainer.data.rows import Row, parse_row
 
 Located = tuple[object, str]
@@ -53,7 +53,7 @@ def read_source(path: str, form: str = "auto") -> SourceRows:
     elif local.is_file():
         located = list(read_file(local, form))
     elif form == "hub" or (form == "auto" and looks_like_hub_name(path)):
-        located = list(_read_hub(path))
+        located = list(read_hub(path))
     else:
         raise InputError("The data set does not exist.", where=path, remedy="correct the path in dataset.paths")
     rows = [parse_row(record, where) for record, where in located]
@@ -81,7 +81,7 @@ def read_head(path: Path, form: str = "auto") -> Iterator[Located]:
     """
     kind = _kind(path, form)
     if kind == "parquet":
-        return _read_parquet_head(path)
+        return read_parquet_head(path)
     return iter(()) if kind == "json" else _READERS[kind](path, _bytes(path, _HEAD_BYTES))
 
 
@@ -182,41 +182,11 @@ def _read_csv(path: Path, data: bytes) -> Iterator[Located]:
         ) from error
 
 
-def _read_parquet(path: Path, data: bytes) -> Iterator[Located]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        records: list[dict[str, Any]] = parquet.read_table(pyarrow.BufferReader(data)).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise _no_parquet(path, error) from error
-    yield from ((record, f"{path}, row {number}") for number, record in enumerate(records, start=1))
-
-
-def _read_parquet_head(path: Path) -> Iterator[Located]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        first = next(parquet.ParquetFile(path).iter_batches(batch_size=1), None)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise _no_parquet(path, error) from error
-    yield from ((record, f"{path}, row 1") for record in (first.to_pylist() if first is not None else []))
-
-
-def _no_parquet(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"The file is not valid Parquet: {str(error).splitlines()[0]}",
-        where=str(path),
-        remedy="fetch or write the file again",
-    )
-
-
 _READERS: dict[str, Callable[[Path, bytes], Iterator[Located]]] = {
     "json": _read_json,
     "jsonl": _read_jsonl,
     "csv": _read_csv,
-    "parquet": _read_parquet,
+    "parquet": read_parquet,
 }
 
 
@@ -230,33 +200,3 @@ def _decoded(path: Path, data: bytes) -> str:
             where=f"{path}:{line}",
             remedy="save the file as UTF-8",
         ) from error
-
-
-def _read_hub(name: str) -> Iterator[Located]:
-    """All splits of a Hub data set; `train` and `test` count as fixed by its author."""
-    import datasets
-
-    try:
-        loaded = datasets.load_dataset(name)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(
-            f"There is no such file, and the Hub gives no such data set: {str(error).splitlines()[0]}",
-            where=name,
-            remedy=f"correct dataset.paths, or {_how_to_reach_the_hub()}",
-        ) from error
-    fixed = set(loaded) <= {"train", "test"} and len(loaded) == 2
-    for split, rows in loaded.items():
-        for number, record in enumerate(rows, start=1):
-            yield {**({"split": split} if fixed else {}), **record}, f"{name}, {split} row {number}"
-
-
-def hub_is_off() -> str:
-    """The variable that keeps the `datasets` package from the Hub, or nothing."""
-    names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
-    return next((name for name in names if os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"}), "")
-
-
-def _how_to_reach_the_hub() -> str:
-    if variable := hub_is_off():
-        return f"unset {variable}, which allows only what is downloaded already; in a container give files instead"
-    return "make sure that the Hub can be reached"

@@ -1,0 +1,46 @@
+"""Rows of a data set on the Hub, through the `datasets` package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from so8t_shared.errors import InputError
+from so8t_trainer.data.class_labels import with_class_names
+
+
+def read_hub(name: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """All splits of a Hub data set, with where each row stands; `train` and `test` count as fixed by its author.
+
+    Raises:
+        InputError: there is no such data set, or the Hub cannot be reached.
+    """
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(name)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise InputError(
+            f"There is no such file, and the Hub gives no such data set: {str(error).splitlines()[0]}",
+            where=name,
+            remedy=f"correct dataset.paths, or {_how_to_reach_the_hub()}",
+        ) from error
+    fixed = set(loaded) <= {"train", "test"} and len(loaded) == 2
+    for split, rows in loaded.items():
+        features = rows.features.to_dict()
+        for number, record in enumerate(rows, start=1):
+            named = with_class_names(record, features)
+            yield {**({"split": split} if fixed else {}), **named}, f"{name}, {split} row {number}"
+
+
+def hub_is_off() -> str:
+    """The variable that keeps the `datasets` package from the Hub, or nothing."""
+    names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+    return next((name for name in names if os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"}), "")
+
+
+def _how_to_reach_the_hub() -> str:
+    if variable := hub_is_off():
+        return f"unset {variable}, which allows only what is downloaded already; in a container give files instead"
+    return "make sure that the Hub can be reached"

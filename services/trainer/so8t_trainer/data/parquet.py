@@ -1,0 +1,72 @@
+"""Rows of Parquet files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from so8t_shared.errors import InputError
+from so8t_trainer.data.class_labels import with_class_names
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_FEATURES = b"huggingface"
+"""Where the `datasets` package writes the columns' types, among the metadata of the schema."""
+
+
+def read_parquet(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
+    """All records of a file, with where each stands; `data` are its bytes.
+
+    Raises:
+        InputError: they are not valid Parquet.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        records = _records(parquet.read_table(pyarrow.BufferReader(data)))
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _no_parquet(path, error) from error
+    yield from ((record, f"{path}, row {number}") for number, record in enumerate(records, start=1))
+
+
+def read_parquet_head(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """The first record of a file, if it has one, without reading the others.
+
+    Raises:
+        InputError: the file is not valid Parquet.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        first = next(parquet.ParquetFile(path).iter_batches(batch_size=1), None)
+        records = [] if first is None else _records(first)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _no_parquet(path, error) from error
+    yield from ((record, f"{path}, row 1") for record in records)
+
+
+def _records(table: pyarrow.Table | pyarrow.RecordBatch) -> list[dict[str, Any]]:
+    features = _features(table.schema.metadata or {})
+    return [with_class_names(record, features) for record in table.to_pylist()]
+
+
+def _features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:
+    """What the `datasets` package says about the columns; empty for a file that it did not write."""
+    try:
+        features = json.loads(metadata[_FEATURES])["info"]["features"]
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return features if isinstance(features, Mapping) else {}
+
+
+def _no_parquet(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"The file is not valid Parquet: {str(error).splitlines()[0]}",
+        where=str(path),
+        remedy="fetch or write the file again",
+    )
