@@ -12,4 +12,8 @@ def wilson(successes: int, n: int, confidence: float) -> Interval:
     if n <= 0:
         raise ValueError("a share of nothing is undefined")
     low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
-    return Interval(value=successes / n, low=float(low), high=float(high))
+    return Interval(
+        value=successes / n,
+        low=float(low) if successes else 0.0,  # exactly there; the formula's rounding may end beside the share
+        high=float(high) if successes < n else 1.0,
+    )

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from so8t_reporter.charts.error_bars import arms
 from so8t_reporter.charts.lookup import (
     SIDES,
     cell_of,
@@ -87,8 +88,7 @@ def _accuracy(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
                 _label(axes, theme, x, 0.02, fmt.UNDEFINED)
                 continue
             interval = cell.accuracy
-            below, above = interval.value - interval.low, interval.high - interval.value
-            axes.errorbar(x, interval.value, [[below], [above]], color=theme.ink, capsize=3, lw=1.2)
+            axes.errorbar(x, interval.value, arms([interval]), color=theme.ink, capsize=3, lw=1.2)
             _label(axes, theme, x, interval.high + 0.02, fmt.percent(interval.value))
     if evaluation.baseline is not None:
         _baseline(axes, theme, evaluation.baseline.accuracy.value)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from so8t_reporter.charts.error_bars import arms
 from so8t_reporter.charts.lookup import SIDES, cell_of, not_side_by_side, speed_of
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import Theme, aside, heading, shortened, value_grid
@@ -53,10 +54,8 @@ def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed
             continue
         colour = theme.side(side)
         xs, ys = [x for x, _, _ in points], [y.value for _, y, _ in points]
-        below = [y.value - y.low for _, y, _ in points]
-        above = [y.high - y.value for _, y, _ in points]
         axes.plot(xs, ys, color=colour, lw=1.3, alpha=0.55)
-        axes.errorbar(xs, ys, [below, above], fmt="none", ecolor=colour, elinewidth=1.6, capsize=3)
+        axes.errorbar(xs, ys, arms([y for _, y, _ in points]), fmt="none", ecolor=colour, elinewidth=1.6, capsize=3)
         for x, y, quantization in points:
             axes.plot(x, y.value, _MARKERS[quantization], color=colour, mec=theme.background, ms=10, clip_on=False)
     if not axes.lines:

@@ -23,6 +23,16 @@ def test_formula(successes: int, n: int, confidence: float) -> None:
     assert found.high == pytest.approx(centre + half, abs=1e-9)
 
 
+def test_all_or_none_right() -> None:
+    """The interval ends at 0 or 1 exactly, whatever the number of rows, and never beside the share itself."""
+    for n in range(1, 1001):
+        none, all_right = wilson(0, n, 0.95), wilson(n, n, 0.95)
+        assert (none.value, none.low) == (0.0, 0.0)
+        assert (all_right.value, all_right.high) == (1.0, 1.0)
+        assert none.high > 0.0
+        assert all_right.low < 1.0
+
+
 def test_share_of_nothing() -> None:
     """Without a row there is no share."""
     with pytest.raises(ValueError, match="undefined"):
