@@ -11,8 +11,8 @@ from rich.table import Table
 
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace, table_cell
 from so8t_shared.cli.output import err, out
-from so8t_shared.markers import StageMarkers
 from so8t_shared.sessions import find_session, read_record, session_ids
+from so8t_shared.stage_state import stage_state
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
 
@@ -59,7 +59,7 @@ def sessions_table(store: ArtifactStore) -> Table:
 
 def _summary(store: ArtifactStore, session_id: str) -> str:
     """How far a session is, in a few words."""
-    states = {stage.name: _row(StageMarkers(store, session_id, stage.name))[0] for stage in STAGES}
+    states = {stage.name: stage_state(store, session_id, stage.name).state for stage in STAGES}
     for state in ("failed", "running", "interrupted", "waiting"):
         if names := [name for name, found in states.items() if found == state]:
             return f"{state}: {', '.join(names)}"
@@ -73,20 +73,7 @@ def status_table(store: ArtifactStore, session_id: str) -> Table:
     for heading in ("stage", "state", "progress", "host", "since", "message"):
         table.add_column(heading, overflow="fold")
     for stage in STAGES:
-        table.add_row(stage.name, *map(table_cell, _row(StageMarkers(store, session_id, stage.name))))
+        known = stage_state(store, session_id, stage.name)
+        cells = (known.state, known.count, known.host, known.time, known.message)
+        table.add_row(stage.name, *map(table_cell, cells))
     return table
-
-
-def _row(markers: StageMarkers) -> tuple[str, str, str, str, str]:
-    completed, failed, progress = markers.completed(), markers.failed(), markers.progress()
-    elsewhere = f"; failed on {failed.host}: {failed.what}" if failed else ""
-    if completed:
-        state, message = "reused" if completed.reused else "done", f"artifact {completed.fingerprint[:12]}{elsewhere}"
-        return state, "", completed.host, completed.finished, message
-    goes_on = progress and progress.state == "running" and failed and progress.host != failed.host
-    if failed and not goes_on:
-        return "failed", f"attempt {failed.attempt}", failed.host, failed.time, f"{failed.what} {failed.remedy}"
-    if progress:
-        count = f"{progress.done}/{progress.total}" if progress.total else ""
-        return progress.state, count, progress.host, progress.time, f"{progress.message}{elsewhere}"
-    return "not started", "", "", "", ""
