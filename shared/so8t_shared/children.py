@@ -31,7 +31,8 @@ class StageProcess:
     def __init__(self, stage: Stage, arguments: Sequence[str], output: Path, listener: Listener) -> None:
         self.stage = stage
         self._output = output
-        self._asked = False
+        self.was_asked = False
+        """Whether it was asked to stop."""
         reading, writing = os.pipe()
         try:
             with storage_errors(output):
@@ -55,8 +56,8 @@ class StageProcess:
 
     def ask_to_stop_once(self) -> None:
         """Send SIGTERM, the first time: the stage saves a checkpoint and ends. (A second would end it hard.)"""
-        if not self._asked and self._process.poll() is None:
-            self._asked = True
+        if not self.was_asked and self._process.poll() is None:
+            self.was_asked = True
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:

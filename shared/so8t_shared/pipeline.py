@@ -23,6 +23,8 @@ from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
 
 _ENDED = {"type": "ended"}
+_STOPPED = (Interrupted.exit_code, -signal.SIGTERM)
+"""Exit codes of who was asked to stop; the second one so soon after its start that it had nothing to save."""
 
 
 class StageFailed(So8tError):
@@ -55,34 +57,45 @@ class PipelineRun:
         """Run every stage that is not complete yet.
 
         Raises:
-            StageFailed: a stage ended with an error; the others were asked to stop.
-            Interrupted: a signal came; the stages saved their checkpoints.
+            StageFailed: a stage ended with an error.
+            So8tError: a stage could not be started, or the store cannot be read.
+            Interrupted: a signal came.
+
+        In each case the others were asked to stop, and have saved their checkpoints and ended.
         """
         for stage in self.stages:
             StageMarkers(self.store, self.session.session_id, stage.name).clear_failure()
         try:
             self._run_all()
         finally:
-            self._ask_all_to_stop()  # none is left running after an error of our own
+            self._end_all()
 
     def _run_all(self) -> None:
+        """Until everything is done or, after the first failure or a signal, until those that run have ended."""
         waiting = list(self.stages)
-        failure: StageFailed | None = None
-        while waiting or self._running:
-            if failure is None and not self.stop.is_set:
-                self._start_ready(waiting)
-            if self._running:
-                ended = self._next_end()
-                if ended is not None:
-                    closed = self._close(*ended)  # always: one that is not closed would be waited for for ever
-                    failure = failure or closed
+        failure: So8tError | None = None
+        while self._running or (waiting and not (failure or self.stop.is_set)):
+            try:
                 if failure or self.stop.is_set:
                     self._ask_all_to_stop()
-            if (failure or self.stop.is_set) and not self._running:
-                break
+                else:
+                    self._start_ready(waiting)
+                if self._running:
+                    self._follow()
+            except So8tError as error:
+                failure = failure or error
         if failure:
             raise failure
         self.stop.check()
+
+    def _end_all(self) -> None:
+        """Let nobody be left running after a defect: leaving would end a stage hard that is saving its checkpoint.
+
+        (See `end_with_parent`. Nothing is shown, since the display may be what failed.)
+        """
+        self._ask_all_to_stop()
+        for process in self._running.values():
+            process.wait()
 
     def _start_ready(self, waiting: list[Stage]) -> None:
         """Start or reuse, in pipeline order, every stage whose needs are complete."""
@@ -119,36 +132,42 @@ class PipelineRun:
     def _listen(self, stage: str, event: dict[str, Any] | None) -> None:
         self._events.put((stage, event or _ENDED))
 
-    def _next_end(self) -> tuple[str, int] | None:
-        """Show events for a moment; (stage, exit code) as soon as a process has ended."""
+    def _follow(self) -> None:
+        """Show events for a moment; close a stage as soon as its process has ended.
+
+        Raises:
+            StageFailed: it ended with an error.
+        """
         try:
             stage, event = self._events.get(timeout=0.2)
         except queue.Empty:
-            return None
-        if event is not _ENDED:
+            return
+        if event is _ENDED:
+            self._close(stage, self._running.pop(stage))
+        else:
             self.display.event(stage, event)
-            return None
-        return stage, self._running[stage].wait()
 
-    def _close(self, name: str, code: int) -> StageFailed | None:
-        process = self._running.pop(name)
+    def _close(self, name: str, process: StageProcess) -> None:
+        code = process.wait()
+        asked = self.stop.is_set or process.was_asked
         if code == 0:
             self.computed.append(name)
             self.display.state(name, "done")
-            return None
-        if code == Interrupted.exit_code:
+        elif asked and code in _STOPPED:
             self.display.state(name, "interrupted", "its work so far is kept")
-            if self.stop.is_set:
-                return None
-            return _failed(
-                f"{name} was stopped by somebody else.", process, "run the same command again to go on", code
-            )
-        self.display.state(name, "failed")
-        marker = StageMarkers(self.store, self.session.session_id, name).failed()
+        elif code == Interrupted.exit_code:
+            self.display.state(name, "interrupted", "its work so far is kept")
+            raise _failed(f"{name} was stopped by somebody else.", process, "run the same command again to go on", code)
+        else:
+            self.display.state(name, "failed")
+            raise self._failure(name, process, code)
+
+    def _failure(self, name: str, process: StageProcess, code: int) -> StageFailed:
         if code < 0:
             by = signal.Signals(-code).name
             remedy = "run again to resume; SIGKILL often means that memory ran out (see 'so8t-ab doctor')"
             return _failed(f"{name} was ended by {by}.", process, remedy, 1)
+        marker = StageMarkers(self.store, self.session.session_id, name).failed()
         if marker is None:
             return _failed(f"{name} ended with exit code {code}.", process, "run the stage alone with --debug", code)
         where = marker.where or f"stage {name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -174,14 +175,70 @@ def test_asked_to_stop(store: LocalStore, session: Session, misbehave: Any) -> N
     assert _children() == []
 
 
-def test_an_error_of_our_own_leaves_nobody_running(store: LocalStore, session: Session, misbehave: Any) -> None:
-    """When the run itself stumbles, stages that it has started are asked to stop."""
+class _Stumbling(PipelineRun):
+    """Meets an error once its first stage is at work."""
+
+    trouble: Callable[[], None]
+
+    def _start(self, stage: Stage) -> None:
+        super()._start(stage)
+        markers = StageMarkers(self.store, self.session.session_id, stage.name)
+        until(lambda: (p := markers.progress()) and p.message == "slow", "the stage's work")
+        self.trouble()
+
+
+def _stumble(store: LocalStore, session: Session, trouble: Callable[[StopSignal], None]) -> _Stumbling:
+    plain = _pipeline(store, session, SMALL[:2], jobs=2)
+    run = _Stumbling(store, session, plain.stages, plain.arguments, plain.display, plain.stop, jobs=2)
+    run.trouble = lambda: trouble(run.stop)
+    return run
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _stop(stop: StopSignal) -> None:
+    """A signal, noticed while the store does not answer."""
+    stop.ask()
+    stop.check()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (lambda stop: _raise(InputError("The data set does not exist.")), InputError),
+        (lambda stop: _raise(ZeroDivisionError("a defect")), ZeroDivisionError),
+        (_stop, Interrupted),
+    ],
+    ids=["error", "defect", "signal"],
+)
+def test_an_error_of_our_own_waits_for_the_others(
+    store: LocalStore, session: Session, misbehave: Any, trouble: Callable[[StopSignal], None], kind: type[Exception]
+) -> None:
+    """When the run itself stumbles, it does not end before a stage beside it has saved its checkpoint."""
+    misbehave("convert-a", "saving")
+    run = _stumble(store, session, trouble)
+    with pytest.raises(kind):
+        run.run()
+    assert _children() == []
+    assert [key.rsplit("/", 2)[1:] for key in store.list("artifacts") if "/work/" in key and "/files/" not in key] == [
+        ["step-1", "manifest.json"]
+    ]
+    record = StageMarkers(store, session.session_id, "convert-a").progress()
+    assert record is not None
+    assert record.state == "interrupted"
+
+
+def test_a_stage_that_cannot_be_looked_at(store: LocalStore, session: Session, misbehave: Any) -> None:
+    """A missing input of one stage stops the one beside it, whose end is shown; the message is that of the input."""
     misbehave("convert-a", "slow")
     (Path(store.location).parent / "rows.jsonl").unlink()
     run = _pipeline(store, session, SMALL[:2], jobs=2)
     with pytest.raises(InputError, match="data set does not exist"):
         run.run()
-    until(lambda: not _children(), "the end of convert-a")
+    assert _shown(run).states[-1] == ("convert-a", "interrupted")
+    assert _children() == []
 
 
 def test_damage_is_repaired_without_repeating_the_rest(store: LocalStore, session: Session) -> None:
