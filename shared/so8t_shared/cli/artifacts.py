@@ -11,12 +11,15 @@ import typer
 from rich.table import Table
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.cli.common import ConfigOption, SetOption, open_workspace, print_notes, table_cell
+from so8t_shared.cli.common import ConfigOption, SetOption, local_time, open_workspace, print_notes, table_cell
 from so8t_shared.cli.output import err, out
 from so8t_shared.collection import collect, list_artifacts
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import storage_errors
 from so8t_shared.stages import stage_named
+
+_WHOLE = {"fingerprint", "created"}
+"""Columns whose cells are not broken into lines, however narrow the terminal is."""
 
 app = typer.Typer(help="List, fetch and clean up stored artifacts.", no_args_is_help=True)
 
@@ -35,10 +38,11 @@ def list_them(
     workspace = open_workspace(config, overrides)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("stage", "fingerprint", "size", "created", "host", "sessions"):
-        table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=heading == "fingerprint")
+        table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=heading in _WHOLE)
     for item in list_artifacts(workspace.store):
         if only in {"", item.artifact.stage}:
-            created, host = (item.manifest.created, item.manifest.host) if item.manifest else ("(incomplete)", "")
+            made = item.manifest
+            created, host = (local_time(made.created), made.host) if made else ("(incomplete)", "")
             cells = (item.artifact.stage, item.artifact.fingerprint[:12], size(item.size_bytes), created, host)
             table.add_row(*map(table_cell, (*cells, ", ".join(item.sessions))))
     out.print(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +59,14 @@ def print_notes(notes: Iterable[str]) -> None:
     """One line each on standard error: what does not stop a command, but may surprise."""
     for note in notes:
         err.print(f"note: {note}", style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def local_time(iso: str) -> str:
+    """A stored time as people read it: this host's zone, to the minute; what is no time stays as it is."""
+    try:
+        return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return iso
 
 
 def table_cell(text: str) -> Text:

@@ -9,12 +9,23 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace, table_cell
+from so8t_shared.cli.common import (
+    ConfigOption,
+    SessionOption,
+    SetOption,
+    local_time,
+    no_session,
+    open_workspace,
+    table_cell,
+)
 from so8t_shared.cli.output import err, out
 from so8t_shared.sessions import find_session, read_record, session_ids
 from so8t_shared.stage_state import stage_state
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
+
+_FINGERPRINT = 12
+"""Letters of a fingerprint that are shown, and never broken into two lines."""
 
 
 def status(
@@ -52,7 +63,7 @@ def sessions_table(store: ArtifactStore) -> Table:
         record = read_record(store, session_id)
         names = record.config.get("ollama", {})
         models = f"{names.get('model_a_name', '?')}, {names.get('model_b_name', '?')}"
-        cells = (session_id, record.created[:16].replace("T", " "), models, _summary(store, session_id))
+        cells = (session_id, local_time(record.created), models, _summary(store, session_id))
         table.add_row(*map(table_cell, cells))
     return table
 
@@ -70,10 +81,13 @@ def _summary(store: ArtifactStore, session_id: str) -> str:
 def status_table(store: ArtifactStore, session_id: str) -> Table:
     """One row a stage."""
     table = Table(title=f"session {session_id}", box=None, padding=(0, 2, 0, 0), title_justify="left")
-    for heading in ("stage", "state", "progress", "host", "since", "message"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("stage", "state", "progress"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("host", overflow="fold")
+    table.add_column("since", no_wrap=True)
+    table.add_column("message", overflow="fold", min_width=_FINGERPRINT)
     for stage in STAGES:
         known = stage_state(store, session_id, stage.name)
-        cells = (known.state, known.count, known.host, known.time, known.message)
+        cells = (known.state, known.count, known.host, local_time(known.time), known.message)
         table.add_row(stage.name, *map(table_cell, cells))
     return table

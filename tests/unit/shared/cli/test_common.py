@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from so8t_shared.cli.common import open_workspace, table_cell
+from so8t_shared.cli.common import local_time, open_workspace, table_cell
 from so8t_shared.errors import ConfigError
 
 
@@ -46,3 +47,15 @@ def test_table_cell(text: str) -> None:
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().strip() == text
+
+
+def test_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This host's zone, to the minute; what is no time stays as it is."""
+    monkeypatch.setenv("TZ", "XXX-09:30")
+    time.tzset()
+    try:
+        assert local_time("2026-11-23T22:45:53+00:00") == "2026-11-24 08:15"
+        assert local_time("") == ""
+    finally:
+        monkeypatch.undo()
+        time.tzset()

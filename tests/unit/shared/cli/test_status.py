@@ -8,6 +8,7 @@ import pytest
 from tests.unit.shared.cli.conftest import Cli
 from tests.unit.shared.material import Events
 
+from so8t_shared.cli.common import local_time
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import InputError
 from so8t_shared.markers import StageMarkers
@@ -61,6 +62,25 @@ def test_every_state(cli: Cli, config_file: Path, store: LocalStore, session: Se
     assert "[red]model[/]" in " ".join(done.out.split()) or "[red]mod" in done.out
 
 
+def test_eighty_columns(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
+    """Times and fingerprints are whole where a terminal has no more, beside long hosts, counts and messages."""
+    finished = StageMarkers(store, session.session_id, "convert-a")
+    finished.complete("f" * 64, "c" * 64, reused=False, started="")
+    begun = StageMarkers(store, session.session_id, "train")
+    reporter = ProgressReporter(begun, Events(), "train")
+    reporter.update(1234, 56789, "loss 7.107, 1.2 s a step and a few words more")
+    reporter.state("interrupted")
+    marker, work = finished.completed(), begun.progress()
+    assert marker is not None
+    assert work is not None
+    begun.write_progress(work.model_copy(update={"host": "a.gpu.example.org"}))
+    rows = _rows(cli("status", "-c", config_file).out)
+    assert f"{local_time(marker.finished)}  {'f' * 12}" in rows["convert-a"]
+    assert " 1234/56789 " in rows["train"]
+    assert local_time(work.time) in rows["train"]
+    assert max(map(len, rows.values())) <= 80
+
+
 def test_a_failure_elsewhere(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
     """What one host has done or does is shown first; that another one failed is told beside it."""
     for name in ("convert-a", "train"):
@@ -100,7 +120,7 @@ def test_all_sessions(cli: Cli, config_file: Path, store: LocalStore, session: S
     assert done.code == 0
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in done.out.splitlines()[1:] if line[0] != " "}
     assert list(rows) == [session.session_id, newer.session_id, failed.session_id]
-    assert rows[session.session_id].startswith(session.created[:10])
+    assert rows[session.session_id].startswith(local_time(session.created))
     assert rows[session.session_id].endswith("0 of 6 stages done")
     assert rows[newer.session_id].endswith("plain, b-longer finished")
     assert rows[failed.session_id].endswith("failed: train")
