@@ -16,6 +16,7 @@ from so8t_trainer.data.hub import hub_is_off
 from so8t_trainer.data.policy import declared_source, demand_classes
 from so8t_trainer.data.read import SourceRows, data_files, read_head, read_source
 from so8t_trainer.data.rows import Row, parse_row
+from so8t_trainer.data.sides import is_named_test
 
 _WHOLE_UP_TO_BYTES = 4_000_000
 """Rows of a source of this size are parsed in about a second."""
@@ -32,7 +33,9 @@ def check_data(config: Config) -> list[str]:
     rows: list[Row] = []
     for place in places:
         _check_source(place, settings)
-        rows += _checked_rows(place, settings.format)
+        found = _checked_rows(place, settings.format)
+        place.notes.extend(_seems_held_out(place, found))
+        rows += found
     if all(place.whole for place in places):
         demand_classes(rows)
     if test_data := config.ab_test.test_data:
@@ -90,3 +93,15 @@ def _checked_rows(place: _Place, form: str) -> list[Row]:
     if place.whole:
         return read_source(place.path, form).rows
     return [parse_row(record, where) for file in place.files for record, where in islice(read_head(file, form), 1)]
+
+
+def _seems_held_out(place: _Place, rows: list[Row]) -> list[str]:
+    """A note about a test file given by itself: unlike in a folder, its name is not part of what a run depends on."""
+    if place.folder is None or Path(place.path).is_dir() or not is_named_test(Path(place.path).name):
+        return []
+    if all(row.split for row in rows):
+        return []
+    return [
+        f"{place.path} is read like any file of rows, although its name says test: to hold them out, mark them"
+        " split: test, name the folder with the training file beside it, or set ab_test.test_data"
+    ]

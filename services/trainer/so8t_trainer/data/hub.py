@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from so8t_shared.errors import InputError
 from so8t_trainer.data.class_labels import with_class_names
+from so8t_trainer.data.sides import sides, with_side
 
 
-def read_hub(name: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """All splits of a Hub data set, with where each row stands; `train` and `test` count as fixed by its author.
+def read_hub(name: str) -> Iterator[tuple[object, str]]:
+    """The rows of all splits of a Hub data set, with where each stands; one named `test` stays held out.
 
     Raises:
         InputError: there is no such data set, or the Hub cannot be reached.
@@ -26,12 +26,10 @@ def read_hub(name: str) -> Iterator[tuple[dict[str, Any], str]]:
             where=name,
             remedy=f"correct dataset.paths, or {_how_to_reach_the_hub()}",
         ) from error
-    fixed = set(loaded) <= {"train", "test"} and len(loaded) == 2
-    for split, rows in loaded.items():
+    for (split, rows), side in zip(loaded.items(), sides(list(loaded)), strict=True):
         features = rows.features.to_dict()
         for number, record in enumerate(rows, start=1):
-            named = with_class_names(record, features)
-            yield {**({"split": split} if fixed else {}), **named}, f"{name}, {split} row {number}"
+            yield with_side(with_class_names(record, features), side), f"{name}, {split} row {number}"
 
 
 def hub_is_off() -> str:

@@ -68,6 +68,8 @@ def _filtered_and_split(
         kept_tests, excluded_tests = apply_policy(test_rows, settings.policy)
         excluded += excluded_tests
     split = split_rows(kept, settings, None if test_rows is None else kept_tests)
+    for note in split.notes:
+        log.info("%s", note)
     excluded += split.excluded
     train, test = ([row.exported() for row in side] for side in (split.train, split.test))
     report = DataReport(
@@ -97,7 +99,8 @@ def _described(source: SourceRows, licence: str, provenance: str) -> dict[str, s
 
 def _counts(source: SourceRows) -> str:
     labels = ", ".join(f"{label} {count}" for label, count in Counter(row.label for row in source.rows).items())
-    return f"{len(source.rows)} rows of shape {source.schema}; {labels}"
+    marked = sum(row.split == "test" for row in source.rows)
+    return f"{len(source.rows)} rows of shape {source.schema}; {labels}" + (f"; {marked} marked test" if marked else "")
 
 
 def _by_label(rows: list[TestRow]) -> dict[str, int]:

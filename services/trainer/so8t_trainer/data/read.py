@@ -15,6 +15,7 @@ from so8t_shared.fingerprints import looks_like_hub_name
 from so8t_trainer.data.hub import read_hub
 from so8t_trainer.data.parquet import read_parquet, read_parquet_head
 from so8t_trainer.data.rows import Row, parse_row
+from so8t_trainer.data.sides import sides, with_side
 
 Located = tuple[object, str]
 """A record and where it stands."""
@@ -49,7 +50,7 @@ def read_source(path: str, form: str = "auto") -> SourceRows:
     """
     local = Path(path)
     if local.is_dir():
-        located = [item for file in data_files(local, form) for item in read_file(file, form)]
+        located = list(_read_folder(local, form))
     elif local.is_file():
         located = list(read_file(local, form))
     elif form == "hub" or (form == "auto" and looks_like_hub_name(path)):
@@ -61,6 +62,14 @@ def read_source(path: str, form: str = "auto") -> SourceRows:
         raise InputError("The data set is empty.", where=path, remedy=f"give rows as {', '.join(_READERS)}")
     folder = None if not local.exists() else local if local.is_dir() else local.parent
     return SourceRows(path, folder, rows)
+
+
+def _read_folder(folder: Path, form: str) -> Iterator[Located]:
+    """Records of all its files; those of a file named `test` stay held out."""
+    files = data_files(folder, form)
+    names = [file.relative_to(folder).as_posix() for file in files]
+    for file, side in zip(files, sides(names), strict=True):
+        yield from ((with_side(record, side), where) for record, where in read_file(file, form))
 
 
 def read_file(path: Path, form: str = "auto") -> Iterator[Located]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
@@ -21,34 +22,69 @@ class Split:
     groups: int
     duplicates: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    """What was decided for the author of the data."""
+
+
+@dataclass
+class _Placed:
+    """Rows, each with the side on which it must stay (`split`), or None where that is to be decided."""
+
+    rows: list[Row]
+    excluded: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
 
 def split_rows(rows: list[Row], settings: Dataset, test_rows: list[Row] | None = None) -> Split:
-    """Split `rows`; given `test_rows` are the test set, as are rows that their author marked so.
+    """Split `rows`; given `test_rows` are the test set, else those that their author marked so, else some groups are.
 
     The result depends on the rows, their order and the seed alone.
 
     Raises:
         InputError: nothing is left to train on or to test, or training would see a single class.
     """
+    placed = _placed(rows, test_rows)
+    unique, duplicates, excluded = _unique(placed.rows)
+    near = NearDuplicates([row.text for row in unique], settings.near_duplicate_threshold)
+    groups = _groups(unique, near)
+    test = {position for position, row in enumerate(unique) if row.split == "test"}
+    twins = _twins(unique, test, near)
+    if not test:
+        test = _hold_out(unique, groups, settings)
+    split = Split(
+        train=[row for position, row in enumerate(unique) if position not in test and position not in twins],
+        test=[unique[position] for position in sorted(test)],
+        groups=len(groups),
+        duplicates=duplicates,
+        excluded=placed.excluded + excluded + Counter(twins.values()),
+        notes=placed.notes,
+    )
+    return _checked(split, test_rows)
+
+
+def _placed(rows: list[Row], test_rows: list[Row] | None) -> _Placed:
+    """The one place that says which rows are fixed. What its author marked test never becomes a training row."""
     if test_rows is not None:
-        split = _fixed_split(rows, test_rows, settings.near_duplicate_threshold)
-    elif rows and all(row.split for row in rows):
-        train, test = ([row for row in rows if row.split == side] for side in ("train", "test"))
-        split = _fixed_split(train, test, settings.near_duplicate_threshold)
-    else:
-        split = _split_by_group(rows, settings)
-    return _checked(split)
+        left = [replace(row, split="train") for row in rows if row.split != "test"]
+        marked = Counter({"marked test, while ab_test.test_data is the test set": len(rows) - len(left)})
+        return _Placed([*(replace(row, split="test") for row in test_rows), *left], +marked)
+    if not any(row.split == "test" for row in rows):
+        return _Placed(rows)
+    notes = []
+    if silent := sum(row.split is None for row in rows):
+        notes.append(f"{silent} rows do not say on which side they are: they are trained on, as others are marked test")
+    return _Placed([replace(row, split=row.split or "train") for row in rows], notes=notes)
 
 
 def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
-    """Rows with different normalised texts, the number of repetitions, and what was left out.
+    """Rows with different normalised texts on their side, the number of repetitions, and what was left out.
 
-    A text that occurs with several labels teaches nothing and is left out altogether.
+    A text that occurs with several labels teaches nothing and is left out altogether. Test rows are
+    compared with each other alone, since what is wrong in training must not change the test.
     """
-    by_text: dict[str, list[Row]] = defaultdict(list)
+    by_text: dict[tuple[bool, str], list[Row]] = defaultdict(list)
     for row in rows:
-        by_text[normalised(row.text)].append(row)
+        by_text[row.split == "test", normalised(row.text)].append(row)
     kept: list[Row] = []
     excluded: Counter[str] = Counter()
     duplicates = 0
@@ -56,29 +92,9 @@ def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
         if len({row.label for row in same}) > 1:
             excluded["same text with different labels"] += len(same)
         else:
-            kept.append(same[0])
+            kept.append(next((row for row in same if row.split), same[0]))
             duplicates += len(same) - 1
     return kept, duplicates, excluded
-
-
-def _fixed_split(train_rows: list[Row], test_rows: list[Row], threshold: float) -> Split:
-    """Keep the given sides, but drop training rows that resemble a test row or share its group."""
-    test, duplicates, excluded = _unique(test_rows)
-    train, more_duplicates, more_excluded = _unique(train_rows)
-    rows = [*test, *train]
-    near = NearDuplicates([row.text for row in rows], threshold)
-    resembling = {other for position in range(len(test)) for other in near.of(position)}
-    test_groups = {row.group for row in test} - {None}
-    kept = []
-    excluded += more_excluded
-    for position, row in enumerate(train, start=len(test)):
-        if position in resembling:
-            excluded["near duplicate of a test row"] += 1
-        elif row.group in test_groups:
-            excluded["group of a test row"] += 1
-        else:
-            kept.append(row)
-    return Split(kept, test, len(_groups(rows, near)), duplicates + more_duplicates, excluded)
 
 
 def _groups(rows: list[Row], near: NearDuplicates) -> list[list[int]]:
@@ -104,23 +120,26 @@ def _groups(rows: list[Row], near: NearDuplicates) -> list[list[int]]:
     return list(members.values())
 
 
-def _split_by_group(rows: list[Row], settings: Dataset) -> Split:
-    rows, duplicates, excluded = _unique(rows)
-    groups = _groups(rows, NearDuplicates([row.text for row in rows], settings.near_duplicate_threshold))
+def _twins(rows: list[Row], test: set[int], near: NearDuplicates) -> dict[int, str]:
+    """Positions of training rows that resemble one of the test rows or share its group, and which of both it is."""
+    groups = {rows[position].group for position in test} - {None}
+    twins = {position: "group of a test row" for position, row in enumerate(rows) if row.group in groups}
+    twins |= {other: "near duplicate of a test row" for position in test for other in near.of(position)}
+    return {position: reason for position, reason in twins.items() if position not in test}
+
+
+def _hold_out(rows: list[Row], groups: list[list[int]], settings: Dataset) -> set[int]:
+    """Positions of the rows of some groups, none of which holds a row that its author marked train."""
+    groups = groups.copy()
     random.Random(settings.split_seed).shuffle(groups)
-    held_out = _held_out([_labels([rows[position] for position in group]) for group in groups], settings.test_fraction)
-    test = {position for index in held_out for position in groups[index]}
-    return Split(
-        train=[row for position, row in enumerate(rows) if position not in test],
-        test=[rows[position] for position in sorted(test)],
-        groups=len(groups),
-        duplicates=duplicates,
-        excluded=excluded,
-    )
+    labels = [Counter(rows[position].label for position in group) for group in groups]
+    free = [all(rows[position].split is None for position in group) for group in groups]
+    chosen = _chosen(labels, free, settings.test_fraction)
+    return {position for index in chosen for position in groups[index]}
 
 
-def _held_out(groups: list[Counter[str]], fraction: float) -> set[int]:
-    """Indices of the groups to hold out, given each group's rows per label.
+def _chosen(groups: list[Counter[str]], free: list[bool], fraction: float) -> set[int]:
+    """Indices of the groups to hold out, given each group's rows per label, and whether it may be.
 
     A group is taken when it brings the labels nearer to their share. A label that would have no
     test row at all gives its smallest group, if it has another one to train on.
@@ -133,29 +152,26 @@ def _held_out(groups: list[Counter[str]], fraction: float) -> set[int]:
         return sum((target[label] - held[label] - sign * count) ** 2 for label, count in added.items())
 
     for index, labels in enumerate(groups):
-        if distance(labels, 1) < distance(labels, 0):
+        if free[index] and distance(labels, 1) < distance(labels, 0):
             held.update(labels)
             chosen.add(index)
     for label in sorted(target):
         having = [index for index, labels in enumerate(groups) if labels[label]]
-        if not held[label] and len(having) > 1:
-            smallest = min(having, key=lambda index: groups[index].total())
+        spare = [index for index in having if free[index]]
+        if not held[label] and spare and len(having) > 1:
+            smallest = min(spare, key=lambda index: groups[index].total())
             held.update(groups[smallest])
             chosen.add(smallest)
     return chosen
 
 
-def _labels(rows: list[Row]) -> Counter[str]:
-    return Counter(row.label for row in rows)
-
-
-def _checked(split: Split) -> Split:
-    found = set(_labels(split.train))
+def _checked(split: Split, test_rows: list[Row] | None) -> Split:
+    found = {row.label for row in split.train}
     if not found:
         raise InputError(
             "No row is left to train on.",
             where="dataset.paths",
-            remedy="give more data; all rows were excluded, or resemble a test row",
+            remedy="give more data; all rows were excluded, are test rows, or resemble one",
         )
     if len(found) == 1:
         raise InputError(
@@ -164,9 +180,25 @@ def _checked(split: Split) -> Split:
             remedy="give rows of at least two classes",
         )
     if not split.test:
-        raise InputError(
-            "No row is left to test with: the rows form too few groups.",
-            where="dataset.paths",
-            remedy="give more varied data, raise dataset.test_fraction, or set ab_test.test_data",
-        )
+        raise _no_test(split.train, test_rows)
     return split
+
+
+def _no_test(train: Sequence[Row], test_rows: list[Row] | None) -> InputError:
+    if test_rows is not None:
+        return InputError(
+            "No row is left to test with: all were excluded.",
+            where="ab_test.test_data",
+            remedy="give test rows that dataset.policy allows",
+        )
+    if all(row.split for row in train):
+        return InputError(
+            "No row is left to test with: all are marked train.",
+            where="dataset.paths",
+            remedy="mark some rows test, leave the field split out, or set ab_test.test_data",
+        )
+    return InputError(
+        "No row is left to test with: the rows form too few groups.",
+        where="dataset.paths",
+        remedy="give more varied data, raise dataset.test_fraction, or set ab_test.test_data",
+    )

@@ -127,6 +127,17 @@ def test_a_hub_name_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert note.endswith("; HF_HUB_OFFLINE is set, so it must have been downloaded already")
 
 
+def test_a_test_file_among_the_training_rows_is_noted(tmp_path: Path) -> None:
+    """Its name decides nothing where it is given alone; where its rows say what they are, or as test rows, no word."""
+    rows = _write(tmp_path / "train.jsonl", GOOD)
+    held_out = _write(tmp_path / "test.jsonl", GOOD)
+    [note] = check_data(_config(rows, held_out))
+    assert note.startswith(f"{held_out} is read like any file of rows, although its name says test")
+    assert check_data(_config(tmp_path)) == check_data(_config(rows, test_data=held_out)) == []
+    _write(held_out, [{**row, "split": "test"} for row in GOOD])
+    assert check_data(_config(rows, held_out)) == []
+
+
 def test_what_is_elsewhere_is_noted(tmp_path: Path) -> None:
     """A configuration may be for another host."""
     rows = _write(tmp_path / "rows.jsonl", GOOD)

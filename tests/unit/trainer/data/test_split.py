@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -23,6 +24,14 @@ def _row(text: str, label: str = "ALLOW", group: str | None = None, split: str |
     return Row(text, label, "here", "text-label", group=group, split=split)
 
 
+def _marked(row: Row, side: str) -> Row:
+    return replace(row, split=side)
+
+
+def _texts(rows: list[Row]) -> list[str]:
+    return [row.text for row in rows]
+
+
 def _settings(fraction: float = 0.25, seed: int = 1) -> Dataset:
     return Dataset(paths=["x"], test_fraction=fraction, split_seed=seed)
 
@@ -38,15 +47,28 @@ def _distinct_rows(per_label: int) -> list[Row]:
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 12), st.sampled_from(LABELS), st.sampled_from([None, "g1", "g2", "g3"])),
+        st.tuples(
+            st.integers(0, 12),
+            st.sampled_from(LABELS),
+            st.sampled_from([None, "g1", "g2", "g3"]),
+            st.sampled_from([None, None, "train", "test"]),
+        ),
         min_size=8,
         max_size=40,
     ),
     st.integers(0, 5),
+    st.sampled_from([(), ("train",), ("train", "test")]),
 )
-def test_a_split_is_a_partition_by_groups(drawn: list[tuple[int, str, str | None]], seed: int) -> None:
-    """Every kept row is on one side; equal texts, near duplicates and equal groups are on the same one."""
-    rows = [_row(_sentence(number), label, group) for number, label, group in drawn]
+def test_a_split_is_a_partition_by_groups(
+    drawn: list[tuple[int, str, str | None, str | None]], seed: int, marked: tuple[str, ...]
+) -> None:
+    """Every kept row is on one side; equal texts, near duplicates and equal groups are on the same one.
+
+    So it is with rows marked by their author, all or some; a marked row is never on the other side.
+    """
+    rows = [
+        _row(_sentence(number), label, group, side if side in marked else None) for number, label, group, side in drawn
+    ]
     try:
         split = split_rows(rows, _settings(seed=seed))
     except InputError:  # too few rows of a kind; what is refused has a test of its own
@@ -56,6 +78,8 @@ def test_a_split_is_a_partition_by_groups(drawn: list[tuple[int, str, str | None
     assert len(rows) == len(split.train) + len(split.test) + split.duplicates + split.excluded.total()
     groups = [{row.group for row in side} - {None} for side in (split.train, split.test)]
     assert not groups[0] & groups[1]
+    assert "test" not in {row.split for row in split.train}
+    assert "train" not in {row.split for row in split.test}
     for one in split.test:
         for other in split.train:
             a, b = shingles(one.text), shingles(other.text)
@@ -131,12 +155,25 @@ def test_the_authors_split_is_kept_but_leaks_are_removed() -> None:
     assert split.excluded == {"near duplicate of a test row": 2, "group of a test row": 1}
 
 
-def test_a_split_fixed_for_some_rows_only_is_not_followed() -> None:
-    """Then the groups decide as usual."""
+def test_rows_that_say_nothing_are_trained_on_where_others_are_marked_test() -> None:
+    """One row without the field must not undo the author's split; that it is so is noted, with the number."""
     rows = _distinct_rows(8)
-    fixed = [Row(**{**vars(row), "split": "test"}) for row in rows[:20]]
-    split = split_rows([*fixed, *rows[20:]], _settings(0.25))
-    assert len(split.test) == 8
+    marked = [_marked(row, "test" if i < 12 else "train") for i, row in enumerate(rows[:20])]
+    split = split_rows([*marked, *rows[20:]], _settings(0.25))
+    assert split.test == marked[:12]
+    assert _texts(split.train) == _texts(rows[12:])
+    assert split.notes == ["12 rows do not say on which side they are: they are trained on, as others are marked test"]
+
+
+def test_rows_marked_train_stay_in_training() -> None:
+    """Where none is marked test, the test rows come from the groups that hold no row marked train."""
+    rows = _distinct_rows(8)
+    marked = [_marked(row, "train") for row in rows[:16]]
+    tied = _row(rows[0].text + " now", rows[0].label)
+    split = split_rows([*marked, tied, *rows[16:]], _settings(0.25))
+    assert Counter(row.label for row in split.test) == dict.fromkeys(LABELS, 2)
+    assert {*_texts(marked), tied.text} <= {*_texts(split.train)}
+    assert not split.notes
 
 
 def test_given_test_rows_are_the_test_set() -> None:
@@ -144,9 +181,18 @@ def test_given_test_rows_are_the_test_set() -> None:
     rows = _distinct_rows(5)
     tests = [_row(rows[0].text, rows[0].label), _row("something new altogether", "REFUSE")]
     split = split_rows(rows, _settings(), tests)
-    assert split.test == tests
-    assert split.train == rows[1:]
+    assert _texts(split.test) == _texts(tests)
+    assert _texts(split.train) == _texts(rows[1:])
     assert split.excluded == {"near duplicate of a test row": 1}
+
+
+def test_rows_marked_test_are_not_trained_on_beside_given_test_rows() -> None:
+    """Their author held them out, whichever rows the test is made of: they are left out and counted."""
+    rows = _distinct_rows(5)
+    marked = [_marked(row, "test") for row in rows[:8]]
+    split = split_rows([*marked, *rows[8:]], _settings(), [_row("something new altogether", "REFUSE")])
+    assert _texts(split.train) == _texts(rows[8:])
+    assert split.excluded == {"marked test, while ab_test.test_data is the test set": 8}
 
 
 @pytest.mark.parametrize(
@@ -154,6 +200,7 @@ def test_given_test_rows_are_the_test_set() -> None:
     [
         ([_row(_sentence(i), "ALLOW") for i in range(9)], "all of one class, ALLOW"),
         ([_row(_sentence(i), LABELS[i % 4], "one") for i in range(9)], "too few groups"),
+        ([_row(_sentence(i), LABELS[i % 4], split="train") for i in range(9)], "all are marked train"),
         ([], "No row is left to train on"),
     ],
 )
@@ -161,3 +208,10 @@ def test_a_split_that_cannot_be_used_is_refused(rows: list[Row], says: str) -> N
     """One class, one group, or nothing at all."""
     with pytest.raises(InputError, match=says):
         split_rows(rows, _settings())
+
+
+def test_test_data_of_which_nothing_is_left_is_refused() -> None:
+    """The error names its key."""
+    with pytest.raises(InputError, match="No row is left to test with: all were excluded") as caught:
+        split_rows(_distinct_rows(5), _settings(), [])
+    assert caught.value.where == "ab_test.test_data"
