@@ -1,7 +1,7 @@
 """Asking one model one row, or finding that this was asked before.
 
-An answer is kept under the digests of everything that decides it, before the next row is asked: a
-kill loses one answer at most, and another run with the same model, prompt and options asks nothing.
+An answer is kept under the digest of everything that decides it (`answer_key`), before the next row is
+asked: a kill loses one answer at most, and another run that would ask the same of the same asks nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from so8t_evaluator.answer_key import answer_key
 from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, ModelFile, Options, PromptTooLongError
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
-from so8t_evaluator.scoring import READING_VERSION, options_for, read_answer
-from so8t_shared.canonical import digest
+from so8t_evaluator.scoring import options_for, read_answer
 from so8t_shared.config.model import AbTest
 from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.labels import INVALID
@@ -118,7 +118,7 @@ class Respondent:
         """
         prompt = prompt_for(row.text, self.candidate.chat)
         options = options_for(scoring, self.settings, self.candidate.chat)
-        key = self._key(prompt, options)
+        key = answer_key(self.candidate.file, prompt, options, self.engine, self.salt)
         record = self.cache.get(key)
         if record is None:
             answer = self._measure(prompt, options)
@@ -151,19 +151,6 @@ class Respondent:
         except PromptTooLongError as error:
             return StoredAnswer.not_asked(error.prompt_tokens, host=self.engine.host, run=self.run)
         return StoredAnswer.of(completion, host=self.engine.host, run=self.run)
-
-    def _key(self, prompt: str, options: Options) -> str:
-        return digest(
-            {
-                "model": self.candidate.file.sha256,
-                "prompt": _sha256(prompt),
-                "options": [[name, str(value)] for name, value in sorted(vars(options).items())],
-                "engine": [self.engine.name, self.engine.version],
-                "settings": [[name, str(value)] for name, value in sorted(self.engine.answer_settings.items())],
-                "reading": READING_VERSION,
-                "salt": self.salt,
-            }
-        )
 
 
 AskedSample = Callable[[Sample], None]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.evaluator.material import CUT, TOO_LONG, ScriptedEngine, make_chat, make_file, make_row
 
-from so8t_evaluator import asking
+from so8t_evaluator import answer_key
 from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
 from so8t_shared.config.model import AbTest
 from so8t_shared.config.values import Scoring
@@ -128,11 +128,11 @@ def test_answers_of_another_run_are_reused(cache: RecordCache) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": "2"}, {"name": "other"}, {"answer_settings": {"num_ctx": 1}}],
-    ids=["version", "name", "settings"],
+    [{"version": "2"}, {"name": "other"}, {"answer_settings": {"num_ctx": 1}}, {"host": "gpu-box"}],
+    ids=["version", "name", "settings", "host"],
 )
 def test_another_engine_is_asked_anew(cache: RecordCache, change: dict[str, Any]) -> None:
-    """What an engine of another version or setting said stands for nothing."""
+    """What an engine of another version or setting said stands for nothing, nor what it said on another host."""
     _ask(ScriptedEngine(_answer), cache)
     engine = ScriptedEngine(_answer, **change)
     _ask(engine, cache)
@@ -232,7 +232,7 @@ def test_cut_answers_are_told_apart(cache: RecordCache) -> None:
 def test_a_new_reading_asks_anew(cache: RecordCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read from an answer is kept, the answer is not: to read it otherwise it must be given again."""
     _ask(ScriptedEngine(_answer), cache)
-    monkeypatch.setattr(asking, "READING_VERSION", asking.READING_VERSION + 1)
+    monkeypatch.setattr(answer_key, "READING_VERSION", answer_key.READING_VERSION + 1)
     engine = ScriptedEngine(_answer)
     _ask(engine, cache)
     assert len(engine.asked) == 16

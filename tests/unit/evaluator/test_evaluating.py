@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.evaluator.material import ScriptedEngine, make_chat, make_gguf, make_row
+from tests.unit.evaluator.material import Answer, ScriptedEngine, make_chat, make_gguf, make_row
 
 from so8t_evaluator.asking import Candidate
 from so8t_evaluator.engine.choice import open_engine
@@ -90,7 +90,9 @@ def inputs(config: Config, tmp_path: Path) -> Inputs:
 def _grid(config: Config, inputs: Inputs, cache: RecordCache, report: Any = lambda done, total, text: None) -> Grid:
     """The grid of `run_evaluation`, asked with a scripted engine that goes by the configured one's name."""
     real = open_engine(config)
-    engine = ScriptedEngine(_answer, name=real.name, version=real.version, answer_settings=real.answer_settings)
+    engine = ScriptedEngine(
+        _answer, name=real.name, version=real.version, host=real.host, answer_settings=real.answer_settings
+    )
     candidates = {
         (m.model, m.quantization): Candidate(
             m.model,
@@ -183,6 +185,18 @@ def test_control_is_of_this_run(config: Config, inputs: Inputs, cache: RecordCac
         grid.run = run
         grid.ask_control("q4_k_m")
         assert len(grid.engine.asked) == asked
+
+
+def test_control_on_another_host(config: Config, inputs: Inputs, cache: RecordCache) -> None:
+    """Where the evaluation moves to a host that decides near ties otherwise, A's answers there are asked there."""
+    near_tie: dict[str, Answer] = {"workstation": lambda *_: "<final>ALLOW", "gpu-box": lambda *_: "<final>DENY"}
+    for host, answer in near_tie.items():
+        grid = _grid(config, inputs, cache)
+        grid.engine = ScriptedEngine(answer, host=host)
+        samples, speeds = grid.ask_pair("q4_k_m")
+        first = [s.answer_sha256 for s in samples if (s.model, s.scoring) == ("a", "generate")]
+        assert [s.answer_sha256 for s in grid.ask_control("q4_k_m")] == first
+        assert {(s.host, s.reused, s.interleaved) for s in speeds} == {(host, 0, True)}
 
 
 def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
