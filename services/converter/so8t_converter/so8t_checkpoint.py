@@ -20,8 +20,8 @@ from so8t_converter.checkpoint import GATE, Checkpoint
 from so8t_converter.clean_folder import copy_tokenizer_files, without_code
 from so8t_shared.config.values import Rotation
 from so8t_shared.rotation import Array, fold, rotation_angle, rotations, skew_from_theta
+from so8t_shared.shards import SHARD_BYTES, ShardWriter
 
-_SHARD_BYTES = 1 << 30
 _O_PROJ = "self_attn.o_proj.weight"
 _QKV = tuple(f"self_attn.{letter}_proj.weight" for letter in "qkv")
 
@@ -40,12 +40,16 @@ def describe_gates(checkpoint: Checkpoint, rotation: Rotation) -> dict[str, str 
 
 
 def restore(
-    checkpoint: Checkpoint, target: Path, rotation: Rotation, on_tensor: Callable[[], None] = lambda: None
+    checkpoint: Checkpoint,
+    target: Path,
+    rotation: Rotation,
+    on_tensor: Callable[[], None] = lambda: None,
+    shard_bytes: int = SHARD_BYTES,
 ) -> Path:
     """Write the ordinary Phi-3 checkpoint that computes the same into the empty folder `target`.
 
     Folded o_proj weights are float32, all others keep their type. Tensors are read and written one
-    by one in shards of at most 1 GiB (or one tensor), so memory does not grow with the model.
+    by one in shards of at most `shard_bytes` (or one tensor), so memory does not grow with the model.
     """
     target.mkdir(parents=True, exist_ok=True)
     config = without_code(checkpoint.config)
@@ -54,9 +58,9 @@ def restore(
     config["model_type"] = "phi3"
     _write_json(target / "config.json", config)
     copy_tokenizer_files(checkpoint.folder, target)
-    shards = _ShardWriter(target)
+    shards = ShardWriter(target, _save_tensors, shard_bytes)
     for name, tensor in _ordinary_tensors(checkpoint, rotation):
-        shards.add(name, tensor)
+        shards.add(name, tensor.contiguous())
         on_tensor()
     shards.finish()
     return target
@@ -82,35 +86,8 @@ def _read(checkpoint: Checkpoint, name: str) -> torch.Tensor:
     return tensor
 
 
-class _ShardWriter:
-    """Writes tensors into numbered shards, and the index last."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._open: dict[str, torch.Tensor] = {}
-        self._bytes = 0
-        self._places: dict[str, str] = {}
-        self._files = 0
-
-    def add(self, name: str, tensor: torch.Tensor) -> None:
-        size = tensor.numel() * tensor.element_size()
-        if self._open and self._bytes + size > _SHARD_BYTES:
-            self._flush()
-        self._open[name] = tensor.contiguous()
-        self._bytes += size
-
-    def finish(self) -> None:
-        self._flush()
-        total = sum(path.stat().st_size for path in self._folder.glob("model-part-*.safetensors"))
-        index = {"metadata": {"total_size": total}, "weight_map": self._places}
-        _write_json(self._folder / "model.safetensors.index.json", index)
-
-    def _flush(self) -> None:
-        self._files += 1
-        name = f"model-part-{self._files:05d}.safetensors"
-        save_file(self._open, self._folder / name, metadata={"format": "pt"})
-        self._places.update(dict.fromkeys(self._open, name))
-        self._open, self._bytes = {}, 0
+def _save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    save_file(tensors, path, metadata={"format": "pt"})
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

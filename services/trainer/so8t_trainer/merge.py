@@ -1,7 +1,7 @@
 """Model B as an ordinary checkpoint: LoRA merged into the full-precision base, gates folded.
 
-The base's safetensors files are rewritten tensor by tensor, so the memory needed is that of one
-file, and the 8-bit copy that QLoRA trained on is never used. A tensor that training did not change
+The base is rewritten tensor by tensor into shards of at most 1 GiB, so the memory needed is that of
+one shard, and the 8-bit copy that QLoRA trained on is never used. A tensor that training did not change
 keeps its bytes; a changed one is stored as float32, because rounding it to the base's bfloat16 would
 lose more than the quantisation to F16 that follows.
 """
@@ -23,8 +23,8 @@ from torch import Tensor
 from so8t_shared import rotation as so8
 from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError
+from so8t_shared.shards import INDEX, SHARD_BYTES, ShardWriter
 
-INDEX = "model.safetensors.index.json"
 _COPIED = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"),
     *("chat_template*", "generation_config.json", "LICENSE*", "NOTICE*"),
@@ -83,44 +83,53 @@ def lora_changes(adapter_dir: Path) -> Changes:
 
 
 def merge_checkpoint(
-    base: Path, changes: Changes, target: Path, on_tensor: Callable[[int, int], None] = lambda done, total: None
+    base: Path,
+    changes: Changes,
+    target: Path,
+    on_tensor: Callable[[int, int], None] = lambda done, total: None,
+    shard_bytes: int = SHARD_BYTES,
 ) -> None:
-    """Write `base` with `changes` applied to the new folder `target`.
+    """Write `base` with `changes` applied to the new folder `target`, in files of at most `shard_bytes`.
 
-    `on_tensor` is told the number of tensors done and in total.
+    `on_tensor` is told the number of tensors done and in total, and may raise to stop.
 
     Raises:
         InputError: a file of the base cannot be read, or a change belongs to no tensor of the base.
     """
     target.mkdir(parents=True)
-    shards = _shards(base)
-    names = {shard: _tensor_names(base / shard) for shard in shards}
+    names = {file: _tensor_names(base / file) for file in _weight_files(base)}
     total = sum(map(len, names.values()))
-    stray = changes.unused({name for found in names.values() for name in found})
+    _refuse_stray(changes, {name for found in names.values() for name in found}, base)
+    shards = ShardWriter(target, _save_tensors, shard_bytes)
+    done, changed = 0, False
+    for file, found in names.items():
+        with safe_open(base / file, framework="pt") as stored:
+            for name in found:
+                original = stored.get_tensor(name)
+                weight = changes.apply(name, original)
+                changed = changed or weight is not original
+                shards.add(name, weight.contiguous())
+                done += 1
+                on_tensor(done, total)
+    shards.finish()
+    _write_config(base, target, changed=changed)
+    for pattern in _COPIED:
+        for path in sorted(base.glob(pattern)):
+            shutil.copyfile(path, target / path.name)
+
+
+def _refuse_stray(changes: Changes, names: set[str], base: Path) -> None:
+    stray = changes.unused(names)
     if stray:
         raise InputError(
             f"The base has no tensor for {len(stray)} trained modules, the first being {stray[0]}.",
             where=str(base),
             remedy="use a checkpoint whose tensors are named as transformers names them",
         )
-    done, changed, size_bytes = 0, 0, 0
-    for shard in shards:
-        tensors: dict[str, Tensor] = {}
-        with safe_open(base / shard, framework="pt") as file:
-            for name in names[shard]:
-                original = file.get_tensor(name)
-                tensors[name] = changes.apply(name, original).contiguous()
-                changed += tensors[name] is not original
-                done += 1
-                on_tensor(done, total)
-        size_bytes += sum(tensor.nbytes for tensor in tensors.values())
-        save_file(tensors, target / shard, metadata={"format": "pt"})
-        (target / shard).chmod(0o644)
-    _write_index(base, target, size_bytes)
-    _write_config(base, target, changed=changed > 0)
-    for pattern in _COPIED:
-        for path in sorted(base.glob(pattern)):
-            shutil.copyfile(path, target / path.name)
+
+
+def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    save_file(tensors, path, metadata={"format": "pt"})
 
 
 def save_gates(path: Path, gates: Mapping[str, Tensor], rotation: Rotation) -> None:
@@ -135,7 +144,7 @@ def gate_blocks(gates: Mapping[str, Tensor], rotation: Rotation) -> np.ndarray[t
     return so8.rotations(so8.skew_from_parameters(parameters), rotation)
 
 
-def _shards(base: Path) -> list[str]:
+def _weight_files(base: Path) -> list[str]:
     """Names of the safetensors files that make up the checkpoint."""
     index = base / INDEX
     if not index.is_file():
@@ -163,13 +172,6 @@ def _tensor_names(path: Path) -> list[str]:
             where=str(path),
             remedy="fetch the checkpoint again",
         ) from error
-
-
-def _write_index(base: Path, target: Path, size_bytes: int) -> None:
-    if (base / INDEX).is_file():
-        index = json.loads((base / INDEX).read_text(encoding="utf-8"))
-        index["metadata"] = {**index.get("metadata", {}), "total_size": size_bytes}
-        (target / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_config(base: Path, target: Path, *, changed: bool) -> None:

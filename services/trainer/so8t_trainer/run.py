@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +24,7 @@ from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
 from so8t_trainer.hardware import choose_device, choose_dtype, device_name
 from so8t_trainer.loop import Control, run_training
 from so8t_trainer.merge import Changes, gate_blocks, lora_changes, merge_checkpoint, save_gates
-from so8t_trainer.model import Trainee, check_base, load_trainee
+from so8t_trainer.model import Method, Trainee, check_base, load_trainee
 from so8t_trainer.schedule import rows_per_step
 
 
@@ -44,33 +46,53 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
         ConfigError: the device is not there, or training diverged.
         Interrupted: a stop was requested; the next call continues.
     """
-    settings, base, output = config.training, Path(config.base_of_b.base_model), control.output_dir
+    base, output = Path(config.base_of_b.base_model), control.output_dir
     device = choose_device(config.device)
-    dtype = choose_dtype(settings.dtype, device)
+    dtype = choose_dtype(config.training.dtype, device)
     check_base(base)
     rows, data = _load_data(config, base, control)
     control.check_interrupted()
 
-    trainee = load_trainee(base, settings, device, dtype)
+    trained = _train(config, rows, control, device, dtype)
+    gc.collect()  # wrappers and model refer to each other: merging must not find the whole model still in memory
+
+    write_points(output / "metrics.jsonl", trained.points)
+    _write_data(output, data, Targets(longest_tokens=max(len(row.completion) for row in rows)))
+    merge_checkpoint(base, trained.changes, output / "merged", _merge_progress(control))
+    result = _result(trained, config.training, len(rows))
+    (output / "training.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What is kept of a trained model: all that merging and the result need, and not the model itself."""
+
+    changes: Changes
+    points: list[TrainingPoint]
+    method: Method
+    dtype: str
+    device: str
+    trainable_parameters: int
+    total_parameters: int
+
+
+def _train(
+    config: Config, rows: list[EncodedRow], control: TrainingControl, device: torch.device, dtype: torch.dtype
+) -> _Trained:
+    """Load the base, train it, and write its adapter, gates and settings."""
+    settings, output = config.training, control.output_dir
+    trainee = load_trainee(Path(config.base_of_b.base_model), settings, device, dtype)
+    trainable, total = sum(p.numel() for p in trainee.trainable().values()), trainee.parameter_count()
     control.log.info(
         "%s on %s in %s: %d of %d parameters are trained",
-        trainee.method,
-        device_name(device),
-        _type_name(dtype),
-        sum(p.numel() for p in trainee.trainable().values()),
-        trainee.parameter_count(),
+        *(trainee.method, device_name(device), _type_name(dtype), trainable, total),
     )
     points = run_training(trainee, rows, settings, control)
     control.check_interrupted()
-
-    _write_data(output, data, Targets(longest_tokens=max(len(row.completion) for row in rows)))
     _write_settings(output, config, trainee)
-    write_points(output / "metrics.jsonl", points)
     changes = save_trained(output, trainee, settings)
-    merge_checkpoint(base, changes, output / "merged", _merge_progress(control))
-    result = _result(trainee, settings, len(rows), points, changes)
-    (output / "training.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return result
+    return _Trained(changes, points, trainee.method, _type_name(dtype), device_name(device), trainable, total)
 
 
 def _load_data(config: Config, base: Path, control: TrainingControl) -> tuple[list[EncodedRow], PreparedData]:
@@ -141,16 +163,16 @@ def _save_adapter(adapter: Any, folder: Path) -> None:
         file.chmod(0o644)
 
 
-def _merge_progress(control: TrainingControl) -> Any:
+def _merge_progress(control: TrainingControl) -> Callable[[int, int], None]:
     def report(done: int, total: int) -> None:
         control.progress(done, total, "merging")
+        control.check_interrupted()
 
     return report
 
 
-def _result(
-    trainee: Trainee, settings: Training, rows: int, points: list[TrainingPoint], changes: Changes
-) -> TrainingResult:
+def _result(trained: _Trained, settings: Training, rows: int) -> TrainingResult:
+    changes, points = trained.changes, trained.points
     measured: dict[str, float | None] = dict.fromkeys(
         ("orthogonality_error", "determinant_min", "determinant_max", "rotation_angle_max")
     )
@@ -164,14 +186,14 @@ def _result(
             "rotation_angle_max": so8.rotation_angle(blocks),
         }
     return TrainingResult(
-        method=trainee.method,
+        method=trained.method,
         steps=len(points),
         rows=rows,
         rows_seen=len(points) * rows_per_step(settings),
-        trainable_parameters=sum(p.numel() for p in trainee.trainable().values()),
-        total_parameters=trainee.parameter_count(),
-        dtype=_type_name(trainee.dtype),
-        device=device_name(trainee.device),
+        trainable_parameters=trained.trainable_parameters,
+        total_parameters=trained.total_parameters,
+        dtype=trained.dtype,
+        device=trained.device,
         host=host_name(),
         seconds=sum(point.seconds for point in points),
         first_loss=points[0].loss if points else None,

@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from so8t_converter.checkpoint import inspect
 from so8t_converter.convert import Conversion, convert
 from so8t_converter.so8t_checkpoint import describe_gates, gate_rotations, restore
+from so8t_converter.weights import weight_files
 from so8t_shared.config.values import Rotation
 
 IDS = torch.arange(3, 60).unsqueeze(0)
@@ -67,8 +68,8 @@ def test_restored_folder_is_an_ordinary_phi3(made: Callable[[str], Path], tmp_pa
     source = made("foreign")
     folder = restore(inspect(source), tmp_path / "restored", "cayley")
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("added_tokens.json", "config.json", "generation_config.json", "model-part-00001.safetensors"),
-        *("model.safetensors.index.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json"),
+        *("added_tokens.json", "config.json", "generation_config.json", "model.safetensors"),
+        *("tokenizer.json", "tokenizer.model", "tokenizer_config.json"),
     ]
     config = json.loads((folder / "config.json").read_text())
     assert config["architectures"] == ["Phi3ForCausalLM"]
@@ -77,21 +78,17 @@ def test_restored_folder_is_an_ordinary_phi3(made: Callable[[str], Path], tmp_pa
     restored, original = inspect(folder), load_file(made("phi3") / "model.safetensors")
     assert set(restored.tensors) == set(original)
     qkv = "model.layers.1.self_attn.qkv_proj.weight"
-    assert torch.equal(load_file(folder / "model-part-00001.safetensors")[qkv], original[qkv])
+    assert torch.equal(load_file(folder / "model.safetensors")[qkv], original[qkv])
 
 
-def test_large_checkpoints_are_written_in_shards(
-    made: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_checkpoints_are_written_in_shards(made: Callable[[str], Path], tmp_path: Path) -> None:
     """With a smaller limit there are several shards, and together they are the same model."""
-    monkeypatch.setattr("so8t_converter.so8t_checkpoint._SHARD_BYTES", 1 << 20)
     checkpoint = inspect(made("foreign"))
-    sharded = restore(checkpoint, tmp_path / "sharded", "cayley")
-    assert len(list(sharded.glob("model-part-*"))) > 3
-    monkeypatch.undo()
-    whole = load_file(restore(checkpoint, tmp_path / "whole", "cayley") / "model-part-00001.safetensors")
+    sharded = restore(checkpoint, tmp_path / "sharded", "cayley", shard_bytes=1 << 20)
+    assert len(weight_files(sharded)) > 3
+    whole = load_file(restore(checkpoint, tmp_path / "whole", "cayley") / "model.safetensors")
     found = {}
-    for path in sharded.glob("model-part-*"):
+    for path in weight_files(sharded):
         found.update(load_file(path))
     assert set(found) == set(whole)
     assert all(torch.equal(found[name], whole[name]) for name in whole)
@@ -102,7 +99,7 @@ def test_bfloat16_checkpoint_keeps_the_fold_in_float32(tmp_path: Path) -> None:
     source = make_foreign_so8t(tmp_path / "source")
     tensors = {name: tensor.bfloat16() for name, tensor in load_file(source / "model.safetensors").items()}
     save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
-    restored = load_file(restore(inspect(source), tmp_path / "restored", "exp") / "model-part-00001.safetensors")
+    restored = load_file(restore(inspect(source), tmp_path / "restored", "exp") / "model.safetensors")
     weight = tensors["model.layers.0.self_attn.o_proj.weight"].double()
     theta = tensors["model.layers.0.self_attn.so8t_rotation_gate.theta"]
     expected = weight @ torch.block_diag(*_rotation(theta, "exp")).T
@@ -114,7 +111,7 @@ def test_grouped_heads(tmp_path: Path) -> None:
     """With fewer key and value heads the fused projection has their rows in q, k, v order."""
     source = make_foreign_so8t(tmp_path / "source", kv_heads=2)
     checkpoint = inspect(source)
-    restored = load_file(restore(checkpoint, tmp_path / "restored", "cayley") / "model-part-00001.safetensors")
+    restored = load_file(restore(checkpoint, tmp_path / "restored", "cayley") / "model.safetensors")
     stored = load_file(source / "model.safetensors")
     qkv = restored["model.layers.0.self_attn.qkv_proj.weight"]
     assert qkv.shape == (512, 256)

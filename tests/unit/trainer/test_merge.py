@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import weakref
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from tests.unit.trainer.material import disturb, encoded_rows, trainee, training
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from so8t_shared.errors import InputError
-from so8t_trainer.merge import INDEX, Changes, merge_checkpoint
+from so8t_shared.shards import INDEX
+from so8t_trainer.merge import Changes, merge_checkpoint
 from so8t_trainer.model import Trainee
 from so8t_trainer.run import save_trained
 
@@ -124,24 +127,65 @@ def test_a_bfloat16_base_keeps_what_did_not_change(tmp_path: Path) -> None:
     assert (_logits(merged, ids) - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
-def test_a_sharded_base_stays_sharded(tmp_path: Path) -> None:
-    """The index is rewritten with the new size; every tensor lies where it says."""
-    base = make_phi3(tmp_path / "base")
+def _sharded_phi3(folder: Path) -> Path:
+    base = make_phi3(folder)
     model = AutoModelForCausalLM.from_pretrained(base)
     (base / "model.safetensors").unlink()
     model.save_pretrained(base, max_shard_size="1MB")
-    shards = sorted(path.name for path in base.glob("*.safetensors"))
-    assert len(shards) > 1
+    assert len(list(base.glob("*.safetensors"))) > 1
+    return base
+
+
+def test_a_sharded_base_is_merged(tmp_path: Path) -> None:
+    """All of its files are read; what fits into one file becomes one, without an index."""
+    base = _sharded_phi3(tmp_path / "base")
     subject = trainee(base)
     disturb(subject)
     ids = _ids(base)
     folder = _merge(subject, base, tmp_path / "out")
-    assert sorted(path.name for path in folder.glob("*.safetensors")) == shards
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    sizes = [t.nbytes for shard in shards for t in load_file(folder / shard).values()]
-    assert index["metadata"]["total_size"] == sum(sizes)
+    assert [path.name for path in folder.glob("model*")] == ["model.safetensors"]
     merged = AutoModelForCausalLM.from_pretrained(folder)
     torch.testing.assert_close(_logits(merged, ids), _trained_logits(subject, ids), rtol=1e-4, atol=1e-4)
+
+
+@dataclass(frozen=True)
+class _Watched(Changes):
+    """Knows which of the tensors that it gave are still held by somebody."""
+
+    given: list[weakref.ref[torch.Tensor]] = field(default_factory=list)
+
+    def apply(self, name: str, weight: torch.Tensor) -> torch.Tensor:
+        result = super().apply(name, weight)
+        self.given.append(weakref.ref(result))
+        return result
+
+    def held(self) -> list[torch.Tensor]:
+        return [tensor for ref in self.given if (tensor := ref()) is not None]
+
+
+def test_no_more_than_a_shard_is_held(tmp_path: Path) -> None:
+    """Whatever the base's files are, merging holds one shard and the tensor in work, and writes none larger."""
+    base = make_phi3(tmp_path / "base")
+    limit = 1 << 20
+    sizes = {name: tensor.nbytes for name, tensor in load_file(base / "model.safetensors").items()}
+    assert sum(sizes.values()) > 4 * limit
+    gates = {f"model.layers.{layer}.self_attn.so8t_gate": torch.full((32, 28), 0.1) for layer in range(2)}
+    changes, held = _Watched(gates=gates), []
+    merge_checkpoint(
+        base, changes, tmp_path / "out", lambda *_: held.append(sum(t.nbytes for t in changes.held())), limit
+    )
+    assert len(held) == len(sizes)
+    assert max(held) <= limit + max(sizes.values())
+    assert changes.held() == []
+    for path in (tmp_path / "out").glob("*.safetensors"):
+        found = load_file(path)
+        assert len(found) == 1 or sum(tensor.nbytes for tensor in found.values()) <= limit
+
+    merge_checkpoint(base, Changes(gates=gates), tmp_path / "whole")
+    whole = load_file(tmp_path / "whole" / "model.safetensors")
+    found = AutoModelForCausalLM.from_pretrained(tmp_path / "out").state_dict()
+    assert found.keys() == whole.keys()
+    assert all(torch.equal(found[name], whole[name]) for name in whole)
 
 
 def test_the_folder_is_an_ordinary_checkpoint(tmp_path: Path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import weakref
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +22,8 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, Interrupted
 from so8t_shared.prompts import final_answer
 from so8t_shared.results.training import DataReport, Targets, TestRow, TrainingPoint, TrainingResult
+from so8t_trainer import run
+from so8t_trainer.model import Trainee, load_trainee
 from so8t_trainer.run import train_model
 
 SETTINGS = {"max_steps": 3, "batch_size": 4, "learning_rate": 2e-3, "dtype": "float32", "max_length": 512}
@@ -140,6 +146,55 @@ def test_a_stop_after_the_last_step_still_resumes(llama: Path, rows: Path, tmp_p
     assert "merging" in control.messages
     assert not any(message.startswith("loss") for message in control.messages)
     assert json.loads((control.output_dir / "training.json").read_text())["steps"] == 3
+
+
+@dataclass
+class _Watcher(FakeControl):
+    """Asks, as soon as merging has begun, which of `watched` are still in memory."""
+
+    watched: list[weakref.ref[object]] = field(default_factory=list)
+    alive: list[object] | None = None
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        super().progress(done, total, message)
+        if message == "merging" and self.alive is None:
+            self.alive = [found for ref in self.watched if (found := ref()) is not None]
+
+
+@pytest.mark.parametrize("values", [{}, {"use_full_finetuning": True}], ids=["lora", "full"])
+def test_the_trained_model_is_gone_before_it_is_merged(
+    llama: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, object]
+) -> None:
+    """Merging never needs the memory of the model beside its own; of a LoRA's model no weight is left."""
+    control = _Watcher(tmp_path)
+
+    def load(*arguments: Any) -> Trainee:
+        trainee = load_trainee(*arguments)
+        things = [trainee, trainee.causal_lm]
+        if trainee.adapter is not None:  # in full fine-tuning the weights themselves are what is merged
+            things += trainee.causal_lm.parameters()
+        control.watched += [weakref.ref(thing) for thing in things]
+        return trainee
+
+    monkeypatch.setattr(run, "load_trainee", load)
+    train_model(_config(llama, rows, **values), control)
+    assert len(control.watched) >= 2
+    assert control.alive == []
+
+
+def test_a_stop_while_merging(llama: Path, rows: Path, tmp_path: Path) -> None:
+    """It is obeyed after the tensor in work; the second call merges all, and the files are those of one go."""
+    config = _config(llama, rows)
+    stopped = FakeControl(tmp_path / "stopped", stop_after=5)
+    with pytest.raises(Interrupted):
+        train_model(config, stopped)
+    assert stopped.messages[3:] == ["merging"] * 2
+    shutil.rmtree(stopped.output_dir)
+    again, whole = FakeControl(tmp_path / "stopped"), FakeControl(tmp_path / "whole")
+    for control in (again, whole):
+        train_model(config, control)
+    for name in ("merged/model.safetensors", "gates.safetensors", "adapter/adapter_model.safetensors"):
+        assert (again.output_dir / name).read_bytes() == (whole.output_dir / name).read_bytes()
 
 
 def test_rows_that_are_too_long_are_dropped_and_counted(llama: Path, rows: Path, tmp_path: Path) -> None:
