@@ -7,14 +7,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS, canonical_label
 from so8t_shared.prompts import parse_final
 from so8t_shared.results.training import TestRow
-
-Record = Mapping[str, Any]
+from so8t_trainer.data.fields import Fields
 
 SCHEMAS = (
     "{text, quadruple_classification}, {text, label}, {instruction, input, output, four_class_label} or {messages}"
@@ -53,6 +51,15 @@ class Row:
         )
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What the shapes differ in."""
+
+    text: str
+    label: str
+    thinking: dict[str, str]
+
+
 def normalised(text: str) -> str:
     """Text with compatibility forms, case and white space made equal (NFKC, casefold)."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
@@ -67,8 +74,8 @@ def parse_row(record: object, where: str) -> Row:
     """Read one record of any accepted shape.
 
     Raises:
-        InputError: the shape is unknown, the text is empty, or the label is missing, unknown or
-            contradicts itself.
+        InputError: the shape is unknown, the text is empty or no text, or the label is missing,
+            unknown or contradicts itself.
     """
     if not isinstance(record, Mapping):
         raise InputError(
@@ -76,90 +83,89 @@ def parse_row(record: object, where: str) -> Row:
             where=where,
             remedy=f"write rows as {SCHEMAS}",
         )
-    for schema, recognises, parse in _SHAPES:
-        if recognises(record):
-            text, label, thinking = parse(record, where)
-            return _row(record, where, schema, text, label, thinking)
-    raise InputError(
+    fields = Fields(record, where)
+    for schema, names, parse in _SHAPES:
+        if all(name in fields for name in names):
+            return _row(fields, schema, parse(fields))
+    raise fields.error(
         f"The row has none of the known shapes; its fields are {', '.join(map(str, record)) or 'none'}.",
-        where=where,
         remedy=f"write rows as {SCHEMAS}",
     )
 
 
-def _row(record: Record, where: str, schema: str, text: str, label: str, thinking: dict[str, str]) -> Row:
-    if not text.strip():
-        raise InputError("The row has no text.", where=where, remedy="remove the row or fill in its text")
+def _row(fields: Fields, schema: str, said: _Said) -> Row:
+    if not said.text.strip():
+        raise fields.error("The row has no text.", remedy="remove the row or fill in its text")
     return Row(
-        text=text,
-        label=label,
-        where=where,
+        text=said.text,
+        label=said.label,
+        where=fields.where,
         schema=schema,
-        thinking=thinking,
-        language=_text(record, "language") or "unknown",
-        category=_text(record, "category") or _text(record, "domain") or _text(record, "domain_label"),
-        nsfw=_text(record, "nsfw_label").lower() not in _NOT_NSFW,
-        group=_text(record, "group") or _text(record, "template_id") or None,
-        split=_fixed_split(record, where),
+        thinking=said.thinking,
+        language=fields.key("language") or "unknown",
+        category=fields.key("category") or fields.key("domain") or fields.key("domain_label"),
+        nsfw=fields.key("nsfw_label").lower() not in _NOT_NSFW,
+        group=fields.key("group") or fields.key("template_id") or None,
+        split=_fixed_split(fields),
     )
 
 
-def _quadruple(record: Record, where: str) -> tuple[str, str, dict[str, str]]:
-    parts = record["quadruple_classification"]
-    if not isinstance(parts, Mapping):
-        raise InputError("quadruple_classification must be an object.", where=where, remedy=f"write rows as {SCHEMAS}")
-    candidates = [parts.get("four_class_label"), parts.get("four_class_label_id"), record.get("four_class_label")]
-    thinking = {name: _text(parts, name) for name in _THINKING if _text(parts, name)}
-    return _text(record, "text"), _label(candidates, where), thinking
+def _quadruple(fields: Fields) -> _Said:
+    value = fields.get("quadruple_classification")
+    if not isinstance(value, Mapping):
+        raise fields.error("quadruple_classification must be an object.", remedy=f"write rows as {SCHEMAS}")
+    parts = Fields(value, fields.where)
+    candidates = [parts.get("four_class_label"), parts.get("four_class_label_id"), fields.get("four_class_label")]
+    thinking = {name: text for name in _THINKING if (text := parts.text(name))}
+    return _Said(fields.text("text"), _label(candidates, fields), thinking)
 
 
-def _text_label(record: Record, where: str) -> tuple[str, str, dict[str, str]]:
-    return _text(record, "text"), _label([record.get("label")], where), {}
+def _text_label(fields: Fields) -> _Said:
+    return _Said(fields.text("text"), _label([fields.get("label")], fields), {})
 
 
-def _instruction(record: Record, where: str) -> tuple[str, str, dict[str, str]]:
-    label = record.get("four_class_label")
-    text = "\n".join(part for name in ("instruction", "input") if (part := _text(record, name)))
-    return text, _label([record.get("safety_label") if label is None else label], where), _tags(_text(record, "output"))
+def _instruction(fields: Fields) -> _Said:
+    label = fields.get("four_class_label")
+    text = "\n".join(part for name in ("instruction", "input") if (part := fields.text(name)))
+    candidates = [fields.get("safety_label") if label is None else label]
+    return _Said(text, _label(candidates, fields), _tags(fields.text("output")))
 
 
-def _messages(record: Record, where: str) -> tuple[str, str, dict[str, str]]:
+def _messages(fields: Fields) -> _Said:
     """The user's turns are the text; the label is a field, or stands in the assistant's last turn."""
-    turns = record["messages"]
-    if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
-        raise InputError("messages must be a list of {role, content}.", where=where, remedy=f"write rows as {SCHEMAS}")
-    said = [_text(turn, "content") for turn in turns if turn.get("role") == "assistant"]
+    value = fields.get("messages")
+    if not isinstance(value, list) or not all(isinstance(turn, Mapping) for turn in value):
+        raise fields.error("messages must be a list of {role, content}.", remedy=f"write rows as {SCHEMAS}")
+    turns = [Fields(turn, fields.where) for turn in value]
+    said = [turn.content() for turn in turns if turn.get("role") == "assistant"]
     answer = said[-1] if said else ""
-    fields = [record.get("four_class_label"), record.get("label")]
-    final = parse_final(answer)[1] or None
-    text = "\n".join(_text(turn, "content") for turn in turns if turn.get("role") == "user")
-    return text, _label([*fields, final], where), _tags(answer)
+    candidates = [fields.get("four_class_label"), fields.get("label"), parse_final(answer)[1] or None]
+    text = "\n".join(turn.content() for turn in turns if turn.get("role") == "user")
+    return _Said(text, _label(candidates, fields), _tags(answer))
 
 
-_SHAPES: tuple[tuple[str, Callable[[Record], bool], Callable[[Record, str], tuple[str, str, dict[str, str]]]], ...] = (
-    ("quadruple", lambda record: "text" in record and "quadruple_classification" in record, _quadruple),
-    ("messages", lambda record: "messages" in record, _messages),
-    ("instruction", lambda record: "instruction" in record, _instruction),
-    ("text-label", lambda record: "text" in record and "label" in record, _text_label),
+_SHAPES: tuple[tuple[str, tuple[str, ...], Callable[[Fields], _Said]], ...] = (
+    ("quadruple", ("text", "quadruple_classification"), _quadruple),
+    ("messages", ("messages",), _messages),
+    ("instruction", ("instruction",), _instruction),
+    ("text-label", ("text", "label"), _text_label),
 )
+"""Name, the fields by which it is known, and its parser; the first that fits counts."""
 
 
-def _label(candidates: list[object], where: str) -> str:
+def _label(candidates: list[object], fields: Fields) -> str:
     given = [value for value in candidates if value is not None and value != ""]
     if not given:
-        raise InputError("The row has no label.", where=where, remedy=f"give each row one of {', '.join(LABELS)}")
+        raise fields.error("The row has no label.", remedy=f"give each row one of {', '.join(LABELS)}")
     found = []
     for value in given:
         label = canonical_label(value)
         if label is None:
-            raise InputError(
-                f"Unknown label {str(value)[:40]!r}.", where=where, remedy=f"use one of {', '.join(LABELS)}"
-            )
+            raise fields.error(f"Unknown label {str(value)[:40]!r}.", remedy=f"use one of {', '.join(LABELS)}")
         found.append(label)
     if len(set(found)) > 1:
-        raise InputError(
+        raise fields.error(
             f"The row contradicts itself: its label is both {' and '.join(dict.fromkeys(found))}.",
-            where=where,
             remedy="correct the label or its id (ALLOW 0, ESCALATION 1, DENY 2, REFUSE 3)",
         )
     return found[0]
@@ -170,15 +176,8 @@ def _tags(answer: str) -> dict[str, str]:
     return {name: found[name] for name in _THINKING if found.get(name)}
 
 
-def _fixed_split(record: Record, where: str) -> str | None:
-    value = _text(record, "split").lower()
+def _fixed_split(fields: Fields) -> str | None:
+    value = fields.key("split").lower()
     if value in {"", "train", "test"}:
         return value or None
-    raise InputError(
-        f"Unknown split {value[:40]!r}.", where=where, remedy="write train or test, or leave the field out"
-    )
-
-
-def _text(record: Record, name: str) -> str:
-    value = record.get(name)
-    return "" if value is None else str(value)
+    raise fields.error(f"Unknown split {value[:40]!r}.", remedy="write train or test, or leave the field out")

@@ -75,9 +75,54 @@ def test_chat_rows() -> None:
     assert (row.text, row.label, row.thinking, row.schema) == ("Send it.", "REFUSE", {"policy": "p"}, "messages")
 
 
+def test_content_of_several_parts() -> None:
+    """Chat as many programs export it: each part's text is on lines of its own."""
+    parts = [{"type": "text", "text": "Send it."}, "Today.", {"type": "text", "text": "Please.", "image_url": None}]
+    answer = [{"type": "text", "text": "<think-policy>p</think-policy><final>DENY</final>"}]
+    row = parse_row(
+        {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": answer}]}, "here"
+    )
+    assert (row.text, row.label, row.thinking) == ("Send it.\nToday.\nPlease.", "DENY", {"policy": "p"})
+
+
+def test_whole_numbers_and_missing_values() -> None:
+    """A number typed where text is meant is its digits; NaN is how pandas writes that a value is missing."""
+    nan = float("nan")
+    record = {
+        "instruction": 110,
+        "input": nan,
+        "output": nan,
+        "four_class_label": "DENY",
+        "category": nan,
+        "group": nan,
+    }
+    row = parse_row(record, "here")
+    assert (row.text, row.thinking, row.category, row.group) == ("110", {}, "", None)
+    assert parse_row({"text": "Hi", "label": 0, "template_id": 7.0}, "here").group == "7.0"
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
+
+
 @pytest.mark.parametrize(
     ("record", "says"),
     [
+        ({"text": ["a", "b"], "label": 0}, "The field text is a list, not text"),
+        ({"text": {"ja": "x"}, "label": 0}, "The field text is an object, not text"),
+        ({"text": True, "label": 0}, "The field text is true or false, not text"),
+        ({"text": 0.5, "label": 0}, "a number with a fraction"),
+        ({"text": b"a", "label": 0}, "The field text is bytes"),
+        ({"text": float("nan"), "label": 0}, "no text"),
+        ({"text": "Hi", "label": float("nan")}, "no label"),
+        ({"text": "Hi", "label": 0, "group": ["a"]}, "The field group is a list"),
+        (
+            {"text": "Hi", "quadruple_classification": {"four_class_label": 0, "task": ["a"]}},
+            "The field task is a list",
+        ),
+        ({"instruction": "Hi", "output": {"a": 1}, "four_class_label": 0}, "The field output is an object"),
+        ({"messages": [{"role": "user", "content": ["Hi", IMAGE]}], "label": 0}, "no text but 'image_url'"),
+        ({"messages": [{"role": "user", "content": [["Hi"]]}], "label": 0}, "no text but 'list'"),
+        ({"messages": [{"role": "user", "content": [{"text": 0.5}]}], "label": 0}, "a number with a fraction"),
         ({"text": "Hi", "label": "MAYBE"}, "Unknown label 'MAYBE'"),
         ({"text": "Hi", "label": 4}, "Unknown label '4'"),
         ({"text": "Hi", "label": None}, "no label"),
