@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.errors import IntegrityError, NewerFormat, UpstreamError
+from so8t_shared.errors import InputError, IntegrityError, NewerFormat, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.lease_record import Watch
 from so8t_shared.manifests import Manifest
@@ -21,6 +21,12 @@ _LAST_POLL_S = 5.0
 _OLD_FAILURE_GRACE_S = 15.0
 """How long a failure written before we began may be about to be retried."""
 
+_OTHER_HOST_GRACE_S = 300.0
+"""How long what one host lacks (an input, room on its disk) does not end a wait where other hosts share the store.
+
+One of them may be reading a model of many GB, which comes before its lease and tells nobody that it is at work.
+"""
+
 
 def wait_for_upstreams(
     store: ArtifactStore,
@@ -34,15 +40,15 @@ def wait_for_upstreams(
     """The committed artifact of every stage that `stage` needs.
 
     Polls with growing pauses for up to `patience_s` seconds. A failure ends the wait unless another process is at
-    work on that stage: a host that cannot do it does not speak for one that can.
+    work on that stage: a host that cannot do it does not speak for one that can. For the same reason the lack of an
+    input, or of room, ends it only after some minutes where the store is one of several hosts.
 
     Raises:
         UpstreamError: one failed for good, or is still missing when patience ends.
         Interrupted: a signal came.
     """
     markers = {name: StageMarkers(store, session_id, name) for name in stage.needs}
-    work = {name: _Work(store, m, name) for name, m in markers.items()}
-    old_failures = {name: m.failed_etag() for name, m in markers.items()}
+    failures = {name: _Failures(store, m, name) for name, m in markers.items()}
     began, pause_s, said = time.monotonic(), _FIRST_POLL_S, ""
     while True:
         found = {name: completed_artifact(store, m) for name, m in markers.items()}
@@ -50,19 +56,14 @@ def wait_for_upstreams(
         if not missing:
             return {name: artifact for name, artifact in found.items() if artifact is not None}
         waited_s = time.monotonic() - began
-        for name in missing:
-            failure = markers[name].failed()
-            fresh = markers[name].failed_etag() != old_failures[name]
-            judged = fresh or waited_s >= min(_OLD_FAILURE_GRACE_S, patience_s)
-            if failure and judged and not work[name].goes_on():
-                _end_if_final(failure, out_of_patience=waited_s >= patience_s)
+        failed = [note for name in missing if (note := failures[name].judge(waited_s, patience_s))]
         if waited_s >= patience_s:
             raise UpstreamError(
                 f"{stage.name} needs {' and '.join(missing)}, which has not been completed in this session.",
                 where=f"session {session_id} in {store.location}",
                 remedy=f"run 'so8t-ab run', or the stage {missing[0]} first, or wait for it with --wait-s",
             )
-        message = f"waiting for {', '.join(missing)}"
+        message = "; ".join([f"waiting for {', '.join(missing)}", *failed])
         if message != said:
             reporter.state("waiting", message)
             said = message
@@ -78,6 +79,42 @@ def upstream_changed(store: ArtifactStore, session_id: str, upstream: Upstream) 
         if marker is not None and marker.content_digest != manifest.content_digest():
             return True
     return False
+
+
+class _Failures:
+    """What the failures of a stage that is waited for mean to who waits."""
+
+    def __init__(self, store: ArtifactStore, markers: StageMarkers, stage: str) -> None:
+        self._work = _Work(store, markers, stage)
+        self._markers = markers
+        self._before = markers.failed_etag()
+        self._many_hosts = store.remote
+        self._first_s: float | None = None
+        """When the first failure was seen, in seconds of waiting."""
+
+    def judge(self, waited_s: float, patience_s: float) -> str:
+        """A note on a failure that may still be mended; empty where there is none, or somebody is at work.
+
+        Raises:
+            UpstreamError: it ends the wait.
+        """
+        failure = self._markers.failed()
+        if failure is None or self._work.goes_on():
+            return ""
+        self._first_s = waited_s if self._first_s is None else self._first_s
+        may_pass = failure.retryable or waited_s - self._first_s < self._grace_s(failure)
+        if may_pass and waited_s < patience_s:
+            return f"{failure.stage} failed on {failure.host}: {failure.what}"
+        raise UpstreamError(
+            f"{failure.stage} failed: {failure.what}",
+            where=failure.where or f"on {failure.host} at {failure.time}",
+            remedy=failure.remedy,
+        )
+
+    def _grace_s(self, failure: Failed) -> float:
+        if self._many_hosts and failure.exit_code == InputError.exit_code:
+            return _OTHER_HOST_GRACE_S
+        return _OLD_FAILURE_GRACE_S if self._markers.failed_etag() == self._before else 0.0
 
 
 class _Work:
@@ -118,13 +155,3 @@ def completed_artifact(store: ArtifactStore, markers: StageMarkers) -> tuple[Art
     if manifest is None or manifest.content_digest() != marker.content_digest:
         return None
     return artifact, manifest
-
-
-def _end_if_final(failure: Failed, *, out_of_patience: bool) -> None:
-    if failure.retryable and not out_of_patience:
-        return
-    raise UpstreamError(
-        f"{failure.stage} failed: {failure.what}",
-        where=failure.where or f"on {failure.host} at {failure.time}",
-        remedy=failure.remedy,
-    )

@@ -13,6 +13,7 @@ from tests.unit.shared.material import FIRST, SECOND, Events, commit, manifest_o
 
 from so8t_shared.artifacts import Artifact
 from so8t_shared.errors import InputError, IntegrityError, Interrupted, ServerError, StorageError, UpstreamError
+from so8t_shared.host import host_name
 from so8t_shared.interruption import StopSignal
 from so8t_shared.lease_record import LeaseRecord
 from so8t_shared.markers import StageMarkers
@@ -145,6 +146,41 @@ def test_a_host_that_fails_does_not_speak_for_one_that_works(store: LocalStore, 
     assert set(_wait(Polling(Path(store.location)), session, patience_s=60)) == {"first"}
     worker.join()
     assert _markers(store, session).failed() is None
+
+
+class _Shared(LocalStore):
+    """A store that several hosts reach."""
+
+    @property
+    def remote(self) -> bool:
+        return True
+
+
+def test_what_one_host_lacks_is_not_final(store: LocalStore, session: Session) -> None:
+    """Where hosts share a store, one without the inputs does not end the wait for one that still reads its own."""
+    shared, events = _Shared(Path(store.location)), Events()
+    for error in (InputError("The model is cut."), StorageError("The disk is full.")):
+        _markers(store, session).clear_completed()
+        _markers(store, session).fail(error, 1)
+        with _later(lambda: run_stage(FIRST, session, store, _first)):
+            assert set(_wait(shared, session, patience_s=60, sink=events)) == {"first"}
+        assert f"waiting for first; first failed on {host_name()}: {error.what}" in [m for *_, m in events.states]
+
+
+def test_what_every_host_lacks_is_final_after_minutes(
+    store: LocalStore, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When nobody has begun by then, the failure ends the wait; any other failure does so at once."""
+    shared = _Shared(Path(store.location))
+    defect = ZeroDivisionError("a defect")
+    with _later(lambda: _markers(store, session).fail(defect, 1)), pytest.raises(UpstreamError, match="a defect"):
+        _wait(shared, session, patience_s=10_000)
+    monkeypatch.setattr("so8t_shared.waiting._OTHER_HOST_GRACE_S", 0.5)
+    _markers(store, session).fail(InputError("The model is cut."), 1)
+    began = time.monotonic()
+    with pytest.raises(UpstreamError, match="The model is cut"):
+        _wait(shared, session, patience_s=10_000)
+    assert time.monotonic() - began >= 0.5
 
 
 def test_a_holder_that_fell_silent_counts_no_longer(store: LocalStore, session: Session) -> None:
