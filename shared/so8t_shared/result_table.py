@@ -10,6 +10,8 @@ from so8t_shared import formatting as fmt
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.record import Side
+from so8t_shared.unread import unread_lines
 from so8t_shared.verdicts import WORDS
 
 _STYLES = {"good": "bold green", "bad": "bold red", "muted": "yellow"}
@@ -44,12 +46,19 @@ def _row(comparison: Comparison, evaluation: EvaluationResult, *, control: bool 
     return [
         comparison.quantization,
         "A/A control" if control else comparison.scoring,
-        fmt.percent(comparison.accuracy_a, comparison.n),
-        fmt.percent(comparison.accuracy_b, comparison.n),
+        _accuracy(comparison.accuracy_a, "a", comparison, evaluation),
+        _accuracy(comparison.accuracy_b, "a" if control else "b", comparison, evaluation),
         fmt.points_interval(comparison.accuracy_difference),
         fmt.p_value(comparison.p, evaluation.alpha),
         _control_cell(comparison) if control else Text(words.cell, style=_STYLES[words.tone]),
     ]
+
+
+def _accuracy(share: float, side: Side, comparison: Comparison, evaluation: EvaluationResult) -> str:
+    """The share of a side's right answers; a star says that no class could be read from some of the others."""
+    wanted = (side, comparison.quantization, comparison.scoring)
+    unread = any(c.invalid for c in evaluation.cells if (c.model, c.quantization, c.scoring) == wanted)
+    return f"{'*' if unread else ''}{fmt.percent(share, comparison.n)}"
 
 
 def _control_cell(control: Comparison) -> Text:
@@ -62,7 +71,8 @@ def _control_cell(control: Comparison) -> Text:
 def _caption(evaluation: EvaluationResult) -> list[str]:
     primary = evaluation.primary_quantization
     lines = [
-        f"{evaluation.headline.n:,} rows; {100 * evaluation.confidence:g} % intervals; exact McNemar p, Holm-adjusted"
+        f"{evaluation.headline.n:,} rows; {100 * evaluation.confidence:g} % intervals; exact McNemar p, Holm-adjusted",
+        *(f"* {line}" for line in unread_lines(evaluation)),
     ]
     speeds = [s for s in evaluation.speed if s.quantization == primary and s.latency_ms_p50 is not None]
     measured = [f"{s.model.upper()} {fmt.milliseconds(s.latency_ms_p50)} on {s.host}" for s in speeds]

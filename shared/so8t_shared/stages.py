@@ -107,6 +107,7 @@ STAGES: tuple[Stage, ...] = (
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
         inputs=_model_a,
+        check="so8t_converter.check:check_model_a",
     ),
     Stage(
         "train",
@@ -115,7 +116,7 @@ STAGES: tuple[Stage, ...] = (
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         inputs=_training_inputs,
-        check="so8t_trainer.data.check:check_data",
+        check="so8t_trainer.check:check_inputs",
     ),
     Stage(
         "convert-b",
@@ -136,7 +137,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "evaluate",
         "so8t_evaluator",
-        5,
+        6,
         "ask both models, compare",
         reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
         needs={
@@ -149,7 +150,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter",
-        2,
+        3,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

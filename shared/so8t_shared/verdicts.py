@@ -20,12 +20,19 @@ class Verdict(StrEnum):
     TIE = "tie"
     """As many rows gained as lost."""
     SAME_CLASSES = "same_classes"
-    """The same class read from both answers to every row; the answers' texts may differ."""
+    """No row's class differs between the two; the answers' texts may."""
+    NOTHING_READ = "nothing_read"
+    """No class could be read from a single answer of either, so nothing was compared."""
 
     @property
     def significant(self) -> bool:
         """Whether a difference is shown."""
         return self in {Verdict.A_BETTER, Verdict.B_BETTER}
+
+    @property
+    def undecided(self) -> bool:
+        """Whether classes were compared, and no difference is shown."""
+        return not self.significant and self != Verdict.NOTHING_READ
 
 
 @dataclass(frozen=True)
@@ -47,18 +54,22 @@ WORDS: dict[Verdict, Words] = {
         "No difference between A and B is shown", "no difference is shown", "no difference", "muted"
     ),
     Verdict.TIE: Words("A and B tie", "A and B tie", "tie", "muted"),
-    Verdict.SAME_CLASSES: Words(
-        "A and B chose the same class on every row", "both chose the same class on every row", "same classes", "muted"
+    Verdict.SAME_CLASSES: Words("No class differs between A and B", "no class differs", "same classes", "muted"),
+    Verdict.NOTHING_READ: Words(
+        "No class could be read from A or B", "no class could be read from A or B", "no class read", "muted"
     ),
 }
 
 
-def decide(*, only_a: int, only_b: int, flips: int, p: float, alpha: float) -> Verdict:
+def decide(*, only_a: int, only_b: int, flips: int, answered: int, p: float, alpha: float) -> Verdict:
     """The verdict on a comparison.
 
     `only_a` and `only_b` are rows that only that model got right, `flips` rows on which the classes
-    differ, `p` the exact McNemar test's, adjusted for the family where there is one.
+    differ, `answered` those on which a class could be read from at least one side, `p` the exact
+    McNemar test's, adjusted for the family where there is one.
     """
+    if answered == 0:
+        return Verdict.NOTHING_READ
     if flips == 0:
         return Verdict.SAME_CLASSES
     if only_a == only_b:

@@ -134,7 +134,8 @@ def test_untrained_b_is_reported_as_no_difference(
     assert done.returncode == 10, done.stderr
     newest = max(finished_copy.results.glob("ab_test_results/*/ab_test_results.json"), key=lambda p: p.stat().st_mtime)
     evaluation = json.loads(newest.read_text())["evaluation"]
-    assert {c["verdict"] for c in evaluation["comparisons"]} == {"same_classes"}
+    found = {(c["scoring"], c["verdict"]) for c in evaluation["comparisons"]}
+    assert found == {("generate", "nothing_read"), ("constrained", "same_classes")}
     assert all(c["only_a_right"] == c["only_b_right"] == 0 for c in evaluation["comparisons"])
     assert "The gate does not let model B ship" in done.stderr
 

@@ -18,7 +18,7 @@ from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck
+from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck, verdict_of
 from so8t_shared.results.evaluation import Cell
 from so8t_shared.verdicts import decide
 
@@ -64,6 +64,7 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
     )
     p = mcnemar_exact(only_a, only_b)
     flips = Counter((g, x, y) for g, x, y in zip(gold, said_a, said_b, strict=True) if x != y)
+    answered = sum({x, y} != {INVALID} for x, y in zip(said_a, said_b, strict=True))
     n, rows, level = len(gold), list(zip(a, b, strict=True)), settings.alpha / family
     return Comparison(
         name=name,
@@ -86,8 +87,9 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         accuracy_check=_accuracy_check(rows, settings.gate.accuracy_margin, settings.confidence),
         recall_checks=_recall_checks(rows, settings.gate.recall_margin, settings.confidence),
         flips=[Flip(gold=g, a=x, b=y, count=c) for (g, x, y), c in sorted(flips.items())],
+        answered=answered,
         differing_answers=sum(x.answer_sha256 != y.answer_sha256 for x, y in rows),
-        verdict=decide(only_a=only_a, only_b=only_b, flips=len(flips), p=p, alpha=settings.alpha),
+        verdict=decide(only_a=only_a, only_b=only_b, flips=len(flips), answered=answered, p=p, alpha=settings.alpha),
     )
 
 
@@ -95,12 +97,7 @@ def adjust(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
     """The same comparisons with Holm-adjusted p-values over all of them, and verdicts by these."""
     adjusted = holm([c.mcnemar_p for c in comparisons])
     return [
-        c.model_copy(
-            update={
-                "mcnemar_p_holm": p,
-                "verdict": decide(only_a=c.only_a_right, only_b=c.only_b_right, flips=len(c.flips), p=p, alpha=alpha),
-            }
-        )
+        c.model_copy(update={"mcnemar_p_holm": p, "verdict": verdict_of(c, p, alpha)})
         for c, p in zip(comparisons, adjusted, strict=True)
     ]
 

@@ -50,7 +50,7 @@ def _control(control: Comparison | None) -> Iterator[str]:
 def _requirement(headline: Comparison, gate: Gate) -> Iterator[str]:
     place, check = headline.quantization, headline.accuracy_check
     if gate.require == "better":
-        if headline.verdict not in {Verdict.B_BETTER, Verdict.A_BETTER}:  # the latter is said of every quantisation
+        if headline.verdict.undecided:  # what else there is to say against B is said of every quantisation
             yield f"B is not significantly better at {place} ({WORDS[headline.verdict].clause})"
     elif not check.non_inferior:
         yield _not_shown(check, f"accuracy at {place}")
@@ -58,6 +58,8 @@ def _requirement(headline: Comparison, gate: Gate) -> Iterator[str]:
 
 def _losses(comparison: Comparison) -> Iterator[str]:
     place = comparison.quantization
+    if comparison.verdict == Verdict.NOTHING_READ:
+        yield f"{WORDS[comparison.verdict].clause} at {place}"
     if comparison.verdict == Verdict.A_BETTER:
         yield f"B is significantly worse at {place}"
     for check in comparison.recall_checks:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from so8t_reporter.charts.lookup import SIDES, cell_of
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.unread import unread_answers
 from so8t_shared.verdicts import WORDS, Verdict
 
 
@@ -29,11 +31,17 @@ def headline_with_figures(evaluation: EvaluationResult) -> str:
 def summary_sentence(evaluation: EvaluationResult) -> str:
     """The answer in one sentence: verdict, accuracies, difference with interval, p value and n.
 
-    It ends with what the other scoring, the other quantisations and the A/A control say.
+    Then how many answers no class could be read from, and what the other scoring, the other quantisations
+    and the A/A control say.
     """
-    clauses = [_main_clause(evaluation), *_other_scorings(evaluation)]
-    clauses += [clause for clause in (_other_quantizations(evaluation), _control(evaluation)) if clause]
-    return "; ".join(clauses) + "."
+    clauses = (
+        _main_clause(evaluation),
+        _unread(evaluation),
+        *_other_scorings(evaluation),
+        _other_quantizations(evaluation),
+        _control(evaluation),
+    )
+    return "; ".join(clause for clause in clauses if clause) + "."
 
 
 def _main_clause(evaluation: EvaluationResult) -> str:
@@ -42,6 +50,8 @@ def _main_clause(evaluation: EvaluationResult) -> str:
     setting = f"at {c.quantization} with {c.scoring} scoring"
     right = f"{c.both_right + c.only_b_right:,} of {c.n:,} test rows right"
     difference = f"B minus A {figures(c, evaluation)}"
+    if c.verdict == Verdict.NOTHING_READ:
+        return f"Nothing was compared {setting}"
     if c.verdict == Verdict.SAME_CLASSES:
         worded = f", {c.differing_answers:,} answers are worded differently" if c.differing_answers else ""
         return f"{title} {setting}: both got {right} ({fmt.percent(c.accuracy_b, c.n)}){worded}, {difference}"
@@ -53,6 +63,14 @@ def _main_clause(evaluation: EvaluationResult) -> str:
         f" {c.both_right + c.only_a_right:,} ({fmt.percent(c.accuracy_a)}), {difference}"
     )
     return f"{words}; {_reach(c)}" if c.verdict == Verdict.NO_DIFFERENCE else words
+
+
+def _unread(evaluation: EvaluationResult) -> str:
+    """From how many answers no class could be read, since that is no matter of right or wrong classes."""
+    c = evaluation.headline
+    cells = [cell_of(evaluation, side, c.quantization, c.scoring) for side in SIDES]
+    told = [unread_answers([cell], evaluation.answer_limit) for cell in cells if cell is not None]
+    return f"no class could be read from {_listed(found)}" if (found := [words for words in told if words]) else ""
 
 
 def _reach(c: Comparison) -> str:
@@ -83,15 +101,18 @@ def _other_scorings(evaluation: EvaluationResult) -> list[str]:
     others = [
         c for c in evaluation.comparisons if c.quantization == primary.quantization and c.scoring != primary.scoring
     ]
-    return [f"{c.scoring} scoring {_agreement(c, primary.verdict)} ({_points(c)})" for c in others]
+    return [_other_scoring(c, primary.verdict) for c in others]
 
 
-def _agreement(other: Comparison, expected: Verdict) -> str:
+def _other_scoring(other: Comparison, expected: Verdict) -> str:
+    name, clause = f"{other.scoring} scoring", WORDS[other.verdict].clause
+    if Verdict.NOTHING_READ in {other.verdict, expected}:  # nothing to agree with
+        return f"with {name} {clause} ({_points(other)})"
     if other.verdict == expected:
-        return "agrees"
-    if not other.verdict.significant and not expected.significant:
-        return "shows no difference either"
-    return f"does not agree: there {WORDS[other.verdict].clause}"
+        return f"{name} agrees ({_points(other)})"
+    if other.verdict.undecided and expected.undecided:
+        return f"{name} shows no difference either ({_points(other)})"
+    return f"{name} does not agree: there {clause} ({_points(other)})"
 
 
 def _other_quantizations(evaluation: EvaluationResult) -> str:
@@ -101,7 +122,7 @@ def _other_quantizations(evaluation: EvaluationResult) -> str:
     for c in evaluation.comparisons:
         if c.scoring != primary.scoring or c.quantization == primary.quantization:
             continue
-        if not c.verdict.significant and not primary.verdict.significant:
+        if c.verdict.undecided and primary.verdict.undecided:
             neither.append(f"{c.quantization} ({_points(c)})")
         elif c.verdict == primary.verdict:
             same.append(c.quantization)

@@ -15,7 +15,7 @@ from so8t_shared.results.training import DataReport, TrainingResult
 class AbTestResults(Record):
     """ab_test_results.json: everything a program needs to know of one run."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     session_id: str
     model_a: str
     model_b: str

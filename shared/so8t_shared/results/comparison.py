@@ -6,7 +6,7 @@ from pydantic import Field
 
 from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.results.record import Interval, Record
-from so8t_shared.verdicts import Verdict
+from so8t_shared.verdicts import Verdict, decide
 
 
 class NonInferiority(Record):
@@ -72,6 +72,7 @@ class Comparison(Record):
     accuracy_check: NonInferiority
     recall_checks: list[RecallCheck]
     flips: list[Flip]
+    answered: int = Field(description="Rows on which a class could be read from at least one side's answer.")
     differing_answers: int = Field(description="Rows on which the whole answers differ, thinking and form included.")
     verdict: Verdict = Field(description="Better only where the Holm-adjusted p (else p) is below alpha.")
 
@@ -79,3 +80,10 @@ class Comparison(Record):
     def p(self) -> float:
         """The p value that decides: adjusted for the family of comparisons where there is one."""
         return self.mcnemar_p if self.mcnemar_p_holm is None else self.mcnemar_p_holm
+
+
+def verdict_of(c: Comparison, p: float, alpha: float) -> Verdict:
+    """What the comparison's own figures say where the test that decides gives `p`."""
+    return decide(
+        only_a=c.only_a_right, only_b=c.only_b_right, flips=len(c.flips), answered=c.answered, p=p, alpha=alpha
+    )

@@ -7,10 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from so8t_shared.config.values import Quantization, Scoring
-from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.comparison import Comparison, verdict_of
 from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
 from so8t_shared.results.record import Interval, Record, Side
-from so8t_shared.verdicts import decide
 
 
 class ClassMetrics(Record):
@@ -109,7 +108,7 @@ class GateResult(Record):
 class EvaluationResult(Record):
     """evaluation.json of the evaluate stage."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     confidence: float = Field(description="Level of the intervals.")
     alpha: float = Field(description="Level of the tests: a p below it is significant.")
     primary_quantization: Quantization
@@ -144,7 +143,7 @@ class EvaluationResult(Record):
     @model_validator(mode="after")
     def _verdicts_follow_from_the_figures(self) -> EvaluationResult:
         for c in (*self.comparisons, *([self.control] if self.control else [])):
-            found = decide(only_a=c.only_a_right, only_b=c.only_b_right, flips=len(c.flips), p=c.p, alpha=self.alpha)
+            found = verdict_of(c, c.p, self.alpha)
             if c.verdict != found:
                 raise ValueError(f"{c.name}: the verdict {c.verdict} contradicts its own figures, which say {found}")
         return self

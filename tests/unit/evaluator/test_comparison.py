@@ -81,6 +81,17 @@ def test_against_itself() -> None:
     assert (found.verdict, found.mcnemar_p, found.minimum_detectable_effect) == ("same_classes", 1.0, None)
 
 
+def test_nothing_read() -> None:
+    """Answers without a single class are no agreement; one readable answer makes it one, or a difference."""
+    unreadable = ["INVALID"] * len(GOLD)
+    found = _against(GOLD, unreadable, unreadable)
+    assert (found.answered, found.verdict) == (0, "nothing_read")
+    assert adjust([found], 0.05)[0].verdict == "nothing_read"
+    once = ["ALLOW", *unreadable[1:]]
+    assert (_against(GOLD, once, once).answered, _against(GOLD, once, once).verdict) == (1, "same_classes")
+    assert _against(GOLD, unreadable, GOLD).answered == len(GOLD)
+
+
 def test_what_can_be_found_follows_the_family() -> None:
     """As one of six tests, more rows and a larger difference are needed than alone."""
     a, b = (
@@ -158,8 +169,8 @@ def test_recall_checks() -> None:
 
 
 def test_answers_that_differ_are_counted() -> None:
-    """By the digest of the whole answer: two kinds of nonsense are the same class and not the same answer."""
+    """By the digest of the whole answer: two kinds of nonsense differ in no class and are not the same answer."""
     a = make_samples(GOLD, ["INVALID"] * 40)
     b = [s.model_copy(update={"model": "b", "answer_sha256": f"{i % 4}".rjust(64, "0")}) for i, s in enumerate(a)]
     found = compare("B vs A", a, b, SETTINGS)
-    assert (found.verdict, found.differing_answers) == ("same_classes", 30)
+    assert (found.verdict, found.differing_answers) == ("nothing_read", 30)

@@ -50,7 +50,7 @@ NOT_WORSE = (
     ("require", "wrong_a", "wrong_b", "reason", "passed"),
     [
         ("better", 12, 0, BETTER, True),
-        ("better", 0, 0, "B is not significantly better at q4_k_m (both chose the same class on every row)", False),
+        ("better", 0, 0, "B is not significantly better at q4_k_m (no class differs)", False),
         ("better", 2, 0, "B is not significantly better at q4_k_m (no difference is shown)", False),
         ("better", 0, 12, "B is significantly worse at q4_k_m", False),
         ("not_worse", 0, 0, NOT_WORSE, True),
@@ -106,6 +106,15 @@ def test_a_few_rows_are_enough_where_a_knew_none() -> None:
     assert result.reasons == [
         "B is significantly better at q4_k_m, and recall of DENY and REFUSE is not inferior at q4_k_m, f16, q8_0"
     ]
+
+
+@pytest.mark.parametrize("require", ["better", "not_worse"])
+def test_nothing_read_is_no_evidence(require: str) -> None:
+    """Where no class could be read from any answer B lost no row, and has shown nothing: not passed."""
+    settings, unreadable = _settings(require), ["INVALID"] * len(GOLD)
+    result = _gate(settings, _compared(settings, GOLD, unreadable, unreadable))
+    assert not result.passed
+    assert result.reasons == ["no class could be read from A or B at q4_k_m"]
 
 
 def test_lost_recall() -> None:

@@ -18,7 +18,7 @@ from so8t_evaluator.stats.non_inferiority import non_inferiority
 from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck
+from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck, verdict_of
 from so8t_shared.results.evaluation import (
     Baseline,
     Cell,
@@ -31,7 +31,7 @@ from so8t_shared.results.evaluation import (
 )
 from so8t_shared.results.record import Interval, Side
 from so8t_shared.results.training import TestRow
-from so8t_shared.verdicts import Verdict, decide
+from so8t_shared.verdicts import Verdict
 
 COLUMNS = (*LABELS, INVALID)
 SIZES: dict[Quantization, int] = {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
@@ -134,7 +134,7 @@ class Evaluation:
         both = sum(x == y == g for g, x, y in rows)
         p = float(stats.binomtest(only_b, only_a + only_b).pvalue) if only_a + only_b else 1.0
         triples = sorted({row for row in rows if row[1] != row[2]})
-        return Comparison(
+        found = Comparison(
             name=f"{sides[1].upper()} vs {sides[0].upper()}, {quantization}, {scoring}",
             quantization=quantization, scoring=scoring, n=n,
             accuracy_a=(both + only_a) / n, accuracy_b=(both + only_b) / n,
@@ -148,9 +148,11 @@ class Evaluation:
             accuracy_check=self._check(rows),
             recall_checks=[self._recall_check(rows, label) for label in ("DENY", "REFUSE")],
             flips=[Flip(gold=g, a=x, b=y, count=rows.count((g, x, y))) for g, x, y in triples],
+            answered=sum({x, y} != {INVALID} for _, x, y in rows),
             differing_answers=sum(x != y for _, x, y in rows),
-            verdict=_verdict(p, only_a, only_b, len(triples)),
+            verdict=Verdict.TIE,
         )  # fmt: skip
+        return found.model_copy(update={"verdict": verdict_of(found, p, ALPHA)})
 
     def _bootstrap_f1(self, rows: list[tuple[str, str, str]], resamples: int = 200) -> Interval:
         gold, a, b = np.array([[COLUMNS.index(label) for label in row] for row in rows]).T
@@ -200,9 +202,7 @@ class Evaluation:
         adjusted = multipletests([c.mcnemar_p for c in comparisons], method="holm")[1]
         for comparison, p in zip(comparisons, adjusted, strict=True):
             comparison.mcnemar_p_holm = float(p)
-            comparison.verdict = _verdict(
-                float(p), comparison.only_a_right, comparison.only_b_right, len(comparison.flips)
-            )
+            comparison.verdict = verdict_of(comparison, float(p), ALPHA)
         primary, scoring = self.scenario.quantizations[-1], self.scenario.scorings[0]
         headline = next(c for c in comparisons if (c.quantization, c.scoring) == (primary, scoring))
         passed = headline.verdict == "b_better"
@@ -291,7 +291,3 @@ def _interval(value: float, drawn: object) -> Interval:
 
 def _defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _verdict(p: float, only_a: int, only_b: int, flips: int) -> Verdict:
-    return decide(only_a=only_a, only_b=only_b, flips=flips, p=p, alpha=ALPHA)

@@ -50,7 +50,7 @@ def _unknown_key(path: Path) -> None:
 
 def _newer(path: Path) -> None:
     path.write_text(
-        path.read_text(encoding="utf-8").replace('"schema_version":2', '"schema_version":3'), encoding="utf-8"
+        path.read_text(encoding="utf-8").replace('"schema_version":3', '"schema_version":4'), encoding="utf-8"
     )
 
 

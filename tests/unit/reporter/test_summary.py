@@ -7,7 +7,7 @@ from tests.unit.reporter.builders import Evaluation, Scenario
 
 from so8t_reporter.summary import figures, headline, headline_with_figures, summary_sentence
 from so8t_shared.results.comparison import Comparison
-from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
 from so8t_shared.results.record import Interval
 from so8t_shared.verdicts import Verdict
 
@@ -98,7 +98,7 @@ def test_same_classes() -> None:
     """The same class read from every answer is called that; nothing is claimed about the answers' texts."""
     evaluation = Evaluation(Scenario(b_copies_a=True, **SMALL)).result()
     sentence = summary_sentence(evaluation)
-    assert sentence.startswith("A and B chose the same class on every row at q4_k_m")
+    assert sentence.startswith("No class differs between A and B at q4_k_m")
     assert f"of 320 test rows right ({100 * evaluation.headline.accuracy_a:.1f} %)" in sentence
     assert "B minus A 0.0 points (95 % CI 0.0 to 0.0), exact McNemar p = 1.00" in sentence
     assert "constrained scoring agrees" in sentence
@@ -107,6 +107,45 @@ def test_same_classes() -> None:
     garbage = changed(evaluation, headline_place(evaluation), differing_answers=8)
     assert "8 answers are worded differently" in summary_sentence(garbage)
     assert "better" not in sentence
+
+
+def unreadable(evaluation: EvaluationResult, side: str, *, invalid: int, cut: int = 0) -> EvaluationResult:
+    """The evaluation with answers of one side from which no class can be read, in the headline's setting."""
+    c = evaluation.headline
+    setting = (side, c.quantization, c.scoring)
+    cells = [
+        cell.model_copy(update={"invalid": invalid, "cut": cut})
+        if (cell.model, cell.quantization, cell.scoring) == setting
+        else cell
+        for cell in evaluation.cells
+    ]
+    limit = AnswerLimit(max_new_tokens=12, longest_target_tokens=10)
+    return evaluation.model_copy(update={"cells": cells, "answer_limit": limit})
+
+
+def test_unreadable_answers(better: EvaluationResult) -> None:
+    """Answers without a class are told for each model that gave some, with the limit that cut them."""
+    clean = unreadable(unreadable(better, "a", invalid=0), "b", invalid=0)
+    assert "could be read" not in summary_sentence(clean)
+    a = unreadable(clean, "a", invalid=60, cut=56)
+    assert "; no class could be read from 60 of A's 320 answers (56 cut at 12 tokens); " in summary_sentence(a)
+    both = unreadable(a, "b", invalid=2)
+    assert "60 of A's 320 answers (56 cut at 12 tokens) and 2 of B's 320 answers; " in summary_sentence(both)
+
+
+def test_nothing_read() -> None:
+    """Where no class could be read at all nothing is said to be the same; what the others show stands by itself."""
+    evaluation = Evaluation(Scenario(b_copies_a=True, **SMALL)).result()
+    for side in "ab":
+        evaluation = unreadable(evaluation, side, invalid=320)
+    evaluation = changed(evaluation, headline_place(evaluation), answered=0, flips=[], verdict=Verdict.NOTHING_READ)
+    sentence = summary_sentence(evaluation)
+    assert headline(evaluation) == "No class could be read from A or B"
+    assert sentence.startswith(
+        "Nothing was compared at q4_k_m with generate scoring; no class could be read from 320 of A's 320 answers and"
+        " 320 of B's 320 answers; with constrained scoring no class differs"
+    )
+    assert not any(words in sentence for words in ("the same", "agrees", "either", "nor is"))
 
 
 def test_tie(better: EvaluationResult) -> None:

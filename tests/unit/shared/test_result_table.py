@@ -14,6 +14,7 @@ from so8t_reporter.assembly import assemble_results
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.result_table import result_table
 from so8t_shared.results.ab_test import AbTestResults
+from so8t_shared.results.evaluation import AnswerLimit
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,25 @@ def test_latencies_of_different_runs(results: AbTestResults) -> None:
     evaluation = Evaluation(Scenario(interleaved=False)).result()
     lines = shown(results.model_copy(update={"evaluation": evaluation}), 80)
     assert any("latencies not measured side by side: do not compare them" in line for line in lines)
+
+
+def test_unreadable_answers(results: AbTestResults) -> None:
+    """A star marks each share below which unreadable answers lie, the control's too; the caption counts them."""
+    e = results.evaluation
+    counts = {"f16": (60, 59), "q8_0": (60, 57), "q4_k_m": (60, 56)}
+    cells = [
+        c.model_copy(update=dict(zip(("invalid", "cut"), counts[c.quantization], strict=True)))
+        if (c.model, c.scoring) == ("a", "generate")
+        else c.model_copy(update={"invalid": 0, "cut": 0})
+        for c in e.cells
+    ]
+    limit = AnswerLimit(max_new_tokens=12, longest_target_tokens=10)
+    evaluation = e.model_copy(update={"cells": cells, "answer_limit": limit})
+    lines = shown(results.model_copy(update={"evaluation": evaluation}), 80)
+    assert [line.count("*") for line in lines if " generate " in line] == [1, 1, 1]
+    assert [line.count("*") for line in lines if "A/A control" in line] == [2]
+    assert not any("*" in line for line in lines if " constrained " in line)
+    assert "* no class read from 60 of A's 320 answers (56 to 59 cut at 12 tokens)" in " ".join(" ".join(lines).split())
 
 
 def test_control_comes_last(results: AbTestResults) -> None:

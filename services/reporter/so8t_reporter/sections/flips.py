@@ -6,6 +6,7 @@ from so8t_reporter.answers import ANSWERS_FILE, Pair, outcome, pairs_of
 from so8t_reporter.document import Block, Cell, Column, FileLink, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.comparison import Comparison, Flip
+from so8t_shared.verdicts import WORDS
 
 LOST_SHOWN = 12
 GAINED_SHOWN = 8
@@ -23,7 +24,7 @@ def flips_section(inputs: ReportInputs) -> Section:
     """What B gained and lost; says so when nothing differs."""
     comparison = inputs.evaluation.headline
     if not comparison.flips:
-        text = f"A and B chose the same class on all {comparison.n:,} rows{_worded(comparison)}."
+        text = f"{WORDS[comparison.verdict].title} on any of the {comparison.n:,} rows; {_worded(comparison)}."
         return Section("flips", "What changed", [Paragraph(text, "muted"), _ALL_ANSWERS])
     blocks: list[Block] = [PictureBlock("flips"), _table(comparison.flips), *_examples(inputs), _ALL_ANSWERS]
     return Section("flips", "What changed", blocks)
@@ -31,7 +32,7 @@ def flips_section(inputs: ReportInputs) -> Section:
 
 def _worded(comparison: Comparison) -> str:
     n = comparison.differing_answers
-    return f"; {n:,} of the answers are worded differently" if n else ", in the same words"
+    return f"{n:,} of the answers are worded differently" if n else "the answers are worded alike"
 
 
 def _table(flips: list[Flip]) -> Table:

@@ -8,6 +8,7 @@ from so8t_reporter.inputs import Names
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult, GateResult
 from so8t_shared.results.record import Side
+from so8t_shared.unread import why_unread
 from so8t_shared.verdicts import WORDS
 
 
@@ -51,6 +52,8 @@ def _accuracy_tile(evaluation: EvaluationResult, side: Side) -> Tile:
     detail = f"{right:,} of {c.n:,} rows right"
     if cell is not None:
         detail += f", {100 * cell.accuracy.low:.1f} to {100 * cell.accuracy.high:.1f} %"
+    if cell is not None and cell.invalid:
+        detail += f"; no class read from {cell.invalid:,}{why_unread([cell], evaluation.answer_limit)}"
     accuracy = c.accuracy_a if side == "a" else c.accuracy_b
     return Tile(f"Accuracy of {side.upper()}", fmt.percent(accuracy, c.n), detail, side)
 

@@ -12,6 +12,7 @@ from so8t_shared.results.comparison import Comparison, RecallCheck
 from so8t_shared.results.evaluation import Cell as Quality
 from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult
 from so8t_shared.results.record import Interval, Side
+from so8t_shared.unread import why_unread
 from so8t_shared.verdicts import WORDS, Verdict
 
 FAVOURED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
@@ -119,14 +120,8 @@ def _grid_row(cell: Quality) -> list[Cell]:
         Cell(fmt.count(cell.n)),
         Cell(fmt.percent_interval(cell.accuracy), cell.model, cell.accuracy),
         Cell(fmt.share(cell.macro_f1, cell.n)),
-        Cell(fmt.count(cell.invalid) + _why_invalid(cell)),
+        Cell(fmt.count(cell.invalid) + why_unread([cell])),
     ]
-
-
-def _why_invalid(cell: Quality) -> str:
-    """The part of the invalid answers whose cause is known, in brackets."""
-    causes = [f"{fmt.count(n)} {name}" for n, name in ((cell.cut, "cut"), (cell.over_long, "over-long")) if n]
-    return f" ({', '.join(causes)})" if causes else ""
 
 
 def _limit(evaluation: EvaluationResult) -> str:

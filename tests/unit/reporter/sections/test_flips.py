@@ -56,7 +56,7 @@ def test_nothing_changed(sparse: ReportInputs) -> None:
     """Identical answers leave one sentence."""
     section = next(s for s in text_report(sparse).sections if s.anchor == "flips")
     assert [b.text for b in section.blocks if b.kind == "paragraph"] == [
-        "A and B chose the same class on all 25 rows, in the same words."
+        "No class differs between A and B on any of the 25 rows; the answers are worded alike."
     ]
     assert [b.path for b in section.blocks if b.kind == "file"] == ["answers.csv"]
     assert len(section.blocks) == 2

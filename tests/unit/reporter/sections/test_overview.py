@@ -8,7 +8,7 @@ from tests.unit.reporter.rendering import NAMES
 
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.overview import gate_words, models, tiles, verdict_tone
-from so8t_shared.results.evaluation import GateResult
+from so8t_shared.results.evaluation import AnswerLimit, GateResult
 
 ONE = {"quantizations": ("q8_0",), "scorings": ("generate",)}
 
@@ -27,6 +27,16 @@ def test_tiles(inputs: ReportInputs) -> None:
     gained = f"{c.only_b_right} rows gained, {c.only_a_right} lost, Holm-adjusted"
     assert found["Exact McNemar test"] == ("p < 0.001", gained)
     assert found["Latency p50, A / B"] == ("240 ms / 223 ms", "measured on workbench")
+
+
+def test_unreadable_answers(inputs: ReportInputs) -> None:
+    """Beside the rows that are right stands from how many answers no class could be read."""
+    e = inputs.evaluation
+    cells = [c.model_copy(update={"invalid": 60 if c.model == "a" else 0, "cut": 56}) for c in e.cells]
+    limit = AnswerLimit(max_new_tokens=12, longest_target_tokens=10)
+    details = [t.detail for t in tiles(e.model_copy(update={"cells": cells, "answer_limit": limit}))]
+    assert details[0].endswith(" %; no class read from 60 (56 cut at 12 tokens)")
+    assert "no class" not in details[1]
 
 
 def test_untimed(sparse: ReportInputs) -> None:

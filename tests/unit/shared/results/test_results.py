@@ -52,7 +52,7 @@ def test_files_carry_their_version(results: AbTestResults) -> None:
     versioned = {kind.__name__ for kind in KINDS if "schema_version" in kind.model_fields}
     assert versioned == set(VERSIONED)
     with pytest.raises(ValidationError, match="schema_version"):
-        AbTestResults.model_validate({**results.model_dump(), "schema_version": 3})
+        AbTestResults.model_validate({**results.model_dump(), "schema_version": 4})
 
 
 def test_results_survive_their_file(results: AbTestResults) -> None:
