@@ -60,7 +60,10 @@ class Grid:
 
     def ask_pair(self, quantization: Quantization) -> tuple[list[Sample], list[Speed]]:
         """A and B at one quantisation, side by side; one after the other where memory is too small for both."""
-        pair = [self._respondent(self.candidates[side, quantization]) for side in _SIDES]
+        a, b = (self.candidates[side, quantization] for side in _SIDES)
+        same_file = a.file.sha256 == b.file.sha256
+        # of one file, A's kept answers would stand in for B's, and a comparison of copies says nothing
+        pair = [self._respondent(a), self._respondent(b, salt="b" if same_file else "")]
         done, together = self.done, True
         try:
             samples = ask_all(pair, self.rows, self.settings.scoring, self._count)

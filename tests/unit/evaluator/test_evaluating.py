@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,22 @@ def test_control_on_another_host(config: Config, inputs: Inputs, cache: RecordCa
         first = [s.answer_sha256 for s in samples if (s.model, s.scoring) == ("a", "generate")]
         assert [s.answer_sha256 for s in grid.ask_control("q4_k_m")] == first
         assert {(s.host, s.reused, s.interleaved) for s in speeds} == {(host, 0, True)}
+
+
+def test_a_model_against_itself_is_asked_as_both(config: Config, inputs: Inputs, cache: RecordCache) -> None:
+    """Where B's file is A's, byte for byte, B's answers and timings are still its own, and resume as such."""
+    grid = _grid(config, inputs, cache)
+    assert isinstance(grid.engine, ScriptedEngine)
+    for quantization in QUANTIZATIONS:
+        file = grid.candidates["a", quantization].file
+        b = grid.candidates["b", quantization]
+        grid.candidates["b", quantization] = replace(b, file=replace(file, name=b.file.name))
+    samples, speeds = grid.ask_pair("q8_0")
+    assert Counter(model.partition(":")[0] for model, *_ in grid.engine.asked) == {"model-a": 24, "model-b": 24}
+    assert len({s.latency_ms for s in samples}) == len(samples)
+    assert [(s.reused, s.interleaved) for s in speeds] == [(0, True)] * 2
+    assert grid.ask_pair("q8_0")[0] == samples
+    assert len(grid.engine.asked) == 48
 
 
 def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
