@@ -32,12 +32,13 @@ class Fields:
         """What a model reads or writes: a string, or a whole number in digits; nothing where it is missing.
 
         Raises:
-            InputError: it is anything else; the way in which Python would print that is nobody's request.
+            InputError: it is anything else, since the way in which Python would print that is nobody's
+                request, or a string that no file can hold.
         """
         value = self.get(name)
         if isinstance(value, bool | float) or not isinstance(value, str | int | None):
             raise self._no_text(name, value)
-        return "" if value is None else str(value)
+        return "" if value is None else self._whole(str(value))
 
     def key(self, name: str) -> str:
         """What names or sorts a row, for which any simple value does.
@@ -65,7 +66,7 @@ class Fields:
 
     def _part(self, part: object) -> str:
         if isinstance(part, str):
-            return part
+            return self._whole(part)
         if isinstance(part, Mapping) and part.get("type", "text") == "text":
             return Fields(part, self.where).text("text")
         kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
@@ -73,6 +74,17 @@ class Fields:
             f"A part of the content is no text but {str(kind)[:40]!r}.",
             remedy='leave the row out, or give {"type": "text", "text": ...} only',
         )
+
+    def _whole(self, text: str) -> str:
+        """The text, unless JSON's escapes have left a half of a character in it, which has no form in UTF-8."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise self.error(
+                f"The text holds half a character (\\u{ord(text[error.start]):04x}).",
+                remedy="mend the text, in which an emoji was cut in two, or leave the row out",
+            ) from error
+        return text
 
     def _no_text(self, name: str, value: object) -> InputError:
         kind = _KINDS.get(type(value), type(value).__name__)

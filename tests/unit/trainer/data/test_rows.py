@@ -112,6 +112,12 @@ IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
         ({"text": True, "label": 0}, "The field text is true or false, not text"),
         ({"text": 0.5, "label": 0}, "a number with a fraction"),
         ({"text": b"a", "label": 0}, "The field text is bytes"),
+        ({"text": "cut \ud83d", "label": 0}, r"half a character (\ud83d)"),
+        ({"messages": [{"role": "user", "content": ["\udc00"]}], "label": 0}, r"half a character (\udc00)"),
+        (
+            {"text": "Hi", "quadruple_classification": {"final": "\ud83d", "four_class_label": 0}, "group": "\ud83d"},
+            "half",
+        ),
         ({"text": float("nan"), "label": 0}, "no text"),
         ({"text": "Hi", "label": float("nan")}, "no label"),
         ({"text": "Hi", "label": 0, "group": ["a"]}, "The field group is a list"),
