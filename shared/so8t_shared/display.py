@@ -53,6 +53,8 @@ class LineDisplay:
         self._console = console
         self._began: dict[str, float] = {}
         self._shown: dict[str, float] = {}
+        self._waits: dict[str, str] = {}
+        """What each stage said last of what it waits for."""
 
     def __enter__(self) -> Self:
         return self
@@ -69,9 +71,13 @@ class LineDisplay:
         self._print(stage, f"{text}{': ' if message else ''}{message}")
 
     def event(self, stage: str, event: dict[str, Any]) -> None:
-        """Print log lines, and progress now and then."""
+        """Print log lines, what is waited for whenever that changes, and progress now and then."""
         if event["type"] == "log":
             self._print(stage, event["message"])
+        elif event["state"] == "waiting":
+            if self._waits.get(stage) != event["message"]:
+                self._waits[stage] = event["message"]
+                self._print(stage, f"waiting: {event['message']}")
         elif event["state"] == "running" and event["total"]:
             last = event["done"] >= event["total"]
             if last or time.monotonic() - self._shown.get(stage, 0.0) >= _LINE_EVERY_S:

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 _PIPE_VARIABLE = "SO8T_EVENT_FD"
 _LINE_EVERY_S = 10.0
-"""Plain lines of one state come no closer than this, but for the last: a log is read, not watched."""
+"""Plain lines of steps come no closer than this, but for the last: a log is read, not watched."""
 
 
 class EventSink:
@@ -24,7 +24,7 @@ class EventSink:
     def __init__(self) -> None:
         handle = os.environ.pop(_PIPE_VARIABLE, "")
         self._pipe: TextIO | None = None
-        self._shown_state = ""
+        self._shown = ""
         self._shown_at = 0.0
         if handle:
             os.set_inheritable(int(handle), False)  # or a grandchild would keep the pipe open
@@ -46,17 +46,17 @@ class EventSink:
         """How far the stage is."""
         if self._pipe:
             self._send({"type": "progress", "state": state, "done": done, "total": total, "message": message})
-        elif self._due(state, last=0 < total == done):
+        elif self._due(state if state == "running" else f"{state} {message}", last=0 < total == done):
             count = f"{done}/{total} " if total else ""
             text = message if message.startswith(state) else f"{state:7} {count}{message}"
             print(text, file=sys.stderr, flush=True)
 
-    def _due(self, state: str, *, last: bool) -> bool:
+    def _due(self, news: str, *, last: bool) -> bool:
         """Whether a plain line is wanted; counts it as shown."""
         now = time.monotonic()
-        if state == self._shown_state and not last and now - self._shown_at < _LINE_EVERY_S:
+        if news == self._shown and not last and now - self._shown_at < _LINE_EVERY_S:
             return False
-        self._shown_state, self._shown_at = state, now
+        self._shown, self._shown_at = news, now
         return True
 
     def _send(self, event: dict[str, Any]) -> None:

@@ -69,6 +69,21 @@ def test_one_line_a_step() -> None:
     ]
 
 
+def test_what_is_waited_for() -> None:
+    """A stage that another process computes says so, once, and again when that is another one."""
+    console = _console(terminal=False)
+    display = LineDisplay(console)
+    for holder in ("host-1", "host-1", "host-2"):
+        display.event(
+            "train",
+            {"type": "progress", "state": "waiting", "done": 0, "total": 0, "message": f"computed by {holder}"},
+        )
+    assert _text(console).splitlines() == [
+        "train      waiting: computed by host-1",
+        "train      waiting: computed by host-2",
+    ]
+
+
 def test_long_lines_stay_one_line() -> None:
     """A line longer than the console is not broken, so that it can be searched for."""
     console = _console(terminal=False)

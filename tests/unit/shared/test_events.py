@@ -73,6 +73,17 @@ def test_alone_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     assert err.splitlines() == ["warning careful", "running 3/10 step", "waiting for train"]
 
 
+def test_what_is_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is told at once when it changes, and not again while it does not; steps are told now and then."""
+    sink = EventSink()
+    for message in ("for train", "for train", "for train; train failed", "for train"):
+        sink.progress("waiting", 0, 0, message)
+    for step in range(1, 9):
+        sink.progress("running", step, 10, "step")
+    told = ["waiting for train", "waiting for train; train failed", "waiting for train", "running 1/10 step"]
+    assert capfd.readouterr().err.splitlines() == told
+
+
 def test_log_records_become_events(capfd: pytest.CaptureFixture[str]) -> None:
     """What a library part says through logging is told like the stage's own lines."""
     logger = logging.getLogger("test.records")
