@@ -84,6 +84,8 @@ def _filtered_and_split(
     )
     for reason, count in report.excluded.items():
         log.info("left out: %d rows (%s)", count, reason)
+    for label in _lost(rows, report.train):
+        log.warning("no row of class %s is left to train on, although the data has some; see what was left out", label)
     log.info("training rows %s, test rows %s, %d groups", report.train, report.test, report.groups)
     return PreparedData(train, test, report)
 
@@ -106,6 +108,11 @@ def _counts(source: SourceRows) -> str:
 def _by_label(rows: list[TestRow]) -> dict[str, int]:
     counts = Counter(row.label for row in rows)
     return {label: counts[label] for label in LABELS}
+
+
+def _lost(rows: list[Row], train: dict[str, int]) -> list[str]:
+    """Classes of the data that the training set lacks."""
+    return [label for label in LABELS if not train[label] and any(row.label == label for row in rows)]
 
 
 def _by_language(rows: list[TestRow]) -> dict[str, int]:

@@ -13,13 +13,13 @@ from so8t_shared.labels import LABELS, canonical_label
 from so8t_shared.prompts import parse_final
 from so8t_shared.results.training import TestRow
 from so8t_trainer.data.fields import Fields
+from so8t_trainer.data.nsfw import is_nsfw
 
 SCHEMAS = (
     "{text, quadruple_classification}, {text, label}, {instruction, input, output, four_class_label} or {messages}"
 )
 _THINKING = ("task", "safety", "policy")
 _THINK_TAG = re.compile(r"<think-(task|safety|policy)>(.*?)</think-\1>", re.IGNORECASE | re.DOTALL)
-_NOT_NSFW = {"", "0", "false", "no", "none", "null", "normal", "safe", "sfw"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _row(fields: Fields, schema: str, said: _Said) -> Row:
         thinking=said.thinking,
         language=fields.key("language") or "unknown",
         category=fields.key("category") or fields.key("domain") or fields.key("domain_label"),
-        nsfw=fields.key("nsfw_label").lower() not in _NOT_NSFW,
+        nsfw=is_nsfw(fields),
         group=fields.key("group") or fields.key("template_id") or None,
         split=_fixed_split(fields),
     )

@@ -85,6 +85,17 @@ def test_a_data_set_of_one_class_is_refused(tmp_path: Path) -> None:
         prepare_data(Dataset(paths=[path], source=SOURCE), None, LOG)
 
 
+def test_a_class_that_the_policy_empties_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The run goes on with the others, but not in silence."""
+    rows = [{**row, "nsfw_label": "nsfw"} for row in _rows(0, 40)]
+    path = _file(tmp_path / "rows.jsonl", rows)
+    with caplog.at_level(logging.WARNING):
+        data = prepare_data(Dataset(paths=[path], source=SOURCE), None, LOG)
+    assert data.report.train["ALLOW"] == 0
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert warning.startswith("no row of class ALLOW is left to train on, although the data has some")
+
+
 def test_dropping_long_rows_is_counted(tmp_path: Path) -> None:
     """keep_train corrects every number that depends on the training rows."""
     path = _file(tmp_path / "rows.jsonl", _rows(0, 40))

@@ -152,14 +152,6 @@ def test_a_bad_row_is_refused_with_its_place(record: Any, says: str) -> None:
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize(
-    ("mark", "nsfw"), [(None, False), ("sfw", False), (0, False), (False, False), (1, True), ("yes", True)]
-)
-def test_nsfw_marks(mark: Any, nsfw: bool) -> None:
-    """Anything but an explicit 'not NSFW' counts as NSFW."""
-    assert parse_row({"text": "Hi", "label": "DENY", "nsfw_label": mark}, "here").nsfw is nsfw
-
-
 def test_a_row_is_named_by_its_normalised_text() -> None:
     """Case, white space and full-width forms do not make another row."""
     assert normalised(" Ｈｅｌｌｏ\n WORLD ") == "hello world"
