@@ -16,11 +16,12 @@ from typing import Any
 from so8t_shared.events import pipe_variables
 from so8t_shared.files import storage_errors
 from so8t_shared.interruption import parent_variables
+from so8t_shared.redaction import without_secrets
 from so8t_shared.stages import Stage
 
 Listener = Callable[[str, dict[str, Any] | None], None]
 
-_TAIL_BYTES = 4000
+_TAIL_LETTERS = 4000
 _DRAIN_S = 2.0
 """How long the last events may take to be read once the process has ended."""
 
@@ -67,9 +68,9 @@ class StageProcess:
         return code
 
     def last_output(self) -> str:
-        """The end of what the process and its libraries printed."""
+        """The end of what the process and its libraries printed, without secrets."""
         data = self._output.read_bytes() if self._output.is_file() else b""
-        return data[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
+        return without_secrets(data.decode("utf-8", "replace"))[-_TAIL_LETTERS:].strip()
 
     def _listen(self, handle: int, listener: Listener) -> None:
         with os.fdopen(handle, encoding="utf-8", errors="replace") as pipe:

@@ -60,6 +60,15 @@ def test_what_it_printed(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert child.process.last_output().startswith("The model is cut.")
 
 
+def test_a_secret_that_a_library_printed(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the output is shown when the process dies; a credential in it is not."""
+    monkeypatch.setenv("HF_TOKEN", "hf_a-secret-value")
+    child = Child(config_file, "exit", monkeypatch)
+    child.told()
+    (config_file.parent / "out" / "output.txt").write_text("GET https://hub.example/?token=hf_a-secret-value\n")
+    assert child.process.last_output() == "GET https://hub.example/?token=***"
+
+
 def test_asking_to_stop(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked twice, it gets one signal: a second would end it hard."""
     child = Child(config_file, "slow", monkeypatch)
