@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from so8t_shared.config.model import Gate
 from so8t_shared.results.comparison import Comparison, NonInferiority
@@ -19,9 +20,8 @@ def gate_result(
     under the headline's scoring, B must not be significantly worse, nor its recall inferior.
     """
     covered = [headline] if gate.quantizations == "primary" else _same_scoring(comparisons, headline)
-    against = [*_control(control), *_requirement(headline, gate)]
-    for comparison in covered:
-        against += _losses(comparison)
+    objections = [*_requirement(headline, gate), *(o for comparison in covered for o in _losses(comparison))]
+    against = [*_control(control), *_told(objections)]
     if against:
         return GateResult(passed=False, reasons=against)
     accuracy = (
@@ -39,48 +39,69 @@ def _same_scoring(comparisons: Sequence[Comparison], headline: Comparison) -> li
     return [headline, *(c for c in comparisons if c.scoring == headline.scoring and c != headline)]
 
 
+@dataclass(frozen=True)
+class _Objection:
+    """What speaks against B at one place; those that differ in place or class alone are told as one reason."""
+
+    head: str
+    place: str
+    tail: str = ""
+    label: str = ""
+    """The class it is about, if it is about one."""
+
+
+def _told(objections: Sequence[_Objection]) -> list[str]:
+    """Such as "recall of DENY and REFUSE at q4_k_m, f16 cannot ...", in the order of their first mention."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for o in objections:
+        places.setdefault((o.head, o.label, o.tail), []).append(o.place)
+    labels: dict[tuple[str, str, str], list[str]] = {}
+    for (head, label, tail), found in places.items():
+        labels.setdefault((head, ", ".join(found), tail), []).append(label)
+    return [f"{head}{' and '.join(found)} at {where}{tail}" for (head, where, tail), found in labels.items()]
+
+
 def _control(control: Comparison | None) -> Iterator[str]:
     if control is not None and control.differing_answers:
+        n = control.differing_answers
         yield (
-            f"the A/A control is not deterministic: {control.differing_answers:,} of {control.n:,} answers of A differ"
-            " when asked again"
+            f"the A/A control is not deterministic: {n:,} of {control.n:,} answers of A"
+            f" {'differs' if n == 1 else 'differ'} when asked again"
         )
 
 
-def _requirement(headline: Comparison, gate: Gate) -> Iterator[str]:
+def _requirement(headline: Comparison, gate: Gate) -> Iterator[_Objection]:
     place, check = headline.quantization, headline.accuracy_check
     if gate.require == "better":
         if headline.verdict.undecided:  # what else there is to say against B is said of every quantisation
-            yield f"B is not significantly better at {place} ({WORDS[headline.verdict].clause})"
+            yield _Objection("B is not significantly better", place, f" ({WORDS[headline.verdict].clause})")
     elif not check.non_inferior:
-        yield _not_shown(check, f"accuracy at {place}")
+        yield _Objection("accuracy", place, _not_shown(check))
 
 
-def _losses(comparison: Comparison) -> Iterator[str]:
+def _losses(comparison: Comparison) -> Iterator[_Objection]:
     place = comparison.quantization
     if comparison.verdict == Verdict.NOTHING_READ:
-        yield f"{WORDS[comparison.verdict].clause} at {place}"
+        yield _Objection(WORDS[comparison.verdict].clause, place)
     if comparison.verdict == Verdict.A_BETTER:
-        yield f"B is significantly worse at {place}"
+        yield _Objection("B is significantly worse", place)
     for check in comparison.recall_checks:
         if check.non_inferior is None:
-            yield f"recall of {check.label} at {place} is undefined: no test row has this class"
+            yield _Objection("recall of ", place, " is undefined: the test has no such row", check.label)
         elif not check.non_inferior:
-            yield _not_shown(check, f"recall of {check.label} at {place}")
+            yield _Objection("recall of ", place, _not_shown(check), check.label)
 
 
-def _not_shown(check: NonInferiority, figure: str) -> str:
+def _not_shown(check: NonInferiority) -> str:
     """Why a check did not pass: too few rows for any evidence, or a loss that may be too large."""
-    if check.rows_needed is not None and not check.lost:
-        return (
-            f"{figure} cannot be shown with {check.rows:,} rows; at least {check.rows_needed:,} are needed even without"
-            " a lost row"
-        )
-    words = f"{figure} may be more than {_points(check.margin)} below A's: {check.lost:,} of {check.rows:,} rows lost,"
-    words += f" {check.gained:,} gained"
-    if check.rows_needed is not None:
-        words += f"; at least {check.rows_needed:,} rows are needed even without a lost row"
-    return words
+    margin = f"{_points(check.margin)} below A's"
+    needed = (
+        "" if check.rows_needed is None else f" (it takes at least {check.rows_needed:,} rows, even with none lost)"
+    )
+    if needed and not check.lost:
+        return f" cannot be shown to be less than {margin} with {check.rows:,} rows{needed}"
+    counts = f"{check.lost:,} of {check.rows:,} rows lost, {check.gained:,} gained"
+    return f" may be more than {margin}: {counts}{needed}"
 
 
 def _points(share: float) -> str:

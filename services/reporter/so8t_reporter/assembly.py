@@ -32,7 +32,6 @@ def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: di
         tiles=overview.tiles(evaluation),
         gate_words=overview.gate_words(gate),
         gate_reasons=list(gate.reasons),
-        gate_tone="good" if gate.passed else "bad",
         sections=_sections(inputs),
         pictures=pictures,
     )

@@ -166,6 +166,5 @@ class Report:
     tiles: list[Tile]
     gate_words: str
     gate_reasons: list[str]
-    gate_tone: Tone
     sections: list[Section]
     pictures: dict[str, Picture] = field(default_factory=dict)

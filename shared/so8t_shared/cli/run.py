@@ -95,9 +95,8 @@ def _show_results(session: Session, *, gate: bool) -> None:
     out.print(f"Report: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     verdict = results.evaluation.gate
     if gate and not verdict.passed:
-        raise GateRefused(
-            "The gate does not let model B ship.", where="; ".join(verdict.reasons), remedy="see the report"
-        )
+        where = "\n".join(["ab_test.gate", *(f"    - {reason}" for reason in verdict.reasons)])
+        raise GateRefused("The gate does not let model B ship.", where=where, remedy="see the report")
 
 
 def _arguments(config: Path, overrides: list[str], session: Session) -> list[str]:

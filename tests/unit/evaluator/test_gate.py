@@ -74,8 +74,8 @@ def test_lack_of_evidence_is_no_proof() -> None:
     assert headline.verdict == "no_difference"
     result = _gate(settings, headline)
     assert result.reasons == [
-        "accuracy at q4_k_m may be more than 5 points below A's: 5 of 60 rows lost, 0 gained;"
-        " at least 73 rows are needed even without a lost row"
+        "accuracy at q4_k_m may be more than 5 points below A's: 5 of 60 rows lost, 0 gained"
+        " (it takes at least 73 rows, even with none lost)"
     ]
     lenient = _settings("not_worse", recall_margin=0.9, accuracy_margin=0.2)
     assert _gate(lenient, _compared(lenient, FEW, FEW, _wrong(FEW, range(5)))).passed
@@ -90,8 +90,8 @@ def test_a_few_rows_do_not_show_that_recall_is_kept() -> None:
         result = _gate(settings, _compared(settings, gold, a, gold))
         assert not result.passed
         assert result.reasons == [
-            f"recall of {label} at q4_k_m cannot be shown with {n} rows; at least 73 are needed even without a lost row"
-            for label in ("DENY", "REFUSE")
+            "recall of DENY and REFUSE at q4_k_m cannot be shown to be less than 5 points below A's"
+            f" with {n} rows (it takes at least 73 rows, even with none lost)"
         ]
 
 
@@ -135,7 +135,7 @@ def test_undefined_recall() -> None:
     """Without a row of a guarded class nothing is known of its recall: not passed."""
     gold, settings = ["ALLOW", "DENY"] * 80, _settings("not_worse")
     result = _gate(settings, _compared(settings, gold, gold, gold))
-    assert result.reasons == ["recall of REFUSE at q4_k_m is undefined: no test row has this class"]
+    assert result.reasons == ["recall of REFUSE at q4_k_m is undefined: the test has no such row"]
 
 
 def test_every_quantisation_is_guarded() -> None:
@@ -173,6 +173,8 @@ def test_control_that_is_not_deterministic() -> None:
     assert _gate(settings, headline, control=control).reasons == [
         "the A/A control is not deterministic: 20 of 320 answers of A differ when asked again"
     ]
+    once = compare("A vs A", first, [again[0], *first[1:]], settings)
+    assert _gate(settings, headline, control=once).reasons[0].endswith("1 of 320 answers of A differs when asked again")
     same = compare("A vs A", first, first, settings)
     assert _gate(settings, headline, control=same).passed
 
@@ -181,10 +183,28 @@ def test_every_reason_is_named() -> None:
     """Worse overall and on both guarded classes: all are said, what is required first."""
     settings = _settings("not_worse")
     result = _gate(settings, _compared(settings, GOLD, GOLD, ["ALLOW"] * len(GOLD)))
-    assert len(result.reasons) == 4
     assert [reason.split(" at ")[0] for reason in result.reasons] == [
         "accuracy",
         "B is significantly worse",
-        "recall of DENY",
-        "recall of REFUSE",
+        "recall of DENY and REFUSE",
+    ]
+
+
+def test_a_reason_is_told_once() -> None:
+    """What is the same at several quantisations or for both classes is one reason; other counts are another."""
+    settings = _settings()
+    quantizations: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
+    few = list(LABELS) * 2
+    *others, headline = (_compared(settings, few, few, few, q) for q in quantizations)
+    needed = "(it takes at least 73 rows, even with none lost)"
+    too_few = f"cannot be shown to be less than 5 points below A's with 2 rows {needed}"
+    assert _gate(settings, headline, *others).reasons == [
+        "B is not significantly better at q4_k_m (no class differs)",
+        f"recall of DENY and REFUSE at q4_k_m, f16, q8_0 {too_few}",
+    ]
+    lost = _compared(settings, few, few, ["ALLOW" if g == "DENY" else g for g in few], "f16")
+    assert _gate(settings, headline, lost, others[1]).reasons[1:] == [
+        f"recall of DENY at q4_k_m, q8_0 {too_few}",
+        f"recall of REFUSE at q4_k_m, f16, q8_0 {too_few}",
+        f"recall of DENY at f16 may be more than 5 points below A's: 2 of 2 rows lost, 0 gained {needed}",
     ]

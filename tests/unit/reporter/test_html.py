@@ -141,6 +141,14 @@ def test_first_screen_comes_first(rendered: Rendered) -> None:
     assert places == sorted(places)
 
 
+def test_every_reason_of_the_gate_is_an_item(sparse_rendered: Rendered) -> None:
+    """What speaks against B is a list between the figures and the picture, not text in a tile."""
+    text = sparse_rendered.text("report.html")
+    tiles, gate = text.index('class="tiles"'), text.index('class="gate"')
+    reason = text.index(f"<li>{sparse_rendered.report.gate_reasons[0]}</li>")
+    assert tiles < gate < reason < text.index('id="picture-metrics_comparison"')
+
+
 def test_adapts(rendered: Rendered) -> None:
     """The page scales on phones and has rules for narrow, dark and printed pages."""
     page, text = Page(rendered.text("report.html")), rendered.text("report.html")

@@ -23,7 +23,7 @@ def models(names: Names) -> list[tuple[str, str, str]]:
 
 
 def tiles(evaluation: EvaluationResult) -> list[Tile]:
-    """Accuracy of both, their difference, its p value, and the latency of both."""
+    """Accuracy of both, their difference, its p value, the latency of both, and the gate."""
     c = evaluation.headline
     d = c.accuracy_difference
     adjusted = "" if c.mcnemar_p_holm is None else ", Holm-adjusted"
@@ -42,6 +42,7 @@ def tiles(evaluation: EvaluationResult) -> list[Tile]:
             f"{c.only_b_right:,} rows gained, {c.only_a_right:,} lost{adjusted}",
         ),
         _latency_tile(evaluation),
+        _gate_tile(evaluation.gate),
     ]
 
 
@@ -69,6 +70,14 @@ def _latency_tile(evaluation: EvaluationResult) -> Tile:
     if not side_by_side(evaluation, evaluation.primary_quantization):
         return Tile(label, value, f"{detail}, not side by side: not comparable", "muted")
     return Tile(label, value, detail)
+
+
+def _gate_tile(gate: GateResult) -> Tile:
+    """The answer and no reason: these are as long as they are, and stand in a list of their own."""
+    if gate.passed:
+        return Tile("Gate", "passed", gate_words(gate), "good")
+    n = len(gate.reasons)
+    return Tile("Gate", "not passed", f"{n:,} {'reason' if n == 1 else 'reasons'}", "bad")
 
 
 def gate_words(gate: GateResult) -> str:

@@ -6,6 +6,7 @@ import pytest
 from tests.unit.reporter.builders import Evaluation, Scenario
 from tests.unit.reporter.rendering import NAMES
 
+from so8t_reporter.document import Tile
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.overview import gate_words, models, tiles, verdict_tone
 from so8t_shared.results.evaluation import AnswerLimit, GateResult
@@ -58,6 +59,14 @@ def test_not_side_by_side() -> None:
     found = tiles(Evaluation(Scenario(interleaved=False, **ONE)).result())
     (tile,) = [t for t in found if t.label.startswith("Latency")]
     assert (tile.detail, tile.tone) == ("measured on workbench, not side by side: not comparable", "muted")
+
+
+def test_gate(inputs: ReportInputs) -> None:
+    """The gate's tile has the answer and the number of reasons, so that it is no taller than the others."""
+    assert tiles(inputs.evaluation)[-1] == Tile("Gate", "passed", "B may ship", "good")
+    for reasons, words in ((["x"], "1 reason"), (["x" * 300, "y"], "2 reasons")):
+        refused = inputs.evaluation.model_copy(update={"gate": GateResult(passed=False, reasons=reasons)})
+        assert tiles(refused)[-1] == Tile("Gate", "not passed", words, "bad")
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_the_end(
         with pytest.raises(GateRefused) as caught:
             _show_results(finished, gate=asked)
         assert caught.value.exit_code == 10
-        assert caught.value.where == "recall on DENY fell; not significant"
+        assert caught.value.where.splitlines() == ["ab_test.gate", "    - recall on DENY fell", "    - not significant"]
     else:
         _show_results(finished, gate=asked)
     out = capsys.readouterr().out
