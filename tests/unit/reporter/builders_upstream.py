@@ -79,12 +79,12 @@ def conversion(side: Side) -> ConversionResult:
     return ConversionResult(files=files, seconds=11.4)
 
 
-def chat(side: Side) -> ChatInfo:
+def chat() -> ChatInfo:
     return ChatInfo(
         architecture="LlamaForCausalLM", chat_template="{% for m in messages %}{{ m.content }}{% endfor %}",
         bos_token="<|im_start|>", eos_token="<|im_end|>", stop_tokens=["<|im_end|>"],
         markers=["<|im_end|>", "<|im_start|>"], context_length=2048, parameters=134_515_008, layers=30,
-        so8t={} if side == "a" else {"gates": 30, "rotation": "exp", "largest_angle": 0.0831},
+        so8t={},  # neither checkpoint brought gates along; those of B were folded by the trainer
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def write_folders(root: Path, scenario: Scenario | None = None, steps: int = 60)
     (folders.train / "training_config.yaml").write_text(TRAINING_CONFIG, encoding="utf-8")
     for side, folder in (("a", folders.convert_a), ("b", folders.convert_b)):
         write_record(folder / "conversion.json", conversion(side))
-        write_record(folder / "chat.json", chat(side))
+        write_record(folder / "chat.json", chat())
     return folders
 
 

@@ -25,10 +25,13 @@ def conversion_section(inputs: ReportInputs) -> Section:
             [_row(side, file) for side, file in files],
         ),
         Facts(
-            [item for side, stage in _STAGES for item in _model(side, inputs.chat[stage])]
-            + [
-                (f"Time to convert {side.upper()}", fmt.duration(inputs.conversion[stage].seconds))
-                for side, stage in _STAGES
+            [
+                *(_model(side, inputs.chat[stage]) for side, stage in _STAGES),
+                *_gates(inputs),
+                *(
+                    (f"Time to convert {side.upper()}", fmt.duration(inputs.conversion[stage].seconds))
+                    for side, stage in _STAGES
+                ),
             ]
         ),
     ]
@@ -47,17 +50,27 @@ def _row(side: str, file: GgufFile) -> list[Cell]:
     ]
 
 
-def _model(side: str, chat: ChatInfo) -> list[tuple[str, str]]:
-    folded = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in sorted(chat.so8t.items()))
-    return [
-        (
-            f"Model {side.upper()}",
-            f"{chat.architecture}, {fmt.count(chat.parameters)} parameters, {chat.layers:,} layers,"
-            f" context {chat.context_length:,} tokens,"
-            f" {'its own chat template' if chat.chat_template else 'no chat template, the plain one is used'}",
-        ),
-        (f"SO8T folded into {side.upper()}", folded or "nothing"),
-    ]
+def _model(side: str, chat: ChatInfo) -> tuple[str, str]:
+    return (
+        f"Model {side.upper()}",
+        f"{chat.architecture}, {fmt.count(chat.parameters)} parameters, {chat.layers:,} layers,"
+        f" context {chat.context_length:,} tokens,"
+        f" {'its own chat template' if chat.chat_template else 'no chat template, the plain one is used'}",
+    )
+
+
+def _gates(inputs: ReportInputs) -> list[tuple[str, str]]:
+    """Where gates became part of the weights: those of a checkpoint at its conversion, those trained here before it."""
+    found = []
+    for side, stage in _STAGES:
+        if brought := inputs.chat[stage].so8t:
+            told = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in sorted(brought.items()))
+            found.append(
+                (f"SO8T gates that {side.upper()}'s checkpoint brought along", f"folded at conversion: {told}")
+            )
+    if inputs.training.gates:
+        found.append(("SO8T gates trained here", f"{inputs.training.gates:,}, folded into B after training"))
+    return found
 
 
 def _value(value: str | int | float) -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.document import Facts
 from so8t_reporter.inputs import ReportInputs
+
+
+def facts_of(inputs: ReportInputs) -> dict[str, str]:
+    """Names and values of the section."""
+    section = next(s for s in text_report(inputs).sections if s.anchor == "conversion")
+    (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
+    return facts
 
 
 def test_files(inputs: ReportInputs) -> None:
@@ -18,12 +27,27 @@ def test_files(inputs: ReportInputs) -> None:
 
 
 def test_models(inputs: ReportInputs) -> None:
-    """Architecture and what was folded in."""
-    section = next(s for s in text_report(inputs).sections if s.anchor == "conversion")
-    (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
+    """Architectures and times."""
+    facts = facts_of(inputs)
     assert facts["Model A"] == (
         "LlamaForCausalLM, 134,515,008 parameters, 30 layers, context 2,048 tokens, its own chat template"
     )
-    assert facts["SO8T folded into A"] == "nothing"
-    assert facts["SO8T folded into B"] == "gates 30, largest angle 0.0831, rotation exp"
     assert facts["Time to convert B"] == "11.4 s"
+
+
+def test_gates_trained_here(inputs: ReportInputs) -> None:
+    """The trainer folds them, so what the conversion found in B's weights is not told as "nothing"."""
+    facts = {name: value for name, value in facts_of(inputs).items() if "SO8T" in name}
+    assert facts == {"SO8T gates trained here": "30, folded into B after training"}
+    ungated = replace(inputs, training=inputs.training.model_copy(update={"gates": 0}))
+    assert not any("SO8T" in name for name in facts_of(ungated))
+
+
+def test_gates_brought_along(inputs: ReportInputs) -> None:
+    """A checkpoint that had gates says with which rotation they were folded."""
+    brought = inputs.chat["convert-a"].model_copy(
+        update={"so8t": {"gates": 32, "rotation": "cayley", "angle": 0.08314}}
+    )
+    facts = facts_of(replace(inputs, chat={**inputs.chat, "convert-a": brought}))
+    name = "SO8T gates that A's checkpoint brought along"
+    assert facts[name] == "folded at conversion: angle 0.0831, gates 32, rotation cayley"
