@@ -6,10 +6,12 @@ from so8t_reporter.document import Code, Facts, Paragraph, Section
 from so8t_reporter.inputs import ReportInputs
 
 _COMMANDS = """\
-so8t-ab plan -c config.yaml                 # what would run, what is reused, and why
-so8t-ab run -c config.yaml                  # resumes; finished stages are not repeated
-so8t-ab run -c config.yaml --new-session    # afresh; equal inputs give equal results
-so8t-ab run -c config.yaml --gate           # exit code 10 when B may not ship
+# computes everything again, in folders of its own (with a bucket also --set store.bucket=another)
+so8t-ab run -c config.yaml --set checkpoint_dir=again/store --set output_base_dir=again/results
+
+so8t-ab plan -c config.yaml           # what would run, what is reused, and why
+so8t-ab run -c config.yaml            # resumes; what is finished is read from the store, not computed again
+so8t-ab run -c config.yaml --gate     # exit code 10 when B may not ship
 """
 
 
@@ -22,7 +24,8 @@ def reproduction_section(inputs: ReportInputs) -> Section:
         [
             Paragraph(
                 "With the same configuration, model, data set and versions the answers and figures come out the same;"
-                " only timings differ."
+                " only timings differ. Where the store already has them nothing is computed, so that a check needs a"
+                " store of its own."
             ),
             Code("Commands", _COMMANDS),
             Facts(

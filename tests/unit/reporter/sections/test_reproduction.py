@@ -11,12 +11,14 @@ from typer.testing import CliRunner
 from so8t_reporter.document import Code
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.cli.main import app
+from so8t_shared.config.model import Config
 
 
 def commands(inputs: ReportInputs) -> list[str]:
     section = next(s for s in text_report(inputs).sections if s.anchor == "reproduction")
     (code,) = [block for block in section.blocks if isinstance(block, Code)]
-    return [line.partition("#")[0].strip() for line in code.text.splitlines()]
+    lines = [line.partition("#")[0].strip() for line in code.text.splitlines()]
+    return [line for line in lines if line]
 
 
 def test_commands_exist(inputs: ReportInputs) -> None:
@@ -31,6 +33,17 @@ def test_commands_exist(inputs: ReportInputs) -> None:
         for option in options:
             if option.startswith("-"):
                 assert re.search(rf"(?<![\w-]){re.escape(option)}\b", shown.output), line
+
+
+def test_afresh_means_another_store(inputs: ReportInputs) -> None:
+    """The command that is to check the result reads nothing that is already there, and replaces none of it."""
+    (line,) = [line for line in commands(inputs) if "--set" in line]
+    before, after = (
+        Config.model_validate({"model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}, **given})
+        for given in ({}, dict(re.findall(r"--set (\w+)=(\S+)", line)))
+    )
+    assert before.checkpoint_dir != after.checkpoint_dir
+    assert before.output_base_dir != after.output_base_dir
 
 
 def test_nothing_of_this_machine(inputs: ReportInputs) -> None:
