@@ -15,6 +15,7 @@ from typing import Any
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.fingerprints import check_model_folder
+from so8t_shared.hf_folder import holds_gates, read_json
 from so8t_shared.machine import has_cuda_device, ollama_version
 from so8t_shared.stages import BY_NAME, STAGES, ModelInput, Stage
 
@@ -43,10 +44,11 @@ def _two_bases(config: Config) -> list[str]:
     a, b = config.model_a.base_model, config.base_of_b.base_model
     if os.path.realpath(a) == os.path.realpath(b):
         return []
-    return [
-        f"model B is not model A retrained: model_a.base_model is {a}, model_b.base_model is {b};"
-        " leave model_b.base_model out to retrain model A"
-    ]
+    note = f"model B is not model A retrained: model_a.base_model is {a}, model_b.base_model is {b}"
+    path = Path(a, "config.json")
+    if path.is_file() and holds_gates(read_json(path)):
+        return [f"{note}, since A holds SO8T gates already and cannot be retrained itself"]
+    return [f"{note}; leave model_b.base_model out to retrain model A"]
 
 
 def _models(stage: Stage, config: Config) -> list[str]:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from so8t_shared.hf_folder import INDEX
+
 SHARD_BYTES = 1 << 30
 """1 GiB: what is held at most, beside the tensor worked on; safetensors copies it once more while it writes."""
 
-INDEX = "model.safetensors.index.json"
 _WHOLE = "model.safetensors"
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-
-FOREIGN_SO8T = "SO8TPhi3ForCausalLM"
-"""Architecture name of the original project's checkpoints; converted to Phi3ForCausalLM."""
+from so8t_shared.hf_folder import FOREIGN_SO8T, architecture_name
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -123,8 +121,7 @@ def architecture_of(config: dict[str, Any], where: Path) -> Architecture:
     Raises:
         InputError: it names none, or one that cannot be converted.
     """
-    names = config.get("architectures")
-    name = names[0] if isinstance(names, list) and names else None
+    name = architecture_name(config)
     if name in SUPPORTED:
         return SUPPORTED[name]
     raise InputError(

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from so8t_converter.checkpoint import Checkpoint
-from so8t_converter.reading import read_json_if_there
 from so8t_converter.tokenizer import token_ids
 from so8t_shared.errors import InputError
+from so8t_shared.hf_folder import read_json_if_there
 from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages, render_chat, special_markers
 from so8t_shared.results.conversion import ChatInfo
 

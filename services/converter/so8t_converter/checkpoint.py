@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from so8t_converter.architectures import (
-    FOREIGN_SO8T,
     PHI3,
     Architecture,
     Shapes,
@@ -17,10 +16,10 @@ from so8t_converter.architectures import (
     sizes_of,
     split_qkv,
 )
-from so8t_converter.reading import read_json
 from so8t_converter.tokenizer import check_tokenizer
 from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
 from so8t_shared.errors import InputError
+from so8t_shared.hf_folder import FOREIGN_SO8T, read_json, refuse_quantised, weight_files
 from so8t_shared.rotation import BLOCK, blocks_of
 
 GATE = "self_attn.so8t_rotation_gate.theta"
@@ -69,15 +68,12 @@ def inspect(folder: Path) -> Checkpoint:
             where="base_model",
             remedy="give base_model the path of a downloaded Hugging Face checkpoint",
         )
-    path = folder / "config.json"
-    config = read_json(path)
-    architecture = architecture_of(config, path)
-    _refuse_quantized(config, path)
-    sizes = sizes_of(config, path)
+    config, architecture = read_config(folder)
+    sizes = sizes_of(config, folder / "config.json")
     tensors = stored_tensors(folder)
     foreign = _is_foreign(config, tensors)
     if foreign:
-        blocks_of(sizes.attention, where=str(path))
+        blocks_of(sizes.attention, where=str(folder / "config.json"))
     else:
         _refuse_gates(folder, tensors)
     _check_tensors(folder, _expected(architecture, sizes, tensors, foreign=foreign), sizes, tensors)
@@ -85,21 +81,25 @@ def inspect(folder: Path) -> Checkpoint:
     return Checkpoint(folder, config, architecture, sizes, tensors, foreign)
 
 
+def read_config(folder: Path) -> tuple[dict[str, Any], Architecture]:
+    """config.json and the architecture of a folder that can be converted, as far as its files' names tell.
+
+    Raises:
+        InputError: it cannot be.
+    """
+    path = folder / "config.json"
+    config = read_json(path)
+    architecture = architecture_of(config, path)
+    refuse_quantised(config, path)
+    weight_files(folder)
+    return config, architecture
+
+
 def _is_foreign(config: dict[str, Any], tensors: dict[str, StoredTensor]) -> bool:
     if config["architectures"][0] == FOREIGN_SO8T:
         return True
     is_phi3 = config["architectures"][0] == PHI3.name
     return bool(config.get("so8t_integrated")) and is_phi3 and any(name.endswith(GATE) for name in tensors)
-
-
-def _refuse_quantized(config: dict[str, Any], path: Path) -> None:
-    if config.get("quantization_config"):
-        method = config["quantization_config"].get("quant_method", "unknown")
-        raise InputError(
-            f"The checkpoint was saved in quantised form ({method}); its full precision is lost.",
-            where=f"{path}, key quantization_config",
-            remedy="use the original checkpoint, or merge and save the model from its full-precision base",
-        )
 
 
 def _refuse_gates(folder: Path, tensors: dict[str, StoredTensor]) -> None:

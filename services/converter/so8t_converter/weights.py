@@ -1,19 +1,16 @@
-"""The safetensors files of a checkpoint: what is in them, without reading the weights."""
+"""The tensors of a checkpoint: names, types and shapes, without reading the weights."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from so8t_converter.reading import read_json, refuse_pointer
 from so8t_shared.errors import InputError
+from so8t_shared.hf_folder import INDEX, read_json, refuse_pointer, weight_files
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
-_INDEX = "model.safetensors.index.json"
-_SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -26,30 +23,6 @@ class StoredTensor:
     shape: tuple[int, ...]
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that make up the checkpoint, sorted.
-
-    Raises:
-        InputError: there are none, only pickled ones, one is missing, or it is unclear which count.
-    """
-    index = folder / _INDEX
-    if index.is_file():
-        names = read_json(index).get("weight_map")
-        if not isinstance(names, dict) or not names or not all(map(_plain_name, names.values())):
-            raise InputError(
-                f"{_INDEX} has no weight_map of tensor names to file names.",
-                where=str(index),
-                remedy="download the file again",
-            )
-        return _all_there(folder, sorted(set(names.values())))
-    found = sorted(path.name for path in folder.glob("model*.safetensors"))
-    if found == ["model.safetensors"]:
-        return [folder / found[0]]
-    if found:
-        return _all_there(folder, _shards(folder, found))
-    raise _no_weights(folder)
-
-
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     """All tensors of the checkpoint, by name.
 
@@ -60,7 +33,7 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     tensors: dict[str, StoredTensor] = {}
     for path in weight_files(folder):
         tensors.update(_tensors_in(path))
-    index = folder / _INDEX
+    index = folder / INDEX
     if index.is_file():
         missing = sorted(set(read_json(index)["weight_map"]) - set(tensors))
         if missing:
@@ -84,47 +57,3 @@ def _tensors_in(path: Path) -> dict[str, StoredTensor]:
             where=f"{path}, {path.stat().st_size} bytes",
             remedy="download it again and compare its size with the original",
         ) from error
-
-
-def _plain_name(value: object) -> bool:
-    return isinstance(value, str) and value == Path(value).name
-
-
-def _shards(folder: Path, found: list[str]) -> list[str]:
-    """The complete list of shards that the found ones belong to."""
-    matches = [_SHARD.fullmatch(name) for name in found]
-    counts = {match.group(2) for match in matches if match}
-    if None in matches or len(counts) != 1:
-        raise InputError(
-            f"It is unclear which of these files are the weights: {', '.join(found)}.",
-            where=str(folder),
-            remedy=f"keep model.safetensors alone, or add {_INDEX}",
-        )
-    total = int(counts.pop())
-    return [f"model-{i + 1:05d}-of-{total:05d}.safetensors" for i in range(total)]
-
-
-def _all_there(folder: Path, names: list[str]) -> list[Path]:
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(names)} weight files are missing: {', '.join(missing[:3])}.",
-            where=str(folder),
-            remedy="download the missing files",
-        )
-    return [folder / name for name in names]
-
-
-def _no_weights(folder: Path) -> InputError:
-    pickled = sorted(path.name for path in folder.glob("*.bin"))
-    if pickled:
-        return InputError(
-            f"The weights are pickled ({pickled[0]}), which can run code when read; only safetensors are.",
-            where=str(folder),
-            remedy="save the model with save_pretrained, or download its safetensors files",
-        )
-    return InputError(
-        "The model folder has no weights (model.safetensors, or shards with an index).",
-        where=str(folder),
-        remedy="point base_model at a complete Hugging Face checkpoint folder",
-    )

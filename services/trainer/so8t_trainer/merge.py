@@ -23,7 +23,8 @@ from torch import Tensor
 from so8t_shared import rotation as so8
 from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError
-from so8t_shared.shards import INDEX, SHARD_BYTES, ShardWriter
+from so8t_shared.hf_folder import weight_files
+from so8t_shared.shards import SHARD_BYTES, ShardWriter
 
 _COPIED = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"),
@@ -97,13 +98,13 @@ def merge_checkpoint(
         InputError: a file of the base cannot be read, or a change belongs to no tensor of the base.
     """
     target.mkdir(parents=True)
-    names = {file: _tensor_names(base / file) for file in _weight_files(base)}
+    names = {file: _tensor_names(file) for file in weight_files(base)}
     total = sum(map(len, names.values()))
     _refuse_stray(changes, {name for found in names.values() for name in found}, base)
     shards = ShardWriter(target, _save_tensors, shard_bytes)
     done, changed = 0, False
     for file, found in names.items():
-        with safe_open(base / file, framework="pt") as stored:
+        with safe_open(file, framework="pt") as stored:
             for name in found:
                 original = stored.get_tensor(name)
                 weight = changes.apply(name, original)
@@ -142,24 +143,6 @@ def gate_blocks(gates: Mapping[str, Tensor], rotation: Rotation) -> np.ndarray[t
     """Rotations [blocks of all layers, 8, 8] in float64, as they are folded."""
     parameters = torch.cat(list(gates.values())).numpy()
     return so8.rotations(so8.skew_from_parameters(parameters), rotation)
-
-
-def _weight_files(base: Path) -> list[str]:
-    """Names of the safetensors files that make up the checkpoint."""
-    index = base / INDEX
-    if not index.is_file():
-        single = base / "model.safetensors"
-        names = [single.name] if single.is_file() else sorted(path.name for path in base.glob("*.safetensors"))
-    else:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    missing = [name for name in names if not (base / name).is_file()]
-    if missing or not names:
-        raise InputError(
-            "A file of the checkpoint is missing.",
-            where=str(base / (missing[0] if missing else "model.safetensors")),
-            remedy="fetch the checkpoint again",
-        )
-    return names
 
 
 def _tensor_names(path: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from torch import Tensor, nn
 from so8t_shared.config.model import Training
 from so8t_shared.errors import InputError
 from so8t_trainer import attention
-from so8t_trainer.gates import GateBank, attach_gates, attention_outputs
+from so8t_trainer.base import check_base
+from so8t_trainer.gates import GateBank, attach_gates
 
 Method = Literal["lora", "qlora", "full"]
 
@@ -65,7 +65,7 @@ def load_trainee(base: Path, settings: Training, device: torch.device, dtype: to
     method: Method = "full" if settings.use_full_finetuning else "qlora" if settings.use_qlora else "lora"
     check_base(base)
     model = _load_base(base, method, device, dtype)
-    _check_architecture(model, base, settings)
+    _check_window(model, base, settings)
     torch.manual_seed(settings.seed)
     adapter = None if method == "full" else _adapted(model, settings, quantised=method == "qlora")
     gates = attach_gates(model, settings.so8t.rotation) if settings.so8t.enabled else None
@@ -74,42 +74,6 @@ def load_trainee(base: Path, settings: Training, device: torch.device, dtype: to
     model.set_attn_implementation(attention.NAME)
     model.train()
     return Trainee(model, adapter, gates, method, device, dtype)
-
-
-def check_base(base: Path) -> dict[str, Any]:
-    """The configuration of a checkpoint folder that can be trained and merged.
-
-    Raises:
-        InputError: a file is missing or broken, or the checkpoint is quantised or holds gates already.
-    """
-    path = base / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"The model's configuration cannot be read: {error}.",
-            where=str(path),
-            remedy="give the folder of a Hugging Face checkpoint",
-        ) from error
-    if config.get("so8t_integrated"):
-        raise InputError(
-            "The base of model B already holds SO8T gates in the original project's format.",
-            where=str(base),
-            remedy="retrain from the ordinary checkpoint it was made from, or fold its gates first",
-        )
-    if "quantization_config" in config:
-        raise InputError(
-            "The base of model B is stored quantised; training has to merge into full-precision weights.",
-            where=f"{path}, key quantization_config",
-            remedy="give the original checkpoint and set training.use_qlora",
-        )
-    if not any(base.glob("*.safetensors")):
-        raise InputError(
-            "The model folder holds no safetensors file.",
-            where=str(base),
-            remedy="fetch the checkpoint in safetensors form; pickle files are never read",
-        )
-    return dict(config)
 
 
 def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dtype) -> Any:
@@ -135,13 +99,7 @@ def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dt
     return model if method == "qlora" else model.to(device)
 
 
-def _check_architecture(model: Any, base: Path, settings: Training) -> None:
-    if not dict(attention_outputs(model)):
-        raise InputError(
-            f"The architecture {type(model).__name__} is not supported: its layers have no self_attn.o_proj.",
-            where=str(base),
-            remedy="use a Llama, Qwen2 or Phi-3 checkpoint",
-        )
+def _check_window(model: Any, base: Path, settings: Training) -> None:
     sliding = getattr(model.config, "layer_types", None) or []
     window = getattr(model.config, "sliding_window", None)
     limits_attention = "sliding_attention" in sliding or not sliding

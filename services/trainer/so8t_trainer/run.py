@@ -18,13 +18,14 @@ from so8t_shared.config.model import Config, Training
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
 from so8t_shared.results.training import Targets, TestRow, TrainingPoint, TrainingResult
+from so8t_trainer.base import check_base
 from so8t_trainer.checkpoint import write_points
 from so8t_trainer.data.prepare import PreparedData, prepare_data
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
 from so8t_trainer.hardware import choose_device, choose_dtype, device_name
 from so8t_trainer.loop import Control, run_training
 from so8t_trainer.merge import Changes, gate_blocks, lora_changes, merge_checkpoint, save_gates
-from so8t_trainer.model import Method, Trainee, check_base, load_trainee
+from so8t_trainer.model import Method, Trainee, load_trainee
 from so8t_trainer.schedule import rows_per_step
 
 

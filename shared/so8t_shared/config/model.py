@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from so8t_shared.config.section import Section
 from so8t_shared.config.values import (
     BucketName,
     FolderName,
@@ -24,12 +25,6 @@ from so8t_shared.config.values import (
     Scoring,
     unique,
 )
-
-
-class Section(BaseModel):
-    """A part of the configuration; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class So8tFormat(Section):
@@ -54,10 +49,10 @@ class ModelB(Section):
 
     base_model: str | None = Field(
         None,
-        description="Folder of the checkpoint that is retrained; by default model_a.base_model, which is A itself.",
+        description="Folder of the checkpoint that is retrained, one without SO8T gates; by default"
+        " model_a.base_model, which is A itself.",
     )
     description: str = Field("", description="Free text, shown in the report.")
-    so8t: So8tFormat = Field(So8tFormat(), description="Only for a checkpoint that already holds SO8T gates.")
 
 
 class DataPolicy(Section):
@@ -278,7 +273,7 @@ class AbTest(Section):
     num_ctx: int = Field(2048, ge=64, description="Context size in tokens; a longer row is counted, never cut.")
     threads: int | None = Field(None, ge=1, description="CPU threads of the engine; by default the free cores.")
     seed: int = Field(7, ge=0, description="Seed of the bootstrap and of the engine.")
-    bootstrap_resamples: int = Field(10_000, ge=100, description="Resamples of the paired bootstrap.")
+    bootstrap_resamples: int = Field(10_000, ge=100, description="Resamples of the paired bootstrap, which gives the interval of macro-F1.")
     confidence: Fraction = Field(0.95, description="Level of all intervals; 1 - confidence is the tests' alpha.")
     control: bool = Field(True, description="Also test A against A, which must show no difference.")
     gate: Gate = Field(Gate(), description="What `run --gate` demands.")

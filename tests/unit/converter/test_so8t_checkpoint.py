@@ -18,8 +18,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from so8t_converter.checkpoint import inspect
 from so8t_converter.convert import Conversion, convert
 from so8t_converter.so8t_checkpoint import describe_gates, gate_rotations, restore
-from so8t_converter.weights import weight_files
 from so8t_shared.config.values import Rotation
+from so8t_shared.hf_folder import weight_files
 
 IDS = torch.arange(3, 60).unsqueeze(0)
 

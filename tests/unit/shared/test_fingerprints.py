@@ -33,7 +33,6 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "model_a.so8t.rotation": ("exp", {"convert-a"}),
     "model_b.base_model": ("COPY", NOTHING),
     "model_b.description": ("other", REPORT),
-    "model_b.so8t.rotation": ("exp", NOTHING),  # a base that holds gates already is refused
     "dataset.paths": (["COPY"], NOTHING),
     "dataset.format": ("jsonl", TRAIN),
     "dataset.source.license": ("mit", TRAIN),

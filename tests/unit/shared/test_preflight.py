@@ -46,6 +46,26 @@ def test_two_bases(whole: Path) -> None:
     assert str(whole / "other") in note
 
 
+def test_a_base_of_its_own_beside_gates(whole: Path) -> None:
+    """Where A holds gates, B must start from another model: the note does not advise against it."""
+    (make_model(whole / "gated") / "config.json").write_text('{"architectures": ["SO8TPhi3ForCausalLM"]}')
+    gated, other = {"base_model": str(whole / "gated")}, {"base_model": str(whole / "model")}
+    [note] = preflight(make_config(whole, model_a=gated, model_b=other))
+    assert note.endswith("since A holds SO8T gates already and cannot be retrained itself")
+    with pytest.raises(InputError, match="already holds SO8T gates"):
+        preflight(make_config(whole, model_a=gated))
+
+
+def test_a_model_that_only_looks_right(whole: Path) -> None:
+    """What conversion and training would refuse is told before anything runs, of A and of B's own base."""
+    (make_model(whole / "gemma") / "config.json").write_text('{"architectures": ["GemmaForCausalLM"]}')
+    gemma = {"base_model": str(whole / "gemma")}
+    with pytest.raises(InputError, match="cannot be converted"):
+        preflight(make_config(whole, model_a=gemma))
+    with pytest.raises(InputError, match="cannot be trained"):
+        preflight(make_config(whole, model_b=gemma))
+
+
 def test_a_model(whole: Path) -> None:
     """A folder that is elsewhere is noted once, one that is no checkpoint is refused."""
     absent = {"base_model": "/no/such"}

@@ -9,24 +9,47 @@ import pytest
 
 from so8t_shared.config.load import load_config
 from so8t_shared.config.model import Config
+from so8t_shared.config.section import PLACEHOLDER
+from so8t_shared.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[4]
 CONFIGS = ROOT / "configs"
 
 
+@pytest.fixture
+def configs(tmp_path: Path) -> Path:
+    """The shipped files, the template filled in."""
+    for path in CONFIGS.glob("*.yaml"):
+        text = path.read_text(encoding="utf-8").replace(PLACEHOLDER, "mine")
+        (tmp_path / path.name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_template_must_be_filled_in() -> None:
+    """As it is shipped, it is no configuration: each line with CHANGE-ME is a fault, and no other."""
+    path = CONFIGS / "my-model.yaml"
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, environ={})
+    named = re.findall(r"^ +- (\S+): put your own value in place of CHANGE-ME", caught.value.where, re.MULTILINE)
+    assert named == ["model_a.base_model", "dataset.paths", "dataset.source.license", "dataset.source.provenance"]
+    open_lines = [line for line in path.read_text(encoding="utf-8").splitlines() if PLACEHOLDER in line.split("#")[0]]
+    assert len(open_lines) == len(named)
+    assert caught.value.what == "The configuration has 4 faults."
+
+
 @pytest.mark.parametrize("name", ["demo", "my-model", "borea-phi35"])
-def test_model_b_is_model_a_retrained(name: str) -> None:
+def test_model_b_is_model_a_retrained(configs: Path, name: str) -> None:
     """Each loads, and whoever edits model_a.base_model alone tests that model against itself, retrained."""
-    config = load_config(CONFIGS / f"{name}.yaml", environ={})
+    config = load_config(configs / f"{name}.yaml", environ={})
     assert config.base_of_b.base_model == config.model_a.base_model
     if name != "borea-phi35":  # the original project's file, key by key
-        other = load_config(CONFIGS / f"{name}.yaml", ["model_a.base_model=elsewhere"], environ={})
+        other = load_config(configs / f"{name}.yaml", ["model_a.base_model=elsewhere"], environ={})
         assert other.base_of_b.base_model == "elsewhere"
 
 
-def test_the_template_brings_nothing_along() -> None:
+def test_the_template_brings_nothing_along(configs: Path) -> None:
     """Of the file that people copy, training and test are the defaults, and its folders are no other file's."""
-    mine, demo = (load_config(CONFIGS / f"{name}.yaml", environ={}) for name in ("my-model", "demo"))
+    mine, demo = (load_config(configs / f"{name}.yaml", environ={}) for name in ("my-model", "demo"))
     plain = Config.model_validate({"model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}})
     for section in ("training", "ab_test", "gguf", "visualization", "store"):
         assert getattr(mine, section) == getattr(plain, section)
@@ -35,9 +58,9 @@ def test_the_template_brings_nothing_along() -> None:
 
 
 @pytest.mark.parametrize("name", ["my-model", "borea-phi35"])
-def test_models_and_data_lie_below_the_folder_that_containers_mount(name: str) -> None:
+def test_models_and_data_lie_below_the_folder_that_containers_mount(configs: Path, name: str) -> None:
     """Containers see inputs/ and configs/ alone, when .env has the lines of docs/containers.md."""
-    config = load_config(CONFIGS / f"{name}.yaml", environ={})
+    config = load_config(configs / f"{name}.yaml", environ={})
     places = [config.model_a.base_model, config.base_of_b.base_model, *config.dataset.paths]
     assert {Path(str(place)).parts[0] for place in places} == {"inputs"}
 

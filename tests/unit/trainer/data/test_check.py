@@ -68,12 +68,12 @@ def test_a_row_that_cannot_be_used(tmp_path: Path, row: dict[str, Any], message:
 
 
 def test_a_licence(tmp_path: Path) -> None:
-    """None declared, one that is not allowed, and the template's word."""
+    """None declared, and one that is not allowed."""
     rows = _write(tmp_path / "rows.jsonl", GOOD)
     with pytest.raises(InputError, match="does not declare its licence"):
         check_data(_config(rows, source=None))
-    with pytest.raises(InputError, match="'CHANGE-ME' is not allowed"):
-        check_data(_config(rows, source={**SOURCE, "license": "CHANGE-ME"}))
+    with pytest.raises(InputError, match="'cc-by-nc-4.0' is not allowed"):
+        check_data(_config(rows, source={**SOURCE, "license": "cc-by-nc-4.0"}))
     with pytest.raises(InputError, match="does not declare its licence") as caught:
         check_data(_config("owner/name", source=None))
     assert "taken as a Hub name" in caught.value.where

@@ -1,0 +1,173 @@
+"""A Hugging Face folder as it looks before any weight is read; training, converting and `plan` judge it alike.
+
+Every error says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.errors import InputError
+
+ARCHITECTURES = ("LlamaForCausalLM", "Qwen2ForCausalLM", "Phi3ForCausalLM")
+"""Names in config.json of the models that can be trained and converted."""
+
+FOREIGN_SO8T = "SO8TPhi3ForCausalLM"
+"""Architecture name of the original project's checkpoints; converted to Phi3ForCausalLM, never trained."""
+
+INDEX = "model.safetensors.index.json"
+_SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
+_POINTER = b"version https://git-lfs"
+
+
+def refuse_pointer(path: Path) -> None:
+    """Refuse a Git LFS pointer, the few lines of text that stand where a large file should be.
+
+    Raises:
+        InputError: `path` is a pointer.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise InputError(
+                f"{path.name} is a Git LFS pointer, not the file itself.",
+                where=str(path),
+                remedy="run `git lfs pull` in the model's folder, or download the file",
+            )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`.
+
+    Raises:
+        InputError: the file is missing, a Git LFS pointer, not UTF-8, not JSON or not an object.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"The model folder has no {path.name}.",
+            where=str(path),
+            remedy="point base_model at a complete Hugging Face checkpoint folder",
+        )
+    refuse_pointer(path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path.name} is not UTF-8 text (byte {error.start}).",
+            where=str(path),
+            remedy="save it as UTF-8, or download it again",
+        ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path.name} is not valid JSON: {error.msg}.",
+            where=f"{path}, line {error.lineno}, column {error.colno}",
+            remedy="correct the line, or download the file again",
+        ) from error
+    if not isinstance(value, dict):
+        raise InputError(
+            f"{path.name} holds a {type(value).__name__} where an object is needed.",
+            where=str(path),
+            remedy="download the file again",
+        )
+    return value
+
+
+def read_json_if_there(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`, or an empty one where there is no such file."""
+    return read_json(path) if path.is_file() else {}
+
+
+def architecture_name(config: dict[str, Any]) -> str | None:
+    """The architecture that config.json names first, or None."""
+    names = config.get("architectures")
+    return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None
+
+
+def holds_gates(config: dict[str, Any]) -> bool:
+    """Whether config.json says that the checkpoint is one of the original project's, with SO8T gates in it."""
+    return architecture_name(config) == FOREIGN_SO8T or bool(config.get("so8t_integrated"))
+
+
+def refuse_quantised(config: dict[str, Any], path: Path) -> None:
+    """Refuse a checkpoint that was saved in quantised form; `path` is that of its config.json.
+
+    Raises:
+        InputError: it was.
+    """
+    if settings := config.get("quantization_config"):
+        method = settings.get("quant_method", "unknown") if isinstance(settings, dict) else "unknown"
+        raise InputError(
+            f"The checkpoint was saved in quantised form ({method}); its full precision is lost.",
+            where=f"{path}, key quantization_config",
+            remedy="use the original checkpoint, or merge and save the model from its full-precision base",
+        )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that make up the checkpoint, sorted.
+
+    Raises:
+        InputError: there are none, only pickled ones, one is missing, or it is unclear which count.
+    """
+    index = folder / INDEX
+    if index.is_file():
+        names = read_json(index).get("weight_map")
+        if not isinstance(names, dict) or not names or not all(map(_plain_name, names.values())):
+            raise InputError(
+                f"{INDEX} has no weight_map of tensor names to file names.",
+                where=str(index),
+                remedy="download the file again",
+            )
+        return _all_there(folder, sorted(set(names.values())))
+    found = sorted(path.name for path in folder.glob("model*.safetensors"))
+    if found == ["model.safetensors"]:
+        return [folder / found[0]]
+    if found:
+        return _all_there(folder, _shards(folder, found))
+    raise _no_weights(folder)
+
+
+def _plain_name(value: object) -> bool:
+    return isinstance(value, str) and value == Path(value).name
+
+
+def _shards(folder: Path, found: list[str]) -> list[str]:
+    """The complete list of shards that the found ones belong to."""
+    matches = [_SHARD.fullmatch(name) for name in found]
+    counts = {match.group(2) for match in matches if match}
+    if None in matches or len(counts) != 1:
+        raise InputError(
+            f"It is unclear which of these files are the weights: {', '.join(found)}.",
+            where=str(folder),
+            remedy=f"keep model.safetensors alone, or add {INDEX}",
+        )
+    total = int(counts.pop())
+    return [f"model-{i + 1:05d}-of-{total:05d}.safetensors" for i in range(total)]
+
+
+def _all_there(folder: Path, names: list[str]) -> list[Path]:
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(names)} weight files are missing: {', '.join(missing[:3])}.",
+            where=str(folder),
+            remedy="download the missing files",
+        )
+    return [folder / name for name in names]
+
+
+def _no_weights(folder: Path) -> InputError:
+    pickled = sorted(path.name for path in folder.glob("*.bin"))
+    if pickled:
+        return InputError(
+            f"The weights are pickled ({pickled[0]}), which can run code when read; only safetensors are.",
+            where=str(folder),
+            remedy="save the model with save_pretrained, or download its safetensors files",
+        )
+    return InputError(
+        "The model folder has no weights (model.safetensors, or shards with an index).",
+        where=str(folder),
+        remedy="point base_model at a complete Hugging Face checkpoint folder",
+    )

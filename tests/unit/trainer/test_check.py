@@ -1,0 +1,57 @@
+"""What is told about a training before a run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.material import make_config, make_model
+
+from so8t_shared.errors import InputError
+from so8t_trainer.check import check_inputs
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with a model and rows."""
+    make_model(tmp_path / "model")
+    rows = [{"text": "Lend me a pen.", "label": "ALLOW"}, {"text": "Lend me her diary.", "label": "DENY"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "dataset_card.yaml").write_text("license: mit\nprovenance: a test\n")
+    return tmp_path
+
+
+def test_both_inputs_are_looked_at(root: Path) -> None:
+    """The base and the rows; a base that is on another host is not."""
+    assert check_inputs(make_config(root)) == []
+    elsewhere = make_config(root, model_b={"base_model": "/no/such"})
+    assert check_inputs(elsewhere) == []
+    (root / "rows.jsonl").write_text('{"text": "x", "label": "MAYBE"}\n')
+    with pytest.raises(InputError, match="MAYBE"):
+        check_inputs(elsewhere)
+    (root / "model" / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="no weights"):
+        check_inputs(make_config(root))
+
+
+def test_the_base_of_its_own_counts(root: Path) -> None:
+    """Model A may be what cannot be trained, if B starts from another folder; and the other way round."""
+    gated = make_model(root / "gated")
+    (gated / "config.json").write_text('{"architectures": ["SO8TPhi3ForCausalLM"]}')
+    assert (
+        check_inputs(make_config(root, model_a={"base_model": str(gated)}, model_b={"base_model": str(root / "model")}))
+        == []
+    )
+    with pytest.raises(InputError, match="already holds SO8T gates"):
+        check_inputs(make_config(root, model_a={"base_model": str(gated)}))
+    with pytest.raises(InputError, match="already holds SO8T gates"):
+        check_inputs(make_config(root, model_b={"base_model": str(gated)}))
+
+
+def test_nothing_heavy_is_imported() -> None:
+    """`plan` is quick."""
+    code = "import sys, so8t_trainer.check; sys.exit(bool({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
