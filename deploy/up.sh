@@ -28,17 +28,26 @@ check_before() {
     done
 }
 
+is_there() {  # path; the demo's folder only with all that `make inputs` makes, a run alone leaves its store there
+    local part parts=("$1")
+    [[ $1 != */demo-run ]] || parts=("$1/model/config.json" "$1/data/rows.jsonl")
+    for part in "${parts[@]}"; do
+        [[ -e $part ]] || return 1
+    done
+}
+
 check_files() {  # every file and folder that is mounted must be there: the engine's own message names no remedy
     local path results
     results=$(setting SO8T_RESULTS results)
     [[ $results == /* ]] || results=$PWD/${results#./}
     while read -r path; do
-        [[ -e $path ]] && continue
+        is_there "$path" && continue
         case $path in
             "$results") fail "The folder for the results is missing." "$path" \
                 "make secrets (it makes the folder, owned by the user of the stages; keys that are there stay)" 2 ;;
             *minio_root_* | *.json) fail "A key file is missing." "$path" "make secrets" 2 ;;
-            *demo-run) fail "The demo's model and data are missing." "$path" "make inputs" 2 ;;
+            */demo-run) fail "The demo's model and data are missing." "$path" \
+                "make inputs; or, for a model of your own, set SO8T_INPUTS (docs/containers.md)" 2 ;;
             *) fail "A folder that compose.yaml mounts is missing." "$path" \
                 "make it, or correct SO8T_INPUTS or SO8T_CONFIGS" 2 ;;
         esac

@@ -57,6 +57,18 @@ def test_what_is_mounted_must_be_there(stack: Stack, missing: str, message: str,
     assert [s for s in SERVICES if stack.container(s)] == []
 
 
+@pytest.mark.parametrize("left", ["store/sessions", "model"])
+def test_the_demos_inputs_are_missing_beside_other_files(stack: Stack, left: str) -> None:
+    """A run's store, or a half-made model, in demo-run/ is not taken for the demo's model and data."""
+    folder = stack.folder / "demo-run"
+    (folder / left).mkdir(parents=True)
+    done = stack.script("up", check=False, SO8T_INPUTS=str(folder), SO8T_INPUTS_AT="demo-run")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[:2] == ["The demo's model and data are missing.", f"  where: {folder}"]
+    assert "make inputs" in done.stderr
+    assert [s for s in SERVICES if stack.container(s)] == []
+
+
 def test_keys_are_made_once_and_kept(stack: Stack) -> None:
     """A second `make secrets` changes nothing: it would lock the stages out of their own bucket."""
     folder = stack.folder / "secrets"

@@ -31,14 +31,18 @@ _NO_OBJECT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class LocalStore:
-    """Objects as files below `root`; those under artifacts/ are made read-only."""
+    """Objects as files below `root`; those under artifacts/ are made read-only.
+
+    A root that is not there is an empty store; the first write makes it.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._temporary = self._root / _INTERNAL / "tmp"
         self._locks = self._root / _INTERNAL / "locks"
-        make_folder(self._temporary)
-        make_folder(self._locks)
+        with storage_errors(self._root), contextlib.suppress(FileNotFoundError):
+            # A file in a folder's place would look like an empty store.
+            os.stat(f"{self._root}/")  # noqa: PTH116 - a Path would drop the slash, which demands a folder
         self._remove_leftovers()
 
     @property
@@ -74,7 +78,7 @@ class LocalStore:
         """Write an object, replacing an older one."""
         target = self._target(key)
         with storage_errors(target):
-            temporary = write_temporary(self._temporary, data)
+            temporary = self._written(data)
             with _removed(temporary), self._locked(key):
                 return self._install(temporary, target)
 
@@ -94,6 +98,7 @@ class LocalStore:
         target = self._target(key)
         temporary = self._temporary / uuid.uuid4().hex
         guard()
+        make_folder(self._temporary)
         with storage_errors(target), _removed(temporary):
             if move and source.stat().st_dev == self._root.stat().st_dev:
                 os.utime(source)  # or it might look like a leftover
@@ -167,7 +172,7 @@ class LocalStore:
         """Write unless an object is there; the etag, or None when one was there."""
         target = self._target(key)
         with storage_errors(target):
-            temporary = write_temporary(self._temporary, data)
+            temporary = self._written(data)
             with _removed(temporary), self._locked(key):
                 self._seal(temporary, target)
                 try:
@@ -183,7 +188,7 @@ class LocalStore:
         """Write only if the object still has `etag`; the new etag, or None when it has not."""
         target = self._target(key)
         with storage_errors(target):
-            temporary = write_temporary(self._temporary, data)
+            temporary = self._written(data)
             with _removed(temporary), self._locked(key):
                 current = self.stat(key)
                 if current is None or current.etag != etag:
@@ -223,8 +228,14 @@ class LocalStore:
     def _target(self, key: str) -> Path:
         return self._root / check_key(key)
 
+    def _written(self, data: bytes) -> Path:
+        """A temporary file on the store's disk with that content."""
+        make_folder(self._temporary)
+        return write_temporary(self._temporary, data)
+
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
+        make_folder(self._locks)
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:2]  # 256 lock files serve all keys
         with (self._locks / name).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -16,13 +16,13 @@ FIRST_CONTACT_S = 30.0
 def open_store(
     config: Config, *, first_contact_s: float = FIRST_CONTACT_S, check: Callable[[], None] = lambda: None
 ) -> ArtifactStore:
-    """Open the store: the bucket at store.endpoint, or the folder checkpoint_dir, made if it is not there.
+    """Open the store: the bucket at store.endpoint, or the folder checkpoint_dir, which the first write makes.
 
     A server that does not answer is waited for, up to `first_contact_s` seconds and never longer than store.retry_s;
     `check` is called meanwhile and may raise to end that.
 
     Raises:
-        StorageError: the folder cannot be made or written.
+        StorageError: a file stands where the folder should be.
         ConfigError: the bucket's keys are missing.
         ServerError: the bucket cannot be reached or used.
     """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+from tests.unit.shared.cli.conftest import Cli
 
 from so8t_shared.cli.common import local_time, open_workspace, table_cell
 from so8t_shared.errors import ConfigError
@@ -36,6 +38,17 @@ def test_a_wrong_configuration_makes_no_store(config_file: Path) -> None:
     with pytest.raises(ConfigError):
         open_workspace(config_file, ["training.sede=7"])
     assert not (config_file.parent / "store").exists()
+
+
+@pytest.mark.parametrize(
+    "command", ["plan", "status", "status --all", "logs train", "artifacts ls", "artifacts gc --yes"]
+)
+def test_looking_makes_no_store(cli: Cli, config_file: Path, command: str) -> None:
+    """Before the first run no command that only looks leaves a folder, which others would take for a run's."""
+    (config_file.parent / "rows.jsonl").unlink()
+    shutil.rmtree(config_file.parent / "model")
+    cli(*command.split(), "-c", config_file)
+    assert [path.name for path in config_file.parent.iterdir()] == [config_file.name]
 
 
 @pytest.mark.parametrize("text", ["[/]", "[red]x[/red]", "plain", "a\\", ":x:"])

@@ -47,6 +47,28 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "store")
 
 
+def test_reading_makes_no_folder(tmp_path: Path) -> None:
+    """A store that nobody has written is empty, and is not there afterwards; the first write makes it."""
+    root = tmp_path / "run" / "store"
+    store = LocalStore(root)
+    assert (store.get_bytes(KEY), store.stat(KEY), store.local_path(KEY), store.checksum(KEY)) == (None,) * 4
+    assert (store.read_versioned(KEY), store.get_file(KEY, tmp_path / "target")) == (None, None)
+    assert list(store.list("artifacts")) == []
+    store.delete(KEY)
+    assert list(tmp_path.iterdir()) == []
+    store.put_bytes(KEY, b"x")
+    assert LocalStore(root).get_bytes(KEY) == b"x"
+
+
+@pytest.mark.parametrize("write", ["put_bytes", "put_file", "put_if_absent"])
+def test_each_write_can_be_the_first(tmp_path: Path, write: str) -> None:
+    """Whichever comes first makes what the store needs."""
+    (tmp_path / "source").write_bytes(b"x")
+    store = LocalStore(tmp_path / "store")
+    getattr(store, write)(KEY, tmp_path / "source" if write == "put_file" else b"x")
+    assert store.get_bytes(KEY) == b"x"
+
+
 def test_artifacts_are_read_only_files(store: LocalStore, tmp_path: Path) -> None:
     """Objects below artifacts/ cannot be overwritten by accident; markers elsewhere stay ordinary files."""
     (tmp_path / "source").write_bytes(b"x")
@@ -100,6 +122,7 @@ def test_nothing_temporary_is_left(store: LocalStore, tmp_path: Path) -> None:
 
 def test_old_leftovers_of_killed_writers_are_removed(store: LocalStore) -> None:
     """Opening the store removes temporary files of yesterday, not those of writers that may be alive."""
+    store.put_bytes(KEY, b"x")
     folder = store.local_root / "tmp"
     for name in ("old", "fresh"):
         (folder / name).write_bytes(b"half")
