@@ -1,8 +1,7 @@
-"""How a stage that runs on its own, such as in a container, says that it has ended well."""
+"""Last words: of a stage that runs on its own, such as in a container, and of everything that ends with a report."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -18,16 +17,21 @@ SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
 
 
 def announce(stage: str, session: Session, *, reused: bool) -> None:
-    """Print that the stage is done; the last line after a report tells where it is."""
-    out = Console(emoji=False)
+    """Print that the stage is done; after a report, what it says and where it is."""
     how = "reused, nothing had to be done" if reused else "done"
     print(f"{stage}: {how} (session {session.session_id})", flush=True)
+    if stage == "report" and (results_dir(session) / RESULTS_FILE).is_file():
+        print_results(Console(emoji=False), session)
+
+
+def print_results(out: Console, session: Session) -> AbTestResults:
+    """Print the session's table and sentence, in the last line where its report is; return what was read."""
     folder = results_dir(session)
-    if stage == "report" and (folder / RESULTS_FILE).is_file():
-        results = AbTestResults.model_validate(json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8")))
-        out.print(result_table(results))
-        out.print(results.summary, highlight=False, markup=False)
-        out.print(f"Report: {shown(folder, session)}/report.html", highlight=False, markup=False, soft_wrap=True)
+    results = AbTestResults.model_validate_json((folder / RESULTS_FILE).read_text(encoding="utf-8"))
+    out.print(result_table(results))
+    out.print(results.summary, highlight=False, markup=False)
+    out.print(f"Report: {shown(folder, session)}/report.html", highlight=False, markup=False, soft_wrap=True)
+    return results
 
 
 def shown(folder: Path, session: Session) -> str:

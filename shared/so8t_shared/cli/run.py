@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from so8t_shared.announce import print_results
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes
 from so8t_shared.cli.output import err, out
 from so8t_shared.cli.plan import show_plan, to_run
 from so8t_shared.display import open_display
 from so8t_shared.errors import ConfigError, GateRefused
-from so8t_shared.export import RESULTS_FILE, results_dir
 from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
 from so8t_shared.machine import usable_cores
 from so8t_shared.pipeline import PipelineRun, check_selection
 from so8t_shared.plan import make_plan
 from so8t_shared.preflight import preflight
-from so8t_shared.result_table import result_table
-from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.sessions import Session, config_digest, open_session
 from so8t_shared.stages import STAGES, Stage, stage_named
 
@@ -88,12 +85,7 @@ def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], arg
 
 
 def _show_results(session: Session, *, gate: bool) -> None:
-    folder = results_dir(session)
-    results = AbTestResults.model_validate(json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8")))
-    out.print(result_table(results))
-    out.print(results.summary, highlight=False, markup=False)
-    out.print(f"Report: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
-    verdict = results.evaluation.gate
+    verdict = print_results(out, session).evaluation.gate
     if gate and not verdict.passed:
         where = "\n".join(["ab_test.gate", *(f"    - {reason}" for reason in verdict.reasons)])
         raise GateRefused("The gate does not let model B ship.", where=where, remedy="see the report")
