@@ -137,7 +137,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "evaluate",
         "so8t_evaluator",
-        6,
+        7,
         "ask both models, compare",
         reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
         needs={
@@ -150,7 +150,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter",
-        3,
+        4,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

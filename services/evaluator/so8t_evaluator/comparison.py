@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from so8t_evaluator.stats.bootstrap import joint_table, paired_differences
+from so8t_evaluator.stats.bootstrap import joint_table, macro_f1_difference
 from so8t_evaluator.stats.confusion import confusion_matrix
 from so8t_evaluator.stats.detectable import minimum_detectable_effect, one_sided_rows_needed, rows_to_find
 from so8t_evaluator.stats.f1 import macro_f1, per_class
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
 from so8t_evaluator.stats.non_inferiority import non_inferiority
+from so8t_evaluator.stats.tango import score_interval
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
@@ -57,11 +58,6 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
     gold, said_a, said_b = [s.gold for s in a], [s.predicted for s in a], [s.predicted for s in b]
     right = Counter((g == x, g == y) for g, x, y in zip(gold, said_a, said_b, strict=True))
     only_a, only_b = right[True, False], right[False, True]
-    table = joint_table(gold, said_a, said_b)
-    rng = np.random.default_rng(settings.seed)
-    differences = paired_differences(
-        table, resamples=settings.bootstrap_resamples, confidence=settings.confidence, rng=rng
-    )
     p = mcnemar_exact(only_a, only_b)
     flips = Counter((g, x, y) for g, x, y in zip(gold, said_a, said_b, strict=True) if x != y)
     answered = sum({x, y} != {INVALID} for x, y in zip(said_a, said_b, strict=True))
@@ -73,8 +69,13 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         n=n,
         accuracy_a=(right[True, True] + only_a) / n,
         accuracy_b=(right[True, True] + only_b) / n,
-        accuracy_difference=differences.accuracy,
-        macro_f1_difference=differences.macro_f1,
+        accuracy_difference=score_interval(only_a, only_b, n, settings.confidence),
+        macro_f1_difference=macro_f1_difference(
+            joint_table(gold, said_a, said_b),
+            resamples=settings.bootstrap_resamples,
+            confidence=settings.confidence,
+            rng=np.random.default_rng(settings.seed),
+        ),
         both_right=right[True, True],
         only_a_right=only_a,
         only_b_right=only_b,

@@ -51,7 +51,9 @@ class Comparison(Record):
     n: int
     accuracy_a: float
     accuracy_b: float
-    accuracy_difference: Interval = Field(description="B minus A, paired bootstrap.")
+    accuracy_difference: Interval = Field(
+        description="B minus A with Tango's score interval, the one that the gate decides on."
+    )
     macro_f1_difference: Interval = Field(description="B minus A, paired bootstrap.")
     both_right: int
     only_a_right: int

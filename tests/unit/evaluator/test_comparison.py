@@ -92,6 +92,18 @@ def test_nothing_read() -> None:
     assert _against(GOLD, unreadable, GOLD).answered == len(GOLD)
 
 
+def test_the_interval_is_that_of_the_gate() -> None:
+    """Accuracy's interval is the one that the gate decides on, also where both were right on the same rows: 40 rows
+    without a changed one do not show that B is less than 5 points below A."""
+    rng = np.random.default_rng(0)
+    for b in (GOLD, _answers(rng, GOLD, 0.7)):
+        found = _against(GOLD, GOLD, b)
+        assert found.accuracy_difference == found.accuracy_check.difference
+    same = _against(GOLD, GOLD, GOLD)
+    assert not same.accuracy_check.non_inferior
+    assert same.accuracy_difference.low < -same.accuracy_check.margin
+
+
 def test_what_can_be_found_follows_the_family() -> None:
     """As one of six tests, more rows and a larger difference are needed than alone."""
     a, b = (

@@ -15,6 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from tests.unit.reporter.builders_paired import baseline_comparison, category, quantization_losses, slices
 
 from so8t_evaluator.stats.non_inferiority import non_inferiority
+from so8t_evaluator.stats.tango import score_interval
 from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
@@ -138,7 +139,7 @@ class Evaluation:
             name=f"{sides[1].upper()} vs {sides[0].upper()}, {quantization}, {scoring}",
             quantization=quantization, scoring=scoring, n=n,
             accuracy_a=(both + only_a) / n, accuracy_b=(both + only_b) / n,
-            accuracy_difference=self._bootstrap_mean(rows),
+            accuracy_difference=score_interval(only_a, only_b, n, 0.95),
             macro_f1_difference=self._bootstrap_f1(rows),
             both_right=both, only_a_right=only_a, only_b_right=only_b, both_wrong=n - both - only_a - only_b,
             mcnemar_p=p, mcnemar_p_holm=None,
@@ -159,11 +160,6 @@ class Evaluation:
         picks = self.rng.integers(0, len(rows), (resamples, len(rows)))
         drawn = [_macro_f1_of(gold[p], b[p]) - _macro_f1_of(gold[p], a[p]) for p in picks]
         return _interval(_macro_f1_of(gold, b) - _macro_f1_of(gold, a), drawn)
-
-    def _bootstrap_mean(self, rows: list[tuple[str, str, str]], resamples: int = 1000) -> Interval:
-        gains = np.array([(b == g) - (a == g) for g, a, b in rows], dtype=float)
-        picks = self.rng.integers(0, len(rows), (resamples, len(rows)))
-        return _interval(float(gains.mean()), gains[picks].mean(axis=1))
 
     def _recall_check(self, rows: list[tuple[str, str, str]], label: str) -> RecallCheck:
         of_class = [row for row in rows if row[0] == label]

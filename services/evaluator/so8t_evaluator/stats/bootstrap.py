@@ -1,4 +1,4 @@
-"""Paired percentile bootstrap of the difference between two models on the same rows.
+"""Paired percentile bootstrap of the difference in macro-F1 between two models on the same rows.
 
 Rows are exchangeable given (gold, A's answer, B's answer), so resampling rows with replacement is
 the same as one multinomial draw of the joint table of these three (Efron & Tibshirani, An
@@ -8,7 +8,6 @@ Introduction to the Bootstrap, 1993, chapter 13): exact, and all resamples at on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,30 +28,14 @@ def joint_table(gold: Sequence[str], a: Sequence[str], b: Sequence[str]) -> NDAr
     return table
 
 
-@dataclass(frozen=True)
-class Differences:
-    """Intervals of B minus A."""
-
-    accuracy: Interval
-    macro_f1: Interval
-
-
-def paired_differences(
+def macro_f1_difference(
     table: NDArray[np.int64], *, resamples: int, confidence: float, rng: np.random.Generator
-) -> Differences:
-    """Differences of accuracy and macro-F1 with percentile intervals; `table` is [4, 5, 5]."""
+) -> Interval:
+    """Macro-F1 of B minus that of A with its percentile interval; `table` is [4, 5, 5]."""
     n = int(table.sum())
     draws = rng.multinomial(n, table.ravel() / n, size=resamples).reshape(resamples, *_SHAPE)
     both = np.concatenate([table[None], draws])  # index 0 is the estimate itself
-    a, b = both.sum(axis=3), both.sum(axis=2)
-    hits_a, hits_b = (np.diagonal(c[..., : len(LABELS)], axis1=-2, axis2=-1) for c in (a, b))
-
-    def interval(values: NDArray[np.float64]) -> Interval:
-        tail = 100 * (1 - confidence) / 2
-        low, high = np.percentile(values[1:], [tail, 100 - tail])
-        return Interval(value=float(values[0]), low=float(low), high=float(high))
-
-    return Differences(
-        accuracy=interval((hits_b - hits_a).sum(axis=-1) / n),
-        macro_f1=interval(macro_f1(b) - macro_f1(a)),
-    )
+    values = macro_f1(both.sum(axis=2)) - macro_f1(both.sum(axis=3))
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(values[1:], [tail, 100 - tail])
+    return Interval(value=float(values[0]), low=float(low), high=float(high))

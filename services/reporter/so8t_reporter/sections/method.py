@@ -19,8 +19,10 @@ NOTES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Intervals of differences",
-        "The test rows are drawn again with replacement, thousands of times, each row together with both answers to it."
-        " Each draw gives one difference, and the interval spans the middle share of them that its level names."
+        "Those of accuracy and recall are Tango's score intervals for paired shares, on which the gate decides: even where"
+        " both models got the same rows right they have a width, as few rows prove little."
+        " That of macro-F1 spans the middle share of the differences found when the test rows are drawn again with"
+        " replacement, thousands of times, each row together with both answers to it."
         " They stand for one comparison each and are not adjusted for their number, so the corrected test is stricter:"
         " an interval may miss 0 where no difference is shown.",
     ),
@@ -47,8 +49,7 @@ NOTES: tuple[tuple[str, str], ...] = (
     (
         "Recall that must not suffer",
         "A model can gain overall and still let through what it should deny or refuse."
-        " So B's recall on DENY and REFUSE is compared with A's, with Tango's score interval for paired shares, which"
-        " has a width even where no row was lost."
+        " So B's recall on DENY and REFUSE is compared with A's, row by row."
         " It passes when the interval's lower end lies above the allowed loss; a class with too few rows cannot pass.",
     ),
     (
