@@ -27,9 +27,9 @@ class Artifact(FileSet):
         """Key of the lease."""
         return f"{self.prefix}/lease.json"
 
-    def held(self, lease: Lease) -> Artifact:
-        """The same artifact, for which no request is tried again once the lease is lost."""
-        return Artifact(self.store.checked(lease.check), self.stage, self.fingerprint)
+    def through(self, store: ArtifactStore) -> Artifact:
+        """The same artifact, by way of the same store with other limits."""
+        return Artifact(store, self.stage, self.fingerprint)
 
     def checkpoint(self, name: str) -> FileSet:
         """The in-stage checkpoint of that name."""
@@ -46,6 +46,7 @@ class Artifact(FileSet):
     ) -> Manifest:
         """Move the files of `folder` into the store, then write the manifest: the commit point.
 
+        The store should not try again what a lost lease forbids: then nobody's files are written over late.
         `check` is called before each file and each part of a large one, and may raise to end it: a commit that is
         begun again sends, to a bucket, only the files that had not arrived.
 
@@ -55,23 +56,22 @@ class Artifact(FileSet):
 
         def before_each() -> None:
             check()
-            lease.confirm()
+            lease.confirm(self.store)
 
         def guard() -> None:
             check()
             lease.check()
 
-        lease.confirm()
+        lease.confirm(self.store)
         if (committed := self.reusable()[0]) is not None:
             return self._same(committed, folder)
         names = files_below(folder)
         keep = {self.file_key(name) for name in names} if self.store.remote else set()
         self._delete_files(keep)  # what an interrupted commit left; the upload looks at those of the same name
-        while_held = self.held(lease)
-        entries = while_held.upload(folder, before_each=before_each, guard=guard)
+        entries = self.upload(folder, before_each=before_each, guard=guard)
         manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
-        lease.confirm()
-        if while_held.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:
+        lease.confirm(self.store)
+        if self.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:
             committed = self.manifest()
             if committed is None or committed.content_digest() != manifest.content_digest():
                 raise self._another_result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from so8t_shared.artifacts import Artifact
@@ -21,7 +22,7 @@ class Checkpoints:
 
     def __init__(self, artifact: Artifact, lease: Lease | None = None) -> None:
         self._artifact = artifact
-        self._confirm = lease.confirm if lease else _alone
+        self._confirm = partial(lease.confirm, artifact.store) if lease else _alone
         self._check = lease.check if lease else _alone
 
     def names(self) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from so8t_shared.errors import LeaseLost, NewerFormat, So8tError
+from so8t_shared.errors import LeaseLost, NewerFormat, ServerError, So8tError
 from so8t_shared.lease_record import Claim, Sight, Watch, holder_of
 from so8t_shared.store.base import ArtifactStore
 
@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 TTL_S = 60.0
 """Seconds without a renewal after which others may take a lease over: longer than a server takes to start again."""
+
+_A_MOMENT = 12
+"""So many of them are a lease's time to live: what a renewal aside, or the pause between two tries, may take."""
 
 _SLOWER = 1.5
 _LONGEST = 10
@@ -34,7 +37,7 @@ class Lease:
 
     def __init__(self, store: ArtifactStore, key: str, claim: Claim, etag: str, began: float) -> None:
         self._store = store
-        self._briefly = store.unchecked().patient(claim.ttl_s / 12)  # also for who is asked to stop
+        self._briefly = store.unchecked().patient(claim.ttl_s / _A_MOMENT)  # also for who is asked to stop
         self._key = key
         self._claim = claim
         self._etag = etag
@@ -49,9 +52,18 @@ class Lease:
         self._thread.start()
 
     @property
+    def taken(self) -> bool:
+        """Whether another process is known to have taken over."""
+        return self._lost.is_set()
+
+    @property
     def lost(self) -> bool:
         """Whether another process may have taken over."""
-        return self._lost.is_set() or time.monotonic() - self._renewed > self._ttl_s
+        return self.taken or self._left_s < 0
+
+    @property
+    def _left_s(self) -> float:
+        return self._renewed + self._ttl_s - time.monotonic()
 
     def check(self) -> None:
         """Ask nobody; cheap enough for every step.
@@ -59,27 +71,35 @@ class Lease:
         Raises:
             LeaseLost: another process may have taken over.
         """
-        if self._lost.is_set():
+        if self.taken:
             raise lost_lease(self._key)
         if self.lost:
-            why = f" ({self._trouble})" if self._trouble else ""
-            raise LeaseLost(
-                f"The lease could not be renewed for {self._ttl_s:.0f} s{why}, "
-                "so another process may have taken this stage over.",
-                where=self._key,
-                remedy="run the same command again once the cause is gone; the work so far is kept",
-            )
+            raise self._silent()
 
-    def confirm(self) -> None:
-        """Renew now, as the last thing before a commit.
+    def _silent(self) -> LeaseLost:
+        why = f" ({self._trouble})" if self._trouble else ""
+        return LeaseLost(
+            f"The lease could not be renewed for {self._ttl_s:.0f} s{why}, "
+            "so another process may have taken this stage over.",
+            where=self._key,
+            remedy="run the same command again once the cause is gone; the work so far is kept",
+        )
+
+    def confirm(self, through: ArtifactStore | None = None) -> None:
+        """Renew now, as the last thing before a commit; `through` is the store as what follows will use it.
 
         Raises:
-            LeaseLost: another process holds the lease.
-            ServerError: the store did not answer for as long as the lease is ours.
+            LeaseLost: another process holds the lease, or may: the store did not answer for as long as it was ours.
+            ServerError: the store refuses.
         """
         if not self.lost:
-            left_s = self._renewed + self._ttl_s - time.monotonic()
-            self._renew(self._store.patient(max(0.0, left_s)))
+            try:
+                self._renew((through or self._store).patient(max(0.0, self._left_s)))
+            except ServerError as error:
+                self._trouble = error.what.rstrip(".")
+                if self._left_s < self._ttl_s / _A_MOMENT:  # no time for another try
+                    raise self._silent() from error
+                raise
         self.check()
 
     def stop(self) -> None:

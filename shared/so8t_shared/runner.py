@@ -18,14 +18,14 @@ from typing import Any
 from so8t_shared.artifacts import Artifact
 from so8t_shared.checkpoints import Checkpoints
 from so8t_shared.digests import DigestCache
-from so8t_shared.errors import Interrupted, NewerFormat, StorageError
+from so8t_shared.errors import Interrupted, NewerFormat, ServerError, StorageError
 from so8t_shared.events import EventSink
 from so8t_shared.export import export_outputs
 from so8t_shared.files import as_storage_error, remove_tree, storage_errors
 from so8t_shared.fingerprints import fingerprint, stage_key
 from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
-from so8t_shared.leases import Lease, acquire, lost_lease
+from so8t_shared.leases import Lease, acquire
 from so8t_shared.logs import log_end, stage_log
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import Completed, StageMarkers
@@ -38,6 +38,9 @@ from so8t_shared.waiting import Upstream, upstream_changed, wait_for_upstreams
 
 _ASIDE_PATIENCE_S = 2.0
 """How long progress and logs wait for a server that is away; the work does not stand still for them."""
+
+_OUTAGES = (ServerError, StorageError)
+"""What keeps a lease from being renewed, too: a lease that is only silent does not explain them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class StageRun:
     ) -> None:
         self.stage = stage
         self.session = session
+        self._unstopped = store
         self.store = store.checked(stop.check)  # nobody who is asked to stop goes on waiting for a server
         self.stop = stop
         self.sink = sink
@@ -174,6 +178,8 @@ class StageRun:
     ) -> Manifest:
         self.reporter.state("running", "starting")
         log_key = f"{self.markers.prefix}/log.jsonl"
+        held = artifact.through(self.store.checked(lease.check))
+        for_saving = self._unstopped.checked(lease.check)  # what a signal asks for does not end with the first hiccup
         with (
             stage_log(self._aside, log_key, self.stage.name, self.sink, patient=self.store) as log,
             _scratch(self.store, artifact) as scratch,
@@ -187,8 +193,8 @@ class StageRun:
                 output_dir=scratch / "output",
                 scratch_dir=scratch / "scratch",
                 log=log,
-                checkpoints=Checkpoints(artifact.held(lease), lease),
-                artifact=artifact,
+                checkpoints=Checkpoints(artifact.through(for_saving), lease),
+                artifact=held,
                 lease=lease,
                 stop=self.stop,
                 reporter=self.reporter,
@@ -197,11 +203,11 @@ class StageRun:
             try:
                 load()(context)
                 context.check_interrupted()
-                return artifact.commit(context.output_dir, key, lease, self.stop.check)
+                return held.commit(context.output_dir, key, lease, self.stop.check)
             except BaseException as error:
                 log_end(log, error)
-                if lease.lost and not isinstance(error, Interrupted):  # such as our files taken away by the new holder
-                    raise lost_lease(artifact.lease_key) from error
+                if not isinstance(error, Interrupted) and (lease.taken or not isinstance(error, _OUTAGES)):
+                    lease.check()  # the cause may be a new holder, who took our files away
                 raise
 
     def _adopt(self, artifact: Artifact, manifest: Manifest) -> Outcome | None:

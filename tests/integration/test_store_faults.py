@@ -9,20 +9,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.integration.buckets import MIB, Host, first
+from tests.servers.lossy_proxy import lossy_proxy
 from tests.servers.minio_server import MinioServer, running_minio
-from tests.unit.shared.material import FIRST, Events, stage_run
+from tests.unit.shared.material import FIRST, Events, stage_run, write
 from tests.unit.shared.processes import end_all, race, running, until
 from tests.unit.shared.store.buckets import bucket_config, bucket_store, unfinished_uploads
 
 from so8t_shared.artifacts import Artifact
-from so8t_shared.errors import ServerError
+from so8t_shared.errors import Interrupted, LeaseLost, ServerError
+from so8t_shared.interruption import StopSignal
+from so8t_shared.leases import acquire
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import StageMarkers
+from so8t_shared.stage import StageContext
 from so8t_shared.store.minio import MinioStore
 
 KEY = "artifacts/train/0123/files/model.bin"
@@ -124,6 +129,46 @@ def test_a_stage_rides_out_a_restart(server: MinioServer, tmp_path: Path) -> Non
     marker = StageMarkers(host.store, host.session.session_id, "first").completed()
     assert marker is not None
     assert marker.content_digest == outcome.manifest.content_digest()
+
+
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def test_a_hiccup_does_not_lose_what_sigterm_saves(server: MinioServer, tmp_path: Path) -> None:
+    """Asked to stop, a stage whose server is busy at that moment keeps on until its checkpoint is there."""
+    bucket, stop = server.new_bucket(), StopSignal()
+    with lossy_proxy(server.port) as proxy:
+        store = bucket_store(server, bucket, tmp_path / "local", endpoint=proxy.endpoint, retry_s=120.0)
+
+        def work(ctx: StageContext) -> None:
+            stop.ask()
+            state = write(ctx.scratch_dir / "state", {"weights": b"saved"})
+            lease = store.stat(ctx.artifact.lease_key)
+            proxy.lose(f"PUT /{bucket}/artifacts/first/{ctx.fingerprint}/", 2, instead=BUSY)
+            ctx.checkpoints.save("step-1", state)
+            assert store.stat(ctx.artifact.lease_key) != lease
+            ctx.check_interrupted()
+
+        session = Host(server, bucket, tmp_path).session
+        with pytest.raises(Interrupted, match="by a signal"):
+            stage_run(FIRST, session, store, stop=stop).run(lambda: work)
+    saved = [key.split("/work/")[1] for key in store.list("artifacts") if "/work/" in key]
+    assert saved == ["step-1/files/weights", "step-1/manifest.json"]
+
+
+def test_a_long_outage_while_answers_are_kept(
+    server: MinioServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server away for longer than the lease ends the stage with the cause, not with a takeover that never was."""
+    monkeypatch.setattr("so8t_shared.runner.acquire", partial(acquire, ttl_s=3.0))
+    host = Host(server, server.new_bucket(), tmp_path)
+
+    def work(ctx: StageContext) -> None:
+        server.kill()
+        ctx.cache("samples").put("ab" * 32, {"answer": "ALLOW"})
+
+    with pytest.raises(LeaseLost, match=r"could not be renewed for 3 s .*does not answer"):
+        stage_run(FIRST, host.session, host.store).run(lambda: work)
 
 
 def test_killed_while_markers_are_written(server: MinioServer, tmp_path: Path) -> None:

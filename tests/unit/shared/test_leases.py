@@ -310,6 +310,44 @@ def test_a_holder_without_a_store_counts_itself_out(tmp_path: Path) -> None:
             lease.confirm()
 
 
+class _Silent(LocalStore):
+    """A server that is away: a request is tried for as long as it may be."""
+
+    patience_s = 0.0
+    away = False
+
+    def patient(self, seconds: float) -> _Silent:
+        view = _Silent(Path(self.location))
+        view.patience_s, view.away = seconds, self.away
+        return view
+
+    def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
+        if not self.away:
+            return super().compare_and_put(key, data, etag)
+        time.sleep(0.99 * self.patience_s)
+        raise ServerError("The server does not answer.")
+
+
+def test_an_outage_to_the_end_of_the_lease(tmp_path: Path) -> None:
+    """A renewal tried in vain for as long as the lease is ours ends as a lost lease, resumable, with the cause."""
+    store = _Silent(tmp_path / "store")
+    with held(store, KEY, ttl_s=1.0) as lease:
+        store.away = True
+        with pytest.raises(LeaseLost, match=r"could not be renewed for 1 s \(The server does not answer\)"):
+            lease.confirm()
+        assert not lease.taken
+
+
+def test_confirming_by_way_of_another_store(store: LocalStore) -> None:
+    """What may end the trying is the caller's choice: the renewal goes through the store that it gives."""
+    view = _Flaky(Path(store.location))
+    view.unreachable = True
+    with held(store, KEY) as lease:
+        with pytest.raises(ServerError):
+            lease.confirm(view)
+        lease.confirm()
+
+
 HICCUPS = [
     ServerError("no answer"),
     StorageError("The disk is full."),

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from so8t_shared.artifacts import Artifact
 from so8t_shared.errors import InputError, Interrupted, LeaseLost, NewerFormat, ServerError, StorageError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.lease_record import LeaseRecord
+from so8t_shared.leases import acquire
 from so8t_shared.markers import StageMarkers
 from so8t_shared.runner import Outcome
 from so8t_shared.sessions import Session, open_session
@@ -298,6 +300,50 @@ def test_whatever_follows_a_lost_lease_is_no_failure(store: LocalStore, session:
         (ctx.output_dir / "gone" / "file").write_text("x")
 
     with pytest.raises(LeaseLost):
+        run_stage(FIRST, session, store, robbed)
+
+
+class _Away(LocalStore):
+    """A server that answers no renewal."""
+
+    def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
+        raise ServerError("The store's server does not answer.")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (ServerError("The model cannot be fetched."), ServerError, "model cannot be fetched"),
+        (StorageError("The disk is full."), StorageError, "disk is full"),
+        (FileNotFoundError("out/x"), LeaseLost, r"could not be renewed for 0 s \(The store's server does not answer\)"),
+    ],
+    ids=str,
+)
+def test_an_outage_is_not_told_as_a_takeover(
+    store: LocalStore, session: Session, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type, words: str
+) -> None:
+    """With a lease that is only silent an error keeps its own words; one that a new holder may have caused says so."""
+    monkeypatch.setattr("so8t_shared.runner.acquire", partial(acquire, ttl_s=0.4))
+
+    def alone(ctx: StageContext) -> None:
+        until(lambda: ctx.lease.lost, "the lease's silence")
+        raise error
+
+    with pytest.raises(kind, match=words) as caught:
+        run_stage(FIRST, session, _Away(Path(store.location)), alone)
+    assert type(caught.value) is kind
+
+
+def test_a_takeover_explains_an_outage(store: LocalStore, session: Session) -> None:
+    """Once the lease is known to be another's, whatever the loser met is no failure of the stage."""
+
+    def robbed(ctx: StageContext) -> None:
+        steal(store, ctx.artifact.lease_key)
+        with pytest.raises(LeaseLost):
+            ctx.lease.confirm()
+        raise ServerError("The model cannot be fetched.")
+
+    with pytest.raises(LeaseLost, match="took this stage over"):
         run_stage(FIRST, session, store, robbed)
 
 
