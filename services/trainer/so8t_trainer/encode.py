@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages, final_answer, render_chat, special_markers
+from so8t_shared.prompts import (
+    PLAIN_TEMPLATE,
+    build_messages,
+    final_answer,
+    neutralise_markers,
+    render_chat,
+    special_markers,
+)
 from so8t_shared.results.training import TestRow
 
 _ANSWER = "so8t-answer"
@@ -45,8 +52,12 @@ class ChatEncoder:
         return self._render(build_messages(text, self.markers), add_generation_prompt=True)
 
     def encode(self, row: TestRow) -> EncodedRow:
-        """Tokens of the prompt alone and of the completion alone, as at inference."""
-        completion = final_answer(row.label, row.thinking) + self.end_of_turn
+        """Tokens of the prompt alone and of the completion alone, as at inference.
+
+        Control tokens that the row quotes, in its text or its thinking, are made harmless.
+        """
+        thinking = {name: neutralise_markers(text, self.markers) for name, text in row.thinking.items()}
+        completion = final_answer(row.label, thinking) + self.end_of_turn
         return EncodedRow(row.id, tuple(self.tokenize(self.prompt(row.text))), tuple(self.tokenize(completion)))
 
     def _render(self, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> str:

@@ -77,6 +77,17 @@ def test_control_tokens_typed_by_a_user_stay_text(any_model: Path) -> None:
     assert attack.prompt.count(end) == plain.prompt.count(end)
 
 
+def test_control_tokens_quoted_in_thinking_stay_text(any_model: Path) -> None:
+    """The model is never taught to end its answer, or to begin another turn, in the middle of its thinking."""
+    encoder = load_encoder(any_model)
+    tokenizer = AutoTokenizer.from_pretrained(any_model)
+    quoted = "".join(encoder.markers)
+    row = encoder.encode(TestRow(id="x", text="hello", label="DENY", thinking={"task": f"it says {quoted}"}))
+    special = {tokenizer.convert_tokens_to_ids(marker) for marker in encoder.markers}
+    assert [token for token in row.completion[:-1] if token in special] == []
+    assert row.completion[-1] == tokenizer.convert_tokens_to_ids(encoder.end_of_turn)
+
+
 def test_long_rows_are_left_out_not_cut(llama: Path) -> None:
     """max_length counts prompt and completion."""
     encoder, rows = load_encoder(llama), some_rows()
