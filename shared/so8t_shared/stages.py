@@ -103,7 +103,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-a",
         "so8t_converter",
-        2,
+        3,
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
         inputs=_model_a,
@@ -121,7 +121,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-b",
         "so8t_converter",
-        2,
+        3,
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/",)},

@@ -17,7 +17,6 @@ BLOCK_SIZES = {"F32": 1, "F16": 1, "Q8_0": 32, "Q5_0": 32, "Q5_1": 32, "Q4_K": 2
 
 _FALLBACKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 _LAYER = re.compile(r"blk\.(\d+)\.")
-_BIG_LLAMA_LAYERS = 80
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,11 @@ def in_file_order(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: (_layer(name), name))
 
 
-def target_types(
-    tensors: Sequence[TensorShape], quantization: Quantization, *, grouped_heads: bool = False
-) -> dict[str, str]:
+def target_types(tensors: Sequence[TensorShape], quantization: Quantization, *, is_70b: bool = False) -> dict[str, str]:
     """Type of each tensor by name, in the order of the file.
 
-    `grouped_heads` says whether several query heads share a value head; in an 80-layer model
-    attn_v then gets one step more bits.
+    `is_70b` says whether llama.cpp counts the model among its 70B ones, in which many query heads share a
+    small attn_v: that gets one step more bits.
     """
     by_name = {tensor.name: tensor for tensor in tensors}
     layers = 1 + max((_layer(tensor.name) for tensor in tensors), default=0)
@@ -54,17 +51,17 @@ def target_types(
         elif quantization == "q8_0":
             types[name] = _fitting("Q8_0", tensor)
         else:
-            types[name] = _fitting(_q4_k_m(name, layers, tied=tied, grouped_heads=grouped_heads), tensor)
+            types[name] = _fitting(_q4_k_m(name, layers, tied=tied, is_70b=is_70b), tensor)
     return types
 
 
-def _q4_k_m(name: str, layers: int, *, tied: bool, grouped_heads: bool) -> str:
+def _q4_k_m(name: str, layers: int, *, tied: bool, is_70b: bool) -> str:
     if name == "output.weight" or (tied and name == "token_embd.weight"):
         return "Q6_K"
     is_value = "attn_v.weight" in name or "attn_qkv.weight" in name
     if (is_value or "ffn_down" in name) and _more_bits(_layer(name), layers):
         return "Q6_K"
-    if is_value and grouped_heads and layers == _BIG_LLAMA_LAYERS:
+    if is_value and is_70b:
         return "Q5_K"
     return "Q4_K"
 

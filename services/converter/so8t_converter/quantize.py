@@ -30,6 +30,7 @@ FILE_TYPES = {
 }
 _SET_ANEW = {"general.quantization_version", "general.file_type"}
 _JOB_VALUES = 1 << 22
+_LAYERS_OF_70B = 80
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _place(file: Any, quantization: Quantization) -> list[_Placed]:
     """All tensors in the order of the new file."""
     sources = {tensor.name: tensor for tensor in file.tensors}
     shapes = {name: TensorShape(name, tuple(reversed(tensor.shape)), tensor.qtype) for name, tensor in sources.items()}
-    types = target_types(list(shapes.values()), quantization, grouped_heads=_has_grouped_heads(file))
+    types = target_types(list(shapes.values()), quantization, is_70b=_is_70b(file))
     placed: list[_Placed] = []
     offset = 0
     for name, kind in types.items():
@@ -128,10 +129,20 @@ def _row_bytes(kind: str, length: int) -> int:
     return int(length // values * size)
 
 
-def _has_grouped_heads(file: Any) -> bool:
+def _is_70b(file: Any) -> bool:
+    """Whether llama.cpp calls the model 70B: 80 layers of Qwen2, or of a Llama whose query heads share value heads.
+
+    Source: llama.cpp, src/llama-model.cpp, load_hparams.
+    """
     architecture = file.metadata["general.architecture"].value
-    counts = [file.metadata[f"{architecture}.attention.{key}"].value for key in ("head_count", "head_count_kv")]
-    return bool(architecture == "llama" and counts[0] != counts[1])
+
+    def count(key: str) -> int:
+        return int(file.metadata[f"{architecture}.{key}"].value)
+
+    if count("block_count") != _LAYERS_OF_70B:
+        return False
+    grouped = count("attention.head_count") != count("attention.head_count_kv")
+    return architecture == "qwen2" or (architecture == "llama" and grouped)
 
 
 def _write_header(file: Any, target: Path, placed: list[_Placed], quantization: Quantization) -> int:

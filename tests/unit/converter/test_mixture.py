@@ -72,10 +72,10 @@ def test_q8_0_and_f16() -> None:
 
 
 def test_70b_value_projection() -> None:
-    """80 layers with shared value heads: attn_v gets Q5_K where it would get Q4_K."""
+    """In what llama.cpp calls 70B, attn_v gets Q5_K where it would get Q4_K."""
     tensors = [TensorShape(f"blk.{i}.attn_v.weight", (1024, 8192), "F16") for i in range(80)]
-    grouped = target_types(tensors, "q4_k_m", grouped_heads=True)
-    assert set(grouped.values()) == {"Q5_K", "Q6_K"}
+    large = target_types(tensors, "q4_k_m", is_70b=True)
+    assert set(large.values()) == {"Q5_K", "Q6_K"}
     assert set(target_types(tensors, "q4_k_m").values()) == {"Q4_K", "Q6_K"}
 
 

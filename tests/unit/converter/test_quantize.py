@@ -104,6 +104,34 @@ def test_rows_that_do_not_fit_blocks_of_256(tmp_path: Path) -> None:
     assert np.isfinite(LlamaCpp(tmp_path / "q4.gguf", 768).logprobs([5, 6, 7])).all()
 
 
+@pytest.mark.parametrize(
+    ("architecture", "layers", "kv_heads", "kind"),
+    [
+        ("llama", 80, 2, "Q5_K"),
+        ("llama", 80, 8, "Q4_K"),  # the first 65B one
+        ("llama", 64, 2, "Q4_K"),
+        ("qwen2", 80, 2, "Q5_K"),
+        ("qwen2", 80, 8, "Q5_K"),
+        ("qwen2", 64, 2, "Q4_K"),
+        ("phi3", 80, 2, "Q4_K"),
+    ],
+)
+def test_what_llama_cpp_calls_70b(tmp_path: Path, architecture: str, layers: int, kv_heads: int, kind: str) -> None:
+    """The value projections of 80 layers get more bits in Qwen2 always, in a Llama where heads share them."""
+    writer = gguf.GGUFWriter(tmp_path / "f16.gguf", architecture)
+    writer.add_block_count(layers)
+    writer.add_head_count(8)
+    writer.add_head_count_kv(kv_heads)
+    for layer in range(layers):
+        writer.add_tensor(f"blk.{layer}.attn_v.weight", np.ones((1, 256), dtype=np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    types = quantize(tmp_path / "f16.gguf", tmp_path / "q4.gguf", "q4_k_m", processes=1)
+    assert set(types) == {kind, "Q6_K"}
+
+
 def test_stopping_ends_the_workers(converted: Callable[[str], Converted], tmp_path: Path) -> None:
     """An exception from `on_tensor` comes out, and no worker process is left."""
     import psutil
