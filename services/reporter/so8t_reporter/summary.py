@@ -15,6 +15,9 @@ from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.unread import unread_answers
 from so8t_shared.verdicts import WORDS, Verdict
 
+_MANY_ROWS = 100_000
+"""Beyond these an exact figure says no more than that it takes too many."""
+
 
 def headline(evaluation: EvaluationResult) -> str:
     """The answer in a few words, for titles."""
@@ -82,7 +85,10 @@ def _reach(c: Comparison) -> str:
         else f"with this many rows a true difference must be about {100 * c.minimum_detectable_effect:.1f} points to be"
         " found four times out of five"
     )
-    return found if c.rows_to_find is None else f"{found}; finding the observed one takes about {c.rows_to_find:,} rows"
+    if c.rows_to_find is None:
+        return found
+    rows = f"about {c.rows_to_find:,}" if c.rows_to_find <= _MANY_ROWS else f"more than {_MANY_ROWS:,}"
+    return f"{found}; finding the observed one takes {rows} rows"
 
 
 def figures(comparison: Comparison, evaluation: EvaluationResult) -> str:

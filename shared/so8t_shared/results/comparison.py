@@ -69,7 +69,8 @@ class Comparison(Record):
         description="Rows that only one side may get right, with none for the other, for a verdict at that level."
     )
     rows_to_find: int | None = Field(
-        description="About how many rows find the observed difference with 80 % power; None for a difference of 0."
+        description="About how many rows find the observed difference with 80 % power (by Connor's approximation beyond"
+        " 20,000); None for a difference of 0."
     )
     accuracy_check: NonInferiority
     recall_checks: list[RecallCheck]

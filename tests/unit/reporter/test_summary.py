@@ -82,6 +82,8 @@ def test_no_difference() -> None:
     assert_figures(sentence, evaluation.headline, f"p = {evaluation.headline.mcnemar_p_holm:.2g}")
     assert f"must be about {100 * evaluation.headline.minimum_detectable_effect:.1f} points" in sentence
     assert f"; finding the observed one takes about {evaluation.headline.rows_to_find:,} rows; " in sentence
+    hopeless = changed(evaluation, headline_place(evaluation), rows_to_find=605_376_619)
+    assert "; finding the observed one takes more than 100,000 rows; " in summary_sentence(hopeless)
     assert "better" not in sentence
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -44,6 +46,15 @@ def test_rows_to_find(n: int, discordant: int, alpha: float) -> None:
     assert power(rows, share, delta, alpha) >= 0.8 > power(int(0.9 * rows), share, delta, alpha)
     assert _simulated(rows, share, delta, alpha) == pytest.approx(0.8, abs=0.04)
     assert rows_to_find(-delta, share, alpha) == rows
+
+
+@pytest.mark.parametrize(("n", "one_sided", "excess"), [(4000, 1960, 40), (10_000, 4999, 1)])
+def test_very_many_rows_are_approximated(n: int, one_sided: int, excess: int) -> None:
+    """Near ties that take more rows than anybody has: Connor's formula, as a sum over all the rows takes minutes."""
+    share, delta = one_sided / n, excess / n
+    z_level, z_power = NormalDist().inv_cdf(1 - 0.05 / 12), NormalDist().inv_cdf(0.8)
+    connor = (z_level * sqrt(share) + z_power * sqrt(share - delta**2)) ** 2 / delta**2
+    assert rows_to_find(delta, share, 0.05 / 6) == pytest.approx(connor, abs=1, rel=1e-9)
 
 
 def test_level_is_kept() -> None:
