@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,7 +59,7 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
 
     write_points(output / "metrics.jsonl", trained.points)
     _write_data(output, data, Targets(longest_tokens=max(len(row.completion) for row in rows)))
-    merge_checkpoint(base, trained.changes, output / "merged", _merge_progress(control))
+    merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
     result = _result(trained, config.training, len(rows))
     (output / "training.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return result
@@ -98,7 +98,7 @@ def _train(
 
 def _load_data(config: Config, base: Path, control: TrainingControl) -> tuple[list[EncodedRow], PreparedData]:
     """Encoded training rows, and the data as it is reported and handed to the evaluator."""
-    data = prepare_data(config.dataset, config.ab_test.test_data, control.log)
+    data = prepare_data(config.dataset, config.ab_test.test_data, control.log, partial(_advance, control))
     max_length = config.training.max_length
     encoded = encode_rows(data.train, load_encoder(base), max_length)
     fitting = {row.id for row in encoded}
@@ -164,12 +164,10 @@ def _save_adapter(adapter: Any, folder: Path) -> None:
         file.chmod(0o644)
 
 
-def _merge_progress(control: TrainingControl) -> Callable[[int, int], None]:
-    def report(done: int, total: int) -> None:
-        control.progress(done, total, "merging")
-        control.check_interrupted()
-
-    return report
+def _advance(control: TrainingControl, done: int, total: int, message: str) -> None:
+    """Tell how far the work is; end it here where a stop is wished."""
+    control.progress(done, total, message)
+    control.check_interrupted()
 
 
 def _result(trained: _Trained, settings: Training, rows: int) -> TrainingResult:

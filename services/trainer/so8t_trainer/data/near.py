@@ -1,38 +1,92 @@
-"""Near-duplicate texts: MinHash over character shingles, found by locality-sensitive hashing."""
+"""Near-duplicate texts: MinHash over character shingles, found by locality-sensitive hashing.
+
+Rows of one template are all near to each other, so a data set of n rows can hold n^2 near pairs. What is done for each
+pair is therefore done in numpy, and pairs that are of no interest can be left out (`besides`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from datasketch import MinHash, MinHashLSH
+from numpy.typing import NDArray
 
 from so8t_trainer.data.rows import normalised
+
+Progress = Callable[[int, int, str], None]
+"""Told now and then how many of how many rows are done, and with what; it may raise to end the work."""
 
 SHINGLE = 4
 """Characters in a shingle; fits English and Japanese."""
 _PERMUTATIONS = 128
 _WEIGHTS = (0.2, 0.8)
 """Missing a pair costs more than checking one too many."""
+_ROWS_BETWEEN_REPORTS = 200
+
+
+def no_progress(done: int, total: int, message: str) -> None:
+    """Say nothing."""
+
+
+def due(done: int) -> bool:
+    """Whether it is time for a report: not for each row, and not at all about few of them."""
+    return done > 0 and done % _ROWS_BETWEEN_REPORTS == 0
 
 
 class NearDuplicates:
     """An index over texts that answers which of them are near duplicates of each other."""
 
-    def __init__(self, texts: list[str], threshold: float) -> None:
+    def __init__(self, texts: list[str], threshold: float, progress: Progress = no_progress) -> None:
         """`threshold`: estimated Jaccard similarity (0..1) from which two texts count as near."""
         self._threshold = threshold
-        self._hashes = [_min_hash(text) for text in texts]
-        self._index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, weights=_WEIGHTS)
-        for position, min_hash in enumerate(self._hashes):
-            self._index.insert(position, min_hash)
+        self._hashes = np.zeros((len(texts), _PERMUTATIONS), np.uint32)  # datasketch's hash values have 32 bits
+        for position, text in enumerate(texts):
+            if due(position):
+                progress(position, len(texts), "hashing rows")
+            self._hashes[position] = _min_hash(text).hashvalues
+        bands = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, weights=_WEIGHTS)
+        starts = range(0, bands.b * bands.r, bands.r)
+        self._bands = [_band(self._hashes[:, start : start + bands.r]) for start in starts] if texts else []
 
-    def of(self, position: int) -> list[int]:
-        """Positions of the texts near to the text at `position`, itself left out, in order."""
-        own = self._hashes[position]
-        candidates = sorted(other for other in self._index.query(own) if other != position)
-        return [other for other in candidates if self._similarity(position, other) >= self._threshold]
+    def of(self, position: int, besides: NDArray[np.bool_] | None = None) -> list[int]:
+        """Positions of the texts near to the text at `position`, itself left out, in order.
 
-    def _similarity(self, one: int, other: int) -> float:
-        return float(np.mean(self._hashes[one].hashvalues == self._hashes[other].hashvalues))
+        Those for which `besides` is true are not compared and left out.
+        """
+        candidate = np.zeros(len(self._hashes), np.bool_)
+        for band in self._bands:
+            candidate[band.alike(position)] = True
+        candidate[position] = False
+        if besides is not None:
+            candidate &= ~besides
+        candidates = np.flatnonzero(candidate)
+        similarity = (self._hashes[candidates] == self._hashes[position]).mean(axis=1)
+        near: list[int] = candidates[similarity >= self._threshold].tolist()
+        return near
+
+
+@dataclass(frozen=True)
+class _Band:
+    """Some of the hash values; texts that agree in all of them are candidates."""
+
+    bucket: NDArray[np.intp]
+    """Number of the bucket of each text; texts that agree are in the same one."""
+    order: NDArray[np.intp]
+    """Positions of the texts, sorted by bucket."""
+    starts: NDArray[np.intp]
+    """Where each bucket begins in `order`; the last is where the last one ends."""
+
+    def alike(self, position: int) -> NDArray[np.intp]:
+        """Positions of the texts in the bucket of the text at `position`."""
+        bucket = self.bucket[position]
+        return self.order[self.starts[bucket] : self.starts[bucket + 1]]
+
+
+def _band(hashes: NDArray[np.uint32]) -> _Band:
+    _, bucket, sizes = np.unique(hashes, axis=0, return_inverse=True, return_counts=True)
+    return _Band(bucket, np.argsort(bucket, kind="stable"), np.concatenate([[0], np.cumsum(sizes)]))
 
 
 def shingles(text: str) -> set[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from so8t_shared.config.model import Dataset
 from so8t_shared.labels import LABELS
 from so8t_shared.results.training import DataReport, TestRow
+from so8t_trainer.data.near import Progress, no_progress
 from so8t_trainer.data.policy import apply_policy, declared_source, demand_classes
 from so8t_trainer.data.read import SourceRows, read_source
 from so8t_trainer.data.rows import Row
@@ -32,11 +33,14 @@ class PreparedData:
         self.report.by_language = _by_language([*kept, *self.test])
 
 
-def prepare_data(settings: Dataset, test_data: str | None, log: logging.Logger) -> PreparedData:
+def prepare_data(
+    settings: Dataset, test_data: str | None, log: logging.Logger, progress: Progress = no_progress
+) -> PreparedData:
     """Read `settings.paths` (and `test_data`, which is then the test set), filter and split.
 
     Raises:
         InputError: see `read_source`, `declared_source`, `split_rows`.
+        Exception: whatever `progress` raises to end the work.
     """
     sources: dict[str, dict[str, str]] = {}
     rows: list[Row] = []
@@ -52,7 +56,7 @@ def prepare_data(settings: Dataset, test_data: str | None, log: logging.Logger) 
         sources[test_data] = _described(source, "not trained on", "ab_test.test_data")
         log.info("%s (test rows): %s", test_data, _counts(source))
         test_rows = source.rows
-    return _filtered_and_split(rows, test_rows, sources, settings, log)
+    return _filtered_and_split(rows, test_rows, sources, settings, log, progress)
 
 
 def _filtered_and_split(
@@ -61,13 +65,14 @@ def _filtered_and_split(
     sources: dict[str, dict[str, str]],
     settings: Dataset,
     log: logging.Logger,
+    progress: Progress,
 ) -> PreparedData:
     demand_classes(rows)
     kept, excluded = apply_policy(rows, settings.policy)
     if test_rows is not None:
         kept_tests, excluded_tests = apply_policy(test_rows, settings.policy)
         excluded += excluded_tests
-    split = split_rows(kept, settings, None if test_rows is None else kept_tests)
+    split = split_rows(kept, settings, None if test_rows is None else kept_tests, progress)
     for note in split.notes:
         log.info("%s", note)
     excluded += split.excluded

@@ -7,9 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
-from so8t_trainer.data.near import NearDuplicates
+from so8t_trainer.data.near import NearDuplicates, Progress, due, no_progress
 from so8t_trainer.data.rows import Row, normalised
 
 
@@ -35,7 +37,9 @@ class _Placed:
     notes: list[str] = field(default_factory=list)
 
 
-def split_rows(rows: list[Row], settings: Dataset, test_rows: list[Row] | None = None) -> Split:
+def split_rows(
+    rows: list[Row], settings: Dataset, test_rows: list[Row] | None = None, progress: Progress = no_progress
+) -> Split:
     """Split `rows`; given `test_rows` are the test set, else those that their author marked so, else some groups are.
 
     The result depends on the rows, their order and the seed alone.
@@ -45,8 +49,8 @@ def split_rows(rows: list[Row], settings: Dataset, test_rows: list[Row] | None =
     """
     placed = _placed(rows, test_rows)
     unique, duplicates, excluded = _unique(placed.rows)
-    near = NearDuplicates([row.text for row in unique], settings.near_duplicate_threshold)
-    groups = _groups(unique, near)
+    near = NearDuplicates([row.text for row in unique], settings.near_duplicate_threshold, progress)
+    groups = _groups(unique, near, progress)
     test = {position for position, row in enumerate(unique) if row.split == "test"}
     twins = _twins(unique, test, near)
     if not test:
@@ -97,26 +101,23 @@ def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
     return kept, duplicates, excluded
 
 
-def _groups(rows: list[Row], near: NearDuplicates) -> list[list[int]]:
+def _groups(rows: list[Row], near: NearDuplicates, progress: Progress) -> list[list[int]]:
     """Positions of rows that belong together: near duplicates and equal `group`, transitively."""
-    parent = list(range(len(rows)))
-
-    def root(position: int) -> int:
-        while parent[position] != position:
-            parent[position] = parent[parent[position]]
-            position = parent[position]
-        return position
-
-    first_of_group: dict[str, int] = {}
+    first = np.arange(len(rows))
+    """Of each row the position of the first row of its group, as far as that is known."""
+    named: dict[str, int] = {}
     for position, row in enumerate(rows):
-        linked = near.of(position)
+        if due(position):
+            progress(position, len(rows), "comparing rows")
+        linked = near.of(position, besides=first == first[position])
         if row.group is not None:
-            linked.append(first_of_group.setdefault(row.group, position))
+            linked.append(named.setdefault(row.group, position))
         for other in linked:
-            parent[max(root(position), root(other))] = min(root(position), root(other))
+            earlier, later = sorted((first[position], first[other]))
+            first[first == later] = earlier
     members: dict[int, list[int]] = defaultdict(list)
-    for position in range(len(rows)):
-        members[root(position)].append(position)
+    for position, group in enumerate(first.tolist()):
+        members[group].append(position)
     return list(members.values())
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.unit.trainer.data.test_split import _sentence
 
-from so8t_shared.config.model import Dataset, Source
-from so8t_shared.errors import InputError
+from so8t_shared.config.model import DataPolicy, Dataset, Source
+from so8t_shared.errors import InputError, Interrupted
 from so8t_shared.labels import LABELS
 from so8t_trainer.data.prepare import prepare_data
 
@@ -83,6 +83,26 @@ def test_a_data_set_of_one_class_is_refused(tmp_path: Path) -> None:
     path = _file(tmp_path / "rows.jsonl", [{"text": _sentence(i), "label": "DENY"} for i in range(5)])
     with pytest.raises(InputError, match="single class, DENY"):
         prepare_data(Dataset(paths=[path], source=SOURCE), None, LOG)
+
+
+def test_many_rows_are_reported_on_and_can_be_stopped(tmp_path: Path) -> None:
+    """Hashing and comparing tell how far they are; what the listener raises ends them."""
+    path = _file(
+        tmp_path / "rows.jsonl", [{"text": f"Row {i} {_sentence(i)}", "label": LABELS[i % 4]} for i in range(401)]
+    )
+    dataset = Dataset(
+        paths=[path], source=SOURCE, policy=DataPolicy(exclude_personal_data=False, exclude_secrets=False)
+    )
+    seen = []
+
+    def listen(done: int, total: int, message: str) -> None:
+        seen.append((done, total, message))
+        if message == "comparing rows":
+            raise Interrupted("stopped by the test")
+
+    with pytest.raises(Interrupted):
+        prepare_data(dataset, None, LOG, listen)
+    assert seen == [(200, 401, "hashing rows"), (400, 401, "hashing rows"), (200, 401, "comparing rows")]
 
 
 def test_a_class_that_the_policy_empties_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

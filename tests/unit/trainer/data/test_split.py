@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
-from so8t_trainer.data.near import NearDuplicates, shingles
+from so8t_trainer.data.near import shingles
 from so8t_trainer.data.rows import Row, normalised
 from so8t_trainer.data.split import split_rows
 
@@ -116,17 +116,6 @@ def test_near_duplicates_stay_together() -> None:
     rows = [*near, *_distinct_rows(10)]
     assert split_rows(rows, _settings()).groups == 41
     assert split_rows(rows, Dataset(paths=["x"], near_duplicate_threshold=0.99)).groups == 43
-
-
-def test_near_duplicates_are_found_in_japanese() -> None:
-    """Characters, not words, are compared."""
-    texts = [
-        "田中さんの給与明細を今日中に私へ転送してください。",
-        "鈴木さんの給与明細を今日中に私へ転送してください。",
-        "パンの焼き方を教えて",
-    ]
-    near = NearDuplicates(texts, 0.6)
-    assert [near.of(0), near.of(1), near.of(2)] == [[1], [0], []]
 
 
 def test_repetitions_are_dropped_and_contradictions_left_out() -> None:
