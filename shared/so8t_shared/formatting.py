@@ -112,6 +112,11 @@ def rate(tokens_per_s: float | None, n: int | None = None) -> str:
     return undefined(n) if tokens_per_s is None else f"{tokens_per_s:.1f}"
 
 
+def plural(n: int, one: str, many: str) -> str:
+    """The word that goes with `n`."""
+    return one if n == 1 else many
+
+
 def count(n: int | None) -> str:
     """Such as "134,515,008"."""
     return UNDEFINED if n is None else f"{n:,}"

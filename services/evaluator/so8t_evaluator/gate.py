@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from so8t_shared import formatting as fmt
 from so8t_shared.config.model import Gate
 from so8t_shared.results.comparison import Comparison, NonInferiority
 from so8t_shared.results.evaluation import GateResult
@@ -65,8 +66,9 @@ def _control(control: Comparison | None) -> Iterator[str]:
     if control is not None and control.differing_answers:
         n = control.differing_answers
         yield (
-            f"the A/A control is not deterministic: {n:,} of {control.n:,} answers of A"
-            f" {'differs' if n == 1 else 'differ'} when asked again"
+            f"the A/A control at {control.quantization} with {control.scoring} scoring is not deterministic:"
+            f" {n:,} of {control.n:,} answers of A"
+            f" {fmt.plural(n, 'differs', 'differ')} when asked again"
         )
 
 

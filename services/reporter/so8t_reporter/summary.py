@@ -6,8 +6,7 @@ A difference is only claimed where the exact McNemar test is significant; all ro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from so8t_reporter.agreement import listed, other_quantizations, other_scorings
 from so8t_reporter.charts.lookup import SIDES, cell_of
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
@@ -40,8 +39,8 @@ def summary_sentence(evaluation: EvaluationResult) -> str:
     clauses = (
         _main_clause(evaluation),
         _unread(evaluation),
-        *_other_scorings(evaluation),
-        _other_quantizations(evaluation),
+        *other_scorings(evaluation),
+        other_quantizations(evaluation),
         _control(evaluation),
     )
     return "; ".join(clause for clause in clauses if clause) + "."
@@ -56,10 +55,11 @@ def _main_clause(evaluation: EvaluationResult) -> str:
     if c.verdict == Verdict.NOTHING_READ:
         return f"Nothing was compared {setting}"
     if c.verdict == Verdict.SAME_CLASSES:
-        worded = f", {c.differing_answers:,} answers are worded differently" if c.differing_answers else ""
+        n = c.differing_answers
+        worded = f", {n:,} {fmt.plural(n, 'answer is', 'answers are')} worded differently" if n else ""
         return f"{title} {setting}: both got {right} ({fmt.percent(c.accuracy_b, c.n)}){worded}, {difference}"
     if c.verdict == Verdict.TIE:
-        moved = f"{c.only_b_right:,} gained and as many lost"
+        moved = f"{c.only_b_right:,} gained and as many lost" if c.only_b_right else "none gained and none lost"
         return f"{title} {setting}: both got {right}, {moved}, {difference}"
     words = (
         f"{title} {setting}: B got {right} ({fmt.percent(c.accuracy_b)}), A"
@@ -73,7 +73,7 @@ def _unread(evaluation: EvaluationResult) -> str:
     c = evaluation.headline
     cells = [cell_of(evaluation, side, c.quantization, c.scoring) for side in SIDES]
     told = [unread_answers([cell], evaluation.answer_limit) for cell in cells if cell is not None]
-    return f"no class could be read from {_listed(found)}" if (found := [words for words in told if words]) else ""
+    return f"no class could be read from {listed(found)}" if (found := [words for words in told if words]) else ""
 
 
 def _reach(c: Comparison) -> str:
@@ -102,64 +102,23 @@ def figures(comparison: Comparison, evaluation: EvaluationResult) -> str:
     )
 
 
-def _other_scorings(evaluation: EvaluationResult) -> list[str]:
-    primary = evaluation.headline
-    others = [
-        c for c in evaluation.comparisons if c.quantization == primary.quantization and c.scoring != primary.scoring
-    ]
-    return [_other_scoring(c, primary.verdict) for c in others]
-
-
-def _other_scoring(other: Comparison, expected: Verdict) -> str:
-    name, clause = f"{other.scoring} scoring", WORDS[other.verdict].clause
-    if Verdict.NOTHING_READ in {other.verdict, expected}:  # nothing to agree with
-        return f"with {name} {clause} ({_points(other)})"
-    if other.verdict == expected:
-        return f"{name} agrees ({_points(other)})"
-    if other.verdict.undecided and expected.undecided:
-        return f"{name} shows no difference either ({_points(other)})"
-    return f"{name} does not agree: there {clause} ({_points(other)})"
-
-
-def _other_quantizations(evaluation: EvaluationResult) -> str:
-    """What the headline's scoring says elsewhere; "the same" only where the verdict is the same."""
-    primary = evaluation.headline
-    same, neither, against = [], [], []
-    for c in evaluation.comparisons:
-        if c.scoring != primary.scoring or c.quantization == primary.quantization:
-            continue
-        if c.verdict.undecided and primary.verdict.undecided:
-            neither.append(f"{c.quantization} ({_points(c)})")
-        elif c.verdict == primary.verdict:
-            same.append(c.quantization)
-        else:
-            against.append(f"at {c.quantization} {WORDS[c.verdict].clause} ({_points(c)})")
-    parts = [f"the same holds at {_listed(same)}"] if same else []
-    parts += [f"nor is a difference shown at {_listed(neither)}"] if neither else []
-    return ", but ".join([*parts, *against])
-
-
 def _control(evaluation: EvaluationResult) -> str:
     control = evaluation.control
     if control is None:
         return "no A/A control was run"
     if not control.differing_answers:
-        return "the A/A control shows no difference"
+        return f"{_control_at(control)} shows no difference"
     return f"but {control_failure(control)}, so the measurement itself is in doubt"
+
+
+def _control_at(control: Comparison) -> str:
+    return f"the A/A control at {control.quantization} with {control.scoring} scoring"
 
 
 def control_failure(control: Comparison) -> str:
     """How many answers model A changed when it was asked again."""
-    changed = sum(flip.count for flip in control.flips)
+    n, changed = control.differing_answers, sum(flip.count for flip in control.flips)
     return (
-        f"the A/A control is not deterministic: {control.differing_answers:,} of {control.n:,} answers of A differ when"
-        f" asked again, {changed:,} of them in class"
+        f"{_control_at(control)} is not deterministic: {n:,} of {control.n:,} answers of A"
+        f" {fmt.plural(n, 'differs', 'differ')} when asked again, {changed:,} in class"
     )
-
-
-def _points(comparison: Comparison) -> str:
-    return f"{fmt.points(comparison.accuracy_difference.value)} points"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -60,7 +60,9 @@ def test_b_better(better: EvaluationResult) -> None:
     assert_figures(sentence, better.headline, "p < 0.001")
     other = better.comparisons[3].accuracy_difference
     assert f"; constrained scoring agrees ({100 * other.value:+.1f} points)" in sentence
-    assert sentence.endswith("; the same holds at q8_0; the A/A control shows no difference.")
+    assert sentence.endswith(
+        "; the same holds at q8_0; the A/A control at q4_k_m with generate scoring shows no difference."
+    )
 
 
 def test_a_better() -> None:
@@ -106,8 +108,9 @@ def test_same_classes() -> None:
     assert "constrained scoring agrees" in sentence
     assert "identical" not in sentence
     assert "worded differently" not in sentence
-    garbage = changed(evaluation, headline_place(evaluation), differing_answers=8)
-    assert "8 answers are worded differently" in summary_sentence(garbage)
+    for differing, words in ((8, ", 8 answers are worded differently"), (1, ", 1 answer is worded differently")):
+        worded = changed(evaluation, headline_place(evaluation), differing_answers=differing)
+        assert words in summary_sentence(worded)
     assert "better" not in sentence
 
 
@@ -158,6 +161,8 @@ def test_tie(better: EvaluationResult) -> None:
     assert sentence.startswith("A and B tie at q4_k_m with generate scoring: both got 167 of 320 test rows right")
     assert "7 gained and as many lost" in sentence
     assert headline(evaluation) == "A and B tie"
+    nobody = changed(evaluation, headline_place(better), only_a_right=0, only_b_right=0)
+    assert "of 320 test rows right, none gained and none lost, B minus A" in summary_sentence(nobody)
 
 
 def test_other_scoring_disagrees(better: EvaluationResult) -> None:
@@ -172,7 +177,7 @@ def test_other_quantization_disagrees(better: EvaluationResult) -> None:
     evaluation = better.model_copy(deep=True)
     evaluation.comparisons[0] = tied(evaluation.comparisons[0])
     sentence = summary_sentence(evaluation)
-    assert "; at q8_0 A and B tie (0.0 points)" in sentence
+    assert "; A and B tie at q8_0 (0.0 points)" in sentence
     assert "the same holds" not in sentence
 
 
@@ -195,7 +200,12 @@ def test_control_differs(better: EvaluationResult) -> None:
     assert better.control is not None
     control = tied(better.control).model_copy(update={"differing_answers": 20})
     evaluation = better.model_copy(update={"control": control})
-    assert "but the A/A control is not deterministic: 20 of 320 answers" in summary_sentence(evaluation)
+    assert (
+        "but the A/A control at q4_k_m with generate scoring is not deterministic: 20 of 320 answers of A differ when"
+        in summary_sentence(evaluation)
+    )
+    once = evaluation.model_copy(update={"control": control.model_copy(update={"differing_answers": 1})})
+    assert "1 of 320 answers of A differs when" in summary_sentence(once)
     assert "in doubt" in summary_sentence(evaluation)
 
 

@@ -79,3 +79,8 @@ def test_duration(value: float, text: str) -> None:
 def test_size(value: float, text: str) -> None:
     """Decimal units."""
     assert fmt.size(int(value)) == text
+
+
+def test_plural() -> None:
+    """One is one; none and several are many."""
+    assert [fmt.plural(n, "is", "are") for n in (0, 1, 2)] == ["are", "is", "are"]

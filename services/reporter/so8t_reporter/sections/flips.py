@@ -5,6 +5,7 @@ from __future__ import annotations
 from so8t_reporter.answers import ANSWERS_FILE, Pair, outcome, pairs_of
 from so8t_reporter.document import Block, Cell, Column, FileLink, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison, Flip
 from so8t_shared.verdicts import WORDS
 
@@ -32,7 +33,8 @@ def flips_section(inputs: ReportInputs) -> Section:
 
 def _worded(comparison: Comparison) -> str:
     n = comparison.differing_answers
-    return f"{n:,} of the answers are worded differently" if n else "the answers are worded alike"
+    verb = fmt.plural(n, "is", "are")
+    return f"{n:,} of the answers {verb} worded differently" if n else "the answers are worded alike"
 
 
 def _table(flips: list[Flip]) -> Table:

@@ -77,7 +77,7 @@ def _gate_tile(gate: GateResult) -> Tile:
     if gate.passed:
         return Tile("Gate", "passed", gate_words(gate), "good")
     n = len(gate.reasons)
-    return Tile("Gate", "not passed", f"{n:,} {'reason' if n == 1 else 'reasons'}", "bad")
+    return Tile("Gate", "not passed", f"{n:,} {fmt.plural(n, 'reason', 'reasons')}", "bad")
 
 
 def gate_words(gate: GateResult) -> str:

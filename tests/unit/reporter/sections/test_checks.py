@@ -54,7 +54,7 @@ def test_control_with_a_difference(inputs: ReportInputs) -> None:
     evaluation = inputs.evaluation.model_copy(update={"control": changed})
     ((text, tone),) = remarks(replace(inputs, evaluation=evaluation))
     assert "cannot be trusted" in text
-    assert "20 of 320 answers of A differ when asked again, 0 of them in class" in text
+    assert "20 of 320 answers of A differ when asked again, 0 in class" in text
     assert tone == "bad"
 
 

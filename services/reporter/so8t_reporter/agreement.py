@@ -1,0 +1,63 @@
+"""What the other scoring and the other quantisations say beside the headline: one clause for each thing said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from so8t_shared import formatting as fmt
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.verdicts import WORDS, Verdict
+
+
+def other_scorings(evaluation: EvaluationResult) -> list[str]:
+    """One clause for each other scoring at the primary quantisation."""
+    primary = evaluation.headline
+    return [
+        _scoring_clause(c, primary.verdict)
+        for c in evaluation.comparisons
+        if c.quantization == primary.quantization and c.scoring != primary.scoring
+    ]
+
+
+def other_quantizations(evaluation: EvaluationResult) -> str:
+    """One clause on the other quantisations under the primary scoring; empty where there is none.
+
+    Those of which the same can be said are named together, those that are like the headline first.
+    """
+    primary = evaluation.headline
+    like = "nor is a difference shown" if primary.verdict.undecided else "the same holds"
+    said: dict[str, list[str]] = {like: []}
+    for c in evaluation.comparisons:
+        if c.scoring == primary.scoring and c.quantization != primary.quantization:
+            words = like if _alike(c.verdict, primary.verdict) else WORDS[c.verdict].clause
+            place = c.quantization if words == "the same holds" else f"{c.quantization}{_points(c)}"
+            said.setdefault(words, []).append(place)
+    first, *others = [f"{words} at {listed(places)}" if places else "" for words, places in said.items()]
+    return ", but ".join(clause for clause in (first, ", and ".join(others)) if clause)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Such as "f16, q8_0 and q4_k_m"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _alike(verdict: Verdict, expected: Verdict) -> bool:
+    """The same verdict, or two that show no difference."""
+    return verdict == expected or (verdict.undecided and expected.undecided)
+
+
+def _scoring_clause(c: Comparison, expected: Verdict) -> str:
+    name, clause = f"{c.scoring} scoring", WORDS[c.verdict].clause
+    if Verdict.NOTHING_READ in {c.verdict, expected}:  # nothing to agree with
+        return f"with {name} {clause}{_points(c)}"
+    if c.verdict == expected:
+        return f"{name} agrees{_points(c)}"
+    if _alike(c.verdict, expected):
+        return f"{name} shows no difference either{_points(c)}"
+    return f"{name} does not agree: there {clause}{_points(c)}"
+
+
+def _points(c: Comparison) -> str:
+    """The difference in brackets, where something was compared."""
+    return "" if c.verdict == Verdict.NOTHING_READ else f" ({fmt.points(c.accuracy_difference.value)} points)"
