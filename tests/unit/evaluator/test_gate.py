@@ -171,7 +171,8 @@ def test_control_that_is_not_deterministic() -> None:
     control = compare("A vs A", first, again, settings)
     assert control.verdict == "tie"
     assert _gate(settings, headline, control=control).reasons == [
-        "the A/A control is not deterministic: 20 of 320 answers of A differ when asked again"
+        "the A/A control at q4_k_m with generate scoring is not deterministic:"
+        " 20 of 320 answers of A differ when asked again"
     ]
     once = compare("A vs A", first, [again[0], *first[1:]], settings)
     assert _gate(settings, headline, control=once).reasons[0].endswith("1 of 320 answers of A differs when asked again")

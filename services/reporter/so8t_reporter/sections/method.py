@@ -54,7 +54,8 @@ NOTES: tuple[tuple[str, str], ...] = (
     ),
     (
         "A/A control",
-        "Model A is asked everything a second time, in reversed order and in a new process."
+        "Model A is asked every row a second time, in reversed order and in a new process, but in one setting alone: the"
+        " headline's quantisation and scoring."
         " Every answer must be the same, to the byte."
         " If one differs, something other than the model changes the answers and no other figure can be trusted.",
     ),
