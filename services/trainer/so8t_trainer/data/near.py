@@ -6,33 +6,20 @@ pair is therefore done in numpy, and pairs that are of no interest can be left o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 
+from so8t_trainer.data.progress import Progress, no_progress, reported
 from so8t_trainer.data.rows import normalised
-
-Progress = Callable[[int, int, str], None]
-"""Told now and then how many of how many rows are done, and with what; it may raise to end the work."""
 
 SHINGLE = 4
 """Characters in a shingle; fits English and Japanese."""
 _PERMUTATIONS = 128
 _WEIGHTS = (0.2, 0.8)
 """Missing a pair costs more than checking one too many."""
-_ROWS_BETWEEN_REPORTS = 200
-
-
-def no_progress(done: int, total: int, message: str) -> None:
-    """Say nothing."""
-
-
-def due(done: int) -> bool:
-    """Whether it is time for a report: not for each row, and not at all about few of them."""
-    return done > 0 and done % _ROWS_BETWEEN_REPORTS == 0
 
 
 class NearDuplicates:
@@ -42,9 +29,7 @@ class NearDuplicates:
         """`threshold`: estimated Jaccard similarity (0..1) from which two texts count as near."""
         self._threshold = threshold
         self._hashes = np.zeros((len(texts), _PERMUTATIONS), np.uint32)  # datasketch's hash values have 32 bits
-        for position, text in enumerate(texts):
-            if due(position):
-                progress(position, len(texts), "hashing rows")
+        for position, text in reported(texts, progress, "hashing rows"):
             self._hashes[position] = _min_hash(text).hashvalues
         bands = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, weights=_WEIGHTS)
         starts = range(0, bands.b * bands.r, bands.r)

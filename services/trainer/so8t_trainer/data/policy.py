@@ -10,6 +10,7 @@ import yaml
 from so8t_shared.config.model import DataPolicy, Source
 from so8t_shared.errors import InputError
 from so8t_trainer.data.personal import holds_secret, personal_data
+from so8t_trainer.data.progress import Progress, no_progress, reported
 from so8t_trainer.data.read import SourceRows
 from so8t_trainer.data.rows import Row
 
@@ -76,11 +77,13 @@ def demand_classes(rows: list[Row]) -> None:
         )
 
 
-def apply_policy(rows: list[Row], policy: DataPolicy) -> tuple[list[Row], Counter[str]]:
+def apply_policy(
+    rows: list[Row], policy: DataPolicy, progress: Progress = no_progress
+) -> tuple[list[Row], Counter[str]]:
     """The rows that may be used, and how many were left out for each reason."""
     kept: list[Row] = []
     excluded: Counter[str] = Counter()
-    for row in rows:
+    for _, row in reported(rows, progress, "applying the policy"):
         reason = _reason_to_exclude(row, policy)
         if reason is None:
             kept.append(row)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from so8t_shared.config.model import Dataset
 from so8t_shared.labels import LABELS
 from so8t_shared.results.training import DataReport, TestRow
-from so8t_trainer.data.near import Progress, no_progress
 from so8t_trainer.data.policy import apply_policy, declared_source, demand_classes
+from so8t_trainer.data.progress import Progress, no_progress
 from so8t_trainer.data.read import SourceRows, read_source
 from so8t_trainer.data.rows import Row
 from so8t_trainer.data.split import split_rows
@@ -68,9 +68,9 @@ def _filtered_and_split(
     progress: Progress,
 ) -> PreparedData:
     demand_classes(rows)
-    kept, excluded = apply_policy(rows, settings.policy)
+    kept, excluded = apply_policy(rows, settings.policy, progress)
     if test_rows is not None:
-        kept_tests, excluded_tests = apply_policy(test_rows, settings.policy)
+        kept_tests, excluded_tests = apply_policy(test_rows, settings.policy, progress)
         excluded += excluded_tests
     split = split_rows(kept, settings, None if test_rows is None else kept_tests, progress)
     for note in split.notes:

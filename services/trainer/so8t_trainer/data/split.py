@@ -11,7 +11,8 @@ import numpy as np
 
 from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
-from so8t_trainer.data.near import NearDuplicates, Progress, due, no_progress
+from so8t_trainer.data.near import NearDuplicates
+from so8t_trainer.data.progress import Progress, no_progress, reported
 from so8t_trainer.data.rows import Row, normalised
 
 
@@ -106,9 +107,7 @@ def _groups(rows: list[Row], near: NearDuplicates, progress: Progress) -> list[l
     first = np.arange(len(rows))
     """Of each row the position of the first row of its group, as far as that is known."""
     named: dict[str, int] = {}
-    for position, row in enumerate(rows):
-        if due(position):
-            progress(position, len(rows), "comparing rows")
+    for position, row in reported(rows, progress, "comparing rows"):
         linked = near.of(position, besides=first == first[position])
         if row.group is not None:
             linked.append(named.setdefault(row.group, position))

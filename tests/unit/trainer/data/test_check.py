@@ -72,7 +72,7 @@ def test_a_licence(tmp_path: Path) -> None:
     rows = _write(tmp_path / "rows.jsonl", GOOD)
     with pytest.raises(InputError, match="does not declare its licence"):
         check_data(_config(rows, source=None))
-    with pytest.raises(InputError, match="'cc-by-nc-4.0' is not allowed"):
+    with pytest.raises(InputError, match=r"'cc-by-nc-4\.0' is not allowed"):
         check_data(_config(rows, source={**SOURCE, "license": "cc-by-nc-4.0"}))
     with pytest.raises(InputError, match="does not declare its licence") as caught:
         check_data(_config("owner/name", source=None))

@@ -86,7 +86,7 @@ def test_a_data_set_of_one_class_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_rows_are_reported_on_and_can_be_stopped(tmp_path: Path) -> None:
-    """Hashing and comparing tell how far they are; what the listener raises ends them."""
+    """The policy, hashing and comparing tell how far they are; what the listener raises ends them."""
     path = _file(
         tmp_path / "rows.jsonl", [{"text": f"Row {i} {_sentence(i)}", "label": LABELS[i % 4]} for i in range(401)]
     )
@@ -102,7 +102,8 @@ def test_many_rows_are_reported_on_and_can_be_stopped(tmp_path: Path) -> None:
 
     with pytest.raises(Interrupted):
         prepare_data(dataset, None, LOG, listen)
-    assert seen == [(200, 401, "hashing rows"), (400, 401, "hashing rows"), (200, 401, "comparing rows")]
+    twice = [(done, 401, message) for message in ("applying the policy", "hashing rows") for done in (200, 400)]
+    assert seen == [*twice, (200, 401, "comparing rows")]
 
 
 def test_a_class_that_the_policy_empties_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
