@@ -7,12 +7,8 @@ artifacts, and a process without the lease commits nothing.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from so8t_shared.artifacts import Artifact
@@ -21,7 +17,6 @@ from so8t_shared.digests import DigestCache
 from so8t_shared.errors import Interrupted, NewerFormat, ServerError, StorageError
 from so8t_shared.events import EventSink
 from so8t_shared.export import export_outputs
-from so8t_shared.files import as_storage_error, remove_tree, storage_errors
 from so8t_shared.fingerprints import fingerprint, stage_key
 from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
@@ -30,6 +25,7 @@ from so8t_shared.logs import log_end, stage_log
 from so8t_shared.manifests import Manifest
 from so8t_shared.markers import Completed, StageMarkers
 from so8t_shared.progress import ProgressReporter
+from so8t_shared.scratch import scratch_folder
 from so8t_shared.sessions import Session
 from so8t_shared.stage import StageContext, StageFunction
 from so8t_shared.stages import Stage
@@ -182,8 +178,7 @@ class StageRun:
         for_saving = self._unstopped.checked(lease.check)  # what a signal asks for does not end with the first hiccup
         with (
             stage_log(self._aside, log_key, self.stage.name, self.sink, patient=self.store) as log,
-            _scratch(self.store, artifact) as scratch,
-            _disk_errors(scratch),
+            scratch_folder(self.store.local_root, f"{artifact.stage}-{artifact.fingerprint[:16]}-") as scratch,
         ):
             context = StageContext(
                 config=self.session.config,
@@ -227,41 +222,3 @@ class StageRun:
         if not reused:
             self.reporter.state("done")
         return Outcome(artifact.fingerprint, manifest, reused)
-
-
-@contextmanager
-def _scratch(store: ArtifactStore, artifact: Artifact) -> Iterator[Path]:
-    """A fresh folder on the store's own disk where possible; leftovers of killed attempts are removed."""
-    parent = store.local_root / "scratch"
-    stem = f"{artifact.stage}-{artifact.fingerprint[:16]}-"
-    with storage_errors(parent):
-        parent.mkdir(parents=True, exist_ok=True)
-        for leftover in parent.glob(f"{stem}*"):
-            remove_tree(leftover)
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix=stem))
-        for name in ("output", "scratch"):
-            (folder / name).mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)  # what stays is removed by the next attempt
-
-
-@contextmanager
-def _disk_errors(scratch: Path) -> Iterator[None]:
-    """Libraries report a full disk in their own types; give all of them one message."""
-    try:
-        yield
-    except OSError as error:
-        mapped = as_storage_error(error, scratch)
-        if mapped is None:
-            raise
-        raise mapped from error
-    except Exception as error:
-        if "No space left on device" in str(error) or "os error 28" in str(error):
-            raise StorageError(
-                "The disk is full.",
-                where=str(scratch),
-                remedy="free some space and run the same command again",
-            ) from error
-        raise

@@ -16,6 +16,7 @@ from so8t_shared.cli.output import err, out
 from so8t_shared.collection import collect, list_artifacts
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import storage_errors
+from so8t_shared.scratch import left_scratch, remove_scratch, scratch_bytes
 from so8t_shared.stages import stage_named
 
 _WHOLE = {"fingerprint", "created"}
@@ -88,7 +89,7 @@ def gc(
     """Delete what none of the newest sessions uses.
 
     That is: artifacts, and checkpoints of work that nobody does now. What an older session uses stays while a process
-    works for that session.
+    works for that session. What killed stages left in this host's scratch folder goes, too.
     """
     workspace = open_workspace(config, overrides)
     doomed = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching, on_unreadable=_unreadable)
@@ -98,6 +99,12 @@ def gc(
     total = size(sum(item.size_bytes for item in doomed))
     done = "deleted" if yes else "would be deleted; add --yes to do it"
     out.print(f"{len(doomed)} artifacts, {total} {done}", highlight=False, markup=False)
+    left = left_scratch(workspace.store.local_root)
+    if left:
+        total = size(sum(scratch_bytes(folder) for folder in left))
+        out.print(f"scratch of killed stages, {total} {done}", highlight=False, markup=False)
+    for folder in left if yes else []:
+        remove_scratch(folder)
 
 
 def _watching(leases: int) -> None:

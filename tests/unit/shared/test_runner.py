@@ -440,6 +440,20 @@ def test_stop_during_the_commit(store: LocalStore, session: Session) -> None:
     assert not run_stage(FIRST, session, store, first).reused
 
 
+def test_scratch_of_other_work_is_removed(store: LocalStore, session: Session, tmp_path: Path) -> None:
+    """What a killed attempt left goes with the next one, also when the configuration was changed since."""
+
+    def killed(ctx: StageContext) -> None:
+        write(ctx.output_dir, {"model": b"x" * 1000})
+        kill_self()
+
+    assert exit_code(start(lambda: run_stage(FIRST, *_reopened(session, store), killed))) == -9
+    assert len(list((store.local_root / "scratch").iterdir())) == 1
+    changed = open_session(store, make_config(tmp_path, training={"seed": 5}))
+    assert not run_stage(FIRST, changed, store, first).reused
+    assert list((store.local_root / "scratch").iterdir()) == []
+
+
 def test_sigkill_again_and_again(store: LocalStore, session: Session, tmp_path: Path) -> None:
     """Killed at whatever moment, as often as it takes: the result is the uninterrupted one, no step is lost twice."""
     untouched = LocalStore(tmp_path / "untouched")

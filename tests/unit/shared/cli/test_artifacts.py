@@ -13,6 +13,7 @@ from tests.unit.shared.namespaces import run_on_small_disk
 from so8t_shared.artifacts import Artifact
 from so8t_shared.cli.artifacts import size
 from so8t_shared.config.load import load_config
+from so8t_shared.scratch import scratch_folder
 from so8t_shared.sessions import open_session
 from so8t_shared.stage import StageContext
 from so8t_shared.stages import stage_named
@@ -121,6 +122,17 @@ def test_gc_shows_first(cli: Cli, config_file: Path, made: str, store: LocalStor
     assert done.out.endswith("1 artifacts, 5 kB deleted\n")
     assert list(store.list("artifacts/train")) == []
     assert Artifact(store, "convert-a", made).inspect()[0] is not None
+
+
+def test_gc_and_the_scratch_of_killed_stages(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """What a killed stage left on this host is shown, and goes with --yes; what a living one uses is not told."""
+    with scratch_folder(store.local_root, "convert-a-1-"):
+        write(store.local_root / "scratch" / "train-0-x", {"output/model": b"x" * 5000})
+        told = "scratch of killed stages, 5 kB"
+        assert f"{told} would be deleted; add --yes to do it\n" in cli("artifacts", "gc", "-c", config_file).out
+        assert cli("artifacts", "gc", "-c", config_file, "--yes").out.endswith(f"{told} deleted\n")
+        assert "scratch" not in cli("artifacts", "gc", "-c", config_file).out
+        assert len(list((store.local_root / "scratch").iterdir())) == 1
 
 
 def test_gc_keeps_what_is_in_work(cli: Cli, config_file: Path, store: LocalStore) -> None:

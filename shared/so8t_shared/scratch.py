@@ -1,0 +1,127 @@
+"""The private folder of an attempt, on the store's own disk where possible; removed afterwards.
+
+A killed attempt leaves its folder, tens of GB of a model's. So who works holds a lock on its folder, which the kernel
+gives back at its end, however that comes: a folder without one was left. Where the file system has no such locks (NFS)
+nothing is known of another attempt's folder, and it stays.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from so8t_shared.errors import StorageError
+from so8t_shared.files import as_storage_error, storage_errors
+
+
+@contextmanager
+def scratch_folder(root: Path, stem: str) -> Iterator[Path]:
+    """A fresh folder below `root` with an empty `output` and `scratch` in it; what killed attempts left is removed.
+
+    The caller holds the lease of what `stem` names, so where no lock can tell, a folder of the same stem was left.
+
+    Raises:
+        StorageError: the disk is full or cannot be written; also when that comes up inside the block.
+    """
+    parent = _parent(root)
+    with storage_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        for folder in _folders(parent):
+            left = _is_left(folder)
+            if left or (left is None and folder.name.startswith(stem)):
+                remove_scratch(folder)
+        nameless = Path(tempfile.mkdtemp(dir=parent, prefix="."))  # nobody looks at it before it is locked
+        lock = _lock(nameless)
+        for name in ("output", "scratch"):
+            (nameless / name).mkdir()
+        folder = nameless.rename(parent / f"{stem}{nameless.name[1:]}")
+    try:
+        with _disk_errors(folder):
+            yield folder
+    finally:
+        remove_scratch(folder)
+        if lock is not None:
+            os.close(lock)
+
+
+def left_scratch(root: Path) -> list[Path]:
+    """Folders below `root` that killed attempts have certainly left."""
+    return [folder for folder in _folders(_parent(root)) if _is_left(folder)]
+
+
+def scratch_bytes(folder: Path) -> int:
+    """Size of all files in a folder, which may vanish meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size if path.is_file() else 0
+    return total
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove a folder as far as possible; what stays is met again by the next attempt."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parent(root: Path) -> Path:
+    return root / "scratch"
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.glob("[!.]*") if path.is_dir())
+
+
+def _is_left(folder: Path) -> bool | None:
+    """Whether nobody holds the folder's lock; None where no lock can tell."""
+    try:
+        lock = _lock(folder)
+    except BlockingIOError:
+        return False
+    if lock is None:
+        return None
+    os.close(lock)
+    return True
+
+
+def _lock(folder: Path) -> int | None:
+    """Handle of the lock, held until it is closed; None where there is no locking, or the folder is gone.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    handle = -1
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if handle >= 0:
+            os.close(handle)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return handle
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Libraries report a full disk in their own types; give all of them one message."""
+    try:
+        yield
+    except OSError as error:
+        mapped = as_storage_error(error, folder)
+        if mapped is None:
+            raise
+        raise mapped from error
+    except Exception as error:
+        if "No space left on device" in str(error) or "os error 28" in str(error):
+            raise StorageError(
+                "The disk is full.",
+                where=str(folder),
+                remedy="free some space and run the same command again",
+            ) from error
+        raise
