@@ -137,7 +137,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "evaluate",
         "so8t_evaluator",
-        7,
+        8,
         "ask both models, compare",
         reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
         needs={

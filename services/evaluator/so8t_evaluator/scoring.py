@@ -19,8 +19,9 @@ from so8t_shared.results.conversion import ChatInfo
 CHOICES = tuple(final_answer(label) for label in LABELS)
 """The four final answers without thinking."""
 
-GRAMMAR = "root ::= " + " | ".join(f'"{choice}"' for choice in CHOICES)
-"""The same as GBNF."""
+GRAMMAR = 'root ::= " "? (' + " | ".join(f'"{choice}"' for choice in CHOICES) + ")"
+"""The same as GBNF. The space is that of sentencepiece, whose first token of an answer is "▁<": without it, such a
+model is forced onto a token with which no answer that it was taught begins."""
 
 READING_VERSION = 2
 """Raised when an answer is read otherwise than before (`parse_final`, `read_answer`), or timed otherwise: what was
@@ -28,8 +29,8 @@ found is kept and the answer is not, so a row has to be asked again."""
 
 _FINAL_KEPT = 200
 
-_LONGEST_ANSWER_TOKENS = max(map(len, CHOICES)) + 1
-"""A token has at least one character, and one more ends the answer: no constrained answer is longer."""
+_LONGEST_ANSWER_TOKENS = 1 + max(map(len, CHOICES)) + 1
+"""A token has at least one character, the space included, and one more ends the answer: none is longer."""
 
 
 def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo) -> Options:

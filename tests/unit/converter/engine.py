@@ -62,6 +62,12 @@ class LlamaCpp:
             found.append(int(np.nanargmax(self.logprobs(ids + found))))
         return found
 
+    def answer(self, ids: list[int], favoured: int, grammar: str, limit: int) -> list[int]:
+        """At most `limit` greedy tokens within the grammar, of a model that says `favoured` wherever it may."""
+        asked = {"prompt": ids, "n_predict": limit, "temperature": 0, "return_tokens": True, "cache_prompt": False}
+        found = self._ask("/completion", **asked, grammar=grammar, logit_bias=[[favoured, 1000.0]])
+        return list(found["tokens"])
+
     def _ask(self, path: str, **body: object) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self._server.listening_address + path, json.dumps(body).encode(), headers)

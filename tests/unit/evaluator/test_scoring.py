@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.unit.evaluator.material import make_chat
+from collections.abc import Callable
+from pathlib import Path
 
-from so8t_evaluator.scoring import CHOICES, GRAMMAR, options_for, read_answer
+import pytest
+from tests.tiny_models import make_llama, make_phi3
+from tests.unit.converter.conftest import kept_in
+from tests.unit.converter.engine import LlamaCpp
+from tests.unit.evaluator.material import make_chat
+from tokenizers import Tokenizer
+
+from so8t_converter.convert import Conversion, convert
+from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS, CHOICES, GRAMMAR, options_for, read_answer
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.prompts import final_answer
@@ -36,12 +44,28 @@ def test_constrained_is_never_cut() -> None:
 
 @pytest.mark.parametrize("label", LABELS)
 def test_grammar_leaves_the_final_answers(label: str) -> None:
-    """Each class's final answer is one alternative, and is read back as that class."""
-    alternatives = GRAMMAR.removeprefix("root ::= ").split(" | ")
+    """Each class's final answer is one alternative, and is read back as that class, a space in front or not."""
+    alternatives = GRAMMAR.removeprefix('root ::= " "? (').removesuffix(")").split(" | ")
     assert len(alternatives) == len(LABELS)
     assert f'"{final_answer(label)}"' in alternatives
     assert final_answer(label) in CHOICES
-    assert read_answer(final_answer(label)) == (label, label)
+    assert read_answer(final_answer(label)) == read_answer(f" {final_answer(label)}") == (label, label)
+
+
+@pytest.mark.parametrize("make", [make_llama, make_phi3])
+def test_grammar_lets_a_model_say_what_it_was_taught(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    """The first token of an answer is that of the training, also where it holds sentencepiece's space."""
+    source = make(tmp_path / "source")
+    for name in ("output", "scratch"):
+        (tmp_path / name).mkdir()
+    convert(Conversion(source, "m", ("f16",)), tmp_path / "output", tmp_path / "scratch", kept_in(tmp_path / "kept"))
+    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+    model = LlamaCpp(tmp_path / "output" / "m_f16.gguf", tokenizer.get_vocab_size())
+    prompt = model.tokens("Lend me a pen.")
+    first = tokenizer.encode(final_answer("DENY"), add_special_tokens=False).ids[0]
+    said = model.answer(prompt, first, GRAMMAR, limit=_LONGEST_ANSWER_TOKENS)
+    assert said[0] == first
+    assert read_answer(tokenizer.decode(said, skip_special_tokens=False))[0] in LABELS
 
 
 @pytest.mark.parametrize("text", ["", "ALLOW", "<final>ALLOW", "<final>maybe</final>"])
