@@ -34,13 +34,14 @@ def side_by_side(evaluation: EvaluationResult, quantization: Quantization) -> bo
 
 
 def not_side_by_side(evaluation: EvaluationResult) -> str:
-    """Where A and B were timed apart, in words; empty where nowhere."""
+    """Where A and B were timed apart and why, in words; empty where nowhere."""
     apart = [s for s in evaluation.speed if not s.interleaved and s.latency_ms_p50 is not None]
     if not apart:
         return ""
     places = ", ".join(dict.fromkeys(s.quantization for s in apart))
-    reused = ", ".join(f"{s.reused:,} of {s.n:,} rows of {s.model.upper()} at {s.quantization}" for s in apart)
-    return f"A and B were not timed side by side at {places} (reused from earlier runs: {reused})"
+    old = [f"{s.reused:,} of {s.n:,} rows of {s.model.upper()} at {s.quantization}" for s in apart if s.reused]
+    why = f"reused from earlier runs: {', '.join(old)}" if old else "memory did not hold both at once"
+    return f"A and B were not timed side by side at {places} ({why})"
 
 
 def scorings_of(evaluation: EvaluationResult) -> list[Scoring]:

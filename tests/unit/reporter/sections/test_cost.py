@@ -38,7 +38,16 @@ def test_not_side_by_side(inputs: ReportInputs) -> None:
     section = next(s for s in text_report(replace(inputs, evaluation=evaluation)).sections if s.anchor == "cost")
     (warning,) = [block.text for block in section.blocks if isinstance(block, Paragraph)]
     assert "A and B were not timed side by side at f16, q8_0, q4_k_m" in warning
-    assert "320 of 320 rows of A at q4_k_m, 0 of 320 rows of B at q4_k_m" in warning
+    assert "(reused from earlier runs: 320 of 320 rows of A at q4_k_m)" in warning
+
+
+def test_not_in_memory_together(inputs: ReportInputs) -> None:
+    """Where nothing was reused the models were asked one after the other, because memory held only one."""
+    evaluation = Evaluation(Scenario(interleaved=False)).result()
+    section = next(s for s in text_report(replace(inputs, evaluation=evaluation)).sections if s.anchor == "cost")
+    (warning,) = [block.text for block in section.blocks if isinstance(block, Paragraph)]
+    assert "(memory did not hold both at once)" in warning
+    assert "reused" not in warning
 
 
 def test_untimed(sparse: ReportInputs) -> None:
