@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -29,6 +31,10 @@ _BAR = 0.36
 _MARKERS = ("o", "s", "D")
 _HOST_LENGTH = 22
 _DOTS = (0, (1.5, 2.5))
+_ROOM_INSIDE = 0.08
+"""Of the highest latency: a lower bar cannot hold its figure."""
+_ROOM_BETWEEN = 0.12
+"""Of the highest latency: nearer together, two figures above each other would overlap."""
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
@@ -127,17 +133,30 @@ def _latency(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
                 continue
             if speed is not None and not speed.interleaved:
                 patch.set_facecolor(theme.neutral)
-            inside = text_on(to_rgb(patch.get_facecolor()))
-            axes.text(x, p50 - 0.02 * top, f"{p50:,.0f}", ha="center", va="top", fontsize=8.5, color=inside)
             p95 = speed.latency_ms_p95 if speed else None
             if p95 is not None:
                 axes.plot([x, x], [p50, p95], color=theme.side(side), lw=1.6)
                 axes.plot([x - 0.1, x + 0.1], [p95, p95], color=theme.side(side), lw=2.4)
-                _label(axes, theme, x, p95 + 0.02 * top, f"{p95:,.0f}")
+            inside = text_on(to_rgb(patch.get_facecolor()))
+            _latency_figures(axes, theme, x, (p50, p95), top, inside)
     axes.set_ylim(0, top * 1.17)
     axes.set_title("Latency, ms")
     aside(axes, theme, f"bar p50, tick p95, {measured_on(evaluation)}")
     _name_quantizations(axes, inputs)
+
+
+def _latency_figures(
+    axes: Axes, theme: Theme, x: float, latency: tuple[float, float | None], top: float, inside: str
+) -> None:
+    """The median inside its bar, in the colour `inside`, where the bar is high enough; p95 above its tick."""
+    p50, p95 = latency
+    figures = [(p50, f"{p50:,.0f}"), *([] if p95 is None else [(p95, f"{p95:,.0f}")])]
+    if p50 > _ROOM_INSIDE * top:
+        axes.text(x, p50 - 0.02 * top, figures.pop(0)[1], ha="center", va="top", fontsize=8.5, color=inside)
+    elif p95 is not None and p95 - p50 < _ROOM_BETWEEN * top:
+        figures = [(p95, f"{p95:,.0f}\n{p50:,.0f}")]
+    for y, text in figures:
+        _label(axes, theme, x, y + 0.02 * top, text)
 
 
 def measured_on(evaluation: EvaluationResult) -> str:
@@ -154,8 +173,13 @@ def _label(axes: Axes, theme: Theme, x: float, y: float, text: str) -> None:
     undefined = text.startswith(fmt.UNDEFINED)
     axes.text(
         x, y, text, ha="center", va="bottom", fontsize=8.5, rotation=90 if undefined else 0,
-        color=theme.muted if undefined else theme.ink,
+        color=theme.muted if undefined else theme.ink, zorder=4, bbox=_backed(theme),
     )  # fmt: skip
+
+
+def _backed(theme: Theme) -> dict[str, Any]:
+    """A ground of the background's colour, so that no line strikes a figure through."""
+    return {"facecolor": theme.background, "edgecolor": "none", "pad": 0.5}
 
 
 def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:

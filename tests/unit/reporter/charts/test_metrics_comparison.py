@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from matplotlib.colors import to_hex
 from tests.unit.reporter.builders import Evaluation, Scenario
-from tests.unit.reporter.charts.drawn import bars, draw, panel, texts
+from tests.unit.reporter.charts.drawn import bars, collisions, draw, panel, texts
 from tests.unit.reporter.rendering import NAMES
 
 from so8t_reporter.charts.lookup import cell_of, speed_of
@@ -81,6 +81,21 @@ def test_undefined_is_not_zero(sparse: ReportInputs) -> None:
     latency = panel(draw(metrics_comparison, sparse), "Latency")
     assert texts(latency).count("undefined") == 2
     assert "0 ms" not in texts(latency)
+
+
+def test_a_figure_stays_with_its_bar(inputs: ReportInputs) -> None:
+    """Beside an outlier of p95 a bar may be too low to hold its figure, which then stands above it."""
+    speed = [
+        s.model_copy(update={"latency_ms_p95": 12_000.0}) if s.quantization == "f16" else s
+        for s in inputs.evaluation.speed
+    ]
+    figure = draw(metrics_comparison, replace(inputs, evaluation=inputs.evaluation.model_copy(update={"speed": speed})))
+    axes = panel(figure, "Latency")
+    figures = [text for text in axes.texts if text.get_text().replace(",", "").replace("\n", "").isdigit()]
+    assert len(figures) == 8, "two of f16, one of two lines for each other bar"
+    assert all(text.get_position()[1] > 0 for text in figures)
+    assert {"410", "12,000", "380\n290"} <= {text.get_text() for text in figures}
+    assert collisions(figure) == []
 
 
 def test_names_models_and_verdict(inputs: ReportInputs) -> None:
