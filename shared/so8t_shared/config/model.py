@@ -273,7 +273,9 @@ class AbTest(Section):
     num_ctx: int = Field(2048, ge=64, description="Context size in tokens; a longer row is counted, never cut.")
     threads: int | None = Field(None, ge=1, description="CPU threads of the engine; by default the free cores.")
     seed: int = Field(7, ge=0, description="Seed of the bootstrap and of the engine.")
-    bootstrap_resamples: int = Field(10_000, ge=100, description="Resamples of the paired bootstrap, which gives the interval of macro-F1.")
+    bootstrap_resamples: int = Field(
+        10_000, ge=100, description="Resamples of the paired bootstrap, which gives the interval of macro-F1."
+    )
     confidence: Fraction = Field(0.95, description="Level of all intervals; 1 - confidence is the tests' alpha.")
     control: bool = Field(True, description="Also test A against A, which must show no difference.")
     gate: Gate = Field(Gate(), description="What `run --gate` demands.")

@@ -61,6 +61,7 @@ def config() -> Config:
                 "bootstrap_resamples": 100,
                 "max_samples": len(LABELS) * ROWS_PER_CLASS,
                 "max_new_tokens": 48,
+                "threads": 1,  # by default the cores that are free at that moment, which the result names
             },
         }
     )
@@ -242,10 +243,8 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
     assert result.baseline.accuracy.value == 1.0
     assert result.baseline_comparison is not None
     assert (result.baseline_comparison.reference_right, result.baseline_comparison.other_right) == (12, 12)
-    assert [reason.split(";")[0] for reason in result.gate.reasons] == [
-        f"recall of {label} at {quantization} cannot be shown with 3 rows"
-        for quantization in ("q4_k_m", "q8_0")
-        for label in ("DENY", "REFUSE")
+    assert [reason.split(" (")[0] for reason in result.gate.reasons] == [
+        "recall of DENY and REFUSE at q4_k_m, q8_0 cannot be shown to be less than 5 points below A's with 3 rows"
     ]
     assert [s.reused for s in result.speed] == [12] * 4
     assert [(s.by, s.value, s.n, s.gained, s.lost) for s in result.slices] == [

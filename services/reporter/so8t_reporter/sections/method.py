@@ -19,8 +19,8 @@ NOTES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Intervals of differences",
-        "Those of accuracy and recall are Tango's score intervals for paired shares, on which the gate decides: even where"
-        " both models got the same rows right they have a width, as few rows prove little."
+        "Those of accuracy and recall are Tango's score intervals for paired shares, on which the gate decides: even"
+        " where both models got the same rows right they have a width, as few rows prove little."
         " That of macro-F1 spans the middle share of the differences found when the test rows are drawn again with"
         " replacement, thousands of times, each row together with both answers to it."
         " They stand for one comparison each and are not adjusted for their number, so the corrected test is stricter:"
@@ -54,8 +54,8 @@ NOTES: tuple[tuple[str, str], ...] = (
     ),
     (
         "A/A control",
-        "Model A is asked every row a second time, in reversed order and in a new process, but in one setting alone: the"
-        " headline's quantisation and scoring."
+        "Model A is asked every row a second time, in reversed order and in a new process, but in one setting alone:"
+        " the headline's quantisation and scoring."
         " Every answer must be the same, to the byte."
         " If one differs, something other than the model changes the answers and no other figure can be trusted.",
     ),
