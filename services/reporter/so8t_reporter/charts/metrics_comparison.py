@@ -166,7 +166,9 @@ def measured_on(evaluation: EvaluationResult) -> str:
         return "not measured"
     if len(hosts) > 1:
         return "on several hosts: not comparable"
-    return "grey: not side by side" if not_side_by_side(evaluation) else f"on {shortened(hosts[0], _HOST_LENGTH)}"
+    if not_side_by_side(evaluation):
+        return "grey: not side by side"
+    return f"on {shortened(hosts[0], _HOST_LENGTH) or 'one host'}"
 
 
 def _label(axes: Axes, theme: Theme, x: float, y: float, text: str) -> None:

@@ -9,6 +9,7 @@ names of models and hosts, reduced to ASCII, so that no glyph is ever missing.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,6 +156,11 @@ def relative_luminance(colour: tuple[float, float, float]) -> float:
 
 
 def shortened(name: str, length: int = NAME_LENGTH) -> str:
-    """The name of a model or host as a picture can hold it: ASCII, of limited length."""
-    plain = name.encode("ascii", "replace").decode("ascii")
+    """The name of a model or host as a picture can hold it: ASCII, of limited length; empty where none of it is.
+
+    What is left out is shown by dots, so that nobody takes two names of question marks for the same.
+    """
+    plain = re.sub(r"[^ -~]+", "...", name)
+    if plain == "...":
+        return ""
     return plain if len(plain) <= length else f"{plain[: length - 3]}..."

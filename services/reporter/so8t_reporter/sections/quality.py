@@ -39,7 +39,7 @@ def comparison_columns(confidence: float) -> list[Column]:
         *(Column(name, numeric=False) for name in ("Quantisation", "Scoring", "Verdict")),
         *(Column(name) for name in ("A right", "B right")),
         Column(f"Accuracy, B - A in points ({100 * confidence:g} % CI)"),
-        Column("Macro-F1, B - A"),
+        Column("Macro-F1, B - A in points"),
         *(Column(name) for name in ("Gained / lost", "p", "Detectable")),
     ]
 

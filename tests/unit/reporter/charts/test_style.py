@@ -108,7 +108,10 @@ def test_own_settings_of_the_user_do_not_count() -> None:
         assert {key: mpl.rcParams[key] for key in before} == before
 
 
-@pytest.mark.parametrize(("name", "shown"), [("borea", "borea"), ("x" * 40, f"{'x' * 33}..."), ("モデル-a", "???-a")])
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("borea", "borea"), ("x" * 40, f"{'x' * 33}..."), ("モデル-a", "...-a"), ("再訓練モデル", ""), ("", "")],
+)
 def test_shortened(name: str, shown: str) -> None:
-    """Names in pictures are ASCII and of limited length."""
+    """Names in pictures are ASCII and of limited length; without any the letter, A or B, stands alone."""
     assert shortened(name) == shown
