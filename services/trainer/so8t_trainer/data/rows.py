@@ -115,7 +115,8 @@ def _quadruple(fields: Fields) -> _Said:
     if not isinstance(value, Mapping):
         raise fields.error("quadruple_classification must be an object.", remedy=f"write rows as {SCHEMAS}")
     parts = Fields(value, fields.where)
-    candidates = [parts.get("four_class_label"), parts.get("four_class_label_id"), fields.get("four_class_label")]
+    labels = [parts.get("four_class_label"), parts.get("four_class_label_id"), fields.get("four_class_label")]
+    candidates = [*labels, _class_in(parts.text("final"))]
     thinking = {name: text for name in _THINKING if (text := parts.text(name))}
     return _Said(fields.text("text"), _label(candidates, fields), thinking)
 
@@ -127,8 +128,9 @@ def _text_label(fields: Fields) -> _Said:
 def _instruction(fields: Fields) -> _Said:
     label = fields.get("four_class_label")
     text = "\n".join(part for name in ("instruction", "input") if (part := fields.text(name)))
-    candidates = [fields.get("safety_label") if label is None else label]
-    return _Said(text, _label(candidates, fields), _tags(fields.text("output")))
+    output = fields.text("output")
+    candidates = [fields.get("safety_label") if label is None else label, _class_in(parse_final(output)[1])]
+    return _Said(text, _label(candidates, fields), _tags(output))
 
 
 def _messages(fields: Fields) -> _Said:
@@ -169,6 +171,11 @@ def _label(candidates: list[object], fields: Fields) -> str:
             remedy="correct the label or its id (ALLOW 0, ESCALATION 1, DENY 2, REFUSE 3)",
         )
     return found[0]
+
+
+def _class_in(final: str) -> str | None:
+    """The class that a final answer names; None where it is prose, or a number, which may answer something else."""
+    return None if final.strip().isdigit() else canonical_label(final)
 
 
 def _tags(answer: str) -> dict[str, str]:

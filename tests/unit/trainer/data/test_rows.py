@@ -101,6 +101,15 @@ def test_whole_numbers_and_missing_values() -> None:
     assert parse_row({"text": "Hi", "label": 0, "template_id": 7.0}, "here").group == "7.0"
 
 
+def test_the_final_answer_may_be_prose() -> None:
+    """Only one that names a class is a label: it may stand for the field, and must agree with it."""
+    prose = {"instruction": "How many?", "output": "<final>2</final>", "four_class_label": "ALLOW"}
+    assert parse_row(prose, "here").label == "ALLOW"
+    assert parse_row({"instruction": "Hi", "output": "<final>Deny</final>"}, "here").label == "DENY"
+    quadruple = {"final": "Not without her consent.", "four_class_label": "DENY"}
+    assert parse_row({"text": "Hi", "quadruple_classification": quadruple}, "here").label == "DENY"
+
+
 IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
 
 
@@ -142,6 +151,8 @@ IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
             {"text": "Hi", "quadruple_classification": {"four_class_label": "DENY", "four_class_label_id": 0}},
             "contradicts itself",
         ),
+        ({"text": "Hi", "quadruple_classification": {"four_class_label": "DENY", "final": "ALLOW"}}, "contradicts"),
+        ({"instruction": "Hi", "output": "<final>DENY</final>", "four_class_label": "ALLOW"}, "contradicts itself"),
     ],
 )
 def test_a_bad_row_is_refused_with_its_place(record: Any, says: str) -> None:
