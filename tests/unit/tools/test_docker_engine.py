@@ -47,9 +47,11 @@ def test_an_engine_that_is_gone_already_is_no_fault(pid_file: Path, capsys: pyte
 
 def test_the_engine_itself_is_known_while_it_runs(pid_file: Path) -> None:
     """A process called dockerd with this pid file among its arguments is what `start` started."""
-    command = ["/usr/bin/dockerd", "-c", "read line", "--pidfile", str(pid_file)]
-    with subprocess.Popen(command, executable="/bin/sh", stdin=subprocess.PIPE) as engine:
+    command = ["/usr/bin/dockerd", "-c", "echo up; read line", "--pidfile", str(pid_file)]
+    with subprocess.Popen(command, executable="/bin/sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
         pid_file.write_text(str(engine.pid))
+        assert engine.stdout is not None
+        assert engine.stdout.readline() == b"up\n"  # Popen returns a moment before the kernel shows the arguments
         assert docker_engine._running_engine(pid_file) == engine.pid
         engine.terminate()
     assert docker_engine._running_engine(pid_file) is None
