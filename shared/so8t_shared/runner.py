@@ -85,7 +85,7 @@ class StageRun:
                 reporter=self.reporter,
             )
             outcome = self._reuse(upstream) or self._compute(upstream, load)
-            if not upstream_changed(self.store, self.session.session_id, upstream):
+            if outcome and not upstream_changed(self.store, self.session.session_id, upstream):
                 return outcome
 
     def reuse_only(self) -> Outcome | None:
@@ -130,7 +130,8 @@ class StageRun:
         artifact.drop_work()  # a kill right after the commit may have left it
         return self._adopt(artifact, manifest)
 
-    def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome:
+    def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome | None:
+        """Work, or wait for who does; None if what that one has committed was collected at once."""
         key = self._key(upstream)
         artifact = Artifact(self.store, self.stage.name, fingerprint(key))
 
@@ -146,7 +147,7 @@ class StageRun:
             on_wait=lambda holder: self.reporter.tell("waiting", f"computed by {holder}"),
         )
         if isinstance(lease, Manifest):
-            return self._adopt(artifact, lease) or self._compute(upstream, load)
+            return self._adopt(artifact, lease)
         try:
             manifest, damage = artifact.reusable()  # taken away only under the lease: it may be another's fresh commit
             if damage:
