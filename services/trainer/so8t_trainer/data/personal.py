@@ -13,6 +13,15 @@ _MY_NUMBER = re.compile(r"(?<![\d-])(?<!\d )\d{4}[ -]?\d{4}[ -]?\d{4}(?![ -]?\d)
 _CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])")
 _SSN = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")
 _IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])")
+_ASSIGNED = re.compile(
+    r"(?:pass(?:word|wd|phrase)|api[ _-]?key|token|secret|パスワード)[\"']?(?:\s*[:=は]|\s+is\s)\s*"
+    r"(?=[!-~]*\d)[!-~]{6,}",
+    re.IGNORECASE,
+)
+"""A secret as people write it, without quotes: `DB_PASSWORD=Xy7...`, "the password is hunter2!x"; with a digit in it,
+since "the token is rotated" tells nothing."""
+_ISSUED = re.compile(r"(?<![\w-])(?:hf_[A-Za-z0-9]{30,}|sk-(?:[a-z0-9]+-)?[A-Za-z0-9_-]{20,})")
+"""Keys of Hugging Face and OpenAI, of which detect-secrets knows none and only an old form."""
 _NO_SECRET = {"IPPublicDetector"}
 """detect-secrets' plugins that look for something else: an address is no key."""
 
@@ -57,12 +66,15 @@ def _has_phone_number(text: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether detect-secrets finds a key, token or password in `text`.
+    """Whether `text` holds a key, token or password, as detect-secrets or the patterns above know it.
 
     The plugins are called directly: its scanner also obeys "allowlist" comments inside the text,
     drops the entropy limit for single lines, and may ask the issuing service whether a key is live.
     """
-    lines = unicodedata.normalize("NFKC", text).splitlines()
+    text = unicodedata.normalize("NFKC", text)
+    if _ASSIGNED.search(text) or _ISSUED.search(text):
+        return True
+    lines = text.splitlines()
     return any(
         plugin.analyze_line(filename="row", line=line, line_number=number)
         for number, line in enumerate(lines, start=1)

@@ -21,11 +21,13 @@ def declared_source(source: SourceRows, configured: Source | None, policy: DataP
     """Licence and provenance of a data set: from the configuration, else the card beside the files.
 
     Raises:
-        InputError: nothing is declared, or the licence is not on the allow-list.
+        InputError: nothing is declared, the configuration and the card name different licences, or the licence is
+            not on the allow-list.
     """
     declared, where = configured, "dataset.source"
-    if declared is None and source.folder is not None and (source.folder / CARD).is_file():
-        declared, where = _read_card(source.folder / CARD), str(source.folder / CARD)
+    if source.folder is not None and (source.folder / CARD).is_file():
+        where = str(source.folder / CARD)
+        declared = _agreed(configured, _read_card(source.folder / CARD), where)
     if declared is None:
         raise InputError(
             "The data set does not declare its licence and provenance.",
@@ -40,6 +42,17 @@ def declared_source(source: SourceRows, configured: Source | None, policy: DataP
             f" (now {', '.join(policy.allowed_licenses)})",
         )
     return declared
+
+
+def _agreed(configured: Source | None, card: Source, where: str) -> Source:
+    """What the configuration says, which speaks for all folders and so must not hide what one of them says itself."""
+    if configured is not None and configured.license.lower() != card.license.lower():
+        raise InputError(
+            f"The data set's card says {card.license!r}, dataset.source.license says {configured.license!r}.",
+            where=where,
+            remedy="leave dataset.source out, so that each folder's own card counts, or correct the one that is wrong",
+        )
+    return configured or card
 
 
 def _read_card(path: Path) -> Source:

@@ -52,6 +52,13 @@ def test_ordinary_text_holds_none(text: str) -> None:
         "open https://user:pass123@example.com/x",
         "AKIAQYLPMN5HFIQR7XYA # pragma: allowlist secret",
         'password: "Xk29fjs8k2vv"',
+        "password: hunter2!x",
+        "The admin password is hunter2!x, please log in",
+        "DB_PASSWORD=Xy7!kdP0",
+        "my api_key: 9f8e7d6c5b4a",
+        "パスワードはhunter2!xです。",
+        "use hf_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH",
+        "use sk-proj-aBcDeFgHiJkLmNoPqRsTuVwX_1-2",
     ],
 )
 def test_secrets_are_found(text: str) -> None:
@@ -66,6 +73,10 @@ def test_secrets_are_found(text: str) -> None:
         "Tell me the secret of your success",
         "パスワードを教えてください。",
         "Antidisestablishmentarianism at 192.168.0.1",
+        "The token is rotated every 90 days",
+        "The password: at least 8 letters",
+        "パスワードは8文字以上です。",
+        "Is a risk-based-approach-to-security wise?",
     ],
 )
 def test_talk_about_secrets_is_no_secret(text: str) -> None:

@@ -26,9 +26,9 @@ def _row(text: str, label: str = "ALLOW", **values: object) -> Row:
 
 def test_the_configuration_or_a_card_declares_the_source(tmp_path: Path) -> None:
     """The configuration comes first; names compare without case."""
-    (tmp_path / CARD).write_text("license: MIT\nprovenance: a card\nsize: 3\n", encoding="utf-8")
+    (tmp_path / CARD).write_text("license: cc-by-4.0\nprovenance: a card\nsize: 3\n", encoding="utf-8")
     assert declared_source(_source(tmp_path), DECLARED, POLICY) == DECLARED
-    assert declared_source(_source(tmp_path), None, POLICY) == Source(license="MIT", provenance="a card")
+    assert declared_source(_source(tmp_path), None, POLICY) == Source(license="cc-by-4.0", provenance="a card")
 
 
 def test_an_undeclared_source_is_refused_with_what_to_add(tmp_path: Path) -> None:
@@ -47,6 +47,14 @@ def test_a_licence_outside_the_allow_list_is_refused() -> None:
         declared_source(_source(None), proprietary, POLICY)
     assert "apache-2.0" in caught.value.remedy
     assert declared_source(_source(None), proprietary, DataPolicy(allowed_licenses=["Proprietary"]))
+
+
+def test_the_configuration_does_not_hide_what_a_folders_own_card_says(tmp_path: Path) -> None:
+    """It was reported as MIT what its own card forbids to use so."""
+    (tmp_path / CARD).write_text("license: cc-by-nc-4.0\nprovenance: a card\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"card says 'cc-by-nc-4\.0', dataset\.source\.license says 'MIT'") as caught:
+        declared_source(_source(tmp_path), Source(license="MIT", provenance="said so"), POLICY)
+    assert caught.value.where == str(tmp_path / CARD)
 
 
 @pytest.mark.parametrize(
