@@ -34,10 +34,11 @@ inputs: $(READY)  ## only the demo's model and data set, in demo-run/
 
 test: check unit containers  ## all checks and tests; a server that is missing is named, its tests are skipped
 
-check: $(READY)  ## formatting, lint, types
+check: $(READY)  ## formatting, lint, types, layers of the packages
 	$(DEPS)/bin/ruff format --check .
 	$(DEPS)/bin/ruff check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -c "from importlinter.cli import lint_imports_command as main; main()" --no-cache
 
 unit: $(READY)  ## the tests alone, on all cores; ARGS="-k name" chooses
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal --ignore tests/compose $(ARGS)

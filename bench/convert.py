@@ -24,8 +24,8 @@ OURS = """
 import sys
 from pathlib import Path
 from so8t_converter.convert import Conversion, convert
-from so8t_shared.artifacts import Artifact
-from so8t_shared.checkpoints import Checkpoints
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.store.local import LocalStore
 model, folder = Path(sys.argv[1]), Path(sys.argv[2])
 for name in ("output", "scratch"):

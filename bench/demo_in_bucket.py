@@ -27,8 +27,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from servers import minio_binary  # noqa: E402
 from tests.servers.minio_server import running_minio  # noqa: E402
 
+from so8t_shared.artifacts.records import RecordCache  # noqa: E402
 from so8t_shared.config.load import load_config  # noqa: E402
-from so8t_shared.records import RecordCache  # noqa: E402
 from so8t_shared.store.base import ArtifactStore  # noqa: E402
 from so8t_shared.store.open import open_store  # noqa: E402
 

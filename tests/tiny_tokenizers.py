@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from so8t_shared.prompts import SYSTEM_PROMPT
+from so8t_shared.models.prompts import SYSTEM_PROMPT
 
 CONTEXT = 1024
 

@@ -92,7 +92,8 @@ def _folders() -> list[str]:
         for folder in sorted({path.parent for path in (ROOT / package).glob("so8t_*/**/*.py")}):
             modules = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("__")]
             rows = [f"| [`{path.name}`](../{path.relative_to(ROOT)}) | {_sentence(path)} |\n" for path in modules]
-            found.append(f"\n## {folder.relative_to(ROOT / package)}\n\n| module | what it is |\n| --- | --- |\n")
+            found.append(f"\n## {folder.relative_to(ROOT / package)}\n\n{_sentence(folder / '__init__.py')}.\n\n")
+            found.append("| module | what it is |\n| --- | --- |\n")
             found += rows
     return found
 

@@ -9,8 +9,8 @@ from tests.unit.shared.material import write
 from tests.unit.shared.store.buckets import bucket_config, bucket_store
 
 from so8t_shared.config.model import Config
-from so8t_shared.sessions import Session, open_session
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
+from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.store.minio import MinioStore
 
 MIB = 1 << 20

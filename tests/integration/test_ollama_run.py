@@ -16,7 +16,7 @@ from tests.integration.workspace import Workspace
 from tests.servers.ollama_server import OllamaServer, running_ollama
 
 from so8t_shared.labels import LABELS
-from so8t_shared.prompts import final_answer
+from so8t_shared.models.prompts import final_answer
 
 NAMES = ("olla-base", "olla-retrained")
 TAGS = {f"{name}:{tag}" for name in NAMES for tag in ("f16", "q8_0", "q4_k_m", "latest")}

@@ -22,11 +22,11 @@ from so8t_evaluator.importing import model_file, read_chat, recipe
 from so8t_evaluator.ollama import server as client
 from so8t_evaluator.ollama.models import OllamaModels
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
-from so8t_shared.artifacts import Artifact
-from so8t_shared.checkpoints import Checkpoints
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.config.model import Config
 from so8t_shared.files import sha256_file
-from so8t_shared.prompts import SYSTEM_PROMPT
+from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.registry import ImportedModel
 from so8t_shared.store.local import LocalStore

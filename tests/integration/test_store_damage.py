@@ -13,8 +13,8 @@ from tests.servers.minio_server import MinioServer
 from tests.unit.shared.material import FIRST, SECOND, Events, run_stage, stage_run
 from tests.unit.shared.store.buckets import bucket_store
 
-from so8t_shared.artifacts import Artifact
-from so8t_shared.digests import DigestCache
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.errors import IntegrityError, ServerError
 
 

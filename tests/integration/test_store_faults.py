@@ -21,13 +21,13 @@ from tests.unit.shared.material import FIRST, Events, stage_run, write
 from tests.unit.shared.processes import end_all, race, running, until
 from tests.unit.shared.store.buckets import bucket_config, bucket_store, unfinished_uploads
 
-from so8t_shared.artifacts import Artifact
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.errors import Interrupted, LeaseLost, ServerError
 from so8t_shared.interruption import StopSignal
-from so8t_shared.leases import acquire
-from so8t_shared.manifests import Manifest
-from so8t_shared.markers import StageMarkers
-from so8t_shared.stage import StageContext
+from so8t_shared.leases.lease import acquire
+from so8t_shared.running.context import StageContext
+from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.store.minio import MinioStore
 
 KEY = "artifacts/train/0123/files/model.bin"
@@ -160,7 +160,7 @@ def test_a_long_outage_while_answers_are_kept(
     server: MinioServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server away for longer than the lease ends the stage with the cause, not with a takeover that never was."""
-    monkeypatch.setattr("so8t_shared.runner.acquire", partial(acquire, ttl_s=3.0))
+    monkeypatch.setattr("so8t_shared.running.runner.acquire", partial(acquire, ttl_s=3.0))
     host = Host(server, server.new_bucket(), tmp_path)
 
     def work(ctx: StageContext) -> None:

@@ -17,8 +17,8 @@ from tests.unit.shared.material import run_stage, stage_run, write
 from tests.unit.shared.store.buckets import bucket_store
 
 from so8t_shared.errors import InputError, ServerError
-from so8t_shared.markers import StageMarkers
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
+from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.stages import Stage
 from so8t_shared.store.minio import MinioStore
 

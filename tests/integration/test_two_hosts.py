@@ -23,9 +23,9 @@ import sys
 from pathlib import Path
 from tests.unit.shared.store.buckets import bucket_store
 from tests.servers.minio_server import MinioServer
-from so8t_shared.artifacts import Artifact
+from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.errors import So8tError
-from so8t_shared.leases import acquire
+from so8t_shared.leases.lease import acquire
 from so8t_shared.store.client import Client
 from so8t_shared.store.credentials import read_credentials
 from so8t_shared.store.minio import MinioStore
@@ -186,7 +186,7 @@ def test_cut_off_while_it_holds_the_lease(network: Network, server: MinioServer,
 LOOK = """
 import json, sys
 from pathlib import Path
-from so8t_shared.artifacts import Artifact
+from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.store.client import Client
 from so8t_shared.store.credentials import read_credentials
 from so8t_shared.store.minio import MinioStore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_shared.service import service_main
+from so8t_shared.running.service import service_main
 
 if __name__ == "__main__":
     raise SystemExit(

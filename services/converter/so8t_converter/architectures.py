@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-from so8t_shared.hf_folder import FOREIGN_SO8T, architecture_name
+from so8t_shared.models.hf_folder import FOREIGN_SO8T, architecture_name
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -8,8 +8,8 @@ from typing import Any
 from so8t_converter.checkpoint import Checkpoint
 from so8t_converter.tokenizer import token_ids
 from so8t_shared.errors import InputError
-from so8t_shared.hf_folder import read_json_if_there
-from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages, render_chat, special_markers
+from so8t_shared.models.hf_folder import read_json_if_there
+from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat, special_markers
 from so8t_shared.results.conversion import ChatInfo
 
 _TURN_ENDS = ("<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")

@@ -19,8 +19,8 @@ from so8t_converter.architectures import (
 from so8t_converter.tokenizer import check_tokenizer
 from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
 from so8t_shared.errors import InputError
-from so8t_shared.hf_folder import FOREIGN_SO8T, read_json, refuse_quantised, weight_files
-from so8t_shared.rotation import BLOCK, blocks_of
+from so8t_shared.models.hf_folder import FOREIGN_SO8T, read_json, refuse_quantised, weight_files
+from so8t_shared.models.rotation import BLOCK, blocks_of
 
 GATE = "self_attn.so8t_rotation_gate.theta"
 """Name of a gate's tensor in a foreign SO8T checkpoint, after the layer's prefix."""

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from so8t_shared.hf_folder import read_json, weight_files
+from so8t_shared.models.hf_folder import read_json, weight_files
 
 _TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"),

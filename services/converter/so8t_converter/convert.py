@@ -24,7 +24,7 @@ _RECORD = "record.json"
 
 
 class KeptFiles(Protocol):
-    """Where finished files survive a kill; see so8t_shared.checkpoints.Checkpoints."""
+    """Where finished files survive a kill; see so8t_shared.artifacts.checkpoints.Checkpoints."""
 
     def names(self) -> list[str]: ...
 

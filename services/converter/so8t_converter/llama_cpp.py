@@ -27,7 +27,7 @@ from so8t_converter.chat import chat_template, writes_bos
 from so8t_converter.checkpoint import Checkpoint
 from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_shared.errors import InputError, So8tError
-from so8t_shared.hf_folder import read_json
+from so8t_shared.models.hf_folder import read_json
 
 _REFUSALS = (ValueError, KeyError, TypeError, NotImplementedError, FileNotFoundError, AssertionError)
 

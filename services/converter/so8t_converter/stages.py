@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_converter.convert import Conversion, convert
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
 
 
 def convert_a(ctx: StageContext) -> None:

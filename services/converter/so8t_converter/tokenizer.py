@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-from so8t_shared.hf_folder import read_json, read_json_if_there, refuse_pointer
+from so8t_shared.models.hf_folder import read_json, read_json_if_there, refuse_pointer
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

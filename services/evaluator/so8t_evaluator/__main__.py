@@ -1,6 +1,6 @@
 """`python -m so8t_evaluator import|evaluate`: entry point here and in the container."""
 
-from so8t_shared.service import service_main
+from so8t_shared.running.service import service_main
 
 if __name__ == "__main__":
     raise SystemExit(

@@ -21,7 +21,7 @@ from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck, verdict_of
 from so8t_shared.results.evaluation import Cell
-from so8t_shared.verdicts import decide
+from so8t_shared.results.verdicts import decide
 
 GUARDED = ("DENY", "REFUSE")
 """Classes whose recall must not get worse: a miss there lets something harmful through."""

@@ -9,7 +9,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.config.model import Gate
 from so8t_shared.results.comparison import Comparison, NonInferiority
 from so8t_shared.results.evaluation import GateResult
-from so8t_shared.verdicts import WORDS, Verdict
+from so8t_shared.results.verdicts import WORDS, Verdict
 
 
 def gate_result(

@@ -15,7 +15,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.config.values import Quantization
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file
-from so8t_shared.prompts import SYSTEM_PROMPT
+from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.record import Side
 from so8t_shared.results.registry import ImportedModel, Registry

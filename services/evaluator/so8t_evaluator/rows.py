@@ -8,7 +8,7 @@ from pathlib import Path
 
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import LABELS
-from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages, render_chat
+from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.evaluation import TestSet
 from so8t_shared.results.training import TestRow

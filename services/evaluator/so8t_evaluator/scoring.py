@@ -13,7 +13,7 @@ from so8t_evaluator.engine.protocol import Options
 from so8t_shared.config.model import AbTest
 from so8t_shared.config.values import Scoring
 from so8t_shared.labels import LABELS
-from so8t_shared.prompts import final_answer, parse_final
+from so8t_shared.models.prompts import final_answer, parse_final
 from so8t_shared.results.conversion import ChatInfo
 
 CHOICES = tuple(final_answer(label) for label in LABELS)

@@ -10,7 +10,7 @@ from so8t_evaluator.evaluating import Inputs, run_evaluation
 from so8t_evaluator.importing import model_file, put_on_server, read_chat, save, write_registry
 from so8t_shared.results.record import Side
 from so8t_shared.results.registry import Registry
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
 
 
 def import_models(ctx: StageContext) -> None:

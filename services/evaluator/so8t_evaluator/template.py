@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from so8t_shared.errors import InputError
-from so8t_shared.prompts import PLAIN_TEMPLATE, render_chat
+from so8t_shared.models.prompts import PLAIN_TEMPLATE, render_chat
 from so8t_shared.results.conversion import ChatInfo
 
 Messages = list[dict[str, str]]

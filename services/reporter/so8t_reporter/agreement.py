@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.verdicts import WORDS, Verdict
+from so8t_shared.results.verdicts import WORDS, Verdict
 
 
 def other_scorings(evaluation: EvaluationResult) -> list[str]:

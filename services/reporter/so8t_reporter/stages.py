@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from so8t_reporter.inputs import ReportSettings, load_inputs
 from so8t_reporter.report import write_report
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
 
 
 def report(ctx: StageContext) -> None:

@@ -11,8 +11,8 @@ from so8t_reporter.charts.lookup import SIDES, cell_of
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.unread import unread_answers
-from so8t_shared.verdicts import WORDS, Verdict
+from so8t_shared.results.unread import unread_answers
+from so8t_shared.results.verdicts import WORDS, Verdict
 
 _MANY_ROWS = 100_000
 """Beyond these an exact figure says no more than that it takes too many."""

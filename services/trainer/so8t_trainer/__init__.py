@@ -1,0 +1,1 @@
+"""Retraining with SO8T gates: model B from its base and a data set."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_shared.errors import InputError
-from so8t_shared.hf_folder import (
+from so8t_shared.models.hf_folder import (
     ARCHITECTURES,
     architecture_name,
     holds_gates,

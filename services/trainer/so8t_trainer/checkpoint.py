@@ -21,7 +21,7 @@ _SCHEMA = 1
 
 
 class CheckpointStore(Protocol):
-    """Where checkpoints go (so8t_shared.checkpoints.Checkpoints)."""
+    """Where checkpoints go (so8t_shared.artifacts.checkpoints.Checkpoints)."""
 
     def names(self) -> list[str]: ...
     def save(self, name: str, folder: Path) -> None: ...

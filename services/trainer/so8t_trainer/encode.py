@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-from so8t_shared.prompts import (
+from so8t_shared.models.prompts import (
     PLAIN_TEMPLATE,
     build_messages,
     final_answer,

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from so8t_shared import rotation as so8
 from so8t_shared.config.values import Rotation
+from so8t_shared.models import rotation as so8
 
 GATE = "so8t_gate"
 _ROWS, _COLUMNS = (torch.from_numpy(index) for index in np.triu_indices(so8.BLOCK, k=1))

@@ -20,11 +20,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from so8t_shared import rotation as so8
 from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError
-from so8t_shared.hf_folder import weight_files
-from so8t_shared.shards import SHARD_BYTES, ShardWriter
+from so8t_shared.models import rotation as so8
+from so8t_shared.models.hf_folder import weight_files
+from so8t_shared.models.shards import SHARD_BYTES, ShardWriter
 
 _COPIED = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"),

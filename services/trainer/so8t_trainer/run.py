@@ -13,10 +13,10 @@ import numpy as np
 import torch
 import yaml
 
-from so8t_shared import rotation as so8
 from so8t_shared.config.model import Config, Training
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
+from so8t_shared.models import rotation as so8
 from so8t_shared.results.training import Targets, TestRow, TrainingPoint, TrainingResult
 from so8t_trainer.base import check_base
 from so8t_trainer.checkpoint import write_points

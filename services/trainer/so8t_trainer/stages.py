@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
 from so8t_trainer.run import train_model
 
 

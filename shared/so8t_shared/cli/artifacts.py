@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from so8t_shared.artifacts import Artifact
+from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.cli.common import ConfigOption, SetOption, local_time, open_workspace, print_notes, table_cell
 from so8t_shared.cli.output import err, out
-from so8t_shared.collection import collect, list_artifacts
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import storage_errors
-from so8t_shared.scratch import left_scratch, remove_scratch, scratch_bytes
+from so8t_shared.running.scratch import left_scratch, remove_scratch, scratch_bytes
+from so8t_shared.sessions.collection import collect, list_artifacts
 from so8t_shared.stages import stage_named
 
 _WHOLE = {"fingerprint", "created"}

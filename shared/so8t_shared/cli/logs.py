@@ -12,8 +12,8 @@ import typer
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace
 from so8t_shared.cli.output import out
 from so8t_shared.errors import InputError, So8tError
-from so8t_shared.markers import StageMarkers
-from so8t_shared.sessions import find_session, read_record
+from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.stages import stage_named
 
 

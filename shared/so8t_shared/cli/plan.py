@@ -8,8 +8,8 @@ from rich.table import Table
 
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, table_cell
 from so8t_shared.cli.output import out
-from so8t_shared.plan import PlannedStage, make_plan
-from so8t_shared.preflight import preflight
+from so8t_shared.planning.plan import PlannedStage, make_plan
+from so8t_shared.planning.preflight import preflight
 from so8t_shared.stages import STAGES, Stage
 
 _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from so8t_shared.announce import print_results
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes
 from so8t_shared.cli.output import err, out
 from so8t_shared.cli.plan import show_plan, to_run
-from so8t_shared.display import open_display
 from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
 from so8t_shared.machine import usable_cores
-from so8t_shared.pipeline import PipelineRun, check_selection
-from so8t_shared.plan import make_plan
-from so8t_shared.preflight import preflight
-from so8t_shared.sessions import Session, config_digest, open_session
+from so8t_shared.planning.plan import make_plan
+from so8t_shared.planning.preflight import preflight
+from so8t_shared.running.announce import print_results
+from so8t_shared.running.pipeline import PipelineRun, check_selection
+from so8t_shared.sessions.session import Session, config_digest, open_session
 from so8t_shared.stages import STAGES, Stage, stage_named
+from so8t_shared.terminal.display import open_display
 
 _CORES_FOR_TWO_STAGES = 8
 

@@ -19,8 +19,8 @@ from so8t_shared.cli.common import (
     table_cell,
 )
 from so8t_shared.cli.output import err, out
-from so8t_shared.sessions import find_session, read_record, session_ids
-from so8t_shared.stage_state import stage_state
+from so8t_shared.sessions.session import find_session, read_record, session_ids
+from so8t_shared.sessions.stage_state import stage_state
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.results.record import Interval, Record
-from so8t_shared.verdicts import Verdict, decide
+from so8t_shared.results.verdicts import Verdict, decide
 
 
 class NonInferiority(Record):

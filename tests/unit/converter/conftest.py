@@ -11,8 +11,8 @@ import pytest
 from tests.tiny_models import make_foreign_so8t, make_llama, make_phi3, make_qwen2
 
 from so8t_converter.convert import Conversion, convert
-from so8t_shared.artifacts import Artifact
-from so8t_shared.checkpoints import Checkpoints
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.store.local import LocalStore
 
 MAKERS: dict[str, Callable[..., Path]] = {

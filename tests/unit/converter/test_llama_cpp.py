@@ -21,7 +21,7 @@ from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
 from so8t_converter.llama_cpp import write_f16
 from so8t_shared.errors import InputError
-from so8t_shared.prompts import build_messages, render_chat, special_markers
+from so8t_shared.models.prompts import build_messages, render_chat, special_markers
 
 TEXTS = [
     "Hello 123 world's  test\n\n x",

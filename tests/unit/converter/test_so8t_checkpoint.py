@@ -19,13 +19,13 @@ from so8t_converter.checkpoint import inspect
 from so8t_converter.convert import Conversion, convert
 from so8t_converter.so8t_checkpoint import describe_gates, gate_rotations, restore
 from so8t_shared.config.values import Rotation
-from so8t_shared.hf_folder import weight_files
+from so8t_shared.models.hf_folder import weight_files
 
 IDS = torch.arange(3, 60).unsqueeze(0)
 
 
 def _rotation(theta: torch.Tensor, kind: Rotation) -> torch.Tensor:
-    """The definition, in torch and float64: independent of so8t_shared.rotation."""
+    """The definition, in torch and float64: independent of so8t_shared.models.rotation."""
     skew = theta.double() - theta.double().transpose(1, 2)
     if kind == "exp":
         return torch.linalg.matrix_exp(skew)

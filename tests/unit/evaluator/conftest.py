@@ -13,8 +13,8 @@ from tests.tiny_models import make_llama
 
 from so8t_converter.convert import Conversion, convert
 from so8t_evaluator.engine.protocol import ModelFile
-from so8t_shared.artifacts import Artifact
-from so8t_shared.checkpoints import Checkpoints
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.store.local import LocalStore
 
 GetModel = Callable[[str], ModelFile]

@@ -10,9 +10,9 @@ from tests.unit.evaluator.material import CUT, TOO_LONG, ScriptedEngine, make_ch
 
 from so8t_evaluator import answer_key
 from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
+from so8t_shared.artifacts.records import RecordCache
 from so8t_shared.config.model import AbTest
 from so8t_shared.config.values import Scoring
-from so8t_shared.records import RecordCache
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.record import Side
 from so8t_shared.store.local import LocalStore

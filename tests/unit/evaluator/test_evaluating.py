@@ -17,11 +17,11 @@ from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Grid, Inputs, run_evaluation
 from so8t_evaluator.importing import write_registry
 from so8t_evaluator.rows import read_rows, select
+from so8t_shared.artifacts.records import RecordCache
 from so8t_shared.config.model import Config
 from so8t_shared.config.values import Quantization
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
-from so8t_shared.records import RecordCache
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
 from so8t_shared.results.record import Side

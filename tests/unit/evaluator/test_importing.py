@@ -13,7 +13,7 @@ from so8t_evaluator.importing import modelfile, read_chat, recipe, write_registr
 from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
-from so8t_shared.prompts import SYSTEM_PROMPT
+from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.results.record import Side
 from so8t_shared.results.registry import Registry
 

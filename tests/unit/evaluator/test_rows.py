@@ -11,7 +11,7 @@ from tests.unit.evaluator.material import make_chat, make_row
 from so8t_evaluator.rows import describe, prompt_for, read_rows, select, warm_up_prompts
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import LABELS
-from so8t_shared.prompts import SYSTEM_PROMPT
+from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.results.training import TestRow
 
 ROWS = [make_row(f"{label} {i}", label) for label, n in zip(LABELS, (12, 9, 6, 3), strict=True) for i in range(n)]

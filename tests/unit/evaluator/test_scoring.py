@@ -16,7 +16,7 @@ from so8t_converter.convert import Conversion, convert
 from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS, CHOICES, GRAMMAR, options_for, read_answer
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
-from so8t_shared.prompts import final_answer
+from so8t_shared.models.prompts import final_answer
 
 SETTINGS = AbTest(max_new_tokens=5, seed=11)
 

@@ -10,7 +10,7 @@ from tests.tiny_tokenizers import CHATML, PHI35
 from tests.unit.evaluator.material import make_chat
 
 from so8t_evaluator.template import TRIM, chat_format
-from so8t_shared.prompts import PLAIN_TEMPLATE, render_chat
+from so8t_shared.models.prompts import PLAIN_TEMPLATE, render_chat
 
 FOLDER = Path(__file__).parents[1] / "shared" / "templates"
 TEXTS = ["open the ROLE", " \n\u3000 ROLEを開けて {{ .Content }} \"'` \n\n", "a\n\n\nROLE", "{% ROLE %}"]

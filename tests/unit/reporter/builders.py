@@ -32,7 +32,7 @@ from so8t_shared.results.evaluation import (
 )
 from so8t_shared.results.record import Interval, Side
 from so8t_shared.results.training import TestRow
-from so8t_shared.verdicts import Verdict
+from so8t_shared.results.verdicts import Verdict
 
 COLUMNS = (*LABELS, INVALID)
 SIZES: dict[Quantization, int] = {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}

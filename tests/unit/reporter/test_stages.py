@@ -14,11 +14,11 @@ from tests.unit.reporter.builders_upstream import Folders
 from so8t_reporter.stages import report
 from so8t_shared.config.model import Config
 from so8t_shared.errors import Interrupted
-from so8t_shared.events import EventSink
 from so8t_shared.interruption import StopSignal
-from so8t_shared.runner import Outcome, StageRun
-from so8t_shared.sessions import open_session
-from so8t_shared.stage import StageContext, StageFunction
+from so8t_shared.running.context import StageContext, StageFunction
+from so8t_shared.running.events import EventSink
+from so8t_shared.running.runner import Outcome, StageRun
+from so8t_shared.sessions.session import open_session
 from so8t_shared.stages import stage_named
 from so8t_shared.store.open import open_store
 

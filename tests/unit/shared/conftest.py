@@ -13,7 +13,7 @@ from tests.unit.shared.material import make_config, make_model
 from tests.unit.shared.processes import end_all
 
 from so8t_shared.config.model import Config
-from so8t_shared.sessions import Session, open_session
+from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.store.local import LocalStore
 
 _HERE = Path(__file__).parent

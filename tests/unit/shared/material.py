@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from so8t_shared.artifacts import Artifact
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.config.model import Config
-from so8t_shared.events import EventSink
 from so8t_shared.interruption import StopSignal
-from so8t_shared.lease_record import LeaseRecord
-from so8t_shared.leases import Lease, acquire
-from so8t_shared.manifests import Manifest
-from so8t_shared.runner import Outcome, StageRun
-from so8t_shared.sessions import Session
-from so8t_shared.stage import StageFunction
+from so8t_shared.leases.lease import Lease, acquire
+from so8t_shared.leases.record import LeaseRecord
+from so8t_shared.running.context import StageFunction
+from so8t_shared.running.events import EventSink
+from so8t_shared.running.runner import Outcome, StageRun
+from so8t_shared.sessions.session import Session
 from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from so8t_shared.errors import InputError
-from so8t_shared.service import service_main
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
+from so8t_shared.running.service import service_main
 
 MODULE = "tests.unit.shared.small_service"
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.shared.material import make_model
 
 from so8t_shared.errors import InputError
-from so8t_shared.hf_folder import ARCHITECTURES, FOREIGN_SO8T
+from so8t_shared.models.hf_folder import ARCHITECTURES, FOREIGN_SO8T
 from so8t_trainer.base import check_base
 
 

@@ -13,7 +13,7 @@ from tests.unit.trainer.padded_reference import IGNORED, padded_batch
 from transformers import AutoTokenizer
 
 from so8t_shared.errors import InputError
-from so8t_shared.prompts import PLAIN_TEMPLATE, build_messages
+from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages
 from so8t_shared.results.training import TestRow
 from so8t_trainer.encode import encode_rows, end_of_turn, load_encoder
 

@@ -10,8 +10,8 @@ import torch
 from tests.unit.trainer.material import disturb, encoded_rows, trainee
 from torch import nn
 
-from so8t_shared import rotation as so8
 from so8t_shared.errors import InputError
+from so8t_shared.models import rotation as so8
 from so8t_trainer.gates import GateBank, attach_gates, attention_outputs, is_gate, rotations, skew
 from so8t_trainer.loop import objective
 from so8t_trainer.packing import pack

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, Interrupted
-from so8t_shared.prompts import final_answer
+from so8t_shared.models.prompts import final_answer
 from so8t_shared.results.training import DataReport, Targets, TestRow, TrainingPoint, TrainingResult
 from so8t_trainer import run
 from so8t_trainer.model import Trainee, load_trainee

@@ -25,7 +25,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import Side
-from so8t_shared.verdicts import Verdict
+from so8t_shared.results.verdicts import Verdict
 
 _BAR = 0.36
 _MARKERS = ("o", "s", "D")

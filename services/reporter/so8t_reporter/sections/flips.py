@@ -7,7 +7,7 @@ from so8t_reporter.document import Block, Cell, Column, FileLink, Paragraph, Pic
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison, Flip
-from so8t_shared.verdicts import WORDS
+from so8t_shared.results.verdicts import WORDS
 
 LOST_SHOWN = 12
 GAINED_SHOWN = 8

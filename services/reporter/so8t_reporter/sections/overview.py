@@ -8,8 +8,8 @@ from so8t_reporter.inputs import Names
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult, GateResult
 from so8t_shared.results.record import Side
-from so8t_shared.unread import why_unread
-from so8t_shared.verdicts import WORDS
+from so8t_shared.results.unread import why_unread
+from so8t_shared.results.verdicts import WORDS
 
 
 def verdict_tone(evaluation: EvaluationResult) -> Tone:

@@ -12,8 +12,8 @@ from so8t_shared.results.comparison import Comparison, RecallCheck
 from so8t_shared.results.evaluation import Cell as Quality
 from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult
 from so8t_shared.results.record import Interval, Side
-from so8t_shared.unread import why_unread
-from so8t_shared.verdicts import WORDS, Verdict
+from so8t_shared.results.unread import why_unread
+from so8t_shared.results.verdicts import WORDS, Verdict
 
 FAVOURED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
 """Whose colour a difference wears; without a winner none."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from so8t_shared.artifacts.fingerprints import looks_like_hub_name
 from so8t_shared.config.model import Config, Dataset
 from so8t_shared.errors import InputError
-from so8t_shared.fingerprints import looks_like_hub_name
 from so8t_trainer.data.hub import hub_is_off
 from so8t_trainer.data.policy import declared_source, demand_classes
 from so8t_trainer.data.read import SourceRows, data_files, read_head, read_source

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from so8t_shared.artifacts.fingerprints import looks_like_hub_name
 from so8t_shared.errors import InputError
-from so8t_shared.fingerprints import looks_like_hub_name
 from so8t_trainer.data.hub import read_hub
 from so8t_trainer.data.parquet import read_parquet, read_parquet_head
 from so8t_trainer.data.rows import Row, parse_row

@@ -10,12 +10,12 @@ from tests.unit.shared.cli.conftest import Cli
 from tests.unit.shared.material import commit, held, run_stage, spoil, write
 from tests.unit.shared.namespaces import run_on_small_disk
 
-from so8t_shared.artifacts import Artifact
+from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.cli.artifacts import size
 from so8t_shared.config.load import load_config
-from so8t_shared.scratch import scratch_folder
-from so8t_shared.sessions import open_session
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
+from so8t_shared.running.scratch import scratch_folder
+from so8t_shared.sessions.session import open_session
 from so8t_shared.stages import stage_named
 from so8t_shared.store.local import LocalStore
 

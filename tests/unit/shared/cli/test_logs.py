@@ -10,10 +10,10 @@ from tests.unit.shared.material import Events, run_stage
 
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import InputError, UpstreamError
-from so8t_shared.markers import StageMarkers
-from so8t_shared.progress import ProgressReporter
-from so8t_shared.sessions import Session, open_session
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
+from so8t_shared.running.progress import ProgressReporter
+from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import STAGES, stage_named
 from so8t_shared.store.local import LocalStore
 

@@ -42,7 +42,7 @@ def _run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_the_program_is_light() -> None:
     """Neither the command line nor a service's entry point imports a heavy library or a service."""
     code = (
-        "import sys, so8t_shared.cli.main, so8t_shared.service; "
+        "import sys, so8t_shared.cli.main, so8t_shared.running.service; "
         f"print([m for m in {HEAVY + SERVICES} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

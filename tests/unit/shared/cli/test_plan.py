@@ -9,8 +9,8 @@ from tests.unit.shared.cli.conftest import Cli
 from tests.unit.shared.material import listing, run_stage, write
 
 from so8t_shared.config.load import load_config
-from so8t_shared.sessions import open_session
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
+from so8t_shared.sessions.session import open_session
 from so8t_shared.stages import STAGES, stage_named
 from so8t_shared.store.local import LocalStore
 

@@ -20,11 +20,11 @@ from so8t_reporter.assembly import assemble_results
 from so8t_shared.cli.run import _show_results
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import GateRefused
-from so8t_shared.export import results_dir
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.results.evaluation import GateResult
-from so8t_shared.sessions import Session, open_session
-from so8t_shared.stage import StageContext
+from so8t_shared.running.context import StageContext
+from so8t_shared.running.export import results_dir
+from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import stage_named
 from so8t_shared.store.local import LocalStore
 

@@ -11,9 +11,9 @@ from tests.unit.shared.material import Events
 from so8t_shared.cli.common import local_time
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import InputError
-from so8t_shared.markers import StageMarkers
-from so8t_shared.progress import ProgressReporter
-from so8t_shared.sessions import Session, open_session
+from so8t_shared.running.progress import ProgressReporter
+from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import STAGES
 from so8t_shared.store.local import LocalStore
 

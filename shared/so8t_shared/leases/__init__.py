@@ -1,0 +1,1 @@
+"""Of all processes that want to compute the same, exactly one does."""

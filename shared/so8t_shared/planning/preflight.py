@@ -1,0 +1,91 @@
+"""What can be told before a run in a second or two, without torch: wrong data, a missing GPU, a server that is away.
+
+The stages find all of it themselves, but some of it only after an hour of others' work.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.artifacts.fingerprints import check_model_folder
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError
+from so8t_shared.machine import has_cuda_device, ollama_version
+from so8t_shared.models.hf_folder import holds_gates, read_json
+from so8t_shared.stages import BY_NAME, STAGES, ModelInput, Stage
+
+_ANSWER_S = 1.0
+
+
+def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here: bool = False) -> list[str]:
+    """Notes about the inputs of those stages; with `here`, they are about to run on this host.
+
+    Raises:
+        InputError: a model or data set that is here cannot be used.
+        ConfigError: with `here`, the device that is demanded is not there.
+    """
+    notes = _two_bases(config)
+    for stage in STAGES:
+        if stage.name in stages:
+            notes += [*_models(stage, config), *_look(stage.check, config)]
+    if "train" in stages:
+        notes += _device(config, here=here)
+    if {"import", "evaluate"} & set(stages):
+        notes += _ollama(config)
+    return list(dict.fromkeys(notes))
+
+
+def _two_bases(config: Config) -> list[str]:
+    a, b = config.model_a.base_model, config.base_of_b.base_model
+    if os.path.realpath(a) == os.path.realpath(b):
+        return []
+    note = f"model B is not model A retrained: model_a.base_model is {a}, model_b.base_model is {b}"
+    path = Path(a, "config.json")
+    if path.is_file() and holds_gates(read_json(path)):
+        return [f"{note}, since A holds SO8T gates already and cannot be retrained itself"]
+    return [f"{note}; leave model_b.base_model out to retrain model A"]
+
+
+def _models(stage: Stage, config: Config) -> list[str]:
+    notes = []
+    default = config.model_b is None or config.model_b.base_model is None  # then what is said of model A is enough
+    for item in stage.inputs(config):
+        if isinstance(item, ModelInput):
+            if item.path.exists():
+                check_model_folder(item)
+            elif item.name == "model_a" or not default:
+                notes.append(f"{item.name}.base_model = {item.path} does not exist on this host")
+    return notes
+
+
+def _look(target: str, config: Config) -> list[str]:
+    """Ask the service itself, where it is installed: in a container only one is."""
+    module, _, name = target.partition(":")
+    if not target or importlib.util.find_spec(module.partition(".")[0]) is None:
+        return []
+    function: Any = getattr(importlib.import_module(module), name)
+    return list(function(config))
+
+
+def _device(config: Config, *, here: bool, devices: Path = Path("/dev")) -> list[str]:
+    if config.device != "cuda" or has_cuda_device(devices):
+        return []
+    if here:
+        raise ConfigError(
+            "The configuration demands a CUDA device, but this host has none.",
+            where="device = cuda",
+            remedy="set device to auto or cpu, or run the stage train on a host with a GPU",
+        )
+    return ["device is cuda, but this host has no such device: train would fail here"]
+
+
+def _ollama(config: Config) -> list[str]:
+    host = config.ollama.host
+    if config.ab_test.engine != "ollama" or ollama_version(host, _ANSWER_S) is not None:
+        return []
+    return [f"no Ollama server answers at {host} (ollama.host); the stages import and evaluate will need it"]

@@ -1,0 +1,89 @@
+"""A stage as a process of its own: the same entry point that its container has."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.files import storage_errors
+from so8t_shared.interruption import parent_variables
+from so8t_shared.redaction import without_secrets
+from so8t_shared.running.events import pipe_variables
+from so8t_shared.stages import Stage
+
+Listener = Callable[[str, dict[str, Any] | None], None]
+
+_TAIL_LETTERS = 4000
+_DRAIN_S = 2.0
+"""How long the last events may take to be read once the process has ended."""
+
+
+class StageProcess:
+    """One running stage; its events go to `listener`, None when the process has ended."""
+
+    def __init__(self, stage: Stage, arguments: Sequence[str], output: Path, listener: Listener) -> None:
+        self.stage = stage
+        self._output = output
+        self.was_asked = False
+        """Whether it was asked to stop."""
+        reading, writing = os.pipe()
+        try:
+            with storage_errors(output):
+                output.parent.mkdir(parents=True, exist_ok=True)
+                with output.open("wb") as file:
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-m", stage.module, stage.name, *arguments],
+                        stdin=subprocess.DEVNULL,
+                        stdout=file,
+                        stderr=subprocess.STDOUT,
+                        pass_fds=(writing,),
+                        env={**os.environ, **pipe_variables(writing), **parent_variables()},
+                        start_new_session=True,  # Ctrl-C reaches the pipeline alone, which passes it on once
+                    )
+        finally:
+            os.close(writing)
+        self._reader = threading.Thread(target=self._listen, args=(reading, listener), daemon=True)
+        self._watcher = threading.Thread(target=self._watch, args=(listener,), daemon=True)
+        self._reader.start()
+        self._watcher.start()
+
+    def ask_to_stop_once(self) -> None:
+        """Send SIGTERM, the first time: the stage saves a checkpoint and ends. (A second would end it hard.)"""
+        if not self.was_asked and self._process.poll() is None:
+            self.was_asked = True
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Exit code once the process has ended; minus the signal's number when one ended it."""
+        code = self._process.wait()
+        self._watcher.join()
+        return code
+
+    def last_output(self) -> str:
+        """The end of what the process and its libraries printed, without secrets."""
+        data = self._output.read_bytes() if self._output.is_file() else b""
+        return without_secrets(data.decode("utf-8", "replace"))[-_TAIL_LETTERS:].strip()
+
+    def _listen(self, handle: int, listener: Listener) -> None:
+        with os.fdopen(handle, encoding="utf-8", errors="replace") as pipe:
+            for line in pipe:
+                try:
+                    listener(self.stage.name, json.loads(line))
+                except ValueError:
+                    continue  # a line cut by the end of the process
+
+    def _watch(self, listener: Listener) -> None:
+        """Tell the end of the process; workers that it left behind, after a SIGKILL for example, end with it."""
+        self._process.wait()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._reader.join(_DRAIN_S)
+        listener(self.stage.name, None)

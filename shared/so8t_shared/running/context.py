@@ -1,0 +1,82 @@
+"""What a stage's own work is given: its inputs, a place for outputs, checkpoints, progress."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.checkpoints import Checkpoints
+from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.artifacts.records import RecordCache
+from so8t_shared.config.model import Config
+from so8t_shared.interruption import StopSignal
+from so8t_shared.leases.lease import Lease
+from so8t_shared.running.progress import ProgressReporter
+from so8t_shared.stages import Stage
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """Everything a stage function may use; it gets nothing else and writes nowhere else."""
+
+    config: Config
+    session_id: str
+    stage: Stage
+    fingerprint: str
+    output_dir: Path
+    """Empty folder; all files in it are committed together when the function returns."""
+    scratch_dir: Path
+    """Private folder, removed afterwards."""
+    log: logging.Logger
+    checkpoints: Checkpoints
+    artifact: Artifact
+    lease: Lease
+    stop: StopSignal
+    reporter: ProgressReporter
+    upstream: dict[str, tuple[Artifact, Manifest]]
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether a signal asks the stage to save a checkpoint and end."""
+        return self.stop.is_set
+
+    def check_held(self) -> None:
+        """End here if another process may have taken the stage over; asks nobody, cheap enough for every step.
+
+        Raises:
+            LeaseLost: another process may have taken over; a checkpoint saved now would be refused.
+        """
+        self.lease.check()
+
+    def check_interrupted(self) -> None:
+        """End here if a signal came or the lease was lost; call at safe points.
+
+        Raises:
+            Interrupted: a signal came.
+            LeaseLost: another process took the stage over.
+        """
+        self.stop.check()
+        self.lease.check()
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        """Report that `done` of `total` steps are done; cheap enough for every step."""
+        self.reporter.update(done, total, message)
+
+    def input_dir(self, stage: str) -> Path:
+        """Verified local folder with the files that this stage declares to read of `stage`.
+
+        Raises:
+            IntegrityError: a file is missing or altered.
+        """
+        artifact, manifest = self.upstream[stage]
+        return artifact.materialise(manifest, self.stage.needs[stage])
+
+    def cache(self, namespace: str) -> RecordCache:
+        """Small records that outlive the artifact."""
+        return RecordCache(self.artifact.store, namespace)
+
+
+StageFunction = Callable[[StageContext], None]

@@ -1,0 +1,214 @@
+"""The whole pipeline on one machine: each stage as a process, in the order of what it needs.
+
+A stage starts once those it needs have been completed in this run, so it never follows a marker of
+an earlier one. A stage whose artifact is already committed is reused without starting anything.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+from so8t_shared.errors import Interrupted, So8tError, UpstreamError
+from so8t_shared.interruption import StopSignal
+from so8t_shared.running.children import StageProcess
+from so8t_shared.running.events import EventSink
+from so8t_shared.running.runner import StageRun
+from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.session import Session
+from so8t_shared.stages import Stage
+from so8t_shared.store.base import ArtifactStore
+from so8t_shared.terminal.display import Display
+
+_ENDED = {"type": "ended"}
+_STOPPED = (Interrupted.exit_code, -signal.SIGTERM)
+"""Exit codes of who was asked to stop; the second one so soon after its start that it had nothing to save."""
+
+
+class StageFailed(So8tError):
+    """A stage's process ended with an error; carries that stage's own exit code."""
+
+    def __init__(self, what: str, *, where: str, remedy: str, exit_code: int) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.exit_code = exit_code
+
+
+@dataclass
+class PipelineRun:
+    """One `so8t-ab run`."""
+
+    store: ArtifactStore
+    session: Session
+    stages: list[Stage]
+    arguments: list[str]
+    """Command line of every stage after its name: configuration, overrides, session."""
+    display: Display
+    stop: StopSignal
+    jobs: int = 1
+    computed: list[str] = field(default_factory=list)
+    reused: list[str] = field(default_factory=list)
+    _must_run: set[str] = field(default_factory=set)
+    _running: dict[str, StageProcess] = field(default_factory=dict)
+    _events: queue.Queue[tuple[str, dict[str, Any]]] = field(default_factory=queue.Queue)
+
+    def run(self) -> None:
+        """Run every stage that is not complete yet.
+
+        Raises:
+            StageFailed: a stage ended with an error.
+            So8tError: a stage could not be started, or the store cannot be read.
+            Interrupted: a signal came.
+
+        In each case the others were asked to stop, and have saved their checkpoints and ended.
+        """
+        for stage in self.stages:
+            StageMarkers(self.store, self.session.session_id, stage.name).clear_failure()
+        try:
+            self._run_all()
+        finally:
+            self._end_all()
+
+    def _run_all(self) -> None:
+        """Until everything is done or, after the first failure or a signal, until those that run have ended."""
+        waiting = list(self.stages)
+        failure: So8tError | None = None
+        while self._running or (waiting and not (failure or self.stop.is_set)):
+            try:
+                if failure or self.stop.is_set:
+                    self._ask_all_to_stop()
+                else:
+                    self._start_ready(waiting)
+                if self._running:
+                    self._follow()
+            except So8tError as error:
+                failure = failure or error
+        if failure:
+            raise failure
+        self.stop.check()
+
+    def _end_all(self) -> None:
+        """Let nobody be left running after a defect: leaving would end a stage hard that is saving its checkpoint.
+
+        (See `end_with_parent`. Nothing is shown, since the display may be what failed.)
+        """
+        self._ask_all_to_stop()
+        for process in self._running.values():
+            process.wait()
+
+    def _start_ready(self, waiting: list[Stage]) -> None:
+        """Start or reuse, in pipeline order, every stage whose needs are complete."""
+        for stage in list(waiting):
+            if not self._done.issuperset(need for need in stage.needs if need in self._names):
+                continue
+            if stage.name not in self._must_run and self._reuse(stage):
+                waiting.remove(stage)
+                self.reused.append(stage.name)
+                self.display.state(stage.name, "reused")
+                continue
+            self._must_run.add(stage.name)
+            if len(self._running) < self.jobs:
+                waiting.remove(stage)
+                self._start(stage)
+
+    def _reuse(self, stage: Stage) -> bool:
+        sink = _Quiet(self.display, stage.name)
+        return StageRun(stage, self.session, self.store, sink=sink, stop=self.stop).reuse_only() is not None
+
+    @property
+    def _done(self) -> set[str]:
+        return {*self.computed, *self.reused}
+
+    @property
+    def _names(self) -> set[str]:
+        return {stage.name for stage in self.stages}
+
+    def _start(self, stage: Stage) -> None:
+        output = self.store.local_root / "output" / self.session.session_id / f"{stage.name}.txt"
+        self.display.state(stage.name, "running", stage.summary)
+        self._running[stage.name] = StageProcess(stage, self.arguments, output, self._listen)
+
+    def _listen(self, stage: str, event: dict[str, Any] | None) -> None:
+        self._events.put((stage, event or _ENDED))
+
+    def _follow(self) -> None:
+        """Show events for a moment; close a stage as soon as its process has ended.
+
+        Raises:
+            StageFailed: it ended with an error.
+        """
+        try:
+            stage, event = self._events.get(timeout=0.2)
+        except queue.Empty:
+            return
+        if event is _ENDED:
+            self._close(stage, self._running.pop(stage))
+        else:
+            self.display.event(stage, event)
+
+    def _close(self, name: str, process: StageProcess) -> None:
+        code = process.wait()
+        asked = self.stop.is_set or process.was_asked
+        if code == 0:
+            self.computed.append(name)
+            self.display.state(name, "done")
+        elif asked and code in _STOPPED:
+            self.display.state(name, "interrupted", "its work so far is kept")
+        elif code == Interrupted.exit_code:
+            self.display.state(name, "interrupted", "its work so far is kept")
+            raise _failed(f"{name} was stopped by somebody else.", process, "run the same command again to go on", code)
+        else:
+            self.display.state(name, "failed")
+            raise self._failure(name, process, code)
+
+    def _failure(self, name: str, process: StageProcess, code: int) -> StageFailed:
+        if code < 0:
+            by = signal.Signals(-code).name
+            remedy = "run again to resume; SIGKILL often means that memory ran out (see 'so8t-ab doctor')"
+            return _failed(f"{name} was ended by {by}.", process, remedy, 1)
+        marker = StageMarkers(self.store, self.session.session_id, name).failed()
+        if marker is None:
+            return _failed(f"{name} ended with exit code {code}.", process, "run the stage alone with --debug", code)
+        where = marker.where or f"stage {name}"
+        return StageFailed(f"{name} failed: {marker.what}", where=where, remedy=marker.remedy, exit_code=code)
+
+    def _ask_all_to_stop(self) -> None:
+        for process in self._running.values():
+            process.ask_to_stop_once()
+
+
+def _failed(what: str, process: StageProcess, remedy: str, code: int) -> StageFailed:
+    tail = "\n    ".join(process.last_output().splitlines()[-8:])
+    return StageFailed(what, where=f"its last output:\n    {tail or '(none)'}", remedy=remedy, exit_code=code)
+
+
+class _Quiet(EventSink):
+    """While looking for something to reuse, only warnings are worth showing."""
+
+    def __init__(self, display: Display, stage: str) -> None:
+        self._display = display
+        self._stage = stage
+
+    def log(self, level: str, message: str) -> None:
+        self._display.event(self._stage, {"type": "log", "level": level, "message": message})
+
+    def progress(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def check_selection(stages: list[Stage], store: ArtifactStore, session: Session) -> None:
+    """Refuse to start where a stage that was left out has never been completed.
+
+    Raises:
+        UpstreamError: naming it.
+    """
+    names = {stage.name for stage in stages}
+    for stage in stages:
+        for need in stage.needs:
+            if need not in names and StageMarkers(store, session.session_id, need).completed() is None:
+                raise UpstreamError(
+                    f"{stage.name} needs {need}, which has not been completed in this session.",
+                    where=f"session {session.session_id}",
+                    remedy=f"run it first, or start from it: --from {need}",
+                )

@@ -1,0 +1,225 @@
+"""Running one stage: wait, decide, take the lease, work, commit, mark.
+
+Every service uses this; its own code is only the function that fills the output folder. The order
+of the steps is the contract: the manifest is written last, markers only speak of committed
+artifacts, and a process without the lease commits nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.checkpoints import Checkpoints
+from so8t_shared.artifacts.digests import DigestCache
+from so8t_shared.artifacts.fingerprints import fingerprint, stage_key
+from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.errors import Interrupted, NewerFormat, ServerError, StorageError
+from so8t_shared.host import now
+from so8t_shared.interruption import StopSignal
+from so8t_shared.leases.lease import Lease, acquire
+from so8t_shared.running.context import StageContext, StageFunction
+from so8t_shared.running.events import EventSink
+from so8t_shared.running.export import export_outputs
+from so8t_shared.running.logs import log_end, stage_log
+from so8t_shared.running.progress import ProgressReporter
+from so8t_shared.running.scratch import scratch_folder
+from so8t_shared.running.waiting import Upstream, upstream_changed, wait_for_upstreams
+from so8t_shared.sessions.markers import Completed, StageMarkers
+from so8t_shared.sessions.session import Session
+from so8t_shared.stages import Stage
+from so8t_shared.store.base import ArtifactStore
+
+_ASIDE_PATIENCE_S = 2.0
+"""How long progress and logs wait for a server that is away; the work does not stand still for them."""
+
+_OUTAGES = (ServerError, StorageError)
+"""What keeps a lease from being renewed, too: a lease that is only silent does not explain them."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended well."""
+
+    fingerprint: str
+    manifest: Manifest
+    reused: bool
+
+
+class StageRun:
+    """One attempt at one stage in one session."""
+
+    def __init__(
+        self, stage: Stage, session: Session, store: ArtifactStore, *, sink: EventSink, stop: StopSignal
+    ) -> None:
+        self.stage = stage
+        self.session = session
+        self._unstopped = store
+        self.store = store.checked(stop.check)  # nobody who is asked to stop goes on waiting for a server
+        self.stop = stop
+        self.sink = sink
+        self.markers = StageMarkers(self.store, session.session_id, stage.name)
+        self._aside = store.patient(_ASIDE_PATIENCE_S)
+        self.reporter = ProgressReporter(StageMarkers(self._aside, session.session_id, stage.name), sink, stage.name)
+        self._digests = DigestCache(store.local_root / "digests.sqlite")
+        self._started = now()
+        self._marked = False
+        """Whether completed.json is this attempt's own."""
+
+    def run(self, load: Callable[[], StageFunction], *, patience_s: float = 0.0) -> Outcome:
+        """Do the stage, or reuse what is committed; `load` imports its function only when needed.
+
+        Raises:
+            So8tError: any of its kinds; a marker for the others is written by `record_failure`.
+        """
+        self.markers.clear_failure()
+        while True:
+            upstream = wait_for_upstreams(
+                self.store,
+                self.session.session_id,
+                self.stage,
+                patience_s=patience_s,
+                stop=self.stop,
+                reporter=self.reporter,
+            )
+            outcome = self._reuse(upstream) or self._compute(upstream, load)
+            if outcome and not upstream_changed(self.store, self.session.session_id, upstream):
+                return outcome
+
+    def reuse_only(self) -> Outcome | None:
+        """The outcome if the stages before are complete and this one's artifact is committed."""
+        upstream = wait_for_upstreams(
+            self.store,
+            self.session.session_id,
+            self.stage,
+            patience_s=0.0,
+            stop=self.stop,
+            reporter=self.reporter,
+        )
+        return self._reuse(upstream)
+
+    def record_failure(self, error: BaseException) -> None:
+        """Leave failed.json for the stages that wait for this one.
+
+        completed.json is taken back if this attempt wrote it, or if what it speaks of is not whole: what another host
+        has completed holds good, though this one could not do the stage.
+        """
+        self.markers.clear_completed(unless=lambda marker: not self._marked and self._stands(marker))
+        self.markers.fail(error, self.reporter.attempt)
+
+    def _stands(self, marker: Completed) -> bool:
+        try:
+            manifest, _ = Artifact(self.store, self.stage.name, marker.fingerprint).inspect()
+        except NewerFormat:
+            return True  # a newer program's, for it to judge
+        return manifest is not None and manifest.content_digest() == marker.content_digest
+
+    def _key(self, upstream: Upstream) -> dict[str, Any]:
+        manifests = {name: manifest for name, (_, manifest) in upstream.items()}
+        return stage_key(self.stage, self.session.config, manifests, self._digests)
+
+    def _reuse(self, upstream: Upstream) -> Outcome | None:
+        artifact = Artifact(self.store, self.stage.name, fingerprint(self._key(upstream)))
+        manifest, _ = artifact.inspect()
+        if manifest is None:
+            if self.markers.completed() is not None:
+                self.markers.clear_completed()
+            return None
+        artifact.drop_work()  # a kill right after the commit may have left it
+        return self._adopt(artifact, manifest)
+
+    def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome | None:
+        """Work, or wait for who does; None if what that one has committed was collected at once."""
+        key = self._key(upstream)
+        artifact = Artifact(self.store, self.stage.name, fingerprint(key))
+
+        def committed() -> Manifest | None:
+            self.stop.check()
+            return artifact.inspect()[0]
+
+        lease = acquire(
+            self.store,
+            artifact.lease_key,
+            until=committed,
+            pause=self.stop.wait,
+            on_wait=lambda holder: self.reporter.tell("waiting", f"computed by {holder}"),
+        )
+        if isinstance(lease, Manifest):
+            return self._adopt(artifact, lease)
+        try:
+            manifest, damage = artifact.reusable()  # taken away only under the lease: it may be another's fresh commit
+            if damage:
+                self.sink.log("WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}")
+            if manifest is not None:
+                self._mark(artifact, manifest, reused=True)
+                return self._finish(artifact, manifest, reused=True)
+            self.reporter.fingerprint = artifact.fingerprint
+            manifest = self._work(artifact, key, upstream, lease, load)
+            artifact.drop_work()
+            self._mark(artifact, manifest, reused=False)
+            return self._finish(artifact, manifest, reused=False)
+        finally:
+            if lease.lost:
+                self.reporter.fingerprint = ""  # the work is another's now, and so is the picture of it
+            lease.stop()
+
+    def _work(
+        self,
+        artifact: Artifact,
+        key: dict[str, Any],
+        upstream: Upstream,
+        lease: Lease,
+        load: Callable[[], StageFunction],
+    ) -> Manifest:
+        self.reporter.state("running", "starting")
+        log_key = f"{self.markers.prefix}/log.jsonl"
+        held = artifact.through(self.store.checked(lease.check))
+        for_saving = self._unstopped.checked(lease.check)  # what a signal asks for does not end with the first hiccup
+        with (
+            stage_log(self._aside, log_key, self.stage.name, self.sink, patient=self.store) as log,
+            scratch_folder(self.store.local_root, f"{artifact.stage}-{artifact.fingerprint[:16]}-") as scratch,
+        ):
+            context = StageContext(
+                config=self.session.config,
+                session_id=self.session.session_id,
+                stage=self.stage,
+                fingerprint=artifact.fingerprint,
+                output_dir=scratch / "output",
+                scratch_dir=scratch / "scratch",
+                log=log,
+                checkpoints=Checkpoints(artifact.through(for_saving), lease),
+                artifact=held,
+                lease=lease,
+                stop=self.stop,
+                reporter=self.reporter,
+                upstream=upstream,
+            )
+            try:
+                load()(context)
+                context.check_interrupted()
+                return held.commit(context.output_dir, key, lease, self.stop.check)
+            except BaseException as error:
+                log_end(log, error)
+                if not isinstance(error, Interrupted) and (lease.taken or not isinstance(error, _OUTAGES)):
+                    lease.check()  # the cause may be a new holder, who took our files away
+                raise
+
+    def _adopt(self, artifact: Artifact, manifest: Manifest) -> Outcome | None:
+        """Reuse what was found committed; None if it was collected before our marker could keep it from that."""
+        self._mark(artifact, manifest, reused=True)
+        if self.store.stat(artifact.manifest_key) is None:
+            self.markers.clear_completed()
+            return None
+        return self._finish(artifact, manifest, reused=True)
+
+    def _mark(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> None:
+        content = manifest.content_digest()
+        self._marked |= self.markers.complete(artifact.fingerprint, content, reused=reused, started=self._started)
+
+    def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
+        export_outputs(artifact, manifest, self.session)
+        if not reused:
+            self.reporter.state("done")
+        return Outcome(artifact.fingerprint, manifest, reused)

@@ -1,0 +1,149 @@
+"""Which artifacts there are, who uses them, and removing those that nobody needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
+from so8t_shared.leases.lease import seize
+from so8t_shared.leases.record import Sight, Watch
+from so8t_shared.sessions.uses import Uses
+from so8t_shared.stages import STAGES
+from so8t_shared.store.base import ArtifactStore
+
+
+@dataclass(frozen=True)
+class StoredArtifact:
+    """An artifact in the store; without a manifest it is incomplete."""
+
+    artifact: Artifact
+    manifest: Manifest | None
+    size_bytes: int
+    sessions: list[str]
+
+
+def list_artifacts(store: ArtifactStore, uses: Uses | None = None) -> list[StoredArtifact]:
+    """All artifacts, in pipeline order, then by age; who uses them is as in `uses`, or as it is now."""
+    uses = uses or Uses(store)
+    found = []
+    for stage in STAGES:
+        sizes: dict[str, int] = {}
+        for key in store.list(f"artifacts/{stage.name}"):
+            stat = store.stat(key)
+            name = key.split("/")[2]
+            sizes[name] = sizes.get(name, 0) + (stat.size_bytes if stat else 0)
+        items = [_stored(Artifact(store, stage.name, name), size, uses) for name, size in sizes.items()]
+        found += sorted(items, key=lambda item: item.manifest.created if item.manifest else "")
+    return found
+
+
+def collect(
+    store: ArtifactStore,
+    *,
+    keep_sessions: int,
+    delete: bool,
+    on_wait: Callable[[int], None] = lambda leases: None,
+    on_unreadable: Callable[[str, IntegrityError], None] = lambda session_id, fault: None,
+    poll_s: float = 1.0,
+) -> list[StoredArtifact]:
+    """Artifacts that no session which counts uses; removed if `delete`.
+
+    Those count: the newest `keep_sessions`, every one that a process works for, however old, and every one whose
+    record cannot be read (`on_unreadable` is told of each). A process works for a session while the lease of an
+    artifact that the session uses is held; such an artifact stays itself, too. A lease that was not given back is
+    watched for its time to live (a minute), all such at once, unless its holder is seen to be alive or gone before.
+    `on_wait` is told how many there are. Deleting is done under the lease; what a session has begun to use meanwhile
+    stays, too.
+
+    Raises:
+        NewerFormat: a newer program's session is there: what it needs is not known, and nothing was deleted.
+    """
+    uses = Uses(store)
+    _tell_faults(uses, on_unreadable)
+    kept = uses.newest(keep_sessions)
+    items = list_artifacts(store, uses)
+    watched = [(item, Watch(store, item.artifact.lease_key)) for item in items if not _all_in(item.sessions, kept)]
+    free = _free([watch for _, watch in watched], on_wait, poll_s)
+    kept |= {name for item, watch in watched if watch.key not in free for name in item.sessions}
+    doomed = [(item, watch) for item, watch in watched if watch.key in free and kept.isdisjoint(item.sessions)]
+    return [item for item, watch in doomed if not delete or _delete(item, watch, uses, kept)]
+
+
+def _tell_faults(uses: Uses, tell: Callable[[str, IntegrityError], None]) -> None:
+    for name, use in uses.sessions.items():
+        if isinstance(use.fault, NewerFormat):
+            raise use.fault
+        if use.fault:
+            tell(name, use.fault)
+
+
+def _all_in(sessions: list[str], kept: set[str]) -> bool:
+    """Whether all of an artifact's sessions are kept in any case, and it has some."""
+    return bool(sessions) and kept.issuperset(sessions)
+
+
+def _free(watches: list[Watch], on_wait: Callable[[int], None], poll_s: float) -> set[str]:
+    """Keys of the leases that nobody holds, after watching long enough to know of each."""
+    free: set[str] = set()
+    unknown, told = list(watches), False
+    while True:
+        sights = [(watch, _look(watch)) for watch in unknown]
+        free |= {watch.key for watch, sight in sights if sight and sight.free}
+        unknown = [watch for watch, sight in sights if sight and not sight.free and not sight.heard]
+        if not unknown:
+            return free
+        if not told:
+            on_wait(len(unknown))
+            told = True
+        time.sleep(poll_s)
+
+
+def _look(watch: Watch) -> Sight | None:
+    """What the lease shows; None for a newer program's, which is left alone."""
+    try:
+        return watch.look()
+    except NewerFormat:
+        return None
+
+
+def _delete(item: StoredArtifact, watch: Watch, uses: Uses, kept: set[str]) -> bool:
+    """Delete an artifact under its lease unless it is wanted by now; whether it is gone.
+
+    The manifest goes first, and comes back where a session turns out to have reused the artifact a moment before;
+    one that comes later finds no manifest (see StageRun), and waits for the lease.
+    """
+    artifact, lease = item.artifact, seize(watch)
+    if lease is None:
+        return False
+    try:
+        manifest = artifact.store.get_bytes(artifact.manifest_key)
+        if uses.wanted_now(artifact, kept):
+            return False
+        lease.confirm()
+        artifact.store.delete(artifact.manifest_key)
+        if uses.wanted_now(artifact, kept):
+            if manifest is not None:
+                artifact.store.put_if_absent(artifact.manifest_key, manifest)
+            return False
+        for key in list(artifact.store.list(artifact.prefix)):
+            if key != artifact.lease_key:
+                lease.check()
+                artifact.store.delete(key)
+        lease.discard()
+    except LeaseLost:
+        return False
+    finally:
+        lease.stop()
+    return True
+
+
+def _stored(artifact: Artifact, size_bytes: int, uses: Uses) -> StoredArtifact:
+    try:
+        manifest = artifact.manifest()
+    except IntegrityError:
+        manifest = None
+    return StoredArtifact(artifact, manifest, size_bytes, uses.of(artifact))

@@ -1,0 +1,222 @@
+"""Sessions: one per configuration, agreed on by all processes without talking to each other.
+
+The first process that opens a configuration writes sessions/by-config/<digest>.json by
+put-if-absent; all others, on any host, read the winner. So running again resumes. Whoever reads the
+pointer first writes session.json, so nothing ever has to be deleted: no stage's keys need that right.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from so8t_shared.artifacts.fingerprints import changed_parts
+from so8t_shared.canonical import digest
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
+from so8t_shared.host import host_name, now, versions
+from so8t_shared.schema import Document
+from so8t_shared.store.base import ArtifactStore
+
+_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.host", "ollama.host_name")
+"""Keys that say where things lie or run, seen from one host, not what is computed."""
+
+_SHOWN = 5
+"""How many of the keys that differ are named."""
+
+_POINTERS = "by-config"
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class SessionRecord(Document):
+    """session.json."""
+
+    session_id: str
+    config: dict[str, Any]
+    config_digest: str
+    created: str
+    host: str
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class SessionPointer(Document):
+    """by-config/<digest>.json."""
+
+    session_id: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session and its configuration."""
+
+    session_id: str
+    config: Config
+    created: str
+
+
+def config_digest(config: Config) -> str:
+    """Digest of all that decides results; places, which differ from host to host, are left out."""
+    return digest(_without_places(config.model_dump(mode="json")))
+
+
+def _without_places(whole: dict[str, Any]) -> dict[str, Any]:
+    """A configuration less its places; a recorded one may be of another version, and lack some."""
+    kept = copy.deepcopy(whole)
+    for dotted in _PLACE_KEYS:
+        *sections, key = dotted.split(".")
+        node = kept
+        for section in sections:
+            node = node.get(section) or {}
+        node.pop(key, None)
+    return kept
+
+
+def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> Session:
+    """The session of this configuration, made if there is none; with `new`, a fresh one in any case."""
+    key = _pointer_key(config)
+    current = store.read_versioned(key)
+    taken: str | None = None
+    if current is not None and not new:
+        taken = _named(current[0], key)
+        session = _join(store, taken, config) if taken else None
+        if session is not None:
+            return session
+    data = SessionPointer(session_id=_unused_id(store, config, taken)).to_bytes()
+    if current is None:
+        store.put_if_absent(key, data)
+    else:
+        store.compare_and_put(key, data, current[1])
+    return open_session(store, config)  # whoever won: everybody follows the pointer
+
+
+def _named(data: bytes, key: str) -> str | None:
+    """The session that a pointer names; None when the pointer is damaged: a fresh session replaces it."""
+    try:
+        return SessionPointer.from_bytes(data, key).session_id
+    except NewerFormat:
+        raise
+    except IntegrityError:
+        return None
+
+
+def _join(store: ArtifactStore, session_id: str, config: Config) -> Session | None:
+    """The session of that name, recorded now if nobody has yet; None when its record is damaged or another's."""
+    key = record_key(session_id)
+    data = store.get_bytes(key)
+    if data is None:
+        store.put_if_absent(key, _new_record(session_id, config).to_bytes())
+        data = store.get_bytes(key) or b""
+    try:
+        record = SessionRecord.from_bytes(data, key)
+    except NewerFormat:
+        raise
+    except IntegrityError:
+        return None  # artifacts are still reused by the fresh session
+    if record.config_digest != config_digest(config):
+        return None  # two configurations chose the same name at the same moment
+    return Session(session_id, config, record.created)
+
+
+def named_session(store: ArtifactStore, session_id: str, config: Config) -> Session:
+    """The session of that name, which must be one of this configuration's.
+
+    Raises:
+        InputError: there is none of that name.
+        ConfigError: another configuration opened it: its markers would speak of what was not asked for.
+    """
+    record = read_record(store, session_id)
+    if record.config_digest != config_digest(config):
+        given = _without_places(config.model_dump(mode="json"))
+        differ = changed_parts(_without_places(record.config), given)
+        more = [f"and {len(differ) - _SHOWN} more"] if len(differ) > _SHOWN else []
+        raise ConfigError(
+            f"Session {session_id} was opened with another configuration.",
+            where="; ".join([*differ[:_SHOWN], *more]) or store.location,
+            remedy="give the configuration and overrides that it was opened with, or leave the session's name out:"
+            " the configuration finds its own",
+        )
+    return Session(session_id, config, record.created)
+
+
+def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
+    """session.json of that name.
+
+    Raises:
+        InputError: there is none, or the name is not one.
+    """
+    data = store.get_bytes(record_key(session_id)) if _SAFE_ID.fullmatch(session_id) else None
+    if data is None:
+        known = ", ".join(session_ids(store)[-5:]) or "none yet"
+        raise InputError(f"There is no session {session_id!r}.", where=store.location, remedy=f"sessions here: {known}")
+    return SessionRecord.from_bytes(data, record_key(session_id))
+
+
+def session_ids(store: ArtifactStore) -> list[str]:
+    """Names of all sessions, oldest first by creation."""
+    records = []
+    for key in store.list("sessions"):
+        parts = key.split("/")
+        if len(parts) == 3 and parts[2] == "session.json" and (data := store.get_bytes(key)) is not None:
+            try:
+                records.append((SessionRecord.from_bytes(data, key).created, parts[1]))
+            except IntegrityError:
+                continue
+    return [session_id for _, session_id in sorted(records)]
+
+
+def session_names(store: ArtifactStore) -> set[str]:
+    """Names of all sessions that have left anything, be their records readable or not."""
+    return {key.split("/")[1] for key in store.list("sessions") if key.count("/") > 1} - {_POINTERS}
+
+
+def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
+    """A name after the configuration's pattern that no session has."""
+    base = datetime.now().astimezone().strftime(config.session_id_format)
+    if not _SAFE_ID.fullmatch(base):
+        raise ConfigError(
+            f"The pattern gives {base!r}, which is no usable name.",
+            where=f"session_id_format = {config.session_id_format!r}",
+            remedy="use letters, digits, '.', '_', '-' and strftime codes, for example %Y%m%d_%H%M%S",
+        )
+    for attempt in range(1, 1000):
+        session_id = base if attempt == 1 else f"{base}_{attempt}"
+        if session_id != taken and store.stat(record_key(session_id)) is None:
+            return session_id
+    raise ConfigError(
+        "A thousand sessions have the same name.",
+        where=f"session_id_format = {config.session_id_format!r}",
+        remedy="put the time into the pattern",
+    )
+
+
+def _new_record(session_id: str, config: Config) -> SessionRecord:
+    return SessionRecord(
+        session_id=session_id,
+        config=config.model_dump(mode="json"),
+        config_digest=config_digest(config),
+        created=now(),
+        host=host_name(),
+        versions=versions(),
+    )
+
+
+def _pointer_key(config: Config) -> str:
+    return f"sessions/{_POINTERS}/{config_digest(config)}.json"
+
+
+def record_key(session_id: str) -> str:
+    """Where a session's record lies."""
+    return f"sessions/{session_id}/session.json"
+
+
+def find_session(store: ArtifactStore, config: Config) -> str | None:
+    """Name of this configuration's session, or None; nothing is made."""
+    key = _pointer_key(config)
+    data = store.get_bytes(key)
+    return None if data is None else SessionPointer.from_bytes(data, key).session_id

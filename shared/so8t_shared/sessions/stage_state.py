@@ -1,0 +1,74 @@
+"""Where a stage of a session stands, for people: what its markers say, and whether who works on it still lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.leases.record import holder_of
+from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
+from so8t_shared.store.base import ArtifactStore
+
+_SILENT_S = 900.0
+"""A holder that is silent for so long is gone: no server takes requests of a host whose clock is further off."""
+
+
+@dataclass(frozen=True)
+class StageState:
+    """One line of `status`."""
+
+    state: str
+    count: str = ""
+    host: str = ""
+    time: str = ""
+    """ISO 8601, UTC; empty where nothing happened yet."""
+    message: str = ""
+
+
+def stage_state(store: ArtifactStore, session_id: str, stage: str) -> StageState:
+    """What is known of a stage: done, reused, failed, running, interrupted, waiting or not started."""
+    markers = StageMarkers(store, session_id, stage)
+    completed, failed, progress = markers.completed(), markers.failed(), markers.progress()
+    elsewhere = f"; failed on {failed.host}: {failed.what}" if failed else ""
+    if completed:
+        state = "reused" if completed.reused else "done"
+        message = f"{completed.fingerprint[:12]}{elsewhere}"
+        return StageState(state, "", completed.host, completed.finished, message)
+    state, doubt = _liveness(store, progress) if progress else ("not started", "")
+    goes_on = progress and state == "running" and failed and progress.host != failed.host
+    if failed and not goes_on:
+        attempt = f"attempt {failed.attempt}"
+        return StageState("failed", attempt, failed.host, failed.time, f"{failed.what} {failed.remedy}")
+    if progress:
+        count = f"{progress.done}/{progress.total}" if progress.total else ""
+        message = f"{doubt}{progress.message}{elsewhere}"
+        return StageState(state, count, progress.host, progress.time, message)
+    return StageState(state)
+
+
+def _liveness(store: ArtifactStore, progress: ProgressRecord) -> tuple[str, str]:
+    """The state that progress tells, unless whoever told it is gone; and what makes it doubtful."""
+    if progress.state != "running" or not progress.fingerprint:
+        return progress.state, ""
+    key = Artifact(store, progress.stage, progress.fingerprint).lease_key
+    data = store.get_bytes(key)
+    holder = holder_of(data, key) if data else None
+    if holder is None or holder.is_left(store.local_root):
+        return "interrupted", "its process is gone; "
+    silent_s = _age_s(holder.heartbeat)
+    doubt = f"not heard of for {_duration(silent_s)}; " if silent_s > holder.ttl_s else ""
+    return "interrupted" if silent_s > _SILENT_S else "running", doubt
+
+
+def _age_s(iso: str) -> float:
+    """Seconds since then by this host's clock; 0 where the time cannot be read."""
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(iso)).total_seconds()
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"

@@ -1,0 +1,172 @@
+"""Checkpoints: complete ones survive a kill, others never show."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.material import held, spoil, steal, write
+from tests.unit.shared.processes import exit_code, kill, kill_self, start
+
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.checkpoints import Checkpoints
+from so8t_shared.errors import InputError, IntegrityError, LeaseLost
+from so8t_shared.store.base import ObjectStat
+from so8t_shared.store.local import LocalStore
+
+
+@pytest.fixture
+def checkpoints(store: LocalStore) -> Checkpoints:
+    return _open(store)
+
+
+def _open(store: LocalStore) -> Checkpoints:
+    return Checkpoints(Artifact(store, "train", "f" * 64))
+
+
+def test_save_and_load(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    """A saved folder comes back byte for byte, nested files and one called manifest.json included."""
+    files = {"weights": b"w" * 1000, "state/step.json": b"{}", "manifest.json": b"the stage's own"}
+    checkpoints.save("step-000010", write(tmp_path / "out", files))
+    assert checkpoints.names() == ["step-000010"]
+    folder = checkpoints.load("step-000010")
+    assert {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == files
+
+
+def test_names_are_sorted(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    """The newest of well-named checkpoints is the last."""
+    for step in (30, 10, 20):
+        checkpoints.save(f"step-{step:06d}", write(tmp_path / "out", {"x": b"%d" % step}))
+    assert checkpoints.names() == ["step-000010", "step-000020", "step-000030"]
+
+
+def test_same_name_replaces(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    """A second save under a name leaves nothing of the first."""
+    checkpoints.save("state", write(tmp_path / "out", {"old": b"1", "both": b"1"}))
+    checkpoints.save("state", write(tmp_path / "out", {"both": b"2"}))
+    folder = checkpoints.load("state")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"both": b"2"}
+
+
+def test_drop(checkpoints: Checkpoints, store: LocalStore, tmp_path: Path) -> None:
+    """A dropped checkpoint is gone with its files; dropping nothing is fine."""
+    checkpoints.save("one", write(tmp_path / "out", {"x": b""}))
+    checkpoints.drop("one")
+    checkpoints.drop("one")
+    assert checkpoints.names() == []
+    assert list(store.list("artifacts")) == []
+
+
+def test_absent_is_an_input_error(checkpoints: Checkpoints) -> None:
+    """Loading what was never saved says so."""
+    with pytest.raises(InputError, match="no checkpoint 'x'"):
+        checkpoints.load("x")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "../../files", "/a"])
+def test_odd_names_are_refused(checkpoints: Checkpoints, tmp_path: Path, name: str) -> None:
+    """A name is one part of a key; one that would be saved and never listed is refused."""
+    with pytest.raises(InputError):
+        checkpoints.save(name, write(tmp_path / "out", {"x": b""}))
+
+
+@pytest.mark.parametrize("name", ["files/weights", "manifest.json"])
+def test_a_damaged_one_does_not_count(checkpoints: Checkpoints, store: LocalStore, tmp_path: Path, name: str) -> None:
+    """A checkpoint with a cut file is not offered, so that the stage resumes from the one before."""
+    for step in ("step-1", "step-2"):
+        checkpoints.save(step, write(tmp_path / "out", {"weights": b"w" * 1000}))
+    spoil(Path(store.location, f"artifacts/train/{'f' * 64}/work/step-2", name), lambda data: data[:-1])
+    assert checkpoints.names() == ["step-1"]
+    with pytest.raises(IntegrityError):
+        checkpoints.load("step-2")
+
+
+def test_killed_while_saving(store: LocalStore, tmp_path: Path) -> None:
+    """SIGKILL at random moments of saving under new names: every listed checkpoint is whole, earlier ones stay."""
+    size, choose = 300_000, random.Random(3)
+
+    def save() -> None:
+        mine = _open(LocalStore(Path(store.location)))
+        first = len(mine.names())
+        for step in range(first, 1000):
+            data = {name: b"%03d" % step + name.encode() * size for name in "ab"}
+            mine.save(f"step-{step:03d}", write(tmp_path / "out", data))
+
+    seen = 0
+    for _ in range(6):
+        writer = start(save)
+        time.sleep(choose.uniform(0.05, 0.25))
+        kill(writer)
+        names = _open(store).names()
+        assert len(names) >= seen
+        seen = len(names)
+        for name in names:
+            folder = _open(store).load(name)
+            assert {p.name for p in folder.iterdir()} == {"a", "b"}
+            assert {p.read_bytes()[:3] for p in folder.iterdir()} == {name[-3:].encode()}
+    assert seen > 0
+
+
+def test_killed_before_its_manifest(store: LocalStore, tmp_path: Path) -> None:
+    """All files uploaded but the manifest missing is no checkpoint."""
+
+    class Dying(LocalStore):
+        def put_bytes(self, key: str, data: bytes) -> ObjectStat:
+            if key.endswith("/manifest.json"):
+                kill_self()
+            return super().put_bytes(key, data)
+
+    dying = Dying(Path(store.location))
+    assert exit_code(start(lambda: _open(dying).save("one", write(tmp_path / "out", {"x": b"1"})))) == -9
+    assert _open(store).names() == []
+    _open(store).save("one", write(tmp_path / "again", {"x": b"2"}))
+    assert (_open(store).load("one") / "x").read_bytes() == b"2"
+
+
+STEPS = ["step-000020", "step-000030"]
+
+
+def test_after_a_takeover_nothing_is_touched(store: LocalStore, tmp_path: Path) -> None:
+    """A process whose lease was taken neither saves nor drops: the new holder's checkpoints stay the newest."""
+    artifact = Artifact(store, "train", "f" * 64)
+    with held(store, artifact.lease_key) as lease:
+        ours, theirs = Checkpoints(artifact, lease), _open(store)
+        ours.save("step-000010", write(tmp_path / "a", {"x": b"ours"}))
+        steal(store, artifact.lease_key)
+        for name in STEPS:
+            theirs.save(name, write(tmp_path / "b", {"x": b"theirs"}))
+        before = sorted(store.list("artifacts"))
+        for attempt in (
+            lambda: ours.save("step-000040", write(tmp_path / "a", {"x": b"ours"})),
+            lambda: ours.save("step-000030", write(tmp_path / "a", {"x": b"ours"})),
+            lambda: ours.drop("step-000020"),
+        ):
+            with pytest.raises(LeaseLost):
+                attempt()
+        assert sorted(store.list("artifacts")) == before
+        assert (theirs.load("step-000030") / "x").read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_taken_over_while_saving(tmp_path: Path, after: int) -> None:
+    """A takeover between two files, or before the manifest, leaves no checkpoint that counts."""
+    puts = []
+
+    class Stolen(LocalStore):
+        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
+            stat = super().put_file(key, source, **options)
+            puts.append(key)
+            if len(puts) == after:
+                steal(self, artifact.lease_key)
+            return stat
+
+    store = Stolen(tmp_path / "store")
+    artifact = Artifact(store, "train", "f" * 64)
+    with held(store, artifact.lease_key) as lease:
+        checkpoints = Checkpoints(artifact, lease)
+        with pytest.raises(LeaseLost):
+            checkpoints.save("one", write(tmp_path / "out", {"x": b"1", "y": b"2"}))
+    assert len(puts) == after
+    assert checkpoints.names() == []

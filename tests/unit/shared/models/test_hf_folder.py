@@ -1,0 +1,148 @@
+"""A model folder before any weight is read, and what is said when something in it is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from so8t_shared.errors import InputError
+from so8t_shared.models.hf_folder import (
+    ARCHITECTURES,
+    FOREIGN_SO8T,
+    INDEX,
+    architecture_name,
+    holds_gates,
+    read_json,
+    read_json_if_there,
+    refuse_quantised,
+    weight_files,
+)
+
+
+def test_object_is_read(tmp_path: Path) -> None:
+    """A JSON object comes back as it is, Japanese text included."""
+    path = tmp_path / "config.json"
+    path.write_text('{"名前": 1}', encoding="utf-8")
+    assert read_json(path) == {"名前": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.example/spec/v1\noid sha256:00\nsize 9\n", "Git LFS pointer"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+        (b'{\n"a": 1,\n}', "line 3"),
+        (b"[1, 2]", "list where an object is needed"),
+    ],
+)
+def test_wrong_content_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    """A pointer, other encodings, broken JSON and other values each get their own message."""
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        read_json(path)
+    assert message in str(raised.value)
+    assert str(path) in raised.value.where
+    assert raised.value.remedy
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A missing file is an error, or an empty object where it may be missing."""
+    with pytest.raises(InputError, match=r"no config\.json"):
+        read_json(tmp_path / "config.json")
+    assert read_json_if_there(tmp_path / "config.json") == {}
+
+
+# config.json
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "gates"),
+    [
+        ({"architectures": [ARCHITECTURES[0], "Other"]}, ARCHITECTURES[0], False),
+        ({"architectures": [FOREIGN_SO8T]}, FOREIGN_SO8T, True),
+        ({"architectures": ["Phi3ForCausalLM"], "so8t_integrated": True}, "Phi3ForCausalLM", True),
+        ({"architectures": []}, None, False),
+        ({"architectures": "Phi3ForCausalLM"}, None, False),
+        ({"architectures": [3]}, None, False),
+        ({}, None, False),
+    ],
+)
+def test_what_kind_it_is(config: dict[str, Any], name: str | None, gates: bool) -> None:
+    """The first architecture named, and whether the original project's gates are in it."""
+    assert (architecture_name(config), holds_gates(config)) == (name, gates)
+
+
+@pytest.mark.parametrize(
+    ("settings", "method"),
+    [({"quant_method": "bitsandbytes"}, "bitsandbytes"), ({"bits": 4}, "unknown"), (8, "unknown")],
+)
+def test_quantised_checkpoints_are_refused(tmp_path: Path, settings: object, method: str) -> None:
+    """With the method's name, where there is one, and the key."""
+    with pytest.raises(InputError, match=rf"quantised form \({method}\)") as caught:
+        refuse_quantised({"quantization_config": settings}, tmp_path / "config.json")
+    assert caught.value.where == f"{tmp_path / 'config.json'}, key quantization_config"
+
+
+def test_an_empty_quantisation_is_none(tmp_path: Path) -> None:
+    """Some tools write the key with nothing in it."""
+    for config in ({"quantization_config": None}, {"quantization_config": {}}, {}):
+        refuse_quantised(config, tmp_path / "config.json")
+
+
+# Weights
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).touch()
+
+
+def _index(folder: Path, places: dict[str, object]) -> None:
+    (folder / INDEX).write_text(json.dumps({"weight_map": places}))
+
+
+def test_the_files_that_count(tmp_path: Path) -> None:
+    """The single file; numbered ones; with an index those that it names, whatever else lies there."""
+    _touch(tmp_path, "model.safetensors", "notes.safetensors")
+    assert weight_files(tmp_path) == [tmp_path / "model.safetensors"]
+    _touch(tmp_path, "part-b.safetensors", "part-a.safetensors")
+    _index(tmp_path, {"x": "part-b.safetensors", "y": "part-a.safetensors", "z": "part-a.safetensors"})
+    assert weight_files(tmp_path) == [tmp_path / "part-a.safetensors", tmp_path / "part-b.safetensors"]
+
+
+def test_missing_shard_is_named(tmp_path: Path) -> None:
+    """A shard that the index or the numbering promises and the folder lacks is named."""
+    _touch(tmp_path, "model-00001-of-00002.safetensors")
+    with pytest.raises(InputError, match="model-00002-of-00002"):
+        weight_files(tmp_path)
+    _index(tmp_path, {"a": "model-00001-of-00002.safetensors", "b": "model-00003-of-00003.safetensors"})
+    with pytest.raises(InputError, match="model-00003-of-00003"):
+        weight_files(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["../one.safetensors", 3])
+def test_index_names_only_files_of_the_folder(tmp_path: Path, place: object) -> None:
+    """An index cannot point outside the folder, nor hold anything but names."""
+    _index(tmp_path, {"a": place})
+    with pytest.raises(InputError, match="weight_map"):
+        weight_files(tmp_path)
+
+
+def test_ambiguous_files(tmp_path: Path) -> None:
+    """Several weight files and no index: it is not guessed which count."""
+    _touch(tmp_path, "model.safetensors", "model-old.safetensors")
+    with pytest.raises(InputError, match="unclear"):
+        weight_files(tmp_path)
+
+
+def test_no_weights(tmp_path: Path) -> None:
+    """Pickled files are told apart from missing weights."""
+    with pytest.raises(InputError, match="no weights"):
+        weight_files(tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(InputError, match="pickled"):
+        weight_files(tmp_path)

@@ -1,0 +1,339 @@
+"""What a model is asked and how its answer is read; rendering is compared with transformers byte for byte."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.tiny_models import make_llama, make_phi3, make_qwen2
+
+from so8t_shared.errors import InputError
+from so8t_shared.labels import INVALID, LABELS
+from so8t_shared.models import prompts
+from so8t_shared.models.prompts import (
+    PLAIN_TEMPLATE,
+    PROMPT_DATE,
+    SYSTEM_PROMPT,
+    build_messages,
+    final_answer,
+    neutralise_markers,
+    parse_final,
+    render_chat,
+    special_markers,
+)
+
+TEMPLATES = {
+    path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parents[1] / "templates").iterdir()
+}
+WITHOUT_SYSTEM = ("gemma", "drops-system")
+WITH_SYSTEM = ("llama-3", "llama-3.1", "qwen2", "qwen2.5", "phi-3.5", "smollm2", "oddities", "plain")
+TEMPLATES["plain"] = PLAIN_TEMPLATE
+TEXTS = [
+    "Delete the backup.",
+    "  spaces around \n and lines\n",
+    '日本語の依頼です。{{ 7 * 7 }}{% raw %} <b>&amp;</b> "quoted" \\ back',
+    "",
+]
+ANSWER = {"role": "assistant", "content": "<final>DENY</final>"}
+
+
+@pytest.fixture(scope="module")
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The tokenizers of the three tiny models, as transformers loads them."""
+    from transformers import AutoTokenizer
+
+    root = tmp_path_factory.mktemp("models")
+    sizes = {"layers": 1, "hidden": 64, "heads": 2}
+    folders = [
+        make_llama(root / "llama", **sizes),
+        make_qwen2(root / "qwen2", **sizes),
+        make_phi3(root / "phi3", **sizes, kv_heads=2),
+    ]
+    return {folder.name: AutoTokenizer.from_pretrained(folder) for folder in folders}
+
+
+@pytest.fixture(autouse=True)
+def their_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What transformers tells a template that asks for today's date is the date of our prompts."""
+    from transformers.utils import chat_template_utils
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return PROMPT_DATE
+
+    monkeypatch.setattr(chat_template_utils, "datetime", Clock)
+
+
+def _theirs(tokenizer: Any, template: str, messages: list[dict[str, str]], generate: bool) -> str:
+    rendered: str = tokenizer.apply_chat_template(
+        messages, chat_template=template, tokenize=False, add_generation_prompt=generate
+    )
+    return rendered
+
+
+def _ours(tokenizer: Any, template: str, messages: list[dict[str, str]], generate: bool) -> str:
+    return render_chat(
+        template,
+        messages,
+        bos_token=tokenizer.bos_token or "",
+        eos_token=tokenizer.eos_token or "",
+        add_generation_prompt=generate,
+    )
+
+
+# Rendering
+
+
+def test_prompts_do_not_change_at_midnight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template that writes today's date is given the same one every day, in training as in the test."""
+
+    class Midnight(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Midnight:
+            return cls(2031, 12, 31, 23, 59, tzinfo=tz)
+
+    monkeypatch.setattr(prompts, "datetime", Midnight)
+    rendered = render_chat("Today Date: {{ strftime_now('%d %b %Y') }}", [{"role": "user", "content": "x"}])
+    assert rendered == "Today Date: 26 Jul 2024"
+
+
+@pytest.mark.parametrize("model", ["llama", "qwen2", "phi3"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_tiny_models_as_transformers_does(tokenizers: dict[str, Any], model: str, text: str) -> None:
+    """Prompt and training row of each model come out as apply_chat_template gives them, byte for byte."""
+    tokenizer = tokenizers[model]
+    messages = build_messages(text, [])
+    for conversation, generate in ((messages, True), ([*messages, ANSWER], False)):
+        expected = _theirs(tokenizer, tokenizer.chat_template, conversation, generate)
+        assert _ours(tokenizer, tokenizer.chat_template, conversation, generate) == expected
+
+
+@pytest.mark.parametrize("name", WITH_SYSTEM)
+@pytest.mark.parametrize("text", TEXTS)
+def test_known_templates_as_transformers_does(tokenizers: dict[str, Any], name: str, text: str) -> None:
+    """Templates of well-known models, and one with every oddity, agree with transformers byte for byte."""
+    tokenizer, messages = tokenizers["phi3"], build_messages(text, [])
+    for conversation, generate in ((messages, True), ([*messages, ANSWER], False)):
+        expected = _theirs(tokenizer, TEMPLATES[name], conversation, generate)
+        assert _ours(tokenizer, TEMPLATES[name], conversation, generate) == expected
+
+
+def test_every_template_is_tried() -> None:
+    """No file of the folder is left out."""
+    assert set(TEMPLATES) == {*WITH_SYSTEM, *WITHOUT_SYSTEM}
+
+
+@pytest.mark.parametrize("name", WITHOUT_SYSTEM)
+@pytest.mark.parametrize("text", TEXTS)
+def test_templates_without_a_system_role(tokenizers: dict[str, Any], name: str, text: str) -> None:
+    """Where the template refuses or drops the system text, it stands in front of the user's."""
+    template = TEMPLATES[name]
+    tokenizer, messages = tokenizers["phi3"], build_messages(text, [])
+    merged = [{"role": "user", "content": f"{SYSTEM_PROMPT}\n\n{messages[1]['content']}"}]
+    rendered = _ours(tokenizer, template, messages, True)
+    assert rendered == _theirs(tokenizer, template, merged, True)
+    assert SYSTEM_PROMPT in rendered
+    assert _ours(tokenizer, template, [*messages, ANSWER], False) == _theirs(
+        tokenizer, template, [*merged, ANSWER], False
+    )
+
+
+def test_a_prompt_is_the_beginning_of_its_training_row(tokenizers: dict[str, Any]) -> None:
+    """What the evaluator asks is what the trainer's row begins with, so that both mean the same."""
+    for tokenizer in tokenizers.values():
+        messages = build_messages("x", [])
+        row = _ours(tokenizer, tokenizer.chat_template, [*messages, ANSWER], False)
+        assert row.startswith(_ours(tokenizer, tokenizer.chat_template, messages, True))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for",
+        "{{ messages.nothing.at.all }}",
+        "{{ raise_exception('never') }}",
+        "{{ 1 / 0 }}",
+        "{{ messages[9].content }}",
+        "{{ messages + 1 }}",
+        "{{ ''.__class__.__mro__ }}{{ messages.append(1) }}",
+        "{% unknown %}",
+        "{% include 'other' %}",
+    ],
+)
+def test_broken_templates_are_the_models_fault(template: str) -> None:
+    """A template that cannot be rendered, or reaches for Python's insides, is an InputError with its place."""
+    with pytest.raises(InputError) as caught:
+        render_chat(template, build_messages("x", []))
+    assert "chat template cannot be rendered" in caught.value.what
+    assert caught.value.where == "chat_template in tokenizer_config.json"
+
+
+def test_user_text_is_never_a_template() -> None:
+    """Braces in a row are text."""
+    assert "{{ 7 * 7 }}" in render_chat(TEMPLATES["qwen2"], build_messages("{{ 7 * 7 }}", []))
+
+
+def test_a_lone_system_message() -> None:
+    """A conversation without a user turn is rendered as it is."""
+    assert render_chat(PLAIN_TEMPLATE, [{"role": "system", "content": "x"}]) == "System: x\nAssistant:"
+
+
+# Markers
+
+
+def test_markers_in_user_text_are_broken() -> None:
+    """A row cannot end its own turn: each control token in it gets a zero-width space after its first character."""
+    [system, user] = build_messages("a<|im_end|>b<|im_end|>", ["<|im_end|>"])
+    assert system == {"role": "system", "content": SYSTEM_PROMPT}
+    assert user == {"role": "user", "content": "a<\u200b|im_end|>b<\u200b|im_end|>"}
+
+
+MARKERS = ["<|im_end|>", "<|im_end|>x", "<s>", "||", "|||", "abab"]
+
+
+@given(st.lists(st.sampled_from([*MARKERS, "<", "|", "a", "b", "x", " "]), max_size=12).map("".join))
+@settings(max_examples=200, deadline=None)
+def test_no_marker_survives(text: str) -> None:
+    """Whatever overlaps, no marker is left; without the zero-width spaces the text is what it was."""
+    result = neutralise_markers(text, MARKERS)
+    assert [marker for marker in MARKERS if marker in result] == []
+    assert result.replace("\u200b", "") == text
+
+
+def test_text_without_markers_is_untouched() -> None:
+    """Ordinary angle brackets, and one-letter tokens, stay."""
+    assert neutralise_markers("a < b <final> x", ["<|end|>", "x", ""]) == "a < b <final> x"
+
+
+def test_special_markers_of_real_tokenizers(tokenizers: dict[str, Any]) -> None:
+    """All special tokens that transformers knows are found in the folder's files."""
+    for tokenizer in tokenizers.values():
+        markers = special_markers(Path(tokenizer.name_or_path))
+        assert set(tokenizer.all_special_tokens) <= set(markers)
+        assert markers == sorted(set(markers))
+
+
+def test_special_markers_of_every_file(tmp_path: Path) -> None:
+    """tokenizer.json, tokenizer_config.json and special_tokens_map.json are read; ordinary added tokens are not."""
+    assert special_markers(tmp_path) == []
+    token = {"content": "<a>", "special": True}
+    (tmp_path / "tokenizer.json").write_text(
+        json.dumps({"added_tokens": [token, {"content": "<no>", "special": False}]})
+    )
+    config = {"added_tokens_decoder": {"5": {"content": "<b>", "special": True}}, "eos_token": "<c>", "bos_token": None}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    names = {"pad_token": {"content": "<d>"}, "additional_special_tokens": ["<e>"]}
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(names))
+    assert special_markers(tmp_path) == ["<a>", "<b>", "<c>", "<d>", "<e>"]
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b""])
+def test_a_damaged_tokenizer_is_named(tmp_path: Path, data: bytes) -> None:
+    """A cut tokenizer file is an InputError with its path."""
+    (tmp_path / "tokenizer.json").write_bytes(data)
+    with pytest.raises(InputError) as caught:
+        special_markers(tmp_path)
+    assert caught.value.where == str(tmp_path / "tokenizer.json")
+
+
+# Answers
+
+
+def test_final_answer() -> None:
+    """The parts that a row has, in the order task, safety, policy, then the label."""
+    assert final_answer("DENY") == "<final>DENY</final>"
+    thinking = {"policy": "p", "task": "t", "safety": ""}
+    assert (
+        final_answer("DENY", thinking) == "<think-task>t</think-task><think-policy>p</think-policy><final>DENY</final>"
+    )
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_targets_are_read_back(label: str) -> None:
+    """What a model is trained to say is read as the class it was meant for."""
+    thinking = {"task": "it says <final>ALLOW</final>", "safety": "b", "policy": "c"}
+    for parts in (None, thinking):
+        assert parse_final(final_answer(label, parts)) == (label, label)
+
+
+@pytest.mark.parametrize(
+    ("answer", "label", "text"),
+    [
+        ("<final>DENY</final>", "DENY", "DENY"),
+        ("<FINAL> deny </Final>", "DENY", "deny"),
+        ("Well: <final>\nREFUSE\n</final> and more", "REFUSE", "REFUSE"),
+        ("<final>escalate</final>", "ESCALATION", "escalate"),
+        ("<final>ALLOW</final><final>DENY</final>", "DENY", "DENY"),
+        ("<final>DENY</final><final>perhaps</final>", INVALID, "perhaps"),
+        ("<final></final>", INVALID, ""),
+        ("<final>I would deny it</final>", INVALID, "I would deny it"),
+        ("<final>DENY", INVALID, ""),
+        ("<final>so <final>DENY</final>", "DENY", "DENY"),
+        ("DENY</final>", INVALID, ""),
+        ("DENY", INVALID, ""),
+        ("", INVALID, ""),
+        ("<think-task>hmm</think-task><final>DENY</final>", "DENY", "DENY"),
+        ("<THINK-Task>hmm <final>ALLOW</final></Think-TASK><final>DENY</final>", "DENY", "DENY"),
+        ("<think-task>a <final>ALLOW</final></think-task>", INVALID, ""),
+        ("<think-task>never closed <final>ALLOW</final>", INVALID, ""),
+        ("<think-task><think-safety>x</think-safety><final>ALLOW</final></think-task>", INVALID, ""),
+        ("<think-task>a<think-safety>b</think-task><final>DENY</final>", "DENY", "DENY"),
+        ("<think>a</think><final>DENY</final>", "DENY", "DENY"),
+        ("<think-task >a <final>ALLOW</final></think-task ><final>DENY</final>", "DENY", "DENY"),
+        ("</think-task><final>DENY</final>", "DENY", "DENY"),
+        ("<final>DENY</final><think-task>now <final>ALLOW</final>", "DENY", "DENY"),
+        ("<thinking>a <final>ALLOW</final></thinking><final>DENY</final>", "DENY", "DENY"),
+        ("<final>ALL<think-task>x</think-task>OW</final>", "ALLOW", "ALLOW"),
+    ],
+)
+def test_parse_final(answer: str, label: str, text: str) -> None:
+    """The last <final> outside of every thinking part, in any case; anything else is INVALID."""
+    assert parse_final(answer) == (label, text)
+
+
+_PIECES = [
+    "<think-task>",
+    "</think-task>",
+    "<think-safety>",
+    "</think-safety>",
+    "<final>",
+    "</final>",
+    "DENY",
+    "x",
+    "<",
+]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=20).map("".join))
+@settings(max_examples=200, deadline=None)
+def test_nothing_inside_thinking_decides(answer: str) -> None:
+    """Around any text, a thinking part that is never closed hides all that follows it."""
+    assert parse_final(f"<think-policy>{answer}") == parse_final("") or "</think-policy>" in answer
+    closed = answer + "</think-task></think-safety>" * 20
+    assert parse_final(f"{closed}<final>REFUSE</final>") == ("REFUSE", "REFUSE")
+
+
+_READ_BEFORE = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNORECASE | re.DOTALL)
+"""How the answers that are kept were read: correct, but its time grows with the cube of a run of white space."""
+
+
+@given(st.lists(st.sampled_from([*_PIECES, " ", "\n", "\u3000", "\x1c", "<FINAL>", "allow"]), max_size=12).map("".join))
+@settings(max_examples=500, deadline=None)
+def test_answers_are_read_as_before(answer: str) -> None:
+    """White space around the label is no part of it, of whatever kind, as it always was."""
+    matches = _READ_BEFORE.findall(prompts._without_thinking(answer)) or [""]
+    assert parse_final(answer)[1] == matches[-1]
+
+
+@pytest.mark.parametrize("begun", ["<final>", "<final>DENY", "<think", "<", "</ think-", "<final>x</final"])
+@pytest.mark.parametrize("repeated", ["\n", " ", "a", " x", "<final>", "<think-a>", "<"])
+def test_a_looping_model_is_read(begun: str, repeated: str) -> None:
+    """A begun tag and then the same again to the limit: read in a moment, where it once took hours."""
+    assert parse_final(begun + repeated * 30_000) == (INVALID, "")

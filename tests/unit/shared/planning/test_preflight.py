@@ -1,0 +1,141 @@
+"""What is told before a run."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.shared.material import make_config, make_model
+
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError, InputError
+from so8t_shared.planning import preflight as module
+from so8t_shared.planning.preflight import _device, preflight
+from so8t_shared.stages import STAGES
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """A folder with a model and rows."""
+    make_model(tmp_path / "model")
+    rows = [{"text": "Lend me a pen.", "label": "ALLOW"}, {"text": "Lend me her diary.", "label": "DENY"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "dataset_card.yaml").write_text("license: mit\nprovenance: a test\n")
+    return tmp_path
+
+
+def test_nothing_to_say(whole: Path) -> None:
+    """All is there."""
+    assert preflight(make_config(whole)) == []
+    assert preflight(make_config(whole, model_b={"description": "B"}), here=True) == []
+
+
+def test_two_bases(whole: Path) -> None:
+    """B that starts from another model is noted with both; another way to write the same folder is not."""
+    make_model(whole / "other")
+    same = make_config(whole, model_b={"base_model": str(whole / "other" / ".." / "model")})
+    assert preflight(same) == []
+    [note] = preflight(make_config(whole, model_b={"base_model": str(whole / "other")}))
+    assert note.startswith("model B is not model A retrained")
+    assert str(whole / "model") in note
+    assert str(whole / "other") in note
+
+
+def test_a_base_of_its_own_beside_gates(whole: Path) -> None:
+    """Where A holds gates, B must start from another model: the note does not advise against it."""
+    (make_model(whole / "gated") / "config.json").write_text('{"architectures": ["SO8TPhi3ForCausalLM"]}')
+    gated, other = {"base_model": str(whole / "gated")}, {"base_model": str(whole / "model")}
+    [note] = preflight(make_config(whole, model_a=gated, model_b=other))
+    assert note.endswith("since A holds SO8T gates already and cannot be retrained itself")
+    with pytest.raises(InputError, match="already holds SO8T gates"):
+        preflight(make_config(whole, model_a=gated))
+
+
+def test_a_model_that_only_looks_right(whole: Path) -> None:
+    """What conversion and training would refuse is told before anything runs, of A and of B's own base."""
+    (make_model(whole / "gemma") / "config.json").write_text('{"architectures": ["GemmaForCausalLM"]}')
+    gemma = {"base_model": str(whole / "gemma")}
+    with pytest.raises(InputError, match="cannot be converted"):
+        preflight(make_config(whole, model_a=gemma))
+    with pytest.raises(InputError, match="cannot be trained"):
+        preflight(make_config(whole, model_b=gemma))
+
+
+def test_a_model(whole: Path) -> None:
+    """A folder that is elsewhere is noted once, one that is no checkpoint is refused."""
+    absent = {"base_model": "/no/such"}
+    note = "model_a.base_model = /no/such does not exist on this host"
+    assert preflight(make_config(whole, model_a=absent)) == [note]
+    assert preflight(make_config(whole, model_a=absent, model_b={"description": "B"})) == [note]
+    assert preflight(make_config(whole, model_a=absent, model_b=absent)) == [note, note.replace("model_a", "model_b")]
+    (whole / "model" / "config.json").unlink()
+    with pytest.raises(InputError, match=r"no config\.json"):
+        preflight(make_config(whole))
+
+
+def test_only_what_runs_is_looked_at(whole: Path) -> None:
+    """Where training is reused, its rows do not matter any more."""
+    (whole / "rows.jsonl").write_text('{"text": "x", "label": "MAYBE"}\n')
+    with pytest.raises(InputError, match="MAYBE"):
+        preflight(make_config(whole), {"train"})
+    assert preflight(make_config(whole), {stage.name for stage in STAGES} - {"train"}) == []
+
+
+def test_a_service_that_is_not_installed(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container only one service is: the others' inputs are not looked at."""
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    (whole / "rows.jsonl").write_text("no rows")
+    assert preflight(make_config(whole)) == []
+
+
+def test_the_device(whole: Path, tmp_path: Path) -> None:
+    """cuda without a device file is a note in a plan, and ends a run; auto and a host with a GPU are fine."""
+    (tmp_path / "dev").mkdir()
+    config = make_config(whole, device="cuda")
+    [note] = _device(config, here=False, devices=tmp_path / "dev")
+    assert "train would fail here" in note
+    with pytest.raises(ConfigError, match="this host has none"):
+        _device(config, here=True, devices=tmp_path / "dev")
+    assert _device(make_config(whole), here=True, devices=tmp_path / "dev") == []
+    (tmp_path / "dev" / "nvidiactl").touch()
+    assert _device(config, here=True, devices=tmp_path / "dev") == []
+
+
+class _Ollama(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"version": "0.17.4"}')
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def ollama() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Ollama)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_ollama_server(whole: Path, ollama: str) -> None:
+    """One that does not answer is noted where it is needed; it may be up once it is."""
+
+    def config(host: str, engine: str = "ollama") -> Config:
+        sections: dict[str, Any] = {"ollama": {"host": host}, "ab_test": {"engine": engine}}
+        return make_config(whole, **sections)
+
+    nobody = "http://127.0.0.1:9"
+    assert preflight(config(nobody)) == [
+        f"no Ollama server answers at {nobody} (ollama.host); the stages import and evaluate will need it"
+    ]
+    assert preflight(config(ollama)) == []
+    assert preflight(config(nobody, "embedded")) == []
+    assert preflight(config(nobody), {"convert-a", "train"}) == []

@@ -1,0 +1,280 @@
+"""The pipeline on one machine: order, reuse, the first failure, signals, and no stage left running."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import pytest
+from tests.unit.shared.material import spoil
+from tests.unit.shared.processes import until
+from tests.unit.shared.small_service import MODULE, NAMES, ROOT
+
+from so8t_shared.config.load import load_config
+from so8t_shared.errors import InputError, Interrupted, UpstreamError
+from so8t_shared.interruption import StopSignal
+from so8t_shared.running.pipeline import PipelineRun, StageFailed, check_selection
+from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.session import Session, open_session
+from so8t_shared.stages import STAGES, Stage
+from so8t_shared.store.local import LocalStore
+
+SMALL = [replace(stage, module=MODULE) for stage in STAGES]
+
+
+class Shown:
+    """A display that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.states: list[tuple[str, str]] = []
+        self.messages: list[tuple[str, str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def state(self, stage: str, state: str, message: str = "") -> None:
+        self.states.append((stage, state))
+
+    def event(self, stage: str, event: dict[str, Any]) -> None:
+        self.messages.append((stage, event["message"]))
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def session(config_file: Path, store: LocalStore) -> Session:
+    return open_session(store, load_config(config_file))
+
+
+@pytest.fixture
+def misbehave(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Say what a stage does instead of its work."""
+    return lambda stage, how: monkeypatch.setenv(f"SMALL_{stage.upper().replace('-', '_')}", how)
+
+
+def _pipeline(store: LocalStore, session: Session, stages: list[Stage] = SMALL, jobs: int = 1) -> PipelineRun:
+    arguments = ["-c", str(Path(store.location).parent / "config.yaml"), "--session", session.session_id]
+    return PipelineRun(store, session, stages, arguments, Shown(), StopSignal(), jobs=jobs)
+
+
+def _children() -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if MODULE in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _shown(run: PipelineRun) -> Shown:
+    assert isinstance(run.display, Shown)
+    return run.display
+
+
+def test_runs_all_in_order_and_then_nothing(store: LocalStore, session: Session) -> None:
+    """The first run computes six stages, in the order of what they need; the second starts no process."""
+    run = _pipeline(store, session)
+    run.run()
+    assert run.computed == list(NAMES)
+    assert ("train", "making train") in _shown(run).messages
+    again = _pipeline(store, session, jobs=2)
+    again.run()
+    assert (again.computed, again.reused) == ([], list(NAMES))
+    assert {state for _, state in _shown(again).states} == {"reused"}
+
+
+def test_two_stages_at_once(store: LocalStore, session: Session) -> None:
+    """With room for two, convert-a and train start together; what needs one of them starts after that one."""
+    run = _pipeline(store, session, SMALL[:3], jobs=2)
+    run.run()
+    states = _shown(run).states
+    first_end = min(states.index(("convert-a", "done")), states.index(("train", "done")))
+    assert {states.index(("convert-a", "running")), states.index(("train", "running"))} == {0, 1}
+    assert first_end >= 2
+    assert states.index(("convert-b", "running")) > states.index(("train", "done"))
+
+
+def test_a_failure_ends_the_run(store: LocalStore, session: Session, misbehave: Any) -> None:
+    """The stage's own message, place, remedy and exit code; nothing after it starts; what was done stays done."""
+    misbehave("train", "fail")
+    run = _pipeline(store, session)
+    with pytest.raises(StageFailed) as caught:
+        run.run()
+    assert caught.value.what == "train failed: The model is cut."
+    assert (caught.value.where, caught.value.remedy) == ("model.safetensors", "fetch it again")
+    assert caught.value.exit_code == 2
+    assert run.computed == ["convert-a"]
+    assert [stage for stage, state in _shown(run).states if state == "running"] == ["convert-a", "train"]
+    misbehave("train", "")
+    again = _pipeline(store, session, SMALL[:2])
+    again.run()
+    assert (again.reused, again.computed) == (["convert-a"], ["train"])
+
+
+def test_a_failure_stops_the_others(store: LocalStore, session: Session, misbehave: Any) -> None:
+    """A stage beside the one that failed is asked to stop and waited for; the first failure is the one told."""
+    misbehave("convert-a", "slow")
+    misbehave("train", "fail")
+    run = _pipeline(store, session, SMALL[:2], jobs=2)
+    with pytest.raises(StageFailed, match="train failed"):
+        run.run()
+    assert ("convert-a", "interrupted") in _shown(run).states
+    assert _children() == []
+
+
+@pytest.mark.parametrize(
+    ("how", "words", "exit_code"),
+    [
+        ("kill", "train was ended by SIGKILL.", 1),
+        ("defect", "train failed: ZeroDivisionError: a defect", 1),
+        ("exit", "train ended with exit code 7.", 7),
+        ("sigterm", "train was stopped by somebody else.", 75),
+    ],
+)
+def test_other_ends(store: LocalStore, session: Session, misbehave: Any, how: str, words: str, exit_code: int) -> None:
+    """However a stage's process ends, one message says how, with what to do."""
+    misbehave("train", how)
+    with pytest.raises(StageFailed) as caught:
+        _pipeline(store, session, SMALL[1:2]).run()
+    assert caught.value.what == words
+    assert caught.value.exit_code == exit_code
+    assert caught.value.remedy
+
+
+def test_asked_to_stop(store: LocalStore, session: Session, misbehave: Any) -> None:
+    """A signal to the run is passed on; the stages end in their own way, and the run with 75."""
+    misbehave("train", "slow")
+    run = _pipeline(store, session)
+    markers = StageMarkers(store, session.session_id, "train")
+
+    def ask() -> None:
+        until(lambda: (p := markers.progress()) and p.message == "slow", "the slow stage")
+        run.stop.ask()
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    with pytest.raises(Interrupted) as caught:
+        run.run()
+    asker.join()
+    assert caught.value.exit_code == 75
+    assert ("train", "interrupted") in _shown(run).states
+    assert markers.failed() is None
+    assert _children() == []
+
+
+class _Stumbling(PipelineRun):
+    """Meets an error once its first stage is at work."""
+
+    trouble: Callable[[], None]
+
+    def _start(self, stage: Stage) -> None:
+        super()._start(stage)
+        markers = StageMarkers(self.store, self.session.session_id, stage.name)
+        until(lambda: (p := markers.progress()) and p.message == "slow", "the stage's work")
+        self.trouble()
+
+
+def _stumble(store: LocalStore, session: Session, trouble: Callable[[StopSignal], None]) -> _Stumbling:
+    plain = _pipeline(store, session, SMALL[:2], jobs=2)
+    run = _Stumbling(store, session, plain.stages, plain.arguments, plain.display, plain.stop, jobs=2)
+    run.trouble = lambda: trouble(run.stop)
+    return run
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _stop(stop: StopSignal) -> None:
+    """A signal, noticed while the store does not answer."""
+    stop.ask()
+    stop.check()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (lambda stop: _raise(InputError("The data set does not exist.")), InputError),
+        (lambda stop: _raise(ZeroDivisionError("a defect")), ZeroDivisionError),
+        (_stop, Interrupted),
+    ],
+    ids=["error", "defect", "signal"],
+)
+def test_an_error_of_our_own_waits_for_the_others(
+    store: LocalStore, session: Session, misbehave: Any, trouble: Callable[[StopSignal], None], kind: type[Exception]
+) -> None:
+    """When the run itself stumbles, it does not end before a stage beside it has saved its checkpoint."""
+    misbehave("convert-a", "saving")
+    run = _stumble(store, session, trouble)
+    with pytest.raises(kind):
+        run.run()
+    assert _children() == []
+    assert [key.rsplit("/", 2)[1:] for key in store.list("artifacts") if "/work/" in key and "/files/" not in key] == [
+        ["step-1", "manifest.json"]
+    ]
+    record = StageMarkers(store, session.session_id, "convert-a").progress()
+    assert record is not None
+    assert record.state == "interrupted"
+
+
+def test_a_stage_that_cannot_be_looked_at(store: LocalStore, session: Session, misbehave: Any) -> None:
+    """A missing input of one stage stops the one beside it, whose end is shown; the message is that of the input."""
+    misbehave("convert-a", "slow")
+    (Path(store.location).parent / "rows.jsonl").unlink()
+    run = _pipeline(store, session, SMALL[:2], jobs=2)
+    with pytest.raises(InputError, match="data set does not exist"):
+        run.run()
+    assert _shown(run).states[-1] == ("convert-a", "interrupted")
+    assert _children() == []
+
+
+def test_damage_is_repaired_without_repeating_the_rest(store: LocalStore, session: Session) -> None:
+    """A damaged artifact alone is made anew, loudly; what follows it is reused, since its content is the same."""
+    _pipeline(store, session, SMALL[:3]).run()
+    [path] = Path(store.location).glob("artifacts/train/*/files/merged/x")
+    spoil(path, lambda data: data + b"!")
+    run = _pipeline(store, session, SMALL[:3])
+    run.run()
+    assert (run.computed, run.reused) == (["train"], ["convert-a", "convert-b"])
+    assert [stage for stage, message in _shown(run).messages if "damaged" in message] == ["train"]
+
+
+def test_an_old_failure_does_not_stand_in_the_way(store: LocalStore, session: Session) -> None:
+    """A new run begins by forgetting the failures of the one before."""
+    markers = StageMarkers(store, session.session_id, "convert-a")
+    markers.fail(InputError("of before"), 1)
+    _pipeline(store, session, SMALL[:1]).run()
+    assert markers.failed() is None
+
+
+def test_selection(store: LocalStore, session: Session) -> None:
+    """Starting in the middle needs what was left out to be complete; the message names it."""
+    with pytest.raises(UpstreamError) as caught:
+        check_selection(SMALL[2:], store, session)
+    assert "convert-b needs train" in caught.value.what
+    assert "--from train" in caught.value.remedy
+    _pipeline(store, session, SMALL[:2]).run()
+    check_selection(SMALL[2:3], store, session)
+    check_selection(SMALL, store, session)
+    run = _pipeline(store, session, SMALL[2:3])
+    run.run()
+    assert run.computed == ["convert-b"]
+
+
+def test_the_environment_of_a_stage(store: LocalStore, session: Session) -> None:
+    """Variables that bind a stage to its run do not stay in the run's own environment."""
+    _pipeline(store, session, SMALL[:1]).run()
+    assert not [name for name in os.environ if name in {"SO8T_EVENT_FD", "SO8T_PARENT_PID"}]

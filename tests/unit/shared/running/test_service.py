@@ -1,0 +1,257 @@
+"""A service's entry point: exit codes, one message, markers; the function is loaded last."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.processes import exit_code, running, start, until
+from tests.unit.shared.small_service import MODULE
+
+from so8t_shared.config.load import load_config
+from so8t_shared.errors import StorageError
+from so8t_shared.running.service import service_main
+from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.session import config_digest, open_session
+from so8t_shared.store.local import LocalStore
+
+Cli = Callable[..., int]
+
+
+def _main(*arguments: str, function: str = f"{MODULE}:produce", **environ: str) -> Callable[[], None]:
+    """The entry point with all stages made by one function, as work for a process."""
+
+    def work() -> None:
+        os.environ.update(environ)
+        os._exit(service_main(dict.fromkeys(("convert-a", "convert-b", "train"), function), arguments))
+
+    return work
+
+
+def _exit(*arguments: str, function: str = f"{MODULE}:produce", **environ: str) -> int:
+    return exit_code(start(_main(*arguments, function=function, **environ)))
+
+
+def _session_id(config_file: Path) -> str:
+    return open_session(LocalStore(config_file.parent / "store"), load_config(config_file)).session_id
+
+
+def _markers(config_file: Path, stage: str) -> StageMarkers:
+    return StageMarkers(LocalStore(config_file.parent / "store"), _session_id(config_file), stage)
+
+
+def test_a_stage(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """0, the marker, the log on standard error; a second time it is reused, and one line says so."""
+    assert _exit("convert-a", "-c", str(config_file)) == 0
+    assert "making convert-a" in capfd.readouterr().err
+    marker = _markers(config_file, "convert-a").completed()
+    assert marker is not None
+    assert not marker.reused
+    assert _exit("convert-a", "-c", str(config_file)) == 0
+    out, err = capfd.readouterr()
+    assert out.startswith("convert-a: reused, nothing had to be done (session ")
+    assert (out.count("\n"), err) == (1, "")
+
+
+def test_options_of_the_environment(config_file: Path) -> None:
+    """A container is configured by its environment alone."""
+    assert _exit("convert-a", SO8T_CONFIG=str(config_file), SO8T_WAIT_S="0", SO8T_SESSION="") == 0
+
+
+def test_overrides(config_file: Path) -> None:
+    """--set reaches the stage's configuration."""
+    assert _exit("train", "-c", str(config_file), "--set", "training.seed=7") == 0
+    [made] = (config_file.parent / "store" / "artifacts" / "train").glob("*/files/merged/x")
+    assert made.read_text() == "train 7"
+
+
+def test_a_given_session(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """--session puts the markers there; an unknown one is refused with those that are known."""
+    store = LocalStore(config_file.parent / "store")
+    first = open_session(store, load_config(config_file)).session_id
+    open_session(store, load_config(config_file), new=True)
+    assert _exit("convert-a", "-c", str(config_file), "--session", first) == 0
+    assert StageMarkers(store, first, "convert-a").completed() is not None
+    assert _markers(config_file, "convert-a").completed() is None
+    assert _exit("convert-a", "-c", str(config_file), "--session", "nope") == 2
+    err = capfd.readouterr().err
+    assert "There is no session 'nope'" in err
+    assert first in err
+
+
+def test_a_given_session_of_another_configuration(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """2, naming the keys that differ: the session keeps its result; other places are the same session."""
+    given = ["train", "-c", str(config_file), "--session", _session_id(config_file)]
+    assert _exit(*given) == 0
+    marker = _markers(config_file, "train").completed()
+    assert _exit(*given, "--set", "training.seed=999") == 2
+    err = capfd.readouterr().err
+    assert "was opened with another configuration" in err
+    assert "training.seed: 42 -> 999" in err
+    assert _exit("train", "-c", str(config_file), "--set", "training.seed=7", SO8T_SESSION=given[-1]) == 2
+    assert (_markers(config_file, "train").completed(), _markers(config_file, "train").failed()) == (marker, None)
+    assert _exit(*given, "--set", "output_base_dir=/tmp/x", "--set", "ollama.host=http://127.0.0.1:1") == 0
+
+
+def test_a_configuration_edited_during_the_run(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A stage of a run refuses a file that is no longer the one the run began with; other places are fine."""
+    digest = config_digest(load_config(config_file))
+    assert _exit("convert-a", "-c", str(config_file), "--expect", digest, "--set", "training.seed=7") == 2
+    assert "changed while the run was going on" in capfd.readouterr().err
+    assert _exit("convert-a", "-c", str(config_file), "--expect", digest, "--set", "output_base_dir=/tmp/x") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "words"),
+    [
+        (["nonsense", "-c", "x"], {}, "invalid choice"),
+        (["convert-a", "-c", "/no/such.yaml"], {}, "does not exist"),
+        (["convert-a"], {"SO8T_CONFIG": "/no/such.yaml"}, "does not exist"),
+        (["convert-a"], {}, "--config"),
+        (["convert-a", "-c", "x", "--wait-s", "long"], {}, "--wait-s"),
+        (["convert-a", "-c", "x"], {"SO8T_WAIT_S": "long"}, "--wait-s"),
+        (["convert-a", "-c", "x", "--unknown"], {}, "--unknown"),
+    ],
+)
+def test_wrong_arguments(
+    arguments: list[str], environ: dict[str, str], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 and one message, no traceback."""
+    assert _exit(*arguments, **environ) == 2
+    err = capfd.readouterr().err
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_bad_input(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An error of the user's input: its exit code, its message once, failed.json for those who wait."""
+    assert _exit("convert-a", "-c", str(config_file), SMALL_CONVERT_A="fail") == 2
+    err = capfd.readouterr().err
+    assert err.endswith("The model is cut.\n  where: model.safetensors\n  to do: fetch it again\n")
+    assert err.count("The model is cut.") == 1
+    assert "Traceback" not in err
+    failed = _markers(config_file, "convert-a").failed()
+    assert failed is not None
+    assert (failed.exit_code, failed.retryable, failed.attempt) == (2, False, 1)
+    assert _exit("convert-a", "-c", str(config_file)) == 0
+    assert _markers(config_file, "convert-a").failed() is None
+
+
+def test_a_missing_model(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is found wrong before the work is recorded like what is found in it."""
+    assert _exit("convert-a", "-c", str(config_file), "--set", "model_a.base_model=/no/model") == 2
+    assert "/no/model" in capfd.readouterr().err
+
+
+def test_a_defect(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An error of the program: exit code 1, no traceback unless asked for."""
+    assert _exit("convert-a", "-c", str(config_file), SMALL_CONVERT_A="defect") == 1
+    err = capfd.readouterr().err
+    assert "Unexpected ZeroDivisionError: a defect\n  to do: run again with --debug" in err
+    assert "Traceback" not in err
+    assert _exit("convert-a", "-c", str(config_file), "--debug", SMALL_CONVERT_A="defect") == 1
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_secret_in_an_error(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A credential that a library put into its message is neither printed, also with --debug, nor kept."""
+    given = {"SMALL_CONVERT_A": "leak", "HF_TOKEN": "hf_a-secret-value"}
+    assert _exit("convert-a", "-c", str(config_file), **given) == 1
+    assert "ValueError: refused: ***" in capfd.readouterr().err
+    assert _exit("convert-a", "-c", str(config_file), "--debug", **given) == 1
+    assert "a-secret" not in capfd.readouterr().err
+    stored = [p for p in (config_file.parent / "store").rglob("*") if p.is_file()]
+    assert not [p for p in stored if b"a-secret" in p.read_bytes()]
+    failed = _markers(config_file, "convert-a").failed()
+    assert failed is not None
+    assert failed.what == "ValueError: refused: ***"
+
+
+def test_a_missing_upstream(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3 when a stage before it never ran; its own module is not imported for that."""
+    assert _exit("convert-b", "-c", str(config_file), function="no_such_module:function") == 3
+    assert "convert-b needs train" in capfd.readouterr().err
+
+
+def test_the_function_is_loaded_last(config_file: Path) -> None:
+    """Neither waiting nor reusing imports a stage's module."""
+    assert _exit("convert-a", "-c", str(config_file)) == 0
+    assert _exit("convert-a", "-c", str(config_file), function="no_such_module:function") == 0
+    assert _exit("train", "-c", str(config_file), function="no_such_module:function") == 1
+
+
+def test_waiting_for_an_upstream(config_file: Path) -> None:
+    """Started in the wrong order with --wait-s, both stages end well."""
+    with running(_main("convert-b", "-c", str(config_file), "--wait-s", "60")) as waiter:
+        markers = _markers(config_file, "convert-b")
+        until(lambda: (p := markers.progress()) and p.state == "waiting", "the waiting stage")
+        assert _exit("train", "-c", str(config_file)) == 0
+        assert exit_code(waiter) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal(config_file: Path, number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
+    """75, the progress says 'interrupted', and there is no failure to end those who wait."""
+    process = start(_main("convert-a", "-c", str(config_file), SMALL_CONVERT_A="slow"))
+    markers = _markers(config_file, "convert-a")
+    until(lambda: (p := markers.progress()) and p.message == "slow", "the slow stage")
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    assert exit_code(process) == 75
+    progress = markers.progress()
+    assert progress is not None
+    assert progress.state == "interrupted"
+    assert markers.failed() is None
+    assert "run the same command again" in capfd.readouterr().err
+
+
+def test_a_signal_before_the_store_answers(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A stage that is started while the server is away waits for it, says so, and ends with 75 when asked to stop."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        keys = config_file.parent / "keys.json"
+        keys.write_text('{"accessKey": "a", "secretKey": "b"}')
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        options = {"SO8T__STORE__ENDPOINT": endpoint, "SO8T__STORE__CREDENTIALS_FILE": str(keys)}
+        process = start(_main("convert-a", "-c", str(config_file), **options))
+        said = ""
+
+        def waits() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return "trying again for up to 300 s" in said
+
+        until(waits, "the message")
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGTERM)
+        assert exit_code(process) == 75
+
+
+def test_a_store_that_cannot_be_opened(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A file where the store should be: exit code 2 and its path."""
+    (config_file.parent / "store").write_text("a file")
+    assert _exit("convert-a", "-c", str(config_file)) == 2
+    assert str(config_file.parent / "store") in capfd.readouterr().err
+
+
+def test_a_failure_that_cannot_be_recorded(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """When the store fails as well, the stage still ends with the first error's code and both messages."""
+    original = LocalStore.put_bytes
+
+    def work() -> None:
+        def refusing(self: LocalStore, key: str, data: bytes) -> object:
+            if key.endswith("failed.json"):
+                raise StorageError("The disk is full.")
+            return original(self, key, data)
+
+        LocalStore.put_bytes = refusing  # type: ignore[assignment,method-assign]
+        _main("convert-a", "-c", str(config_file), SMALL_CONVERT_A="fail")()
+
+    assert exit_code(start(work)) == 2
+    err = capfd.readouterr().err
+    assert "The disk is full." in err
+    assert "The model is cut." in err
