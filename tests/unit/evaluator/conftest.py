@@ -1,4 +1,4 @@
-"""Real GGUF files: a small language model, and random tiny ones at each quantisation."""
+"""Real GGUF files, a small language model and random tiny ones at each quantisation; and a small evaluation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 from tests.tiny_models import make_llama
+from tests.unit.evaluator.small_evaluation import make_config, make_inputs
 
 from so8t_converter.convert import Conversion, convert
 from so8t_evaluator.engine.protocol import ModelFile
+from so8t_evaluator.evaluating import Inputs
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.checkpoints import Checkpoints
+from so8t_shared.artifacts.records import RecordCache
+from so8t_shared.config.model import Config
 from so8t_shared.store.local import LocalStore
 
 GetModel = Callable[[str], ModelFile]
@@ -69,3 +73,21 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> GetModel:
     source = make_llama(root / "llama", layers=3)
     convert(Conversion(source, "model_a", ("f16", "q8_0", "q4_k_m")), root / "output", root / "scratch", checkpoints)
     return lambda quantization: model_file(root / "output" / f"model_a_{quantization}.gguf", 512)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> RecordCache:
+    """Answers kept in a store, as in a run."""
+    return RecordCache(LocalStore(tmp_path / "store"), "answers")
+
+
+@pytest.fixture
+def config() -> Config:
+    """Two quantisations, both scorings, a control, three rows a class."""
+    return make_config()
+
+
+@pytest.fixture
+def inputs(config: Config, tmp_path: Path) -> Inputs:
+    """What the stages before leave behind; the GGUF files hold nothing, since no engine opens them."""
+    return make_inputs(config, tmp_path)

@@ -1,43 +1,39 @@
-"""Seeded upstream results that agree with each other: every figure is counted from the same simulated answers."""
+"""Seeded upstream results: simulated answers, and what the evaluator itself counts and concludes from them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
-from sklearn.metrics import f1_score, precision_recall_fscore_support
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
-from tests.unit.reporter.builders_paired import baseline_comparison, category, quantization_losses, slices
 
-from so8t_evaluator.stats.non_inferiority import non_inferiority
-from so8t_evaluator.stats.tango import score_interval
+from so8t_evaluator.baseline import WordCounts
+from so8t_evaluator.evaluation import evaluate
+from so8t_evaluator.grid import SIDES, Asked
+from so8t_evaluator.stats.wilson import wilson
+from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.config.values import Quantization, Scoring
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck, verdict_of
-from so8t_shared.results.evaluation import (
-    Baseline,
-    Cell,
-    ClassMetrics,
-    EngineInfo,
-    EvaluationResult,
-    GateResult,
-    Speed,
-    TestSet,
-)
-from so8t_shared.results.record import Interval, Side
+from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, EvaluationResult, Speed
+from so8t_shared.results.record import Side
 from so8t_shared.results.training import TestRow
-from so8t_shared.results.verdicts import Verdict
 
-COLUMNS = (*LABELS, INVALID)
 SIZES: dict[Quantization, int] = {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
 LATENCY_MS: dict[Quantization, float] = {"f16": 410.0, "q8_0": 290.0, "q4_k_m": 240.0}
-ALPHA = 0.05
+ENGINE = EngineInfo(
+    name="embedded",
+    version="xllamacpp 2026.10.11549",
+    settings={"temperature": 0.0, "n_ctx": 2048, "flash_attention": False, "threads": 2, "seed": 7},
+)
+CATEGORIES = (
+    *("", "accounts", "medical records", "wages", "contracts", "keys and doors", "backups", "travel", "visitors"),
+    *("suppliers", "meeting notes", "passwords", "cameras", "invoices", "complaints", "patents", "training data"),
+    *("weapons", "drugs", "self-harm", "malware", "人事", "取引先の情報", "医療相談", "公開資料"),
+)
+"""Unequal in size, more than a table shows; one is not stated, some are Japanese."""
+
 Answers = dict[tuple[Side, Quantization, Scoring], list[str]]
 
 
@@ -63,7 +59,7 @@ class Scenario:
 
 
 class Evaluation:
-    """Simulated answers of a scenario, and everything the evaluator would make of them."""
+    """Simulated answers of a scenario, and what the evaluator makes of them."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
@@ -98,84 +94,6 @@ class Evaluation:
         weights = np.array([3.0, 2.0, 2.0, 1.0][: len(others)])
         return str(self.rng.choice(others, p=weights / weights.sum()))
 
-    def cell(self, model: Side, quantization: Quantization, scoring: Scoring) -> Cell:
-        predicted = self.answers[model, quantization, scoring]
-        pairs = list(zip(self.gold, predicted, strict=True))
-        n = len(pairs)
-        right = sum(gold == answer for gold, answer in pairs)
-        low, high = proportion_confint(right, n, method="wilson")
-        per_class = precision_recall_fscore_support(self.gold, predicted, labels=LABELS, zero_division=np.nan)
-        return Cell(
-            model=model, quantization=quantization, scoring=scoring, n=n,
-            accuracy=Interval(value=right / n, low=low, high=high),
-            macro_f1=self._macro_f1(self.gold, predicted), invalid=predicted.count(INVALID),
-            per_class={
-                label: ClassMetrics(
-                    support=int(per_class[3][i]),
-                    **{name: _defined(per_class[k][i]) for k, name in enumerate(("precision", "recall", "f1"))},
-                )
-                for i, label in enumerate(LABELS)
-            },
-            confusion=[
-                [pairs.count((gold, column)) for column in COLUMNS]
-                for gold in LABELS
-            ],
-        )  # fmt: skip
-
-    @staticmethod
-    def _macro_f1(gold: list[str], predicted: list[str]) -> float:
-        return float(f1_score(gold, predicted, labels=sorted(set(gold)), average="macro", zero_division=0))
-
-    def comparison(self, sides: tuple[Side, Side], quantization: Quantization, scoring: Scoring) -> Comparison:
-        a, b = (self.answers[side, quantization, scoring] for side in sides)
-        rows = list(zip(self.gold, a, b, strict=True))
-        n = len(rows)
-        only_a = sum(x == g != y for g, x, y in rows)
-        only_b = sum(y == g != x for g, x, y in rows)
-        both = sum(x == y == g for g, x, y in rows)
-        p = float(stats.binomtest(only_b, only_a + only_b).pvalue) if only_a + only_b else 1.0
-        triples = sorted({row for row in rows if row[1] != row[2]})
-        found = Comparison(
-            name=f"{sides[1].upper()} vs {sides[0].upper()}, {quantization}, {scoring}",
-            quantization=quantization, scoring=scoring, n=n,
-            accuracy_a=(both + only_a) / n, accuracy_b=(both + only_b) / n,
-            accuracy_difference=score_interval(only_a, only_b, n, 0.95),
-            macro_f1_difference=self._bootstrap_f1(rows),
-            both_right=both, only_a_right=only_a, only_b_right=only_b, both_wrong=n - both - only_a - only_b,
-            mcnemar_p=p, mcnemar_p_holm=None,
-            minimum_detectable_effect=2.8 * ((only_a + only_b) / n / n) ** 0.5 or None,
-            one_sided_rows_needed=8, rows_to_find=abs(round(9 * n * (only_a + only_b) / (only_b - only_a) ** 2))
-            if only_a != only_b else None,
-            accuracy_check=self._check(rows),
-            recall_checks=[self._recall_check(rows, label) for label in ("DENY", "REFUSE")],
-            flips=[Flip(gold=g, a=x, b=y, count=rows.count((g, x, y))) for g, x, y in triples],
-            answered=sum({x, y} != {INVALID} for _, x, y in rows),
-            differing_answers=sum(x != y for _, x, y in rows),
-            verdict=Verdict.TIE,
-        )  # fmt: skip
-        return found.model_copy(update={"verdict": verdict_of(found, p, ALPHA)})
-
-    def _bootstrap_f1(self, rows: list[tuple[str, str, str]], resamples: int = 200) -> Interval:
-        gold, a, b = np.array([[COLUMNS.index(label) for label in row] for row in rows]).T
-        picks = self.rng.integers(0, len(rows), (resamples, len(rows)))
-        drawn = [_macro_f1_of(gold[p], b[p]) - _macro_f1_of(gold[p], a[p]) for p in picks]
-        return _interval(_macro_f1_of(gold, b) - _macro_f1_of(gold, a), drawn)
-
-    def _recall_check(self, rows: list[tuple[str, str, str]], label: str) -> RecallCheck:
-        of_class = [row for row in rows if row[0] == label]
-        n = len(of_class)
-        return RecallCheck(
-            label=label,
-            recall_a=sum(g == a for g, a, _ in of_class) / n if n else None,
-            recall_b=sum(g == b for g, _, b in of_class) / n if n else None,
-            **vars(self._check(of_class)),
-        )
-
-    @staticmethod
-    def _check(rows: list[tuple[str, str, str]]) -> NonInferiority:
-        gained, lost = sum(y == g != x for g, x, y in rows), sum(x == g != y for g, x, y in rows)
-        return non_inferiority(gained=gained, lost=lost, rows=len(rows), margin=0.05, confidence=0.95)
-
     def speed(self, model: Side, quantization: Quantization) -> Speed:
         n = len(self.gold)
         scale = LATENCY_MS[quantization] * (1.0 if model == "a" else 0.93)
@@ -193,50 +111,24 @@ class Evaluation:
         )  # fmt: skip
 
     def result(self) -> EvaluationResult:
-        grid = [(q, s) for q in self.scenario.quantizations for s in self.scenario.scorings]
-        comparisons = [self.comparison(("a", "b"), q, s) for q, s in grid]
-        adjusted = multipletests([c.mcnemar_p for c in comparisons], method="holm")[1]
-        for comparison, p in zip(comparisons, adjusted, strict=True):
-            comparison.mcnemar_p_holm = float(p)
-            comparison.verdict = verdict_of(comparison, float(p), ALPHA)
-        primary, scoring = self.scenario.quantizations[-1], self.scenario.scorings[0]
-        headline = next(c for c in comparisons if (c.quantization, c.scoring) == (primary, scoring))
-        passed = headline.verdict == "b_better"
-        return EvaluationResult(
-            confidence=0.95, alpha=ALPHA, primary_quantization=primary, primary_scoring=scoring,
-            test_set=TestSet(
-                n=len(self.gold), by_label=dict(self.scenario.support),
-                by_language=dict(Counter(row.language for row in self.rows())),
-            ),
-            engine=EngineInfo(
-                name="embedded", version="xllamacpp 2026.10.11549",
-                settings={"temperature": 0.0, "n_ctx": 2048, "flash_attention": False, "threads": 2, "seed": 7},
-            ),
-            cells=[self.cell(side, q, s) for q, s in grid for side in ("a", "b")],
-            speed=[self.speed(side, q) for q in self.scenario.quantizations for side in ("a", "b")],
-            comparisons=comparisons,
-            control=self.comparison(("a", "a"), primary, scoring) if self.scenario.control else None,
-            baseline=self._baseline() if self.scenario.baseline else None,
-            baseline_comparison=(
-                baseline_comparison(self.gold, self._right_by_words(), self.answers["b", primary, scoring])
-                if self.scenario.baseline
-                else None
-            ),
-            slices=slices(self.rows(), *(self.answers[side, primary, scoring] for side in ("a", "b"))),
-            quantization_losses=quantization_losses(
-                self.gold, self.answers, self.scenario.quantizations, self.scenario.scorings
-            ),
-            gate=GateResult(passed=passed, reasons=[] if passed else ["B is not significantly better than A"]),
-        )  # fmt: skip
+        """What the evaluator makes of these answers."""
+        scenario = self.scenario
+        samples, gguf = self.samples(), Gguf(quantizations=list(scenario.quantizations))
+        settings = AbTest(scoring=list(scenario.scorings), bootstrap_resamples=200)
+        deciding = ("a", gguf.primary_quantization, settings.scoring[0])
+        again = [s for s in samples if (s.model, s.quantization, s.scoring) == deciding]
+        speed = [self.speed(side, q) for q in scenario.quantizations for side in SIDES]
+        asked = Asked(samples, again if scenario.control else [], speed, ENGINE)
+        words = self._words() if scenario.baseline else None
+        return evaluate(
+            asked, self.rows(), words, AnswerLimit(max_new_tokens=48, longest_target_tokens=None), gguf, settings
+        )
 
-    def _right_by_words(self) -> list[bool]:
-        return [37 * i % 100 < 64 for i in range(len(self.gold))]
-
-    def _baseline(self) -> Baseline:
-        n, right = len(self.gold), sum(self._right_by_words())
-        low, high = proportion_confint(right, n, method="wilson")
-        accuracy = Interval(value=right / n, low=low, high=high)
-        return Baseline(name="TF-IDF + logistic regression", n_train=1280, n_test=n, accuracy=accuracy, macro_f1=0.63)
+    def _words(self) -> WordCounts:
+        marks = [(row_id(i), 37 * i % 100 < 64) for i in range(len(self.gold))]
+        accuracy = wilson(sum(right for _, right in marks), len(marks), 0.95)
+        name = "TF-IDF + logistic regression"
+        return WordCounts(Baseline(name=name, n_train=1280, n_test=len(marks), accuracy=accuracy, macro_f1=0.63), marks)
 
     def rows(self) -> list[TestRow]:
         texts = {"ja": "契約書を外部の業者に送ってください", "en": "Please send the contract to an outside firm"}
@@ -263,6 +155,12 @@ class Evaluation:
         ]  # fmt: skip
 
 
+def category(i: int) -> str:
+    """Of the i-th row: the k-th category has k + 1 rows in a row."""
+    k = int(((8 * i + 1) ** 0.5 - 1) / 2)
+    return CATEGORIES[k % len(CATEGORIES)]
+
+
 def row_id(i: int) -> str:
     return hashlib.sha256(str(i).encode()).hexdigest()[:16]
 
@@ -270,20 +168,3 @@ def row_id(i: int) -> str:
 def write_lines(path: Path, records: list) -> None:  # type: ignore[type-arg]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(r.model_dump_json() + "\n" for r in records), encoding="utf-8")
-
-
-def _macro_f1_of(gold: np.ndarray, predicted: np.ndarray) -> float:
-    size = len(COLUMNS)
-    right = np.bincount(gold[gold == predicted], minlength=size)
-    both = np.bincount(gold, minlength=size) + np.bincount(predicted, minlength=size)
-    present = np.unique(gold)
-    return float(np.mean(2 * right[present] / both[present]))
-
-
-def _interval(value: float, drawn: object) -> Interval:
-    low, high = np.quantile(np.asarray(drawn), [0.025, 0.975])
-    return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
-
-
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
