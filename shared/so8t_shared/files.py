@@ -160,6 +160,15 @@ def files_below(folder: Path) -> list[str]:
     return sorted(found)
 
 
+def folder_bytes(folder: Path) -> int:
+    """Size of all files in a folder, which may vanish meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size if path.is_file() else 0
+    return total
+
+
 def remove_tree(folder: Path) -> None:
     """Delete a folder and all in it, also where files are read-only; absent is fine."""
     if folder.exists():

@@ -6,16 +6,15 @@ Readers refuse an artifact without a manifest, and check every file against it.
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from so8t_shared.artifacts.digests import DigestCache, ObjectDigests
+from so8t_shared.artifacts.downloads import download_folder
 from so8t_shared.canonical import digest
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import files_below, sha256_file, storage_errors, sync_folder
@@ -23,7 +22,6 @@ from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
 
 _UPLOADS_TRIED = 3
-_LEFTOVER_AFTER_S = 3600.0
 
 
 class FileEntry(BaseModel):
@@ -191,10 +189,9 @@ class FileSet:
             first = direct[0]
             assert first is not None
             return first.parents[wanted[0].path.count("/")]
-        target = self.store.local_root / "downloads" / digest([self.prefix, manifest.content_digest()])[:16]
-        with storage_errors(target):
-            target.mkdir(parents=True, exist_ok=True)
-            _remove_leftovers(target)
+        target = download_folder(
+            self.store.local_root, self.prefix, manifest.content_digest(), manifest_key=self.manifest_key
+        )
         for entry in wanted:
             self._download(entry, target / entry.path)
         return target
@@ -253,14 +250,6 @@ class FileSet:
 
 def _other_bytes(entry: FileEntry) -> str:
     return f"{entry.path} has other bytes than the manifest says"
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what downloads left that were killed; one that goes on writes its file all the time."""
-    for path in folder.rglob(".*.part"):
-        with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _LEFTOVER_AFTER_S:
-                path.unlink()
 
 
 def read_json(folder: Path, name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,12 @@ import typer
 from rich.table import Table
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.downloads import left_downloads, remove_download
 from so8t_shared.cli.common import ConfigOption, SetOption, local_time, open_workspace, print_notes, table_cell
 from so8t_shared.cli.output import err, out
 from so8t_shared.errors import InputError, IntegrityError
-from so8t_shared.files import storage_errors
-from so8t_shared.running.scratch import left_scratch, remove_scratch, scratch_bytes
+from so8t_shared.files import folder_bytes, storage_errors
+from so8t_shared.running.scratch import left_scratch, remove_scratch
 from so8t_shared.sessions.collection import collect, list_artifacts
 from so8t_shared.stages import stage_named
 
@@ -89,7 +91,8 @@ def gc(
     """Delete what none of the newest sessions uses.
 
     That is: artifacts, and checkpoints of work that nobody does now. What an older session uses stays while a process
-    works for that session. What killed stages left in this host's scratch folder goes, too.
+    works for that session. On this host, what killed stages left in the scratch folder goes, too, and downloads of what
+    is gone from a bucket, a day after they were last needed.
     """
     workspace = open_workspace(config, overrides)
     doomed = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching, on_unreadable=_unreadable)
@@ -99,12 +102,18 @@ def gc(
     total = size(sum(item.size_bytes for item in doomed))
     done = "deleted" if yes else "would be deleted; add --yes to do it"
     out.print(f"{len(doomed)} artifacts, {total} {done}", highlight=False, markup=False)
-    left = left_scratch(workspace.store.local_root)
-    if left:
-        total = size(sum(scratch_bytes(folder) for folder in left))
-        out.print(f"scratch of killed stages, {total} {done}", highlight=False, markup=False)
-    for folder in left if yes else []:
-        remove_scratch(folder)
+    local = workspace.store.local_root
+    _let_go("scratch of killed stages", left_scratch(local), remove_scratch, done, delete=yes)
+    _let_go("downloads of what is gone", left_downloads(workspace.store), remove_download, done, delete=yes)
+
+
+def _let_go(what: str, folders: list[Path], remove: Callable[[Path], None], done: str, *, delete: bool) -> None:
+    """Tell of folders on this host, and remove them if `delete`."""
+    if folders:
+        total = size(sum(map(folder_bytes, folders)))
+        out.print(f"{what}, {total} {done}", highlight=False, markup=False)
+    for folder in folders if delete else []:
+        remove(folder)
 
 
 def _watching(leases: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.artifacts.digests import DigestCache
+from so8t_shared.artifacts.downloads import left_downloads, remove_download
 from so8t_shared.artifacts.fingerprints import fingerprint, stage_key
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.errors import Interrupted, NewerFormat, ServerError, StorageError
@@ -174,6 +175,8 @@ class StageRun:
         load: Callable[[], StageFunction],
     ) -> Manifest:
         self.reporter.state("running", "starting")
+        for folder in left_downloads(self.store):
+            remove_download(folder)
         log_key = f"{self.markers.prefix}/log.jsonl"
         held = artifact.through(self.store.checked(lease.check))
         for_saving = self._unstopped.checked(lease.check)  # what a signal asks for does not end with the first hiccup

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from so8t_shared.errors import StorageError
@@ -52,15 +52,6 @@ def scratch_folder(root: Path, stem: str) -> Iterator[Path]:
 def left_scratch(root: Path) -> list[Path]:
     """Folders below `root` that killed attempts have certainly left."""
     return [folder for folder in _folders(_parent(root)) if _is_left(folder)]
-
-
-def scratch_bytes(folder: Path) -> int:
-    """Size of all files in a folder, which may vanish meanwhile."""
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.lstat().st_size if path.is_file() else 0
-    return total
 
 
 def remove_scratch(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -133,6 +134,21 @@ def test_gc_and_the_scratch_of_killed_stages(cli: Cli, config_file: Path, made: 
         assert cli("artifacts", "gc", "-c", config_file, "--yes").out.endswith(f"{told} deleted\n")
         assert "scratch" not in cli("artifacts", "gc", "-c", config_file).out
         assert len(list((store.local_root / "scratch").iterdir())) == 1
+
+
+def test_gc_and_downloads_of_what_is_gone(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """What this host downloaded of something that its store has no more; what is there stays."""
+    downloads = store.local_root / "downloads"
+    for name, key in (
+        ("gone", "artifacts/train/0/manifest.json"),
+        ("there", f"artifacts/convert-a/{made}/manifest.json"),
+    ):
+        write(downloads, {f"{name}/model": b"x" * 5000, f"{name}.of": key.encode()})
+        os.utime(downloads / f"{name}.of", (0, 0))
+    told = "downloads of what is gone, 5 kB"
+    assert f"{told} would be deleted; add --yes to do it\n" in cli("artifacts", "gc", "-c", config_file).out
+    assert cli("artifacts", "gc", "-c", config_file, "--yes").out.endswith(f"{told} deleted\n")
+    assert sorted(path.name for path in downloads.iterdir()) == ["there", "there.of"]
 
 
 def test_gc_keeps_what_is_in_work(cli: Cli, config_file: Path, store: LocalStore) -> None:

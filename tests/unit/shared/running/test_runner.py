@@ -440,6 +440,17 @@ def test_stop_during_the_commit(store: LocalStore, session: Session) -> None:
     assert not run_stage(FIRST, session, store, first).reused
 
 
+def test_downloads_of_what_is_gone_are_removed(store: LocalStore, session: Session) -> None:
+    """A stage that begins to work frees the disk of them."""
+    folder = write(store.local_root / "downloads", {"0123456789abcdef/model.gguf": b"x"}) / "0123456789abcdef"
+    note = folder.with_suffix(".of")
+    note.write_bytes(b"artifacts/convert-a/gone/manifest.json")
+    os.utime(note, (0, 0))
+    stage_run(FIRST, session, store).run(lambda: first)
+    assert not folder.exists()
+    assert not note.exists()
+
+
 def test_scratch_of_other_work_is_removed(store: LocalStore, session: Session, tmp_path: Path) -> None:
     """What a killed attempt left goes with the next one, also when the configuration was changed since."""
 

@@ -13,7 +13,8 @@ import pytest
 from tests.unit.shared.processes import kill, running, until
 
 from so8t_shared.errors import StorageError
-from so8t_shared.running.scratch import left_scratch, scratch_bytes, scratch_folder
+from so8t_shared.files import folder_bytes
+from so8t_shared.running.scratch import left_scratch, scratch_folder
 
 
 def _attempt(root: Path, stem: str) -> None:
@@ -47,7 +48,7 @@ def test_what_a_killed_attempt_left(tmp_path: Path) -> None:
             assert _names(tmp_path) == ["train-1", "train-1"]
         kill(process)
     [left] = left_scratch(tmp_path)
-    assert scratch_bytes(left) == 1000
+    assert folder_bytes(left) == 1000
     with scratch_folder(tmp_path, "convert-a-2-"):
         assert _names(tmp_path) == ["convert-a-2"]
 

@@ -1,0 +1,69 @@
+"""What this host has downloaded, and removing what belongs to nothing in the store any more.
+
+A folder for each artifact and each of its contents, and beside it a note of the manifest's key. While the manifest is
+in the store, the folder stays: the next stage that needs the artifact finds it. What `gc` has taken from the store,
+or an older checkpoint, goes from here as well once nobody has asked for it for a day.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from so8t_shared.canonical import digest
+from so8t_shared.errors import InputError
+from so8t_shared.files import storage_errors, write_atomically
+from so8t_shared.store.base import ArtifactStore, check_key
+
+_UNUSED_S = 86_400.0
+"""A stage that reads an artifact, which was damaged and is made anew meanwhile, may go on with its files."""
+
+_LEFTOVER_AFTER_S = 3600.0
+
+_NOTE = ".of"
+
+
+def download_folder(root: Path, prefix: str, content_digest: str, manifest_key: str) -> Path:
+    """The folder for these contents, made where missing, and noted as asked for now.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+    """
+    folder = root / "downloads" / digest([prefix, content_digest])[:16]
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder.with_suffix(_NOTE), manifest_key.encode())
+        _remove_unfinished(folder)
+    return folder
+
+
+def left_downloads(store: ArtifactStore) -> list[Path]:
+    """Folders on this host whose artifact or checkpoint is gone from the store, unused for a day."""
+    notes = sorted((store.local_root / "downloads").glob(f"*{_NOTE}"))
+    return [note.with_suffix("") for note in notes if _is_left(store, note)]
+
+
+def remove_download(folder: Path) -> None:
+    """Remove a folder as far as possible, its note last, so that what stays is met again."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        folder.with_suffix(_NOTE).unlink(missing_ok=True)
+
+
+def _is_left(store: ArtifactStore, note: Path) -> bool:
+    try:
+        age_s = time.time() - note.stat().st_mtime
+        key = check_key(note.read_text("utf-8"))
+    except (OSError, ValueError, InputError):
+        return False  # gone meanwhile, or not ours
+    return age_s > _UNUSED_S and store.stat(key) is None
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what downloads left that were killed; one that goes on writes its file all the time."""
+    for path in folder.rglob(".*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _LEFTOVER_AFTER_S:
+                path.unlink()
