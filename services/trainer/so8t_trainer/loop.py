@@ -141,7 +141,7 @@ def objective(trainee: Trainee, batch: PackedRows) -> tuple[torch.Tensor, torch.
     The head (a large part of a small model's work) is computed only where a token is predicted.
     """
     states = trainee.hidden_states(input_ids=batch.input_ids, position_ids=batch.position_ids, rows=batch)[0]
-    logits = trainee.logits(states[batch.predicting])
+    logits = trainee.logits(states.index_select(0, batch.predicting))  # see pet_sum for why not states[...]
     return cross_entropy(logits, batch.targets, reduction="sum"), pet_sum(states, batch)
 
 

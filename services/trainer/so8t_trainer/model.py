@@ -66,7 +66,7 @@ def load_trainee(base: Path, settings: Training, device: torch.device, dtype: to
     check_base(base)
     model = _load_base(base, method, device, dtype)
     _check_window(model, base, settings)
-    _make_reproducible(settings.seed, device)
+    torch.manual_seed(settings.seed)
     adapter = None if method == "full" else _adapted(model, settings, quantised=method == "qlora")
     gates = attach_gates(model, settings.so8t.rotation) if settings.so8t.enabled else None
     if settings.gradient_checkpointing:
@@ -74,17 +74,6 @@ def load_trainee(base: Path, settings: Training, device: torch.device, dtype: to
     model.set_attn_implementation(attention.NAME)
     model.train()
     return Trainee(model, adapter, gates, method, device, dtype)
-
-
-def _make_reproducible(seed: int, device: torch.device) -> None:
-    """The same seed gives the same weights, to the bit, on a CPU with the same number of threads.
-
-    Without deterministic algorithms, threads add up gradients in the order in which they come. The fast kernels of a
-    GPU have no such variant: there, float noise stays.
-    """
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it
 
 
 def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dtype) -> Any:

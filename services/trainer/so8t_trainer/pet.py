@@ -23,6 +23,7 @@ def pet_sum(hidden: Tensor, rows: PackedRows) -> Tensor:
     and no triple joins two rows. Divide by `rows.triples` for the mean.
     """
     states = hidden.float()
-    first, middle, last = (states[index] for index in rows.triple_positions)
+    # not states[index]: its backward lets threads add up as they come, so that no two trainings would be the same
+    first, middle, last = (states.index_select(0, index) for index in rows.triple_positions)
     squares = (last - 2 * middle + first).square().mean(dim=-1)
     return (squares * rows.triple_weights).sum()

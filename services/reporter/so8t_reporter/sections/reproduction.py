@@ -24,9 +24,9 @@ def reproduction_section(inputs: ReportInputs) -> Section:
         [
             Paragraph(
                 "With the same configuration, model, data set and versions, on CPUs of one kind with as many threads,"
-                " the answers and figures come out the same; only timings differ. On a GPU, or another CPU, training"
-                " and answering differ by float noise, which may change an answer here and there. Where the store already has them nothing is computed, so that a check needs a"
-                " store of its own."
+                " the answers and figures come out the same; only timings differ. On a GPU or another CPU training and"
+                " answering differ by float noise, which may change an answer here and there. Where the store already"
+                " has them nothing is computed, so that a check needs a store of its own."
             ),
             Code("Commands", _COMMANDS),
             Facts(
