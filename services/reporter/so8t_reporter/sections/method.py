@@ -12,6 +12,13 @@ NOTES: tuple[tuple[str, str], ...] = (
         " Whatever makes a row easy or hard therefore works on both models alike.",
     ),
     (
+        "One training",
+        "The test speaks of these two models, on rows like these."
+        " Another seed, or other training rows, makes another B, which may be right on a few rows more or fewer."
+        " To credit a method rather than this one model, train with several values of training.seed and look at all of"
+        " them.",
+    ),
+    (
         "Exact McNemar test",
         "Only rows that exactly one of the two models gets right say which one is better."
         " If there were no difference, each such row would fall to either side like a fair coin."
