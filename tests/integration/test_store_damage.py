@@ -169,8 +169,11 @@ def test_what_is_remembered_survives_a_power_cut(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "replace", replace)
     monkeypatch.setattr(DigestCache, "remember", remember)
-    folder = Artifact(reader.store, "first", made.fingerprint).materialise(made.manifest) / "data"
-    expected: list[tuple[str, object]] = []
+    artifact = Artifact(reader.store, "first", made.fingerprint)
+    download = artifact.materialise(made.manifest)
+    folder, note_of_it = download / "data", download.with_suffix(".of")
+    expected: list[tuple[str, object]] = [("file", artifact.manifest_key.encode())]
+    expected += [("name", note_of_it), ("folder", download.parent)]
     for path in (folder / "big", folder / "x"):
         expected += [("file", path.read_bytes()), ("name", path), ("folder", folder), ("digest", path)]
     assert done == expected
