@@ -11,7 +11,7 @@ from so8t_evaluator.asking import Cache, Candidate
 from so8t_evaluator.baseline import bag_of_words
 from so8t_evaluator.engine.choice import open_engine
 from so8t_evaluator.evaluation import evaluate
-from so8t_evaluator.grid import SIDES, Count, Grid, Report
+from so8t_evaluator.grid import Count, Grid, Report
 from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import read_rows, select
 from so8t_shared.config.model import Config
@@ -19,7 +19,7 @@ from so8t_shared.config.values import Quantization
 from so8t_shared.errors import InputError
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import Side
+from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.registry import Registry
 from so8t_shared.results.training import TestRow
 
@@ -48,8 +48,8 @@ def run_evaluation(
     limit = answer_limit(config.ab_test, read_targets(inputs.splits))
     settings = config.ab_test.model_copy(update={"max_new_tokens": limit.max_new_tokens})
     rows = _test_rows(inputs.splits, settings.max_samples)
-    settings_of_each = len(config.gguf.quantizations) * len(settings.scoring)
-    count = Count(len(rows) * (len(SIDES) * settings_of_each + settings.control), report)
+    of_each_side = len(config.gguf.quantizations) * len(settings.scoring)
+    count = Count(len(rows) * (len(SIDES) * of_each_side + settings.control), report)
     engine = open_engine(config, count.say)
     grid = Grid(_candidates(config, inputs), rows, engine, settings, cache, run, count)
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)

@@ -8,8 +8,8 @@ from so8t_evaluator.asking import as_side
 from so8t_evaluator.baseline import WordCounts
 from so8t_evaluator.comparison import adjust, compare, make_cell
 from so8t_evaluator.gate import gate_result
-from so8t_evaluator.grid import SIDES, Asked
-from so8t_evaluator.paired import Setting
+from so8t_evaluator.grid import Asked
+from so8t_evaluator.paired import by_setting
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rows import describe
 from so8t_evaluator.slices import slices_of
@@ -17,6 +17,7 @@ from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
+from so8t_shared.results.record import SIDES
 from so8t_shared.results.training import TestRow
 
 
@@ -28,7 +29,7 @@ def evaluate(
     `words` is what a bag of words reached on the same rows; `limit` is how long the answers might be.
     The first scoring and the primary quantisation decide; Holm adjusts over the whole grid.
     """
-    answers = _by_setting(asked.samples)
+    answers = by_setting(asked.samples)
     primary, scoring = gguf.primary_quantization, settings.scoring[0]
     grid = [(quantization, scoring) for quantization in gguf.quantizations for scoring in settings.scoring]
     tests = [
@@ -63,10 +64,3 @@ def _control(first: Sequence[Sample], again: Sequence[Sample], settings: AbTest)
         return None
     name = f"A vs A, {again[0].quantization}, {again[0].scoring}"
     return compare(name, first, [as_side(sample, "b") for sample in again], settings)
-
-
-def _by_setting(samples: Sequence[Sample]) -> dict[Setting, list[Sample]]:
-    found: dict[Setting, list[Sample]] = {}
-    for sample in samples:
-        found.setdefault((sample.model, sample.quantization, sample.scoring), []).append(sample)
-    return found

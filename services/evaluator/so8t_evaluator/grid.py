@@ -12,10 +12,8 @@ from so8t_shared.config.model import AbTest
 from so8t_shared.config.values import Quantization
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EngineInfo, Speed
-from so8t_shared.results.record import Side
+from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.training import TestRow
-
-SIDES: tuple[Side, Side] = ("a", "b")
 
 Report = Callable[[int, int, str], None]
 """(answers had, answers in all, what goes on); may raise to stop between two answers."""

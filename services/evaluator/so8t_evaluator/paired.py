@@ -20,12 +20,20 @@ Marks = list[tuple[str, bool]]
 """(row id, whether the answer is right), in the order of the rows."""
 
 
+def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
+    """Answers by model, quantisation and scoring, in the order in which they come."""
+    found: dict[Setting, list[Sample]] = {}
+    for sample in samples:
+        found.setdefault((sample.model, sample.quantization, sample.scoring), []).append(sample)
+    return found
+
+
 def marks_of(samples: Iterable[Sample]) -> dict[Setting, Marks]:
     """Which answers are right, by model, quantisation and scoring."""
-    marks: dict[Setting, Marks] = {}
-    for s in samples:
-        marks.setdefault((s.model, s.quantization, s.scoring), []).append((s.row_id, s.predicted == s.gold))
-    return marks
+    return {
+        setting: [(s.row_id, s.predicted == s.gold) for s in answers]
+        for setting, answers in by_setting(samples).items()
+    }
 
 
 def pair(kind: type[P], reference: Marks, other: Marks, /, **names: Any) -> P:

@@ -7,10 +7,11 @@ A difference is only claimed where the exact McNemar test is significant; all ro
 from __future__ import annotations
 
 from so8t_reporter.agreement import listed, other_quantizations, other_scorings
-from so8t_reporter.charts.lookup import SIDES, cell_of
+from so8t_reporter.charts.lookup import cell_of
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.record import SIDES
 from so8t_shared.results.unread import unread_answers
 from so8t_shared.results.verdicts import WORDS, Verdict
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 Side = Literal["a", "b"]
 
+SIDES: tuple[Side, Side] = ("a", "b")
+
 
 class Record(BaseModel):
     """Base of all results; unknown fields are refused, so that a newer writer is noticed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from so8t_shared.results.evaluation import AnswerLimit, Cell, EvaluationResult
+from so8t_shared.results.record import SIDES
 
 
 def unread_answers(cells: Sequence[Cell], limit: AnswerLimit | None) -> str:
@@ -29,7 +30,7 @@ def why_unread(cells: Sequence[Cell], limit: AnswerLimit | None = None) -> str:
 
 def unread_lines(evaluation: EvaluationResult) -> list[str]:
     """One line a model of whose answers some could not be read, over all settings in which that happened."""
-    sides = ([cell for cell in evaluation.cells if cell.model == side] for side in ("a", "b"))
+    sides = ([cell for cell in evaluation.cells if cell.model == side] for side in SIDES)
     found = (unread_answers(cells, evaluation.answer_limit) for cells in sides)
     return [f"no class read from {words}" for words in found if words]
 

@@ -11,7 +11,7 @@ from so8t_evaluator.asking import Candidate
 from so8t_evaluator.engine.choice import open_engine
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs
-from so8t_evaluator.grid import SIDES, Count, Grid
+from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import write_registry
 from so8t_evaluator.rows import read_rows, select
 from so8t_shared.artifacts.records import RecordCache
@@ -19,7 +19,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.config.values import Quantization
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.record import Side
+from so8t_shared.results.record import SIDES, Side
 
 QUANTIZATIONS: tuple[Quantization, ...] = ("q8_0", "q4_k_m")
 WORDS = dict(zip(LABELS, ("show", "approve", "copy", "destroy"), strict=True))

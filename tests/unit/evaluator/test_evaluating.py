@@ -9,13 +9,13 @@ import pytest
 from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ROWS_PER_CLASS, ask_everything, make_grid
 
 from so8t_evaluator.evaluating import Inputs, run_evaluation
-from so8t_evaluator.grid import SIDES
 from so8t_shared.artifacts.records import RecordCache
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
+from so8t_shared.results.record import SIDES
 from so8t_shared.results.training import Targets
 
 

@@ -8,10 +8,11 @@ import pytest
 from tests.unit.evaluator.material import make_row, make_samples
 
 from so8t_evaluator.evaluation import evaluate
-from so8t_evaluator.grid import SIDES, Asked
+from so8t_evaluator.grid import Asked
 from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.labels import LABELS
 from so8t_shared.results.evaluation import AnswerLimit, EngineInfo, EvaluationResult
+from so8t_shared.results.record import SIDES
 
 GOLD = [LABELS[i % 4] for i in range(24)]
 ROWS = [make_row(str(i), label) for i, label in enumerate(GOLD)]

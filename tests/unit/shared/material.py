@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,6 +60,15 @@ def make_model(folder: Path) -> Path:
     (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
     (folder / "model.safetensors").write_bytes(b"weights" * 300)
     (folder / "tokenizer.json").write_text('{"added_tokens": []}')
+    return folder
+
+
+def make_inputs(folder: Path) -> Path:
+    """A folder with a model and two rows, as `make_config` names them."""
+    make_model(folder / "model")
+    rows = [{"text": "Lend me a pen.", "label": "ALLOW"}, {"text": "Lend me her diary.", "label": "DENY"}]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "dataset_card.yaml").write_text("license: mit\nprovenance: a test\n")
     return folder
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import make_config, make_model
+from tests.unit.shared.material import make_config, make_inputs, make_model
 
 from so8t_shared.errors import InputError
 from so8t_trainer.check import check_inputs
@@ -17,11 +16,7 @@ from so8t_trainer.check import check_inputs
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with a model and rows."""
-    make_model(tmp_path / "model")
-    rows = [{"text": "Lend me a pen.", "label": "ALLOW"}, {"text": "Lend me her diary.", "label": "DENY"}]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "dataset_card.yaml").write_text("license: mit\nprovenance: a test\n")
-    return tmp_path
+    return make_inputs(tmp_path)
 
 
 def test_both_inputs_are_looked_at(root: Path) -> None:

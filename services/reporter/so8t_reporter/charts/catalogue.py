@@ -9,13 +9,14 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from so8t_reporter.charts import confusion, flips, metrics_comparison, tradeoff, training_curve
-from so8t_reporter.charts.lookup import SIDES, cell_of, scorings_of
+from so8t_reporter.charts.lookup import cell_of, scorings_of
 from so8t_reporter.charts.style import Theme
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
 from so8t_shared.config.values import Scoring
 from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.record import SIDES
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import Cell, EvaluationResult, Speed
 from so8t_shared.results.record import Side
 
-SIDES: tuple[Side, Side] = ("a", "b")
-
 
 def cell_of(evaluation: EvaluationResult, side: Side, quantization: Quantization, scoring: Scoring) -> Cell | None:
     """Quality of one model in one setting, or None where it was not measured."""

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from so8t_reporter.charts.error_bars import arms
 from so8t_reporter.charts.lookup import (
-    SIDES,
     cell_of,
     comparison_of,
     hosts_of,
@@ -24,7 +23,7 @@ from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import Side
+from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.verdicts import Verdict
 
 _BAR = 0.36

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from so8t_reporter.charts.error_bars import arms
-from so8t_reporter.charts.lookup import SIDES, cell_of, not_side_by_side, speed_of
+from so8t_reporter.charts.lookup import cell_of, not_side_by_side, speed_of
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import Theme, aside, heading, shortened, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.config.values import Quantization
 from so8t_shared.results.evaluation import Speed
-from so8t_shared.results.record import Interval, Side
+from so8t_shared.results.record import SIDES, Interval, Side
 
 Point = tuple[float, Interval, Quantization]
 _MARKERS: dict[Quantization, str] = {"f16": "o", "q8_0": "D", "q4_k_m": "^"}

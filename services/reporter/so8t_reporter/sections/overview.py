@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import SIDES, cell_of, side_by_side, speed_of
+from so8t_reporter.charts.lookup import cell_of, side_by_side, speed_of
 from so8t_reporter.document import Tile, Tone
 from so8t_reporter.inputs import Names
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult, GateResult
-from so8t_shared.results.record import Side
+from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.unread import why_unread
 from so8t_shared.results.verdicts import WORDS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import SIDES, cell_of, comparison_of, scorings_of
+from so8t_reporter.charts.lookup import cell_of, comparison_of, scorings_of
 from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
@@ -11,7 +11,7 @@ from so8t_shared.labels import LABELS
 from so8t_shared.results.comparison import Comparison, RecallCheck
 from so8t_shared.results.evaluation import Cell as Quality
 from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult
-from so8t_shared.results.record import Interval, Side
+from so8t_shared.results.record import SIDES, Interval, Side
 from so8t_shared.results.unread import why_unread
 from so8t_shared.results.verdicts import WORDS, Verdict
 

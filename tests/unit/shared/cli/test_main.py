@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import signal
@@ -14,7 +13,6 @@ import pytest
 from tests.unit.shared.cli.conftest import Cli
 from tests.unit.shared.small_service import ROOT
 
-import so8t_shared
 from so8t_shared import errors
 from so8t_shared.cli import plan
 from so8t_shared.cli.main import app, main
@@ -47,39 +45,6 @@ def test_the_program_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def _imports(folder: Path) -> dict[str, set[str]]:
-    """File to the top-level packages that it imports anywhere, also inside functions."""
-    found: dict[str, set[str]] = {}
-    for path in folder.rglob("*.py"):
-        names: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.split(".")[0])
-        found[path.name if path.name != "__init__.py" else str(path)] = names
-    assert found
-    return found
-
-
-def test_the_shared_package_imports_no_service() -> None:
-    """It starts services as processes, and knows them by name alone."""
-    folder = Path(so8t_shared.__file__).parent
-    offenders = {file for file, names in _imports(folder).items() if names & {*SERVICES, "so8t_demo", "tests"}}
-    assert offenders == set()
-    assert {
-        file for file, names in _imports(folder).items() if names & {"torch", "transformers", "matplotlib"}
-    } == set()
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_services_import_no_other_service(service: str) -> None:
-    """Each image holds one service and the shared package."""
-    folder = ROOT / "services" / service.removeprefix("so8t_") / service
-    others = {*SERVICES, "so8t_demo", "tests"} - {service}
-    assert {file for file, names in _imports(folder).items() if names & others} == set()
 
 
 def test_no_pickle_anywhere() -> None:

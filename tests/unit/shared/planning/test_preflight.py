@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.shared.material import make_config, make_model
+from tests.unit.shared.material import make_config, make_inputs, make_model
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, InputError
@@ -22,11 +21,7 @@ from so8t_shared.stages import STAGES
 @pytest.fixture
 def whole(tmp_path: Path) -> Path:
     """A folder with a model and rows."""
-    make_model(tmp_path / "model")
-    rows = [{"text": "Lend me a pen.", "label": "ALLOW"}, {"text": "Lend me her diary.", "label": "DENY"}]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "dataset_card.yaml").write_text("license: mit\nprovenance: a test\n")
-    return tmp_path
+    return make_inputs(tmp_path)
 
 
 def test_nothing_to_say(whole: Path) -> None:
