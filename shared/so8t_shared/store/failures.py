@@ -46,6 +46,11 @@ class Failure(Exception):
         return self.code in _PASSING_CODES or self.status in _NO_SERVER_STATUS
 
     @property
+    def doubtful(self) -> bool:
+        """Whether it denies access: MinIO says so too where a neighbor's delete took the folder of a write away."""
+        return self.code == "AccessDenied"
+
+    @property
     def spoilt(self) -> bool:
         """Whether the server answered, and could not give the bytes: it said so, or its answer ended too soon."""
         return self.code in {"InternalError", "cut"}

@@ -20,6 +20,9 @@ _CHECK_EVERY_S = 0.2
 _LONGEST_WAIT_S = 30.0
 _SHORTEST_WAIT_S = 1.0
 _QUIET_BELOW_S = 10.0
+_DENIALS_DOUBTED = 4
+"""A race is over after one of these, and keys that lack the right are told within a second."""
+_DENIAL_PAUSE_S = 0.1
 
 _log = logging.getLogger("so8t.store")
 
@@ -92,16 +95,23 @@ class Outage:
 def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage) -> T:
     """What `attempt(number)` gives, tried again after failures that pass; numbers count from 0.
 
+    Denied access is asked for a few more times, quickly: see `Failure.doubtful`.
+
     Raises:
         Failure: one that does not pass, or the last one when the patience ends.
     """
     deadline = time.monotonic() + limits.patience_s
-    number = 0
+    number = denials = 0
     while True:
         try:
             answer = attempt(number)
         except Failure as failure:
             pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(number, 20)))
+            if failure.doubtful and denials < _DENIALS_DOUBTED:
+                denials += 1
+                number += 1
+                _sleep(random.uniform(0, _DENIAL_PAUSE_S), limits.check)
+                continue
             if not failure.passing:
                 outage.is_over()
                 raise
