@@ -204,11 +204,6 @@ def test_both_engines_see_the_same_tokens(kind: str, server: OllamaServer, tmp_p
         with open_engine(_config(engine, server)).load(case.file, warm_up_prompts(case.chat)) as model:
             seen[engine] = [model.complete(prompt, Options(max_tokens=8, seed=0)) for prompt in prompts]
     assert [a.prompt_tokens for a in seen["ollama"]] == [a.prompt_tokens for a in seen["embedded"]]
-    for served, own in zip(seen["ollama"], seen["embedded"], strict=True):
-        said = served.text
-        for marker in case.chat.markers:
-            said = said.replace(marker, "")  # as llama.cpp prints them; Ollama in turn drops broken characters
-        assert said.startswith(own.text.replace("\0", "").partition("\ufffd")[0])
     ids = case.tokenizer(prompts[0], add_special_tokens=False)["input_ids"]
     assert seen["ollama"][0].prompt_tokens == len(ids)
 

@@ -58,21 +58,22 @@ def test_answers_do_not_depend_on_history(engine: OllamaEngine, new_model: NewMo
     assert len({found[0] for found in forward.values()}) > 1, "all rows alike: this could not fail"
 
 
+NEAR_TIE = 0.5
+"""Log-probability by which two candidates may differ where the engines' texts part. Kernels for other instructions
+round otherwise: up to 0.31 was seen on AVX2, with both builds alike in everything else."""
+
+
 @pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
 def test_agrees_with_the_embedded_engine(
-    engine: OllamaEngine, new_model: NewModel, tiny: GetModel, quantization: str
+    engine: OllamaEngine, new_model: NewModel, tiny: GetModel, ollama_server: real.OllamaServer, quantization: str
 ) -> None:
-    """Without flash attention both engines see the same tokens and say the same, at each quantisation (printed)."""
-    same = _agreement(engine, new_model(quantization), tiny(quantization))
-    print(f"{quantization}: {same} of {len(MANY_REQUESTS)} greedy texts are the same on both engines")
-    assert same >= 0.9 * len(MANY_REQUESTS)
+    """Without flash attention both engines see the same tokens and part at near ties alone, on any processor."""
+    _check_agreement(engine, new_model(quantization), tiny(quantization), ollama_server)
 
 
-def test_agrees_on_a_trained_model(engine: OllamaEngine, smollm2: ModelFile) -> None:
-    """The same with SmolLM2-135M-Instruct, whose texts are words (printed)."""
-    same = _agreement(engine, replace(smollm2, name=SMOLLM2), smollm2)
-    print(f"SmolLM2 Q4_1: {same} of {len(MANY_REQUESTS)} greedy texts are the same on both engines")
-    assert same >= 0.9 * len(MANY_REQUESTS)
+def test_agrees_on_a_trained_model(engine: OllamaEngine, smollm2: ModelFile, ollama_server: real.OllamaServer) -> None:
+    """The same with SmolLM2-135M-Instruct, whose texts are words."""
+    _check_agreement(engine, replace(smollm2, name=SMOLLM2), smollm2, ollama_server)
 
 
 def test_agrees_on_choices(engine: OllamaEngine, smollm2: ModelFile) -> None:
@@ -86,15 +87,38 @@ def test_agrees_on_choices(engine: OllamaEngine, smollm2: ModelFile) -> None:
     assert same >= 0.7 * len(ours)
 
 
-def _agreement(engine: OllamaEngine, ours: ModelFile, theirs: ModelFile) -> int:
-    """Requests that both engines answer alike; token counts must be equal for all."""
-    with engine.load(ours, WARM_UP) as model:
-        on_ollama = {text: model.complete(chatml(text), FREE) for text in MANY_REQUESTS}
+def _check_agreement(engine: OllamaEngine, ours: ModelFile, theirs: ModelFile, server: real.OllamaServer) -> None:
+    """Token counts are equal, and where two texts part, Ollama finds the embedded engine's next token nearly as likely.
+
+    Texts may part in many rows on a processor whose instructions only one of the builds uses (24 of 27 and 18 of 27
+    equal with AVX-512); at a real fault they part where one token is far likelier.
+    """
     with EmbeddedEngine(num_ctx=1024, threads=1).load(theirs, WARM_UP) as embedded:
         in_process = {text: embedded.complete(chatml(text), FREE) for text in MANY_REQUESTS}
+    with engine.load(ours, WARM_UP) as model:
+        on_ollama = {text: model.complete(chatml(text), FREE) for text in MANY_REQUESTS}
+        parted = [text for text in MANY_REQUESTS if not _alike(on_ollama[text], in_process[text])]
+        gaps = {text: _gap(server, ours.name, text, in_process[text].text) for text in parted}
     counts = [{t: c.prompt_tokens for t, c in found.items()} for found in (on_ollama, in_process)]
     assert counts[0] == counts[1]
-    return sum(_alike(on_ollama[text], in_process[text]) for text in MANY_REQUESTS)
+    print(f"{ours.name}: {len(parted)} of {len(MANY_REQUESTS)} texts part, at gaps of {list(gaps.values())}")
+    assert len(parted) <= 0.5 * len(MANY_REQUESTS)
+    assert {text: gap for text, gap in gaps.items() if gap is not None and gap > NEAR_TIE} == {}
+
+
+def _gap(server: real.OllamaServer, name: str, text: str, theirs: str) -> float | None:
+    """How much likelier Ollama finds its own token than theirs where the texts part; None where it cannot be told."""
+    options = {"num_predict": 10, "num_ctx": 1024, "num_batch": 512, "num_thread": 1, "temperature": 0, "seed": 7}
+    options |= {"repeat_penalty": 1.0, "top_k": 1}
+    body = {"model": name, "prompt": chatml(text), "raw": True, "logprobs": True, "top_logprobs": 20}
+    said = ""
+    for step in server.post("/api/generate", {**body, "options": options}).get("logprobs", []):
+        if not theirs.startswith(said + step["token"]):
+            rest = theirs[len(said) :]
+            likely = [t["logprob"] for t in step["top_logprobs"] if t["token"] and rest.startswith(t["token"])]
+            return step["logprob"] - max(likely) if likely else None
+        said += step["token"]
+    return None
 
 
 def _alike(ours: Completion, theirs: Completion) -> bool:
