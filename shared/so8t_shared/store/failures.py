@@ -47,7 +47,7 @@ class Failure(Exception):
 
     @property
     def doubtful(self) -> bool:
-        """Whether it denies access: MinIO says so too where a neighbor's delete took the folder of a write away."""
+        """Whether it denies access: MinIO was seen to say so, too, to a write while neighbors deleted in its folder."""
         return self.code == "AccessDenied"
 
     @property
