@@ -63,9 +63,9 @@ def test_answers_do_not_depend_on_history(engine: OllamaEngine, new_model: NewMo
     assert len({found[0] for found in forward.values()}) > 1, "all rows alike: this could not fail"
 
 
-NEAR_TIE = 0.5
-"""Log-probability by which two candidates may differ where the engines' texts part. Kernels for other instructions
-round otherwise: up to 0.31 was seen on AVX2, with both builds alike in everything else."""
+NEAR_TIE = 0.4
+"""Log-probability by which the two candidates may differ where the engines' texts part. Up to 0.21 was seen, with
+Ollama built for x86-64, haswell and AVX-512 (docs/ollama.md)."""
 
 
 @pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
@@ -81,18 +81,19 @@ def test_agrees_on_a_trained_model(engine: OllamaEngine, smollm2: ModelFile, oll
     _check_agreement(engine, replace(smollm2, name=SMOLLM2), smollm2, ollama_server)
 
 
-FIRST_TOKEN_Q8_0 = 0.01
-"""Median difference of log-probability between the engines at Q8_0. With AVX-512 5e-7 was seen, and 0.047 with flash
-attention in Ollama; Q4_1 (0.22 and 0.19 there) could not tell the two apart."""
+FIRST_TOKEN = 0.002
+"""Median difference of log-probability between the engines at F16. Ollama built for x86-64, haswell and AVX-512 gave
+0.0010, 5e-7 and 0.0012, and 0.0037 to 0.0041 with flash attention. Other quantizations cannot tell that from rounding:
+without it Q8_0 differs by 0.025 on x86-64, with it by 0.044."""
 
 
 def test_first_token_probabilities_agree(
     new_model: NewModel, tiny: GetModel, ollama_server: real.OllamaServer, server: OllamaServer
 ) -> None:
-    """At Q8_0 both engines compute the same probabilities: flash attention or another prompt would show here."""
-    differences = _first_token_differences(server, ollama_server, new_model("q8_0"), tiny("q8_0"))
+    """At F16 both engines compute the same probabilities: flash attention or another prompt would show here."""
+    differences = _first_token_differences(server, ollama_server, new_model("f16"), tiny("f16"))
     assert len(differences) >= 10, "too few rows with a token to compare: this could not fail"
-    assert statistics.median(differences) <= FIRST_TOKEN_Q8_0
+    assert statistics.median(differences) <= FIRST_TOKEN
 
 
 FAULTS: dict[str, tuple[str, Callable[[str], str]]] = {
@@ -111,9 +112,9 @@ def test_first_token_probabilities_show_a_fault(
     flash, change = FAULTS[fault]
     with running_ollama(tmp_path_factory.mktemp("faulty"), OLLAMA_FLASH_ATTENTION=flash) as faulty:
         client = OllamaServer(faulty.address, retry_s=30)
-        differences = _first_token_differences(client, faulty, new_model("q8_0"), tiny("q8_0"), change)
+        differences = _first_token_differences(client, faulty, new_model("f16"), tiny("f16"), change)
     print(f"{fault}: median {statistics.median(differences):.3g} over {len(differences)} rows")
-    assert statistics.median(differences) > FIRST_TOKEN_Q8_0
+    assert statistics.median(differences) > FIRST_TOKEN
 
 
 def _first_token_differences(
