@@ -1,4 +1,4 @@
-"""A TCP proxy before a real server that loses answers when told: the request arrives, its answer does not."""
+"""A TCP proxy before a real server that loses answers, or refuses requests in the server's place, when told to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 class LossyProxy:
-    """Forwards connections to one port of this host; see `lose`."""
+    """Forwards connections to one port of this host; see `lose` and `refuse`."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -21,6 +21,7 @@ class LossyProxy:
         self._lose = ""
         self._count = 0
         self._instead = b""
+        self._forward = True
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -30,7 +31,11 @@ class LossyProxy:
 
     def lose(self, beginning: str, count: int = 1, *, instead: bytes = b"") -> None:
         """Let the answers to the next `count` requests that begin like this get lost, `instead` come in their place."""
-        self._lose, self._count, self._instead = beginning, count, instead
+        self._lose, self._count, self._instead, self._forward = beginning, count, instead, True
+
+    def refuse(self, beginning: str, count: int, answer: bytes) -> None:
+        """Answer the next `count` requests that begin like this with `answer`; the server never sees them."""
+        self._lose, self._count, self._instead, self._forward = beginning, count, answer, False
 
     def close(self) -> None:
         """End it."""
@@ -47,6 +52,7 @@ class LossyProxy:
         losing = threading.Event()
 
         def requests() -> None:
+            refused = False
             with contextlib.suppress(OSError):
                 while data := near.recv(1 << 16):
                     line = data.split(b"\r\n", 1)[0]
@@ -55,8 +61,12 @@ class LossyProxy:
                         self.requests.append(text)
                         if self._count and text.startswith(self._lose):
                             self._count -= 1
+                            refused = not self._forward
                             losing.set()
-                    far.sendall(data)
+                            if refused:
+                                near.sendall(self._instead)
+                    if not refused:
+                        far.sendall(data)
 
         threading.Thread(target=requests, daemon=True).start()
         with contextlib.suppress(OSError), near, far:

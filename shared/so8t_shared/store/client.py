@@ -54,9 +54,9 @@ class Client:
         wait_s = self.limits.wait_s
         return self._bucket.send(method, key, query=query, headers=headers, body=body, sha256=sha256, timeout_s=wait_s)
 
-    def persist(self, attempt: Callable[[int], T]) -> T:
-        """What `attempt(number)` gives, tried again after failures that pass."""
-        return persist(attempt, self.limits, self._outage)
+    def persist(self, attempt: Callable[[int], T], *, denials_doubted: int = 0) -> T:
+        """What `attempt(number)` gives, tried again after failures that pass; see `retrying.persist`."""
+        return persist(attempt, self.limits, self._outage, denials_doubted=denials_doubted)
 
     def ask(
         self,

@@ -46,8 +46,8 @@ class Failure(Exception):
         return self.code in _PASSING_CODES or self.status in _NO_SERVER_STATUS
 
     @property
-    def doubtful(self) -> bool:
-        """Whether it denies access: MinIO was seen to say so, too, to a write while neighbors deleted in its folder."""
+    def denied(self) -> bool:
+        """Whether it says that the keys lack the right."""
         return self.code == "AccessDenied"
 
     @property

@@ -33,6 +33,12 @@ from so8t_shared.store.upload import Upload, completed_tag
 
 _CHANGES_ENDURED = 5
 _LAST_WORDS_S = 3.0
+_DENIALS_DOUBTED = 3
+"""MinIO denies access to a write if deletes beside it remove the folder that it needs, and then the one above.
+
+Its `renameAll` makes missing folders again once; the second ENOENT becomes errFileAccessDenied, which is sent as
+AccessDenied (`isSysErrPathNotFound`, meant for Windows). Keys that really lack the right are reported within a second.
+"""
 
 
 class MinioStore:
@@ -233,7 +239,7 @@ class MinioStore:
                     return None
                 raise
 
-        return self._client.persist(attempt)
+        return self._client.persist(attempt, denials_doubted=_DENIALS_DOUBTED)
 
     def _throw_away(self, key: str, upload_id: str) -> None:
         hasty = self.unchecked().patient(_LAST_WORDS_S)

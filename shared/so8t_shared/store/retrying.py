@@ -20,9 +20,6 @@ _CHECK_EVERY_S = 0.2
 _LONGEST_WAIT_S = 30.0
 _SHORTEST_WAIT_S = 1.0
 _QUIET_BELOW_S = 10.0
-_DENIALS_DOUBTED = 4
-"""Enough for 200 rounds of the store suite's churn, where 41 failed without; keys that lack the right are told soon."""
-_DENIAL_PAUSE_S = 0.1
 
 _log = logging.getLogger("so8t.store")
 
@@ -92,32 +89,30 @@ class Outage:
             _log.warning("%s answers again after %.0f s", self._place, time.monotonic() - since)
 
 
-def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage) -> T:
+def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage, *, denials_doubted: int = 0) -> T:
     """What `attempt(number)` gives, tried again after failures that pass; numbers count from 0.
 
-    Denied access is asked for a few more times, quickly: see `Failure.doubtful`.
+    The first `denials_doubted` answers that deny access are tried again, too.
 
     Raises:
         Failure: one that does not pass, or the last one when the patience ends.
     """
     deadline = time.monotonic() + limits.patience_s
-    number = denials = 0
+    number = 0
     while True:
         try:
             answer = attempt(number)
         except Failure as failure:
             pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(number, 20)))
-            if failure.doubtful and denials < _DENIALS_DOUBTED:
-                denials += 1
-                number += 1
-                _sleep(random.uniform(0, _DENIAL_PAUSE_S), limits.check)
-                continue
-            if not failure.passing:
+            doubted = failure.denied and denials_doubted > 0
+            if not failure.passing and not doubted:
                 outage.is_over()
                 raise
             if time.monotonic() + pause_s >= deadline:
                 raise
-            if number > 0:  # a connection that the server closed while idle is no outage
+            if doubted:
+                denials_doubted -= 1
+            elif number > 0:  # a connection that the server closed while idle is no outage
                 outage.goes_on(failure, limits.patience_s)
             _sleep(pause_s, limits.check)
             number += 1

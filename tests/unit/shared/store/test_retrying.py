@@ -14,6 +14,7 @@ from so8t_shared.store.failures import Failure
 from so8t_shared.store.retrying import Limits, Outage, persist
 
 PASSING = Failure(503, "SlowDown")
+DENIED = Failure(403, "AccessDenied")
 
 
 class _Server:
@@ -46,29 +47,47 @@ def test_it_goes_on_until_there_is_an_answer(failures: int) -> None:
 
 def test_what_does_not_pass_is_not_tried_again() -> None:
     """A refusal is told at once."""
-    server = _Server(5, Failure(404, "NoSuchBucket"))
-    with pytest.raises(Failure, match="NoSuchBucket"):
+    server = _Server(5, Failure(403, "AccessDenied"))
+    with pytest.raises(Failure, match="AccessDenied"):
         persist(server, Limits(30.0), Outage("here"))
     assert server.tries == 1
 
 
-@pytest.mark.parametrize(("denials", "succeeds"), [(1, True), (4, True), (5, False)])
-def test_denied_access_is_doubted_a_few_times(denials: int, succeeds: bool) -> None:
-    """MinIO denies a write that races a neighbor's delete; keys that really lack the right end after five tries."""
-    server = _Server(denials, Failure(403, "AccessDenied"))
-    if succeeds:
-        assert persist(server, Limits(0.0), Outage("here")) == denials
-        return
-    with pytest.raises(Failure, match="AccessDenied"):
-        persist(server, Limits(30.0), Outage("here"))
+def test_doubted_denials_are_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    """As many denials as the caller doubts are followed by another try, and are not reported as an outage."""
+    with caplog.at_level(logging.WARNING, "so8t.store"):
+        assert persist(_Server(3, DENIED), Limits(30.0), Outage("here"), denials_doubted=3) == 3
+    assert caplog.records == []
+
+
+def test_one_more_denial_is_believed() -> None:
+    """Keys that lack the right get the server's answer after the doubts; other refusals are never doubted."""
+    for failure, tries in ((DENIED, 4), (Failure(404, "NoSuchBucket"), 1)):
+        server = _Server(10, failure)
+        with pytest.raises(Failure, match=failure.code):
+            persist(server, Limits(30.0), Outage("here"), denials_doubted=3)
+        assert server.tries == tries
+
+
+def test_hiccups_use_up_no_doubts() -> None:
+    """A write that meets an outage and then a race still gets through."""
+    failures = [PASSING] * 5 + [DENIED] * 3
+
+    def attempt(number: int) -> int:
+        if number < len(failures):
+            raise failures[number]
+        return number
+
+    assert persist(attempt, Limits(30.0), Outage("here"), denials_doubted=3) == 8
 
 
 def test_without_patience_there_is_one_try() -> None:
-    """With retry_s = 0 the first failure is the last."""
-    server = _Server(5)
-    with pytest.raises(Failure):
-        persist(server, Limits(0.0), Outage("here"))
-    assert server.tries == 1
+    """With retry_s = 0 the first failure is the last, a doubtful one, too."""
+    for failure in (PASSING, DENIED):
+        server = _Server(5, failure)
+        with pytest.raises(Failure):
+            persist(server, Limits(0.0), Outage("here"), denials_doubted=3)
+        assert server.tries == 1
 
 
 def test_patience_ends() -> None:
