@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.likelihoods import embedded_rows
 from tests.servers.ollama_server import OllamaServer, running_ollama
 from tests.tiny_models import make_llama, make_phi3, make_qwen2
 
 from so8t_converter.convert import Conversion, convert
 from so8t_evaluator.engine.choice import open_engine
-from so8t_evaluator.engine.protocol import Completion, Options
+from so8t_evaluator.engine.protocol import Options
 from so8t_evaluator.importing import model_file, read_chat, recipe
 from so8t_evaluator.ollama import server as client
 from so8t_evaluator.ollama.models import OllamaModels
@@ -199,13 +200,25 @@ def test_both_engines_see_the_same_tokens(kind: str, server: OllamaServer, tmp_p
     assert "bos_token" not in (case.chat.chat_template or "")
     case.give(system=SYSTEM_PROMPT)
     prompts = [prompt_for(text, case.chat) for text in TEXTS.values()]
-    seen: dict[str, list[Completion]] = {}
-    for engine in ("ollama", "embedded"):
-        with open_engine(_config(engine, server)).load(case.file, warm_up_prompts(case.chat)) as model:
-            seen[engine] = [model.complete(prompt, Options(max_tokens=8, seed=0)) for prompt in prompts]
-    assert [a.prompt_tokens for a in seen["ollama"]] == [a.prompt_tokens for a in seen["embedded"]]
-    ids = case.tokenizer(prompts[0], add_special_tokens=False)["input_ids"]
-    assert seen["ollama"][0].prompt_tokens == len(ids)
+    options, warm_up = Options(max_tokens=8, seed=0), warm_up_prompts(case.chat)
+    embedded = embedded_rows(case.gguf, prompts, warm_up, options, context=1024)
+    with open_engine(_config("ollama", case.server)).load(case.file, warm_up) as model:
+        counts = [model.complete(prompt, options).prompt_tokens for prompt in prompts]
+    ids = [case.tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
+    assert ids[0] == embedded[0].ids
+    end = case.tokenizer.convert_tokens_to_ids(case.chat.eos_token)
+    for prompt, row in zip(prompts, embedded, strict=True):
+        expected = [*row.ids, end]
+        assert _ids_on_server(case, prompt + case.chat.eos_token)[: len(expected)] == expected
+    assert counts == [row.prompt_tokens for row in embedded] == [len(row.ids) for row in embedded]
+
+
+def _ids_on_server(case: Case, prompt: str) -> list[int]:
+    """Token ids on Ollama of a prompt and one token's answer: a prompt that ends in a marker does not merge with it."""
+    body = {"model": case.name, "template": "{{ .Prompt }}", "system": "", "prompt": prompt, "stream": False}
+    answer = case.server.post("/api/generate", {**body, "options": {"num_predict": 1, "num_ctx": 1024}})
+    ids: list[int] = answer["context"]
+    return ids
 
 
 def _in_log(prompt: str, log: str) -> bool:

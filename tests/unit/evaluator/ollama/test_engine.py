@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import statistics
 import struct
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +12,8 @@ import pytest
 from tests.servers import ollama_server as real
 from tests.servers.ollama_server import running_ollama
 from tests.unit.evaluator.conftest import MANY_REQUESTS, REQUESTS, WARM_UP, GetModel, chatml
-from tests.unit.evaluator.first_token import CONTEXT, by_text
 from tests.unit.evaluator.ollama.conftest import NewModel
 
-from so8t_evaluator.engine.embedded import EmbeddedEngine
 from so8t_evaluator.engine.protocol import (
     Completion,
     EngineError,
@@ -61,136 +55,6 @@ def test_answers_do_not_depend_on_history(engine: OllamaEngine, new_model: NewMo
     with engine.load(file, WARM_UP) as fresh:
         assert _answers(fresh, MANY_REQUESTS[::-1], BOUND) == {t: found[1:] for t, found in forward.items()}
     assert len({found[0] for found in forward.values()}) > 1, "all rows alike: this could not fail"
-
-
-NEAR_TIE = 0.4
-"""Log-probability by which the two candidates may differ where the engines' texts part. Up to 0.21 was seen, with
-Ollama built for x86-64, haswell and AVX-512 (docs/ollama.md)."""
-
-
-@pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
-def test_agrees_with_the_embedded_engine(
-    engine: OllamaEngine, new_model: NewModel, tiny: GetModel, ollama_server: real.OllamaServer, quantization: str
-) -> None:
-    """Without flash attention both engines see the same tokens and part at near ties alone, on any processor."""
-    _check_agreement(engine, new_model(quantization), tiny(quantization), ollama_server)
-
-
-def test_agrees_on_a_trained_model(engine: OllamaEngine, smollm2: ModelFile, ollama_server: real.OllamaServer) -> None:
-    """The same with SmolLM2-135M-Instruct, whose texts are words."""
-    _check_agreement(engine, replace(smollm2, name=SMOLLM2), smollm2, ollama_server)
-
-
-FIRST_TOKEN = 0.002
-"""Median difference of log-probability between the engines at F16. Ollama built for x86-64, haswell and AVX-512 gave
-0.0010, 5e-7 and 0.0012, and 0.0037 to 0.0041 with flash attention. Other quantizations cannot tell that from rounding:
-without it Q8_0 differs by 0.025 on x86-64, with it by 0.044."""
-
-
-def test_first_token_probabilities_agree(
-    new_model: NewModel, tiny: GetModel, ollama_server: real.OllamaServer, server: OllamaServer
-) -> None:
-    """At F16 both engines compute the same probabilities: flash attention or another prompt would show here."""
-    differences = _first_token_differences(server, ollama_server, new_model("f16"), tiny("f16"))
-    assert len(differences) >= 10, "too few rows with a token to compare: this could not fail"
-    assert statistics.median(differences) <= FIRST_TOKEN
-
-
-FAULTS: dict[str, tuple[str, Callable[[str], str]]] = {
-    "flash attention": ("1", str),
-    "doubled beginning": ("0", "<|im_start|>".__add__),
-    "other template": ("0", lambda prompt: prompt.replace("<|im_start|>user\n", "<|im_start|>User: ")),
-}
-"""OLLAMA_FLASH_ATTENTION, and what becomes of the prompt."""
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_first_token_probabilities_show_a_fault(
-    fault: str, new_model: NewModel, tiny: GetModel, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """What the test above is for: each of these faults lies beyond its bound."""
-    flash, change = FAULTS[fault]
-    with running_ollama(tmp_path_factory.mktemp("faulty"), OLLAMA_FLASH_ATTENTION=flash) as faulty:
-        client = OllamaServer(faulty.address, retry_s=30)
-        differences = _first_token_differences(client, faulty, new_model("f16"), tiny("f16"), change)
-    print(f"{fault}: median {statistics.median(differences):.3g} over {len(differences)} rows")
-    assert statistics.median(differences) > FIRST_TOKEN
-
-
-def _first_token_differences(
-    client: OllamaServer,
-    server: real.OllamaServer,
-    ours: ModelFile,
-    theirs: ModelFile,
-    change: Callable[[str], str] = str,
-) -> list[float]:
-    """Per row the largest difference over the tokens that both engines name; Ollama is asked `change(prompt)`."""
-    prompts = [chatml(text) for text in MANY_REQUESTS]
-    asking = [sys.executable, "-m", "tests.unit.evaluator.first_token", str(theirs.path)]
-    done = subprocess.run(asking, input=json.dumps(prompts), capture_output=True, text=True, check=True, timeout=300)
-    options = {"num_predict": 1, "num_ctx": CONTEXT, "num_batch": 512, "num_thread": 1, "temperature": 0}
-    fixed = {"model": ours.name, "raw": True, "logprobs": True, "top_logprobs": 20}
-    differences = []
-    with OllamaEngine(client, num_ctx=CONTEXT, threads=1).load(ours, WARM_UP):
-        for prompt, embedded in zip(prompts, json.loads(done.stdout), strict=True):
-            body = {**fixed, "prompt": change(prompt), "options": {**options, "repeat_penalty": 1.0}}
-            answer = server.post("/api/generate", body).get("logprobs")
-            served = by_text(answer[0]["top_logprobs"]) if answer else {}
-            both = served.keys() & embedded.keys()
-            differences += [max(abs(served[t] - embedded[t]) for t in both)] if both else []
-    return differences
-
-
-def test_agrees_on_choices(engine: OllamaEngine, smollm2: ModelFile) -> None:
-    """The likeliest first token mostly chooses what a grammar does; where no label is among the 20, there is none."""
-    with engine.load(replace(smollm2, name=SMOLLM2), WARM_UP) as model:
-        ours = [model.complete(chatml(text), BOUND).text for text in MANY_REQUESTS]
-    with EmbeddedEngine(num_ctx=1024, threads=1).load(smollm2, WARM_UP) as embedded:
-        theirs = [embedded.complete(chatml(text), BOUND).text for text in MANY_REQUESTS]
-    same = sum(a == b for a, b in zip(ours, theirs, strict=True))
-    print(f"SmolLM2 Q4_1: {same} of {len(ours)} choices are the same on both engines, {ours.count('')} have none")
-    assert same >= 0.7 * len(ours)
-
-
-def _check_agreement(engine: OllamaEngine, ours: ModelFile, theirs: ModelFile, server: real.OllamaServer) -> None:
-    """Token counts are equal, and where two texts part, Ollama finds the embedded engine's next token nearly as likely.
-
-    Texts may part in many rows on a processor whose instructions only one of the builds uses (24 of 27 and 18 of 27
-    equal with AVX-512); at a real fault they part where one token is far likelier.
-    """
-    with EmbeddedEngine(num_ctx=1024, threads=1).load(theirs, WARM_UP) as embedded:
-        in_process = {text: embedded.complete(chatml(text), FREE) for text in MANY_REQUESTS}
-    with engine.load(ours, WARM_UP) as model:
-        on_ollama = {text: model.complete(chatml(text), FREE) for text in MANY_REQUESTS}
-        parted = [text for text in MANY_REQUESTS if not _alike(on_ollama[text], in_process[text])]
-        gaps = {text: _gap(server, ours.name, text, in_process[text].text) for text in parted}
-    counts = [{t: c.prompt_tokens for t, c in found.items()} for found in (on_ollama, in_process)]
-    assert counts[0] == counts[1]
-    print(f"{ours.name}: {len(parted)} of {len(MANY_REQUESTS)} texts part, at gaps of {list(gaps.values())}")
-    assert len(parted) <= 0.5 * len(MANY_REQUESTS)
-    assert {text: gap for text, gap in gaps.items() if gap is not None and gap > NEAR_TIE} == {}
-
-
-def _gap(server: real.OllamaServer, name: str, text: str, theirs: str) -> float | None:
-    """How much likelier Ollama finds its own token than theirs where the texts part; None where it cannot be told."""
-    options = {"num_predict": 10, "num_ctx": 1024, "num_batch": 512, "num_thread": 1, "temperature": 0, "seed": 7}
-    options |= {"repeat_penalty": 1.0, "top_k": 1}
-    body = {"model": name, "prompt": chatml(text), "raw": True, "logprobs": True, "top_logprobs": 20}
-    said = ""
-    for step in server.post("/api/generate", {**body, "options": options}).get("logprobs", []):
-        if not theirs.startswith(said + step["token"]):
-            rest = theirs[len(said) :]
-            likely = [t["logprob"] for t in step["top_logprobs"] if t["token"] and rest.startswith(t["token"])]
-            return step["logprob"] - max(likely) if likely else None
-        said += step["token"]
-    return None
-
-
-def _alike(ours: Completion, theirs: Completion) -> bool:
-    """Equal, up to the first token that is no whole character: random models say such (and NUL), Ollama drops them."""
-    whole, broken, _ = theirs.text.replace("\0", "").partition("\ufffd")
-    same_text = ours.text.startswith(whole) if broken else ours.text == whole
-    return same_text and ours.completion_tokens == theirs.completion_tokens
 
 
 def test_constrained(engine: OllamaEngine, new_model: NewModel) -> None:
