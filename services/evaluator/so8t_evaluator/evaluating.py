@@ -15,13 +15,13 @@ from so8t_evaluator.grid import Count, Grid, Report
 from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import read_rows, select
 from so8t_shared.config.model import Config
-from so8t_shared.config.values import Quantization
 from so8t_shared.errors import InputError
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.registry import Registry
 from so8t_shared.results.training import TestRow
+from so8t_shared.tables.quantizations import Quantization
 
 
 @dataclass(frozen=True)

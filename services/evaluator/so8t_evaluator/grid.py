@@ -9,11 +9,11 @@ from so8t_evaluator.asking import Cache, Candidate, Respondent, ask_all
 from so8t_evaluator.engine.protocol import Engine, NoRoomError
 from so8t_evaluator.speed import make_speed
 from so8t_shared.config.model import AbTest
-from so8t_shared.config.values import Quantization
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EngineInfo, Speed
 from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.training import TestRow
+from so8t_shared.tables.quantizations import Quantization
 
 Report = Callable[[int, int, str], None]
 """(answers had, answers in all, what goes on); may raise to stop between two answers."""

@@ -12,13 +12,13 @@ from so8t_evaluator.ollama.models import OllamaModels, OnUpload
 from so8t_evaluator.ollama.server import OllamaServer
 from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config
-from so8t_shared.config.values import Quantization
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file
 from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.record import Side
 from so8t_shared.results.registry import ImportedModel, Registry
+from so8t_shared.tables.quantizations import Quantization
 
 CONVERT_STAGE: dict[Side, Literal["convert-a", "convert-b"]] = {"a": "convert-a", "b": "convert-b"}
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
 
 from so8t_evaluator.paired import adjusted, marks_of, pair
-from so8t_shared.config.values import Quantization
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.paired import QuantizationLoss
-
-_MOST_PRECISE_FIRST: tuple[Quantization, ...] = get_args(Quantization)
+from so8t_shared.tables.quantizations import ORDER
 
 
 def quantization_losses(samples: Sequence[Sample]) -> list[QuantizationLoss]:
     """A line for each model, scoring and quantisation but the reference, in this order; p adjusted by Holm over all."""
     marks = marks_of(samples)
     asked = {quantization for _, quantization, _ in marks}
-    reference, *others = [quantization for quantization in _MOST_PRECISE_FIRST if quantization in asked]
+    reference, *others = [quantization for quantization in ORDER if quantization in asked]
     families = {(side, scoring) for side, _, scoring in marks}
     return adjusted(
         [

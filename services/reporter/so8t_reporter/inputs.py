@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from so8t_shared.config.model import Config, Visualization
-from so8t_shared.config.values import Quantization
 from so8t_shared.errors import IntegrityError
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import Side
 from so8t_shared.results.training import DataReport, TestRow, TrainingPoint, TrainingResult
+from so8t_shared.tables.quantizations import ORDER, Quantization
 
 R = TypeVar("R", bound=BaseModel)
-
-QUANTIZATION_ORDER: tuple[Quantization, ...] = get_args(Quantization)
-"""From the most to the least precise; every table and picture keeps this order."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class ReportInputs:
     def quantizations(self) -> list[Quantization]:
         """Those that were tested, from the most to the least precise."""
         tested = {comparison.quantization for comparison in self.evaluation.comparisons}
-        return [quantization for quantization in QUANTIZATION_ORDER if quantization in tested]
+        return [quantization for quantization in ORDER if quantization in tested]
 
 
 def load_inputs(*, evaluate: Path, train: Path, convert_a: Path, convert_b: Path) -> ReportInputs:

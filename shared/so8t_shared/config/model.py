@@ -20,11 +20,11 @@ from so8t_shared.config.values import (
     LowerQuantization,
     ModelName,
     OneOrMany,
-    Quantization,
     Rotation,
     Scoring,
     unique,
 )
+from so8t_shared.tables.quantizations import Quantization
 
 
 class So8tFormat(Section):

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-Quantization = Literal["f16", "q8_0", "q4_k_m"]
+from so8t_shared.tables.quantizations import Quantization
+
 Scoring = Literal["generate", "constrained"]
 Rotation = Literal["exp", "cayley"]
 

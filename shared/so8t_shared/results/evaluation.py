@@ -6,10 +6,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.config.values import Scoring
 from so8t_shared.results.comparison import Comparison, verdict_of
 from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
 from so8t_shared.results.record import Interval, Record, Side
+from so8t_shared.tables.quantizations import Quantization
 
 
 class ClassMetrics(Record):

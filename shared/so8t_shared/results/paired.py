@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.config.values import Scoring
 from so8t_shared.results.record import Record, Side
+from so8t_shared.tables.quantizations import Quantization
 
 
 class Paired(Record):

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from so8t_shared.config.values import Quantization
 from so8t_shared.results.record import Record, Side
+from so8t_shared.tables.quantizations import Quantization
 
 
 class ImportedModel(Record):

@@ -17,9 +17,9 @@ import pytest
 from tests.unit.converter.conftest import Converted, kept_in
 
 from so8t_converter.convert import Conversion, convert
-from so8t_shared.config.values import Quantization
 from so8t_shared.errors import InputError
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
+from so8t_shared.tables.quantizations import Quantization
 
 ALL: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
 Report = Callable[[int, int, str], None]

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
-from so8t_converter.llama_cpp import write_f16
+from so8t_converter.llama_cpp import write_gguf
 from so8t_shared.errors import InputError
 from so8t_shared.models.prompts import build_messages, render_chat, special_markers
 
@@ -42,7 +42,7 @@ def _prompt(source: Path) -> str:
 def _f16(source: Path, scratch: Path) -> Path:
     checkpoint = inspect(source)
     folder = clean_folder(source, scratch / "clean")
-    write_f16(checkpoint, folder, scratch / "out.gguf")
+    write_gguf(checkpoint, folder, scratch / "out.gguf")
     return scratch / "out.gguf"
 
 

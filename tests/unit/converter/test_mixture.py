@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_converter.mixture import TensorShape, in_file_order, target_types
+from so8t_converter.mixture import TensorShape, Traits, in_file_order, target_types
 
 
 def _phi3(layers: int, hidden: int = 3072, intermediate: int = 8192) -> list[TensorShape]:
@@ -74,7 +74,7 @@ def test_q8_0_and_f16() -> None:
 def test_70b_value_projection() -> None:
     """In what llama.cpp calls 70B, attn_v gets Q5_K where it would get Q4_K."""
     tensors = [TensorShape(f"blk.{i}.attn_v.weight", (1024, 8192), "F16") for i in range(80)]
-    large = target_types(tensors, "q4_k_m", is_70b=True)
+    large = target_types(tensors, "q4_k_m", Traits(is_70b=True))
     assert set(large.values()) == {"Q5_K", "Q6_K"}
     assert set(target_types(tensors, "q4_k_m").values()) == {"Q4_K", "Q6_K"}
 

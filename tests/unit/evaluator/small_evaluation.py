@@ -16,10 +16,10 @@ from so8t_evaluator.importing import write_registry
 from so8t_evaluator.rows import read_rows, select
 from so8t_shared.artifacts.records import RecordCache
 from so8t_shared.config.model import Config
-from so8t_shared.config.values import Quantization
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.record import SIDES, Side
+from so8t_shared.tables.quantizations import Quantization
 
 QUANTIZATIONS: tuple[Quantization, ...] = ("q8_0", "q4_k_m")
 WORDS = dict(zip(LABELS, ("show", "approve", "copy", "destroy"), strict=True))

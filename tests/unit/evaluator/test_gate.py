@@ -11,10 +11,10 @@ from tests.unit.evaluator.material import make_samples
 from so8t_evaluator.comparison import compare
 from so8t_evaluator.gate import gate_result
 from so8t_shared.config.model import AbTest
-from so8t_shared.config.values import Quantization
 from so8t_shared.labels import LABELS
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import GateResult
+from so8t_shared.tables.quantizations import Quantization
 
 GOLD = list(LABELS) * 80
 FEW = list(LABELS) * 15

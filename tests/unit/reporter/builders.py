@@ -13,12 +13,13 @@ from so8t_evaluator.evaluation import evaluate
 from so8t_evaluator.grid import Asked
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest, Gguf
-from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.config.values import Scoring
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, EvaluationResult, Speed
 from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.training import TestRow
+from so8t_shared.tables.quantizations import Quantization
 
 SIZES: dict[Quantization, int] = {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
 LATENCY_MS: dict[Quantization, float] = {"f16": 410.0, "q8_0": 290.0, "q4_k_m": 240.0}

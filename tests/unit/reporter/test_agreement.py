@@ -8,10 +8,10 @@ import pytest
 from tests.unit.reporter.builders import Evaluation, Scenario
 
 from so8t_reporter.agreement import listed, other_quantizations, other_scorings
-from so8t_shared.config.values import Quantization
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import Interval
 from so8t_shared.results.verdicts import WORDS, Verdict
+from so8t_shared.tables.quantizations import Quantization
 
 DIFFERENCES = {"f16": 0.083, "q8_0": -0.1, "q4_k_m": 0.05}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from so8t_shared.config.values import Quantization, Scoring
+from so8t_shared.config.values import Scoring
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import Cell, EvaluationResult, Speed
 from so8t_shared.results.record import Side
+from so8t_shared.tables.quantizations import Quantization
 
 
 def cell_of(evaluation: EvaluationResult, side: Side, quantization: Quantization, scoring: Scoring) -> Cell | None:

@@ -13,12 +13,11 @@ from so8t_reporter.charts.lookup import cell_of, not_side_by_side, speed_of
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import Theme, aside, heading, shortened, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
-from so8t_shared.config.values import Quantization
 from so8t_shared.results.evaluation import Speed
 from so8t_shared.results.record import SIDES, Interval, Side
+from so8t_shared.tables.quantizations import BY_NAME, Quantization
 
 Point = tuple[float, Interval, Quantization]
-_MARKERS: dict[Quantization, str] = {"f16": "o", "q8_0": "D", "q4_k_m": "^"}
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
@@ -57,7 +56,9 @@ def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed
         axes.plot(xs, ys, color=colour, lw=1.3, alpha=0.55)
         axes.errorbar(xs, ys, arms([y for _, y, _ in points]), fmt="none", ecolor=colour, elinewidth=1.6, capsize=3)
         for x, y, quantization in points:
-            axes.plot(x, y.value, _MARKERS[quantization], color=colour, mec=theme.background, ms=10, clip_on=False)
+            axes.plot(
+                x, y.value, BY_NAME[quantization].marker, color=colour, mec=theme.background, ms=10, clip_on=False
+            )
     if not axes.lines:
         axes.text(0.5, 0.5, "undefined: nothing was timed", transform=axes.transAxes, ha="center", color=theme.muted)
     right = axes.get_xlim()[1]
@@ -70,7 +71,7 @@ def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed
 def _legend(figure: Figure, inputs: ReportInputs, names: Names, theme: Theme) -> None:
     """Colours are models, shapes are quantisations; names beside the points would cover each other."""
     entries = [("s", theme.side(side), f"{side.upper()}  {shortened(names.of(side))}") for side in SIDES]
-    entries += [(_MARKERS[q], theme.neutral, q) for q in inputs.quantizations]
+    entries += [(BY_NAME[q].marker, theme.neutral, q) for q in inputs.quantizations]
     for place, part in ((0.012, entries[:2]), (0.7, entries[2:])):
         handles = [Line2D([], [], marker=marker, color=colour, ls="", ms=8) for marker, colour, _ in part]
         figure.legend(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from so8t_reporter.document import Block, Cell, Column, Facts, Section, Table
-from so8t_reporter.inputs import QUANTIZATION_ORDER, ReportInputs
+from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.results.conversion import ChatInfo, GgufFile
+from so8t_shared.tables.quantizations import ORDER
 
 _STAGES = (("a", "convert-a"), ("b", "convert-b"))
 
@@ -13,7 +14,7 @@ _STAGES = (("a", "convert-a"), ("b", "convert-b"))
 def conversion_section(inputs: ReportInputs) -> Section:
     """Both models' files and architectures."""
     files = [(side, file) for side, stage in _STAGES for file in inputs.conversion[stage].files]
-    files.sort(key=lambda item: (QUANTIZATION_ORDER.index(item[1].quantization), item[0]))
+    files.sort(key=lambda item: (ORDER.index(item[1].quantization), item[0]))
     blocks: list[Block] = [
         Table(
             "GGUF files",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from so8t_reporter.charts.lookup import hosts_of, not_side_by_side
 from so8t_reporter.document import Block, Cell, Column, Facts, Paragraph, PictureBlock, Section, Table
-from so8t_reporter.inputs import QUANTIZATION_ORDER, ReportInputs
+from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quantization_loss import quantization_loss_table
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult, Speed
+from so8t_shared.tables.quantizations import ORDER
 
 
 def cost_section(inputs: ReportInputs) -> Section:
@@ -22,7 +23,7 @@ def cost_section(inputs: ReportInputs) -> Section:
 
 
 def _table(speed: list[Speed]) -> Table:
-    ordered = sorted(speed, key=lambda s: (QUANTIZATION_ORDER.index(s.quantization), s.model, s.host))
+    ordered = sorted(speed, key=lambda s: (ORDER.index(s.quantization), s.model, s.host))
     return Table(
         "One request at a time",
         [

@@ -1,0 +1,61 @@
+"""The quantizations, from the most to the least precise; tables and pictures keep this order.
+
+Each row states llama-quantize's recipe, for architectures without experts and without an importance matrix.
+Source: llama.cpp, src/llama-quant.cpp, llama_tensor_get_type_impl.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+Layers = Literal["more bits", "first eighth", "first four", "shared heads"]
+"""Layers that a boost applies to. "more bits": the first and last eighth, and every third between; "shared heads": all
+layers of a model in which at least four query heads share a value head."""
+
+
+@dataclass(frozen=True)
+class Boost:
+    """A better type for some layers of one kind of tensor."""
+
+    layers: Layers
+    type: str
+    """GGML's name."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantization."""
+
+    name: str
+    """As in the configuration, in file names and as a tag in Ollama."""
+    file_type: int
+    """llama.cpp's LLAMA_FTYPE, written to general.file_type."""
+    type: str
+    """GGML type of most weights."""
+    marker: str
+    """Matplotlib's marker in charts; each row has its own."""
+    from_checkpoint: bool = False
+    """Written by the converter from the checkpoint itself; the others are made from F16."""
+    values: Boost | None = None
+    """For attn_v and attn_qkv."""
+    ffn_down: Boost | None = None
+
+
+ROWS: tuple[Row, ...] = (
+    Row("f16", 1, "F16", "o", from_checkpoint=True),
+    Row("q8_0", 7, "Q8_0", "D"),
+    Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
+)
+
+BY_NAME = {row.name: row for row in ROWS}
+ORDER = tuple(BY_NAME)
+"""Names, the most precise first."""
+
+BASE = "f16"
+"""The file that the others are quantized from."""
+
+if TYPE_CHECKING:
+    Quantization = str
+else:
+    Quantization = Literal[ORDER]
