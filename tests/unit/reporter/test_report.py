@@ -10,14 +10,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.reporter.builders_upstream import Folders
-from tests.unit.reporter.rendering import NAMES, Rendered, settings
+from tests.unit.reporter.builders import Scenario
+from tests.unit.reporter.builders_upstream import Folders, write_folders
+from tests.unit.reporter.rendering import NAMES, Rendered, read, render, settings
 
+from so8t_reporter.document import Table
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.report import write_report
 from so8t_shared.config.model import Visualization
 from so8t_shared.errors import StorageError
 from so8t_shared.results.ab_test import AbTestResults
+from so8t_shared.tables.quantizations import ORDER
 
 PICTURES = {
     "metrics_comparison",
@@ -42,6 +45,22 @@ def test_exact_set_of_files(rendered: Rendered) -> None:
     """These files and no others."""
     reports = {"report.md", "report.html", "ab_test_results.json", "answers.csv", "junit.xml"}
     assert set(files(rendered.folder)) == reports | {f"visualizations/{name}.png" for name in PICTURES}
+
+
+def test_every_quantization_is_reported(tmp_path: Path) -> None:
+    """A run with all of them fills every table and picture, the most precise first."""
+    inputs = read(write_folders(tmp_path / "upstream", Scenario(quantizations=ORDER[::-1])))
+    rendered = render(inputs, tmp_path / "report")
+    assert set(files(rendered.folder)) >= {f"visualizations/{name}.png" for name in PICTURES}
+    blocks = [block for section in rendered.report.sections for block in section.blocks]
+    columns = [(t, [c.name for c in t.columns]) for t in blocks if isinstance(t, Table)]
+    listed = [
+        [row[names.index("Quantisation")].text for row in t.rows] for t, names in columns if "Quantisation" in names
+    ]
+    assert set(listed[0]) == set(ORDER)
+    for found in listed:
+        once = list(dict.fromkeys(found))
+        assert once == sorted(once, key=ORDER.index)
 
 
 def test_results_are_unrounded(rendered: Rendered, inputs: ReportInputs) -> None:

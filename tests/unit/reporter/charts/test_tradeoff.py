@@ -10,8 +10,9 @@ from so8t_reporter.charts import tradeoff
 from so8t_reporter.charts.lookup import cell_of, speed_of
 from so8t_reporter.charts.style import COLOUR_A, COLOUR_B
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared.tables.quantizations import ROWS
 
-MARKERS = {"f16": "o", "q8_0": "D", "q4_k_m": "^"}
+MARKERS = {row.name: row.marker for row in ROWS}
 
 
 def test_points(inputs: ReportInputs) -> None:
