@@ -45,6 +45,7 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row("f16", 1, "F16", "o", from_checkpoint=True),
     Row("q8_0", 7, "Q8_0", "D"),
+    Row("q6_k", 18, "Q6_K", "s"),
     Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
 )
 
