@@ -46,6 +46,7 @@ ROWS: tuple[Row, ...] = (
     Row("f16", 1, "F16", "o", from_checkpoint=True),
     Row("q8_0", 7, "Q8_0", "D"),
     Row("q6_k", 18, "Q6_K", "s"),
+    Row("q5_k_m", 17, "Q5_K", "v", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
     Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
 )
 
