@@ -49,6 +49,7 @@ ROWS: tuple[Row, ...] = (
     Row("q5_k_m", 17, "Q5_K", "v", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
     Row("q5_0", 8, "Q5_0", "P"),
     Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
+    Row("q4_k_s", 14, "Q4_K", "<", values=Boost("first four", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
 )
 
 BY_NAME = {row.name: row for row in ROWS}
