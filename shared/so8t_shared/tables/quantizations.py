@@ -45,7 +45,7 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row("f16", 1, "F16", "o", from_checkpoint=True),
     Row("q8_0", 7, "Q8_0", "D"),
-    Row("q6_k", 18, "Q6_K", "s"),
+    Row("q6_k", 18, "Q6_K", "X"),
     Row("q5_k_m", 17, "Q5_K", "v", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
     Row("q5_0", 8, "Q5_0", "P"),
     Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
