@@ -157,7 +157,7 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
         for name, info in tensors.items():
             with np.errstate(over="ignore"):  # what does not fit F16 is refused in the next line
                 data = gguf.LazyNumpyTensor.to_eager(info.tensor)
-            _refuse_infinite(name, data, checkpoint)
+            _refuse_infinite(name, gguf.quants.dequantize(data, info.dtype), checkpoint)
             file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))  # tofile hides why it failed
             writer.write_padding(file, info.nbytes)
             info.tensor = None
@@ -171,7 +171,7 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
 def _refuse_infinite(name: str, data: Any, checkpoint: Checkpoint) -> None:
     if not np.isfinite(data).all():
         raise InputError(
-            f"{int((~np.isfinite(data)).sum())} weights of {name} are infinite, not a number, or too large for F16.",
+            f"{int((~np.isfinite(data)).sum())} weights of {name} are infinite, NaN, or too large for the type.",
             where=str(checkpoint.folder),
             remedy="the training diverged or the file is damaged: use an earlier checkpoint",
         )

@@ -50,8 +50,8 @@ ROWS: tuple[Row, ...] = (
     Row("q5_0", 8, "Q5_0", "P"),
     Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
     Row("q4_k_s", 14, "Q4_K", "<", values=Boost("first four", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
-    Row("iq4_xs", 30, "IQ4_XS", "d", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
     Row("iq4_nl", 25, "IQ4_NL", ">", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
+    Row("iq4_xs", 30, "IQ4_XS", "d", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
     Row("q4_0", 2, "Q4_0", "p"),
 )
 
