@@ -44,6 +44,7 @@ class Row:
 
 ROWS: tuple[Row, ...] = (
     Row("f16", 1, "F16", "o", from_checkpoint=True),
+    Row("bf16", 32, "BF16", "*", from_checkpoint=True),
     Row("q8_0", 7, "Q8_0", "D"),
     Row("q6_k", 18, "Q6_K", "X"),
     Row("q5_k_m", 17, "Q5_K", "v", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
