@@ -8,6 +8,7 @@ about a second. The same arguments give the same bytes.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +38,29 @@ def make_llama(
     tied: bool = True,
     dtype: torch.dtype = torch.float32,
     tokenizer_class: str = "PreTrainedTokenizerFast",
+    kind: str = "Llama",
+    **settings: Any,
 ) -> Path:
     """A Llama in the manner of SmolLM2: byte-level BPE with single digits, ChatML, tied embeddings.
 
     SmolLM2 itself says `GPT2Tokenizer`, which makes transformers 5 rebuild the tokenizer without
-    its digit splitting; pass that name to have such a folder.
+    its digit splitting; pass that name to have such a folder. `kind` is the start of transformers'
+    class names; `settings` are keys of its configuration.
     """
+    import transformers
     from tokenizers import pre_tokenizers as pre
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     steps = [pre.Digits(individual_digits=True), pre.ByteLevel(add_prefix_space=False)]
     tokenizer = byte_level_bpe(pre.Sequence(steps), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], vocab)
     save_bpe_tokenizer(folder, tokenizer, tokenizer_class, bos="<|im_start|>", eos="<|im_end|>", pad="<|im_end|>")
-    config = LlamaConfig(
+    config = getattr(transformers, f"{kind}Config")(
         **_sizes(hidden, layers, heads, kv_heads, _padded(tokenizer.get_vocab_size()), tied),
         bos_token_id=tokenizer.token_to_id("<|im_start|>"),
         eos_token_id=tokenizer.token_to_id("<|im_end|>"),
         pad_token_id=tokenizer.token_to_id("<|im_end|>"),
+        **settings,
     )
-    return _save_model(LlamaForCausalLM, config, folder, seed, dtype)
+    return _save_model(getattr(transformers, f"{kind}ForCausalLM"), config, folder, seed, dtype)
 
 
 def make_qwen2(
@@ -211,3 +216,11 @@ def _save_model(
 
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+BY_ARCHITECTURE: dict[str, Callable[..., Path]] = {
+    "LlamaForCausalLM": make_llama,
+    "Qwen2ForCausalLM": make_qwen2,
+    "Phi3ForCausalLM": make_phi3,
+}
+"""A maker for each row of the table of architectures."""

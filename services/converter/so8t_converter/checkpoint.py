@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from so8t_converter.architectures import (
+from so8t_converter.tokenizer import check_tokenizer
+from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
+from so8t_shared.errors import InputError
+from so8t_shared.models.hf_folder import read_json, refuse_quantised, weight_files
+from so8t_shared.models.rotation import BLOCK, blocks_of
+from so8t_shared.tables.architectures import (
+    FOREIGN_SO8T,
     PHI3,
     Architecture,
     Shapes,
     Sizes,
+    architecture_name,
     architecture_of,
     sizes_of,
     split_qkv,
 )
-from so8t_converter.tokenizer import check_tokenizer
-from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
-from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import FOREIGN_SO8T, read_json, refuse_quantised, weight_files
-from so8t_shared.models.rotation import BLOCK, blocks_of
 
 GATE = "self_attn.so8t_rotation_gate.theta"
 """Name of a gate's tensor in a foreign SO8T checkpoint, after the layer's prefix."""
@@ -77,7 +79,7 @@ def inspect(folder: Path) -> Checkpoint:
     else:
         _refuse_gates(folder, tensors)
     _check_tensors(folder, _expected(architecture, sizes, tensors, foreign=foreign), sizes, tensors)
-    check_tokenizer(folder, architecture.name, sizes.vocabulary)
+    check_tokenizer(folder, architecture, sizes.vocabulary)
     return Checkpoint(folder, config, architecture, sizes, tensors, foreign)
 
 
@@ -89,16 +91,20 @@ def read_config(folder: Path) -> tuple[dict[str, Any], Architecture]:
     """
     path = folder / "config.json"
     config = read_json(path)
-    architecture = architecture_of(config, path)
+    architecture = PHI3 if _is_named_foreign(config) else architecture_of(config, path, done="converted")
     refuse_quantised(config, path)
     weight_files(folder)
     return config, architecture
 
 
+def _is_named_foreign(config: dict[str, Any]) -> bool:
+    return architecture_name(config) == FOREIGN_SO8T
+
+
 def _is_foreign(config: dict[str, Any], tensors: dict[str, StoredTensor]) -> bool:
-    if config["architectures"][0] == FOREIGN_SO8T:
+    if _is_named_foreign(config):
         return True
-    is_phi3 = config["architectures"][0] == PHI3.name
+    is_phi3 = architecture_name(config) == PHI3.name
     return bool(config.get("so8t_integrated")) and is_phi3 and any(name.endswith(GATE) for name in tensors)
 
 

@@ -15,12 +15,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from so8t_converter.architectures import PHI3
 from so8t_converter.checkpoint import GATE, Checkpoint
 from so8t_converter.clean_folder import copy_tokenizer_files, without_code
 from so8t_shared.config.values import Rotation
 from so8t_shared.models.rotation import Array, fold, rotation_angle, rotations, skew_from_theta
 from so8t_shared.models.shards import SHARD_BYTES, ShardWriter
+from so8t_shared.tables.architectures import PHI3
 
 _O_PROJ = "self_attn.o_proj.weight"
 _QKV = tuple(f"self_attn.{letter}_proj.weight" for letter in "qkv")

@@ -7,6 +7,7 @@ from typing import Any
 
 from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import read_json, read_json_if_there, refuse_pointer
+from so8t_shared.tables.architectures import Architecture
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -20,7 +21,7 @@ _PRE_TOKENIZERS: dict[tuple[tuple[str, Any], ...], str] = {
 """Steps of a byte-level BPE's pre-tokenizer to llama.cpp's name for the same splitting."""
 
 
-def check_tokenizer(folder: Path, architecture: str, vocabulary: int) -> None:
+def check_tokenizer(folder: Path, architecture: Architecture, vocabulary: int) -> None:
     """Refuse a tokenizer that cannot be converted, before any weight is read.
 
     Raises:
@@ -80,11 +81,11 @@ def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str | None:
     return name if whole_words == (name == "llama-bpe") else None
 
 
-def _is_sentencepiece(tokenizer: dict[str, Any], folder: Path, architecture: str) -> bool:
+def _is_sentencepiece(tokenizer: dict[str, Any], folder: Path, architecture: Architecture) -> bool:
     if tokenizer.get("model", {}).get("byte_fallback") or tokenizer.get("model", {}).get("type") == "Unigram":
         return True
     settings = read_json_if_there(folder / "tokenizer_config.json")
-    return architecture == "Phi3ForCausalLM" and settings.get("tokenizer_class") != "GPT2Tokenizer"
+    return architecture.needs_sentencepiece and settings.get("tokenizer_class") != "GPT2Tokenizer"
 
 
 def _keeps_text(normalizer: dict[str, Any] | None) -> bool:

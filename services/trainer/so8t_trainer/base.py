@@ -5,14 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import (
-    ARCHITECTURES,
-    architecture_name,
-    holds_gates,
-    read_json,
-    refuse_quantised,
-    weight_files,
-)
+from so8t_shared.models.hf_folder import holds_gates, read_json, refuse_quantised, weight_files
+from so8t_shared.tables.architectures import architecture_of
 
 
 def check_base(base: Path) -> None:
@@ -30,12 +24,6 @@ def check_base(base: Path) -> None:
             where=str(base),
             remedy="give the ordinary checkpoint that it was made from as model_b.base_model",
         )
-    name = architecture_name(config)
-    if name not in ARCHITECTURES:
-        raise InputError(
-            f"The architecture {name} cannot be trained." if name else "config.json names no architecture.",
-            where=f"{path}, key architectures",
-            remedy=f"use a checkpoint of one of: {', '.join(ARCHITECTURES)}",
-        )
+    architecture_of(config, path, done="trained")
     refuse_quantised(config, path)
     weight_files(base)

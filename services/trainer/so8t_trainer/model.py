@@ -94,7 +94,7 @@ def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dt
         raise InputError(
             f"The model cannot be loaded: {str(error).splitlines()[0]}",
             where=str(base),
-            remedy="check that the checkpoint is complete and of a supported architecture (Llama, Qwen2, Phi-3)",
+            remedy="check that the checkpoint is complete and that its config.json belongs to it",
         ) from error
     return model if method == "qlora" else model.to(device)
 

@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-
-ARCHITECTURES = ("LlamaForCausalLM", "Qwen2ForCausalLM", "Phi3ForCausalLM")
-"""Names in config.json of the models that can be trained and converted."""
-
-FOREIGN_SO8T = "SO8TPhi3ForCausalLM"
-"""Architecture name of the original project's checkpoints; converted to Phi3ForCausalLM, never trained."""
+from so8t_shared.tables.architectures import FOREIGN_SO8T, architecture_name
 
 INDEX = "model.safetensors.index.json"
 _SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
@@ -77,12 +72,6 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_json_if_there(path: Path) -> dict[str, Any]:
     """The JSON object in `path`, or an empty one where there is no such file."""
     return read_json(path) if path.is_file() else {}
-
-
-def architecture_name(config: dict[str, Any]) -> str | None:
-    """The architecture that config.json names first, or None."""
-    names = config.get("architectures")
-    return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None
 
 
 def holds_gates(config: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.tiny_models import make_foreign_so8t, make_llama, make_phi3, make_qwen2
+from tests.tiny_models import BY_ARCHITECTURE, make_foreign_so8t, make_llama, make_phi3, make_qwen2
 
 from so8t_converter.convert import Conversion, convert
 from so8t_shared.artifacts.artifact import Artifact
@@ -21,6 +21,8 @@ MAKERS: dict[str, Callable[..., Path]] = {
     "phi3": make_phi3,
     "foreign": make_foreign_so8t,
 }
+KNOWN_AS = {"LlamaForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2", "Phi3ForCausalLM": "phi3"}
+MAKERS |= {name: make for name, make in BY_ARCHITECTURE.items() if name not in KNOWN_AS}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.unit.shared.material import make_config, make_model
 
 from so8t_converter.check import check_model_a
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import FOREIGN_SO8T
+from so8t_shared.tables.architectures import FOREIGN_SO8T
 
 
 def test_good_models(tmp_path: Path) -> None:

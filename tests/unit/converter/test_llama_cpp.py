@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.tiny_models import make_llama, make_phi3
-from tests.unit.converter.conftest import Converted
+from tests.unit.converter.conftest import KNOWN_AS
 from tests.unit.converter.engine import LlamaCpp
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -22,6 +22,7 @@ from so8t_converter.clean_folder import clean_folder
 from so8t_converter.llama_cpp import write_gguf
 from so8t_shared.errors import InputError
 from so8t_shared.models.prompts import build_messages, render_chat, special_markers
+from so8t_shared.tables.architectures import BY_NAME
 
 TEXTS = [
     "Hello 123 world's  test\n\n x",
@@ -65,10 +66,11 @@ def _compare(gguf: Path, source: Path, *, tolerance: float) -> None:
     assert engine.greedy(ids, 8) == continued[len(ids) :]
 
 
-@pytest.mark.parametrize("name", ["llama", "qwen2", "phi3"])
-def test_agrees_with_transformers(converted: Callable[[str], Converted], name: str) -> None:
-    """Same tokens, same greedy continuation, log probabilities within 0.01."""
-    _compare(converted(name).gguf("f16"), converted(name).source, tolerance=0.01)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_agrees_with_transformers(made: Callable[[str], Path], tmp_path: Path, name: str) -> None:
+    """Every architecture: same tokens, same greedy continuation, log probabilities within 0.01."""
+    source = made(KNOWN_AS.get(name, name))
+    _compare(_f16(source, tmp_path), source, tolerance=0.01)
 
 
 def test_longrope_phi3_agrees_with_transformers(tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.tiny_models import make_llama, make_phi3, make_qwen2
+from tests.tiny_models import BY_ARCHITECTURE
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-MAKERS = {"llama": make_llama, "qwen2": make_qwen2, "phi3": make_phi3}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,12 +19,12 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of a tiny Llama, Qwen2 and Phi-3."""
+    """Folders of a tiny model of each architecture."""
     root = tmp_path_factory.mktemp("tiny")
-    return {name: make(root / name) for name, make in MAKERS.items()}
+    return {name: make(root / name) for name, make in BY_ARCHITECTURE.items()}
 
 
-@pytest.fixture(params=sorted(MAKERS))
+@pytest.fixture(params=BY_ARCHITECTURE)
 def any_model(request: pytest.FixtureRequest, tiny_models: dict[str, Path]) -> Path:
     """Each of the tiny models in turn."""
     return tiny_models[request.param]
@@ -34,4 +33,4 @@ def any_model(request: pytest.FixtureRequest, tiny_models: dict[str, Path]) -> P
 @pytest.fixture
 def llama(tiny_models: dict[str, Path]) -> Path:
     """The tiny Llama."""
-    return tiny_models["llama"]
+    return tiny_models["LlamaForCausalLM"]

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.shared.material import make_model
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import ARCHITECTURES, FOREIGN_SO8T
+from so8t_shared.tables.architectures import BY_NAME, FOREIGN_SO8T
 from so8t_trainer.base import check_base
 
 
@@ -25,7 +25,7 @@ def _configure(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_supported_architectures(folder: Path, name: str) -> None:
     """Those that can be converted afterwards; a quantisation that is null is none."""
     _configure(folder, architectures=[name], quantization_config=None)

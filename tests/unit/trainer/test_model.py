@@ -98,7 +98,7 @@ def test_a_model_that_transformers_does_not_know_is_refused(llama: Path, tmp_pat
 
 def test_rows_longer_than_the_sliding_window_are_refused(tiny_models: dict[str, Path], tmp_path: Path) -> None:
     """Packed attention sees whole rows; a window that cuts them would be another model."""
-    folder = _copy(tiny_models["phi3"], tmp_path / "w", sliding_window=512)
+    folder = _copy(tiny_models["Phi3ForCausalLM"], tmp_path / "w", sliding_window=512)
     with pytest.raises(InputError, match="last 512 tokens"):
         trainee(folder, max_length=1024)
     assert trainee(folder, max_length=512)

@@ -10,16 +10,14 @@ import pytest
 
 from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import (
-    ARCHITECTURES,
-    FOREIGN_SO8T,
     INDEX,
-    architecture_name,
     holds_gates,
     read_json,
     read_json_if_there,
     refuse_quantised,
     weight_files,
 )
+from so8t_shared.tables.architectures import BY_NAME, FOREIGN_SO8T, architecture_name
 
 
 def test_object_is_read(tmp_path: Path) -> None:
@@ -62,7 +60,7 @@ def test_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "name", "gates"),
     [
-        ({"architectures": [ARCHITECTURES[0], "Other"]}, ARCHITECTURES[0], False),
+        ({"architectures": [BY_NAME[0], "Other"]}, BY_NAME[0], False),
         ({"architectures": [FOREIGN_SO8T]}, FOREIGN_SO8T, True),
         ({"architectures": ["Phi3ForCausalLM"], "so8t_integrated": True}, "Phi3ForCausalLM", True),
         ({"architectures": []}, None, False),

@@ -1,4 +1,4 @@
-"""The architectures that can be converted, and the tensors each of them must have."""
+"""The architectures that can be trained and converted, and the tensors that each of them must have."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import FOREIGN_SO8T, architecture_name
 
 Shapes = dict[str, tuple[int, ...]]
+
+FOREIGN_SO8T = "SO8TPhi3ForCausalLM"
+"""Architecture name of the original project's checkpoints; converted to Phi3ForCausalLM, never trained."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Architecture:
     """As people write it. llama.cpp recognises Phi-3's tokenizer by this name, so it matters."""
     layer: Callable[[Sizes], Shapes]
     """Shapes of one layer's tensors, named without the layer's prefix."""
+    needs_sentencepiece: bool = False
+    """Whether llama.cpp's converter reads tokenizer.model unless the tokenizer's class is GPT2Tokenizer."""
 
     def shapes(self, sizes: Sizes) -> Shapes:
         """Shapes of all tensors by name; lm_head.weight is listed also where it is tied."""
@@ -105,29 +109,35 @@ def _phi3_layer(sizes: Sizes) -> Shapes:
     }
 
 
-PHI3 = Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer)
+ROWS: tuple[Architecture, ...] = (
+    Architecture("LlamaForCausalLM", "Llama", _llama_layer),
+    Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
+    Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, needs_sentencepiece=True),
+)
 
-SUPPORTED: dict[str, Architecture] = {
-    "LlamaForCausalLM": Architecture("LlamaForCausalLM", "Llama", _llama_layer),
-    "Qwen2ForCausalLM": Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
-    PHI3.name: PHI3,
-    FOREIGN_SO8T: PHI3,
-}
+BY_NAME = {row.name: row for row in ROWS}
+PHI3 = BY_NAME["Phi3ForCausalLM"]
 
 
-def architecture_of(config: dict[str, Any], where: Path) -> Architecture:
-    """The architecture that config.json names.
+def architecture_name(config: dict[str, Any]) -> str | None:
+    """The architecture that config.json names first, or None."""
+    names = config.get("architectures")
+    return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None
+
+
+def architecture_of(config: dict[str, Any], where: Path, *, done: str) -> Architecture:
+    """The architecture that config.json names; `done` says what is to be done with it, "converted" or "trained".
 
     Raises:
-        InputError: it names none, or one that cannot be converted.
+        InputError: it names none, or one that is not supported.
     """
     name = architecture_name(config)
-    if name in SUPPORTED:
-        return SUPPORTED[name]
+    if name in BY_NAME:
+        return BY_NAME[name]
     raise InputError(
-        f"The architecture {name} cannot be converted." if name else "config.json names no architecture.",
+        f"The architecture {name} cannot be {done}." if name else "config.json names no architecture.",
         where=f"{where}, key architectures",
-        remedy=f"use a checkpoint of one of: {', '.join(SUPPORTED)}",
+        remedy=f"use a checkpoint of one of: {', '.join(BY_NAME)}",
     )
 
 
