@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,5 +223,6 @@ BY_ARCHITECTURE: dict[str, Callable[..., Path]] = {
     "LlamaForCausalLM": make_llama,
     "Qwen2ForCausalLM": make_qwen2,
     "Phi3ForCausalLM": make_phi3,
+    "MistralForCausalLM": partial(make_llama, kind="Mistral", tied=False, sliding_window=None),
 }
 """A maker for each row of the table of architectures."""

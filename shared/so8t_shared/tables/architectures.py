@@ -113,6 +113,7 @@ ROWS: tuple[Architecture, ...] = (
     Architecture("LlamaForCausalLM", "Llama", _llama_layer),
     Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
     Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, needs_sentencepiece=True),
+    Architecture("MistralForCausalLM", "Mistral", _llama_layer),
 )
 
 BY_NAME = {row.name: row for row in ROWS}
