@@ -20,6 +20,7 @@ from so8t_shared.tables.architectures import (
     Sizes,
     architecture_name,
     architecture_of,
+    check_assumptions,
     sizes_of,
     split_qkv,
 )
@@ -92,6 +93,7 @@ def read_config(folder: Path) -> tuple[dict[str, Any], Architecture]:
     path = folder / "config.json"
     config = read_json(path)
     architecture = PHI3 if _is_named_foreign(config) else architecture_of(config, path, done="converted")
+    check_assumptions(config, architecture, path)
     refuse_quantised(config, path)
     weight_files(folder)
     return config, architecture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import holds_gates, read_json, refuse_quantised, weight_files
-from so8t_shared.tables.architectures import architecture_of
+from so8t_shared.tables.architectures import architecture_of, check_assumptions
 
 
 def check_base(base: Path) -> None:
@@ -24,6 +24,7 @@ def check_base(base: Path) -> None:
             where=str(base),
             remedy="give the ordinary checkpoint that it was made from as model_b.base_model",
         )
-    architecture_of(config, path, done="trained")
+    architecture = architecture_of(config, path, done="trained")
+    check_assumptions(config, architecture, path)
     refuse_quantised(config, path)
     weight_files(base)

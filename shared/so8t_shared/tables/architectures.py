@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Architecture:
     """As people write it. llama.cpp recognises Phi-3's tokenizer by this name, so it matters."""
     layer: Callable[[Sizes], Shapes]
     """Shapes of one layer's tensors, named without the layer's prefix."""
+    assumes: Mapping[str, Callable[[Sizes], Any]] = field(default_factory=dict)
+    """Keys of config.json with the only value that llama.cpp computes with; an absent key is fine."""
     needs_sentencepiece: bool = False
     """Whether llama.cpp's converter reads tokenizer.model unless the tokenizer's class is GPT2Tokenizer."""
 
@@ -140,6 +142,22 @@ def architecture_of(config: dict[str, Any], where: Path, *, done: str) -> Archit
         where=f"{where}, key architectures",
         remedy=f"use a checkpoint of one of: {', '.join(BY_NAME)}",
     )
+
+
+def check_assumptions(config: dict[str, Any], architecture: Architecture, where: Path) -> None:
+    """Refuse a model that llama.cpp would compute otherwise than transformers.
+
+    Raises:
+        InputError: config.json has another value of a key in `assumes`.
+    """
+    for key, value_for in architecture.assumes.items():
+        expected = value_for(sizes_of(config, where))
+        if config.get(key, expected) != expected:
+            raise InputError(
+                f"llama.cpp computes a {architecture.family} with {key} {expected!r}, not {config[key]!r}.",
+                where=f"{where}, key {key}",
+                remedy="use a checkpoint with that value; no GGUF file can say another",
+            )
 
 
 def sizes_of(config: dict[str, Any], where: Path) -> Sizes:
