@@ -224,5 +224,6 @@ BY_ARCHITECTURE: dict[str, Callable[..., Path]] = {
     "Qwen2ForCausalLM": make_qwen2,
     "Phi3ForCausalLM": make_phi3,
     "MistralForCausalLM": partial(make_llama, kind="Mistral", tied=False, sliding_window=None),
+    "SmolLM3ForCausalLM": partial(make_llama, kind="SmolLM3", layers=5),
 }
 """A maker for each row of the table of architectures."""

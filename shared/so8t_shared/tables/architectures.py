@@ -111,11 +111,16 @@ def _phi3_layer(sizes: Sizes) -> Shapes:
     }
 
 
+def _every_fourth_without(sizes: Sizes) -> list[int]:
+    return [int((i + 1) % 4 != 0) for i in range(sizes.layers)]
+
+
 ROWS: tuple[Architecture, ...] = (
     Architecture("LlamaForCausalLM", "Llama", _llama_layer),
     Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
     Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, needs_sentencepiece=True),
     Architecture("MistralForCausalLM", "Mistral", _llama_layer),
+    Architecture("SmolLM3ForCausalLM", "SmolLM3", _llama_layer, assumes={"no_rope_layers": _every_fourth_without}),
 )
 
 BY_NAME = {row.name: row for row in ROWS}
