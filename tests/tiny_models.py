@@ -224,6 +224,7 @@ BY_ARCHITECTURE: dict[str, Callable[..., Path]] = {
     "Qwen2ForCausalLM": make_qwen2,
     "Phi3ForCausalLM": make_phi3,
     "MistralForCausalLM": partial(make_llama, kind="Mistral", tied=False, sliding_window=None),
+    "Qwen3ForCausalLM": partial(make_llama, kind="Qwen3", head_dim=96),
     "SmolLM3ForCausalLM": partial(make_llama, kind="SmolLM3", layers=5),
 }
 """A maker for each row of the table of architectures."""

@@ -101,6 +101,11 @@ def _qwen2_layer(sizes: Sizes) -> Shapes:
     return _llama_layer(sizes, qkv_bias=True)
 
 
+def _qwen3_layer(sizes: Sizes) -> Shapes:
+    norms = {f"self_attn.{letter}_norm.weight": (sizes.head,) for letter in "qk"}
+    return _llama_layer(sizes) | norms
+
+
 def _phi3_layer(sizes: Sizes) -> Shapes:
     return {
         **_norms(sizes),
@@ -118,6 +123,7 @@ def _every_fourth_without(sizes: Sizes) -> list[int]:
 ROWS: tuple[Architecture, ...] = (
     Architecture("LlamaForCausalLM", "Llama", _llama_layer),
     Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
+    Architecture("Qwen3ForCausalLM", "Qwen3", _qwen3_layer),
     Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, needs_sentencepiece=True),
     Architecture("MistralForCausalLM", "Mistral", _llama_layer),
     Architecture("SmolLM3ForCausalLM", "SmolLM3", _llama_layer, assumes={"no_rope_layers": _every_fourth_without}),
@@ -156,8 +162,7 @@ def check_assumptions(config: dict[str, Any], architecture: Architecture, where:
         InputError: config.json has another value of a key in `assumes`.
     """
     for key, value_for in architecture.assumes.items():
-        expected = value_for(sizes_of(config, where))
-        if config.get(key, expected) != expected:
+        if key in config and config[key] != (expected := value_for(sizes_of(config, where))):
             raise InputError(
                 f"llama.cpp computes a {architecture.family} with {key} {expected!r}, not {config[key]!r}.",
                 where=f"{where}, key {key}",
