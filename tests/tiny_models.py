@@ -54,14 +54,15 @@ def make_llama(
     steps = [pre.Digits(individual_digits=True), pre.ByteLevel(add_prefix_space=False)]
     tokenizer = byte_level_bpe(pre.Sequence(steps), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], vocab)
     save_bpe_tokenizer(folder, tokenizer, tokenizer_class, bos="<|im_start|>", eos="<|im_end|>", pad="<|im_end|>")
-    config = getattr(transformers, f"{kind}Config")(
+    model_class = getattr(transformers, f"{kind}ForCausalLM")
+    config = model_class.config_class(
         **_sizes(hidden, layers, heads, kv_heads, _padded(tokenizer.get_vocab_size()), tied),
         bos_token_id=tokenizer.token_to_id("<|im_start|>"),
         eos_token_id=tokenizer.token_to_id("<|im_end|>"),
         pad_token_id=tokenizer.token_to_id("<|im_end|>"),
         **settings,
     )
-    return _save_model(getattr(transformers, f"{kind}ForCausalLM"), config, folder, seed, dtype)
+    return _save_model(model_class, config, folder, seed, dtype)
 
 
 def make_qwen2(
@@ -224,6 +225,9 @@ BY_ARCHITECTURE: dict[str, Callable[..., Path]] = {
     "Qwen2ForCausalLM": make_qwen2,
     "Phi3ForCausalLM": make_phi3,
     "MistralForCausalLM": partial(make_llama, kind="Mistral", tied=False, sliding_window=None),
+    "Gemma3ForCausalLM": partial(
+        make_llama, kind="Gemma3", layers=7, head_dim=96, query_pre_attn_scalar=96, sliding_window=CONTEXT
+    ),
     "Qwen3ForCausalLM": partial(make_llama, kind="Qwen3", head_dim=96),
     "SmolLM3ForCausalLM": partial(make_llama, kind="SmolLM3", layers=5),
 }

@@ -106,6 +106,11 @@ def _qwen3_layer(sizes: Sizes) -> Shapes:
     return _llama_layer(sizes) | norms
 
 
+def _gemma3_layer(sizes: Sizes) -> Shapes:
+    around = ("pre_feedforward_layernorm", "post_feedforward_layernorm")
+    return _qwen3_layer(sizes) | {f"{name}.weight": (sizes.hidden,) for name in around}
+
+
 def _phi3_layer(sizes: Sizes) -> Shapes:
     return {
         **_norms(sizes),
@@ -120,10 +125,20 @@ def _every_fourth_without(sizes: Sizes) -> list[int]:
     return [int((i + 1) % 4 != 0) for i in range(sizes.layers)]
 
 
+_GEMMA3: dict[str, Callable[[Sizes], Any]] = {
+    "layer_types": lambda sizes: [f"{'sliding' if (i + 1) % 6 else 'full'}_attention" for i in range(sizes.layers)],
+    "query_pre_attn_scalar": lambda sizes: sizes.head,
+    "rope_local_base_freq": lambda _: 10000.0,
+    "attn_logit_softcapping": lambda _: None,
+}
+"""The 27B one has another query_pre_attn_scalar, which llama.cpp knows by its number of layers alone."""
+
+
 ROWS: tuple[Architecture, ...] = (
     Architecture("LlamaForCausalLM", "Llama", _llama_layer),
     Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
     Architecture("Qwen3ForCausalLM", "Qwen3", _qwen3_layer),
+    Architecture("Gemma3ForCausalLM", "Gemma 3", _gemma3_layer, assumes=_GEMMA3),
     Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, needs_sentencepiece=True),
     Architecture("MistralForCausalLM", "Mistral", _llama_layer),
     Architecture("SmolLM3ForCausalLM", "SmolLM3", _llama_layer, assumes={"no_rope_layers": _every_fourth_without}),
