@@ -132,9 +132,15 @@ class _FileTokenizer:
 
 
 def _general_name(checkpoint: Checkpoint) -> str:
-    """general.name, for example 'Phi-3 3.8B'. llama.cpp looks for 'phi-3' in it to tokenise as Phi-3 does."""
+    """general.name, for example 'Phi-3 3.8B'.
+
+    llama.cpp looks for 'phi-3' in it to tokenize as Phi-3 does, and cannot load a byte-level BPE under that name.
+    """
     count = checkpoint.parameters
-    return f"{checkpoint.architecture.family} {gguf.size_label(count, count, 0, 0)}"
+    family = checkpoint.architecture.family
+    if not (checkpoint.folder / "tokenizer.model").is_file():
+        family = checkpoint.architecture.family_with_bpe or family
+    return f"{family} {gguf.size_label(count, count, 0, 0)}"
 
 
 def _refuse_missing(writer: Any, checkpoint: Checkpoint) -> None:

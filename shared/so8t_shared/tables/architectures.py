@@ -50,6 +50,8 @@ class Architecture:
     """Shapes of one layer's tensors, named without the layer's prefix."""
     assumes: Mapping[str, Callable[[Sizes], Any]] = field(default_factory=dict)
     """Keys of config.json with the only value that llama.cpp computes with; an absent key is fine."""
+    family_with_bpe: str = ""
+    """The family where the tokenizer is byte-level BPE, if it has another name then."""
     needs_sentencepiece: bool = False
     """Whether llama.cpp's converter reads tokenizer.model unless the tokenizer's class is GPT2Tokenizer."""
 
@@ -139,7 +141,7 @@ ROWS: tuple[Architecture, ...] = (
     Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
     Architecture("Qwen3ForCausalLM", "Qwen3", _qwen3_layer),
     Architecture("Gemma3ForCausalLM", "Gemma 3", _gemma3_layer, assumes=_GEMMA3),
-    Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, needs_sentencepiece=True),
+    Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, family_with_bpe="Phi-4", needs_sentencepiece=True),
     Architecture("MistralForCausalLM", "Mistral", _llama_layer),
     Architecture("SmolLM3ForCausalLM", "SmolLM3", _llama_layer, assumes={"no_rope_layers": _every_fourth_without}),
 )

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.tiny_models import make_llama, make_phi3
+from tests.tiny_models import BY_ARCHITECTURE, make_llama, make_phi3
+from tests.tiny_tokenizers import CONTEXT
 from tests.unit.converter.conftest import KNOWN_AS
 from tests.unit.converter.engine import LlamaCpp
 from tokenizers import Tokenizer
@@ -76,6 +77,24 @@ def test_agrees_with_transformers(made: Callable[[str], Path], tmp_path: Path, n
 def test_longrope_phi3_agrees_with_transformers(tmp_path: Path) -> None:
     """Phi-3.5's long-context rotary factors arrive in the file."""
     source = make_phi3(tmp_path / "source", longrope=True)
+    _compare(_f16(source, tmp_path), source, tolerance=0.01)
+
+
+def test_sliding_window_agrees_with_transformers(tmp_path: Path) -> None:
+    """Gemma 3's layers that see 16 tokens alone, under a prompt that is longer."""
+    source = BY_ARCHITECTURE["Gemma3ForCausalLM"](tmp_path / "source", sliding_window=16)
+    _compare(_f16(source, tmp_path), source, tolerance=0.01)
+
+
+def test_phi4_mini_agrees_with_transformers(tmp_path: Path) -> None:
+    """Phi-4-mini: a Phi-3 with three quarters of each head rotated, grouped heads, a tied output, byte-level BPE."""
+    source = make_llama(
+        tmp_path / "source",
+        kind="Phi3",
+        tokenizer_class="GPT2Tokenizer",
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.75},
+        original_max_position_embeddings=CONTEXT,
+    )
     _compare(_f16(source, tmp_path), source, tolerance=0.01)
 
 
