@@ -17,13 +17,13 @@ from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, Mode
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import options_for, read_answer
 from so8t_shared.config.model import AbTest
-from so8t_shared.config.values import Scoring
 from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Answer, Sample
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.record import Side
 from so8t_shared.results.training import TestRow
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import ORDER, Scoring
 
 
 class Cache(Protocol):
@@ -163,10 +163,10 @@ def ask_all(
     """Every respondent's answer to every row.
 
     They take turns row by row, and in turns who goes first, so that drift of the machine cancels.
-    `generate` is asked first, because it is what is timed: the prompt is not in the cache yet.
+    What is timed is asked first: the prompt is not in the cache yet.
     """
     samples = []
-    scorings = sorted(scorings, key=lambda scoring: scoring != "generate")
+    scorings = sorted(scorings, key=ORDER.index)
     with ExitStack() as stack:
         for respondent in respondents:
             stack.callback(respondent.close)  # all are closed, also when closing one fails

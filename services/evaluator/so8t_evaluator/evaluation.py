@@ -19,6 +19,7 @@ from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
 from so8t_shared.results.record import SIDES
 from so8t_shared.results.training import TestRow
+from so8t_shared.tables.scorings import freely_written
 
 
 def evaluate(
@@ -46,7 +47,7 @@ def evaluate(
         primary_scoring=scoring,
         test_set=describe(rows),
         engine=asked.engine,
-        answer_limit=limit if "generate" in settings.scoring else None,
+        answer_limit=limit if freely_written(settings.scoring) else None,
         cells=[make_cell(answers[side, q, s], settings.confidence) for side in SIDES for q, s in grid],
         speed=list(asked.speed),
         comparisons=comparisons,

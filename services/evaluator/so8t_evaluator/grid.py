@@ -14,6 +14,7 @@ from so8t_shared.results.evaluation import EngineInfo, Speed
 from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.training import TestRow
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import freely_written
 
 Report = Callable[[int, int, str], None]
 """(answers had, answers in all, what goes on); may raise to stop between two answers."""
@@ -107,7 +108,7 @@ class Grid:
 
     def _speed(self, respondent: Respondent, samples: Sequence[Sample], together: bool) -> Speed:
         candidate = respondent.candidate
-        scoring = "generate" if "generate" in self.settings.scoring else self.settings.scoring[0]
+        scoring = [*freely_written(self.settings.scoring), *self.settings.scoring][0]
         timed = [s for s in samples if s.scoring == scoring]
         return make_speed(
             [s for s in timed if s.model == candidate.side],

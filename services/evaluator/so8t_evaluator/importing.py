@@ -1,4 +1,4 @@
-"""The import stage's work: Modelfiles, the models on the Ollama server, and the list of both."""
+"""The import stage's work: Modelfiles, and the list of the models."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Literal
 
 from so8t_evaluator.engine.protocol import ModelFile, Recipe
 from so8t_evaluator.gguf_header import adds_bos
-from so8t_evaluator.ollama.models import OllamaModels, OnUpload
-from so8t_evaluator.ollama.server import OllamaServer
 from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
@@ -46,28 +44,6 @@ def write_registry(
     registry = Registry(engine=config.ab_test.engine, models=models)
     save(registry, output)
     return registry
-
-
-def put_on_server(
-    registry: Registry, files: dict[str, ModelFile], server: OllamaServer, on_upload: OnUpload, say: Say
-) -> Registry:
-    """Give the server every model under all its names; the registry with what it answered.
-
-    `files` are by name. What is there already, unchanged, is left alone.
-
-    Raises:
-        InputError: the server cannot read a file.
-        ServerError: the server cannot be reached.
-    """
-    version, models = server.version(), OllamaModels(server, on_upload)
-    imported = []
-    for model in registry.models:
-        digest = ""
-        for name in (model.name, *(f"{alias}:latest" for alias in model.aliases)):
-            digest, changed = models.ensure(files[model.name], name)
-            say(f"{name}: {'given to Ollama' if changed else 'there already'}, {digest[:12]}")
-        imported.append(model.model_copy(update={"server_digest": digest}))
-    return registry.model_copy(update={"models": imported, "server_version": version})
 
 
 def save(registry: Registry, output: Path) -> None:

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
-from so8t_shared.config.values import Scoring
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.paired import Paired
 from so8t_shared.results.record import Side
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 P = TypeVar("P", bound=Paired)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from so8t_evaluator.paired import adjusted, marks_of, pair
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.paired import QuantizationLoss
+from so8t_shared.tables import scorings
 from so8t_shared.tables.quantizations import ORDER
 
 
@@ -27,7 +28,7 @@ def quantization_losses(samples: Sequence[Sample]) -> list[QuantizationLoss]:
                 reference=reference,
                 quantization=other,
             )
-            for side, scoring in sorted(families, key=lambda family: (family[0], family[1] != "generate"))
+            for side, scoring in sorted(families, key=lambda family: (family[0], scorings.ORDER.index(family[1])))
             for other in others
         ]
     )

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from so8t_evaluator.engine.protocol import Options
 from so8t_shared.config.model import AbTest
-from so8t_shared.config.values import Scoring
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import final_answer, parse_final
 from so8t_shared.results.conversion import ChatInfo
+from so8t_shared.tables.scorings import BY_NAME, Scoring
 
 CHOICES = tuple(final_answer(label) for label in LABELS)
 """The four final answers without thinking."""
@@ -35,7 +35,7 @@ _LONGEST_ANSWER_TOKENS = 1 + max(map(len, CHOICES)) + 1
 
 def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo) -> Options:
     """Every sampling option of a request; a constrained answer ends by itself and is never cut."""
-    constrained = scoring == "constrained"
+    constrained = not BY_NAME[scoring].writes_freely
     limit = _LONGEST_ANSWER_TOKENS if constrained else settings.max_new_tokens
     if limit is None:
         raise ValueError("max_new_tokens must be decided before anything is asked, see answer_limit")

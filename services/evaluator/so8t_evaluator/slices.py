@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from so8t_evaluator.paired import Marks, adjusted, marks_of, pair
-from so8t_shared.config.values import Scoring
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.paired import Slice
 from so8t_shared.results.training import TestRow
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 By = Literal["language", "category"]
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of
-from so8t_evaluator.engine.choice import open_server
+from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs, run_evaluation
-from so8t_evaluator.importing import model_file, put_on_server, read_chat, save, write_registry
+from so8t_evaluator.importing import model_file, read_chat, save, write_registry
 from so8t_shared.results.record import Side
 from so8t_shared.results.registry import Registry
 from so8t_shared.running.context import StageContext
+from so8t_shared.tables import engines
+from so8t_shared.tables.functions import named
+from so8t_shared.tables.scorings import freely_written
 
 
 def import_models(ctx: StageContext) -> None:
@@ -19,25 +22,15 @@ def import_models(ctx: StageContext) -> None:
     registry = write_registry(ctx.config, converted, ctx.output_dir, warn=ctx.log.warning)
     for model in registry.models:
         ctx.log.info("%s: %s, %d bytes", model.name, model.file, model.size_bytes)
-    if ctx.config.ab_test.engine == "ollama":
-        _give_to_ollama(ctx, registry, converted)
+    prepare = named(engines.BY_NAME[ctx.config.ab_test.engine].prepare)
+    if prepare is not None:
+        save(prepare(ctx, registry, _files(ctx, registry, converted)), ctx.output_dir)
 
 
-def _give_to_ollama(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -> None:
+def _files(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -> dict[str, ModelFile]:
     chats = {side: read_chat(folder) for side, folder in converted.items()}
     num_ctx = ctx.config.ab_test.num_ctx
-    files = {m.name: model_file(m, converted[m.model] / m.file, chats[m.model], num_ctx) for m in registry.models}
-
-    def wait(message: str) -> None:
-        ctx.reporter.state("running", message)
-        ctx.check_interrupted()
-
-    def upload(sent: int, total: int) -> None:
-        ctx.progress(sent, total, "uploading to Ollama")
-        ctx.check_interrupted()
-
-    server = open_server(ctx.config, wait)
-    save(put_on_server(registry, files, server, upload, ctx.log.info), ctx.output_dir)
+    return {m.name: model_file(m, converted[m.model] / m.file, chats[m.model], num_ctx) for m in registry.models}
 
 
 def evaluate(ctx: StageContext) -> None:
@@ -51,7 +44,7 @@ def evaluate(ctx: StageContext) -> None:
 
     settings = ctx.config.ab_test
     fault = warning_of(answer_limit(settings, read_targets(inputs.splits)))
-    if fault and "generate" in settings.scoring:
+    if fault and freely_written(settings.scoring):
         ctx.log.warning("%s", fault)
 
     def report(done: int, total: int, message: str) -> None:

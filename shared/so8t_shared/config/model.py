@@ -21,10 +21,12 @@ from so8t_shared.config.values import (
     ModelName,
     OneOrMany,
     Rotation,
-    Scoring,
     unique,
 )
+from so8t_shared.tables import engines, scorings
+from so8t_shared.tables.engines import EngineName
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 
 class So8tFormat(Section):
@@ -256,13 +258,13 @@ class AbTest(Section):
     max_samples: int | None = Field(
         None, ge=4, description="Rows tested per model, balanced over the classes: the accuracy is one on that mix."
     )
-    engine: Literal["embedded", "ollama"] = Field(
-        "embedded", description="embedded: llama.cpp in a process of our own; ollama: the server at ollama.host."
+    engine: EngineName = Field(
+        engines.ROWS[0].name, description="; ".join(f"{row.name}: {row.summary}" for row in engines.ROWS) + "."
     )
     scoring: OneOrMany[Annotated[list[Scoring], AfterValidator(unique)]] = Field(
         default=["generate", "constrained"],
         min_length=1,
-        description="generate parses <final>; constrained lets only the four labels be chosen. The first one decides.",
+        description="; ".join(f"{row.name} {row.summary}" for row in scorings.ROWS) + ". The first one decides.",
     )
     max_new_tokens: int | None = Field(
         None,

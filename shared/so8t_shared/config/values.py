@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from so8t_shared.tables.quantizations import Quantization
 
-Scoring = Literal["generate", "constrained"]
 Rotation = Literal["exp", "cayley"]
 
 _FOLDER = re.compile(r"\w[\w. -]*")

@@ -5,21 +5,18 @@ The stages find all of it themselves, but some of it only after an hour of other
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from so8t_shared.artifacts.fingerprints import check_model_folder
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
-from so8t_shared.machine import has_cuda_device, ollama_version
+from so8t_shared.machine import has_cuda_device
 from so8t_shared.models.hf_folder import holds_gates, read_json
 from so8t_shared.stages import BY_NAME, STAGES, ModelInput, Stage
-
-_ANSWER_S = 1.0
+from so8t_shared.tables import engines
+from so8t_shared.tables.functions import named
 
 
 def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here: bool = False) -> list[str]:
@@ -36,7 +33,7 @@ def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here:
     if "train" in stages:
         notes += _device(config, here=here)
     if {"import", "evaluate"} & set(stages):
-        notes += _ollama(config)
+        notes += _look(engines.BY_NAME[config.ab_test.engine].check, config)
     return list(dict.fromkeys(notes))
 
 
@@ -65,11 +62,8 @@ def _models(stage: Stage, config: Config) -> list[str]:
 
 def _look(target: str, config: Config) -> list[str]:
     """Ask the service itself, where it is installed: in a container only one is."""
-    module, _, name = target.partition(":")
-    if not target or importlib.util.find_spec(module.partition(".")[0]) is None:
-        return []
-    function: Any = getattr(importlib.import_module(module), name)
-    return list(function(config))
+    function = named(target)
+    return list(function(config)) if function else []
 
 
 def _device(config: Config, *, here: bool, devices: Path = Path("/dev")) -> list[str]:
@@ -82,10 +76,3 @@ def _device(config: Config, *, here: bool, devices: Path = Path("/dev")) -> list
             remedy="set device to auto or cpu, or run the stage train on a host with a GPU",
         )
     return ["device is cuda, but this host has no such device: train would fail here"]
-
-
-def _ollama(config: Config) -> list[str]:
-    host = config.ollama.host
-    if config.ab_test.engine != "ollama" or ollama_version(host, _ANSWER_S) is not None:
-        return []
-    return [f"no Ollama server answers at {host} (ollama.host); the stages import and evaluate will need it"]

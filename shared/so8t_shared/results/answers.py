@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from so8t_shared.config.values import Scoring
 from so8t_shared.results.record import Record, Side
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 
 class Answer(Record):

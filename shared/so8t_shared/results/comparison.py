@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from so8t_shared.config.values import Scoring
 from so8t_shared.results.record import Interval, Record
 from so8t_shared.results.verdicts import Verdict, decide
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 
 class NonInferiority(Record):

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from so8t_shared.config.values import Scoring
 from so8t_shared.results.comparison import Comparison, verdict_of
 from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
 from so8t_shared.results.record import Interval, Record, Side
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 
 class ClassMetrics(Record):

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from so8t_shared.config.values import Scoring
 from so8t_shared.results.record import Record, Side
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 
 class Paired(Record):

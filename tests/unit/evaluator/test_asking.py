@@ -12,10 +12,10 @@ from so8t_evaluator import answer_key
 from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
 from so8t_shared.artifacts.records import RecordCache
 from so8t_shared.config.model import AbTest
-from so8t_shared.config.values import Scoring
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.record import Side
 from so8t_shared.store.local import LocalStore
+from so8t_shared.tables.scorings import Scoring
 
 ROWS = [make_row(f"row-{i}", "DENY") for i in range(4)]
 BOTH: list[Scoring] = ["constrained", "generate"]

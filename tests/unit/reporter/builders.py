@@ -13,13 +13,13 @@ from so8t_evaluator.evaluation import evaluate
 from so8t_evaluator.grid import Asked
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest, Gguf
-from so8t_shared.config.values import Scoring
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, EvaluationResult, Speed
 from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.training import TestRow
 from so8t_shared.tables.quantizations import ORDER, Quantization
+from so8t_shared.tables.scorings import Scoring
 
 SIZES: dict[Quantization, int] = {q: 271_000_000 - 9_000_000 * i for i, q in enumerate(ORDER)}
 SIZES |= {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}

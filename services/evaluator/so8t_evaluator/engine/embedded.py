@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from importlib import metadata
@@ -27,12 +27,18 @@ from so8t_evaluator.engine.channel import Channel
 from so8t_evaluator.engine.memory import MemoryBudget
 from so8t_evaluator.engine.processors import free_cores
 from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError, Settings
+from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
 
 _BATCH = 512
 _CLOSING_S = 5.0
 _TAIL_LINES = 4
+
+
+def open_embedded(config: Config, on_wait: Callable[[str], None]) -> EmbeddedEngine:  # noqa: ARG001 - never waits
+    """The engine with the configuration's settings."""
+    return EmbeddedEngine(num_ctx=config.ab_test.num_ctx, threads=config.ab_test.threads)
 
 
 class EmbeddedEngine:

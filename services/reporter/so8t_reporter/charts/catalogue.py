@@ -14,9 +14,9 @@ from so8t_reporter.charts.style import Theme
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
-from so8t_shared.config.values import Scoring
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import SIDES
+from so8t_shared.tables.scorings import Scoring
 
 
 @dataclass(frozen=True)

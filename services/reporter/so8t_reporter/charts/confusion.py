@@ -10,10 +10,10 @@ from so8t_reporter.charts.lookup import cell_of
 from so8t_reporter.charts.style import Theme, heading, shortened, text_on
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.config.values import Scoring
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.evaluation import Cell
 from so8t_shared.results.record import SIDES
+from so8t_shared.tables.scorings import Scoring
 
 _COLUMNS = (*LABELS, INVALID)
 

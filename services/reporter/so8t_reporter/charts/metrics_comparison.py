@@ -25,9 +25,9 @@ from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.verdicts import Verdict
+from so8t_shared.tables.scorings import BY_NAME
 
 _BAR = 0.36
-_MARKERS = ("o", "s", "D")
 _HOST_LENGTH = 22
 _DOTS = (0, (1.5, 2.5))
 _ROOM_INSIDE = 0.08
@@ -192,7 +192,7 @@ def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
             comparison = comparison_of(evaluation, quantization, scoring)
             if comparison is not None:
                 y = place + (order * spread - 0.17 if spread else 0)
-                _difference(axes, theme, y, comparison, _MARKERS[order])
+                _difference(axes, theme, y, comparison, BY_NAME[scoring].marker)
     axes.axvline(0, color=theme.ink, lw=1)
     low, high = min(axes.get_xlim()[0], -1), max(axes.get_xlim()[1], 1)
     reach = max(abs(low), abs(high), 5)
@@ -226,7 +226,7 @@ def _scoring_legend(axes: Axes, theme: Theme, scorings: list[str]) -> None:
     if len(scorings) < 2:
         return
     handles = []
-    for marker in _MARKERS[: len(scorings)]:
+    for marker in (BY_NAME[scoring].marker for scoring in scorings):
         fill = theme.neutral if marker == "o" else theme.background
         handles += axes.plot([], [], marker, color=fill, mec=theme.neutral, mew=2, ms=7)
     aside_legend(axes, theme, handles, scorings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from so8t_reporter.document import Notes, Section
+from so8t_shared.tables import scorings
 
 NOTES: tuple[tuple[str, str], ...] = (
     (
@@ -68,10 +69,8 @@ NOTES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Scoring",
-        "With generate scoring the model writes freely and the class is read from its <final> part; an answer without"
-        " one counts as INVALID and as wrong."
-        " With constrained scoring only the four class names can be produced: it measures the choice without the form."
-        " Where the two disagree, the models differ in following the format.",
+        " ".join(row.explanation for row in scorings.ROWS)
+        + " Where two of them disagree, the models differ in following the format.",
     ),
     (
         "Latency and memory",

@@ -6,7 +6,6 @@ from so8t_reporter.charts.lookup import cell_of, comparison_of, scorings_of
 from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.config.values import Scoring
 from so8t_shared.labels import LABELS
 from so8t_shared.results.comparison import Comparison, RecallCheck
 from so8t_shared.results.evaluation import Cell as Quality
@@ -15,6 +14,7 @@ from so8t_shared.results.record import SIDES, Interval, Side
 from so8t_shared.results.unread import why_unread
 from so8t_shared.results.verdicts import WORDS, Verdict
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 FAVOURED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
 """Whose colour a difference wears; without a winner none."""

@@ -12,7 +12,7 @@ from tests.unit.reporter.charts.drawn import draw, texts
 from so8t_reporter.charts import confusion
 from so8t_reporter.charts.lookup import cell_of
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.config.values import Scoring
+from so8t_shared.tables.scorings import Scoring
 
 
 @pytest.mark.parametrize("scoring", ["generate", "constrained"])

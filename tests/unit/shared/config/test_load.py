@@ -181,7 +181,7 @@ def test_unknown_keys(tmp_path: Path, text: str, message: str) -> None:
         ("training: {use_qlora: perhaps}", ["training.use_qlora", "'perhaps'"]),
         ("training: [1]", ["training: a section is needed here", "[1]"]),
         ("training: yes", ["training: a section is needed here", "True"]),
-        ("gguf: {quantizations: [q5_k_m]}", ["gguf.quantizations.0", "'f16'", "'q5_k_m'"]),
+        ("gguf: {quantizations: [q3_k_m]}", ["gguf.quantizations.0", "'f16'", "'q3_k_m'"]),
         ("gguf: {quantizations: []}", ["gguf.quantizations", "at least 1"]),
         ("gguf: {quantizations: [F16, f16]}", ["gguf.quantizations", "twice"]),
         ("gguf: {quantizations: [f16], primary: q8_0}", ["primary is q8_0", "not among quantizations"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from so8t_shared.config.table import config_keys, config_table
+from so8t_shared.tables.quantizations import ORDER
 
 
 def test_one_row_a_key() -> None:
@@ -21,7 +22,7 @@ def test_types_and_defaults_are_readable() -> None:
     assert rows["training.use_qlora"].startswith("| `training.use_qlora` | true or false | false |")
     assert rows["training.max_steps"].startswith("| `training.max_steps` | integer or null | null |")
     assert rows["gguf.quantizations"].startswith(
-        "| `gguf.quantizations` | list of f16 or q8_0 or q4_k_m | [f16, q8_0, q4_k_m] |"
+        f"| `gguf.quantizations` | list of {' or '.join(ORDER)} | [f16, q8_0, q4_k_m] |"
     )
     assert rows["model_a.description"].startswith('| `model_a.description` | text | "" |')
     assert rows["training.pet.lambdas"].startswith("| `training.pet.lambdas` | list of number | [0.01, 0.05, 0.1] |")

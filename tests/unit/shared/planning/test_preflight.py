@@ -13,9 +13,9 @@ from tests.unit.shared.material import make_config, make_inputs, make_model
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, InputError
-from so8t_shared.planning import preflight as module
 from so8t_shared.planning.preflight import _device, preflight
 from so8t_shared.stages import STAGES
+from so8t_shared.tables import functions
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_only_what_runs_is_looked_at(whole: Path) -> None:
 
 def test_a_service_that_is_not_installed(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container only one service is: the others' inputs are not looked at."""
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(functions.importlib.util, "find_spec", lambda name: None)
     (whole / "rows.jsonl").write_text("no rows")
     assert preflight(make_config(whole)) == []
 

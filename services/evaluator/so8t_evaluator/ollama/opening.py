@@ -1,0 +1,75 @@
+"""What the table of engines names for Ollama: from the configuration to a server, and models put on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from so8t_evaluator.engine.protocol import ModelFile
+from so8t_evaluator.ollama.engine import OllamaEngine
+from so8t_evaluator.ollama.models import OllamaModels, OnUpload
+from so8t_evaluator.ollama.server import OllamaServer, OnWait
+from so8t_shared.config.model import Config
+from so8t_shared.machine import ollama_version
+from so8t_shared.results.registry import Registry
+from so8t_shared.running.context import StageContext
+
+_ANSWER_S = 1.0
+
+
+def open_ollama(config: Config, on_wait: OnWait = lambda message: None) -> OllamaEngine:
+    """The engine with its settings; nothing is asked yet."""
+    settings, name = config.ab_test, config.ollama.host_name
+    server = _server(config, on_wait)
+    return OllamaEngine(server, num_ctx=settings.num_ctx, threads=settings.threads, host_name=name)
+
+
+def check(config: Config) -> list[str]:
+    """A note where no server answers."""
+    host = config.ollama.host
+    if ollama_version(host, _ANSWER_S) is not None:
+        return []
+    return [f"no Ollama server answers at {host} (ollama.host); the stages import and evaluate will need it"]
+
+
+def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, ModelFile]) -> Registry:
+    """Give the configured server the models, with progress; see `give`."""
+
+    def wait(message: str) -> None:
+        ctx.reporter.state("running", message)
+        ctx.check_interrupted()
+
+    def upload(sent: int, total: int) -> None:
+        ctx.progress(sent, total, "uploading to Ollama")
+        ctx.check_interrupted()
+
+    return give(registry, files, _server(ctx.config, wait), upload, ctx.log.info)
+
+
+def give(
+    registry: Registry,
+    files: Mapping[str, ModelFile],
+    server: OllamaServer,
+    on_upload: OnUpload,
+    say: Callable[[str], None],
+) -> Registry:
+    """Give the server every model under all its names; the registry with what it answered.
+
+    `files` are by name. What is there already, unchanged, is left alone.
+
+    Raises:
+        InputError: the server cannot read a file.
+        ServerError: the server cannot be reached.
+    """
+    version, models = server.version(), OllamaModels(server, on_upload)
+    imported = []
+    for model in registry.models:
+        digest = ""
+        for name in (model.name, *(f"{alias}:latest" for alias in model.aliases)):
+            digest, changed = models.ensure(files[model.name], name)
+            say(f"{name}: {'given to Ollama' if changed else 'there already'}, {digest[:12]}")
+        imported.append(model.model_copy(update={"server_digest": digest}))
+    return registry.model_copy(update={"models": imported, "server_version": version})
+
+
+def _server(config: Config, on_wait: OnWait) -> OllamaServer:
+    return OllamaServer(config.ollama.host, retry_s=config.ollama.retry_s, on_wait=on_wait)
