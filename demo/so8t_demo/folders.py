@@ -16,7 +16,7 @@ from typing import Any
 from so8t_shared.canonical import canonical_json
 from so8t_shared.errors import InputError
 from so8t_shared.files import files_below, remove_tree, sha256_file, storage_errors, sync_folder
-from so8t_shared.host import process_start
+from so8t_shared.processes import process_start
 
 MARKER = ".complete.json"
 _SCHEMA = 1

@@ -4,6 +4,7 @@
     |- ConfigError            2  the configuration is wrong
     |- InputError             2  a model, data set or folder given by the user is wrong
     |- StorageError           2  a disk or folder cannot take what is written to it
+    |- UnsupportedSystem      2  this operating system cannot do what was asked
     |- UpstreamError          3  a stage before this one failed or is missing
     |- ServerError            4  a server cannot be reached or refuses
     |- IntegrityError         5  stored bytes are not what the manifest says
@@ -59,6 +60,12 @@ class InputError(So8tError):
 
 class StorageError(So8tError):
     """A disk is full, read-only or not ours to write: a person mends that, then the same command goes on."""
+
+    exit_code = 2
+
+
+class UnsupportedSystem(So8tError):
+    """This operating system lacks what the command needs; the remedy names one that has it."""
 
     exit_code = 2
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -112,12 +113,58 @@ def write_temporary(folder: Path, data: bytes) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, so that a rename survives a power cut."""
+    """Flush a folder's entries, so that a rename survives a power cut; Windows opens no folder and does it itself."""
+    if os.name == "nt":
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of `data` at a place of an open file; threads may do so at once, except in the same place."""
+    view = memoryview(data)
+    while view:
+        done = _pwrite(handle, view, offset)
+        view, offset = view[done:], offset + done
+
+
+def read_at(handle: int, count: int, offset: int) -> bytes:
+    """Exactly `count` bytes at a place of an open file.
+
+    Raises:
+        OSError: the file ends before that.
+    """
+    pieces = []
+    while count:
+        piece = _pread(handle, count, offset)
+        if not piece:
+            raise OSError("the file became shorter while it was read")
+        pieces.append(piece)
+        offset, count = offset + len(piece), count - len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+_POSITION = threading.Lock()
+"""Windows knows but one position per file, so there a seek and what follows it are one step."""
+
+
+def _pwrite(handle: int, data: memoryview, offset: int) -> int:
+    if hasattr(os, "pwrite"):
+        return os.pwrite(handle, data, offset)
+    with _POSITION:
+        os.lseek(handle, offset, os.SEEK_SET)
+        return os.write(handle, data)
+
+
+def _pread(handle: int, count: int, offset: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(handle, count, offset)
+    with _POSITION:
+        os.lseek(handle, offset, os.SEEK_SET)
+        return os.read(handle, count)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

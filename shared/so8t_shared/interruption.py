@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
 
 from so8t_shared.errors import Interrupted
+from so8t_shared.processes import end_with
 
 _PARENT_VARIABLE = "SO8T_PARENT_PID"
-_PR_SET_PDEATHSIG = 1
 
 
 class StopSignal:
@@ -63,10 +61,7 @@ def parent_variables() -> dict[str, str]:
 
 
 def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the starting process dies, also by SIGKILL (Linux only)."""
+    """Get SIGTERM when the process that started this one dies, also by SIGKILL (Linux only)."""
     parent = os.environ.pop(_PARENT_VARIABLE, "")
-    if not parent or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):  # it died before the kernel was asked
-        os.kill(os.getpid(), signal.SIGTERM)
+    if parent:
+        end_with(int(parent))

@@ -17,8 +17,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 _GB = 1e9
 _DEMO_MEMORY_GB = 4.0
 _DEMO_DISK_GB = 5.0
@@ -111,6 +109,8 @@ def has_bf16_instructions() -> bool:
 
 
 def _memory() -> Finding:
+    import psutil  # imports, on Linux, what Windows lacks
+
     free = psutil.virtual_memory().available / _GB
     good = free >= _DEMO_MEMORY_GB
     return Finding(

@@ -17,6 +17,8 @@ from typing import TypedDict
 import libgguf
 import numpy as np
 
+from so8t_shared.files import write_at
+
 
 class Job(TypedDict):
     """Rows of one tensor."""
@@ -58,11 +60,8 @@ def main(source_path: Path, target_path: Path) -> None:
 def _do(mapped: mmap.mmap, target: int, job: Job) -> dict[str, object]:
     try:
         with memoryview(mapped) as view:
-            data = memoryview(quantized_rows(view, job))
-        offset = job["target_offset"]
-        while data:
-            written = os.pwrite(target, data, offset)
-            data, offset = data[written:], offset + written
+            data = quantized_rows(view, job)
+        write_at(target, data, job["target_offset"])
     except OSError as error:
         return {"error": error.strerror, "errno": error.errno}
     except ValueError as error:

@@ -16,6 +16,7 @@ from so8t_shared.interruption import StopSignal
 from so8t_shared.machine import usable_cores
 from so8t_shared.planning.plan import make_plan
 from so8t_shared.planning.preflight import preflight
+from so8t_shared.processes import check_stages_can_run
 from so8t_shared.running.announce import print_results
 from so8t_shared.running.pipeline import PipelineRun, check_selection
 from so8t_shared.sessions.session import Session, config_digest, open_session
@@ -54,6 +55,7 @@ def run(
     if dry_run:
         show_plan(workspace, stages)
         return
+    check_stages_can_run("so8t-ab run")
     if gate and stages[-1].name != "report":
         raise ConfigError(
             f"The gate needs the report, but the run stops after {last}.",

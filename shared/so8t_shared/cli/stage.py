@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption
+from so8t_shared.processes import check_stages_can_run
 from so8t_shared.stages import stage_named
 
 
@@ -29,6 +30,7 @@ def stage(
 
       so8t-ab stage train -c my.yaml --wait-s 3600
     """
+    check_stages_can_run("so8t-ab stage")
     chosen = stage_named(name)
     given = [part for override in overrides for part in ("--set", override)]
     debug = ["--debug"] if context.parent and context.parent.params.get("debug") else []

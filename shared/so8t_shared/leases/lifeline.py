@@ -7,12 +7,13 @@ kernel keeps it; a folder that is shared over a network proves nothing.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import uuid
 from pathlib import Path
 
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+from filelock import lock_descriptor
+
+from so8t_shared.processes import boot_id
 
 
 class Lifeline:
@@ -26,9 +27,11 @@ class Lifeline:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.place = _place(root)
+            if lock_descriptor(self._handle, blocking=False):
+                self.place = _place(root)
         except OSError:
+            pass
+        if not self.place:
             self.close()
 
     def close(self) -> None:
@@ -48,14 +51,11 @@ def lives(root: Path, owner: str, place: str) -> bool | None:
     except OSError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not lock_descriptor(handle, blocking=False)
     except OSError:
         return None
     finally:
         os.close(handle)
-    return False
 
 
 def _path(root: Path, owner: str) -> Path:
@@ -64,7 +64,8 @@ def _path(root: Path, owner: str) -> Path:
 
 def _place(root: Path) -> str:
     """This machine's boot, and the folder's own name, made by the first process that asks; '' without a boot id."""
-    if not _BOOT.is_file():
+    boot = boot_id()
+    if not boot:
         return ""
     name = root / "alive" / "folder"
     if not name.is_file():
@@ -76,4 +77,4 @@ def _place(root: Path) -> str:
             pass
         finally:
             temporary.unlink()
-    return f"{_BOOT.read_text(encoding='ascii').strip()}/{name.read_text(encoding='ascii')}"
+    return f"{boot}/{name.read_text(encoding='ascii')}"

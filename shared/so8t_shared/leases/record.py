@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from so8t_shared.errors import IntegrityError, NewerFormat
-from so8t_shared.host import host_name, now, process_domain, process_start
+from so8t_shared.host import host_name, now
 from so8t_shared.leases.lifeline import Lifeline, lives
+from so8t_shared.processes import process_domain, process_start
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from so8t_shared.files import storage_errors
 from so8t_shared.interruption import parent_variables
+from so8t_shared.processes import kill_group
 from so8t_shared.redaction import without_secrets
 from so8t_shared.running.events import pipe_variables
 from so8t_shared.stages import Stage
@@ -59,7 +58,7 @@ class StageProcess:
         """Send SIGTERM, the first time: the stage saves a checkpoint and ends. (A second would end it hard.)"""
         if not self.was_asked and self._process.poll() is None:
             self.was_asked = True
-            self._process.send_signal(signal.SIGTERM)
+            self._process.terminate()
 
     def wait(self) -> int:
         """Exit code once the process has ended; minus the signal's number when one ended it."""
@@ -83,7 +82,6 @@ class StageProcess:
     def _watch(self, listener: Listener) -> None:
         """Tell the end of the process; workers that it left behind, after a SIGKILL for example, end with it."""
         self._process.wait()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        kill_group(self._process.pid)
         self._reader.join(_DRAIN_S)
         listener(self.stage.name, None)

@@ -7,12 +7,12 @@ an earlier one. A stage whose artifact is already committed is reused without st
 from __future__ import annotations
 
 import queue
-import signal
 from dataclasses import dataclass, field
 from typing import Any
 
 from so8t_shared.errors import Interrupted, So8tError, UpstreamError
 from so8t_shared.interruption import StopSignal
+from so8t_shared.processes import signal_name
 from so8t_shared.running.children import StageProcess
 from so8t_shared.running.events import EventSink
 from so8t_shared.running.runner import StageRun
@@ -23,8 +23,6 @@ from so8t_shared.store.base import ArtifactStore
 from so8t_shared.terminal.display import Display
 
 _ENDED = {"type": "ended"}
-_STOPPED = (Interrupted.exit_code, -signal.SIGTERM)
-"""Exit codes of who was asked to stop; the second one so soon after its start that it had nothing to save."""
 
 
 class StageFailed(So8tError):
@@ -153,7 +151,8 @@ class PipelineRun:
         if code == 0:
             self.computed.append(name)
             self.display.state(name, "done")
-        elif asked and code in _STOPPED:
+        elif asked and (code == Interrupted.exit_code or signal_name(code) == "SIGTERM"):
+            # SIGTERM alone ends one that was asked so soon after its start that it had nothing to save
             self.display.state(name, "interrupted", "its work so far is kept")
         elif code == Interrupted.exit_code:
             self.display.state(name, "interrupted", "its work so far is kept")
@@ -163,8 +162,7 @@ class PipelineRun:
             raise self._failure(name, process, code)
 
     def _failure(self, name: str, process: StageProcess, code: int) -> StageFailed:
-        if code < 0:
-            by = signal.Signals(-code).name
+        if by := signal_name(code):
             remedy = "run again to resume; SIGKILL often means that memory ran out (see 'so8t-ab doctor')"
             return _failed(f"{name} was ended by {by}.", process, remedy, 1)
         marker = StageMarkers(self.store, self.session.session_id, name).failed()

@@ -7,13 +7,15 @@ nothing is known of another attempt's folder, and it stays.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 from so8t_shared.errors import StorageError
 from so8t_shared.files import as_storage_error, storage_errors
@@ -85,16 +87,18 @@ def _lock(folder: Path) -> int | None:
     Raises:
         BlockingIOError: another process holds it.
     """
-    handle = -1
     try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if handle >= 0:
-            os.close(handle)
-        if isinstance(error, BlockingIOError):
-            raise
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # gone; or Windows, which opens no folder
         return None
+    try:
+        taken = lock_descriptor(handle, blocking=False)
+    except OSError:
+        os.close(handle)
+        return None
+    if not taken:
+        os.close(handle)
+        raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(folder))
     return handle
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import ConfigError, Interrupted, So8tError
 from so8t_shared.interruption import StopSignal, end_with_parent
+from so8t_shared.processes import check_stages_can_run
 from so8t_shared.redaction import without_secrets
 from so8t_shared.running.context import StageFunction
 from so8t_shared.running.events import EventSink, SinkHandler
@@ -42,6 +43,7 @@ def service_main(functions: dict[str, str], argv: Sequence[str] | None = None) -
     stop.install()
     logging.getLogger("so8t.store").addHandler(SinkHandler(sink))  # outages, told where the stage's own lines go
     try:
+        check_stages_can_run(f"stage {arguments.stage}")
         store, session = _open(arguments, stop)
     except So8tError as error:
         return _report(error, debug=arguments.debug)

@@ -8,6 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from so8t_shared.files import write_at
+
+_BINARY = getattr(os, "O_BINARY", 0)
+"""Without it Windows changes line ends."""
+
 
 class Landing:
     """A new file whose bytes come in any order, from several threads."""
@@ -32,7 +37,7 @@ class Landing:
         """Start (again) with an empty file of that size; a disk too small says so now, not after the transfer."""
         if self._handle is None:
             self._target.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self._target, os.O_RDWR | os.O_CREAT, 0o644)
+            self._handle = os.open(self._target, os.O_RDWR | os.O_CREAT | _BINARY, 0o644)
         os.ftruncate(self._handle, 0)
         if size_bytes:
             _reserve(self._handle, size_bytes)
@@ -40,10 +45,7 @@ class Landing:
     def keep(self, offset: int, data: bytes) -> None:
         """Put bytes in their place."""
         assert self._handle is not None
-        view = memoryview(data)
-        while view:
-            done = os.pwrite(self._handle, view, offset)
-            view, offset = view[done:], offset + done
+        write_at(self._handle, data, offset)
 
     def finish(self) -> None:
         """All bytes are there: the file stays, also after a power cut, when its size alone says nothing.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -20,12 +19,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from so8t_shared.files import make_folder, sha256_file, storage_errors, sync_folder, write_temporary
 from so8t_shared.store.base import ObjectStat, check_key
 
 _INTERNAL = ".local"
 _READ_ONLY = 0o444
 _TRIES = 100
+_LOCK_POLL_S = 0.002
 _LEFTOVER_AFTER_S = 86_400.0
 _NO_OBJECT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
@@ -238,7 +240,7 @@ class LocalStore:
         make_folder(self._locks)
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:2]  # 256 lock files serve all keys
         with (self._locks / name).open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock_descriptor(file.fileno(), poll_interval=_LOCK_POLL_S)
             yield
 
     def _remove_leftovers(self) -> None:

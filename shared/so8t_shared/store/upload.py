@@ -6,7 +6,6 @@ The parts become an object in one step at the end; until then no reader sees any
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from xml.etree import ElementTree
 
 from minio.xml import findtext
 
+from so8t_shared.files import read_at
 from so8t_shared.store.failures import Failure
 from so8t_shared.store.parallel import Wanted, in_order
 from so8t_shared.store.transfer import Call, Parts
@@ -69,7 +69,7 @@ class Upload:
             with source.open("rb", buffering=0) as file:
                 for number, start in enumerate(range(0, size_bytes, step), 1):
                     before_each()
-                    data = _read(file.fileno(), start, min(step, size_bytes - start))
+                    data = read_at(file.fileno(), min(step, size_bytes - start), start)
                     yield partial(send, number, data)
                     whole.update(data)  # while the part is on its way
 
@@ -105,18 +105,6 @@ def completed_tag(answer: bytes) -> str:
     if root.tag.rpartition("}")[2] == "Error":
         raise Failure(500, _text(answer, "Code"), findtext(root, "Message") or "")
     return _text(answer, "ETag").strip('"')
-
-
-def _read(handle: int, start: int, count: int) -> bytes:
-    """Exactly `count` bytes of a file."""
-    pieces = []
-    while count:
-        piece = os.pread(handle, count, start)
-        if not piece:
-            raise OSError("the file became shorter while it was read")
-        pieces.append(piece)
-        start, count = start + len(piece), count - len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _text(document: bytes, name: str) -> str:

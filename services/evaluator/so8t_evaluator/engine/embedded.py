@@ -12,7 +12,6 @@ threads, so that answers would depend on the number of free cores.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, O
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
+from so8t_shared.processes import signal_name
 
 _BATCH = 512
 _CLOSING_S = 5.0
@@ -160,8 +160,9 @@ class EmbeddedModel:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        memory = "check that the model fits into memory, then " if code == -signal.SIGKILL else ""
+        by = signal_name(code)
+        how = f"signal {-code}, {by}" if by else f"exit code {code}"
+        memory = "check that the model fits into memory, then " if by == "SIGKILL" else ""
         return EngineError(
             f"The process that ran llama.cpp ended unexpectedly ({how}){self._last_words()}",
             where=f"{self._model.name}, {self._model.path.name}",

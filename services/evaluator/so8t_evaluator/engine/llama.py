@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
-import resource
 import secrets
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import xllamacpp
 
 from so8t_evaluator.engine.prompt_cache import PromptCache, shared_length
+from so8t_shared.processes import peak_memory_bytes
 
 
 class TooLongError(Exception):
@@ -128,14 +126,3 @@ def _parameters(path: str, context: int, threads: int, batch: int, key: str) -> 
 def _check(answer: dict[str, Any] | None) -> None:
     if answer and "error" in answer:
         raise RuntimeError(answer["error"].get("message", "llama.cpp refused the request"))
-
-
-def peak_memory_bytes() -> int:
-    """Peak resident memory of this process; on Linux since it was started, without its parent's share."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

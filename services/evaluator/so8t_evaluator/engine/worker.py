@@ -7,7 +7,6 @@ It talks over inherited pipes because llama.cpp writes to stdout and stderr as i
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -15,29 +14,20 @@ from typing import Any, NoReturn
 
 from so8t_evaluator.engine.channel import Channel
 from so8t_evaluator.engine.llama import Llama, TooLongError
-
-_PR_SET_PDEATHSIG = 1
+from so8t_shared.processes import end_with
 
 
 def main(reading_fd: int, writing_fd: int, parent: int) -> NoReturn:
     """Serve one parent, then end without the destructors of llama.cpp, which can hang."""
-    _end_with(parent)
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group (Ctrl-C), they are the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
+    end_with(parent, at_once=True)
     channel = Channel.on(reading_fd, writing_fd)
     try:
         _serve(channel)
     except BrokenPipeError:
         os._exit(1)
     os._exit(0)
-
-
-def _end_with(parent: int) -> None:
-    """Die with the parent; a signal for the whole group (Ctrl-C) is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was asked
-        os._exit(1)
 
 
 def _serve(channel: Channel) -> None:

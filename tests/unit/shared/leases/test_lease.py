@@ -15,10 +15,10 @@ from tests.unit.shared.material import held, steal
 from tests.unit.shared.processes import exit_code, kill, race, running, until
 
 from so8t_shared.errors import InputError, Interrupted, LeaseLost, NewerFormat, ServerError, StorageError
-from so8t_shared.host import process_domain
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease, acquire
 from so8t_shared.leases.record import LeaseRecord
+from so8t_shared.processes import process_domain
 from so8t_shared.store.local import LocalStore
 
 KEY = "artifacts/train/0/lease.json"

@@ -1,0 +1,137 @@
+"""On a system without POSIX's modules, calls and signals, everything can be imported and all but stages runs."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.unit.shared.small_service import ROOT
+
+import so8t_shared
+from so8t_shared.config.load import load_config
+from so8t_shared.sessions.session import open_session
+from so8t_shared.store.local import LocalStore
+
+_WITHOUT = """
+import os, signal, sys
+for name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog"):
+    sys.modules[name] = None
+for name in ("SIGKILL", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGCHLD", "SIGPIPE", "SIGSTOP", "SIGUSR1", "SIGUSR2",
+             "pthread_sigmask", "sigwait", "alarm"):
+    delattr(signal, name)
+for name in ("killpg", "getpgid", "setsid", "fork", "getuid", "geteuid", "pread", "pwrite", "posix_fallocate",
+             "sched_getaffinity", "fchmod", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC"):
+    delattr(os, name)
+"""
+"""What Windows does not have, taken away before anything is imported."""
+
+_MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(so8t_shared.__path__, "so8t_shared.")
+    if not module.name.endswith("__main__")
+)
+
+
+def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _WITHOUT + code, *arguments],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if k not in {"SO8T_CONFIG", "SO8T_SESSION"}},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _so8t_ab(*arguments: object) -> subprocess.CompletedProcess[str]:
+    code = "from so8t_shared.cli.main import main; sys.exit(main())"
+    return _python(code, *(str(argument) for argument in arguments))
+
+
+def test_every_module_can_be_imported() -> None:
+    """None of them needs at import what only POSIX has."""
+    assert len(_MODULES) > 50
+    code = """
+import importlib
+failed = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed[name] = repr(error)
+print(failed)
+"""
+    done = _python(code, *_MODULES)
+    assert (done.returncode, done.stdout.strip()) == (0, "{}"), done.stderr
+
+
+def test_help() -> None:
+    """The program explains itself."""
+    done = _so8t_ab("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: so8t-ab" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["config", "check"], "is a valid configuration"),
+        (["plan"], "convert-a"),
+        (["status"], "convert-a"),
+        (["run", "--dry-run"], "convert-a"),
+        (["artifacts", "ls"], "session"),
+    ],
+)
+def test_what_starts_no_stage_runs(config_file: Path, arguments: list[str], words: str) -> None:
+    """With a local store that another system has filled."""
+    open_session(LocalStore(config_file.parent / "store"), load_config(config_file))
+    here = subprocess.run(
+        [sys.executable, "-m", "so8t_shared.cli", *arguments, "-c", str(config_file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    done = _so8t_ab(*arguments, "-c", config_file)
+    assert (done.returncode, done.stdout, done.stderr) == (0, here.stdout, here.stderr)
+    assert words in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["stage", "train"]])
+def test_what_starts_a_stage_names_where_it_runs(config_file: Path, arguments: list[str]) -> None:
+    """One message with exit code 2, and nothing is written."""
+    done = _so8t_ab(*arguments, "-c", config_file)
+    assert (done.returncode, done.stdout) == (2, "")
+    what, where, remedy = done.stderr.splitlines()
+    assert what.startswith("Stages cannot run natively on this system")
+    assert where == f"  where: so8t-ab {arguments[0]}"
+    assert "WSL2" in remedy
+    assert "Docker Desktop" in remedy
+    assert not (config_file.parent / "store" / "sessions").exists()
+
+
+def test_a_container_s_entry_point_too(config_file: Path) -> None:
+    """A stage that is started by its own module says the same."""
+    code = "from so8t_shared.running.service import service_main; sys.exit(service_main({'train': 'x:y'}))"
+    done = _python(code, "train", "-c", str(config_file))
+    assert (done.returncode, "WSL2" in done.stderr, len(done.stderr.splitlines())) == (2, True, 3)
+
+
+def test_one_module_knows_what_only_some_systems_have() -> None:
+    """The others ask `processes`; only /proc/cpuinfo, whose absence means nothing, is read elsewhere."""
+    only_some = re.compile(
+        r"^\s*(?:import|from) (?:fcntl|resource|pwd|grp|termios|msvcrt)\b"
+        r"|\b(?:killpg|pthread_sigmask|prctl|O_DIRECTORY|getuid|geteuid|setsid|os\.fork)\b"
+        r"|\bsignal\.SIG(?!TERM\b|INT\b|_IGN\b|_DFL\b)\w+|\"/proc/(?!cpuinfo)",
+        re.MULTILINE,
+    )
+    paths = [path for part in ("shared", "services", "demo") for path in (ROOT / part).rglob("so8t_*/**/*.py")]
+    assert len(paths) > 100
+    assert {path.name for path in paths if only_some.search(path.read_text("utf-8"))} == {"processes.py"}
