@@ -8,7 +8,7 @@
     |- UpstreamError          3  a stage before this one failed or is missing
     |- ServerError            4  a server cannot be reached or refuses
     |- IntegrityError         5  stored bytes are not what the manifest says
-       |- NewerFormat         5  a newer version of this program wrote them
+    |- NewerFormat            5  a newer version of this program wrote them
     |- GateRefused           10  the evidence does not allow model B to ship
     |- Interrupted           75  stopped by a signal, resumable
        |- LeaseLost          75  another process took this stage over
@@ -90,10 +90,10 @@ class IntegrityError(So8tError):
     retryable = True
 
 
-class NewerFormat(IntegrityError):
+class NewerFormat(So8tError):
     """A newer version of this program wrote what is stored; it is not damaged and must not be replaced."""
 
-    retryable = False
+    exit_code = 5
 
 
 class GateRefused(So8tError):

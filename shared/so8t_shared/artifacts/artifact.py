@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.artifacts.manifests import FileSet, Manifest
-from so8t_shared.errors import IntegrityError, NewerFormat
+from so8t_shared.errors import IntegrityError
 from so8t_shared.files import files_below, sha256_file
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.leases.lease import Lease
@@ -107,8 +107,6 @@ class Artifact(FileSet):
         """
         try:
             manifest = self.manifest()
-        except NewerFormat:
-            raise
         except IntegrityError as error:
             return None, error.what
         if manifest is None:

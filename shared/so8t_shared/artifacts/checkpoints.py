@@ -7,7 +7,7 @@ from pathlib import Path
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import Manifest
-from so8t_shared.errors import InputError, IntegrityError
+from so8t_shared.errors import InputError, IntegrityError, NewerFormat
 from so8t_shared.host import host_name, now
 from so8t_shared.leases.lease import Lease
 from so8t_shared.store.base import check_key
@@ -54,6 +54,7 @@ class Checkpoints:
         Raises:
             InputError: there is no such checkpoint.
             IntegrityError: it is damaged.
+            NewerFormat: a newer program wrote it.
         """
         files = self._artifact.checkpoint(name)
         manifest = files.manifest()
@@ -74,7 +75,7 @@ class Checkpoints:
         files = self._artifact.checkpoint(name)
         try:
             manifest = files.manifest()
-        except IntegrityError:
+        except (IntegrityError, NewerFormat):
             return False
         return manifest is not None and not files.faults(manifest)
 

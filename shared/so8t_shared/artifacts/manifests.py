@@ -75,7 +75,8 @@ class FileSet:
         """The manifest, or None when nothing complete is here.
 
         Raises:
-            IntegrityError: it is damaged or of a newer format.
+            IntegrityError: it is damaged.
+            NewerFormat: a newer program wrote it.
         """
         data = self.store.get_bytes(self.manifest_key)
         return None if data is None else Manifest.from_bytes(data, self.manifest_key)

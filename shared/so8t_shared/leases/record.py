@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from so8t_shared.errors import IntegrityError, NewerFormat
+from so8t_shared.errors import IntegrityError
 from so8t_shared.host import host_name, now
 from so8t_shared.leases.lifeline import Lifeline, lives
 from so8t_shared.processes import process_domain, process_start
@@ -126,7 +126,5 @@ def holder_of(data: bytes, key: str) -> LeaseRecord | None:
     """
     try:
         return LeaseRecord.from_bytes(data, key)
-    except NewerFormat:
-        raise
     except IntegrityError:
         return None

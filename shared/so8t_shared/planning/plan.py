@@ -11,7 +11,7 @@ from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage_key
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.config.model import Config
-from so8t_shared.errors import IntegrityError
+from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.running.waiting import completed_artifact
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import find_session
@@ -90,7 +90,7 @@ def _nearest(store: ArtifactStore, stage: Stage, key: dict[str, object]) -> list
         if name.count("/") == 3 and name.endswith("/manifest.json") and (data := store.get_bytes(name)):
             try:
                 manifest = Manifest.from_bytes(data, name)
-            except IntegrityError:
+            except (IntegrityError, NewerFormat):
                 continue
             candidates.append((changed_parts(manifest.key, key), manifest.created))
     if not candidates:

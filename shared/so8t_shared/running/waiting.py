@@ -6,7 +6,7 @@ import time
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import Manifest
-from so8t_shared.errors import InputError, IntegrityError, NewerFormat, UpstreamError
+from so8t_shared.errors import InputError, IntegrityError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.record import Watch
 from so8t_shared.running.progress import ProgressReporter
@@ -148,8 +148,6 @@ def completed_artifact(store: ArtifactStore, markers: StageMarkers) -> tuple[Art
     artifact = Artifact(store, marker.stage, marker.fingerprint)
     try:
         manifest = artifact.manifest()
-    except NewerFormat:
-        raise
     except IntegrityError:
         return None  # its own stage notices and makes it anew
     if manifest is None or manifest.content_digest() != marker.content_digest:

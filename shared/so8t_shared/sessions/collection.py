@@ -144,6 +144,6 @@ def _delete(item: StoredArtifact, watch: Watch, uses: Uses, kept: set[str]) -> b
 def _stored(artifact: Artifact, size_bytes: int, uses: Uses) -> StoredArtifact:
     try:
         manifest = artifact.manifest()
-    except IntegrityError:
+    except (IntegrityError, NewerFormat):
         manifest = None
     return StoredArtifact(artifact, manifest, size_bytes, uses.of(artifact))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from so8t_shared.canonical import canonical_json
-from so8t_shared.errors import IntegrityError, NewerFormat, So8tError
+from so8t_shared.errors import IntegrityError, So8tError
 from so8t_shared.host import host_name, now
 from so8t_shared.redaction import without_secrets
 from so8t_shared.schema import Document
@@ -155,7 +155,5 @@ class StageMarkers:
 def _parsed(data: bytes, key: str, kind: type[D]) -> D | None:
     try:
         return kind.from_bytes(data, key)
-    except NewerFormat:
-        raise
     except IntegrityError:
         return None

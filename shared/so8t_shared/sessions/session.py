@@ -99,8 +99,6 @@ def _named(data: bytes, key: str) -> str | None:
     """The session that a pointer names; None when the pointer is damaged: a fresh session replaces it."""
     try:
         return SessionPointer.from_bytes(data, key).session_id
-    except NewerFormat:
-        raise
     except IntegrityError:
         return None
 
@@ -114,8 +112,6 @@ def _join(store: ArtifactStore, session_id: str, config: Config) -> Session | No
         data = store.get_bytes(key) or b""
     try:
         record = SessionRecord.from_bytes(data, key)
-    except NewerFormat:
-        raise
     except IntegrityError:
         return None  # artifacts are still reused by the fresh session
     if record.config_digest != config_digest(config):
@@ -165,7 +161,7 @@ def session_ids(store: ArtifactStore) -> list[str]:
         if len(parts) == 3 and parts[2] == "session.json" and (data := store.get_bytes(key)) is not None:
             try:
                 records.append((SessionRecord.from_bytes(data, key).created, parts[1]))
-            except IntegrityError:
+            except (IntegrityError, NewerFormat):
                 continue
     return [session_id for _, session_id in sorted(records)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.errors import IntegrityError
+from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.sessions.markers import Completed, ProgressRecord, StageMarkers
 from so8t_shared.sessions.session import SessionRecord, record_key, session_names
 from so8t_shared.stages import STAGES
@@ -22,7 +22,7 @@ class SessionUse:
     created: str
     """Empty where the record cannot be read."""
     marks: dict[str, Marks]
-    fault: IntegrityError | None = field(default=None, compare=False)
+    fault: IntegrityError | NewerFormat | None = field(default=None, compare=False)
     """Why the session's record cannot be read."""
 
     def uses(self, artifact: Artifact) -> bool:
@@ -65,7 +65,7 @@ def _read(store: ArtifactStore, session_id: str) -> SessionUse:
     key = record_key(session_id)
     try:
         created = SessionRecord.from_bytes(store.get_bytes(key) or b"", key).created
-    except IntegrityError as error:
+    except (IntegrityError, NewerFormat) as error:
         return SessionUse(session_id, "", marks, error)
     return SessionUse(session_id, created, marks)
 

@@ -37,6 +37,12 @@ def test_the_tree_is_the_documented_one() -> None:
     assert len(parents) >= 10
 
 
+def test_what_is_newer_is_not_damaged() -> None:
+    """Code that makes damaged things anew cannot catch NewerFormat by accident; its exit code is the same."""
+    assert not issubclass(errors.NewerFormat, IntegrityError)
+    assert (errors.NewerFormat.exit_code, errors.NewerFormat.retryable) == (5, False)
+
+
 def test_exit_codes_are_the_contract() -> None:
     """1 unexpected, 2 config and input, 3 upstream, 4 server, 5 integrity, 10 gate, 75 interrupted."""
     codes = {name: code for name, (code, _) in _documented().items()}

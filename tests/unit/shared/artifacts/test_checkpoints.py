@@ -12,7 +12,7 @@ from tests.unit.shared.processes import exit_code, kill, kill_self, start
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.checkpoints import Checkpoints
-from so8t_shared.errors import InputError, IntegrityError, LeaseLost
+from so8t_shared.errors import InputError, IntegrityError, LeaseLost, NewerFormat
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
 
@@ -80,6 +80,15 @@ def test_a_damaged_one_does_not_count(checkpoints: Checkpoints, store: LocalStor
     spoil(Path(store.location, f"artifacts/train/{'f' * 64}/work/step-2", name), lambda data: data[:-1])
     assert checkpoints.names() == ["step-1"]
     with pytest.raises(IntegrityError):
+        checkpoints.load("step-2")
+
+
+def test_a_newer_programs_does_not_count(checkpoints: Checkpoints, store: LocalStore, tmp_path: Path) -> None:
+    """It is not offered either; whoever asks for it by name is told that it is newer."""
+    checkpoints.save("step-1", write(tmp_path / "out", {"weights": b"w"}))
+    store.put_bytes(f"artifacts/train/{'f' * 64}/work/step-2/manifest.json", b'{"schema_version": 99}')
+    assert checkpoints.names() == ["step-1"]
+    with pytest.raises(NewerFormat):
         checkpoints.load("step-2")
 
 

@@ -104,6 +104,13 @@ def test_the_nearest_artifact_is_compared(store: LocalStore, config: Config, tmp
     assert plan[1].why == ["changed: training.epochs: 2.0 -> 3.0"]
 
 
+def test_what_cannot_be_read_is_not_compared(store: LocalStore, config: Config, tmp_path: Path) -> None:
+    """A manifest that is damaged, or a newer program's, ends no plan."""
+    for digit, manifest in (("1", b'{"schema_version": 99}'), ("2", b"{")):
+        store.put_bytes(f"artifacts/train/{digit * 64}/manifest.json", manifest)
+    assert make_plan(store, config)[1].why == ["never run in this store"]
+
+
 def test_changed_data_are_named(store: LocalStore, config: Config, tmp_path: Path) -> None:
     """Other bytes in an input are told as that input."""
     _run_all(store, config)

@@ -56,6 +56,16 @@ def test_list(store: LocalStore, tmp_path: Path) -> None:
     assert finished.size_bytes > finished.manifest.size_bytes == 10
 
 
+def test_list_what_cannot_be_read(store: LocalStore) -> None:
+    """An artifact of a newer program, or a damaged one, is listed without a manifest."""
+    for digit, manifest in (("1", b'{"schema_version": 99}'), ("2", b"{")):
+        store.put_bytes(f"artifacts/train/{digit * 64}/manifest.json", manifest)
+    assert [(item.artifact.fingerprint[0], item.manifest) for item in list_artifacts(store)] == [
+        ("1", None),
+        ("2", None),
+    ]
+
+
 def test_the_newest_sessions_keep_theirs(store: LocalStore, tmp_path: Path) -> None:
     """Artifacts of the newest sessions stay, the older ones go, files and all."""
     made = [_session(store, tmp_path, seed, age=seed) for seed in range(5)]

@@ -204,6 +204,7 @@ def test_session_ids_are_in_order_and_skip_damage(store: LocalStore, tmp_path: P
         record = read_record(store, name).model_copy(update={"created": f"2026-01-0{index + 1}T00:00:00+00:00"})
         store.put_bytes(f"sessions/{name}/session.json", record.to_bytes())
     store.put_bytes("sessions/bad/session.json", b"{")
+    store.put_bytes("sessions/newer/session.json", b'{"schema_version": 99}')
     assert session_ids(store) == list(reversed(names))
 
 
