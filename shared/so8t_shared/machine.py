@@ -17,6 +17,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from so8t_shared.processor import has_bf16_instructions, usable_cores
+
 _GB = 1e9
 _DEMO_MEMORY_GB = 4.0
 _DEMO_DISK_GB = 5.0
@@ -94,18 +96,6 @@ def _gpu() -> Finding:
 def _processor() -> Finding:
     bf16 = "with" if has_bf16_instructions() else "without"
     return Finding("processor", "ok", f"{usable_cores()} cores, {bf16} bfloat16 instructions")
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use; where the system cannot say (macOS), all of them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def has_bf16_instructions() -> bool:
-    """Whether the processor computes in bfloat16 itself (AVX512_BF16, AMX); if not, bf16 is 12-16x slower."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text(encoding="ascii", errors="replace") if cpuinfo.is_file() else ""
-    return any(flag in flags.split() for flag in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _memory() -> Finding:

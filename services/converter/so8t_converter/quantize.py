@@ -20,7 +20,7 @@ import numpy as np
 from so8t_converter.mixture import TensorShape, Traits, target_types
 from so8t_converter.quantize_worker import Job
 from so8t_converter.worker_pool import WorkerPool
-from so8t_shared.machine import usable_cores
+from so8t_shared.processor import usable_cores
 from so8t_shared.tables.quantizations import BY_NAME, Quantization
 
 _SET_ANEW = {"general.quantization_version", "general.file_type"}

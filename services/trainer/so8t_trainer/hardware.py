@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import torch
 
 from so8t_shared.errors import ConfigError
-
-CPU_INFO = Path("/proc/cpuinfo")
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-"""x86's two bfloat16 extensions, and ARM's."""
+from so8t_shared.processor import has_bf16_instructions
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -29,26 +25,13 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def choose_dtype(
-    wanted: Literal["auto", "float32", "bfloat16"], device: torch.device, cpu_info: Path = CPU_INFO
-) -> torch.dtype:
+def choose_dtype(wanted: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:
     """Compute type; `auto` takes bfloat16 only where there are instructions for it (else it is 12-16x slower)."""
     if wanted != "auto":
         return torch.float32 if wanted == "float32" else torch.bfloat16
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    return torch.bfloat16 if _BF16_FLAGS & cpu_flags(cpu_info) else torch.float32
-
-
-def cpu_flags(source: Path) -> set[str]:
-    """Instruction-set extensions of this processor; empty where Linux does not tell them."""
-    if not source.is_file():
-        return set()
-    for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in {"flags", "Features"}:
-            return set(value.split())
-    return set()
+    return torch.bfloat16 if has_bf16_instructions() else torch.float32
 
 
 def device_name(device: torch.device) -> str:

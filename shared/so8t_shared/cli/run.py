@@ -13,10 +13,10 @@ from so8t_shared.cli.plan import show_plan, to_run
 from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
-from so8t_shared.machine import usable_cores
 from so8t_shared.planning.plan import make_plan
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.processes import check_stages_can_run
+from so8t_shared.processor import usable_cores
 from so8t_shared.running.announce import print_results
 from so8t_shared.running.pipeline import PipelineRun, check_selection
 from so8t_shared.sessions.session import Session, config_digest, open_session

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import http.server
-import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from so8t_shared.machine import Finding, examine, has_bf16_instructions, usable_cores
+from so8t_shared.machine import Finding, examine
 
 
 @pytest.fixture
@@ -105,16 +104,3 @@ def test_programs_that_do_not_answer(programs: Path, script: str) -> None:
 def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     """The free space is that of the disk on which the folder would be made."""
     assert "GB free" in _found("disk", str(tmp_path / "not" / "yet")).found
-
-
-def test_bf16_is_known() -> None:
-    """The answer agrees with the processor's flags."""
-    flags = Path("/proc/cpuinfo").read_text().split()
-    assert has_bf16_instructions() == bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags))
-
-
-def test_usable_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as the system lets this process run on; all of them where it cannot say."""
-    assert usable_cores() == len(os.sched_getaffinity(0))
-    monkeypatch.delattr(os, "sched_getaffinity")
-    assert usable_cores() == os.cpu_count()
