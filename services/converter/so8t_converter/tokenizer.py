@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import read_json, read_json_if_there, refuse_pointer
+from so8t_shared.lfs import refuse_pointer
+from so8t_shared.models.hf_folder import read_json, read_json_if_there
 from so8t_shared.tables.architectures import Architecture
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"

@@ -8,7 +8,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import INDEX, read_json, refuse_pointer, weight_files
+from so8t_shared.lfs import refuse_pointer
+from so8t_shared.models.hf_folder import INDEX, read_json, weight_files
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 

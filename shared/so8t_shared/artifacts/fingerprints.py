@@ -16,10 +16,10 @@ from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.canonical import digest
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
+from so8t_shared.lfs import refuse_pointer
 from so8t_shared.stages import DataInput, ModelInput, Stage
 
 _NOT_PART_OF_A_MODEL = {".md", ".py", ".png", ".jpg", ".txt.lock", ".gitattributes", ".gitignore"}
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _DEMO_INPUTS = "demo-run"
 _DATA_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet"}
 
@@ -146,10 +146,5 @@ def looks_like_hub_name(path: str) -> bool:
 def _file_digest(path: Path, digests: DigestCache) -> str:
     if not os.access(path, os.R_OK):
         raise InputError("The file cannot be read.", where=str(path), remedy="give this user the right to read it")
-    if path.stat().st_size < 1024 and path.read_bytes().startswith(_LFS_POINTER):
-        raise InputError(
-            "This is a Git LFS pointer, not the file itself.",
-            where=str(path),
-            remedy="run 'git lfs pull' in its folder",
-        )
+    refuse_pointer(path)
     return digests.sha256(path)

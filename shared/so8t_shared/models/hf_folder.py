@@ -11,26 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
+from so8t_shared.lfs import refuse_pointer
 from so8t_shared.tables.architectures import FOREIGN_SO8T, architecture_name
 
 INDEX = "model.safetensors.index.json"
 _SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
-_POINTER = b"version https://git-lfs"
-
-
-def refuse_pointer(path: Path) -> None:
-    """Refuse a Git LFS pointer, the few lines of text that stand where a large file should be.
-
-    Raises:
-        InputError: `path` is a pointer.
-    """
-    with path.open("rb") as file:
-        if file.read(len(_POINTER)) == _POINTER:
-            raise InputError(
-                f"{path.name} is a Git LFS pointer, not the file itself.",
-                where=str(path),
-                remedy="run `git lfs pull` in the model's folder, or download the file",
-            )
 
 
 def read_json(path: Path) -> dict[str, Any]:

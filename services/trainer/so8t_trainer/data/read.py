@@ -12,6 +12,7 @@ from pathlib import Path
 
 from so8t_shared.artifacts.fingerprints import looks_like_hub_name
 from so8t_shared.errors import InputError
+from so8t_shared.lfs import refuse_pointer
 from so8t_trainer.data.hub import read_hub
 from so8t_trainer.data.parquet import read_parquet, read_parquet_head
 from so8t_trainer.data.rows import Row, parse_row
@@ -21,7 +22,6 @@ Located = tuple[object, str]
 """A record and where it stands."""
 
 _HEAD_BYTES = 1 << 20
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,7 @@ def _bytes(path: Path, most: int = -1) -> bytes:
         raise InputError(
             f"The file cannot be read: {error.strerror}.", where=str(path), remedy="check its permissions"
         ) from error
-    if data.startswith(_LFS_POINTER):
-        raise InputError(
-            "This is a Git LFS pointer, not the file itself.",
-            where=str(path),
-            remedy="run 'git lfs pull' in its folder",
-        )
+    refuse_pointer(path)
     return data[: data.rfind(b"\n") + 1] if len(data) == most else data
 
 
