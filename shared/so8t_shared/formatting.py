@@ -102,7 +102,7 @@ def size(n_bytes: int | None) -> str:
     if n_bytes is None:
         return UNDEFINED
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= factor:
+        if n_bytes >= 0.99995 * factor:  # 999,960 bytes are 1.0 MB, not 1000.0 kB
             return f"{n_bytes / factor:.1f} {unit}"
     return f"{n_bytes} B"
 

@@ -17,11 +17,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from so8t_shared.formatting import size
 from so8t_shared.processor import has_bf16_instructions, usable_cores
 
-_GB = 1e9
-_DEMO_MEMORY_GB = 4.0
-_DEMO_DISK_GB = 5.0
+_DEMO_MEMORY_BYTES = 4_000_000_000
+_DEMO_DISK_BYTES = 5_000_000_000
 _OLLAMA = "http://127.0.0.1:11434"
 _ANSWER_S = 3.0
 _GPU_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
@@ -101,23 +101,20 @@ def _processor() -> Finding:
 def _memory() -> Finding:
     import psutil  # imports, on Linux, what Windows lacks
 
-    free = psutil.virtual_memory().available / _GB
-    good = free >= _DEMO_MEMORY_GB
-    return Finding(
-        "memory",
-        "ok" if good else "bad",
-        f"{free:.1f} GB free",
-        "" if good else f"the demo needs {_DEMO_MEMORY_GB:.0f} GB",
-    )
+    return _room("memory", psutil.virtual_memory().available, _DEMO_MEMORY_BYTES)
 
 
 def _disk(folder: str) -> Finding:
     place = Path(folder).absolute()
-    free = shutil.disk_usage(next(path for path in (place, *place.parents) if path.exists())).free / _GB
-    good = free >= _DEMO_DISK_GB
-    return Finding(
-        "disk", "ok" if good else "bad", f"{free:.1f} GB free", "" if good else f"the demo needs {_DEMO_DISK_GB:.0f} GB"
-    )
+    free = shutil.disk_usage(next(path for path in (place, *place.parents) if path.exists())).free
+    return _room("disk", free, _DEMO_DISK_BYTES)
+
+
+def _room(part: str, free_bytes: int, needed_bytes: int) -> Finding:
+    found = f"{size(free_bytes)} free"
+    if free_bytes >= needed_bytes:
+        return Finding(part, "ok", found)
+    return Finding(part, "bad", found, f"the demo needs {size(needed_bytes)}")
 
 
 def _program(name: str, command: list[str], remedy: str) -> Finding:

@@ -17,6 +17,7 @@ from so8t_shared.cli.common import ConfigOption, SetOption, local_time, open_wor
 from so8t_shared.cli.output import err, out
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import folder_bytes, storage_errors
+from so8t_shared.formatting import size
 from so8t_shared.running.scratch import left_scratch, remove_scratch
 from so8t_shared.sessions.collection import collect, list_artifacts
 from so8t_shared.stages import stage_named
@@ -127,16 +128,6 @@ def _watching(leases: int) -> None:
 def _unreadable(session_id: str, fault: IntegrityError) -> None:
     note = f"what session {session_id} uses is kept, because its record cannot be read ({fault.where}): {fault.what}"
     print_notes([f"{note} To let it go, delete sessions/{session_id} in the store."])
-
-
-def size(size_bytes: int) -> str:
-    """A size for people, in decimal units."""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.2f} GB"
 
 
 def _find(fingerprint: str, artifacts: list[Artifact]) -> Artifact:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.formatting import duration
 from so8t_shared.leases.record import holder_of
 from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
 from so8t_shared.store.base import ArtifactStore
@@ -57,7 +58,7 @@ def _liveness(store: ArtifactStore, progress: ProgressRecord) -> tuple[str, str]
     if holder is None or holder.is_left(store.local_root):
         return "interrupted", "its process is gone; "
     silent_s = _age_s(holder.heartbeat)
-    doubt = f"not heard of for {_duration(silent_s)}; " if silent_s > holder.ttl_s else ""
+    doubt = f"not heard of for {duration(silent_s)}; " if silent_s > holder.ttl_s else ""
     return "interrupted" if silent_s > _SILENT_S else "running", doubt
 
 
@@ -67,8 +68,3 @@ def _age_s(iso: str) -> float:
         return (datetime.now(UTC) - datetime.fromisoformat(iso)).total_seconds()
     except (TypeError, ValueError):
         return 0.0
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from so8t_shared.formatting import duration
 from so8t_shared.stages import Stage
 
 _LINE_EVERY_S = 10.0
@@ -66,7 +67,7 @@ class LineDisplay:
         """Print every change of state, with the time it took."""
         if state == "running":
             self._began[stage] = time.monotonic()
-        took = f" after {_duration(time.monotonic() - self._began[stage])}" if stage in self._began else ""
+        took = f" after {duration(time.monotonic() - self._began[stage])}" if stage in self._began else ""
         text = f"{state}{took if state not in {'running', 'reused'} else ''}"
         self._print(stage, f"{text}{': ' if message else ''}{message}")
 
@@ -153,8 +154,3 @@ class LiveDisplay:
             )
         elif event["state"] in {"waiting", "running"}:
             self._progress.update(self._tasks[stage], message=event["message"])
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

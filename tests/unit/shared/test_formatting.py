@@ -74,7 +74,16 @@ def test_duration(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(98_400_000, "98.4 MB"), (1.25e9, "1.2 GB"), (1500, "1.5 kB"), (12, "12 B")]
+    ("value", "text"),
+    [
+        (98_400_000, "98.4 MB"),
+        (1.25e9, "1.2 GB"),
+        (1500, "1.5 kB"),
+        (12, "12 B"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (999_960, "1.0 MB"),
+    ],
 )
 def test_size(value: float, text: str) -> None:
     """Decimal units."""

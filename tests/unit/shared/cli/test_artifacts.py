@@ -12,7 +12,6 @@ from tests.unit.shared.material import commit, held, run_stage, spoil, write
 from tests.unit.shared.namespaces import run_on_small_disk
 
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.cli.artifacts import size
 from so8t_shared.config.load import load_config
 from so8t_shared.running.context import StageContext
 from so8t_shared.running.scratch import scratch_folder
@@ -41,7 +40,7 @@ def test_ls(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
     assert made[:12] in done.out
     assert "0" * 12 in done.out
     assert "(incomplete)" in done.out
-    assert "5 kB" in done.out
+    assert "5.0 kB" in done.out
     only = cli("artifacts", "ls", "-c", config_file, "--stage", "train").out
     assert made[:12] not in only
     assert "0" * 12 in only
@@ -117,10 +116,10 @@ def test_gc_shows_first(cli: Cli, config_file: Path, made: str, store: LocalStor
     _work(store, "0" * 64)
     done = cli("artifacts", "gc", "-c", config_file)
     assert done.code == 0
-    assert re.search(r"train +0{12} +5 kB\n1 artifacts, 5 kB would be deleted; add --yes to do it", done.out)
+    assert re.search(r"train +0{12} +5.0 kB\n1 artifacts, 5.0 kB would be deleted; add --yes to do it", done.out)
     assert list(store.list("artifacts/train"))
     done = cli("artifacts", "gc", "-c", config_file, "--yes")
-    assert done.out.endswith("1 artifacts, 5 kB deleted\n")
+    assert done.out.endswith("1 artifacts, 5.0 kB deleted\n")
     assert list(store.list("artifacts/train")) == []
     assert Artifact(store, "convert-a", made).inspect()[0] is not None
 
@@ -129,7 +128,7 @@ def test_gc_and_the_scratch_of_killed_stages(cli: Cli, config_file: Path, made: 
     """What a killed stage left on this host is shown, and goes with --yes; what a living one uses is not told."""
     with scratch_folder(store.local_root, "convert-a-1-"):
         write(store.local_root / "scratch" / "train-0-x", {"output/model": b"x" * 5000})
-        told = "scratch of killed stages, 5 kB"
+        told = "scratch of killed stages, 5.0 kB"
         assert f"{told} would be deleted; add --yes to do it\n" in cli("artifacts", "gc", "-c", config_file).out
         assert cli("artifacts", "gc", "-c", config_file, "--yes").out.endswith(f"{told} deleted\n")
         assert "scratch" not in cli("artifacts", "gc", "-c", config_file).out
@@ -145,7 +144,7 @@ def test_gc_and_downloads_of_what_is_gone(cli: Cli, config_file: Path, made: str
     ):
         write(downloads, {f"{name}/model": b"x" * 5000, f"{name}.of": key.encode()})
         os.utime(downloads / f"{name}.of", (0, 0))
-    told = "downloads of what is gone, 5 kB"
+    told = "downloads of what is gone, 5.0 kB"
     assert f"{told} would be deleted; add --yes to do it\n" in cli("artifacts", "gc", "-c", config_file).out
     assert cli("artifacts", "gc", "-c", config_file, "--yes").out.endswith(f"{told} deleted\n")
     assert sorted(path.name for path in downloads.iterdir()) == ["there", "there.of"]
@@ -174,14 +173,6 @@ def test_gc_and_a_record_that_cannot_be_read(cli: Cli, config_file: Path, made: 
     assert done.code == 5
     assert "update SO8T-AB on this host" in done.err
     assert Artifact(store, "convert-a", made).inspect()[0] is not None
-
-
-@pytest.mark.parametrize(
-    ("bytes_", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (5_300_000, "5 MB"), (7_240_000_000, "7.24 GB")]
-)
-def test_size(bytes_: int, text: str) -> None:
-    """Decimal units."""
-    assert size(bytes_) == text
 
 
 def test_a_stage_that_is_none(cli: Cli, config_file: Path) -> None:
