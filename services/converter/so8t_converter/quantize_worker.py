@@ -7,17 +7,17 @@ bytes are in TARGET. The end of the input ends the process, also when its parent
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import sys
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import libgguf
 import numpy as np
 
 from so8t_shared.files import write_at
+from so8t_shared.json_files import Channel
 
 
 class Job(TypedDict):
@@ -50,9 +50,9 @@ def main(source_path: Path, target_path: Path) -> None:
     with source_path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         target = os.open(target_path, os.O_WRONLY)
         try:
-            for line in sys.stdin:
-                job: Job = json.loads(line)
-                _answer(_do(mapped, target, job))
+            channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
+            while (job := channel.receive()) is not None:
+                channel.send(_do(mapped, target, cast(Job, job)))
         finally:
             os.close(target)
 
@@ -67,11 +67,6 @@ def _do(mapped: mmap.mmap, target: int, job: Job) -> dict[str, object]:
     except ValueError as error:
         return {"error": str(error)}
     return {}
-
-
-def _answer(record: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(record) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import subprocess
@@ -11,9 +10,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self, cast
 
 from so8t_shared.errors import So8tError
+from so8t_shared.json_files import Channel
 
 
 class WorkerPool:
@@ -33,8 +33,8 @@ class WorkerPool:
         for process in self._processes:
             if kind is not None:
                 process.kill()
-            else:
-                _stdin(process).close()
+            elif process.stdin is not None:
+                process.stdin.close()  # the end of its jobs
             process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
@@ -61,14 +61,12 @@ class WorkerPool:
             yield answer
 
 
-def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment
-    )
+def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 
 def _feed(
-    process: subprocess.Popen[str],
+    process: subprocess.Popen[bytes],
     jobs: Sequence[Mapping[str, Any]],
     todo: queue.SimpleQueue[int],
     done: queue.SimpleQueue[int | Exception],
@@ -91,20 +89,16 @@ def _feed(
             done.put(place)
 
 
-def _ask(process: subprocess.Popen[str], job: Mapping[str, Any]) -> dict[str, Any]:
-    stdin, stdout = _stdin(process), process.stdout
-    if stdout is None:
-        raise ValueError("it has no output")
-    stdin.write(json.dumps(job) + "\n")
-    stdin.flush()
-    line = stdout.readline()
-    if not line:
+def _ask(process: subprocess.Popen[bytes], job: Mapping[str, Any]) -> dict[str, Any]:
+    channel = _channel(process)
+    channel.send(job)
+    answer = channel.receive()
+    if answer is None:
         raise ValueError(f"exit code {process.wait()}")
-    answer: dict[str, Any] = json.loads(line)
     return answer
 
 
-def _stdin(process: subprocess.Popen[str]) -> Any:
-    if process.stdin is None:
-        raise ValueError("it has no input")
-    return process.stdin
+def _channel(process: subprocess.Popen[bytes]) -> Channel:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return Channel(cast(BinaryIO, process.stdout), cast(BinaryIO, process.stdin))

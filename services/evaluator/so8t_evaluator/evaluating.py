@@ -16,6 +16,7 @@ from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import read_rows, select
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
+from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import SIDES, Side
@@ -82,6 +83,5 @@ def _candidates(config: Config, inputs: Inputs) -> dict[tuple[Side, Quantization
 
 
 def _write(output: Path, samples: Sequence[Sample], result: EvaluationResult) -> None:
-    with (output / "samples.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(sample.model_dump_json() + "\n" for sample in samples)
-    (output / "evaluation.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_lines(output / "samples.jsonl", samples)
+    write_json(output / "evaluation.json", result)

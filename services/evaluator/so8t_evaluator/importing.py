@@ -12,6 +12,7 @@ from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file
+from so8t_shared.json_files import write_json
 from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.record import Side
@@ -48,7 +49,7 @@ def write_registry(
 
 def save(registry: Registry, output: Path) -> None:
     """Write registry.json."""
-    (output / "registry.json").write_text(registry.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_json(output / "registry.json", registry)
 
 
 def read_chat(folder: Path) -> ChatInfo:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from so8t_shared.errors import IntegrityError
+from so8t_shared.json_files import read_lines
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
 from so8t_shared.results.conversion import ChatInfo
@@ -24,8 +25,7 @@ def read_rows(path: Path) -> list[TestRow]:
         IntegrityError: a line is no such row.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines would also cut at U+2028 inside a text
-        return [TestRow.model_validate_json(line) for line in lines if line]
+        return read_lines(path, TestRow)
     except ValueError as error:
         raise IntegrityError(
             "The split is not what train writes.", where=str(path), remedy="run again from train"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from so8t_shared.config.model import Config, Visualization
 from so8t_shared.errors import IntegrityError
+from so8t_shared.json_files import numbered_lines
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
 from so8t_shared.results.evaluation import EvaluationResult
@@ -121,8 +122,7 @@ def _record(path: Path, model: type[R]) -> R:
 
 
 def _lines(path: Path, model: type[R]) -> list[R]:
-    lines = _text(path).split("\n")
-    return [_parse(line, model, path, number) for number, line in enumerate(lines, 1) if line.strip()]
+    return [_parse(line, model, path, number) for number, line in numbered_lines(_text(path))]
 
 
 def _parse(text: str, model: type[R], path: Path, line: int | None = None) -> R:

@@ -13,7 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from so8t_shared.errors import IntegrityError
+from so8t_shared.json_files import read_lines, write_lines
 from so8t_shared.results.training import TrainingPoint
+
+METRICS = "metrics.jsonl"
+"""One optimizer step per line."""
 
 KEPT = 2
 """Checkpoints that are kept: a kill while the newest is written leaves the one before."""
@@ -43,7 +47,7 @@ def save_checkpoint(
     save_file({name: p.detach().contiguous() for name, p in parameters.items()}, folder / "weights.safetensors")
     save_file(_optimizer_tensors(parameters, optimizer), folder / "optimizer.safetensors")
     save_file(_random_states(), folder / "random.safetensors")
-    write_points(folder / "metrics.jsonl", points)
+    write_lines(folder / METRICS, points)
     (folder / "state.json").write_text(json.dumps({"schema": _SCHEMA, "step": len(points)}) + "\n", encoding="utf-8")
     store.save(f"step-{len(points):06d}", folder)
     for name in store.names()[:-KEPT]:
@@ -75,17 +79,7 @@ def restore_checkpoint(
             parameter.copy_(weights[name])
     _restore_optimizer(parameters, optimizer, load_file(folder / "optimizer.safetensors"))
     _restore_random_states(load_file(folder / "random.safetensors"))
-    return read_points(folder / "metrics.jsonl")
-
-
-def write_points(path: Path, points: list[TrainingPoint]) -> None:
-    """metrics.jsonl: one optimizer step a line."""
-    path.write_text("".join(point.model_dump_json() + "\n" for point in points), encoding="utf-8")
-
-
-def read_points(path: Path) -> list[TrainingPoint]:
-    """The steps of a metrics.jsonl."""
-    return [TrainingPoint.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return read_lines(folder / METRICS, TrainingPoint)
 
 
 def _optimizer_tensors(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

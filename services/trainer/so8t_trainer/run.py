@@ -16,10 +16,11 @@ import yaml
 from so8t_shared.config.model import Config, Training
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
+from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.models import rotation as so8
-from so8t_shared.results.training import Targets, TestRow, TrainingPoint, TrainingResult
+from so8t_shared.results.training import Targets, TrainingPoint, TrainingResult
 from so8t_trainer.base import check_base
-from so8t_trainer.checkpoint import write_points
+from so8t_trainer.checkpoint import METRICS
 from so8t_trainer.data.prepare import PreparedData, prepare_data
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
 from so8t_trainer.hardware import choose_device, choose_dtype, device_name
@@ -57,11 +58,11 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     trained = _train(config, rows, control, device, dtype)
     gc.collect()  # wrappers and model refer to each other: merging must not find the whole model still in memory
 
-    write_points(output / "metrics.jsonl", trained.points)
+    write_lines(output / METRICS, trained.points)
     _write_data(output, data, Targets(longest_tokens=max(len(row.completion) for row in rows)))
     merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
     result = _result(trained, config.training, len(rows))
-    (output / "training.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_json(output / "training.json", result)
     return result
 
 
@@ -114,15 +115,10 @@ def _load_data(config: Config, base: Path, control: TrainingControl) -> tuple[li
 
 
 def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:
-    (output / "splits").mkdir()
-    (output / "splits" / "targets.json").write_text(targets.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    _write_rows(output / "splits" / "train.jsonl", data.train)
-    _write_rows(output / "splits" / "test.jsonl", data.test)
-    (output / "data_report.json").write_text(data.report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-
-def _write_rows(path: Path, rows: list[TestRow]) -> None:
-    path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
+    write_json(output / "splits" / "targets.json", targets)
+    write_lines(output / "splits" / "train.jsonl", data.train)
+    write_lines(output / "splits" / "test.jsonl", data.test)
+    write_json(output / "data_report.json", data.report)
 
 
 def _write_settings(output: Path, config: Config, trainee: Trainee) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import suppress
+from io import BytesIO
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace
 from so8t_shared.cli.output import out
 from so8t_shared.errors import InputError, So8tError
+from so8t_shared.json_files import whole_objects
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.stages import stage_named
@@ -51,11 +51,7 @@ def logs(
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:
     """The lines that are whole."""
-    for text in data.decode("utf-8", "replace").splitlines():
-        with suppress(ValueError):
-            line = json.loads(text)
-            if isinstance(line, dict) and {"time", "attempt", "level", "message"} <= set(line):
-                yield line
+    return (line for line in whole_objects(BytesIO(data)) if {"time", "attempt", "level", "message"} <= set(line))
 
 
 def _print(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 from so8t_shared.files import storage_errors
 from so8t_shared.interruption import parent_variables
+from so8t_shared.json_files import whole_objects
 from so8t_shared.processes import kill_group
 from so8t_shared.redaction import without_secrets
 from so8t_shared.running.events import pipe_variables
@@ -72,12 +72,9 @@ class StageProcess:
         return without_secrets(data.decode("utf-8", "replace"))[-_TAIL_LETTERS:].strip()
 
     def _listen(self, handle: int, listener: Listener) -> None:
-        with os.fdopen(handle, encoding="utf-8", errors="replace") as pipe:
-            for line in pipe:
-                try:
-                    listener(self.stage.name, json.loads(line))
-                except ValueError:
-                    continue  # a line cut by the end of the process
+        with os.fdopen(handle, "rb") as pipe:
+            for event in whole_objects(pipe):  # one that the end of the process cut is left out
+                listener(self.stage.name, event)
 
     def _watch(self, listener: Listener) -> None:
         """Tell the end of the process; workers that it left behind, after a SIGKILL for example, end with it."""

@@ -10,9 +10,12 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
+from typing import Any
 
 from so8t_shared.errors import Interrupted, ServerError, So8tError, StorageError
 from so8t_shared.host import now
+from so8t_shared.json_files import whole_objects
 from so8t_shared.redaction import without_secrets
 from so8t_shared.running.events import EventSink
 from so8t_shared.store.base import ArtifactStore
@@ -37,7 +40,7 @@ class _StageLogHandler(logging.Handler):
         line = {"attempt": self._attempt, "time": now(), "level": record.levelname, "message": message}
         if record.exc_info:
             line["traceback"] = without_secrets(logging.Formatter().formatException(record.exc_info))
-        self._lines.append(json.dumps(line, ensure_ascii=False))
+        self._lines.append(_text(line))
         if record.levelno >= logging.INFO and not getattr(record, "quiet", False):
             self._sink.log(record.levelname, message)
         if time.monotonic() - self._written > _FLUSH_EVERY_S:
@@ -89,12 +92,16 @@ def log_end(log: logging.Logger, error: BaseException) -> None:
     log.debug("The attempt ended here.", exc_info=error)
 
 
+def _text(line: dict[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False)
+
+
 def _earlier_attempts(store: ArtifactStore, key: str) -> list[tuple[int, str]]:
     data = store.get_bytes(key)
     lines = []
-    for line in data.decode("utf-8", "replace").splitlines() if data else []:
+    for line in whole_objects(BytesIO(data or b"")):
         with suppress(ValueError, KeyError, TypeError):
-            lines.append((int(json.loads(line)["attempt"]), line))
+            lines.append((int(line["attempt"]), _text(line)))
     if not lines:
         return []
     newest = lines[-1][0]

@@ -59,7 +59,7 @@ def test_the_cause_is_told_though_another_worker_waits_for_its_job(module: str) 
     pool = WorkerPool(module, [], 2)
     stdin = pool._processes[1].stdin
     assert stdin is not None
-    stdin.write("half a job")
+    stdin.write(b"half a job")
     with pytest.raises(OSError, match="No space left"), pool:
         raise OSError(28, "No space left")
 

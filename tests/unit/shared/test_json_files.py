@@ -1,12 +1,70 @@
-"""JSON lines over pipes."""
+"""JSON that is written whole, and lines of it in files, logs and pipes."""
 
 from __future__ import annotations
 
+import io
 import os
+from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from so8t_evaluator.engine.channel import Channel
+from so8t_shared.json_files import (
+    Channel,
+    numbered_lines,
+    read_lines,
+    whole_objects,
+    write_json,
+    write_lines,
+)
+
+ODD = 'one\u2028two\u2029three\x85four\x0bfive\x0csix\r\nseven\n"eight" 日本'
+
+
+class Note(BaseModel):
+    """A small result."""
+
+    text: str
+    count: int = 0
+
+
+def test_lines_come_back(tmp_path: Path) -> None:
+    """With every kind of line break inside their texts, and nothing but \\n between them."""
+    notes = [Note(text=ODD, count=n) for n in range(3)]
+    write_lines(tmp_path / "new" / "notes.jsonl", notes)
+    data = (tmp_path / "new" / "notes.jsonl").read_bytes()
+    assert data.count(b"\n") == 3
+    assert data.endswith(b"}\n")
+    assert read_lines(tmp_path / "new" / "notes.jsonl", Note) == notes
+    write_lines(tmp_path / "none.jsonl", [])
+    assert read_lines(tmp_path / "none.jsonl", Note) == []
+
+
+@pytest.mark.parametrize("data", [b'{"text": "a"}\n{"te', b"null\n", b'{"text": "\xff"}\n'])
+def test_lines_that_are_none(tmp_path: Path, data: bytes) -> None:
+    """A line that was cut, is something else or no UTF-8 is a ValueError."""
+    (tmp_path / "notes.jsonl").write_bytes(data)
+    with pytest.raises(ValueError):  # noqa: PT011 - pydantic's and the decoder's have nothing else in common
+        read_lines(tmp_path / "notes.jsonl", Note)
+
+
+def test_one_object(tmp_path: Path) -> None:
+    """Indented, with a line break at the end; an older file is replaced in one step, and nothing else is left."""
+    for count in (1, 2):
+        write_json(tmp_path / "note.json", Note(text="x", count=count))
+    assert (tmp_path / "note.json").read_text() == '{\n  "text": "x",\n  "count": 2\n}\n'
+    assert [path.name for path in tmp_path.iterdir()] == ["note.json"]
+
+
+def test_numbered_lines() -> None:
+    """Numbers count blank lines, which are left out."""
+    assert list(numbered_lines("a\n\n \r\nb\u2028c\n")) == [(1, "a"), (4, "b\u2028c")]
+
+
+def test_whole_objects() -> None:
+    """What was cut, is no object or no JSON is left out; what is not UTF-8 is shown as well as it can be."""
+    data = b'{"a": "x\xe2\x80\xa8y"}\n[1]\n\nno\n{"b": "\xff"}\n{"c": 1'
+    assert list(whole_objects(io.BytesIO(data))) == [{"a": "x\u2028y"}, {"b": "\ufffd"}]
 
 
 def _pair() -> tuple[Channel, Channel]:

@@ -22,12 +22,12 @@ from importlib import metadata
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from so8t_evaluator.engine.channel import Channel
 from so8t_evaluator.engine.memory import MemoryBudget
 from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError, Settings
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
+from so8t_shared.json_files import Channel
 from so8t_shared.processes import signal_name
 from so8t_shared.processor import free_cores
 

@@ -12,8 +12,8 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-from so8t_evaluator.engine.channel import Channel
 from so8t_evaluator.engine.llama import Llama, TooLongError
+from so8t_shared.json_files import Channel
 from so8t_shared.processes import end_with
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from so8t_shared.artifacts.fingerprints import looks_like_hub_name
 from so8t_shared.errors import InputError
+from so8t_shared.json_files import numbered_lines
 from so8t_shared.lfs import refuse_pointer
 from so8t_trainer.data.hub import read_hub
 from so8t_trainer.data.parquet import read_parquet, read_parquet_head
@@ -136,9 +137,7 @@ def data_files(folder: Path, form: str) -> list[Path]:
 
 
 def _read_jsonl(path: Path, data: bytes) -> Iterator[Located]:
-    for number, line in enumerate(_decoded(path, data).split("\n"), start=1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(_decoded(path, data)):
         try:
             yield json.loads(line), f"{path}:{number}"
         except ValueError as error:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from so8t_evaluator.engine.channel import Channel
+from so8t_shared.json_files import Channel
 
 
 def _start(parent: int) -> tuple[subprocess.Popen[bytes], Channel]:

@@ -46,6 +46,19 @@ def test_logs(cli: Cli, config_file: Path, session: Session) -> None:
     assert "ZeroDivisionError: a defect" in everything
 
 
+def _say_oddly(ctx: StageContext) -> None:
+    ctx.log.info("a text\u2028in two lines")
+    raise ZeroDivisionError
+
+
+def test_odd_line_breaks(cli: Cli, config_file: Path, store: LocalStore) -> None:
+    """A message with a line break of another kind is shown, not taken for two lines that are cut."""
+    session = open_session(store, load_config(config_file))
+    with pytest.raises(ZeroDivisionError):
+        run_stage(stage_named("train"), session, store, _say_oddly)
+    assert "a text\u2028in two lines" in cli("logs", "train", "-c", config_file).out
+
+
 def _refuse(ctx: StageContext) -> None:
     raise InputError('The row "x" has no label.', where="rows.jsonl:3", remedy="give it one")
 

@@ -18,7 +18,7 @@ KEY = "sessions/s/train/log.jsonl"
 
 
 def _lines(store: LocalStore) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (store.get_bytes(KEY) or b"").decode().splitlines()]
+    return [json.loads(line) for line in (store.get_bytes(KEY) or b"").decode().split("\n")[:-1]]
 
 
 def _attempt(store: LocalStore, message: str) -> None:
@@ -42,6 +42,14 @@ def test_lines_are_kept(store: LocalStore) -> None:
     ]
     assert all(line["time"] for line in _lines(store))
     assert events.logs == [("INFO", "step 日本語"), ("WARNING", "careful")]
+
+
+def test_every_kind_of_line_break(store: LocalStore) -> None:
+    """A line of the log ends at \\n alone, so a text with other breaks in it is still there after the next attempt."""
+    odd = "one\u2028two\u2029three\x85four\x0bfive\r\nsix"
+    for message in (odd, "next"):
+        _attempt(store, message)
+    assert [(line["attempt"], line["message"]) for line in _lines(store)] == [(1, odd), (2, "next")]
 
 
 def test_the_last_five_attempts_stay(store: LocalStore) -> None:

@@ -1,0 +1,99 @@
+"""JSON in files and pipes: results that are written whole or not at all, and lines that end at \\n alone.
+
+`str.splitlines` would also cut at U+2028, U+0085 and others, which JSON leaves as they are inside a text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Self, TypeVar
+
+from pydantic import BaseModel
+
+from so8t_shared.files import write_atomically
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def write_json(path: Path, result: BaseModel) -> None:
+    """Replace `path` by one indented object, in one step.
+
+    Raises:
+        StorageError: the disk is full, read-only or not ours.
+    """
+    write_atomically(path, (result.model_dump_json(indent=2) + "\n").encode())
+
+
+def write_lines(path: Path, results: Iterable[BaseModel]) -> None:
+    """Replace `path` by one line per result, in one step.
+
+    Raises:
+        StorageError: the disk is full, read-only or not ours.
+    """
+    write_atomically(path, "".join(result.model_dump_json() + "\n" for result in results).encode())
+
+
+def read_lines(path: Path, kind: type[M]) -> list[M]:
+    """What `write_lines` has written.
+
+    Raises:
+        ValueError: a line is no such object, or the file is not UTF-8.
+        OSError: the file cannot be read.
+    """
+    return [kind.model_validate_json(line) for _, line in numbered_lines(path.read_text(encoding="utf-8"))]
+
+
+def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, each with its number, from 1."""
+    return ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+
+
+def whole_objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The objects in a binary file, a pipe or a `BytesIO`; a line that was cut, or is no object, is left out."""
+    for line in lines:
+        with suppress(ValueError):
+            value = json.loads(line.decode("utf-8", "replace"))
+            if isinstance(value, dict):
+                yield value
+
+
+class Channel:
+    """One end of a pair of pipes between two processes, one object per line.
+
+    End of file is how either side learns that the other is gone.
+    """
+
+    def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
+        self._reading = reading
+        self._writing = writing
+
+    @classmethod
+    def on(cls, reading_fd: int, writing_fd: int) -> Self:
+        """Take over two open file descriptors."""
+        return cls(os.fdopen(reading_fd, "rb"), os.fdopen(writing_fd, "wb", buffering=0))
+
+    def send(self, message: Any) -> None:
+        """Send one object.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        self._writing.write(json.dumps(message).encode("utf-8") + b"\n")
+        self._writing.flush()
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next object, or None when the other side is gone."""
+        line = self._reading.readline()
+        if not line.endswith(b"\n"):
+            return None
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def close(self) -> None:
+        """Close both directions."""
+        self._reading.close()
+        self._writing.close()
