@@ -11,7 +11,7 @@ from so8t_evaluator.gguf_header import adds_bos
 from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
-from so8t_shared.files import sha256_file
+from so8t_shared.files import sha256_file, write_atomically
 from so8t_shared.json_files import write_json
 from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.results.conversion import ChatInfo
@@ -107,8 +107,7 @@ def _import(
         )
     name = config.ollama.model_a_name if side == "a" else config.ollama.model_b_name
     path = output / "modelfiles" / f"{name}.{quantization}.Modelfile"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(modelfile(file, recipe(folder / file, chat, config.ab_test.num_ctx)), encoding="utf-8")
+    write_atomically(path, modelfile(file, recipe(folder / file, chat, config.ab_test.num_ctx)).encode())
     return ImportedModel(
         model=side,
         quantization=quantization,

@@ -12,7 +12,7 @@ from so8t_reporter.html import render_html
 from so8t_reporter.inputs import ReportInputs, ReportSettings
 from so8t_reporter.junit import render_junit
 from so8t_reporter.markdown import render_markdown
-from so8t_shared.files import storage_errors
+from so8t_shared.files import write_atomically
 
 
 def write_report(
@@ -39,5 +39,4 @@ def write_report(
         ANSWERS_FILE: answers_csv(inputs),
         "junit.xml": render_junit(inputs.evaluation),
     }.items():
-        with storage_errors(output_dir / name):
-            (output_dir / name).write_bytes(content)
+        write_atomically(output_dir / name, content)

@@ -15,6 +15,7 @@ import yaml
 
 from so8t_shared.config.model import Config, Training
 from so8t_shared.errors import InputError
+from so8t_shared.files import write_atomically
 from so8t_shared.host import host_name
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.models import rotation as so8
@@ -128,7 +129,7 @@ def _write_settings(output: Path, config: Config, trainee: Trainee) -> None:
     if trainee.adapter is not None:
         settings["lora"]["target_modules"] = sorted(trainee.adapter.peft_config["default"].target_modules)
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-    (output / "training_config.yaml").write_text(text, encoding="utf-8")
+    write_atomically(output / "training_config.yaml", text.encode())
 
 
 def save_trained(output: Path, trainee: Trainee, settings: Training) -> Changes:

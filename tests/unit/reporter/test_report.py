@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,16 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from tests.unit.reporter.builders import Scenario
 from tests.unit.reporter.builders_upstream import Folders, write_folders
 from tests.unit.reporter.rendering import NAMES, Rendered, read, render, settings
+from tests.unit.shared.namespaces import run_on_small_disk
 
 from so8t_reporter.document import Table
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.report import write_report
 from so8t_shared.config.model import Visualization
-from so8t_shared.errors import StorageError
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.tables.quantizations import ORDER
 
@@ -124,13 +124,22 @@ def test_pictures_never_leave_the_report(sparse: ReportInputs, tmp_path: Path) -
     assert (tmp_path / "report" / "elsewhere" / "metrics_comparison.png").is_file()
 
 
-def test_full_disk(sparse: ReportInputs, tmp_path: Path) -> None:
-    """A folder that takes no more bytes is one clear message."""
-    (tmp_path / "visualizations").mkdir()
-    (tmp_path / "visualizations" / "metrics_comparison.png").symlink_to("/dev/full")
-    with pytest.raises(StorageError) as caught:
-        write_report(sparse, settings(), tmp_path)
-    assert "full" in caught.value.what
+def test_full_disk(sparse_folders: Folders, tmp_path: Path) -> None:
+    """A disk that takes no more bytes is one clear message, and no half picture or page is left on it."""
+    places = [str(getattr(sparse_folders, field.name)) for field in dataclasses.fields(Folders)]
+    code = f"""
+        from tests.unit.reporter.builders_upstream import Folders
+        from tests.unit.reporter.rendering import read, settings
+        from so8t_reporter.report import write_report
+        from so8t_shared.errors import StorageError
+        try:
+            write_report(read(Folders(*map(Path, {places!r}))), settings(), folder)
+        except StorageError as error:
+            print(error.what)
+        print([path.name for path in folder.rglob("*") if path.is_file()])
+    """
+    (tmp_path / "report").mkdir()
+    assert run_on_small_disk(tmp_path / "report", code, size="8k").splitlines() == ["The disk is full.", "[]"]
 
 
 def test_light_import() -> None:

@@ -11,7 +11,7 @@ from so8t_reporter.document import Picture
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.config.model import Visualization
 from so8t_shared.errors import ConfigError
-from so8t_shared.files import storage_errors
+from so8t_shared.files import write_atomically
 
 EMBEDDED_DPI = 200
 """Finest resolution inside the HTML report; a finer file stays beside it."""
@@ -82,10 +82,7 @@ def write_picture(
             return to_bytes(figure, plot_format, dpi), (width, height)
 
     content, (width, height) = drawn(LIGHT, settings.plot_format, settings.dpi)
-    target = output_dir / path
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+    write_atomically(output_dir / path, content)
     embedded: Format = "png" if settings.plot_format == "png" else "svg"
     dpi = min(settings.dpi, EMBEDDED_DPI)
     same = embedded == settings.plot_format and dpi == settings.dpi
