@@ -25,12 +25,13 @@ import sys
 from pathlib import Path
 from so8t_converter.convert import Conversion, convert
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.store.local import LocalStore
 model, folder = Path(sys.argv[1]), Path(sys.argv[2])
 for name in ("output", "scratch"):
     (folder / name).mkdir()
-kept = Checkpoints(Artifact(LocalStore(folder / "store"), "convert-a", "0" * 64))
+kept = Checkpoints(Attempt.begin(Artifact(LocalStore(folder / "store"), "convert-a", "0" * 64)))
 convert(Conversion(model, "model", ("f16", "q8_0", "q4_k_m")), folder / "output", folder / "scratch", kept)
 """
 PEER = """

@@ -177,7 +177,7 @@ def test_a_corrupt_artifact_is_told_and_made_anew(finished_copy: Workspace) -> N
     """One flipped byte in a committed GGUF: the run says so, rebuilds that artifact, and asks no model again."""
     [manifest] = finished_copy.store.glob("artifacts/convert-b/*/manifest.json")
     before = json.loads(manifest.read_text())
-    victim = manifest.parent / "files" / "model_b_q8_0.gguf"
+    victim = manifest.parent / "attempts/0001/output/model_b_q8_0.gguf"
     victim.chmod(0o644)
     with victim.open("r+b") as file:
         file.seek(5000)
@@ -197,11 +197,11 @@ def test_a_corrupt_artifact_is_told_and_made_anew(finished_copy: Workspace) -> N
 
 def test_a_deleted_file_is_told_and_made_anew(finished_copy: Workspace) -> None:
     """An artifact whose marker is there but whose file is gone is not served."""
-    [victim] = finished_copy.store.glob("artifacts/report/*/files/report.html")
+    [victim] = finished_copy.store.glob("artifacts/report/*/attempts/*/output/report.html")
     victim.unlink()
     done = finished_copy.run()
     assert "report.html is missing" in done.stderr
-    assert list(finished_copy.store.glob("artifacts/report/*/files/report.html"))
+    assert list(finished_copy.store.glob("artifacts/report/*/attempts/*/output/report.html"))
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def _assert_clear(done: subprocess.CompletedProcess[str], exit_code: int, words:
 
 def _assert_nothing_half_written(workspace: Workspace) -> None:
     assert not list(workspace.root.glob("store/artifacts/*/*/manifest.json"))
-    assert not list(workspace.root.glob("store/artifacts/*/*/files/*"))
+    assert not list(workspace.root.glob("store/artifacts/*/*/attempts/*/output/*"))
     assert not [p for p in workspace.root.glob("results/**/*") if p.is_file()]
     assert not list(workspace.root.glob("store/.local/scratch/*"))
     assert not list(workspace.root.glob("store/.local/tmp/*"))

@@ -60,7 +60,7 @@ def test_evaluate_asks_no_row_twice(workspace: Workspace, finished: Workspace) -
 def test_sigterm_keeps_the_work_and_exits_75(workspace: Workspace, finished: Workspace) -> None:
     """Asked to stop in train, the run saves a checkpoint, says how to go on, and resumes."""
     process = workspace.start()
-    while not any(workspace.store.glob("artifacts/train/*/work/step-*/manifest.json")):
+    while not any(workspace.store.glob("artifacts/train/*/attempts/*/checkpoints/step-*/manifest.json")):
         assert process.poll() is None, (workspace.root / "run.log").read_text()
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
@@ -110,7 +110,7 @@ def _wait_for_children(workspace: Workspace) -> None:
 
 def _newest_checkpoint(workspace: Workspace) -> int:
     """Its step, or 0 without any."""
-    complete = workspace.store.glob("artifacts/train/*/work/step-*/manifest.json")
+    complete = workspace.store.glob("artifacts/train/*/attempts/*/checkpoints/step-*/manifest.json")
     return max((int(path.parent.name.removeprefix("step-")) for path in complete), default=0)
 
 
@@ -148,5 +148,5 @@ def _without_timing(results: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(workspace: Workspace, stage: str, name: str) -> str:
-    [path] = workspace.store.glob(f"artifacts/{stage}/*/files/{name}")
+    [path] = workspace.store.glob(f"artifacts/{stage}/*/attempts/*/output/{name}")
     return path.read_text()

@@ -79,7 +79,9 @@ def _newest(workspace: Workspace) -> dict[str, Any]:
 
 
 def _registry(workspace: Workspace) -> dict[str, Any]:
-    registries = [json.loads(p.read_text()) for p in workspace.store.glob("artifacts/import/*/files/registry.json")]
+    registries = [
+        json.loads(p.read_text()) for p in workspace.store.glob("artifacts/import/*/attempts/*/output/registry.json")
+    ]
     [found] = [registry for registry in registries if registry["engine"] == "ollama"]
     return dict(found)
 

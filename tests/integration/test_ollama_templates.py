@@ -24,6 +24,7 @@ from so8t_evaluator.ollama import server as client
 from so8t_evaluator.ollama.models import OllamaModels
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.config.model import Config
 from so8t_shared.files import sha256_file
@@ -77,7 +78,7 @@ def _converted(source: Path, root: Path) -> Path:
     """The folder that convert-a makes of a Hugging Face folder."""
     for name in ("output", "scratch"):
         (root / name).mkdir()
-    checkpoints = Checkpoints(Artifact(LocalStore(root / "store"), "convert-a", "0" * 64))
+    checkpoints = Checkpoints(Attempt.begin(Artifact(LocalStore(root / "store"), "convert-a", "0" * 64)))
     convert(Conversion(source, "model_a", ("q8_0",)), root / "output", root / "scratch", checkpoints)
     return root / "output"
 

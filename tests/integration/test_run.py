@@ -34,7 +34,7 @@ def test_every_stage_is_committed_and_marked(finished: Workspace) -> None:
     markers = {p.parent.name for p in finished.store.glob("sessions/*/*/completed.json")}
     assert markers == set(STAGES)
     assert not list(finished.store.glob("sessions/*/*/failed.json"))
-    assert not list(finished.store.glob("artifacts/*/*/work/*"))
+    assert not list(finished.store.glob("artifacts/*/*/attempts/*/checkpoints/*"))
     assert not list((finished.store / ".local" / "scratch").iterdir())
 
 

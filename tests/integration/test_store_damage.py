@@ -10,10 +10,12 @@ import pytest
 from tests.integration.buckets import Host, first, refuse, second
 from tests.servers.lossy_proxy import lossy_proxy
 from tests.servers.minio_server import MinioServer
-from tests.unit.shared.material import FIRST, SECOND, Events, run_stage, stage_run
+from tests.unit.shared.material import FIRST, SECOND, Events, key_of, run_stage, stage_run, write
 from tests.unit.shared.store.buckets import bucket_store
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
+from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.errors import IntegrityError, ServerError
 
@@ -42,7 +44,7 @@ def test_damage_is_not_served_and_made_good(
     maker, reader = (Host(minio, bucket, tmp_path / name) for name in ("maker", "reader"))
     made = run_stage(FIRST, maker.session, maker.store, first)
     artifact = Artifact(maker.store, "first", made.fingerprint)
-    _damage(minio, bucket, artifact.file_key(name), how)
+    _damage(minio, bucket, key_of(artifact, name), how)
     with pytest.raises(IntegrityError, match="damaged") as caught:
         run_stage(SECOND, reader.session, reader.store, second)
     assert caught.value.exit_code == 5
@@ -61,8 +63,8 @@ def test_a_copied_bucket_is_read_once_and_used(minio: MinioServer, bucket: str, 
     made = run_stage(FIRST, host.session, host.store, first)
     artifact = Artifact(host.store, "first", made.fingerprint)
     for entry in made.manifest.files:
-        data = host.store.get_bytes(artifact.file_key(entry.path)) or b""
-        minio.client().put_object(bucket, artifact.file_key(entry.path), io.BytesIO(data), len(data))
+        data = host.store.get_bytes(artifact.key_of(entry)) or b""
+        minio.client().put_object(bucket, artifact.key_of(entry), io.BytesIO(data), len(data))
     elsewhere = Host(minio, bucket, tmp_path / "elsewhere")
     assert run_stage(FIRST, elsewhere.session, elsewhere.store, refuse).reused
 
@@ -81,7 +83,7 @@ def test_a_download_goes_on_with_the_files_that_are_there(minio: MinioServer, bu
     artifact = Artifact(reader.store, "first", made.fingerprint)
     folder = artifact.materialise(made.manifest, ("data/b",))
     before = (folder / "data/big").stat()
-    minio.client().remove_object(bucket, artifact.file_key("data/big"))
+    minio.client().remove_object(bucket, key_of(artifact, "data/big"))
     assert artifact.materialise(made.manifest) == folder
     assert (folder / "data/big").stat() == before
     assert (folder / "data/x").is_file()
@@ -103,7 +105,7 @@ def test_damage_on_the_servers_disk(minio: MinioServer, bucket: str, tmp_path: P
     """Bytes that rotted below the server are not served: what is wrong is said, and on this host it is made good."""
     host = Host(minio, bucket, tmp_path)
     made = run_stage(FIRST, host.session, host.store, first)
-    key = Artifact(host.store, "first", made.fingerprint).file_key("data/big")
+    key = key_of(Artifact(host.store, "first", made.fingerprint), "data/big")
     _rot(minio, bucket, key)
     with pytest.raises(IntegrityError, match="lost or changed") as caught:
         run_stage(SECOND, host.session, host.store.patient(2.0), second)
@@ -117,7 +119,7 @@ def test_bytes_that_come_back_are_used(minio: MinioServer, bucket: str, tmp_path
     """What a reader could not get is only in doubt: the maker reads it for itself, and nothing is made anew."""
     host = Host(minio, bucket, tmp_path)
     made = run_stage(FIRST, host.session, host.store, first)
-    key = Artifact(host.store, "first", made.fingerprint).file_key("data/big")
+    key = key_of(Artifact(host.store, "first", made.fingerprint), "data/big")
     _rot(minio, bucket, key)
     with pytest.raises(IntegrityError, match="lost or changed"):
         run_stage(SECOND, host.session, host.store.patient(2.0), second)
@@ -132,7 +134,7 @@ def test_a_stall_of_reads_takes_nothing_away(minio: MinioServer, bucket: str, tm
     with lossy_proxy(minio.port) as proxy:
         store = bucket_store(minio, bucket, host.store.local_root, endpoint=proxy.endpoint, retry_s=1.0)
         made = run_stage(FIRST, host.session, store, first)
-        proxy.lose(f"GET /{bucket}/{Artifact(store, 'first', made.fingerprint).file_key('data/big')}", 10**9)
+        proxy.lose(f"GET /{bucket}/{key_of(Artifact(store, 'first', made.fingerprint), 'data/big')}", 10**9)
         with pytest.raises(ServerError) as caught:
             run_stage(SECOND, host.session, store, second)
         assert caught.value.exit_code == 4
@@ -141,15 +143,9 @@ def test_a_stall_of_reads_takes_nothing_away(minio: MinioServer, bucket: str, tm
         assert not run_stage(SECOND, host.session, store, second).reused
 
 
-def test_what_is_remembered_survives_a_power_cut(
-    minio: MinioServer, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A download is on the disk before it gets its name, and its name before its digest is remembered.
-
-    Otherwise a file that was given its full size in advance could hold zeros, and still look like the verified one.
-    """
-    maker, reader = (Host(minio, bucket, tmp_path / name) for name in ("maker", "reader"))
-    made = run_stage(FIRST, maker.session, maker.store, first)
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
+    """What is done to files, in its order: flushed (with the bytes), named, their folder flushed, digest remembered."""
     done: list[tuple[str, object]] = []
     flush, rename, note = os.fsync, Path.replace, DigestCache.remember
 
@@ -169,11 +165,42 @@ def test_what_is_remembered_survives_a_power_cut(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "replace", replace)
     monkeypatch.setattr(DigestCache, "remember", remember)
+    return done
+
+
+def _safely(folder: Path, manifest_key: str, names: tuple[str, ...]) -> list[tuple[str, object]]:
+    """What must be done to the files of a download."""
+    expected: list[tuple[str, object]] = [("file", manifest_key.encode())]
+    expected += [("name", folder.with_suffix(".of")), ("folder", folder.parent)]
+    for path in (folder / name for name in names):
+        expected += [("file", path.read_bytes()), ("name", path), ("folder", path.parent), ("digest", path)]
+    return expected
+
+
+def test_what_is_remembered_survives_a_power_cut(
+    minio: MinioServer, bucket: str, tmp_path: Path, done: list[tuple[str, object]]
+) -> None:
+    """A download is on the disk before it gets its name, and its name before its digest is remembered.
+
+    Otherwise a file that was given its full size in advance could hold zeros, and still look like the verified one.
+    """
+    maker, reader = (Host(minio, bucket, tmp_path / name) for name in ("maker", "reader"))
+    made = run_stage(FIRST, maker.session, maker.store, first)
     artifact = Artifact(reader.store, "first", made.fingerprint)
+    done.clear()
     download = artifact.materialise(made.manifest)
-    folder, note_of_it = download / "data", download.with_suffix(".of")
-    expected: list[tuple[str, object]] = [("file", artifact.manifest_key.encode())]
-    expected += [("name", note_of_it), ("folder", download.parent)]
-    for path in (folder / "big", folder / "x"):
-        expected += [("file", path.read_bytes()), ("name", path), ("folder", folder), ("digest", path)]
-    assert done == expected
+    assert done == _safely(download, artifact.manifest_key, ("data/big", "data/x"))
+
+
+def test_a_kept_checkpoint_survives_a_power_cut(
+    minio: MinioServer, bucket: str, tmp_path: Path, done: list[tuple[str, object]]
+) -> None:
+    """The same holds for files that were sent and stay here for their maker."""
+    store = Host(minio, bucket, tmp_path).store
+    checkpoints = Checkpoints(Attempt.begin(Artifact(store, "first", "0" * 64)))
+    state = write(tmp_path / "state", {"a/x": b"1", "y": b"2"})
+    done.clear()
+    checkpoints.save("one", state)
+    happened = list(done)
+    key = f"artifacts/first/{'0' * 64}/attempts/0001/checkpoints/one/manifest.json"
+    assert happened == _safely(checkpoints.load("one"), key, ("a/x", "y"))

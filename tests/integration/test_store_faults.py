@@ -152,7 +152,7 @@ def test_a_hiccup_does_not_lose_what_sigterm_saves(server: MinioServer, tmp_path
         session = Host(server, bucket, tmp_path).session
         with pytest.raises(Interrupted, match="by a signal"):
             stage_run(FIRST, session, store, stop=stop).run(lambda: work)
-    saved = [key.split("/work/")[1] for key in store.list("artifacts") if "/work/" in key]
+    saved = [key.split("/checkpoints/")[1] for key in store.list("artifacts") if "/checkpoints/" in key]
     assert saved == ["step-1/files/weights", "step-1/manifest.json"]
 
 
@@ -225,7 +225,8 @@ def test_a_quota_that_is_full(server: MinioServer, tmp_path: Path) -> None:
     assert "gc" in caught.value.remedy
     keys = list(host.store.list("artifacts"))
     assert not [key for key in keys if key.endswith("manifest.json")]
-    big = next(iter({key.rsplit("/", 1)[0] for key in keys})) + "/files/data/big"
+    [attempt] = [key for key in keys if key.endswith("/attempt.json")]
+    big = attempt.replace("attempt.json", "output/data/big")
     assert unfinished_uploads(server, bucket, big) == 0
     server.admin().bucket_quota_clear(bucket)
     outcome = stage_run(FIRST, session, host.store).run(lambda: first)
@@ -318,7 +319,7 @@ def test_killed_in_the_middle_of_a_commit(server: MinioServer, tmp_path: Path) -
     host = Host(server, bucket, tmp_path)
 
     def keys() -> list[str]:
-        return [key for key in host.store.list("artifacts") if "/files/" in key]
+        return [key for key in host.store.list("artifacts") if "/output/" in key]
 
     with running(run):
         until(

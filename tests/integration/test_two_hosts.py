@@ -24,6 +24,7 @@ from pathlib import Path
 from tests.unit.shared.store.buckets import bucket_store
 from tests.servers.minio_server import MinioServer
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.errors import So8tError
 from so8t_shared.leases.lease import acquire
 from so8t_shared.store.client import Client
@@ -65,7 +66,7 @@ if when == "during":
 else:
     wait_for("commit")
 try:
-    artifact.commit(output, {"host": letter}, lease)
+    Attempt.begin(artifact).commit(output, {"host": letter}, lease)
     print("committed")
 except So8tError as error:
     print(type(error).__name__, error.exit_code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -25,6 +26,9 @@ from minio.credentials import StaticProvider
 from tests.servers.needed import binary
 
 _READY_S = 180.0
+_TRAFFIC = re.compile(r'^minio_api_requests_traffic_(received|sent)_bytes\{.*type="s3"\} (\S+)$', re.MULTILINE)
+_COUNTED_ANEW_S = 1.5
+"""The server remembers its answer about its counters for a second."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,17 @@ class Keys:
         path.write_text(json.dumps({"accessKey": self.access_key, "secretKey": self.secret_key}))
         path.chmod(0o600)
         return path
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of all requests and answers, headers included."""
+
+    received: int
+    sent: int
+
+    def __sub__(self, earlier: Traffic) -> Traffic:
+        return Traffic(self.received - earlier.received, self.sent - earlier.sent)
 
 
 class MinioServer:
@@ -80,6 +95,7 @@ class MinioServer:
             "MINIO_ROOT_PASSWORD": self.root.secret_key,
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
+            "MINIO_PROMETHEUS_AUTH_TYPE": "public",
             "HOME": str(self.folder),
         }
         address = f"{self.host}:{self.port}"
@@ -105,6 +121,13 @@ class MinioServer:
             except (OSError, urllib.error.URLError):
                 time.sleep(0.05)
         raise AssertionError(f"MinIO never answered:\n{self.log()}")
+
+    def traffic(self) -> Traffic:
+        """What it has counted since it was started."""
+        time.sleep(_COUNTED_ANEW_S)
+        with urllib.request.urlopen(f"{self.endpoint}/minio/metrics/v3/api/requests", timeout=10) as answer:
+            counted = {name: int(float(value)) for name, value in _TRAFFIC.findall(answer.read().decode())}
+        return Traffic(counted.get("received", 0), counted.get("sent", 0))
 
     def log(self) -> str:
         """The end of what it printed."""

@@ -1,21 +1,25 @@
-"""An artifact: the committed output of one stage for one fingerprint."""
+"""An artifact: the committed output of one stage for one fingerprint, and what its attempts have written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Iterable
+from contextlib import suppress
 
+from so8t_shared.artifacts.downloads import forget_downloads
 from so8t_shared.artifacts.manifests import FileSet, Manifest
-from so8t_shared.errors import IntegrityError
-from so8t_shared.files import files_below, sha256_file
-from so8t_shared.host import host_name, now, versions
-from so8t_shared.leases.lease import Lease
+from so8t_shared.errors import IntegrityError, LeaseLost
+from so8t_shared.leases.lease import Lease, seize
+from so8t_shared.leases.record import Watch
 from so8t_shared.store.base import ArtifactStore
+
+_ATTEMPT = re.compile(r"attempts/(\d+)/attempt\.json")
+_CHECKPOINT = re.compile(r"(?:attempts/(\d+)/checkpoints|work)/([^/]+)/manifest\.json")
+"""Checkpoints of an older version of this program lie in work/; they count as those of the first attempt."""
 
 
 class Artifact(FileSet):
-    """artifacts/<stage>/<fingerprint>: files, manifest, checkpoints and lease."""
+    """artifacts/<stage>/<fingerprint>: manifest, lease, and a folder for each attempt."""
 
     def __init__(self, store: ArtifactStore, stage: str, fingerprint: str) -> None:
         super().__init__(store, f"artifacts/{stage}/{fingerprint}")
@@ -27,75 +31,21 @@ class Artifact(FileSet):
         """Key of the lease."""
         return f"{self.prefix}/lease.json"
 
-    def through(self, store: ArtifactStore) -> Artifact:
-        """The same artifact, by way of the same store with other limits."""
-        return Artifact(store, self.stage, self.fingerprint)
+    def objects(self) -> list[str]:
+        """Keys of all objects, below the artifact's folder."""
+        return [key.removeprefix(f"{self.prefix}/") for key in self.store.list(self.prefix)]
 
-    def checkpoint(self, name: str) -> FileSet:
-        """The in-stage checkpoint of that name."""
-        return FileSet(self.store, f"{self.prefix}/work/{name}")
-
-    def checkpoint_names(self) -> list[str]:
-        """Names of the complete checkpoints, sorted."""
-        base = f"{self.prefix}/work"
-        manifests = [key for key in self.store.list(base) if key.endswith("/manifest.json")]
-        return sorted(key.removeprefix(f"{base}/").split("/")[0] for key in manifests if key.count("/") == 5)
-
-    def commit(
-        self, folder: Path, key: dict[str, Any], lease: Lease, check: Callable[[], None] = lambda: None
-    ) -> Manifest:
-        """Move the files of `folder` into the store, then write the manifest: the commit point.
-
-        The store should not try again what a lost lease forbids: then nobody's files are written over late.
-        `check` is called before each file and each part of a large one, and may raise to end it: a commit that is
-        begun again sends, to a bucket, only the files that had not arrived.
-
-        Raises:
-            LeaseLost: another process took over; nothing was committed.
-        """
-
-        def before_each() -> None:
-            check()
-            lease.confirm(self.store)
-
-        def guard() -> None:
-            check()
-            lease.check()
-
-        lease.confirm(self.store)
-        if (committed := self.reusable()[0]) is not None:
-            return self._same(committed, folder)
-        names = files_below(folder)
-        keep = {self.file_key(name) for name in names} if self.store.remote else set()
-        self._delete_files(keep)  # what an interrupted commit left; the upload looks at those of the same name
-        entries = self.upload(folder, before_each=before_each, guard=guard)
-        manifest = Manifest(files=entries, key=key, created=now(), host=host_name(), versions=versions())
-        lease.confirm(self.store)
-        if self.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is None:
-            committed = self.manifest()
-            if committed is None or committed.content_digest() != manifest.content_digest():
-                raise self._another_result()
-            return committed
-        return manifest
-
-    def _same(self, committed: Manifest, folder: Path) -> Manifest:
-        """What is committed, if it is what `folder` holds."""
-        ours = [[name, sha256_file(folder / name)] for name in files_below(folder)]
-        if ours != [[entry.path, entry.sha256] for entry in committed.files]:
-            raise self._another_result()
-        return committed
-
-    def _another_result(self) -> IntegrityError:
-        return IntegrityError(
-            "Another process committed a different result for the same fingerprint.",
-            where=self.manifest_key,
-            remedy="run again; the artifact is checked and, if damaged, made anew",
+    def checkpoints(self) -> dict[str, list[FileSet]]:
+        """Checkpoints that were saved to their end, by name; of several attempts the newest one's first."""
+        found = sorted(
+            (match[2], int(match[1] or 0), match[0].rpartition("/")[0])
+            for match in map(_CHECKPOINT.fullmatch, self.objects())
+            if match
         )
-
-    def drop_work(self) -> None:
-        """Remove all checkpoints; they are worth nothing after the commit."""
-        for key in list(self.store.list(f"{self.prefix}/work")):
-            self.store.delete(key)
+        places: dict[str, list[FileSet]] = {}
+        for name, _, below in found:
+            places.setdefault(name, []).insert(0, FileSet(self.store, f"{self.prefix}/{below}"))
+        return places
 
     def inspect(self) -> tuple[Manifest | None, str]:
         """The manifest if everything it lists is there and right, else (None, why not).
@@ -114,19 +64,58 @@ class Artifact(FileSet):
         faults = self.faults(manifest)
         return (None, "; ".join(faults)) if faults else (manifest, "")
 
-    def reusable(self) -> tuple[Manifest | None, str]:
-        """As `inspect`, and a damaged artifact is taken away, so that it is made anew."""
+    def reusable(self, lease: Lease) -> tuple[Manifest | None, str]:
+        """As `inspect`, and a damaged artifact is taken away, manifest first, so that it is made anew.
+
+        Raises:
+            LeaseLost: another process holds the lease, under which alone anything may be removed.
+        """
         manifest, why = self.inspect()
         if why:
-            self.delete_committed()
+            lease.check()
+            self.store.delete(self.manifest_key)
+            self._remove(self.unnamed(None, self.objects()), lease)
         return manifest, why
 
-    def delete_committed(self) -> None:
-        """Take back the commit: manifest first, then the files."""
-        self.store.delete(self.manifest_key)
-        self._delete_files()
+    def unnamed(self, manifest: Manifest | None, keys: Iterable[str]) -> list[str]:
+        """Those of `keys`, as `objects()` gives them, that attempts have left and the manifest does not name.
 
-    def _delete_files(self, keep: Set[str] = frozenset()) -> None:
-        for key in list(self.store.list(f"{self.prefix}/files")):
-            if key not in keep:
-                self.store.delete(key)
+        The newest attempt's record is not among them, so that no attempt gets the number of an earlier one.
+        """
+        keys = list(keys)
+        kept = {self.manifest_key, self.lease_key, f"{self.prefix}/{attempt_record(newest_attempt(keys))}"}
+        kept |= {self.key_of(entry) for entry in (manifest.files if manifest else ())}
+        return [key for key in keys if f"{self.prefix}/{key}" not in kept]
+
+    def sweep(self, lease: Lease) -> None:
+        """Remove what attempts have left that the manifest does not name, while the lease is ours.
+
+        Where there is no manifest everything stays: the next attempt resumes from it.
+        """
+        if (manifest := self.manifest()) is not None:
+            with suppress(LeaseLost):
+                self._remove(self.unnamed(manifest, self.objects()), lease)
+
+    def tidy(self, manifest: Manifest) -> None:
+        """Sweep, unless there is nothing to remove or another process holds the lease."""
+        if self.unnamed(manifest, self.objects()) and (lease := seize(Watch(self.store, self.lease_key))) is not None:
+            try:
+                self.sweep(lease)
+            finally:
+                lease.stop()
+
+    def _remove(self, keys: Iterable[str], lease: Lease) -> None:
+        for key in keys:
+            lease.check()
+            self.store.delete(f"{self.prefix}/{key}")
+        forget_downloads(self.store.local_root, f"{self.prefix}/attempts/")
+
+
+def attempt_record(number: int) -> str:
+    """Key of an attempt's record, below the artifact's folder."""
+    return f"attempts/{number:04d}/attempt.json"
+
+
+def newest_attempt(keys: Iterable[str]) -> int:
+    """Number of the newest attempt among an artifact's keys; 0 where there is none."""
+    return max((int(match[1]) for match in map(_ATTEMPT.fullmatch, keys) if match), default=0)

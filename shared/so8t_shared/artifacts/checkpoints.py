@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.artifacts.attempts import Attempt
+from so8t_shared.artifacts.downloads import forget_downloads
+from so8t_shared.artifacts.manifests import FileSet, Manifest
+from so8t_shared.artifacts.uploads import upload
 from so8t_shared.errors import InputError, IntegrityError, NewerFormat
 from so8t_shared.host import host_name, now
 from so8t_shared.leases.lease import Lease
@@ -14,20 +15,20 @@ from so8t_shared.store.base import check_key
 
 
 class Checkpoints:
-    """Checkpoints of one stage for one fingerprint; dropped after the commit.
+    """Checkpoints of one stage for one fingerprint, those of earlier attempts too; swept after the commit.
 
-    The lease is confirmed before anything is written or removed: checkpoints of a process that has taken the stage
-    over are not to be replaced, counted as old, or left behind after its commit. Without one, nobody else may write.
+    The lease is confirmed before one is saved or removed: an attempt that was taken over ends there, and removes
+    nothing that its successor resumes from. Without one, nobody else may write.
     """
 
-    def __init__(self, artifact: Artifact, lease: Lease | None = None) -> None:
-        self._artifact = artifact
-        self._confirm = partial(lease.confirm, artifact.store) if lease else _alone
-        self._check = lease.check if lease else _alone
+    def __init__(self, attempt: Attempt, lease: Lease | None = None) -> None:
+        self._attempt = attempt
+        self._artifact = attempt.artifact
+        self._lease = lease
 
     def names(self) -> list[str]:
         """Complete and undamaged checkpoints, sorted by name."""
-        return [name for name in self._artifact.checkpoint_names() if self._intact(name)]
+        return [name for name, places in self._artifact.checkpoints().items() if any(map(_intact, places))]
 
     def save(self, name: str, folder: Path) -> None:
         """Move the files of `folder` into a checkpoint; one of the same name is replaced.
@@ -36,17 +37,16 @@ class Checkpoints:
         during the saving.
 
         Raises:
-            LeaseLost: another process took the stage over; what it has saved is as it was.
+            LeaseLost: another process took the stage over.
         """
         if "/" in check_key(name):
             raise InputError(f"{name!r} is no name of a checkpoint.", remedy="use a name without '/'")
-        self._confirm()
-        files = self._artifact.checkpoint(name)
-        files.delete()
-        entries = files.upload(folder, before_each=self._confirm, guard=self._check)
-        manifest = Manifest(files=entries, created=now(), host=host_name())
-        self._confirm()
+        files = self._attempt.checkpoint(name)
+        self._remove(files)
+        manifest = Manifest(files=upload(files, "files", folder), created=now(), host=host_name())
         files.store.put_bytes(files.manifest_key, manifest.to_bytes())
+        if files.store.remote:
+            files.keep(manifest, folder)
 
     def load(self, name: str) -> Path:
         """A verified local folder with the checkpoint's files, to be read only.
@@ -54,31 +54,35 @@ class Checkpoints:
         Raises:
             InputError: there is no such checkpoint.
             IntegrityError: it is damaged.
-            NewerFormat: a newer program wrote it.
         """
-        files = self._artifact.checkpoint(name)
-        manifest = files.manifest()
-        if manifest is None:
-            raise InputError(f"There is no checkpoint {name!r}.", where=files.prefix)
-        return files.materialise(manifest)
+        damage: IntegrityError | None = None
+        for files in self._artifact.checkpoints().get(name, []):
+            try:
+                if (manifest := files.manifest()) is not None:
+                    return files.materialise(manifest)
+            except IntegrityError as error:
+                damage = damage or error
+        raise damage or InputError(f"There is no checkpoint {name!r}.", where=self._artifact.prefix)
 
     def drop(self, name: str) -> None:
-        """Remove a checkpoint; absent is fine.
+        """Remove a checkpoint, whichever attempt saved it; absent is fine.
 
         Raises:
             LeaseLost: another process took the stage over; nothing was removed.
         """
-        self._confirm()
-        self._artifact.checkpoint(name).delete()
+        for files in self._artifact.checkpoints().get(name, []):
+            self._remove(files)
 
-    def _intact(self, name: str) -> bool:
-        files = self._artifact.checkpoint(name)
-        try:
-            manifest = files.manifest()
-        except (IntegrityError, NewerFormat):
-            return False
-        return manifest is not None and not files.faults(manifest)
+    def _remove(self, files: FileSet) -> None:
+        if self._lease is not None:
+            self._lease.confirm(self._artifact.store)
+        files.delete()
+        forget_downloads(files.store.local_root, f"{files.prefix}/")
 
 
-def _alone() -> None:
-    """Nobody else is there."""
+def _intact(files: FileSet) -> bool:
+    try:
+        manifest = files.manifest()
+    except (IntegrityError, NewerFormat):
+        return False
+    return manifest is not None and not files.faults(manifest)

@@ -52,6 +52,14 @@ def remove_download(folder: Path) -> None:
         folder.with_suffix(_NOTE).unlink(missing_ok=True)
 
 
+def forget_downloads(root: Path, prefix: str) -> None:
+    """Remove at once the folders of all whose manifest had a key that begins with `prefix`."""
+    for note in (root / "downloads").glob(f"*{_NOTE}"):
+        with suppress(OSError, ValueError):
+            if note.read_text("utf-8").startswith(prefix):
+                remove_download(note.with_suffix(""))
+
+
 def _is_left(store: ArtifactStore, note: Path) -> bool:
     try:
         age_s = time.time() - note.stat().st_mtime

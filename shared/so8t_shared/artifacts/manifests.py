@@ -6,10 +6,11 @@ Readers refuse an artifact without a manifest, and check every file against it.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import uuid
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,11 +18,9 @@ from so8t_shared.artifacts.digests import DigestCache, ObjectDigests
 from so8t_shared.artifacts.downloads import download_folder
 from so8t_shared.canonical import digest
 from so8t_shared.errors import IntegrityError
-from so8t_shared.files import files_below, sha256_file, storage_errors, sync_folder
+from so8t_shared.files import sha256_file, storage_errors, sync_folder
 from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
-
-_UPLOADS_TRIED = 3
 
 
 class FileEntry(BaseModel):
@@ -32,11 +31,14 @@ class FileEntry(BaseModel):
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     etag: str = Field("", description="Of the object when it was committed to a bucket; empty in a folder.")
+    key: str = Field("", description="Of the object, below the manifest's folder; empty means files/<path>.")
 
 
 class Manifest(Document):
-    """What a committed artifact or checkpoint consists of."""
+    """What a committed artifact or checkpoint consists of; until version 2 every file lay at files/<path>."""
 
+    SCHEMA: ClassVar[int] = 2
+    schema_version: int = 2
     files: tuple[FileEntry, ...]
     key: dict[str, Any] = Field(default_factory=dict, description="Parts of the fingerprint, for `plan` to compare.")
     created: str = Field("", description="UTC, ISO 8601.")
@@ -45,7 +47,11 @@ class Manifest(Document):
 
     def content_digest(self, prefixes: tuple[str, ...] = ("",)) -> str:
         """Digest of the paths and bytes of the files whose path starts with one of `prefixes`."""
-        return digest([[f.path, f.sha256] for f in self.files if f.path.startswith(prefixes)])
+        return digest(self.content(prefixes))
+
+    def content(self, prefixes: tuple[str, ...] = ("",)) -> list[list[str]]:
+        """Path and sha256 of each file whose path starts with one of `prefixes`."""
+        return [[f.path, f.sha256] for f in self.files if f.path.startswith(prefixes)]
 
     @property
     def size_bytes(self) -> int:
@@ -67,9 +73,13 @@ class FileSet:
         """Key of the manifest."""
         return f"{self.prefix}/manifest.json"
 
-    def file_key(self, path: str) -> str:
-        """Key of one file."""
-        return check_key(f"{self.prefix}/files/{path}")
+    def key_of(self, entry: FileEntry) -> str:
+        """Key of one file.
+
+        Raises:
+            InputError: it, or the file's path, leads outside.
+        """
+        return check_key(f"{self.prefix}/{entry.key or f'files/{check_key(entry.path)}'}")
 
     def manifest(self) -> Manifest | None:
         """The manifest, or None when nothing complete is here.
@@ -81,66 +91,28 @@ class FileSet:
         data = self.store.get_bytes(self.manifest_key)
         return None if data is None else Manifest.from_bytes(data, self.manifest_key)
 
-    def upload(
-        self,
-        folder: Path,
-        *,
-        before_each: Callable[[], None] = lambda: None,
-        guard: Callable[[], None] = lambda: None,
-    ) -> tuple[FileEntry, ...]:
-        """Move all files of `folder` into the store; returns what a manifest says of them.
+    def remember(self, key: str, sha256: str, etag: str) -> None:
+        """Note the digest of an object that was just written."""
+        path = self.store.local_path(key)
+        if path is None:
+            self._objects.note(self._object(key), etag, sha256)
+        else:
+            self._digests.remember(path, sha256)
 
-        `before_each` may raise, so that the rest stays where it is; `guard` is that of `ArtifactStore.put_file`.
-        """
-        entries = []
-        for name in files_below(folder):
-            before_each()
-            if self.store.remote:
-                entries.append(self._send(name, folder / name, before_each, guard))
-            else:
-                entries.append(self._move(name, folder / name))
-        return tuple(entries)
-
-    def _move(self, name: str, source: Path) -> FileEntry:
-        size, sha256 = source.stat().st_size, sha256_file(source)
-        self.store.put_file(self.file_key(name), source, move=True)
-        stored = self.store.local_path(self.file_key(name))
-        if stored is not None:
-            self._digests.remember(stored, sha256)
-        return FileEntry(path=name, size_bytes=size, sha256=sha256)
-
-    def _send(self, name: str, source: Path, before_each: Callable[[], None], guard: Callable[[], None]) -> FileEntry:
-        """Upload one file, unless an interrupted attempt has done so already.
-
-        It never replaces: a request that a slow network delivers late cannot change what another process
-        has put there in the meantime.
-        """
-        key, size = self.file_key(name), source.stat().st_size
-        there = self.store.stat(key)
-        if there is not None and there.size_bytes == size:
-            known = self._objects.recall(self._object(key), there.etag)
-            if known is not None and known == sha256_file(source):
-                return FileEntry(path=name, size_bytes=size, sha256=known, etag=there.etag)
-        for _ in range(_UPLOADS_TRIED):
-            if there is not None:
-                self.store.delete(key)
-            stat = self.store.put_file(key, source, move=True, replace=False, guard=guard)
-            if stat is not None:
-                self._objects.note(self._object(key), stat.etag, stat.sha256)
-                return FileEntry(path=name, size_bytes=stat.size_bytes, sha256=stat.sha256, etag=stat.etag)
-            before_each()
-            there = self.store.stat(key)
-        raise IntegrityError(
-            "Another process writes the same file again and again.",
-            where=f"{self.store.location}, {key}",
-            remedy="end the other process, then run again",
-        )
+    def recall(self, key: str) -> FileEntry | None:
+        """What a manifest says of an object in a bucket; None where this host does not know its bytes."""
+        stat = self.store.stat(key)
+        sha256 = self._objects.recall(self._object(key), stat.etag) if stat else None
+        if stat is None or sha256 is None:
+            return None
+        below = key.removeprefix(f"{self.prefix}/")
+        return FileEntry(path=below, key=below, size_bytes=stat.size_bytes, sha256=sha256, etag=stat.etag)
 
     def faults(self, manifest: Manifest) -> list[str]:
         """Every file that is missing or differs from the manifest, as a sentence each."""
         found = []
         for entry in manifest.files:
-            stat = self.store.stat(self.file_key(entry.path))
+            stat = self.store.stat(self.key_of(entry))
             if stat is None:
                 found.append(f"{entry.path} is missing")
             elif stat.size_bytes != entry.size_bytes:
@@ -155,7 +127,7 @@ class FileSet:
         An object that still has the etag of the commit has not been written since. Another one is read once,
         and so is one whose bytes somebody on this host could not get.
         """
-        key = self.file_key(entry.path)
+        key = self.key_of(entry)
         path = self.store.local_path(key)
         if path is not None:
             right = self._digests.sha256(path) == entry.sha256
@@ -184,18 +156,44 @@ class FileSet:
             IntegrityError: a file is missing or altered.
         """
         wanted = [f for f in manifest.files if f.path.startswith(prefixes)]
-        direct = [self.store.local_path(self.file_key(f.path)) for f in wanted]
-        if wanted and all(path is not None for path in direct):
+        if (folder := self._own_folder(wanted)) is not None:
             self._check(manifest.model_copy(update={"files": tuple(wanted)}))
-            first = direct[0]
-            assert first is not None
-            return first.parents[wanted[0].path.count("/")]
-        target = download_folder(
-            self.store.local_root, self.prefix, manifest.content_digest(), manifest_key=self.manifest_key
-        )
+            return folder
+        target = self._downloads(manifest)
         for entry in wanted:
             self._download(entry, target / entry.path)
         return target
+
+    def _own_folder(self, wanted: list[FileEntry]) -> Path | None:
+        """The folder of the store on this host that holds all these files under their own paths."""
+        paths = [(entry, self.store.local_path(self.key_of(entry))) for entry in wanted]
+        folders = {path.parents[entry.path.count("/")] if path else None for entry, path in paths}
+        if len(folders) != 1 or (folder := folders.pop()) is None:
+            return None
+        return folder if all(folder / entry.path == path for entry, path in paths) else None
+
+    def _downloads(self, manifest: Manifest) -> Path:
+        return download_folder(
+            self.store.local_root, self.prefix, manifest.content_digest(), manifest_key=self.manifest_key
+        )
+
+    def keep(self, manifest: Manifest, folder: Path) -> None:
+        """Move the files of `folder`, which were just sent to a bucket, to where `materialise` looks for them."""
+        target = self._downloads(manifest)
+        for entry in manifest.files:
+            fresh = _fresh(target / entry.path)
+            with storage_errors(target):
+                fresh.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(folder / entry.path, fresh)
+                _flush(fresh)
+            self._install(fresh, target / entry.path, entry.sha256)
+
+    def _install(self, fresh: Path, target: Path, sha256: str) -> None:
+        """Give a file that is on the disk its name; only then is its digest remembered."""
+        with storage_errors(target):
+            fresh.replace(target)
+            sync_folder(target.parent)
+        self._digests.remember(target, sha256)
 
     def _check(self, manifest: Manifest) -> None:
         if faults := self.faults(manifest):
@@ -204,8 +202,8 @@ class FileSet:
     def _download(self, entry: FileEntry, target: Path) -> None:
         if target.is_file() and self._digests.sha256(target) == entry.sha256:
             return
-        key = self.file_key(entry.path)
-        fresh = target.with_name(f".{uuid.uuid4().hex}.part")  # other processes may be reading or fetching the same
+        key = self.key_of(entry)
+        fresh = _fresh(target)
         try:
             stat = self._fetched(key, fresh)
             if stat is None:
@@ -215,10 +213,7 @@ class FileSet:
                 self._objects.doubt(self._object(key), stat.etag)  # the stage that made it reads it for itself
                 raise self._damaged(_other_bytes(entry))
             self._objects.note(self._object(key), stat.etag, sha256)
-            with storage_errors(target):
-                fresh.replace(target)
-                sync_folder(target.parent)
-            self._digests.remember(target, sha256)
+            self._install(fresh, target, sha256)
         finally:
             fresh.unlink(missing_ok=True)
 
@@ -247,6 +242,16 @@ class FileSet:
         self.store.delete(self.manifest_key)
         for key in list(self.store.list(self.prefix)):
             self.store.delete(key)
+
+
+def _fresh(target: Path) -> Path:
+    """A name beside the target: other processes may be reading or fetching the same file."""
+    return target.with_name(f".{uuid.uuid4().hex}.part")
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _other_bytes(entry: FileEntry) -> str:

@@ -91,18 +91,21 @@ def gc(
 ) -> None:
     """Delete what none of the newest sessions uses.
 
-    That is: artifacts, and checkpoints of work that nobody does now. What an older session uses stays while a process
-    works for that session. On this host, what killed stages left in the scratch folder goes, too, and downloads of what
-    is gone from a bucket, a day after they were last needed.
+    That is: artifacts, checkpoints of work that nobody does now, and files of killed attempts. What an older session
+    uses stays while a process works for that session. On this host, what killed stages left in the scratch folder goes,
+    too, and downloads of what is gone from a bucket, a day after they were last needed.
     """
     workspace = open_workspace(config, overrides)
-    doomed = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching, on_unreadable=_unreadable)
-    for item in doomed:
+    found = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching, on_unreadable=_unreadable)
+    for item in found.artifacts:
         line = f"{item.artifact.stage:<10} {item.artifact.fingerprint[:12]} {size(item.size_bytes):>9}"
         out.print(line, highlight=False, markup=False)
-    total = size(sum(item.size_bytes for item in doomed))
+    total = size(sum(item.size_bytes for item in found.artifacts))
     done = "deleted" if yes else "would be deleted; add --yes to do it"
-    out.print(f"{len(doomed)} artifacts, {total} {done}", highlight=False, markup=False)
+    out.print(f"{len(found.artifacts)} artifacts, {total} {done}", highlight=False, markup=False)
+    if found.swept:
+        total = size(sum(item.left_bytes for item in found.swept))
+        out.print(f"files of ended attempts, {total} {done}", highlight=False, markup=False)
     local = workspace.store.local_root
     _let_go("scratch of killed stages", left_scratch(local), remove_scratch, done, delete=yes)
     _let_go("downloads of what is gone", left_downloads(workspace.store), remove_download, done, delete=yes)

@@ -37,7 +37,7 @@ class Lease:
 
     def __init__(self, store: ArtifactStore, key: str, claim: Claim, etag: str, began: float) -> None:
         self._store = store
-        self._briefly = store.unchecked().patient(claim.ttl_s / _A_MOMENT)  # also for who is asked to stop
+        self._briefly = store.checked(lambda: None).patient(claim.ttl_s / _A_MOMENT)  # also for who is asked to stop
         self._key = key
         self._claim = claim
         self._etag = etag

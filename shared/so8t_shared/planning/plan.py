@@ -76,7 +76,7 @@ def _plan_stage(
         ), manifest
     if damage:
         return PlannedStage(stage, "run", [f"the stored artifact is damaged: {damage}"], artifact.fingerprint), None
-    if names := artifact.checkpoint_names():
+    if names := list(artifact.checkpoints()):
         return PlannedStage(stage, "resume", [f"from checkpoint {names[-1]}"], artifact.fingerprint), None
     nearest = _nearest(store, stage, key)
     why = [f"changed: {part}" for part in nearest] if nearest else ["never run in this store"]

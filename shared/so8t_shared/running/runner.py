@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.downloads import left_downloads, remove_download
@@ -57,8 +58,7 @@ class StageRun:
     ) -> None:
         self.stage = stage
         self.session = session
-        self._unstopped = store
-        self.store = store.checked(stop.check)  # nobody who is asked to stop goes on waiting for a server
+        self.store = store.checked(stop.check)  # nobody who is asked to stop goes on waiting, or moving files
         self.stop = stop
         self.sink = sink
         self.markers = StageMarkers(self.store, session.session_id, stage.name)
@@ -128,7 +128,7 @@ class StageRun:
             if self.markers.completed() is not None:
                 self.markers.clear_completed()
             return None
-        artifact.drop_work()  # a kill right after the commit may have left it
+        artifact.tidy(manifest)  # a kill right after the commit may have left something
         return self._adopt(artifact, manifest)
 
     def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome | None:
@@ -150,7 +150,9 @@ class StageRun:
         if isinstance(lease, Manifest):
             return self._adopt(artifact, lease)
         try:
-            manifest, damage = artifact.reusable()  # taken away only under the lease: it may be another's fresh commit
+            manifest, damage = artifact.reusable(
+                lease
+            )  # taken away only under the lease: it may be another's fresh commit
             if damage:
                 self.sink.log("WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}")
             if manifest is not None:
@@ -158,7 +160,7 @@ class StageRun:
                 return self._finish(artifact, manifest, reused=True)
             self.reporter.fingerprint = artifact.fingerprint
             manifest = self._work(artifact, key, upstream, lease, load)
-            artifact.drop_work()
+            artifact.sweep(lease)
             self._mark(artifact, manifest, reused=False)
             return self._finish(artifact, manifest, reused=False)
         finally:
@@ -178,12 +180,12 @@ class StageRun:
         for folder in left_downloads(self.store):
             remove_download(folder)
         log_key = f"{self.markers.prefix}/log.jsonl"
-        held = artifact.through(self.store.checked(lease.check))
-        for_saving = self._unstopped.checked(lease.check)  # what a signal asks for does not end with the first hiccup
         with (
             stage_log(self._aside, log_key, self.stage.name, self.sink, patient=self.store) as log,
             scratch_folder(self.store.local_root, f"{artifact.stage}-{artifact.fingerprint[:16]}-") as scratch,
         ):
+            attempt = Attempt.begin(self._limited(artifact, self.stop.check, lease.check))
+            saving = Attempt(self._limited(artifact, lease.check), attempt.number)  # also for who is asked to stop
             context = StageContext(
                 config=self.session.config,
                 session_id=self.session.session_id,
@@ -192,8 +194,8 @@ class StageRun:
                 output_dir=scratch / "output",
                 scratch_dir=scratch / "scratch",
                 log=log,
-                checkpoints=Checkpoints(artifact.through(for_saving), lease),
-                artifact=held,
+                checkpoints=Checkpoints(saving, lease),
+                artifact=attempt.artifact,
                 lease=lease,
                 stop=self.stop,
                 reporter=self.reporter,
@@ -202,12 +204,21 @@ class StageRun:
             try:
                 load()(context)
                 context.check_interrupted()
-                return held.commit(context.output_dir, key, lease, self.stop.check)
+                return attempt.commit(context.output_dir, key, lease)
             except BaseException as error:
                 log_end(log, error)
                 if not isinstance(error, Interrupted) and (lease.taken or not isinstance(error, _OUTAGES)):
                     lease.check()  # the cause may be a new holder, who took our files away
                 raise
+
+    def _limited(self, artifact: Artifact, *checks: Callable[[], None]) -> Artifact:
+        """The same artifact, for work that any of the checks may end."""
+
+        def check() -> None:
+            for each in checks:
+                each()
+
+        return Artifact(self.store.checked(check), artifact.stage, artifact.fingerprint)
 
     def _adopt(self, artifact: Artifact, manifest: Manifest) -> Outcome | None:
         """Reuse what was found committed; None if it was collected before our marker could keep it from that."""

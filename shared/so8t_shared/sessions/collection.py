@@ -24,6 +24,17 @@ class StoredArtifact:
     manifest: Manifest | None
     size_bytes: int
     sessions: list[str]
+    left_bytes: int = 0
+    """Of what attempts have left and the manifest does not name; 0 while there is no manifest."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What `collect` has removed, or would remove."""
+
+    artifacts: list[StoredArtifact]
+    swept: list[StoredArtifact]
+    """Artifacts that stay, without what attempts have left in them."""
 
 
 def list_artifacts(store: ArtifactStore, uses: Uses | None = None) -> list[StoredArtifact]:
@@ -31,12 +42,12 @@ def list_artifacts(store: ArtifactStore, uses: Uses | None = None) -> list[Store
     uses = uses or Uses(store)
     found = []
     for stage in STAGES:
-        sizes: dict[str, int] = {}
+        sizes: dict[str, dict[str, int]] = {}
         for key in store.list(f"artifacts/{stage.name}"):
             stat = store.stat(key)
-            name = key.split("/")[2]
-            sizes[name] = sizes.get(name, 0) + (stat.size_bytes if stat else 0)
-        items = [_stored(Artifact(store, stage.name, name), size, uses) for name, size in sizes.items()]
+            name, below = key.split("/", 3)[2:]
+            sizes.setdefault(name, {})[below] = stat.size_bytes if stat else 0
+        items = [_stored(Artifact(store, stage.name, name), each, uses) for name, each in sizes.items()]
         found += sorted(items, key=lambda item: item.manifest.created if item.manifest else "")
     return found
 
@@ -49,8 +60,8 @@ def collect(
     on_wait: Callable[[int], None] = lambda leases: None,
     on_unreadable: Callable[[str, IntegrityError], None] = lambda session_id, fault: None,
     poll_s: float = 1.0,
-) -> list[StoredArtifact]:
-    """Artifacts that no session which counts uses; removed if `delete`.
+) -> Collected:
+    """Artifacts that no session which counts uses, and what attempts have left in the others; removed if `delete`.
 
     Those count: the newest `keep_sessions`, every one that a process works for, however old, and every one whose
     record cannot be read (`on_unreadable` is told of each). A process works for a session while the lease of an
@@ -66,11 +77,17 @@ def collect(
     _tell_faults(uses, on_unreadable)
     kept = uses.newest(keep_sessions)
     items = list_artifacts(store, uses)
-    watched = [(item, Watch(store, item.artifact.lease_key)) for item in items if not _all_in(item.sessions, kept)]
+    of_interest = [item for item in items if item.left_bytes or not _all_in(item.sessions, kept)]
+    watched = [(item, Watch(store, item.artifact.lease_key)) for item in of_interest]
     free = _free([watch for _, watch in watched], on_wait, poll_s)
     kept |= {name for item, watch in watched if watch.key not in free for name in item.sessions}
-    doomed = [(item, watch) for item, watch in watched if watch.key in free and kept.isdisjoint(item.sessions)]
-    return [item for item, watch in doomed if not delete or _delete(item, watch, uses, kept)]
+    idle = [(item, watch) for item, watch in watched if watch.key in free]
+    doomed = [(item, watch) for item, watch in idle if kept.isdisjoint(item.sessions)]
+    left = [(item, watch) for item, watch in idle if item.left_bytes and not kept.isdisjoint(item.sessions)]
+    return Collected(
+        artifacts=[item for item, watch in doomed if not delete or _delete(item, watch, uses, kept)],
+        swept=[item for item, watch in left if not delete or _sweep(item, watch)],
+    )
 
 
 def _tell_faults(uses: Uses, tell: Callable[[str, IntegrityError], None]) -> None:
@@ -141,9 +158,23 @@ def _delete(item: StoredArtifact, watch: Watch, uses: Uses, kept: set[str]) -> b
     return True
 
 
-def _stored(artifact: Artifact, size_bytes: int, uses: Uses) -> StoredArtifact:
+def _sweep(item: StoredArtifact, watch: Watch) -> bool:
+    """Remove what attempts have left under the artifact's lease; whether it could be had."""
+    lease = seize(watch)
+    if lease is None:
+        return False
+    try:
+        item.artifact.sweep(lease)
+    finally:
+        lease.stop()
+    return True
+
+
+def _stored(artifact: Artifact, sizes: dict[str, int], uses: Uses) -> StoredArtifact:
     try:
         manifest = artifact.manifest()
     except (IntegrityError, NewerFormat):
         manifest = None
-    return StoredArtifact(artifact, manifest, size_bytes, uses.of(artifact))
+    left = artifact.unnamed(manifest, sizes) if manifest else []
+    total = sum(sizes.values())
+    return StoredArtifact(artifact, manifest, total, uses.of(artifact), sum(sizes[key] for key in left))

@@ -47,31 +47,19 @@ class ArtifactStore(Protocol):
         ...
 
     def checked(self, check: Callable[[], None]) -> ArtifactStore:
-        """The same place; `check`, after earlier ones, is called before each further try and may raise to end it."""
-        ...
+        """The same place; `check` may raise, to end the waiting for a server or a transfer.
 
-    def unchecked(self) -> ArtifactStore:
-        """The same place without any check: for the last words of who is asked to stop."""
+        It is called before each further try of a request, each file, and each part of a large one, in place of an
+        earlier check.
+        """
         ...
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
         """Write an object, replacing an older one."""
         ...
 
-    def put_file(
-        self,
-        key: str,
-        source: Path,
-        *,
-        move: bool = False,
-        replace: bool = True,
-        guard: Callable[[], None] = lambda: None,
-    ) -> ObjectStat | None:
-        """Write a file's bytes as an object; with `move` the source may be gone afterwards.
-
-        Without `replace`, None when an object is there, which stays. `guard` is called before each part of a
-        large file and right before the object becomes visible, and may raise to prevent that.
-        """
+    def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
+        """Write a file's bytes as an object, replacing an older one; with `move` the source may be gone afterwards."""
         ...
 
     def get_bytes(self, key: str) -> bytes | None:

@@ -78,7 +78,7 @@ class Client:
         def attempt(_: int) -> urllib3.BaseHTTPResponse:
             return self.once(method, key, query=query, headers=headers, body=body, sha256=sha256)
 
-        return persist(attempt, self.limits.checked(still), self._outage)
+        return persist(attempt, self.limits.also(still), self._outage)
 
     def read(self, key: str, *, headers: Mapping[str, str], still: Callable[[], None]) -> bytes:
         """An object's bytes, tried again while the server is away; `still` may raise to end the trying.
@@ -89,7 +89,7 @@ class Client:
         return persist_reading(
             lambda: self.once("GET", key, headers=headers).data,
             lambda: self.ask("HEAD", key, still=still),
-            self.limits.checked(still),
+            self.limits.also(still),
             self._outage,
         )
 

@@ -9,6 +9,7 @@ locks.
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import hashlib
 import os
@@ -18,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from filelock import lock_descriptor
 
@@ -42,6 +44,7 @@ class LocalStore:
         self._root = root.absolute()
         self._temporary = self._root / _INTERNAL / "tmp"
         self._locks = self._root / _INTERNAL / "locks"
+        self._check: Callable[[], None] = _go_on
         with storage_errors(self._root), contextlib.suppress(FileNotFoundError):
             # A file in a folder's place would look like an empty store.
             os.stat(f"{self._root}/")  # noqa: PTH116 - a Path would drop the slash, which demands a folder
@@ -62,19 +65,16 @@ class LocalStore:
         """False: the objects are files of this host."""
         return False
 
-    def patient(self, seconds: float) -> LocalStore:
+    def patient(self, seconds: float) -> Self:
         """Itself: a folder answers or fails at once."""
         del seconds
         return self
 
-    def checked(self, check: Callable[[], None]) -> LocalStore:
-        """Itself: nothing is tried again."""
-        del check
-        return self
-
-    def unchecked(self) -> LocalStore:
-        """Itself."""
-        return self
+    def checked(self, check: Callable[[], None]) -> Self:
+        """The same folder; `check` is called before each file."""
+        checked = copy.copy(self)
+        checked._check = check
+        return checked
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
         """Write an object, replacing an older one."""
@@ -84,22 +84,11 @@ class LocalStore:
             with _removed(temporary), self._locked(key):
                 return self._install(temporary, target)
 
-    def put_file(
-        self,
-        key: str,
-        source: Path,
-        *,
-        move: bool = False,
-        replace: bool = True,
-        guard: Callable[[], None] = lambda: None,
-    ) -> ObjectStat | None:
-        """Write a file's bytes as an object; with `move` a file on the same disk is renamed, not copied.
-
-        Without `replace`, None when an object is there. `guard` is asked before the source is touched.
-        """
+    def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
+        """Write a file's bytes as an object; with `move` a file on the same disk is renamed, not copied."""
         target = self._target(key)
         temporary = self._temporary / uuid.uuid4().hex
-        guard()
+        self._check()
         make_folder(self._temporary)
         with storage_errors(target), _removed(temporary):
             if move and source.stat().st_dev == self._root.stat().st_dev:
@@ -110,8 +99,6 @@ class LocalStore:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             with self._locked(key):
-                if not replace and target.is_file():
-                    return None
                 return self._install(temporary, target)
 
     def _install(self, temporary: Path, target: Path) -> ObjectStat:
@@ -138,6 +125,7 @@ class LocalStore:
     def get_file(self, key: str, target: Path) -> ObjectStat | None:
         """Copy an object to a new file; None when there is no such object."""
         source = self._target(key)
+        self._check()
         stat = self.stat(key)
         if stat is None:
             return None
@@ -249,6 +237,10 @@ class LocalStore:
             for entry in os.scandir(self._temporary):
                 if time.time() - entry.stat().st_mtime > _LEFTOVER_AFTER_S:
                     Path(entry.path).unlink(missing_ok=True)
+
+
+def _go_on() -> None:
+    """Nothing ends the work."""
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from so8t_shared.store.credentials import read_credentials
 from so8t_shared.store.failures import Failure
 from so8t_shared.store.landing import Landing
 from so8t_shared.store.probe import PROBE_KEY, check_conditions
-from so8t_shared.store.retrying import Limits
+from so8t_shared.store.retrying import Limits, go_on
 from so8t_shared.store.s3 import Bucket
 from so8t_shared.store.transfer import Parts, receive
 from so8t_shared.store.upload import Upload, completed_tag
@@ -71,12 +71,8 @@ class MinioStore:
         return self._limited(self._client.limits.patient(seconds))
 
     def checked(self, check: Callable[[], None]) -> MinioStore:
-        """The same bucket; `check` too is called before each further try."""
+        """The same bucket; `check` is called before each further try, each file and each part of one."""
         return self._limited(self._client.limits.checked(check))
-
-    def unchecked(self) -> MinioStore:
-        """The same bucket without any check."""
-        return self._limited(self._client.limits.unchecked())
 
     def _limited(self, limits: Limits) -> MinioStore:
         return MinioStore(self._client.limited(limits), self._local_root, parts=self._parts)
@@ -98,28 +94,16 @@ class MinioStore:
         assert stat is not None
         return stat
 
-    def put_file(
-        self,
-        key: str,
-        source: Path,
-        *,
-        move: bool = False,
-        replace: bool = True,
-        guard: Callable[[], None] = lambda: None,
-    ) -> ObjectStat | None:
-        """Write a file's bytes as an object and say their sha256; the source stays, whatever `move` says.
-
-        Without `replace`, None when an object is there. `guard` is asked before each part and right
-        before the write that counts.
-        """
+    def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
+        """Write a file's bytes as an object and say their sha256; the source stays, whatever `move` says."""
         del move
         check_key(key)
-        condition = {} if replace else conditional.if_absent()
+        self._client.limits.check()
         with storage_errors(source):
             if source.stat().st_size > self._parts.part_bytes:
-                return self._put_parts(key, source, condition, guard)
+                return self._put_parts(key, source)
             data = source.read_bytes()
-        return self._put(key, data, condition, guard)
+        return self.put_bytes(key, data)
 
     def get_bytes(self, key: str) -> bytes | None:
         """The object's bytes, or None when there is none."""
@@ -183,15 +167,12 @@ class MinioStore:
         """Remove an object; absent is fine."""
         self._client.found("DELETE", check_key(key))
 
-    def _put(
-        self, key: str, data: bytes, condition: Mapping[str, str], guard: Callable[[], None] = lambda: None
-    ) -> ObjectStat | None:
+    def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> ObjectStat | None:
         """Write in one request; None when the condition does not hold."""
         write, sha256 = conditional.new_write(), hashlib.sha256(data).hexdigest()
         headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key), **condition}
 
         def send() -> str:
-            guard()
             answer = self._client.once("PUT", key, headers=headers, body=data, sha256=sha256)
             return conditional.etag_of(answer, write)
 
@@ -199,26 +180,23 @@ class MinioStore:
             etag = self._write_once(key, write, condition, send)
         return ObjectStat(len(data), etag, sha256) if etag else None
 
-    def _put_parts(
-        self, key: str, source: Path, condition: Mapping[str, str], guard: Callable[[], None]
-    ) -> ObjectStat | None:
-        """Write in parts; None when the condition does not hold at the end."""
-        write = conditional.new_write()
+    def _put_parts(self, key: str, source: Path) -> ObjectStat:
+        write, check = conditional.new_write(), self._client.limits.check
         headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key)}
         upload = Upload(self._client.ask, key, headers, self._parts, partial(self._throw_away, key))
         with self._client.told("PUT", key), upload:
-            size_bytes, sha256 = upload.send(source, guard)
+            size_bytes, sha256 = upload.send(source, check)
             listing = upload.listing()
 
             def complete() -> str:
-                guard()
-                answer = self._client.once("POST", key, query=upload.request, headers=condition, body=listing)
+                answer = self._client.once("POST", key, query=upload.request, body=listing)
                 return f"{completed_tag(answer.data)}:{write}"
 
-            etag = self._write_once(key, write, condition, complete)
-            if etag:
-                upload.keep()
-        return ObjectStat(size_bytes, etag, sha256) if etag else None
+            check()
+            etag = self._write_once(key, write, {}, complete)
+            assert etag
+            upload.keep()
+        return ObjectStat(size_bytes, etag, sha256)
 
     def _write_once(self, key: str, write: str, condition: Mapping[str, str], send: Callable[[], str]) -> str | None:
         """What `send()` says, the etag of the write of that number; None when the condition does not hold.
@@ -242,12 +220,19 @@ class MinioStore:
         return self._client.persist(attempt, denials_doubted=_DENIALS_DOUBTED)
 
     def _throw_away(self, key: str, upload_id: str) -> None:
-        hasty = self.unchecked().patient(_LAST_WORDS_S)
+        hasty = self.checked(go_on).patient(_LAST_WORDS_S)
         with contextlib.suppress(Exception):  # the server drops it by itself after a day
             hasty._client.ask("DELETE", key, query={"uploadId": upload_id})
 
     def _receive(self, key: str, begin: Callable[[int], None], keep: Callable[[int, bytes], None]) -> ObjectStat | None:
         """Read one version of an object: `begin(size)`, then `keep(offset, bytes)` from several threads."""
+        check = self._client.limits.check
+
+        def keep_part(offset: int, data: bytes) -> None:
+            check()
+            keep(offset, data)
+
+        check()
         for _ in range(_CHANGES_ENDURED):
             stat = self.stat(key)
             if stat is None:
@@ -256,7 +241,7 @@ class MinioStore:
             condition = conditional.if_unchanged(stat.etag)
             try:
                 with self._client.told("GET", key, but=conditional.lost):
-                    sha256 = receive(self._client.read, key, condition, stat.size_bytes, keep, self._parts)
+                    sha256 = receive(self._client.read, key, condition, stat.size_bytes, keep_part, self._parts)
             except Failure:
                 continue  # replaced or removed while it was read
             return dataclasses.replace(stat, sha256=sha256)

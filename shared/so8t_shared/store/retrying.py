@@ -24,8 +24,8 @@ _QUIET_BELOW_S = 10.0
 _log = logging.getLogger("so8t.store")
 
 
-def _never() -> None:
-    """Nothing stops the trying."""
+def go_on() -> None:
+    """Nothing ends the trying."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,18 @@ class Limits:
     """How long a request is tried again; other limits are made of these by narrowing, so that none gets lost."""
 
     patience_s: float
-    check: Callable[[], None] = field(default=_never)
-    """Called before each further try; it may raise to end the trying."""
+    check: Callable[[], None] = field(default=go_on)
+    """Called before each further try and each part of a file; it may raise to end the trying or the transfer."""
 
     def patient(self, seconds: float) -> Limits:
         """For `seconds` at most."""
         return replace(self, patience_s=min(seconds, self.patience_s))
 
     def checked(self, check: Callable[[], None]) -> Limits:
+        """With that check in place of the earlier one."""
+        return replace(self, check=check)
+
+    def also(self, check: Callable[[], None]) -> Limits:
         """With a further check."""
         earlier = self.check
 
@@ -49,10 +53,6 @@ class Limits:
             check()
 
         return replace(self, check=both)
-
-    def unchecked(self) -> Limits:
-        """Without any check."""
-        return replace(self, check=_never)
 
     @property
     def wait_s(self) -> float:

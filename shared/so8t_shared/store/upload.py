@@ -50,8 +50,8 @@ class Upload:
         if not self._kept:
             self._throw_away(self._id)
 
-    def send(self, source: Path, before_each: Callable[[], None] = lambda: None) -> tuple[int, str]:
-        """Send all parts of a file; its size in bytes and sha256. `before_each` may raise to end it.
+    def send(self, source: Path, check: Callable[[], None]) -> tuple[int, str]:
+        """Send all parts of a file; its size in bytes and sha256. `check`, called before each, may raise to end it.
 
         Raises:
             Failure: the server refused one, or stayed away.
@@ -68,7 +68,7 @@ class Upload:
         def tasks() -> Iterator[Callable[[], str]]:
             with source.open("rb", buffering=0) as file:
                 for number, start in enumerate(range(0, size_bytes, step), 1):
-                    before_each()
+                    check()
                     data = read_at(file.fileno(), min(step, size_bytes - start), start)
                     yield partial(send, number, data)
                     whole.update(data)  # while the part is on its way

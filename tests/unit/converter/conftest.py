@@ -12,6 +12,7 @@ from tests.tiny_models import BY_ARCHITECTURE, make_foreign_so8t, make_llama, ma
 
 from so8t_converter.convert import Conversion, convert
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.store.local import LocalStore
 
@@ -38,7 +39,7 @@ class Converted:
 
 def kept_in(folder: Path) -> Checkpoints:
     """The real checkpoints of a stage, in a local store."""
-    return Checkpoints(Artifact(LocalStore(folder), "convert-a", "0" * 64))
+    return Checkpoints(Attempt.begin(Artifact(LocalStore(folder), "convert-a", "0" * 64)))
 
 
 @pytest.fixture(scope="session")

@@ -40,9 +40,9 @@ def test_convert_a(converted: Callable[[str], Converted], tmp_path: Path) -> Non
     files = {entry["path"]: entry["sha256"] for entry in json.loads(manifest.read_text())["files"]}
     assert sorted(files) == sorted(path.name for path in converted("foreign").output.iterdir())
     for name in ("f16", "q8_0", "q4_k_m"):
-        path = manifest.parent / "files" / f"model_a_{name}.gguf"
+        path = manifest.parent / "attempts/0001/output" / f"model_a_{name}.gguf"
         assert path.read_bytes() == converted("foreign").gguf(name).read_bytes()
-    assert not list(manifest.parent.glob("work/**/*.gguf"))
+    assert not list(manifest.parent.glob("attempts/*/checkpoints/**/*.gguf"))
 
 
 def test_unusable_model(tmp_path: Path) -> None:

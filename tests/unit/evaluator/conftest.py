@@ -16,6 +16,7 @@ from so8t_converter.convert import Conversion, convert
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.artifacts.records import RecordCache
 from so8t_shared.config.model import Config
@@ -72,7 +73,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> GetModel:
     root = tmp_path_factory.mktemp("tiny")
     for name in ("output", "scratch"):
         (root / name).mkdir()
-    checkpoints = Checkpoints(Artifact(LocalStore(root / "store"), "convert-a", "0" * 64))
+    checkpoints = Checkpoints(Attempt.begin(Artifact(LocalStore(root / "store"), "convert-a", "0" * 64)))
     source = make_llama(root / "llama", layers=3)
     _silence_pieces(source)
     convert(Conversion(source, "model_a", ("f16", "q8_0", "q4_k_m")), root / "output", root / "scratch", checkpoints)

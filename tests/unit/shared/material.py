@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.interruption import StopSignal
@@ -114,7 +115,7 @@ def commit(store: ArtifactStore, folder: Path, files: dict[str, bytes], *, stage
     """A committed artifact with those files."""
     artifact = Artifact(store, stage, "f" * 64)
     with held(store, artifact.lease_key) as lease:
-        artifact.commit(write(folder, files), {"stage": stage}, lease)
+        Attempt.begin(artifact).commit(write(folder, files), {"stage": stage}, lease)
     return artifact
 
 
@@ -123,6 +124,12 @@ def manifest_of(artifact: Artifact) -> Manifest:
     manifest = artifact.manifest()
     assert manifest is not None
     return manifest
+
+
+def key_of(artifact: Artifact, path: str) -> str:
+    """Key of a committed file."""
+    [entry] = [entry for entry in manifest_of(artifact).files if entry.path == path]
+    return artifact.key_of(entry)
 
 
 @contextlib.contextmanager

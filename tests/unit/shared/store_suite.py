@@ -82,32 +82,39 @@ class StoreSuite:
         assert read.sha256 == expected
         assert store.checksum("nothing/here") is None
 
-    def test_a_file_that_must_not_replace(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """Without `replace` a file is stored where nothing is, and what is there stays."""
-        (tmp_path / "source").write_bytes(b"first")
-        assert store.put_file(KEY, tmp_path / "source", replace=False) == store.stat(KEY)
-        (tmp_path / "source").write_bytes(b"second")
-        assert store.put_file(KEY, tmp_path / "source", replace=False) is None
-        assert store.get_bytes(KEY) == b"first"
-
     def test_limited_is_the_same_place(self, store: ArtifactStore) -> None:
         """With other limits the store reads and writes the same objects."""
-        for limited in (store.patient(1.0), store.checked(lambda: None), store.unchecked()):
+        for limited in (store.patient(1.0), store.checked(lambda: None)):
             limited.put_bytes(KEY, b"x")
             assert store.get_bytes(KEY) == b"x"
             assert (limited.location, limited.local_root) == (store.location, store.local_root)
             store.delete(KEY)
 
-    def test_the_guard_keeps_a_file_from_becoming_an_object(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """Who has lost the right to write when the moment comes leaves nothing, and changes nothing."""
+    def test_the_check_ends_a_transfer(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """Who is asked to stop sends and fetches no file, and leaves nothing; small objects are still written."""
 
-        def guard() -> None:
-            raise Interrupted("no longer")
+        def check() -> None:
+            raise Interrupted("asked to stop")
 
         (tmp_path / "source").write_bytes(b"x")
+        asked = store.checked(check)
         with pytest.raises(Interrupted):
-            store.put_file(KEY, tmp_path / "source", guard=guard)
+            asked.put_file(KEY, tmp_path / "source")
         assert self.raw_keys(store) == set()
+        asked.put_bytes(KEY, b"x")
+        with pytest.raises(Interrupted):
+            asked.get_file(KEY, tmp_path / "target")
+        assert not (tmp_path / "target").exists()
+
+    def test_a_later_check_takes_the_place_of_an_earlier_one(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """Work that is to end in spite of a wish to stop is done with a check of its own."""
+
+        def check() -> None:
+            raise Interrupted("asked to stop")
+
+        (tmp_path / "source").write_bytes(b"x")
+        store.checked(check).checked(lambda: None).put_file(KEY, tmp_path / "source")
+        assert store.get_bytes(KEY) == b"x"
 
     def test_local_path_is_the_object(self, store: ArtifactStore) -> None:
         """A store on this host shows the object as a file; others say None."""

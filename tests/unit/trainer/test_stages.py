@@ -57,7 +57,7 @@ def _wait_for(process: subprocess.Popen[str], folder: Path, pattern: str) -> Non
 
 
 def _committed(folder: Path) -> dict[str, bytes]:
-    [files] = folder.glob("store/artifacts/train/*/files")
+    [files] = folder.glob("store/artifacts/train/*/attempts/*/output")
     return {path.relative_to(files).as_posix(): path.read_bytes() for path in files.rglob("*") if path.is_file()}
 
 
@@ -69,7 +69,7 @@ def test_killed_and_started_again_it_ends_with_the_same_files(llama: Path, tmp_p
     """
     rows = write_rows(tmp_path / "data" / "rows.jsonl", per_class=10)
     config = _write_config(tmp_path / "killed", llama, rows)
-    work = "store/artifacts/train/*/work/{}/manifest.json"
+    work = "store/artifacts/train/*/attempts/*/checkpoints/{}/manifest.json"
 
     process = _start(config)
     _wait_for(process, config.parent, work.format("step-000002"))

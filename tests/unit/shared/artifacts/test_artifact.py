@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.shared.material import commit, held, manifest_of, spoil, steal, write
+from tests.unit.shared.material import commit, held, key_of, manifest_of, spoil, steal, write
 from tests.unit.shared.processes import exit_code, kill_self, start
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
@@ -51,10 +52,11 @@ def _commit(store: LocalStore, folder: Path, files: dict[str, bytes] = FILES) ->
 
 
 def test_commit(store: LocalStore, tmp_path: Path) -> None:
-    """The store holds exactly the files, the manifest and the lease; the manifest tells where it is from."""
+    """The store holds exactly the files, the attempt's record, the manifest and the lease; the manifest tells more."""
     artifact = _commit(store, tmp_path / "out")
-    expected = {artifact.manifest_key, artifact.lease_key, *(artifact.file_key(name) for name in FILES)}
-    assert set(store.list("artifacts")) == expected
+    below = f"{artifact.prefix}/attempts/0001"
+    files = {f"{below}/output/{name}" for name in FILES}
+    assert set(store.list("artifacts")) == {artifact.manifest_key, artifact.lease_key, f"{below}/attempt.json", *files}
     manifest = manifest_of(artifact)
     assert manifest.key == {"stage": "train"}
     assert manifest.host
@@ -77,33 +79,41 @@ def test_killed_anywhere_and_run_again(tmp_path: Path, point: str) -> None:
         _commit(store, tmp_path / "again")
     untouched = _commit(LocalStore(tmp_path / "untouched"), tmp_path / "calm")
     assert manifest_of(artifact).content_digest() == manifest_of(untouched).content_digest()
-    assert sorted(store.list("artifacts")) == sorted(untouched.store.list("artifacts"))
+    with held(store, artifact.lease_key) as lease:
+        artifact.sweep(lease)
+    assert len(artifact.objects()) == len(untouched.objects())
 
 
 def test_what_a_killed_commit_left_is_not_mixed_in(tmp_path: Path) -> None:
-    """Files of an interrupted commit that the next one does not make are gone."""
+    """Files of an interrupted commit lie apart from those of the next one, and go with the sweeping."""
     root = tmp_path / "store"
     work = {"a": b"old", "stale": b"x", "z": b""}
     assert exit_code(start(lambda: _commit(DyingStore(root, "after 2 files"), tmp_path / "out", work))) == -9
     store = LocalStore(root)
-    assert list(store.list("artifacts/train/" + "f" * 64 + "/files")) != []
+    left = set(store.list("artifacts/train/" + "f" * 64 + "/attempts"))
+    assert len(left) == 3
     artifact = _commit(store, tmp_path / "again")
-    assert set(store.list(f"{artifact.prefix}/files")) == {artifact.file_key(name) for name in FILES}
+    assert left <= set(store.list("artifacts"))
+    with held(store, artifact.lease_key) as lease:
+        artifact.sweep(lease)
+    outputs = {key_of(artifact, name) for name in FILES}
+    assert set(store.list(f"{artifact.prefix}/attempts")) == {f"{artifact.prefix}/attempts/0002/attempt.json", *outputs}
 
 
 def test_lost_lease_commits_nothing(store: LocalStore, tmp_path: Path) -> None:
     """A process whose lease was taken leaves neither files nor a manifest."""
     artifact = Artifact(store, "train", "f" * 64)
     with held(store, artifact.lease_key) as lease:
+        attempt = Attempt.begin(artifact)
         steal(store, artifact.lease_key)
         with pytest.raises(LeaseLost):
-            artifact.commit(write(tmp_path / "out", FILES), {}, lease)
-    assert set(store.list("artifacts")) == {artifact.lease_key}
+            attempt.commit(write(tmp_path / "out", FILES), {}, lease)
+    assert artifact.objects() == ["attempts/0001/attempt.json", "lease.json"]
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_lease_lost_during_the_upload(tmp_path: Path, after: int) -> None:
-    """Taken over between two files, the loser stops there, so that it does not write over the winner's."""
+    """Taken over between two files, the loser goes on below its own number at most, and commits nothing."""
     puts = []
 
     class Stolen(LocalStore):
@@ -116,7 +126,7 @@ def test_lease_lost_during_the_upload(tmp_path: Path, after: int) -> None:
 
     with pytest.raises(LeaseLost):
         _commit(Stolen(tmp_path / "store"), tmp_path / "out")
-    assert len(puts) == after
+    assert {key.split("/")[4] for key in puts} == {"0001"}
     assert Artifact(LocalStore(tmp_path / "store"), "train", "f" * 64).inspect() == (None, "")
 
 
@@ -146,7 +156,7 @@ def test_a_late_commit_destroys_nothing(store: LocalStore, tmp_path: Path) -> No
 def test_a_damaged_commit_is_replaced(store: LocalStore, tmp_path: Path) -> None:
     """A manifest whose files are gone does not stand in the way of a whole result."""
     artifact = _commit(store, tmp_path / "out")
-    store.delete(artifact.file_key("a"))
+    store.delete(key_of(artifact, "a"))
     _commit(store, tmp_path / "again")
     assert artifact.faults(manifest_of(artifact)) == []
 
@@ -159,7 +169,7 @@ def _newer(data: bytes) -> bytes:
     return json.dumps({**json.loads(data), "schema_version": 99}).encode()
 
 
-@pytest.mark.parametrize("name", ["files/a", "files/b/c", "manifest.json"])
+@pytest.mark.parametrize("name", ["attempts/0001/output/a", "attempts/0001/output/b/c", "manifest.json"])
 def test_damaged_is_not_reusable(store: LocalStore, tmp_path: Path, name: str) -> None:
     """Damage is said, the commit is taken back, and then the artifact counts as never made."""
     artifact = _commit(store, tmp_path / "out")
@@ -168,29 +178,78 @@ def test_damaged_is_not_reusable(store: LocalStore, tmp_path: Path, name: str) -
     assert manifest is None
     assert why
     assert store.stat(artifact.manifest_key) is not None  # looking alone changes nothing
-    assert artifact.reusable() == (None, why)
+    with held(store, artifact.lease_key) as lease:
+        assert artifact.reusable(lease) == (None, why)
     assert artifact.inspect() == (None, "")
-    assert set(store.list("artifacts")) == {artifact.lease_key}
+    assert artifact.objects() == ["attempts/0001/attempt.json", "lease.json"]
 
 
 def test_newer_is_left_alone(store: LocalStore, tmp_path: Path) -> None:
     """An artifact of a newer program is neither used nor taken away."""
     artifact = _commit(store, tmp_path / "out")
     spoil(Path(store.location, artifact.manifest_key), _newer)
-    for call in (artifact.inspect, artifact.reusable):
-        with pytest.raises(NewerFormat):
-            call()
-    assert store.get_bytes(artifact.file_key("a")) == b"one"
+    with held(store, artifact.lease_key) as lease:
+        for call in (artifact.inspect, lambda: artifact.reusable(lease)):
+            with pytest.raises(NewerFormat):
+                call()
+    assert store.get_bytes(f"{artifact.prefix}/attempts/0001/output/a") == b"one"
 
 
-def test_drop_work(store: LocalStore, tmp_path: Path) -> None:
-    """Checkpoints go, the committed files stay."""
+def test_sweep(store: LocalStore, tmp_path: Path) -> None:
+    """What the manifest does not name goes, of this version and of older ones; the committed files stay."""
     artifact = _commit(store, tmp_path / "out")
-    store.put_bytes(f"{artifact.prefix}/work/step-1/files/x", b"")
-    before = set(store.list(f"{artifact.prefix}/files"))
-    artifact.drop_work()
-    assert list(store.list(f"{artifact.prefix}/work")) == []
-    assert set(store.list(f"{artifact.prefix}/files")) == before
+    before = artifact.objects()
+    for key in ("attempts/0001/checkpoints/step-1/files/x", "attempts/0001/output/y", "work/step-1/files/x", "files/z"):
+        store.put_bytes(f"{artifact.prefix}/{key}", b"")
+    with held(store, artifact.lease_key) as lease:
+        artifact.sweep(lease)
+    assert artifact.objects() == before
+
+
+def test_sweeping_leaves_work_alone(store: LocalStore) -> None:
+    """Without a manifest everything stays: the next attempt resumes from it."""
+    artifact = Artifact(store, "train", "f" * 64)
+    store.put_bytes(f"{artifact.prefix}/attempts/0001/checkpoints/step-1/files/x", b"")
+    with held(store, artifact.lease_key) as lease:
+        artifact.sweep(lease)
+    assert "attempts/0001/checkpoints/step-1/files/x" in artifact.objects()
+
+
+def test_a_lost_lease_sweeps_nothing(store: LocalStore, tmp_path: Path) -> None:
+    """Who was taken over removes nothing that its successor may use."""
+    artifact = _commit(store, tmp_path / "out")
+    store.put_bytes(f"{artifact.prefix}/attempts/0001/checkpoints/step-1/files/x", b"")
+    before = artifact.objects()
+    with held(store, artifact.lease_key) as lease:
+        steal(store, artifact.lease_key)
+        with pytest.raises(LeaseLost):
+            lease.confirm()
+        artifact.sweep(lease)
+    assert artifact.objects() == before
+
+
+def test_an_artifact_of_an_older_version_is_read(store: LocalStore, tmp_path: Path) -> None:
+    """A manifest of version 1 names no keys: its files lie in files/, and are found, checked and handed out."""
+    artifact = _commit(store, tmp_path / "out")
+    for name in FILES:
+        store.put_file(f"{artifact.prefix}/files/{name}", Path(store.location, key_of(artifact, name)), move=True)
+    store.delete(f"{artifact.prefix}/attempts/0001/attempt.json")
+    spoil(Path(store.location, artifact.manifest_key), _as_version_1)
+    manifest, why = artifact.inspect()
+    assert why == ""
+    assert manifest is not None
+    folder = artifact.materialise(manifest)
+    assert {name: (folder / name).read_bytes() for name in FILES} == FILES
+    artifact.tidy(manifest)
+    assert artifact.inspect() == (manifest, "")
+    assert [key for key in artifact.objects() if key.startswith("files/")] == [f"files/{name}" for name in FILES]
+
+
+def _as_version_1(data: bytes) -> bytes:
+    raw = json.loads(data)
+    for entry in raw["files"]:
+        del entry["key"]
+    return json.dumps({**raw, "schema_version": 1}).encode()
 
 
 def test_full_disk_commits_nothing(store: LocalStore, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from tests.unit.shared.material import held, spoil, steal, write
 from tests.unit.shared.processes import exit_code, kill, kill_self, start
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.errors import InputError, IntegrityError, LeaseLost, NewerFormat
 from so8t_shared.store.base import ObjectStat
@@ -23,7 +24,7 @@ def checkpoints(store: LocalStore) -> Checkpoints:
 
 
 def _open(store: LocalStore) -> Checkpoints:
-    return Checkpoints(Artifact(store, "train", "f" * 64))
+    return Checkpoints(Attempt.begin(Artifact(store, "train", "f" * 64)))
 
 
 def test_save_and_load(checkpoints: Checkpoints, tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_drop(checkpoints: Checkpoints, store: LocalStore, tmp_path: Path) -> No
     checkpoints.drop("one")
     checkpoints.drop("one")
     assert checkpoints.names() == []
-    assert list(store.list("artifacts")) == []
+    assert [key.split("/")[-1] for key in store.list("artifacts")] == ["attempt.json"]
 
 
 def test_absent_is_an_input_error(checkpoints: Checkpoints) -> None:
@@ -77,7 +78,10 @@ def test_a_damaged_one_does_not_count(checkpoints: Checkpoints, store: LocalStor
     """A checkpoint with a cut file is not offered, so that the stage resumes from the one before."""
     for step in ("step-1", "step-2"):
         checkpoints.save(step, write(tmp_path / "out", {"weights": b"w" * 1000}))
-    spoil(Path(store.location, f"artifacts/train/{'f' * 64}/work/step-2", name), lambda data: data[:-1])
+    spoil(
+        Path(store.location, f"artifacts/train/{'f' * 64}/attempts/0001/checkpoints/step-2", name),
+        lambda data: data[:-1],
+    )
     assert checkpoints.names() == ["step-1"]
     with pytest.raises(IntegrityError):
         checkpoints.load("step-2")
@@ -141,7 +145,7 @@ def test_after_a_takeover_nothing_is_touched(store: LocalStore, tmp_path: Path) 
     """A process whose lease was taken neither saves nor drops: the new holder's checkpoints stay the newest."""
     artifact = Artifact(store, "train", "f" * 64)
     with held(store, artifact.lease_key) as lease:
-        ours, theirs = Checkpoints(artifact, lease), _open(store)
+        ours, theirs = Checkpoints(Attempt.begin(artifact), lease), _open(store)
         ours.save("step-000010", write(tmp_path / "a", {"x": b"ours"}))
         steal(store, artifact.lease_key)
         for name in STEPS:
@@ -158,24 +162,44 @@ def test_after_a_takeover_nothing_is_touched(store: LocalStore, tmp_path: Path) 
         assert (theirs.load("step-000030") / "x").read_bytes() == b"theirs"
 
 
-@pytest.mark.parametrize("after", [1, 2])
-def test_taken_over_while_saving(tmp_path: Path, after: int) -> None:
-    """A takeover between two files, or before the manifest, leaves no checkpoint that counts."""
-    puts = []
+def test_a_late_saver_harms_nothing(store: LocalStore, tmp_path: Path) -> None:
+    """An attempt that wakes up after a takeover and saves on has its own place: the successor's files count."""
+    late, successor = _open(store), _open(store)
+    successor.save("state", write(tmp_path / "b", {"x": b"theirs"}))
+    late.save("state", write(tmp_path / "a", {"x": b"late", "y": b"late"}))
+    for one in (late, successor):
+        assert {p.name: p.read_bytes() for p in one.load("state").iterdir()} == {"x": b"theirs"}
 
-    class Stolen(LocalStore):
-        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat | None:
-            stat = super().put_file(key, source, **options)
-            puts.append(key)
-            if len(puts) == after:
-                steal(self, artifact.lease_key)
-            return stat
 
-    store = Stolen(tmp_path / "store")
-    artifact = Artifact(store, "train", "f" * 64)
-    with held(store, artifact.lease_key) as lease:
-        checkpoints = Checkpoints(artifact, lease)
-        with pytest.raises(LeaseLost):
-            checkpoints.save("one", write(tmp_path / "out", {"x": b"1", "y": b"2"}))
-    assert len(puts) == after
-    assert checkpoints.names() == []
+def test_a_new_attempt_has_the_earlier_ones_checkpoints(store: LocalStore, tmp_path: Path) -> None:
+    """They are listed, loaded and dropped as its own; of one name the newest attempt's counts."""
+    _open(store).save("one", write(tmp_path / "a", {"x": b"1"}))
+    second = _open(store)
+    second.save("two", write(tmp_path / "a", {"x": b"2"}))
+    second.save("one", write(tmp_path / "a", {"x": b"3"}))
+    third = _open(store)
+    assert third.names() == ["one", "two"]
+    assert (third.load("one") / "x").read_bytes() == b"3"
+    third.drop("one")
+    assert third.names() == ["two"]
+    assert not [key for key in store.list("artifacts") if "/checkpoints/one/" in key]
+
+
+def test_an_earlier_attempts_one_stands_in_for_a_damaged_one(store: LocalStore, tmp_path: Path) -> None:
+    """What the newest attempt saved under a name is cut: the one before is still whole."""
+    for data in (b"first", b"second"):
+        _open(store).save("state", write(tmp_path / "a", {"x": data}))
+    spoil(Path(store.location, f"artifacts/train/{'f' * 64}/attempts/0002/checkpoints/state/files/x"), lambda _: b"")
+    checkpoints = _open(store)
+    assert checkpoints.names() == ["state"]
+    assert (checkpoints.load("state") / "x").read_bytes() == b"first"
+
+
+def test_one_of_an_older_version_is_resumed_from(store: LocalStore, tmp_path: Path) -> None:
+    """Work that was interrupted before an update goes on: its checkpoints lie in work/."""
+    _open(store).save("step-1", write(tmp_path / "a", {"x": b"1"}))
+    artifact = Path(store.location, "artifacts", "train", "f" * 64)
+    (artifact / "attempts/0001/checkpoints").rename(artifact / "work")
+    checkpoints = _open(store)
+    assert checkpoints.names() == ["step-1"]
+    assert (checkpoints.load("step-1") / "x").read_bytes() == b"1"

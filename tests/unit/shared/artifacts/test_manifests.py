@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import RemoteStore, commit, manifest_of, spoil, write
+from tests.unit.shared.material import RemoteStore, commit, key_of, manifest_of, spoil, write
 from tests.unit.shared.processes import race
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest, read_json
+from so8t_shared.artifacts.uploads import upload
 from so8t_shared.errors import InputError, IntegrityError, NewerFormat
 from so8t_shared.store.local import LocalStore
 
@@ -28,17 +29,17 @@ def test_upload_moves_and_describes(store: LocalStore, tmp_path: Path) -> None:
     """Every file is stored with its path, size and digest; the folder is empty afterwards."""
     source = write(tmp_path / "out", FILES)
     files = FileSet(store, "artifacts/train/x")
-    entries = files.upload(source)
+    entries = upload(files, "files", source)
     assert [e.path for e in entries] == sorted(FILES)
     assert {e.path: e.size_bytes for e in entries} == {name: len(data) for name, data in FILES.items()}
-    assert {store.get_bytes(files.file_key(e.path)) for e in entries} == set(FILES.values())
+    assert {store.get_bytes(files.key_of(e)) for e in entries} == set(FILES.values())
     assert not [p for p in source.rglob("*") if p.is_file()]
 
 
 def test_without_a_manifest_nothing_is_there(store: LocalStore, tmp_path: Path) -> None:
     """Files alone are no artifact."""
     files = FileSet(store, "artifacts/train/x")
-    files.upload(write(tmp_path / "out", FILES))
+    upload(files, "files", write(tmp_path / "out", FILES))
     assert files.manifest() is None
 
 
@@ -53,7 +54,7 @@ def test_materialise(any_store: LocalStore, tmp_path: Path) -> None:
 def test_materialise_a_part(any_store: LocalStore, tmp_path: Path) -> None:
     """Only files with the wanted prefixes are fetched and checked; damage elsewhere does not matter."""
     artifact = commit(any_store, tmp_path / "out", FILES)
-    spoil(Path(any_store.location, artifact.file_key("a.json")), lambda data: data + b"x")
+    spoil(Path(any_store.location, key_of(artifact, "a.json")), lambda data: data + b"x")
     folder = artifact.materialise(manifest_of(artifact), ("merged/",))
     assert (folder / "merged/model.bin").read_bytes() == FILES["merged/model.bin"]
     if isinstance(any_store, RemoteStore):
@@ -84,7 +85,7 @@ def test_damage_is_found_and_named(
 ) -> None:
     """A changed, cut or grown file is a fault with its name, and is never handed out."""
     artifact = commit(store, tmp_path / "out", FILES)
-    spoil(Path(store.location, artifact.file_key("merged/model.bin")), change)
+    spoil(Path(store.location, key_of(artifact, "merged/model.bin")), change)
     [fault] = artifact.faults(manifest_of(artifact))
     assert "merged/model.bin" in fault
     assert words in fault
@@ -97,7 +98,7 @@ def test_damage_is_found_and_named(
 def test_missing_file_is_found(any_store: LocalStore, tmp_path: Path) -> None:
     """A file that is gone is a fault, and IntegrityError when it is wanted."""
     artifact = commit(any_store, tmp_path / "out", FILES)
-    any_store.delete(artifact.file_key("merged/deep/er/note"))
+    any_store.delete(key_of(artifact, "merged/deep/er/note"))
     assert artifact.faults(manifest_of(artifact)) == ["merged/deep/er/note is missing"]
     with pytest.raises(IntegrityError, match="is missing"):
         artifact.materialise(manifest_of(artifact))
@@ -107,7 +108,7 @@ def test_same_size_damage_is_found_in_the_download(tmp_path: Path) -> None:
     """A remote object of the right size and wrong bytes is refused, and no half of it stays here."""
     remote = RemoteStore(tmp_path / "store")
     artifact = commit(remote, tmp_path / "out", FILES)
-    spoil(Path(remote.location, artifact.file_key("merged/model.bin")), lambda data: data[::-1])
+    spoil(Path(remote.location, key_of(artifact, "merged/model.bin")), lambda data: data[::-1])
     with pytest.raises(IntegrityError, match="has other bytes"):
         artifact.materialise(manifest_of(artifact))
     here = [p for p in (remote.local_root / "downloads").glob("*/**/*") if p.is_file()]
@@ -148,7 +149,7 @@ def test_an_extra_file_does_not_count(store: LocalStore, tmp_path: Path) -> None
     """A file that the manifest does not list changes neither the digest nor the verdict."""
     artifact = commit(store, tmp_path / "out", FILES)
     before = manifest_of(artifact).content_digest()
-    store.put_bytes(artifact.file_key("stranger"), b"x")
+    store.put_bytes(f"{artifact.prefix}/attempts/0001/output/stranger", b"x")
     assert artifact.faults(manifest_of(artifact)) == []
     assert manifest_of(artifact).content_digest() == before
 
@@ -168,7 +169,7 @@ def test_a_newer_manifest_is_told(store: LocalStore, tmp_path: Path) -> None:
     artifact = commit(store, tmp_path / "out", FILES)
     spoil(
         Path(store.location, artifact.manifest_key),
-        lambda data: json.dumps({**json.loads(data), "schema_version": 2}).encode(),
+        lambda data: json.dumps({**json.loads(data), "schema_version": 3}).encode(),
     )
     with pytest.raises(NewerFormat, match="newer"):
         artifact.manifest()

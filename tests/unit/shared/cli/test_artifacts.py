@@ -34,7 +34,7 @@ def made(store: LocalStore, config_file: Path) -> str:
 
 def test_ls(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
     """Stage, fingerprint, size, time, host and sessions; an unfinished one says so; --stage chooses."""
-    store.put_bytes(f"artifacts/train/{'0' * 64}/work/one/files/x", b"x" * 5000)
+    store.put_bytes(f"artifacts/train/{'0' * 64}/attempts/0001/checkpoints/one/files/x", b"x" * 5000)
     done = cli("artifacts", "ls", "-c", config_file)
     assert done.code == 0
     assert made[:12] in done.out
@@ -84,7 +84,7 @@ def test_get_overwrites_nothing(cli: Cli, config_file: Path, made: str) -> None:
 
 def test_get_of_a_damaged_one(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
     """Damage is exit code 5, and nothing is copied."""
-    spoil(Path(store.location, "artifacts/convert-a", made, "files/a.txt"), lambda _: b"???")
+    spoil(Path(store.location, "artifacts/convert-a", made, "attempts/0001/output/a.txt"), lambda _: b"???")
     done = cli("artifacts", "get", made, config_file.parent / "copy", "-c", config_file)
     assert done.code == 5
     assert "a.txt" in done.err
@@ -107,8 +107,22 @@ def test_get_onto_a_full_disk(config_file: Path, store: LocalStore, tmp_path: Pa
 
 
 def _work(store: LocalStore, fingerprint: str) -> Artifact:
-    store.put_bytes(f"artifacts/train/{fingerprint}/work/one/files/x", b"x" * 5000)
+    store.put_bytes(f"artifacts/train/{fingerprint}/attempts/0001/checkpoints/one/files/x", b"x" * 5000)
     return Artifact(store, "train", fingerprint)
+
+
+def test_gc_of_what_attempts_left(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """Files of a killed attempt go from an artifact that stays, and the command says so."""
+    store.put_bytes(f"artifacts/convert-a/{made}/attempts/0000/output/x", b"x" * 5000)
+    what = "files of ended attempts, 5 kB"
+    done = cli("artifacts", "gc", "-c", config_file)
+    assert (
+        done.out
+        == f"0 artifacts, 0 B would be deleted; add --yes to do it\n{what} would be deleted; add --yes to do it\n"
+    )
+    assert cli("artifacts", "gc", "-c", config_file, "--yes").out == f"0 artifacts, 0 B deleted\n{what} deleted\n"
+    assert cli("artifacts", "gc", "-c", config_file).out == "0 artifacts, 0 B would be deleted; add --yes to do it\n"
+    assert Artifact(store, "convert-a", made).inspect()[0] is not None
 
 
 def test_gc_shows_first(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
@@ -155,7 +169,7 @@ def test_gc_keeps_what_is_in_work(cli: Cli, config_file: Path, store: LocalStore
     artifact = _work(store, "0" * 64)
     with held(store, artifact.lease_key):
         assert "0 artifacts" in cli("artifacts", "gc", "-c", config_file, "--yes").out
-        assert artifact.store.get_bytes(f"{artifact.prefix}/work/one/files/x")
+        assert artifact.store.get_bytes(f"{artifact.prefix}/attempts/0001/checkpoints/one/files/x")
     assert "1 artifacts" in cli("artifacts", "gc", "-c", config_file, "--yes").out
 
 

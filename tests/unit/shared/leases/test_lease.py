@@ -246,9 +246,9 @@ def test_check_asks_nobody(tmp_path: Path) -> None:
     """`check` says what is known without a request, and raises once the lease is lost."""
     store = _Flaky(tmp_path / "store")
     with held(store, KEY) as lease:
-        store.unreachable = True
+        store.unreachable.set()
         lease.check()
-        store.unreachable = False
+        store.unreachable.clear()
         steal(store, KEY)
         lease.check()
         with pytest.raises(LeaseLost):
@@ -268,21 +268,21 @@ def test_confirm_refuses_a_deleted_lease(store: LocalStore) -> None:
 class _Flaky(LocalStore):
     """Loses its answers, or all of its connection, when told to."""
 
-    answers_lost = 0
-    unreachable = False
-    errors: tuple[Exception, ...] = ()
-    """Raised by the next writes, one each."""
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.unreachable = threading.Event()  # as all three, the same for every view of the store
+        self.lost_answers: list[str] = []
+        self.errors: list[Exception] = []
+        """Raised by the next writes, one each."""
 
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
-        if self.unreachable:
+        if self.unreachable.is_set():
             raise ServerError("The store's server does not answer: no answer in time.")
         if self.errors:
-            error, *rest = self.errors
-            self.errors = tuple(rest)
-            raise error
+            raise self.errors.pop()
         result = super().compare_and_put(key, data, etag)
-        if self.answers_lost:
-            self.answers_lost -= 1
+        if self.lost_answers:
+            self.lost_answers.pop()
             raise ServerError("the answer was lost")
         return result
 
@@ -291,7 +291,7 @@ def test_a_lost_answer_does_not_lose_the_lease(tmp_path: Path) -> None:
     """A renewal that was written but not answered is recognised as ours the next time."""
     store = _Flaky(tmp_path / "store")
     with held(store, KEY) as lease:
-        store.answers_lost = 1
+        store.lost_answers.append("one")
         with pytest.raises(ServerError):
             lease.confirm()
         lease.confirm()
@@ -303,7 +303,7 @@ def test_a_holder_without_a_store_counts_itself_out(tmp_path: Path) -> None:
     """Unable to renew for its whole time to live, the holder no longer trusts its lease."""
     store = _Flaky(tmp_path / "store")
     with held(store, KEY, ttl_s=1.0) as lease:
-        store.unreachable = True
+        store.unreachable.set()
         assert not lease.lost
         until(lambda: lease.lost, "the holder's own doubt")
         with pytest.raises(LeaseLost, match="does not answer: no answer in time"):
@@ -341,7 +341,7 @@ def test_an_outage_to_the_end_of_the_lease(tmp_path: Path) -> None:
 def test_confirming_by_way_of_another_store(store: LocalStore) -> None:
     """What may end the trying is the caller's choice: the renewal goes through the store that it gives."""
     view = _Flaky(Path(store.location))
-    view.unreachable = True
+    view.unreachable.set()
     with held(store, KEY) as lease:
         with pytest.raises(ServerError):
             lease.confirm(view)
@@ -362,7 +362,7 @@ def test_any_hiccup_is_tried_again(tmp_path: Path, error: Exception) -> None:
     store = _Flaky(tmp_path / "store")
     with held(store, KEY, ttl_s=2.0) as lease:
         first = store.stat(KEY)
-        store.errors = (error,)
+        store.errors.append(error)
         until(lambda: store.stat(KEY) != first, "a renewal after the failed one")
         assert not store.errors
         lease.check()
@@ -372,7 +372,7 @@ def test_what_a_failing_disk_said_is_told(tmp_path: Path) -> None:
     """When no renewal succeeded in time, the last cause is in the message, not a server that was never asked."""
     store = _Flaky(tmp_path / "store")
     with held(store, KEY, ttl_s=0.5) as lease:
-        store.errors = (OSError(errno.EMFILE, "Too many open files"),) * 1000
+        store.errors += [OSError(errno.EMFILE, "Too many open files")] * 1000
         until(lambda: lease.lost, "the holder's own doubt")
         with pytest.raises(LeaseLost, match="Too many open files"):
             lease.check()
@@ -391,7 +391,7 @@ def test_giving_back_never_fails(tmp_path: Path) -> None:
     """A server that is gone when the lease is given back does not hide how the work ended."""
     store = _Flaky(tmp_path / "store")
     with held(store, KEY):
-        store.unreachable = True
+        store.unreachable.set()
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b'{"schema_version": 1}'])

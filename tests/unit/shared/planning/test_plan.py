@@ -10,6 +10,7 @@ import pytest
 from tests.unit.shared.material import held, listing, make_config, make_model, run_stage, spoil, write
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
@@ -152,7 +153,7 @@ def test_damage_is_told(store: LocalStore, config: Config) -> None:
     """A corrupt artifact is planned to run, with the file that is wrong; looking does not take it away."""
     _run_all(store, config)
     made = make_plan(store, config)[0]
-    path = Path(store.location, "artifacts/convert-a", made.fingerprint or "", "files/chat.json")
+    path = Path(store.location, "artifacts/convert-a", made.fingerprint or "", "attempts/0001/output/chat.json")
     spoil(path, lambda _: b"[]")
     line = make_plan(store, config)[0]
     assert line.action == "run"
@@ -167,7 +168,7 @@ def test_an_interrupted_stage_resumes(store: LocalStore, config: Config, tmp_pat
     artifact = Artifact(store, "train", made.fingerprint or "")
     with held(store, artifact.lease_key):
         for step in (20, 40):
-            Checkpoints(artifact).save(f"step-{step:06d}", write(tmp_path / "out", {"x": b""}))
+            Checkpoints(Attempt.begin(artifact)).save(f"step-{step:06d}", write(tmp_path / "out", {"x": b""}))
     line = make_plan(store, config)[1]
     assert (line.action, line.why) == ("resume", ["from checkpoint step-000040"])
 

@@ -126,6 +126,6 @@ def test_link_or_copy_of_an_input(store: LocalStore, session: Session) -> None:
         ("first", made.fingerprint, "data/x"),
         ("second", outcome.fingerprint, "same"),
     ):
-        assert Path(store.location, "artifacts", stage, fingerprint, "files", path).read_bytes() == b"x"
+        assert Path(store.location, "artifacts", stage, fingerprint, "attempts/0001/output", path).read_bytes() == b"x"
     assert run_stage(FIRST, session, store, _first).reused
     assert run_stage(SECOND, session, store, function).reused

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import commit, listing, make_config, manifest_of
+from tests.unit.shared.material import commit, key_of, listing, make_config, manifest_of
 from tests.unit.shared.namespaces import run_read_only
 
 from so8t_shared.artifacts.artifact import Artifact
@@ -81,7 +81,7 @@ def test_other_stages_export_nothing(store: LocalStore, session: Session, tmp_pa
 def test_damage_is_not_exported(store: LocalStore, session: Session, tmp_path: Path) -> None:
     """A damaged report is an IntegrityError, not a damaged copy."""
     artifact = commit(store, tmp_path / "out", REPORT, stage="report")
-    path = Path(store.location, artifact.file_key("report.md"))
+    path = Path(store.location, key_of(artifact, "report.md"))
     path.chmod(0o644)
     path.write_bytes(b"# Rep")
     with pytest.raises(IntegrityError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.unit.shared.material import (
@@ -61,7 +61,7 @@ def counting(ctx: StageContext) -> None:
         state = write(ctx.scratch_dir / "state", {"total": b"%d" % total})
         ctx.checkpoints.save(f"step-{step:06d}", state)
         ctx.progress(step + 1, STEPS, "counting")
-        time.sleep(0.005)
+        time.sleep(0.02)
     write(ctx.output_dir, {"data/total": b"%d" % total})
 
 
@@ -87,8 +87,9 @@ def test_computes_commits_and_marks(store: LocalStore, session: Session) -> None
     outcome = run_stage(FIRST, session, store, first)
     assert not outcome.reused
     base, marks = f"artifacts/first/{outcome.fingerprint}", f"sessions/{session.session_id}/first"
+    made = ("attempt.json", "output/data/x", "output/report.json")
     assert set(store.list("artifacts")) == {
-        *(f"{base}/{name}" for name in ("files/data/x", "files/report.json", "manifest.json", "lease.json"))
+        *(f"{base}/{name}" for name in ("manifest.json", "lease.json", *(f"attempts/0001/{name}" for name in made)))
     }
     assert set(store.list(marks)) == {f"{marks}/{name}" for name in ("completed.json", "progress.json", "log.jsonl")}
     marker = StageMarkers(store, session.session_id, "first").completed()
@@ -102,7 +103,7 @@ def test_the_pipeline_of_two(store: LocalStore, session: Session) -> None:
     """A stage reads what the one before it made."""
     run_stage(FIRST, session, store, first)
     outcome = run_stage(SECOND, session, store, second)
-    assert store.get_bytes(f"artifacts/second/{outcome.fingerprint}/files/y") == b"4242"
+    assert store.get_bytes(f"artifacts/second/{outcome.fingerprint}/attempts/0001/output/y") == b"4242"
     assert outcome.manifest.key["upstream"].keys() == {"first"}
 
 
@@ -171,7 +172,7 @@ def test_upstream_changed_during_the_work(store: LocalStore, session: Session) -
 
     outcome = run_stage(SECOND, session, store, disturbed)
     assert calls == [b"42", b"7"]
-    assert store.get_bytes(f"artifacts/second/{outcome.fingerprint}/files/y") == b"7"
+    assert store.get_bytes(f"artifacts/second/{outcome.fingerprint}/attempts/0001/output/y") == b"7"
 
 
 def test_waits_for_the_upstream(store: LocalStore, session: Session) -> None:
@@ -211,8 +212,8 @@ def test_killed_holder_is_followed_at_once(store: LocalStore, session: Session) 
         time.sleep(1000)
 
     with running(lambda: run_stage(FIRST, *_reopened(session, store), holds)) as holder:
-        until(lambda: list(store.list("artifacts")), "the other process's lease")
-        [key] = store.list("artifacts")
+        until(lambda: len(list(store.list("artifacts"))) == 2, "the other process's lease, and its attempt")
+        key = f"artifacts/first/{_fingerprint(store, session)}/lease.json"
         lease = LeaseRecord.from_bytes(store.get_bytes(key) or b"", key)
         store.put_bytes(key, lease.model_copy(update={"ttl_s": 1e9}).to_bytes())  # only its death can end the wait
         threading.Timer(0.3, lambda: kill(holder)).start()
@@ -286,7 +287,7 @@ def test_lost_lease_is_not_committed(store: LocalStore, session: Session) -> Non
     with pytest.raises(LeaseLost) as caught:
         run_stage(FIRST, session, store, robbed)
     assert caught.value.exit_code == 75
-    assert not [key for key in store.list("artifacts") if not key.endswith("lease.json")]
+    assert [key.split("/")[-1] for key in store.list("artifacts")] == ["attempt.json", "lease.json"]
     assert StageMarkers(store, session.session_id, "first").completed() is None
 
 
@@ -376,7 +377,7 @@ def test_a_lost_lease_saves_no_checkpoint(store: LocalStore, session: Session) -
 
     with pytest.raises(LeaseLost):
         run_stage(FIRST, session, store, robbed)
-    assert {key.split("/")[4] for key in store.list("artifacts") if "/work/" in key} == {"step-1"}
+    assert _checkpoints(store) == ["step-1"]
 
 
 # Signals and kills
@@ -394,7 +395,7 @@ def test_a_signal_keeps_the_work(store: LocalStore, session: Session) -> None:
 
     with pytest.raises(Interrupted):
         stage_run(FIRST, session, store, stop=stop).run(lambda: asked)
-    assert [key.split("/")[-2] for key in store.list("artifacts") if "/work/" in key and "manifest" in key] == ["one"]
+    assert _checkpoints(store) == ["one"]
     assert list((store.local_root / "scratch").iterdir()) == []
     seen = []
 
@@ -404,7 +405,7 @@ def test_a_signal_keeps_the_work(store: LocalStore, session: Session) -> None:
 
     run_stage(FIRST, session, store, resumed)
     assert seen == ["one"]
-    assert not [key for key in store.list("artifacts") if "/work/" in key]
+    assert _checkpoints(store) == []
 
 
 def test_stop_right_before_the_commit(store: LocalStore, session: Session) -> None:
@@ -422,20 +423,19 @@ def test_stop_right_before_the_commit(store: LocalStore, session: Session) -> No
 
 def test_stop_during_the_commit(store: LocalStore, session: Session) -> None:
     """A signal that comes while the files are sent is seen before the next one; the next run commits the same."""
-    stop = StopSignal()
+    stop, puts = StopSignal(), list[str]()
 
     class Asking(LocalStore):
-        puts = 0
-
-        def put_file(self, key: str, source: Path, **options: Any) -> ObjectStat | None:
+        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat:
+            stat = super().put_file(key, source, **options)
+            puts.append(key)
             stop.ask()
-            self.puts += 1
-            return super().put_file(key, source, **options)
+            return stat
 
     asking = Asking(Path(store.location))
     with pytest.raises(Interrupted):
         stage_run(FIRST, session, asking, stop=stop).run(lambda: first)
-    assert asking.puts == 1
+    assert len(puts) == 1
     assert not [key for key in store.list("artifacts") if key.endswith("manifest.json")]
     assert not run_stage(FIRST, session, store, first).reused
 
@@ -479,12 +479,23 @@ def test_sigkill_again_and_again(store: LocalStore, session: Session, tmp_path: 
     outcome = _run_again(session, store)
     assert outcome.manifest.content_digest() == expected.manifest.content_digest()
     assert outcome.fingerprint == expected.fingerprint
-    assert sorted(store.list("artifacts")) == sorted(untouched.list("artifacts"))
+    assert _without_numbers(store) == _without_numbers(untouched)
     assert list((store.local_root / "scratch").iterdir()) == []
 
 
+def _without_numbers(store: LocalStore) -> list[str]:
+    """All keys of artifacts, whichever attempt wrote them."""
+    return sorted(re.sub(r"/attempts/\d+/", "/attempts/n/", key) for key in store.list("artifacts"))
+
+
+def _checkpoints(store: LocalStore) -> list[str]:
+    """Names of all complete checkpoints of all attempts."""
+    keys = [key for key in store.list("artifacts") if "/checkpoints/" in key and key.endswith("/manifest.json")]
+    return [key.split("/")[-2] for key in keys]
+
+
 def _steps(store: LocalStore) -> list[str]:
-    return [key for key in store.list("artifacts") if "/work/" in key and key.endswith("/manifest.json")]
+    return sorted(set(_checkpoints(store)))
 
 
 def test_sigterm_ends_with_75(store: LocalStore, session: Session) -> None:
@@ -549,14 +560,14 @@ def test_killed_around_the_commit(store: LocalStore, session: Session, tmp_path:
     untouched = LocalStore(tmp_path / "untouched")
     expected = run_stage(FIRST, open_session(untouched, session.config), untouched, counting)
     assert outcome.manifest.content_digest() == expected.manifest.content_digest()
-    assert sorted(store.list("artifacts")) == sorted(untouched.list("artifacts"))
+    assert _without_numbers(store) == _without_numbers(untouched)
     assert StageMarkers(store, session.session_id, "first").completed() is not None
 
 
 # Damage
 
 
-@pytest.mark.parametrize("name", ["files/data/x", "files/report.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["attempts/0001/output/data/x", "attempts/0001/output/report.json", "manifest.json"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_damaged_artifact_is_made_anew_loudly(store: LocalStore, session: Session, name: str, damage: str) -> None:
     """A corrupt or missing file is never served: the stage is computed again, with a warning, to the same content."""
@@ -575,7 +586,7 @@ def test_damaged_artifact_is_made_anew_loudly(store: LocalStore, session: Sessio
 def test_looking_for_reuse_takes_nothing_away(store: LocalStore, session: Session) -> None:
     """Only the holder of the lease removes a damaged artifact: it might be another process's fresh commit."""
     made = run_stage(FIRST, session, store, first)
-    spoil(Path(store.location, "artifacts/first", made.fingerprint, "files/data/x"), lambda _: b"?")
+    spoil(Path(store.location, "artifacts/first", made.fingerprint, "attempts/0001/output/data/x"), lambda _: b"?")
     before = sorted(store.list("artifacts"))
     assert stage_run(FIRST, session, store).reuse_only() is None
     assert sorted(store.list("artifacts")) == before
@@ -609,7 +620,7 @@ def test_a_newer_artifact_is_not_touched(store: LocalStore, session: Session) ->
     """An artifact of a newer program ends the stage; it is not rebuilt over."""
     made = run_stage(FIRST, session, store, first)
     path = Path(store.location, "artifacts/first", made.fingerprint, "manifest.json")
-    spoil(path, lambda data: data.replace(b'"schema_version":1', b'"schema_version":2'))
+    spoil(path, lambda data: data.replace(b'"schema_version":2', b'"schema_version":3'))
     with pytest.raises(NewerFormat):
         run_stage(FIRST, session, store, first)
     assert path.is_file()
@@ -656,7 +667,7 @@ def test_a_failure_leaves_what_holds_good(store: LocalStore, session: Session) -
     assert run_stage(SECOND, session, store, second).manifest.key["upstream"].keys() == {"first"}
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "files/data/x"])
+@pytest.mark.parametrize("name", ["manifest.json", "attempts/0001/output/data/x"])
 def test_a_failure_takes_back_what_does_not(store: LocalStore, session: Session, name: str) -> None:
     """A marker whose artifact is gone or damaged is taken back, so that nobody follows it."""
     made = run_stage(FIRST, session, store, first)

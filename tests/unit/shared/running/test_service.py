@@ -65,7 +65,7 @@ def test_options_of_the_environment(config_file: Path) -> None:
 def test_overrides(config_file: Path) -> None:
     """--set reaches the stage's configuration."""
     assert _exit("train", "-c", str(config_file), "--set", "training.seed=7") == 0
-    [made] = (config_file.parent / "store" / "artifacts" / "train").glob("*/files/merged/x")
+    [made] = (config_file.parent / "store" / "artifacts" / "train").glob("*/attempts/*/output/merged/x")
     assert made.read_text() == "train 7"
 
 

@@ -284,7 +284,7 @@ def test_upstream_changed(store: LocalStore, session: Session) -> None:
 def test_integrity_of_the_files_is_checked_on_use(store: LocalStore, session: Session) -> None:
     """A damaged file of a complete upstream is an IntegrityError when it is read: exit code 5."""
     outcome = run_stage(FIRST, session, store, _first)
-    spoil(Path(store.location, f"artifacts/first/{outcome.fingerprint}/files/data/x"), lambda _: b"y")
+    spoil(Path(store.location, f"artifacts/first/{outcome.fingerprint}/attempts/0001/output/data/x"), lambda _: b"y")
     with pytest.raises(IntegrityError) as caught:
         stage_run(SECOND, session, store).run(lambda: lambda ctx: print(ctx.input_dir("first")))
     assert caught.value.exit_code == 5

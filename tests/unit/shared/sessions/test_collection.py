@@ -46,8 +46,7 @@ def _left(store: LocalStore) -> set[str]:
 def test_list(store: LocalStore, tmp_path: Path) -> None:
     """Each artifact with its size, its manifest and the sessions that use it."""
     made = _session(store, tmp_path, 1)
-    Artifact(store, "convert-a", "0" * 64).checkpoint("one")
-    store.put_bytes(f"artifacts/convert-a/{'0' * 64}/work/one/files/x", b"12345")
+    store.put_bytes(f"artifacts/convert-a/{'0' * 64}/attempts/0001/checkpoints/one/files/x", b"12345")
     unfinished, finished = list_artifacts(store)
     assert (unfinished.artifact.stage, unfinished.manifest, unfinished.size_bytes) == ("convert-a", None, 5)
     assert unfinished.sessions == []
@@ -69,7 +68,7 @@ def test_list_what_cannot_be_read(store: LocalStore) -> None:
 def test_the_newest_sessions_keep_theirs(store: LocalStore, tmp_path: Path) -> None:
     """Artifacts of the newest sessions stay, the older ones go, files and all."""
     made = [_session(store, tmp_path, seed, age=seed) for seed in range(5)]
-    doomed = collect(store, keep_sessions=2, delete=True)
+    doomed = collect(store, keep_sessions=2, delete=True).artifacts
     assert {item.artifact.fingerprint for item in doomed} == set(made[2:])
     assert _left(store) == set(made[:2])
     assert not [p for p in Path(store.location, "artifacts/train").iterdir() if p.name in made[2:]]
@@ -78,7 +77,7 @@ def test_the_newest_sessions_keep_theirs(store: LocalStore, tmp_path: Path) -> N
 def test_only_looking(store: LocalStore, tmp_path: Path) -> None:
     """Without `delete` nothing is removed."""
     made = [_session(store, tmp_path, seed, age=seed) for seed in range(3)]
-    assert len(collect(store, keep_sessions=1, delete=False)) == 2
+    assert len(collect(store, keep_sessions=1, delete=False).artifacts) == 2
     assert _left(store) == set(made)
 
 
@@ -87,7 +86,7 @@ def test_a_shared_artifact_stays(store: LocalStore, tmp_path: Path) -> None:
     made = _session(store, tmp_path, 1, age=20)
     new = open_session(store, make_config(tmp_path, training={"seed": 1}, visualization={"dpi": 99}))
     assert run_stage(STAGE, new, store, _files).reused
-    assert collect(store, keep_sessions=1, delete=True) == []
+    assert collect(store, keep_sessions=1, delete=True).artifacts == []
     assert _left(store) == {made}
 
 
@@ -101,11 +100,13 @@ def test_interrupted_work_of_a_kept_session_stays(store: LocalStore, tmp_path: P
     session = open_session(store, make_config(tmp_path))
     with pytest.raises(Interrupted):
         run_stage(STAGE, session, store, stopped)
-    assert collect(store, keep_sessions=3, delete=True) == []
+    assert collect(store, keep_sessions=3, delete=True).artifacts == []
     [item] = list_artifacts(store)
     assert item.sessions == [session.session_id]
     _session(store, tmp_path, 7, age=-1)
-    assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=True)] == [item.artifact.fingerprint]
+    assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=True).artifacts] == [
+        item.artifact.fingerprint
+    ]
 
 
 def test_what_is_in_work_stays(store: LocalStore) -> None:
@@ -118,9 +119,9 @@ def test_what_is_in_work_stays(store: LocalStore) -> None:
 
     with running(hold) as holder:
         until(lambda: store.stat(artifact.lease_key), "the lease")
-        assert collect(store, keep_sessions=1, delete=True) == []
+        assert collect(store, keep_sessions=1, delete=True).artifacts == []
         kill(holder)
-    assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=True)] == ["0" * 64]
+    assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=True).artifacts] == ["0" * 64]
     assert [p.name for p in Path(store.location).iterdir()] == [".local"]
 
 
@@ -142,8 +143,8 @@ def test_a_session_at_work_keeps_all_of_its_artifacts(store: LocalStore, tmp_pat
     StageMarkers(store, "s2", "convert-a").complete(finished.fingerprint, content, reused=False, started="")
     with held(store, begun.lease_key):
         _at_work(store, "s2", begun.fingerprint)
-        assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=delete)] == [made[1]]
-    assert len(collect(store, keep_sessions=1, delete=True)) == (3 if delete else 4)
+        assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=delete).artifacts] == [made[1]]
+    assert len(collect(store, keep_sessions=1, delete=True).artifacts) == (3 if delete else 4)
 
 
 def test_a_session_that_goes_on_meanwhile(store: LocalStore, tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_a_session_that_goes_on_meanwhile(store: LocalStore, tmp_path: Path) -> 
     _session(store, tmp_path, 2)
     hooked = _Hooked(Path(store.location))
     hooked.write_hook = (Artifact(store, "train", made).lease_key, lambda: _at_work(store, "s1", "0" * 64))
-    assert collect(hooked, keep_sessions=1, delete=True) == []
+    assert collect(hooked, keep_sessions=1, delete=True).artifacts == []
     assert Artifact(store, "train", made).inspect()[0] is not None
 
 
@@ -169,7 +170,7 @@ def test_a_session_whose_record_cannot_be_read_keeps_its_artifacts(
     else:
         record.unlink()
     told: list[str] = []
-    assert collect(store, keep_sessions=1, delete=True, on_unreadable=lambda name, _: told.append(name)) == []
+    assert collect(store, keep_sessions=1, delete=True, on_unreadable=lambda name, _: told.append(name)).artifacts == []
     assert told == ["s1"]
     assert made in _left(store)
 
@@ -196,9 +197,9 @@ def test_sessions_are_read_once(store: LocalStore, tmp_path: Path) -> None:
     for seed in range(4):
         _session(store, tmp_path, seed, age=seed)
     for number in range(5):
-        store.put_bytes(f"artifacts/train/{number:064x}/work/one/files/x", b"x")
+        store.put_bytes(f"artifacts/train/{number:064x}/attempts/0001/checkpoints/one/files/x", b"x")
     counting = Counting(Path(store.location))
-    assert len(collect(counting, keep_sessions=4, delete=True)) == 5
+    assert len(collect(counting, keep_sessions=4, delete=True).artifacts) == 5
     assert counting.records == 4
 
 
@@ -206,8 +207,8 @@ def test_given_back_is_not_in_work(store: LocalStore) -> None:
     """A lease that was released protects nothing."""
     artifact = Artifact(store, "train", "0" * 64)
     with held(store, artifact.lease_key):
-        assert collect(store, keep_sessions=1, delete=True) == []
-    assert len(collect(store, keep_sessions=1, delete=True)) == 1
+        assert collect(store, keep_sessions=1, delete=True).artifacts == []
+    assert len(collect(store, keep_sessions=1, delete=True).artifacts) == 1
 
 
 def _elsewhere(store: LocalStore, artifact: Artifact, number: int = 0, ttl_s: float = 0.4) -> None:
@@ -223,11 +224,11 @@ def test_what_a_killed_container_left_goes(store: LocalStore, delete: bool) -> N
     """Leases that nobody here can know of are watched, all at once, for their time; then they count no more."""
     artifacts = [Artifact(store, "train", f"{number}" * 64) for number in range(3)]
     for artifact in artifacts:
-        store.put_bytes(f"{artifact.prefix}/work/step-1/files/w", b"w")
+        store.put_bytes(f"{artifact.prefix}/attempts/0001/checkpoints/step-1/files/w", b"w")
         _elsewhere(store, artifact)
     told: list[int] = []
     began = time.monotonic()
-    doomed = collect(store, keep_sessions=1, delete=delete, on_wait=told.append, poll_s=0.05)
+    doomed = collect(store, keep_sessions=1, delete=delete, on_wait=told.append, poll_s=0.05).artifacts
     assert time.monotonic() - began >= 0.4
     assert told == [3]
     assert {i.artifact.fingerprint for i in doomed} == {a.fingerprint for a in artifacts}
@@ -244,7 +245,7 @@ def test_what_another_host_works_on_stays(store: LocalStore) -> None:
         _elsewhere(store, artifact, 1, ttl_s=60)
         heard.set()
 
-    assert collect(store, keep_sessions=1, delete=True, on_wait=beat, poll_s=0.05) == []
+    assert collect(store, keep_sessions=1, delete=True, on_wait=beat, poll_s=0.05).artifacts == []
     assert heard.is_set()
     assert _left(store) == {artifact.fingerprint}
 
@@ -253,7 +254,7 @@ def test_a_newer_programs_work_stays(store: LocalStore) -> None:
     """A lease that cannot be read because it is of a newer program protects its artifact."""
     artifact = Artifact(store, "train", "0" * 64)
     store.put_bytes(artifact.lease_key, b'{"schema_version": 99}')
-    assert collect(store, keep_sessions=1, delete=True) == []
+    assert collect(store, keep_sessions=1, delete=True).artifacts == []
     assert _left(store) == {artifact.fingerprint}
 
 
@@ -295,7 +296,7 @@ def test_a_session_that_begins_to_reuse_meanwhile(store: LocalStore, tmp_path: P
     else:
         hooked.write_hook = (artifact.lease_key, reuse)
     _session(store, tmp_path, 2)
-    assert collect(hooked, keep_sessions=2, delete=True) == []
+    assert collect(hooked, keep_sessions=2, delete=True).artifacts == []
     assert artifact.inspect() == (manifest, "")
 
 
@@ -305,17 +306,17 @@ def test_work_that_begins_meanwhile(store: LocalStore, tmp_path: Path) -> None:
     _session(store, tmp_path, 2)
     artifact = Artifact(store, "train", made)
 
-    class Late(LocalStore):
-        looks = 0
+    looks: list[str] = []
 
+    class Late(LocalStore):
         def read_versioned(self, key: str) -> tuple[bytes, str] | None:
             if key == artifact.lease_key:
-                self.looks += 1
-                if self.looks == 2:
+                looks.append(key)
+                if len(looks) == 2:
                     _elsewhere(store, artifact, ttl_s=60)
             return super().read_versioned(key)
 
-    assert collect(Late(Path(store.location)), keep_sessions=1, delete=True) == []
+    assert collect(Late(Path(store.location)), keep_sessions=1, delete=True).artifacts == []
     assert artifact.manifest() is not None
 
 
@@ -326,5 +327,51 @@ def test_damage_does_not_stop_the_cleaning(store: LocalStore, tmp_path: Path, na
     keep = _session(store, tmp_path, 2)
     old = next(i.artifact for i in list_artifacts(store) if i.artifact.fingerprint != keep)
     spoil(Path(store.location, old.prefix, name), lambda data: data[:20])
-    assert len(collect(store, keep_sessions=1, delete=True)) == 1
+    assert len(collect(store, keep_sessions=1, delete=True).artifacts) == 1
     assert _left(store) == {keep}
+
+
+def _leave(artifact: Artifact) -> str:
+    """What a killed attempt leaves in a committed artifact: its key."""
+    key = f"{artifact.prefix}/attempts/0000/checkpoints/one/files/x"
+    artifact.store.put_bytes(key, b"12345")
+    return key
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_what_attempts_left_in_a_committed_artifact_goes(store: LocalStore, tmp_path: Path, delete: bool) -> None:
+    """Also in one that a kept session uses; what its manifest names stays, whole."""
+    artifact = Artifact(store, "train", _session(store, tmp_path, 1))
+    before, key = artifact.objects(), _leave(artifact)
+    found = collect(store, keep_sessions=1, delete=delete)
+    assert found.artifacts == []
+    assert [(item.artifact.fingerprint, item.left_bytes) for item in found.swept] == [(artifact.fingerprint, 5)]
+    assert artifact.objects() == (before if delete else sorted([*before, key.removeprefix(f"{artifact.prefix}/")]))
+    assert artifact.inspect()[0] is not None
+    assert bool(collect(store, keep_sessions=1, delete=True).swept) is not delete
+
+
+def test_nothing_is_swept_while_a_stage_runs(store: LocalStore, tmp_path: Path) -> None:
+    """Who holds the lease may be making a damaged artifact anew: everything stays."""
+    artifact = Artifact(store, "train", _session(store, tmp_path, 1))
+    key = _leave(artifact)
+    with held(store, artifact.lease_key):
+        assert collect(store, keep_sessions=1, delete=True).swept == []
+    assert store.get_bytes(key) == b"12345"
+
+
+def test_a_lease_taken_meanwhile_keeps_what_would_be_swept(store: LocalStore, tmp_path: Path) -> None:
+    """A stage that begins between the looking and the sweeping loses nothing."""
+    artifact = Artifact(store, "train", _session(store, tmp_path, 1))
+    key, looks = _leave(artifact), list[str]()
+
+    class Late(LocalStore):
+        def read_versioned(self, key: str) -> tuple[bytes, str] | None:
+            if key == artifact.lease_key:
+                looks.append(key)
+                if len(looks) == 2:
+                    _elsewhere(store, artifact, ttl_s=60)
+            return super().read_versioned(key)
+
+    assert collect(Late(Path(store.location)), keep_sessions=1, delete=True).swept == []
+    assert store.get_bytes(key) == b"12345"

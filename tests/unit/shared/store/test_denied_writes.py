@@ -45,7 +45,7 @@ def _absent(store: MinioStore, folder: Path) -> object:
 
 def _in_parts(store: MinioStore, folder: Path) -> object:
     (folder / "source").write_bytes(bytes(11 * MIB))
-    return store.put_file(KEY, folder / "source", replace=False)
+    return store.put_file(KEY, folder / "source")
 
 
 WRITES = {"small": ("PUT ", _small), "if absent": ("PUT ", _absent), "in parts": ("POST /{path}?uploadId=", _in_parts)}

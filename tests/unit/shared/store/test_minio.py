@@ -71,15 +71,6 @@ def test_files_around_the_part_size(store: MinioStore, tmp_path: Path, extra: in
     assert (tmp_path / "target").read_bytes() == source.read_bytes()
 
 
-def test_a_file_in_parts_must_not_replace(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
-    """Without `replace` parts become no object where one is, and they are thrown away."""
-    store.put_bytes(KEY, b"first")
-    source, _ = _file(tmp_path / "source", 12 * MIB)
-    assert store.put_file(KEY, source, replace=False) is None
-    assert store.get_bytes(KEY) == b"first"
-    assert unfinished_uploads(minio, _bucket(store), KEY) == 0
-
-
 def test_a_failed_upload_leaves_no_parts(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
     """When the source cannot be read to its end, the parts that were sent are thrown away and no object appears."""
     source, _ = _file(tmp_path / "source", 23 * MIB)
@@ -176,7 +167,7 @@ def test_a_won_write_whose_answer_was_lost_is_won(
         assert store.read_versioned("sessions/a") == (b"mine too", second)
         (tmp_path / "source").write_bytes(b"a file")
         proxy.lose("PUT", lost)
-        third = mine.put_file("artifacts/a", tmp_path / "source", replace=False)
+        third = mine.put_file("artifacts/a", tmp_path / "source")
         assert third is not None
         assert third == store.stat("artifacts/a")
         assert third.sha256 == hashlib.sha256(b"a file").hexdigest()
@@ -197,7 +188,7 @@ def test_parts_whose_last_answer_was_lost_are_an_object(store: MinioStore, minio
     with lossy_proxy(minio.port) as proxy:
         mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint)
         proxy.lose(f"POST /{_bucket(store)}/{KEY}?uploadId=")
-        stat = mine.put_file(KEY, source, replace=False)
+        stat = mine.put_file(KEY, source)
     assert stat is not None
     assert stat == store.stat(KEY)
     assert stat.sha256 == sha256
@@ -234,16 +225,8 @@ def _stop() -> None:
     raise Interrupted("asked to stop")
 
 
-def test_who_is_asked_to_stop_can_still_save(store: MinioStore, tmp_path: Path) -> None:
-    """The check ends waiting for a server that is away; one that answers still takes a checkpoint of many parts."""
-    source, sha256 = _file(tmp_path / "source", 12 * MIB)
-    stat = store.checked(_stop).put_file(KEY, source)
-    assert stat is not None
-    assert stat.sha256 == sha256
-
-
 class _StopsAt:
-    """A guard that raises when it is asked for the `last` time."""
+    """A check that raises when it is asked for the `last` time."""
 
     def __init__(self, last: int) -> None:
         self._last = last
@@ -255,25 +238,35 @@ class _StopsAt:
             _stop()
 
 
-def test_the_guard_is_asked_before_each_part(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
+def test_the_check_is_asked_before_each_part(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
     """Who is asked to stop in the middle of a large file need not send it to its end, and leaves no parts."""
     source, _ = _file(tmp_path / "source", 30 * MIB)  # six parts
-    guard = _StopsAt(3)
+    check = _StopsAt(4)
     with pytest.raises(Interrupted):
-        store.put_file(KEY, source, guard=guard)
-    assert guard.asked == 3
+        store.checked(check).put_file(KEY, source)
+    assert check.asked == 4
     assert store.stat(KEY) is None
     assert unfinished_uploads(minio, _bucket(store), KEY) == 0
 
 
-def test_the_guard_keeps_parts_from_becoming_an_object(store: MinioStore, tmp_path: Path) -> None:
-    """Who has lost the right to write while the parts went up leaves nothing."""
+def test_the_check_keeps_parts_from_becoming_an_object(store: MinioStore, tmp_path: Path) -> None:
+    """Asked to stop when all parts are up, the upload leaves nothing."""
     source, _ = _file(tmp_path / "source", 12 * MIB)  # three parts
-    guard = _StopsAt(4)
+    check = _StopsAt(5)
     with pytest.raises(Interrupted):
-        store.put_file(KEY, source, guard=guard)
-    assert guard.asked == 4
+        store.checked(check).put_file(KEY, source)
+    assert check.asked == 5
     assert store.stat(KEY) is None
+
+
+def test_the_check_ends_a_download_between_its_parts(store: MinioStore, tmp_path: Path) -> None:
+    """Who is asked to stop in the middle of a large file need not fetch it to its end, and keeps no half of it."""
+    store.put_file(KEY, _file(tmp_path / "source", 60 * MIB)[0])  # twelve parts
+    check = _StopsAt(3)
+    with pytest.raises(Interrupted):
+        store.checked(check).get_file(KEY, tmp_path / "target")
+    assert check.asked < 12
+    assert not (tmp_path / "target").exists()
 
 
 def test_part_size_grows_with_the_object() -> None:

@@ -111,16 +111,16 @@ def test_a_check_ends_the_trying() -> None:
     assert server.tries < 5
 
 
-def test_no_limit_gets_lost() -> None:
-    """Narrowing keeps what was said before: all checks are made, in order, and the shortest patience counts."""
+def test_limits_are_narrowed() -> None:
+    """The shortest patience counts; a check takes the place of the earlier one, or is made after it."""
     asked: list[str] = []
-    limits = Limits(30.0).checked(lambda: asked.append("stop")).patient(9.0).checked(lambda: asked.append("lease"))
+    limits = Limits(30.0).checked(lambda: asked.append("stop")).patient(9.0).also(lambda: asked.append("lease"))
     limits = limits.patient(20.0)
     limits.check()
     assert asked == ["stop", "lease"]
     assert limits.patience_s == 9.0
-    limits.unchecked().check()
-    assert asked == ["stop", "lease"]
+    limits.checked(lambda: asked.append("other")).check()
+    assert asked == ["stop", "lease", "other"]
 
 
 def test_the_first_try_needs_no_check() -> None:

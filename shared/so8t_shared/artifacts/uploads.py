@@ -1,0 +1,30 @@
+"""Moving a stage's files into the store; what the store has already, from whichever attempt, is not sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest
+from so8t_shared.files import files_below, sha256_file
+
+
+def upload(files: FileSet, below: str, folder: Path, there: Sequence[FileEntry] = ()) -> tuple[FileEntry, ...]:
+    """Move all files of `folder` to keys of `files` that begin with `below`; returns what its manifest says of them.
+
+    A file with the same bytes as one of the objects `there` stays where it is, and the manifest names that object.
+    """
+    return tuple(_upload(files, f"{below}/{name}", name, folder / name, there) for name in files_below(folder))
+
+
+def _upload(files: FileSet, key: str, name: str, source: Path, there: Sequence[FileEntry]) -> FileEntry:
+    size_bytes, remote = source.stat().st_size, files.store.remote
+    alike = [entry for entry in there if entry.size_bytes == size_bytes]
+    sha256 = sha256_file(source) if alike or not remote else ""  # else a bucket's client hashes on the way
+    for entry in alike:
+        if entry.sha256 == sha256 and not files.faults(Manifest(files=(entry,))):
+            return entry.model_copy(update={"path": name})
+    stat = files.store.put_file(f"{files.prefix}/{key}", source, move=True)
+    sha256 = stat.sha256 or sha256
+    files.remember(f"{files.prefix}/{key}", sha256, stat.etag)
+    return FileEntry(path=name, key=key, size_bytes=stat.size_bytes, sha256=sha256, etag=stat.etag if remote else "")
