@@ -282,11 +282,11 @@ def test_a_wrong_clock_is_told(server: MinioServer, tmp_path: Path) -> None:
     program = f"""
 import sys
 from datetime import UTC, datetime, timedelta
+import minio.time
 from so8t_shared.config.model import Config
 from so8t_shared.errors import So8tError
-from so8t_shared.store import s3
 from so8t_shared.store.open import open_store
-s3._now = lambda: datetime.now(UTC) + timedelta(hours=1)
+minio.time.utcnow = lambda: datetime.now(UTC) + timedelta(hours=1)
 try:
     open_store(Config.model_validate_json({config.model_dump_json()!r}))
 except So8tError as error:

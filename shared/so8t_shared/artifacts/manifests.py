@@ -79,7 +79,8 @@ class FileSet:
         Raises:
             InputError: it, or the file's path, leads outside.
         """
-        return check_key(f"{self.prefix}/{entry.key or f'files/{check_key(entry.path)}'}")
+        path = check_key(entry.path)
+        return check_key(f"{self.prefix}/{entry.key or f'files/{path}'}")
 
     def manifest(self) -> Manifest | None:
         """The manifest, or None when nothing complete is here.

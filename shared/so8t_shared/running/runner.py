@@ -150,9 +150,7 @@ class StageRun:
         if isinstance(lease, Manifest):
             return self._adopt(artifact, lease)
         try:
-            manifest, damage = artifact.reusable(
-                lease
-            )  # taken away only under the lease: it may be another's fresh commit
+            manifest, damage = artifact.reusable(lease)
             if damage:
                 self.sink.log("WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}")
             if manifest is not None:

@@ -77,17 +77,15 @@ def collect(
     _tell_faults(uses, on_unreadable)
     kept = uses.newest(keep_sessions)
     items = list_artifacts(store, uses)
-    of_interest = [item for item in items if item.left_bytes or not _all_in(item.sessions, kept)]
-    watched = [(item, Watch(store, item.artifact.lease_key)) for item in of_interest]
+    doubtful = [item for item in items if item.left_bytes or not _all_in(item.sessions, kept)]
+    watched = [(item, Watch(store, item.artifact.lease_key)) for item in doubtful]
     free = _free([watch for _, watch in watched], on_wait, poll_s)
     kept |= {name for item, watch in watched if watch.key not in free for name in item.sessions}
     idle = [(item, watch) for item, watch in watched if watch.key in free]
     doomed = [(item, watch) for item, watch in idle if kept.isdisjoint(item.sessions)]
     left = [(item, watch) for item, watch in idle if item.left_bytes and not kept.isdisjoint(item.sessions)]
-    return Collected(
-        artifacts=[item for item, watch in doomed if not delete or _delete(item, watch, uses, kept)],
-        swept=[item for item, watch in left if not delete or _sweep(item, watch)],
-    )
+    gone = [item for item, watch in doomed if not delete or _delete(item, watch, uses, kept)]
+    return Collected(gone, [item for item, watch in left if not delete or _sweep(item, watch)])
 
 
 def _tell_faults(uses: Uses, tell: Callable[[str, IntegrityError], None]) -> None:

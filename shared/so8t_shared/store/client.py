@@ -3,82 +3,64 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import urllib3
+from minio import Minio
 
 from so8t_shared.store.failures import Failure, explain
 from so8t_shared.store.reading import persist_reading
 from so8t_shared.store.retrying import Limits, Outage, persist
-from so8t_shared.store.s3 import Bucket
+from so8t_shared.store.s3 import Bucket, Request
 
 T = TypeVar("T")
 
-_VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "POST": "write", "DELETE": "delete"}
+_NO_CONDITION: Mapping[str, str] = {}
 
 
 class Client:
     """A bucket, and how long to try; safe for threads."""
 
     def __init__(self, bucket: Bucket, limits: Limits, outage: Outage | None = None) -> None:
-        self._bucket = bucket
+        self.bucket = bucket
         self.limits = limits
         self._outage = outage or Outage(f"The store at {bucket.endpoint}")
 
     @property
     def location(self) -> str:
         """Address and bucket."""
-        return f"{self._bucket.endpoint}/{self._bucket.name}"
+        return f"{self.bucket.endpoint}/{self.bucket.name}"
 
     def limited(self, limits: Limits) -> Client:
         """The same bucket with other limits."""
-        return Client(self._bucket, limits, self._outage)
+        return Client(self.bucket, limits, self._outage)
 
-    def once(
-        self,
-        method: str,
-        key: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        sha256: str = "",
-    ) -> urllib3.BaseHTTPResponse:
-        """One try.
+    def once(self, condition: Mapping[str, str] = _NO_CONDITION) -> Minio:
+        """minio-py with one try a request, under a condition (`conditional.if_absent()`).
 
-        Raises:
-            Failure: an error answer, or none.
+        Its methods raise Failure for an error answer, or none.
         """
-        wait_s = self.limits.wait_s
-        return self._bucket.send(method, key, query=query, headers=headers, body=body, sha256=sha256, timeout_s=wait_s)
+        return self.bucket.client(
+            lambda request: self.bucket.send(request.with_headers(condition), timeout_s=self.limits.wait_s)
+        )
+
+    def patient(self) -> Minio:
+        """minio-py with each of its requests tried again while the server is away."""
+        return self.bucket.client(lambda request: self.resend(request, self.limits))
+
+    def resend(self, request: Request, limits: Limits, *, denials_doubted: int = 0) -> urllib3.BaseHTTPResponse:
+        """The answer to a request that is tried again while the server is away."""
+
+        def attempt(number: int) -> urllib3.BaseHTTPResponse:
+            fresh = self.bucket.signed_anew(request) if number else request
+            return self.bucket.send(fresh, timeout_s=limits.wait_s)
+
+        return persist(attempt, limits, self._outage, denials_doubted=denials_doubted)
 
     def persist(self, attempt: Callable[[int], T], *, denials_doubted: int = 0) -> T:
         """What `attempt(number)` gives, tried again after failures that pass; see `retrying.persist`."""
         return persist(attempt, self.limits, self._outage, denials_doubted=denials_doubted)
-
-    def ask(
-        self,
-        method: str,
-        key: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        still: Callable[[], None] = lambda: None,
-    ) -> urllib3.BaseHTTPResponse:
-        """One request, tried again while the server is away; `still` may raise to end the trying.
-
-        Raises:
-            Failure: one that does not pass, or the last one when the patience ends.
-        """
-        sha256 = hashlib.sha256(body).hexdigest()
-
-        def attempt(_: int) -> urllib3.BaseHTTPResponse:
-            return self.once(method, key, query=query, headers=headers, body=body, sha256=sha256)
-
-        return persist(attempt, self.limits.also(still), self._outage)
 
     def read(self, key: str, *, headers: Mapping[str, str], still: Callable[[], None]) -> bytes:
         """An object's bytes, tried again while the server is away; `still` may raise to end the trying.
@@ -87,33 +69,32 @@ class Client:
             Failure: "unreadable" where the server has lost them, as `persist_reading` says.
         """
         return persist_reading(
-            lambda: self.once("GET", key, headers=headers).data,
-            lambda: self.ask("HEAD", key, still=still),
+            lambda: self.once().get_object(self.bucket.name, key, request_headers=dict(headers)).data,
+            lambda: self.persist(lambda _: self.once().stat_object(self.bucket.name, key)),
             self.limits.also(still),
             self._outage,
         )
 
-    def found(self, method: str, key: str) -> urllib3.BaseHTTPResponse | None:
-        """The answer to a request about one object; None when there is no such object.
+    def found(self, doing: str, ask: Callable[[Minio], T]) -> T | None:
+        """The answer to a request about one object, `doing` being like "read a/b"; None when there is no such object.
 
         Raises:
             So8tError: any failure, in words.
         """
-        with self.told(method, key):
+        with self.told(doing):
             try:
-                return self.ask(method, key)
+                return self.persist(lambda _: ask(self.once()))
             except Failure as failure:
                 if failure.absent:
                     return None
                 raise
 
     @contextlib.contextmanager
-    def told(self, method: str, key: str, *, but: Callable[[Failure], bool] = lambda failure: False) -> Iterator[None]:
+    def told(self, doing: str, *, but: Callable[[Failure], bool] = lambda failure: False) -> Iterator[None]:
         """Turn a failure into the error that a person is shown, except those that the caller understands."""
         try:
             yield
         except Failure as failure:
             if but(failure):
                 raise
-            doing = f"{_VERBS[method]} {key or 'the list of objects'}"
-            raise explain(failure, location=self.location, bucket=self._bucket.name, doing=doing) from failure
+            raise explain(failure, location=self.location, bucket=self.bucket.name, doing=doing) from failure

@@ -10,13 +10,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-import urllib3
-
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.failures import Failure
 
-WRITE_HEADER = "x-amz-meta-so8t-write"
-"""Number of the write that made an object."""
+WRITE = "so8t-write"
+"""Name of the metadata that holds the number of the write that made an object."""
 
 
 def new_write() -> str:
@@ -24,11 +22,15 @@ def new_write() -> str:
     return uuid.uuid4().hex
 
 
-def etag_of(answer: urllib3.BaseHTTPResponse, write: str | None = None) -> str:
+def etag_of(headers: Mapping[str, str]) -> str:
     """Our etag: the server's, and the number of the write; objects of other programs have only the first."""
-    server = answer.headers.get("etag", "").strip('"')
-    number = write or answer.headers.get(WRITE_HEADER, "")
-    return f"{server}:{number}" if number else server
+    return our_etag(headers.get("etag", ""), headers.get(f"x-amz-meta-{WRITE}", ""))
+
+
+def our_etag(server: str, write: str) -> str:
+    """Our etag of the server's and the number of the write."""
+    server = server.strip('"')
+    return f"{server}:{write}" if write else server
 
 
 def server_etag(etag: str) -> str:

@@ -7,14 +7,13 @@ a request is tried again for a while (`retrying`), and conditional writes have e
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 
-from minio.datatypes import parse_list_objects
+from minio.helpers import MIN_PART_SIZE
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ServerError
@@ -26,13 +25,12 @@ from so8t_shared.store.credentials import read_credentials
 from so8t_shared.store.failures import Failure
 from so8t_shared.store.landing import Landing
 from so8t_shared.store.probe import PROBE_KEY, check_conditions
-from so8t_shared.store.retrying import Limits, go_on
+from so8t_shared.store.retrying import Limits
 from so8t_shared.store.s3 import Bucket
 from so8t_shared.store.transfer import Parts, receive
-from so8t_shared.store.upload import Upload, completed_tag
+from so8t_shared.store.upload import Upload
 
 _CHANGES_ENDURED = 5
-_LAST_WORDS_S = 3.0
 _DENIALS_DOUBTED = 3
 """MinIO denies access to a write if deletes beside it remove the folder that it needs, and then the one above.
 
@@ -83,8 +81,12 @@ class MinioStore:
         Raises:
             ServerError: no answer, wrong keys, no bucket, or conditional writes are ignored.
         """
-        with self._client.told("PUT", PROBE_KEY):
-            may_write = check_conditions(self._client.ask, self.location)
+
+        def write(condition: Mapping[str, str], data: bytes) -> None:
+            self._client.persist(lambda _: self._send(PROBE_KEY, data, condition, conditional.new_write()))
+
+        with self._client.told(f"write {PROBE_KEY}"):
+            may_write = check_conditions(write, self.location)
         if not may_write:
             next(iter(self.list("sessions")), None)  # whoever may only look must be able to do that
 
@@ -100,8 +102,9 @@ class MinioStore:
         check_key(key)
         self._client.limits.check()
         with storage_errors(source):
-            if source.stat().st_size > self._parts.part_bytes:
-                return self._put_parts(key, source)
+            size_bytes = source.stat().st_size
+            if size_bytes > self._parts.part_bytes:
+                return self._put_parts(key, source, size_bytes)
             data = source.read_bytes()
         return self.put_bytes(key, data)
 
@@ -129,8 +132,9 @@ class MinioStore:
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
         """Bytes and etag of one and the same version, or None."""
-        answer = self._client.found("GET", check_key(key))
-        return None if answer is None else (answer.data, conditional.etag_of(answer))
+        check_key(key)
+        answer = self._client.found(f"read {key}", lambda minio: minio.get_object(self._client.bucket.name, key))
+        return None if answer is None else (answer.data, conditional.etag_of(answer.headers))
 
     def put_if_absent(self, key: str, data: bytes) -> str | None:
         """Write unless an object is there; the etag, or None when one was there."""
@@ -147,56 +151,52 @@ class MinioStore:
 
     def stat(self, key: str) -> ObjectStat | None:
         """Size and etag, or None when there is no such object."""
-        answer = self._client.found("HEAD", check_key(key))
-        return (
-            None if answer is None else ObjectStat(int(answer.headers["content-length"]), conditional.etag_of(answer))
-        )
+        check_key(key)
+        found = self._client.found(f"read {key}", lambda minio: minio.stat_object(self._client.bucket.name, key))
+        return None if found is None else ObjectStat(found.size or 0, conditional.etag_of(found.metadata or {}))
 
     def list(self, prefix: str) -> Iterator[str]:
         """All keys below `prefix` (a folder), sorted."""
-        query = {"list-type": "2", "prefix": f"{check_key(prefix.rstrip('/'))}/", "encoding-type": "url"}
-        more = True
-        while more:
-            with self._client.told("GET", ""):
-                answer = self._client.ask("GET", "", query=query)
-            found, more, token, _ = parse_list_objects(answer)
-            yield from (item.object_name for item in found if item.object_name)
-            query["continuation-token"] = token or ""
+        below = f"{check_key(prefix.rstrip('/'))}/"
+        with self._client.told("read the list of objects"):
+            for found in self._client.patient().list_objects(self._client.bucket.name, below, recursive=True):
+                if found.object_name:
+                    yield found.object_name
 
     def delete(self, key: str) -> None:
         """Remove an object; absent is fine."""
-        self._client.found("DELETE", check_key(key))
+        check_key(key)
+        self._client.found(f"delete {key}", lambda minio: minio.remove_object(self._client.bucket.name, key))
 
     def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> ObjectStat | None:
         """Write in one request; None when the condition does not hold."""
-        write, sha256 = conditional.new_write(), hashlib.sha256(data).hexdigest()
-        headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key), **condition}
+        write = conditional.new_write()
+        with self._client.told(f"write {key}"):
+            etag = self._write_once(key, write, condition, lambda: self._send(key, data, condition, write))
+        return ObjectStat(len(data), etag, hashlib.sha256(data).hexdigest()) if etag else None
 
-        def send() -> str:
-            answer = self._client.once("PUT", key, headers=headers, body=data, sha256=sha256)
-            return conditional.etag_of(answer, write)
+    def _send(self, key: str, data: bytes, condition: Mapping[str, str], write: str) -> str:
+        """Write in one request, tried once; our etag."""
+        result = self._client.once(condition).put_object(
+            *(self._client.bucket.name, key, io.BytesIO(data), len(data)),
+            content_type=_kind(key),
+            metadata={conditional.WRITE: write},
+            part_size=max(MIN_PART_SIZE, len(data)),
+        )
+        return conditional.our_etag(str(result.etag), write)
 
-        with self._client.told("PUT", key):
-            etag = self._write_once(key, write, condition, send)
-        return ObjectStat(len(data), etag, sha256) if etag else None
-
-    def _put_parts(self, key: str, source: Path) -> ObjectStat:
-        write, check = conditional.new_write(), self._client.limits.check
-        headers = {conditional.WRITE_HEADER: write, "Content-Type": _kind(key)}
-        upload = Upload(self._client.ask, key, headers, self._parts, partial(self._throw_away, key))
-        with self._client.told("PUT", key), upload:
-            size_bytes, sha256 = upload.send(source, check)
-            listing = upload.listing()
-
-            def complete() -> str:
-                answer = self._client.once("POST", key, query=upload.request, body=listing)
-                return f"{completed_tag(answer.data)}:{write}"
-
-            check()
-            etag = self._write_once(key, write, {}, complete)
-            assert etag
-            upload.keep()
-        return ObjectStat(size_bytes, etag, sha256)
+    def _put_parts(self, key: str, source: Path, size_bytes: int) -> ObjectStat:
+        write = conditional.new_write()
+        upload = Upload(self._client, source, self._client.limits.check, denials_doubted=_DENIALS_DOUBTED)
+        with self._client.told(f"write {key}"):
+            try:
+                etag = upload.put(key, size_bytes, {conditional.WRITE: write}, _kind(key), self._parts)
+            except Failure as failure:
+                current = None if failure.passing else self.stat(key)
+                if current is None or not conditional.is_ours(current, write):
+                    raise
+                etag = conditional.server_etag(current.etag)  # it won, and only the answer was lost
+        return ObjectStat(size_bytes, conditional.our_etag(etag, write), upload.sha256)
 
     def _write_once(self, key: str, write: str, condition: Mapping[str, str], send: Callable[[], str]) -> str | None:
         """What `send()` says, the etag of the write of that number; None when the condition does not hold.
@@ -219,11 +219,6 @@ class MinioStore:
 
         return self._client.persist(attempt, denials_doubted=_DENIALS_DOUBTED)
 
-    def _throw_away(self, key: str, upload_id: str) -> None:
-        hasty = self.checked(go_on).patient(_LAST_WORDS_S)
-        with contextlib.suppress(Exception):  # the server drops it by itself after a day
-            hasty._client.ask("DELETE", key, query={"uploadId": upload_id})
-
     def _receive(self, key: str, begin: Callable[[int], None], keep: Callable[[int, bytes], None]) -> ObjectStat | None:
         """Read one version of an object: `begin(size)`, then `keep(offset, bytes)` from several threads."""
         check = self._client.limits.check
@@ -240,7 +235,7 @@ class MinioStore:
             begin(stat.size_bytes)
             condition = conditional.if_unchanged(stat.etag)
             try:
-                with self._client.told("GET", key, but=conditional.lost):
+                with self._client.told(f"read {key}", but=conditional.lost):
                     sha256 = receive(self._client.read, key, condition, stat.size_bytes, keep_part, self._parts)
             except Failure:
                 continue  # replaced or removed while it was read

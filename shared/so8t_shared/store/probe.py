@@ -5,8 +5,7 @@ The object asked about lies where every stage may write, so the question needs n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from so8t_shared.errors import ServerError
 from so8t_shared.store.failures import Failure
@@ -17,12 +16,8 @@ _OTHER_ETAG = '"00000000000000000000000000000000"'
 _UNKNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest"}
 
 
-class Write(Protocol):
-    """A PUT that raises Failure."""
-
-    def __call__(self, method: str, key: str, *, headers: Mapping[str, str], body: bytes) -> object:
-        """Send it."""
-        ...
+Write = Callable[[Mapping[str, str], bytes], None]
+"""Writes bytes to PROBE_KEY under a condition; raises Failure."""
 
 
 def check_conditions(write: Write, location: str) -> bool:
@@ -53,7 +48,7 @@ def check_conditions(write: Write, location: str) -> bool:
 def _refused(write: Write, condition: Mapping[str, str]) -> bool | None:
     """Whether a write was refused for its condition; None when these keys may not write."""
     try:
-        write("PUT", PROBE_KEY, headers={**condition, "Content-Type": "application/json"}, body=_CONTENT)
+        write(condition, _CONTENT)
     except Failure as failure:
         if failure.code == "AccessDenied":
             return None

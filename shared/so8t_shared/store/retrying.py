@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from so8t_shared.store.failures import Failure
 
@@ -97,31 +100,35 @@ def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage, *, deni
     Raises:
         Failure: one that does not pass, or the last one when the patience ends.
     """
-    deadline = time.monotonic() + limits.patience_s
-    number = 0
-    while True:
-        try:
-            answer = attempt(number)
-        except Failure as failure:
-            pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(number, 20)))
-            doubted = failure.denied and denials_doubted > 0
-            if not failure.passing and not doubted:
-                outage.is_over()
-                raise
-            if time.monotonic() + pause_s >= deadline:
-                raise
-            if doubted:
-                denials_doubted -= 1
-            elif number > 0:  # a connection that the server closed while idle is no outage
-                outage.goes_on(failure, limits.patience_s)
-            _sleep(pause_s, limits.check)
-            number += 1
-        else:
-            outage.is_over()
-            return answer
+    numbers, denials = itertools.count(), itertools.count()
+
+    def is_tried_again(error: BaseException) -> bool:
+        if not isinstance(error, Failure):
+            return False
+        if error.passing or (error.denied and next(denials) < denials_doubted):
+            return True
+        outage.is_over()
+        return False
+
+    def tell(state: RetryCallState) -> None:
+        failure = state.outcome.exception() if state.outcome else None
+        if isinstance(failure, Failure) and failure.passing and state.attempt_number > 1:
+            outage.goes_on(failure, limits.patience_s)  # not the first: a connection closed while idle is no outage
+
+    answer = Retrying(
+        retry=retry_if_exception(is_tried_again),
+        stop=stop_before_delay(limits.patience_s),
+        wait=wait_random_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
+        sleep=partial(_sleep, check=limits.check),
+        before_sleep=tell,
+        reraise=True,
+    )(lambda: attempt(next(numbers)))
+    outage.is_over()
+    return answer
 
 
 def _sleep(pause_s: float, check: Callable[[], None]) -> None:
+    """Sleep, asking `check` at once, often, and at the end."""
     end = time.monotonic() + pause_s
     while True:
         check()

@@ -1,24 +1,25 @@
-"""One signed request to one bucket: no retries, no meaning, only bytes and failures.
+"""One bucket by way of minio-py, whose requests are sent here: with a time limit each, and failures in our terms.
 
-minio-py signs; its client has no public way to send `If-Match`, `If-None-Match` or a time limit of one
-request, so requests are sent here.
+minio-py signs, knows S3's documents and cuts files into parts. It has no public way to send `If-Match` or
+`If-None-Match`, or to limit the time of one request.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import urllib3
+from minio import Minio
 from minio import time as minio_time
 from minio.credentials.credentials import Credentials as MinioCredentials
 from minio.error import S3Error
-from minio.helpers import queryencode, quote
 from minio.signer import sign_v4_s3
 
 from so8t_shared.store.credentials import Credentials
@@ -28,9 +29,28 @@ _SLICE_BYTES = 1 << 18
 _CONNECT_S = 10.0
 _CONNECTIONS = 16
 _STATUS_CODES = {403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed"}
-_NOTHING = hashlib.sha256(b"").hexdigest()
 
-Body = bytes | memoryview
+
+@dataclass(frozen=True)
+class Request:
+    """A request as minio-py has signed it."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def with_headers(self, more: Mapping[str, str]) -> Request:
+        """With headers beside those that are signed."""
+        return replace(self, headers={**self.headers, **more})
+
+    @property
+    def ends_upload(self) -> bool:
+        """Whether it makes an object of parts (POST), or throws them away (DELETE)."""
+        return self.method in {"POST", "DELETE"} and "uploadId" in parse_qs(urlsplit(self.url).query)
+
+
+Send = Callable[[Request], urllib3.BaseHTTPResponse]
 
 
 class Bucket:
@@ -39,75 +59,61 @@ class Bucket:
     def __init__(self, endpoint: str, name: str, region: str, credentials: Credentials) -> None:
         self.endpoint = endpoint
         self.name = name
-        self._address = urlsplit(endpoint)
         self._region = region
         self._credentials = MinioCredentials(credentials.access_key, credentials.secret_key)
         self._pid = os.getpid()
         self._guard = threading.Lock()
         self._pool = self._new_pool()
 
-    def send(
-        self,
-        method: str,
-        key: str = "",
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: Body = b"",
-        sha256: str = "",
-        timeout_s: float,
-    ) -> urllib3.BaseHTTPResponse:
-        """Send one request and read the whole answer.
+    def client(self, send: Send) -> Minio:
+        """minio-py's client, whose requests go by way of `send`."""
+        address, keys = urlsplit(self.endpoint), self._credentials
+        return Minio(
+            *(address.netloc, keys.access_key, keys.secret_key),
+            secure=address.scheme == "https",
+            region=self._region,
+            http_client=_Connections(send),
+        )
 
-        `sha256` is the body's, where the caller knows it. `timeout_s` bounds each wait for the network,
-        not the whole transfer.
+    def send(self, request: Request, *, timeout_s: float) -> urllib3.BaseHTTPResponse:
+        """Send one request and read the whole answer; `timeout_s` bounds each wait for the network, not the transfer.
 
         Raises:
             Failure: an error answer, or none.
         """
-        url = self._url(key, query or {})
-        signed = self._signed(method, url, headers or {}, sha256 or (_sha256(body) if body else _NOTHING))
-        if body:
-            signed["Content-Length"] = str(len(body))
         try:
             response = self._connections().urlopen(
-                method,
-                urlunsplit(url),
-                body=_slices(body) if body else None,
-                headers=signed,
+                request.method,
+                request.url,
+                body=_slices(request.body) if request.body else None,
+                headers=request.headers,
                 retries=False,
                 redirect=False,
                 timeout=urllib3.Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s),
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise no_answer(error) from error
-        if response.status in {200, 204, 206}:
-            return response
-        raise _failure(method, response)
+        if response.status not in {200, 204, 206}:
+            raise _failure(request.method, response)
+        if request.method == "POST" and b"<Error>" in response.data[:300]:  # parts that become no object: status 200
+            raise _failure(request.method, response, status=500)
+        return response
 
-    def _url(self, key: str, query: Mapping[str, str]) -> SplitResult:
-        path = f"/{self.name}/{quote(key)}" if key else f"/{self.name}"
-        pairs = "&".join(f"{queryencode(name)}={queryencode(value)}" for name, value in sorted(query.items()))
-        return SplitResult(self._address.scheme, _host(self._address), path, pairs, "")
-
-    def _signed(self, method: str, url: SplitResult, headers: Mapping[str, str], sha256: str) -> dict[str, str]:
-        moment = _now()
-        wanted: dict[str, str | list[str] | tuple[str]] = {
-            **headers,
-            "Host": url.netloc,
-            "x-amz-content-sha256": sha256,
-            "x-amz-date": minio_time.to_amz_date(moment),
-        }
+    def signed_anew(self, request: Request) -> Request:
+        """The same request with a signature of now; an old one is refused after a quarter of an hour."""
+        moment = datetime.now(UTC)
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+        headers["x-amz-date"] = minio_time.to_amz_date(moment)
         signed = sign_v4_s3(
-            method=method,
-            url=url,
+            method=request.method,
+            url=urlsplit(request.url),
             region=self._region,
-            headers=wanted,
+            headers=dict(headers),
             credentials=self._credentials,
-            content_sha256=sha256,
+            content_sha256=headers["x-amz-content-sha256"],
             date=moment,
         )
-        return {name: str(value) for name, value in signed.items()}
+        return replace(request, headers={name: str(value) for name, value in signed.items()})
 
     def _connections(self) -> urllib3.PoolManager:
         """The pool of this process: connections that a fork copied belong to the parent."""
@@ -121,32 +127,31 @@ class Bucket:
         return urllib3.PoolManager(maxsize=_CONNECTIONS, cert_reqs="CERT_REQUIRED")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+class _Connections(urllib3.PoolManager):
+    """What minio-py takes for its connections to the server."""
+
+    def __init__(self, send: Send) -> None:
+        super().__init__(num_pools=1)
+        self._send = send
+
+    def urlopen(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
+        """Send a request; minio-py's other options are about what is done here anyway."""
+        return self._send(Request(method, url, dict(options["headers"]), options.get("body") or b""))
 
 
-def _host(address: SplitResult) -> str:
-    """The Host header, in which the scheme's own port is left out."""
-    usual = {"http": 80, "https": 443}[address.scheme]
-    return address.netloc if address.port != usual else address.netloc.rsplit(":", 1)[0]
-
-
-def _sha256(body: Body) -> str:
-    return hashlib.sha256(body).hexdigest()
-
-
-def _slices(body: Body) -> Iterator[memoryview]:
+def _slices(body: bytes) -> Iterator[memoryview]:
     """The body in pieces, so that the time limit holds for each of them, not for a large part on a slow line."""
     view = memoryview(body)
     for start in range(0, len(view), _SLICE_BYTES):
         yield view[start : start + _SLICE_BYTES]
 
 
-def _failure(method: str, response: urllib3.BaseHTTPResponse) -> Failure:
+def _failure(method: str, response: urllib3.BaseHTTPResponse, *, status: int = 0) -> Failure:
+    status = status or response.status
     if method == "HEAD" or not response.data:
-        return Failure(response.status, _STATUS_CODES.get(response.status, ""))
+        return Failure(status, _STATUS_CODES.get(status, ""))
     try:
         error = S3Error.fromxml(response)
     except (ElementTree.ParseError, ValueError):
-        return Failure(response.status, "not S3" if response.status < 500 else "")
-    return Failure(response.status, error.code or "", error.message or "")
+        return Failure(status, "not S3" if status < 500 else "")
+    return Failure(status, error.code or "", error.message or "")

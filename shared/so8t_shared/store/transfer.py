@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-import urllib3
-
 from so8t_shared.store.failures import Failure
 from so8t_shared.store.parallel import Wanted, in_order
 
@@ -22,25 +20,8 @@ _MOST_PARTS = 9_000
 _MIB = 1 << 20
 
 
-class Call(Protocol):
-    """A request that is tried again while the server does not answer; `still` may raise to end the trying."""
-
-    def __call__(
-        self,
-        method: str,
-        key: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        still: Callable[[], None] = lambda: None,
-    ) -> urllib3.BaseHTTPResponse:
-        """Send it."""
-        ...
-
-
 class Read(Protocol):
-    """A GET of an object's bytes that is tried again while the server does not answer; `still` as above."""
+    """A GET of an object's bytes, tried again while the server does not answer; `still` may raise to end the trying."""
 
     def __call__(self, key: str, *, headers: Mapping[str, str], still: Callable[[], None]) -> bytes:
         """Send it."""

@@ -1,115 +1,101 @@
-"""An upload in parts: several at a time, hashed on the way, so that no byte is read twice.
-
-The parts become an object in one step at the end; until then no reader sees anything.
-"""
+"""An upload in parts by minio-py: hashed on the way, so that no byte is read twice; one that fails ends at once."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-from xml.etree import ElementTree
+from typing import BinaryIO, cast
 
-from minio.xml import findtext
+import urllib3
 
-from so8t_shared.files import read_at
-from so8t_shared.store.failures import Failure
-from so8t_shared.store.parallel import Wanted, in_order
-from so8t_shared.store.transfer import Call, Parts
+from so8t_shared.store.client import Client
+from so8t_shared.store.parallel import Abandoned
+from so8t_shared.store.retrying import Limits, go_on
+from so8t_shared.store.s3 import Request
+from so8t_shared.store.transfer import Parts
+
+_LAST_WORDS_S = 3.0
 
 
 class Upload:
-    """One upload: `send` the parts, make an object of them by `request` and `listing`, then `keep` it.
+    """One file on its way; minio-py reads it as a stream and sends its parts by way of `_send`."""
 
-    A block that ends otherwise throws the parts away by `throw_away(upload_id)`, which must not raise.
-    """
-
-    def __init__(
-        self, call: Call, key: str, headers: Mapping[str, str], parts: Parts, throw_away: Callable[[str], None]
-    ) -> None:
-        self._call = call
-        self._key = key
-        self._headers = headers
-        self._parts = parts
-        self._throw_away = throw_away
-        self._id = ""
-        self._tags: list[str] = []
-        self._kept = False
-
-    def __enter__(self) -> Self:
-        created = self._call("POST", self._key, query={"uploads": ""}, headers=self._headers)
-        self._id = _text(created.data, "UploadId")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._kept:
-            self._throw_away(self._id)
-
-    def send(self, source: Path, check: Callable[[], None]) -> tuple[int, str]:
-        """Send all parts of a file; its size in bytes and sha256. `check`, called before each, may raise to end it.
-
-        Raises:
-            Failure: the server refused one, or stayed away.
-            OSError: the file cannot be read to its end.
-        """
-        whole, wanted = hashlib.sha256(), Wanted()
-        size_bytes = source.stat().st_size
-        step = self._parts.size_for(size_bytes)
-
-        def send(number: int, data: bytes) -> str:
-            query = {**self.request, "partNumber": str(number)}
-            return self._call("PUT", self._key, query=query, body=data, still=wanted.check).headers.get("etag", "")
-
-        def tasks() -> Iterator[Callable[[], str]]:
-            with source.open("rb", buffering=0) as file:
-                for number, start in enumerate(range(0, size_bytes, step), 1):
-                    check()
-                    data = read_at(file.fileno(), min(step, size_bytes - start), start)
-                    yield partial(send, number, data)
-                    whole.update(data)  # while the part is on its way
-
-        self._tags = list(in_order(tasks(), self._parts.workers, wanted))
-        return size_bytes, whole.hexdigest()
+    def __init__(self, client: Client, source: Path, check: Callable[[], None], *, denials_doubted: int) -> None:
+        self._client = client
+        self._source = source
+        self._check = check
+        self._denials_doubted = denials_doubted
+        self._whole = hashlib.sha256()
+        self._failed = threading.Event()
+        self._failure: BaseException | None = None
 
     @property
-    def request(self) -> Mapping[str, str]:
-        """Query of a request about this upload."""
-        return {"uploadId": self._id}
+    def sha256(self) -> str:
+        """Of what was read."""
+        return self._whole.hexdigest()
 
-    def listing(self) -> bytes:
-        """The document that makes an object of the parts."""
-        root = ElementTree.Element("CompleteMultipartUpload")
-        for number, tag in enumerate(self._tags, 1):
-            part = ElementTree.SubElement(root, "Part")
-            ElementTree.SubElement(part, "PartNumber").text = str(number)
-            ElementTree.SubElement(part, "ETag").text = tag
-        return ElementTree.tostring(root)
+    def put(self, key: str, size_bytes: int, metadata: Mapping[str, str], content_type: str, parts: Parts) -> str:
+        """Send the file; the server's etag of the object.
 
-    def keep(self) -> None:
-        """The parts are an object now."""
-        self._kept = True
+        Raises:
+            Failure: the server refused, or stayed away.
+            OSError: the file cannot be read to its end.
+        """
+        try:
+            with self._source.open("rb", buffering=0) as self._file:
+                result = self._client.bucket.client(self._send).put_object(
+                    *(self._client.bucket.name, key, cast(BinaryIO, self), size_bytes),
+                    content_type=content_type,
+                    metadata=dict(metadata),
+                    part_size=parts.size_for(size_bytes),
+                    num_parallel_uploads=parts.workers,
+                )
+        except Exception:
+            if self._failure is not None:
+                raise self._failure from None  # not what ended the other parts because of it
+            raise
+        return str(result.etag)
 
+    def read(self, size_bytes: int) -> bytes:
+        """The next bytes of the file."""
+        with self._ending_all():
+            self._check()
+            data = self._file.read(size_bytes)
+            if not data:
+                raise OSError("the file became shorter while it was read")
+        self._whole.update(data)
+        return data
 
-def completed_tag(answer: bytes) -> str:
-    """Etag in the server's answer to a listing of parts; it may be an error in spite of its status.
+    def _send(self, request: Request) -> urllib3.BaseHTTPResponse:
+        if request.ends_upload and request.method == "DELETE":
+            return self._thrown_away(request)
+        with self._ending_all():
+            if request.ends_upload:
+                self._check()
+            doubted = self._denials_doubted if request.ends_upload else 0
+            return self._client.resend(request, self._client.limits.also(self._still), denials_doubted=doubted)
 
-    Raises:
-        Failure: it is one.
-    """
-    root = _parsed(answer)
-    if root.tag.rpartition("}")[2] == "Error":
-        raise Failure(500, _text(answer, "Code"), findtext(root, "Message") or "")
-    return _text(answer, "ETag").strip('"')
+    @contextmanager
+    def _ending_all(self) -> Iterator[None]:
+        """One part of the work, which the failure of another one ends; minio-py would wait for the rest."""
+        try:
+            self._still()
+            yield
+        except Exception as error:
+            if not self._failed.is_set():
+                self._failure = error
+                self._failed.set()
+            raise
 
+    def _still(self) -> None:
+        if self._failed.is_set():
+            raise Abandoned
 
-def _text(document: bytes, name: str) -> str:
-    return findtext(_parsed(document), name, True) or ""
-
-
-def _parsed(document: bytes) -> ElementTree.Element:
-    return ElementTree.fromstring(document)  # noqa: S314 - from the server that our data is entrusted to
+    def _thrown_away(self, request: Request) -> urllib3.BaseHTTPResponse:
+        """The parts are gone, or the server drops them by itself after a day: no reason to hide what went wrong."""
+        with suppress(Exception):
+            self._client.resend(request, Limits(_LAST_WORDS_S, go_on))
+        return urllib3.HTTPResponse(status=204)

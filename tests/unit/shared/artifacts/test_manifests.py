@@ -175,14 +175,28 @@ def test_a_newer_manifest_is_told(store: LocalStore, tmp_path: Path) -> None:
         artifact.manifest()
 
 
-@pytest.mark.parametrize("path", ["../../../../etc/passwd", "/etc/passwd", "a/../../b"])
-def test_a_manifest_cannot_lead_outside(store: LocalStore, path: str) -> None:
-    """A manifest that names a file outside its artifact is refused before anything is read."""
-    manifest = Manifest(files=(FileEntry(path=path, size_bytes=1, sha256="0" * 64),))
+@pytest.mark.parametrize("outside", ["../../../../etc/passwd", "/etc/passwd", "a/../../b"])
+@pytest.mark.parametrize("part", ["path", "key"])
+def test_a_manifest_cannot_lead_outside(store: LocalStore, part: str, outside: str) -> None:
+    """A manifest that names a file or an object outside its artifact is refused before anything is read."""
+    named = {"path": "a", "key": "files/a", part: outside}
+    manifest = Manifest(files=(FileEntry(**named, size_bytes=1, sha256="0" * 64),))
     files = FileSet(store, "artifacts/train/x")
     for call in (files.faults, files.materialise):
         with pytest.raises(InputError, match="safe name"):
             call(manifest)
+
+
+def test_files_of_several_folders_are_handed_out_as_one(store: LocalStore, tmp_path: Path) -> None:
+    """A folder that was copied from a bucket: its manifest may name files of several attempts."""
+    artifact = commit(store, tmp_path / "out", FILES)
+    manifest, elsewhere = manifest_of(artifact), f"{artifact.prefix}/attempts/0007/checkpoints/x/files/a.json"
+    store.put_file(elsewhere, Path(store.location, key_of(artifact, "a.json")), move=True)
+    first = manifest.files[0].model_copy(update={"key": elsewhere.removeprefix(f"{artifact.prefix}/")})
+    mixed = manifest.model_copy(update={"files": (first, *manifest.files[1:])})
+    folder = artifact.materialise(mixed)
+    assert {name: (folder / name).read_bytes() for name in FILES} == FILES
+    assert artifact.faults(mixed) == []
 
 
 def test_content_digest_knows_only_paths_and_bytes(store: LocalStore, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import random
 import time
 
 import pytest
@@ -161,7 +162,7 @@ def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
         bounds.append(high)
         return 0.0
 
-    monkeypatch.setattr(retrying.random, "uniform", uniform)
+    monkeypatch.setattr(random, "uniform", uniform)
     persist(_Server(7), Limits(30.0), Outage("here"))
     assert bounds == [0.001, 0.002, 0.004, 0.008, 0.01, 0.01, 0.01]
 
