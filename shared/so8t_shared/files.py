@@ -131,22 +131,6 @@ def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
         view, offset = view[done:], offset + done
 
 
-def read_at(handle: int, count: int, offset: int) -> bytes:
-    """Exactly `count` bytes at a place of an open file.
-
-    Raises:
-        OSError: the file ends before that.
-    """
-    pieces = []
-    while count:
-        piece = _pread(handle, count, offset)
-        if not piece:
-            raise OSError("the file became shorter while it was read")
-        pieces.append(piece)
-        offset, count = offset + len(piece), count - len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
 _POSITION = threading.Lock()
 """Windows knows but one position per file, so there a seek and what follows it are one step."""
 
@@ -157,14 +141,6 @@ def _pwrite(handle: int, data: memoryview, offset: int) -> int:
     with _POSITION:
         os.lseek(handle, offset, os.SEEK_SET)
         return os.write(handle, data)
-
-
-def _pread(handle: int, count: int, offset: int) -> bytes:
-    if hasattr(os, "pread"):
-        return os.pread(handle, count, offset)
-    with _POSITION:
-        os.lseek(handle, offset, os.SEEK_SET)
-        return os.read(handle, count)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -114,7 +114,7 @@ def _work(store: LocalStore, fingerprint: str) -> Artifact:
 def test_gc_of_what_attempts_left(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
     """Files of a killed attempt go from an artifact that stays, and the command says so."""
     store.put_bytes(f"artifacts/convert-a/{made}/attempts/0000/output/x", b"x" * 5000)
-    what = "files of ended attempts, 5 kB"
+    what = "files of ended attempts, 5.0 kB"
     done = cli("artifacts", "gc", "-c", config_file)
     assert (
         done.out

@@ -17,7 +17,7 @@ from so8t_shared.models.hf_folder import (
     refuse_quantised,
     weight_files,
 )
-from so8t_shared.tables.architectures import BY_NAME, FOREIGN_SO8T, architecture_name
+from so8t_shared.tables.architectures import FOREIGN_SO8T, architecture_name
 
 
 def test_object_is_read(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "name", "gates"),
     [
-        ({"architectures": [BY_NAME[0], "Other"]}, BY_NAME[0], False),
+        ({"architectures": ["LlamaForCausalLM", "Other"]}, "LlamaForCausalLM", False),
         ({"architectures": [FOREIGN_SO8T]}, FOREIGN_SO8T, True),
         ({"architectures": ["Phi3ForCausalLM"], "so8t_integrated": True}, "Phi3ForCausalLM", True),
         ({"architectures": []}, None, False),
