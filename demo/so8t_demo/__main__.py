@@ -1,12 +1,13 @@
-"""`python -m so8t_demo model|dataset --out FOLDER`: make what the demo works on; again is harmless."""
+"""`python -m so8t_demo inputs|model|dataset --out FOLDER`: make what the demo works on; again is harmless."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from so8t_shared.distribution import need_extras
 from so8t_shared.errors import So8tError
 
 
@@ -14,11 +15,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        print(_model(arguments.out) if arguments.what == "model" else _dataset(arguments.out, arguments.seed))
+        if arguments.what != "dataset":
+            need_extras(["so8t_demo"])
+        for line in _make(arguments):
+            print(line, flush=True)
     except So8tError as error:
         print("\n".join(error.lines()), file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _make(arguments: argparse.Namespace) -> Iterator[str]:
+    out: Path = arguments.out
+    if arguments.what == "inputs":
+        yield _model(out / "model")
+        yield _dataset(out / "data", arguments.seed)
+        yield _configuration(out)
+    else:
+        yield _model(out) if arguments.what == "model" else _dataset(out, arguments.seed)
 
 
 def _model(out: Path) -> str:
@@ -35,14 +49,24 @@ def _dataset(out: Path, seed: int) -> str:
     return f"{out}: {summary.train} training and {summary.test} test rows {state}"
 
 
+def _configuration(folder: Path) -> str:
+    from so8t_demo.configuration import write_configuration
+
+    return f"{write_configuration(folder)}: the demo's configuration"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="so8t_demo", description=__doc__)
     commands = parser.add_subparsers(dest="what", required=True)
+    inputs = commands.add_parser("inputs", help="all that a run of the demo needs: model, data set, configuration")
     model = commands.add_parser("model", help="SmolLM2-135M-Instruct as a Hugging Face folder")
     dataset = commands.add_parser("dataset", help="four-class safety rows in English and Japanese")
-    for command in (model, dataset):
+    for command in (inputs, model, dataset):
         command.add_argument("--out", type=Path, required=True, help="folder to write")
-    dataset.add_argument("--seed", type=int, default=17, help="decides which words fill which template (default 17)")
+    for command in (inputs, dataset):
+        command.add_argument(
+            "--seed", type=int, default=17, help="decides which words fill which template (default 17)"
+        )
     return parser
 
 

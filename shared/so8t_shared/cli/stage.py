@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption
+from so8t_shared.distribution import need_extras
 from so8t_shared.processes import check_stages_can_run
 from so8t_shared.stages import stage_named
 
@@ -32,6 +33,7 @@ def stage(
     """
     check_stages_can_run("so8t-ab stage")
     chosen = stage_named(name)
+    need_extras([chosen.module])
     given = [part for override in overrides for part in ("--set", override)]
     debug = ["--debug"] if context.parent and context.parent.params.get("debug") else []
     arguments = ["--config", str(config), *given, "--session", session, "--wait-s", str(wait_s), *debug]

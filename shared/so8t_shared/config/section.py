@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator
 
 PLACEHOLDER = "CHANGE-ME"
-"""Stands in configs/my-model.yaml wherever a value of one's own belongs."""
+"""Stands in config/template.yaml wherever a value of one's own belongs."""
 
 
 class Section(BaseModel):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from so8t_shared.artifacts.fingerprints import check_model_folder
 from so8t_shared.config.model import Config
+from so8t_shared.distribution import install_command, missing_packages, need_extras
 from so8t_shared.errors import ConfigError
 from so8t_shared.machine import has_cuda_device
 from so8t_shared.models.hf_folder import holds_gates, read_json
@@ -25,11 +26,14 @@ def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here:
     Raises:
         InputError: a model or data set that is here cannot be used.
         ConfigError: with `here`, the device that is demanded is not there.
+        MissingExtra: with `here`, packages that a stage needs are not installed.
     """
     notes = _two_bases(config)
+    if here:
+        need_extras(dict.fromkeys(stage.module for stage in STAGES if stage.name in stages))
     for stage in STAGES:
         if stage.name in stages:
-            notes += [*_models(stage, config), *_look(stage.check, config)]
+            notes += [*_models(stage, config), *_look(stage, config)]
     if "train" in stages:
         notes += _device(config, here=here)
     if {"import", "evaluate"} & set(stages):
@@ -60,10 +64,14 @@ def _models(stage: Stage, config: Config) -> list[str]:
     return notes
 
 
-def _look(target: str, config: Config) -> list[str]:
-    """Ask the service itself, where it is installed: in a container only one is."""
-    function = named(target)
-    return list(function(config)) if function else []
+def _look(stage: Stage, config: Config) -> list[str]:
+    """Ask the service itself, where all that it imports is installed: in a container only one's packages are."""
+    if function := named(stage.check):
+        return list(function(config))
+    if not stage.check:
+        return []
+    remedy = install_command([stage.module])
+    return [f"the inputs of {stage.name} were not checked: its packages are not installed ({remedy})"]
 
 
 def _device(config: Config, *, here: bool, devices: Path = Path("/dev")) -> list[str]:

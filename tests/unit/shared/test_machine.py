@@ -34,11 +34,23 @@ def test_every_part_is_named() -> None:
     """Each part of the contract is looked at once, and each that is not there says what it takes."""
     findings = examine(".")
     parts = [finding.part for finding in findings]
-    expected = {"python", "torch", "gpu", "memory", "disk", "docker", "minio", "ollama", "processor", "xllamacpp"}
-    assert expected | {"converter", "trainer", "evaluator", "reporter"} == set(parts) - {"docker gpu"}
+    expected = {
+        "python",
+        "demo",
+        "torch",
+        "gpu",
+        "memory",
+        "disk",
+        "docker",
+        "minio",
+        "ollama",
+        "processor",
+        "xllamacpp",
+    }
+    assert expected | {"convert", "train", "evaluate", "report"} == set(parts) - {"docker gpu"}
     assert len(parts) == len(set(parts))
     assert [f.part for f in findings if f.state != "ok" and not f.remedy] == []
-    assert {f.state for f in findings if f.part in {"python", "torch", "converter", "trainer"}} == {"ok"}
+    assert {f.state for f in findings if f.part in {"python", "demo", "torch", "convert", "train"}} == {"ok"}
 
 
 def test_missing_programs_are_optional(programs: Path) -> None:

@@ -16,7 +16,7 @@ def _tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("name", ["generate_docs", "third_party"])
+@pytest.mark.parametrize("name", ["clone_venv", "generate_docs", "lock"])
 def test_help_explains_and_does_nothing(name: str) -> None:
     """--help prints the usage; what is not known is refused with 2, without a traceback."""
     done = _tool(name, "--help")
@@ -27,10 +27,14 @@ def test_help_explains_and_does_nothing(name: str) -> None:
     assert "Traceback" not in wrong.stderr
 
 
-def test_requirements_of_some_packages() -> None:
-    """Those of the packages named; one that is not there is refused."""
-    assert _tool("third_party", "shared").stdout.splitlines()
-    assert set(_tool("third_party", "shared").stdout.splitlines()) < set(_tool("third_party").stdout.splitlines())
-    done = _tool("third_party", "services/nothing")
+def test_lines_of_the_lock_for_some_extras() -> None:
+    """Those that all the named extras need; an extra that is not there is refused."""
+    core, convert, both = (
+        {line for line in _tool("lock", "common", *names).stdout.splitlines() if "==" in line}
+        for names in (["core"], ["convert"], ["convert", "train"])
+    )
+    assert core
+    assert core < both < convert
+    done = _tool("lock", "common", "nothing")
     assert done.returncode == 2
-    assert "there is no package services/nothing" in done.stderr
+    assert "there is no extra nothing" in done.stderr

@@ -14,12 +14,13 @@ from so8t_shared.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[4]
 CONFIGS = ROOT / "configs"
+TEMPLATE = ROOT / "shared" / "so8t_shared" / "config" / "template.yaml"
 
 
 @pytest.fixture
 def configs(tmp_path: Path) -> Path:
     """The shipped files, the template filled in."""
-    for path in CONFIGS.glob("*.yaml"):
+    for path in [*CONFIGS.glob("*.yaml"), TEMPLATE]:
         text = path.read_text(encoding="utf-8").replace(PLACEHOLDER, "mine")
         (tmp_path / path.name).write_text(text, encoding="utf-8")
     return tmp_path
@@ -27,17 +28,18 @@ def configs(tmp_path: Path) -> Path:
 
 def test_the_template_must_be_filled_in() -> None:
     """As it is shipped, it is no configuration: each line with CHANGE-ME is a fault, and no other."""
-    path = CONFIGS / "my-model.yaml"
     with pytest.raises(ConfigError) as caught:
-        load_config(path, environ={})
+        load_config(TEMPLATE, environ={})
     named = re.findall(r"^ +- (\S+): put your own value in place of CHANGE-ME", caught.value.where, re.MULTILINE)
     assert named == ["model_a.base_model", "dataset.paths", "dataset.source.license", "dataset.source.provenance"]
-    open_lines = [line for line in path.read_text(encoding="utf-8").splitlines() if PLACEHOLDER in line.split("#")[0]]
+    open_lines = [
+        line for line in TEMPLATE.read_text(encoding="utf-8").splitlines() if PLACEHOLDER in line.split("#")[0]
+    ]
     assert len(open_lines) == len(named)
     assert caught.value.what == "The configuration has 4 faults."
 
 
-@pytest.mark.parametrize("name", ["demo", "my-model", "borea-phi35"])
+@pytest.mark.parametrize("name", ["demo", "template", "borea-phi35"])
 def test_model_b_is_model_a_retrained(configs: Path, name: str) -> None:
     """Each loads, and whoever edits model_a.base_model alone tests that model against itself, retrained."""
     config = load_config(configs / f"{name}.yaml", environ={})
@@ -49,7 +51,7 @@ def test_model_b_is_model_a_retrained(configs: Path, name: str) -> None:
 
 def test_the_template_brings_nothing_along(configs: Path) -> None:
     """Of the file that people copy, training and test are the defaults, and its folders are no other file's."""
-    mine, demo = (load_config(configs / f"{name}.yaml", environ={}) for name in ("my-model", "demo"))
+    mine, demo = (load_config(configs / f"{name}.yaml", environ={}) for name in ("template", "demo"))
     plain = Config.model_validate({"model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}})
     for section in ("training", "ab_test", "gguf", "visualization", "store"):
         assert getattr(mine, section) == getattr(plain, section)
@@ -57,7 +59,7 @@ def test_the_template_brings_nothing_along(configs: Path) -> None:
     assert mine.ollama.model_a_name != demo.ollama.model_a_name
 
 
-@pytest.mark.parametrize("name", ["my-model", "borea-phi35"])
+@pytest.mark.parametrize("name", ["template", "borea-phi35"])
 def test_models_and_data_lie_below_the_folder_that_containers_mount(configs: Path, name: str) -> None:
     """Containers see inputs/ and configs/ alone, when .env has the lines of docs/containers.md."""
     config = load_config(configs / f"{name}.yaml", environ={})
@@ -66,6 +68,11 @@ def test_models_and_data_lie_below_the_folder_that_containers_mount(configs: Pat
 
 
 @pytest.mark.parametrize("path", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
-def test_the_documents_copy_the_template(path: Path) -> None:
-    """Where a document says to copy a configuration, it is that one."""
-    assert set(re.findall(r"\bcp configs/(\S+)", path.read_text(encoding="utf-8"))) <= {"my-model.yaml"}
+def test_the_documents_copy_no_configuration(path: Path) -> None:
+    """A configuration of one's own comes from `so8t-ab init`."""
+    assert re.findall(r"\bcp configs/(\S+)", path.read_text(encoding="utf-8")) == []
+
+
+def test_the_demos_configuration_is_in_its_package() -> None:
+    """An installation without a clone has the file that a clone shows in configs/."""
+    assert (ROOT / "demo" / "so8t_demo" / "demo.yaml").read_bytes() == (CONFIGS / "demo.yaml").read_bytes()

@@ -81,11 +81,13 @@ def test_only_what_runs_is_looked_at(whole: Path) -> None:
     assert preflight(make_config(whole), {stage.name for stage in STAGES} - {"train"}) == []
 
 
-def test_a_service_that_is_not_installed(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container only one service is: the others' inputs are not looked at."""
-    monkeypatch.setattr(functions.importlib.util, "find_spec", lambda name: None)
+def test_packages_of_a_stage_are_missing(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container only one stage's are there: the others' inputs are not looked at, and a run is refused."""
+    monkeypatch.setattr(functions, "missing_packages", lambda name: ["torch"] if name == "so8t_trainer" else [])
     (whole / "rows.jsonl").write_text("no rows")
-    assert preflight(make_config(whole)) == []
+    [note] = preflight(make_config(whole))
+    assert "pip install 'so8t-ab[train]'" in note
+    assert preflight(make_config(whole), {"convert-b"}, here=True) == []
 
 
 def test_the_device(whole: Path, tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""`so8t-ab init`: a configuration to fill in."""
+
+from __future__ import annotations
+
+import shlex
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from so8t_shared.cli.output import out
+from so8t_shared.config.section import PLACEHOLDER
+from so8t_shared.errors import InputError
+from so8t_shared.files import write_atomically
+
+TEMPLATE = resources.files("so8t_shared.config").joinpath("template.yaml")
+
+
+def init(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="File to write.", show_default=True)] = Path("my.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+) -> None:
+    """Write a configuration to fill in for a model of your own.
+
+    Example:
+
+      so8t-ab init my.yaml
+    """
+    if file.exists() and not force:
+        raise InputError("The file exists already.", where=str(file), remedy="name another file, or add --force")
+    quoted = shlex.quote(str(file))
+    text = TEMPLATE.read_text(encoding="utf-8").replace("-c FILE", f"-c {quoted}")
+    write_atomically(file, text.encode())
+    open_lines = sum(PLACEHOLDER in line.partition("#")[0] for line in text.splitlines())
+    out.print(
+        f"{file}: fill in the {open_lines} lines with {PLACEHOLDER}, then: so8t-ab config check -c {quoted}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
