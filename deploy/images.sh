@@ -11,9 +11,9 @@ trap 'rm -f "$log"' EXIT
 for service in converter trainer evaluator reporter; do
     began=$SECONDS
     echo "building so8t-ab/$service:0.1.0 ..."
-    docker build --file "services/$service/Dockerfile" --tag "so8t-ab/$service:0.1.0" . > "$log" 2>&1 || {
+    docker build --target "$service" --tag "so8t-ab/$service:0.1.0" . > "$log" 2>&1 || {
         tail -n 30 "$log" >&2
-        fail "The image of $service could not be built." "services/$service/Dockerfile" "see the lines above" 1
+        fail "The image of $service could not be built." "Dockerfile, target $service" "see the lines above" 1
     }
     echo "built so8t-ab/$service:0.1.0 in $(( SECONDS - began )) s"
 done

@@ -1,4 +1,4 @@
-"""The public images that compose.yaml and the Dockerfiles name, on a machine that can pull none of them.
+"""The public images that compose.yaml and the Dockerfile name, on a machine that can pull none of them.
 
     python tools/stand_in_images.py
 
@@ -38,8 +38,7 @@ def public_images() -> list[str]:
     """Names and tags of all images that are not built here, as the shipped files have them."""
     compose = (ROOT / "compose.yaml").read_text("utf-8")
     found = set(re.findall(r"^\s*image: (\S+)", compose, re.MULTILINE))
-    for dockerfile in ROOT.glob("services/*/Dockerfile"):
-        found |= set(re.findall(r"^FROM (\S+)", dockerfile.read_text("utf-8"), re.MULTILINE))
+    found |= set(re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE))
     return sorted((name for name in found if not name.startswith("so8t-ab/")), key=lambda n: not n.startswith("python"))
 
 

@@ -19,14 +19,26 @@ def _python(service: str, code: str) -> str:
 
 @pytest.mark.parametrize(("service", "wants_torch"), SERVICES.items())
 def test_only_what_the_stage_needs(service: str, wants_torch: bool) -> None:
-    """torch and transformers are where models are made, not where they are asked; no image holds another's code."""
-    names = ["torch", "transformers", "matplotlib", "sklearn", *(f"so8t_{name}" for name in SERVICES)]
+    """torch and transformers are where models are made, not where they are asked; the wheel is the same in all."""
+    names = ["torch", "transformers", "matplotlib", "sklearn", "peft", "libgguf"]
     found = json.loads(
         _python(service, f"import importlib.util as u, json; print(json.dumps([n for n in {names} if u.find_spec(n)]))")
     )
     assert ("torch" in found) == ("transformers" in found) == wants_torch
-    assert [n for n in found if n.startswith("so8t_")] == [f"so8t_{service}"]
-    assert ("matplotlib" in found) == (service == "reporter")
+    for package, owner in {
+        "matplotlib": "reporter",
+        "sklearn": "evaluator",
+        "peft": "trainer",
+        "libgguf": "converter",
+    }.items():
+        assert (package in found) == (service == owner), package
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_of_its_extra_is_missing(service: str) -> None:
+    """What the lock gave to the image is what the stage's extra requires."""
+    code = f"from so8t_shared.distribution import missing_packages; print(missing_packages('so8t_{service}'))"
+    assert _python(service, code) == "[]"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -44,12 +56,15 @@ def test_runs_as_nobody(service: str) -> None:
 
 
 def test_torch_is_stored_once() -> None:
-    """Converter and trainer have the large layer in common."""
+    """Converter and trainer have the large layer, and all below it, in common."""
     layers = []
     for service in ("converter", "trainer"):
         [image] = json.loads(docker("image", "inspect", f"so8t-ab/{service}:0.1.0").stdout)
         layers.append(image["RootFS"]["Layers"])
-    common = [a for a, b in zip(*layers, strict=False) if a == b]
-    rest = docker("history", "--no-trunc", "--format", "{{.Size}} {{.CreatedBy}}", "so8t-ab/trainer:0.1.0").stdout
-    assert any("torch" in line for line in rest.splitlines())
-    assert len(common) >= 7
+    common = sum(a == b for a, b in zip(*layers, strict=False))
+    form = ["--no-trunc", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}"]
+    told = docker("history", *form, "so8t-ab/trainer:0.1.0").stdout.splitlines()
+    steps = [(int(size), step) for size, _, step in (line.partition(" ") for line in reversed(told)) if size != "0"]
+    [large] = [index for index, (size, _) in enumerate(steps) if size > 1_000_000_000]
+    assert "lock.py common convert train" in steps[large][1]
+    assert common > large

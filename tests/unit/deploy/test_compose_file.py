@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from so8t_shared.config.model import Ollama
+from so8t_shared.distribution import EXTRAS
 from so8t_shared.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[3]
+DOCKERFILE = ROOT / "Dockerfile"
 STAGE_OF = {
     "converter-a": "convert-a",
     "trainer": "train",
@@ -130,7 +132,7 @@ def test_images_are_pinned(services: dict[str, Any]) -> None:
     for service in services.values():
         name, _, tag = service["image"].partition(":")
         assert re.search(r"\d", tag), name
-    versions = re.findall(r'^version = "(.+)"', (ROOT / "shared" / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    versions = re.findall(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
     own = {s["image"].rpartition(":")[2] for s in services.values() if s["image"].startswith("so8t-ab/")}
     assert own == set(versions)
 
@@ -143,19 +145,34 @@ def test_nothing_secret_is_in_an_environment(services: dict[str, Any]) -> None:
                 assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
 
 
-@pytest.mark.parametrize("pair", [("converter", "trainer"), ("evaluator", "reporter")])
-def test_dockerfiles_share_their_first_layers(pair: tuple[str, str]) -> None:
-    """The steps before a service's own are the same text, or the large layer would be built and stored twice."""
-    heads = []
-    for service in pair:
-        text = (ROOT / "services" / service / "Dockerfile").read_text("utf-8")
-        steps = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-        heads.append(steps.split("COPY services/")[0])
-    assert heads[0] == heads[1]
-
-
 @pytest.mark.parametrize("service", ["converter", "trainer", "evaluator", "reporter"])
-def test_dockerfiles_need_no_buildkit(service: str) -> None:
+def test_an_image_is_a_target_of_the_dockerfile(services: dict[str, Any], service: str) -> None:
+    """It has the packages of its extra, is started as its service, and nobody is root in it."""
+    text = DOCKERFILE.read_text("utf-8")
+    [target] = re.findall(rf"^FROM \w+ AS {service}$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
+    [extra] = [EXTRAS[stage.module] for stage in STAGES if stage.module == f"so8t_{service}"][:1]
+    assert f"lock.py common {extra} >" in target
+    assert 'USER 10001:10001\nENTRYPOINT ["python", "-m", "so8t_' + service in target
+    built = [s["build"] for s in services.values() if s["image"].startswith(f"so8t-ab/{service}:")]
+    assert built
+    assert all(build == {"context": ".", "target": service} for build in built)
+
+
+def test_torch_is_in_a_layer_that_two_images_share() -> None:
+    """The large layer is built and stored once; images without torch come before it."""
+    text = DOCKERFILE.read_text("utf-8")
+    assert re.findall(r"^FROM models AS (\w+)$", text, re.MULTILINE) == ["converter", "trainer"]
+    assert text.index("AS evaluator") < text.index("AS models") > text.index("AS reporter")
+
+
+def test_the_dockerfile_installs_from_the_lock_alone() -> None:
+    """Every pip install checks hashes, or installs the wheel that was built here."""
+    for line in re.findall(r"pip install .*", DOCKERFILE.read_text("utf-8")):
+        assert (
+            "--require-hashes --no-deps --requirement needed.txt" in line or line == "pip install --no-deps /dist/*.whl"
+        )
+
+
+def test_the_dockerfile_needs_no_buildkit() -> None:
     """No heredoc, no COPY --link, no syntax line, no mount: any builder will do."""
-    text = (ROOT / "services" / service / "Dockerfile").read_text("utf-8")
-    assert not re.search(r"<<|--link|--mount|--chmod|^# *syntax *=", text, re.MULTILINE)
+    assert not re.search(r"<<|--link|--mount|--chmod|^# *syntax *=", DOCKERFILE.read_text("utf-8"), re.MULTILINE)

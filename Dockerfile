@@ -1,0 +1,71 @@
+# The four images, one target each: converter, trainer, evaluator, reporter.
+# Build one from the repository's root: docker build --target trainer -t so8t-ab/trainer:0.1.0 .
+# Packages are those of requirements.lock, their hashes checked. No BuildKit is needed; without it all targets above the
+# wanted one are built too, which is why torch comes last.
+FROM python:3.11-slim-bookworm AS base
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && mkdir -m 1777 /scratch /results
+ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false HOME=/tmp USER=so8t
+WORKDIR /build
+COPY requirements.lock ./
+COPY tools/lock.py tools/
+RUN python tools/lock.py common core > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+
+FROM base AS wheel
+RUN python tools/lock.py common build > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY configs configs
+COPY demo demo
+COPY shared shared
+COPY services services
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
+
+# Inference and the paired test: stages import and evaluate. No torch.
+FROM base AS evaluator
+RUN python tools/lock.py common evaluate > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+COPY --from=wheel /dist /dist
+RUN pip install --no-deps /dist/*.whl
+WORKDIR /work
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "so8t_evaluator"]
+
+# Charts and reports: stage report. No torch.
+FROM base AS reporter
+RUN python tools/lock.py common report > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+COPY --from=wheel /dist /dist
+RUN pip install --no-deps /dist/*.whl
+WORKDIR /work
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "so8t_reporter"]
+
+# What the converter and the trainer have in common: torch and transformers, stored once.
+FROM base AS models
+RUN python tools/lock.py common convert train > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+
+# HF checkpoint to GGUF: stages convert-a and convert-b.
+FROM models AS converter
+RUN python tools/lock.py common convert > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+COPY --from=wheel /dist /dist
+RUN pip install --no-deps /dist/*.whl
+WORKDIR /work
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "so8t_converter"]
+
+# SO8T retraining: stage train.
+FROM models AS trainer
+RUN python tools/lock.py common train > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+COPY --from=wheel /dist /dist
+RUN pip install --no-deps /dist/*.whl
+WORKDIR /work
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "so8t_trainer"]
