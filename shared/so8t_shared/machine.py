@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -144,6 +142,9 @@ def _ollama(address: str) -> Finding:
 
 def ollama_version(address: str, timeout_s: float = _ANSWER_S) -> str | None:
     """Version of the Ollama server at an address; None when none answers in time."""
+    import http.client  # with ssl behind it, that is a tenth of the start of a command that asks no server
+    import urllib.request
+
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{address}/api/version", timeout=timeout_s) as response:

@@ -14,7 +14,7 @@ from so8t_shared.errors import IntegrityError, NewerFormat
 class Document(BaseModel):
     """A small JSON object in the store, with the version of its format beside the bytes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     SCHEMA: ClassVar[int] = 1
     schema_version: int = 1
 

@@ -26,7 +26,7 @@ from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
 class FileEntry(BaseModel):
     """One file of an artifact."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     path: str
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")

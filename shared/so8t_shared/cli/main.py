@@ -13,6 +13,7 @@ from so8t_shared.cli import artifacts, config, demo, doctor, init, logs, plan, r
 from so8t_shared.cli.output import err, say
 from so8t_shared.distribution import NAME, version
 from so8t_shared.errors import So8tError
+from so8t_shared.redaction import without_secrets
 
 _CTRL_C = 130
 _INTERRUPTED = 75
@@ -106,7 +107,7 @@ def _wrong_usage(error: TyperException) -> int:
 
 def _print(lines: list[str]) -> None:
     style = "red" if err.is_terminal else ""
-    err.print("\n".join(lines), style=style, markup=False, highlight=False, soft_wrap=True)
+    err.print(without_secrets("\n".join(lines)), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _debug_first(arguments: list[str]) -> list[str]:

@@ -13,7 +13,9 @@ PLACEHOLDER = "CHANGE-ME"
 class Section(BaseModel):
     """A part of the configuration; unknown keys and what the template left open are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False, defer_build=True
+    )
 
     @field_validator("*", mode="before")
     @classmethod

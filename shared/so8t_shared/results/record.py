@@ -18,7 +18,7 @@ SIDES: tuple[Side, Side] = ("a", "b")
 class Record(BaseModel):
     """Base of all results; unknown fields are refused, so that a newer writer is noticed."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), defer_build=True)
     __test__: ClassVar[bool] = False
     """TestRow and TestSet are data; pytest need not look for tests in them."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from so8t_shared.errors import ConfigError
+from so8t_shared.redaction import remember_secret
 
 _REMEDY = 'write {"accessKey": "...", "secretKey": "..."} into it, as MinIO hands the keys out'
 
@@ -52,4 +53,5 @@ def read_credentials(path: str | None) -> Credentials:
             where=f"store.credentials_file = {path}",
             remedy=_REMEDY,
         )
+    remember_secret(secret.strip())
     return Credentials(access.strip(), secret.strip())
