@@ -18,6 +18,7 @@ from so8t_shared.cli.output import err, out
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import folder_bytes, storage_errors
 from so8t_shared.formatting import size
+from so8t_shared.privacy import private_files
 from so8t_shared.running.scratch import left_scratch, remove_scratch
 from so8t_shared.sessions.collection import collect, list_artifacts
 from so8t_shared.stages import stage_named
@@ -70,7 +71,7 @@ def get(
     assert manifest is not None
     source = artifact.materialise(manifest)
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    with storage_errors(target):
+    with storage_errors(target), private_files():
         try:
             unfinished.mkdir(parents=True)
             for entry in manifest.files:

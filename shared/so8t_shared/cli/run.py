@@ -15,6 +15,7 @@ from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
 from so8t_shared.planning.plan import make_plan
 from so8t_shared.planning.preflight import preflight
+from so8t_shared.privacy import private_files
 from so8t_shared.processes import check_stages_can_run
 from so8t_shared.processor import usable_cores
 from so8t_shared.running.pipeline import PipelineRun, check_selection
@@ -61,11 +62,12 @@ def run(
             where="--gate and --to",
             remedy="leave one of them out",
         )
-    _check_output(Path(workspace.config.output_base_dir))
-    _check_inputs(workspace, stages)
-    session = open_session(workspace.store, workspace.config, new=new_session)
-    check_selection(stages, workspace.store, session)
-    _run_stages(workspace, session, stages, [*_arguments(config, overrides, session)], jobs)
+    with private_files():
+        _check_output(Path(workspace.config.output_base_dir))
+        _check_inputs(workspace, stages)
+        session = open_session(workspace.store, workspace.config, new=new_session)
+        check_selection(stages, workspace.store, session)
+        _run_stages(workspace, session, stages, [*_arguments(config, overrides, session)], jobs)
     if stages[-1].name == "report":
         _show_results(session, gate=gate)
 

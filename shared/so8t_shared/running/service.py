@@ -15,6 +15,7 @@ from so8t_shared.config.load import load_config
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import ConfigError, Interrupted, MissingExtra, So8tError
 from so8t_shared.interruption import StopSignal, end_with_parent
+from so8t_shared.privacy import private_files
 from so8t_shared.processes import check_stages_can_run
 from so8t_shared.redaction import without_secrets
 from so8t_shared.running.context import StageFunction
@@ -37,6 +38,11 @@ def service_main(functions: dict[str, str], argv: Sequence[str] | None = None) -
     `functions` maps a stage's name to 'module:function'; the module is imported only once the
     stages before it are complete, so that a waiting container costs nothing.
     """
+    with private_files():
+        return _serve(functions, argv)
+
+
+def _serve(functions: dict[str, str], argv: Sequence[str] | None) -> int:
     os.environ.update({name: value for name, value in _OPENMP.items() if name not in os.environ})
     end_with_parent()
     arguments = _parser(functions).parse_args(argv)
