@@ -54,3 +54,6 @@ fi
 keep_or_set SO8T_UID "$uid"
 keep_or_set SO8T_GID "$gid"
 keep_or_set SO8T_HOST_NAME "$(uname -n)"
+if pages=$(getconf _PHYS_PAGES 2> /dev/null) && size=$(getconf PAGE_SIZE); then  # a stage must not take the host down
+    keep_or_set SO8T_MEMORY "$(( pages * size / 1048576 * 9 / 10 ))m"
+fi

@@ -25,6 +25,10 @@ STAGE_OF = {
 }
 
 
+SERVERS = {"minio-owner", "minio", "minio-init", "ollama-owner", "ollama"}
+OWNERS = {"minio-owner", "ollama-owner"}
+
+
 class _Loader(yaml.SafeLoader):
     """YAML with compose's own tag that takes a key away."""
 
@@ -45,8 +49,8 @@ def services() -> dict[str, Any]:
 
 
 def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
-    """The six stages and the three servers, each stage started by the name that the code knows."""
-    assert set(services) == {*STAGE_OF, "minio", "minio-init", "ollama"}
+    """The six stages and the servers, each stage started by the name that the code knows."""
+    assert set(services) == {*STAGE_OF, *SERVERS}
     assert [services[name]["command"] for name in STAGE_OF] == [[stage] for stage in STAGE_OF.values()]
     assert [stage.name for stage in STAGES] == list(STAGE_OF.values())
 
@@ -54,8 +58,8 @@ def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("profile", "expected"),
     [
-        ("full", {*STAGE_OF, "minio", "minio-init", "ollama"}),
-        ("serve", {"minio", "minio-init", "ollama"}),
+        ("full", {*STAGE_OF, *SERVERS}),
+        ("serve", SERVERS),
         ("convert", {"converter-a", "converter-b"}),
         ("train", {"trainer"}),
         ("evaluate", {"importer", "evaluator"}),
@@ -75,7 +79,11 @@ def _profiles(service: dict[str, Any], **variables: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("variable", "absent"), [("SO8T_STORE_ENDPOINT", {"minio", "minio-init"}), ("SO8T_OLLAMA_HOST", {"ollama"})]
+    ("variable", "absent"),
+    [
+        ("SO8T_STORE_ENDPOINT", {"minio-owner", "minio", "minio-init"}),
+        ("SO8T_OLLAMA_HOST", {"ollama-owner", "ollama"}),
+    ],
 )
 def test_servers_that_are_elsewhere_are_not_started(services: dict[str, Any], variable: str, absent: set[str]) -> None:
     """`run trainer` enables the trainer's profiles, full among them; a GPU box must not get a bucket of its own."""
@@ -122,9 +130,30 @@ def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
 
 def test_only_who_asks_ollama_reaches_it(services: dict[str, Any]) -> None:
     """Ollama knows no users, so a stage that has no use for it is not in its network; all stages reach the bucket."""
-    with_models = {name for name, service in services.items() if "models" in service["networks"]}
-    assert with_models == {"ollama", "importer", "evaluator"}
-    assert {name for name, service in services.items() if "store" in service["networks"]} == set(services) - {"ollama"}
+    networks = {name: service.get("networks", []) for name, service in services.items()}
+    assert {name for name, found in networks.items() if "models" in found} == {"ollama", "importer", "evaluator"}
+    assert {name for name, found in networks.items() if "store" in found} == set(services) - {"ollama", *OWNERS}
+
+
+def test_nobody_is_root(services: dict[str, Any]) -> None:
+    """Stages and servers run as the user of .env; root alone gives the volumes to him, without a network."""
+    user = "${SO8T_UID:-10001}:${SO8T_GID:-10001}"
+    assert {name for name, service in services.items() if service["user"] != user} == OWNERS
+    for name in OWNERS:
+        assert services[name]["network_mode"] == "none"
+        assert set(services[name]["cap_add"]) == {"CHOWN", "DAC_READ_SEARCH"}
+        assert services[name.removesuffix("-owner")]["depends_on"][name] == {
+            "condition": "service_completed_successfully"
+        }
+
+
+def test_every_container_has_limits(services: dict[str, Any]) -> None:
+    """None takes the host's whole memory, and none writes its own, keys and rows in it, to a core file."""
+    for name, service in services.items():
+        assert service["ulimits"] == {"core": 0}, name
+        assert re.fullmatch(r"\d+[mg]|\$\{SO8T_\w*MEMORY:-\w+\}", str(service["mem_limit"])), name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["read_only"] is True, name
 
 
 def test_images_are_pinned(services: dict[str, Any]) -> None:

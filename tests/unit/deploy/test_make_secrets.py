@@ -53,7 +53,7 @@ def test_a_last_line_without_its_end_is_kept_whole(tmp_path: Path) -> None:
     _make_secrets(env_file)
     lines = env_file.read_text().splitlines()
     assert lines[1] == f"SO8T_RESULTS={tmp_path / 'out'}"
-    assert [line.partition("=")[0] for line in lines[2:]] == ["SO8T_UID", "SO8T_GID", "SO8T_HOST_NAME"]
+    assert [line.partition("=")[0] for line in lines[2:]] == ["SO8T_UID", "SO8T_GID", "SO8T_HOST_NAME", "SO8T_MEMORY"]
 
 
 def test_once(tmp_path: Path) -> None:
