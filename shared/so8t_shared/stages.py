@@ -150,7 +150,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter",
-        4,
+        5,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

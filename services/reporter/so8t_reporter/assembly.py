@@ -16,6 +16,7 @@ from so8t_reporter.sections.reproduction import reproduction_section
 from so8t_reporter.sections.slices import slices_sections
 from so8t_reporter.sections.training import training_section
 from so8t_reporter.summary import headline, summary_sentence
+from so8t_shared.distribution import version
 from so8t_shared.results.ab_test import AbTestResults
 
 
@@ -56,6 +57,7 @@ def _sections(inputs: ReportInputs) -> list[Section]:
 def assemble_results(inputs: ReportInputs, settings: ReportSettings) -> AbTestResults:
     """ab_test_results.json: everything measured, unrounded, with the one-sentence answer."""
     return AbTestResults(
+        so8t_ab_version=version(),
         session_id=settings.session_id,
         model_a=settings.names.a,
         model_b=settings.names.b,

@@ -16,6 +16,7 @@ class AbTestResults(Record):
     """ab_test_results.json: everything a program needs to know of one run."""
 
     schema_version: Literal[3] = 3
+    so8t_ab_version: str = Field("", description="Version of SO8T-AB that wrote this; empty before 0.1.0 named it.")
     session_id: str
     model_a: str
     model_b: str

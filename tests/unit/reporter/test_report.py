@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from so8t_reporter.document import Table
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.report import write_report
 from so8t_shared.config.model import Visualization
+from so8t_shared.distribution import version
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.tables.quantizations import ORDER
 
@@ -148,3 +150,10 @@ def test_light_import() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert not {"torch", "transformers", "peft", "sklearn", "pandas", "xllamacpp", "gguf"} & set(done.stdout.split())
     assert "matplotlib" in done.stdout.split()
+
+
+def test_every_report_names_the_version(rendered: Rendered) -> None:
+    """Whoever reads one later can tell which program wrote it."""
+    assert f'"so8t_ab_version": "{version()}"' in rendered.text("ab_test_results.json")
+    for name in ("report.md", "report.html"):
+        assert re.search(rf"SO8T-AB\W[^\n]*\n?[^\n]*{re.escape(version())}", rendered.text(name)), name

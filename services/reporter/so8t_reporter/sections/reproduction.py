@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from so8t_reporter.document import Code, Facts, Paragraph, Section
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared.distribution import version
 
 _COMMANDS = """\
 # computes everything again, in folders of its own (with a bucket also --set store.bucket=another)
@@ -35,6 +36,7 @@ def reproduction_section(inputs: ReportInputs) -> Section:
                         "Configuration and versions",
                         "session.json in the store, under the session named by this folder",
                     ),
+                    ("SO8T-AB", version()),
                     ("Engine", f"{engine.name} {engine.version}"),
                     ("For programs", "ab_test_results.json (unrounded, with a JSON Schema) and junit.xml"),
                 ]

@@ -16,6 +16,7 @@ from tests.unit.shared.small_service import ROOT
 from so8t_shared import errors
 from so8t_shared.cli import plan
 from so8t_shared.cli.main import app, main
+from so8t_shared.distribution import version
 
 HEAVY = ["torch", "transformers", "matplotlib", "sklearn", "xllamacpp", "scipy", "datasets", "peft", "pyarrow", "gguf"]
 SERVICES = ["so8t_converter", "so8t_trainer", "so8t_evaluator", "so8t_reporter"]
@@ -219,3 +220,9 @@ def test_signals_of_a_stage_are_its_own(config_file: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 75
     process.stderr.close()
+
+
+def test_version(cli: Cli) -> None:
+    """One line, for a report of a defect and for scripts."""
+    done = cli("--version")
+    assert (done.code, done.out, done.err) == (0, f"so8t-ab {version()}\n", "")
