@@ -11,9 +11,10 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 from tools.lock import LOCK, MODEL_LOCK, packages, requirements_of
 
-from so8t_shared.distribution import EXTRAS
+from so8t_shared.distribution import EXTRAS, version
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -120,11 +121,21 @@ def test_the_lock_names_no_index(path: Path) -> None:
     assert [line for line in lines if re.search(r"://|^-|--(?!hash=sha256:[0-9a-f]{64})", line)] == []
 
 
-@pytest.mark.parametrize("path", [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))], ids=lambda p: p.name
+)
 def test_links_in_the_docs_lead_somewhere(path: Path) -> None:
     """Every relative link names a file that exists."""
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_every_place_names_the_version_of_the_project() -> None:
+    """Changelog, citation and image tags speak of the version in pyproject.toml."""
+    assert f"## {version()} - " in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == version()
+    compose, script = ((ROOT / name).read_text("utf-8") for name in ("compose.yaml", "deploy/images.sh"))
+    assert set(re.findall(r"so8t-ab/[\w$]+:([\d.]+)", compose + script)) == {version()}
 
 
 def test_the_map_of_the_code_names_what_is_there() -> None:
