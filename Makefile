@@ -18,7 +18,7 @@ export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inputs test check unit format bench docs venv lock clean clean-runs secrets images up down servers containers
+.PHONY: help demo inputs test check unit format bench docs venv wheel lock clean clean-runs secrets images up down servers containers
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -72,6 +72,10 @@ docs: $(READY)  ## regenerate the generated parts of docs/
 
 venv: $(READY)  ## install everything, run nothing
 
+wheel: $(READY)  ## build the wheel of the distribution in dist/
+	@rm -rf build dist  # setuptools would pack what an earlier build left
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 lock:  ## renew requirements.lock after a change of pyproject.toml or constraints.txt (needs uv)
 	@$(PYTHON) tools/lock.py renew
 
@@ -89,7 +93,7 @@ $(READY): $(INSTALLED)/complete pyproject.toml
 	@touch $@
 
 clean:  ## remove the demo's inputs, .venv and tool caches; runs, results and installed packages stay
-	rm -rf demo-run/model demo-run/data $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo-run/model demo-run/data build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 RUNS = $(wildcard demo-run runs results checkpoints)
 
