@@ -7,7 +7,7 @@ PYTHON ?= python3
 WORKERS ?= auto
 CACHE ?= $(HOME)/.cache/so8t-ab
 
-KEY := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')-$(shell sha256sum requirements.lock 2> /dev/null | cut -c1-12)
+KEY := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')-$(shell grep -sv '^ *\#' requirements.lock | sha256sum | cut -c1-12)
 INSTALLED := $(CACHE)/packages-$(KEY)
 VENV := .venv
 BIN := $(VENV)/bin

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from so8t_shared.artifacts.fingerprints import check_model_folder
 from so8t_shared.config.model import Config
-from so8t_shared.distribution import install_command, missing_packages, need_extras
+from so8t_shared.distribution import install_command, need_extras
 from so8t_shared.errors import ConfigError
 from so8t_shared.machine import has_cuda_device
 from so8t_shared.models.hf_folder import holds_gates, read_json
@@ -33,7 +33,7 @@ def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here:
         need_extras(dict.fromkeys(stage.module for stage in STAGES if stage.name in stages))
     for stage in STAGES:
         if stage.name in stages:
-            notes += [*_models(stage, config), *_look(stage, config)]
+            notes += [*_models(stage, config), *_look(stage.check, config), *_unchecked(stage)]
     if "train" in stages:
         notes += _device(config, here=here)
     if {"import", "evaluate"} & set(stages):
@@ -64,11 +64,14 @@ def _models(stage: Stage, config: Config) -> list[str]:
     return notes
 
 
-def _look(stage: Stage, config: Config) -> list[str]:
+def _look(target: str, config: Config) -> list[str]:
     """Ask the service itself, where all that it imports is installed: in a container only one's packages are."""
-    if function := named(stage.check):
-        return list(function(config))
-    if not stage.check:
+    function = named(target)
+    return list(function(config)) if function else []
+
+
+def _unchecked(stage: Stage) -> list[str]:
+    if not stage.check or named(stage.check):
         return []
     remedy = install_command([stage.module])
     return [f"the inputs of {stage.name} were not checked: its packages are not installed ({remedy})"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from so8t_shared.config.load import load_config
 from so8t_shared.distribution import need_extras
-from so8t_shared.errors import ConfigError, Interrupted, MissingExtra, So8tError
+from so8t_shared.errors import ConfigError, Interrupted, So8tError
 from so8t_shared.interruption import StopSignal, end_with_parent
 from so8t_shared.privacy import private_files
 from so8t_shared.processes import check_stages_can_run
@@ -46,15 +46,12 @@ def _serve(functions: dict[str, str], argv: Sequence[str] | None) -> int:
     os.environ.update({name: value for name, value in _OPENMP.items() if name not in os.environ})
     end_with_parent()
     arguments = _parser(functions).parse_args(argv)
-    try:
-        need_extras([stage_named(arguments.stage).module])
-    except MissingExtra as error:
-        return _report(error, debug=arguments.debug)
     sink, stop = EventSink(), StopSignal()
     stop.install()
     logging.getLogger("so8t.store").addHandler(SinkHandler(sink))  # outages, told where the stage's own lines go
     try:
         check_stages_can_run(f"stage {arguments.stage}")
+        need_extras([stage_named(arguments.stage).module])
         store, session = _open(arguments, stop)
     except So8tError as error:
         return _report(error, debug=arguments.debug)
