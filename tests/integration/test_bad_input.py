@@ -191,7 +191,7 @@ def test_a_corrupt_artifact_is_told_and_made_anew(finished_copy: Workspace) -> N
     assert {"convert-a", "train", "import", "evaluate"} <= reused
     assert "convert-b" not in reused
     after = json.loads(manifest.read_text())
-    gguf = [[f for f in m["files"] if f["path"].endswith(".gguf")] for m in (before, after)]
+    gguf = [{f["path"]: f["sha256"] for f in m["files"] if f["path"].endswith(".gguf")} for m in (before, after)]
     assert gguf[0] == gguf[1]
 
 
