@@ -34,11 +34,22 @@ ExternalInput = ModelInput | DataInput
 
 
 @dataclass(frozen=True)
+class Export:
+    """Files of a stage's output for people."""
+
+    prefix: str
+    """Of the files that are copied; it is no part of their names there."""
+    place: Callable[[Config, str], Path]
+    """Folder below output_base_dir, by configuration and session's name."""
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stage of the pipeline."""
 
     name: str
-    module: str
+    work: str
+    """'module:function' of the service: takes the stage's context and fills its output folder."""
     version: int
     summary: str
     reads: tuple[str, ...]
@@ -47,8 +58,15 @@ class Stage:
     """Upstream stage to the prefixes of those of its files that are read."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
     """Models and data outside the store; only their bytes count, not their place."""
+    exports: tuple[Export, ...] = ()
+    """What is copied to where people look for it."""
     check: str = ""
     """'module:function' of the service: a light look at the inputs before a run, from configuration to notes."""
+
+    @property
+    def module(self) -> str:
+        """Package of the service, which has the entry point `python -m MODULE STAGE`."""
+        return self.work.partition(":")[0].rpartition(".")[0]
 
 
 def _model_a(config: Config) -> list[ExternalInput]:
@@ -102,7 +120,7 @@ _GGUF_AND_CHAT = ("chat.json", "model_")
 STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-a",
-        "so8t_converter",
+        "so8t_converter.stages:convert_a",
         3,
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
@@ -111,7 +129,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "train",
-        "so8t_trainer",
+        "so8t_trainer.stages:train",
         3,
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
@@ -120,7 +138,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "convert-b",
-        "so8t_converter",
+        "so8t_converter.stages:convert_b",
         3,
         "model B to GGUF",
         reads=("gguf.quantizations",),
@@ -128,15 +146,16 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "import",
-        "so8t_evaluator",
+        "so8t_evaluator.stages:import_models",
         2,
         "register both models with the engine",
         reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
         needs={"convert-a": _GGUF_AND_CHAT, "convert-b": _GGUF_AND_CHAT},
+        exports=(Export("modelfiles/", lambda config, _: Path(config.ollama.modelfile_dir)),),
     ),
     Stage(
         "evaluate",
-        "so8t_evaluator",
+        "so8t_evaluator.stages:evaluate",
         8,
         "ask both models, compare",
         reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
@@ -149,7 +168,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "report",
-        "so8t_reporter",
+        "so8t_reporter.stages:report",
         5,
         "charts and reports",
         reads=(
@@ -168,10 +187,16 @@ STAGES: tuple[Stage, ...] = (
             "convert-a": ("conversion.json", "chat.json"),
             "convert-b": ("conversion.json", "chat.json"),
         },
+        exports=(Export("", lambda _, session_id: Path("ab_test_results") / f"complete_so8t_ab_test_{session_id}"),),
     ),
 )
 
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
+
+
+def work_of(module: str) -> dict[str, str]:
+    """What a service does: 'module:function' by stage."""
+    return {stage.name: stage.work for stage in STAGES if stage.module == module}
 
 
 def stage_named(name: str) -> Stage:

@@ -1,15 +1,7 @@
-"""`python -m so8t_converter STAGE -c CONFIG`."""
-
-from __future__ import annotations
+"""Entry point here and in the container: `python -m so8t_converter STAGE -c CONFIG`."""
 
 from so8t_shared.running.service import service_main
+from so8t_shared.stages import work_of
 
 if __name__ == "__main__":
-    raise SystemExit(
-        service_main(
-            {
-                "convert-a": "so8t_converter.stages:convert_a",
-                "convert-b": "so8t_converter.stages:convert_b",
-            }
-        )
-    )
+    raise SystemExit(service_main(work_of("so8t_converter")))

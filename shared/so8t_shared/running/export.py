@@ -9,38 +9,40 @@ from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.files import write_atomically
 from so8t_shared.sessions.session import Session
+from so8t_shared.stages import BY_NAME, Export, Stage
 
 RESULTS_FILE = "ab_test_results.json"
 
 
 def results_dir(session: Session) -> Path:
     """Folder of a session's report."""
-    return Path(session.config.output_base_dir) / "ab_test_results" / f"complete_so8t_ab_test_{session.session_id}"
+    [export] = BY_NAME["report"].exports
+    return _place(export, session)
 
 
-def export_outputs(artifact: Artifact, manifest: Manifest, session: Session) -> None:
-    """Copy what a stage made for people; stages without such files do nothing.
+def export_outputs(stage: Stage, artifact: Artifact, manifest: Manifest, session: Session) -> None:
+    """Copy what a stage made for people.
 
     Raises:
         StorageError: output_base_dir cannot be written.
     """
-    if artifact.stage == "report":
-        _export(artifact, manifest, ("",), results_dir(session), session.session_id)
-    elif artifact.stage == "import":
-        target = Path(session.config.output_base_dir) / session.config.ollama.modelfile_dir
-        _export(artifact, manifest, ("modelfiles/",), target, session.session_id)
+    for export in stage.exports:
+        source = artifact.materialise(manifest, (export.prefix,))
+        for entry in manifest.files:
+            if entry.path.startswith(export.prefix):
+                data = (source / entry.path).read_bytes()
+                if entry.path == RESULTS_FILE:  # a report reused by another session speaks for that one
+                    data = _with_session(data, session.session_id)
+                _update(_place(export, session) / entry.path.removeprefix(export.prefix), data)
 
 
-def _export(artifact: Artifact, manifest: Manifest, prefixes: tuple[str, ...], target: Path, session_id: str) -> None:
-    source = artifact.materialise(manifest, prefixes)
-    for entry in manifest.files:
-        if entry.path.startswith(prefixes):
-            data = (source / entry.path).read_bytes()
-            if entry.path == RESULTS_FILE:  # a report reused by another session speaks for that one
-                data = _with_session(data, session_id)
-            name = entry.path.removeprefix("modelfiles/")
-            if not (target / name).is_file() or (target / name).read_bytes() != data:
-                write_atomically(target / name, data)
+def _place(export: Export, session: Session) -> Path:
+    return Path(session.config.output_base_dir) / export.place(session.config, session.session_id)
+
+
+def _update(path: Path, data: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data)
 
 
 def _with_session(data: bytes, session_id: str) -> bytes:

@@ -231,7 +231,7 @@ class StageRun:
         self._marked |= self.markers.complete(artifact.fingerprint, content, reused=reused, started=self._started)
 
     def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
-        export_outputs(artifact, manifest, self.session)
+        export_outputs(self.stage, artifact, manifest, self.session)
         if not reused:
             self.reporter.state("done")
         return Outcome(artifact.fingerprint, manifest, reused)

@@ -29,7 +29,7 @@ class Child:
     def __init__(self, config: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SMALL_CONVERT_A", how)
         self.events: queue.Queue[Event] = queue.Queue()
-        stage = replace(stage_named("convert-a"), module=MODULE)
+        stage = replace(stage_named("convert-a"), work=f"{MODULE}.stages:work")
         self.process = StageProcess(
             stage, ["-c", str(config)], config.parent / "out" / "output.txt", lambda _, event: self.events.put(event)
         )

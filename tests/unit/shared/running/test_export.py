@@ -13,6 +13,7 @@ from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.errors import IntegrityError, StorageError
 from so8t_shared.running.export import export_outputs, results_dir
 from so8t_shared.sessions.session import Session, open_session
+from so8t_shared.stages import stage_named
 from so8t_shared.store.local import LocalStore
 
 REPORT = {
@@ -24,7 +25,7 @@ REPORT = {
 
 
 def _export(store: LocalStore, session: Session, artifact: Artifact) -> None:
-    export_outputs(artifact, manifest_of(artifact), session)
+    export_outputs(stage_named(artifact.stage), artifact, manifest_of(artifact), session)
 
 
 def test_a_report(store: LocalStore, session: Session, tmp_path: Path) -> None:
@@ -111,11 +112,12 @@ def test_read_only_results(store: LocalStore, session: Session, tmp_path: Path) 
         from so8t_shared.errors import StorageError
         from so8t_shared.running.export import export_outputs
         from so8t_shared.sessions.session import Session
+        from so8t_shared.stages import stage_named
         from so8t_shared.store.local import LocalStore
         config = Config.model_validate_json({session.config.model_dump_json()!r})
         artifact = Artifact(LocalStore(Path({store.location!r})), "report", "f" * 64)
         try:
-            export_outputs(artifact, manifest_of(artifact), Session("s", config, ""))
+            export_outputs(stage_named(artifact.stage), artifact, manifest_of(artifact), Session("s", config, ""))
         except StorageError as error:
             print(error.what, str(folder) in error.where)
         """,

@@ -24,7 +24,7 @@ from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import STAGES, Stage
 from so8t_shared.store.local import LocalStore
 
-SMALL = [replace(stage, module=MODULE) for stage in STAGES]
+SMALL = [replace(stage, work=f"{MODULE}.stages:work") for stage in STAGES]
 
 
 class Shown:
