@@ -10,7 +10,7 @@ import pytest
 from tests.integration.buckets import Host, first, refuse, second
 from tests.servers.lossy_proxy import lossy_proxy
 from tests.servers.minio_server import MinioServer
-from tests.unit.shared.material import FIRST, SECOND, Events, key_of, run_stage, stage_run, write
+from tests.unit.shared.material import FIRST, SECOND, Events, commit, key_of, manifest_of, run_stage, stage_run, write
 from tests.unit.shared.store.buckets import bucket_store
 
 from so8t_shared.artifacts.artifact import Artifact
@@ -204,3 +204,14 @@ def test_a_kept_checkpoint_survives_a_power_cut(
     happened = list(done)
     key = f"artifacts/first/{'0' * 64}/attempts/0001/checkpoints/one/manifest.json"
     assert happened == _safely(checkpoints.load("one"), key, ("a/x", "y"))
+
+
+@pytest.mark.parametrize("manifest", [b"{", b'{"schema_version": 99}'], ids=["damaged", "newer"])
+def test_a_checkpoint_that_cannot_be_read_ends_no_commit(
+    minio: MinioServer, bucket: str, tmp_path: Path, manifest: bytes
+) -> None:
+    """It only saves no sending: hours of work are committed though a newer program has left a checkpoint there."""
+    store = bucket_store(minio, bucket, tmp_path / "local")
+    store.put_bytes(f"artifacts/train/{'f' * 64}/attempts/0001/checkpoints/step-1/manifest.json", manifest)
+    artifact = commit(store, tmp_path / "out", {"x": b"1"})
+    assert [entry.path for entry in manifest_of(artifact).files] == ["x"]

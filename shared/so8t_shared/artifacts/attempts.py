@@ -14,7 +14,7 @@ from typing import Any
 from so8t_shared.artifacts.artifact import Artifact, attempt_record, newest_attempt
 from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest
 from so8t_shared.artifacts.uploads import upload
-from so8t_shared.errors import IntegrityError
+from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.files import files_below, sha256_file
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.leases.lease import Lease
@@ -96,9 +96,9 @@ class Attempt:
 
 
 def _saved(files: FileSet) -> list[tuple[str, FileEntry]]:
-    """Key and entry of each file of a checkpoint; none of a damaged one."""
+    """Key and entry of each file of a checkpoint; none of one that cannot be read."""
     try:
         manifest = files.manifest()
-    except IntegrityError:
+    except (IntegrityError, NewerFormat):
         return []
     return [(files.key_of(entry), entry) for entry in (manifest.files if manifest else ())]

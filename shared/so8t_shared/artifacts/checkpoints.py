@@ -54,15 +54,16 @@ class Checkpoints:
         Raises:
             InputError: there is no such checkpoint.
             IntegrityError: it is damaged.
+            NewerFormat: a newer program wrote it.
         """
-        damage: IntegrityError | None = None
+        fault: IntegrityError | NewerFormat | None = None
         for files in self._artifact.checkpoints().get(name, []):
             try:
                 if (manifest := files.manifest()) is not None:
                     return files.materialise(manifest)
-            except IntegrityError as error:
-                damage = damage or error
-        raise damage or InputError(f"There is no checkpoint {name!r}.", where=self._artifact.prefix)
+            except (IntegrityError, NewerFormat) as error:
+                fault = fault or error
+        raise fault or InputError(f"There is no checkpoint {name!r}.", where=self._artifact.prefix)
 
     def drop(self, name: str) -> None:
         """Remove a checkpoint, whichever attempt saved it; absent is fine.

@@ -17,6 +17,8 @@ from so8t_shared.errors import InputError, IntegrityError, LeaseLost, NewerForma
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
 
+NEWER = b'{"schema_version": 99}'
+
 
 @pytest.fixture
 def checkpoints(store: LocalStore) -> Checkpoints:
@@ -90,7 +92,7 @@ def test_a_damaged_one_does_not_count(checkpoints: Checkpoints, store: LocalStor
 def test_a_newer_programs_does_not_count(checkpoints: Checkpoints, store: LocalStore, tmp_path: Path) -> None:
     """It is not offered either; whoever asks for it by name is told that it is newer."""
     checkpoints.save("step-1", write(tmp_path / "out", {"weights": b"w"}))
-    store.put_bytes(f"artifacts/train/{'f' * 64}/work/step-2/manifest.json", b'{"schema_version": 99}')
+    store.put_bytes(f"artifacts/train/{'f' * 64}/work/step-2/manifest.json", NEWER)
     assert checkpoints.names() == ["step-1"]
     with pytest.raises(NewerFormat):
         checkpoints.load("step-2")
@@ -193,6 +195,15 @@ def test_an_earlier_attempts_one_stands_in_for_a_damaged_one(store: LocalStore, 
     checkpoints = _open(store)
     assert checkpoints.names() == ["state"]
     assert (checkpoints.load("state") / "x").read_bytes() == b"first"
+
+
+def test_an_earlier_attempts_one_stands_in_for_a_newer_programs(store: LocalStore, tmp_path: Path) -> None:
+    """What cannot be read hides no checkpoint of the same name that can."""
+    _open(store).save("step-1", write(tmp_path / "out", {"x": b"1"}))
+    later = _open(store)
+    store.put_bytes(f"artifacts/train/{'f' * 64}/attempts/0002/checkpoints/step-1/manifest.json", NEWER)
+    assert later.names() == ["step-1"]
+    assert (later.load("step-1") / "x").read_bytes() == b"1"
 
 
 def test_one_of_an_older_version_is_resumed_from(store: LocalStore, tmp_path: Path) -> None:
