@@ -29,7 +29,7 @@ def test_lora_covers_all_linear_layers_of_the_decoder(any_model: Path) -> None:
     fused = {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"}
     split = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert {name.split(".lora_A")[0].rpartition(".")[2] for name in names} == (
-        fused if any_model.name == "phi3" else split
+        fused if any_model.name == "Phi3ForCausalLM" else split
     ), modules
 
 
