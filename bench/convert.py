@@ -1,7 +1,7 @@
 """Claim: converting is faster than the plain library path, and writes the same weights.
 
 Ours: `so8t_converter.convert`. Peer: convert_hf_to_gguf for F16, then one process that reads the
-file with the gguf package, quantises with libgguf and writes with the gguf package. Each run is a
+file with the gguf package, quantizes with libgguf and writes with the gguf package. Each run is a
 process of its own, the two alternate, and the smallest time of each counts.
 
     python bench/convert.py [--model FOLDER] [--rounds N]

@@ -36,7 +36,7 @@ GOAL = 0.05
 CONFIG = ROOT / "configs" / "demo.yaml"
 SHORT = ["training.max_steps=4", "ab_test.max_samples=8"]
 ANSWERS = 780
-"""Of a whole demo: 60 rows, two models, three quantisations, two scorings, and the control."""
+"""Of a whole demo: 60 rows, two models, three quantizations, two scorings, and the control."""
 
 RECORDS = 200
 

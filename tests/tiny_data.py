@@ -8,7 +8,7 @@ from pathlib import Path
 
 _VERBS = {
     "ALLOW": ("show me", "open", "print", "read out"),
-    "ESCALATION": ("approve", "sign", "authorise", "release"),
+    "ESCALATION": ("approve", "sign", "authorize", "release"),
     "DENY": ("copy", "forward", "publish", "hand over"),
     "REFUSE": ("destroy", "sabotage", "forge", "poison"),
 }
@@ -17,7 +17,7 @@ _ENDINGS = ("before noon", "for the committee", "once more", "without delay", "i
 
 
 def write_rows(path: Path, *, per_class: int = 24, seed: int = 3) -> Path:
-    """Write JSONL rows {text, label, group, language} and the card that declares their licence."""
+    """Write JSONL rows {text, label, group, language} and the card that declares their license."""
     choose = random.Random(seed)
     rows = []
     for label, verbs in _VERBS.items():

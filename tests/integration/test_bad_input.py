@@ -57,11 +57,11 @@ def _unknown_label(w: Workspace) -> None:
     _rows(w, '{"text": "b", "label": "MAYBE"}\n')
 
 
-def _no_licence(w: Workspace) -> None:
+def _no_license(w: Workspace) -> None:
     _rows(w, '{"text": "b", "label": "DENY"}\n', source=None)
 
 
-def _foreign_licence(w: Workspace) -> None:
+def _foreign_license(w: Workspace) -> None:
     _rows(w, '{"text": "b", "label": "DENY"}\n', source={"license": "proprietary", "provenance": "a test"})
 
 
@@ -77,8 +77,8 @@ def _foreign_licence(w: Workspace) -> None:
         (_lfs_data, 2, ["rows.jsonl", "git lfs pull"]),
         (_broken_row, 2, ["rows.jsonl:1", "not valid JSON"]),
         (_unknown_label, 2, ["rows.jsonl:1", "MAYBE"]),
-        (_no_licence, 2, ["does not declare its licence", "dataset.source"]),
-        (_foreign_licence, 2, ["'proprietary' is not allowed", "allowed_licenses"]),
+        (_no_license, 2, ["does not declare its license", "dataset.source"]),
+        (_foreign_license, 2, ["'proprietary' is not allowed", "allowed_licenses"]),
     ],
 )
 def test_refused_before_anything_starts(

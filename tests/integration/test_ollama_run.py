@@ -135,7 +135,7 @@ def test_both_engines_agree(finished_on_ollama: Workspace) -> None:
 
 
 def test_names_and_digests(finished_on_ollama: Workspace, own_server: OllamaServer) -> None:
-    """Each quantisation is a tag, the bare name is the primary one; registry.json says what the server lists."""
+    """Each quantization is a tag, the bare name is the primary one; registry.json says what the server lists."""
     listed = {m["name"]: m["digest"] for m in own_server.get("/api/tags")["models"]}
     assert set(listed) >= TAGS
     registry = _registry(finished_on_ollama)

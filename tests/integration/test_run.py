@@ -39,7 +39,7 @@ def test_every_stage_is_committed_and_marked(finished: Workspace) -> None:
 
 
 def test_results_cover_the_grid_and_add_up(finished: Workspace) -> None:
-    """Two models x three quantisations x two scorings; each confusion matrix sums to n and gives the accuracy."""
+    """Two models x three quantizations x two scorings; each confusion matrix sums to n and gives the accuracy."""
     evaluation = finished.results_json()["evaluation"]
     cells = {(c["model"], c["quantization"], c["scoring"]) for c in evaluation["cells"]}
     assert len(cells) == len(evaluation["cells"]) == 12

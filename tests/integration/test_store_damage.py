@@ -81,14 +81,14 @@ def test_a_download_goes_on_with_the_files_that_are_there(minio: MinioServer, bu
     maker, reader = (Host(minio, bucket, tmp_path / name) for name in ("maker", "reader"))
     made = run_stage(FIRST, maker.session, maker.store, first)
     artifact = Artifact(reader.store, "first", made.fingerprint)
-    folder = artifact.materialise(made.manifest, ("data/b",))
+    folder = artifact.materialize(made.manifest, ("data/b",))
     before = (folder / "data/big").stat()
     minio.client().remove_object(bucket, key_of(artifact, "data/big"))
-    assert artifact.materialise(made.manifest) == folder
+    assert artifact.materialize(made.manifest) == folder
     assert (folder / "data/big").stat() == before
     assert (folder / "data/x").is_file()
     (folder / "data/x").write_bytes(b"??")  # altered on this host: fetched again
-    assert (artifact.materialise(made.manifest) / "data/x").read_bytes() == b"42"
+    assert (artifact.materialize(made.manifest) / "data/x").read_bytes() == b"42"
 
 
 def _rot(minio: MinioServer, bucket: str, key: str) -> None:
@@ -188,7 +188,7 @@ def test_what_is_remembered_survives_a_power_cut(
     made = run_stage(FIRST, maker.session, maker.store, first)
     artifact = Artifact(reader.store, "first", made.fingerprint)
     done.clear()
-    download = artifact.materialise(made.manifest)
+    download = artifact.materialize(made.manifest)
     assert done == _safely(download, artifact.manifest_key, ("data/big", "data/x"))
 
 

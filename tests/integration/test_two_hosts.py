@@ -198,7 +198,7 @@ client = Client(Bucket(endpoint, bucket, "us-east-1", read_credentials(keys)), L
 store = MinioStore(client, Path(folder) / "l")
 artifact = Artifact(store, "train", "f" * 64)
 manifest = artifact.manifest()
-got = artifact.materialise(manifest)
+got = artifact.materialize(manifest)
 letters = sorted({(got / f.path).read_bytes()[:1].decode() for f in manifest.files})
 print(json.dumps({"faults": artifact.faults(manifest), "host": manifest.key["host"], "letters": letters}))
 """

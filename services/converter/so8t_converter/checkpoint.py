@@ -10,7 +10,7 @@ from typing import Any
 from so8t_converter.tokenizer import check_tokenizer
 from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import read_json, refuse_quantised, weight_files
+from so8t_shared.models.hf_folder import read_json, refuse_quantized, weight_files
 from so8t_shared.models.rotation import BLOCK, blocks_of
 from so8t_shared.tables.architectures import (
     FOREIGN_SO8T,
@@ -94,7 +94,7 @@ def read_config(folder: Path) -> tuple[dict[str, Any], Architecture]:
     config = read_json(path)
     architecture = PHI3 if _is_named_foreign(config) else architecture_of(config, path, done="converted")
     check_assumptions(config, architecture, path)
-    refuse_quantised(config, path)
+    refuse_quantized(config, path)
     weight_files(folder)
     return config, architecture
 
@@ -147,7 +147,7 @@ def _check_tensors(folder: Path, expected: Shapes, sizes: Sizes, tensors: dict[s
             continue
         if stored.dtype not in FLOATS:
             raise InputError(
-                f"The tensor {name} is stored as {stored.dtype}: these weights are quantised.",
+                f"The tensor {name} is stored as {stored.dtype}: these weights are quantized.",
                 where=str(stored.file),
                 remedy="use the full-precision checkpoint",
             )

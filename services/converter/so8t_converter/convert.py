@@ -146,7 +146,7 @@ def convert(
     kept: KeptFiles,
     report: Callable[[int, int, str], None] = lambda done, total, message: None,
 ) -> ConversionResult:
-    """Fill `output` with <name>_<quantisation>.gguf, chat.json and conversion.json.
+    """Fill `output` with <name>_<quantization>.gguf, chat.json and conversion.json.
 
     `report` is called after every tensor and may raise to stop; what was finished by then is in
     `kept` and is not made again. The F16 file, from which the others are made, is kept there also

@@ -144,7 +144,7 @@ def _general_name(checkpoint: Checkpoint) -> str:
 
 
 def _refuse_missing(writer: Any, checkpoint: Checkpoint) -> None:
-    """The converter passes over files that it does not recognise; a file without weights must not result."""
+    """The converter passes over files that it does not recognize; a file without weights must not result."""
     found = sum(len(tensors) for tensors in writer.tensors)
     expected = len(checkpoint.used)
     if found < expected:

@@ -49,7 +49,7 @@ def quantize(
     *,
     processes: int | None = None,
 ) -> dict[str, int]:
-    """Quantise the F16 file `source` into `target`; the number of tensors of each GGML type.
+    """Quantize the F16 file `source` into `target`; the number of tensors of each GGML type.
 
     `on_tensor` is called in this process after each tensor and may raise to stop; the workers are
     ended then. Uses all free processors unless `processes` says how many.

@@ -1,4 +1,4 @@
-"""A process that quantises rows: `python -m so8t_converter.quantize_worker SOURCE TARGET`.
+"""A process that quantizes rows: `python -m so8t_converter.quantize_worker SOURCE TARGET`.
 
 libgguf's kernels hold the interpreter's lock, so several cores need several processes. Jobs come as
 JSON lines on standard input; each is answered by an empty JSON object, or one with `error`, once its
@@ -37,7 +37,7 @@ _STORED = {"F16": np.float16, "F32": np.float32}
 
 
 def quantized_rows(source: memoryview, job: Job) -> bytes:
-    """The quantised bytes of the job's rows."""
+    """The quantized bytes of the job's rows."""
     values = np.frombuffer(
         source, _STORED[job["source_type"]], count=job["rows"] * job["length"], offset=job["source_offset"]
     ).astype(np.float32)

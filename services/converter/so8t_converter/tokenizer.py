@@ -72,7 +72,7 @@ def token_ids(folder: Path) -> dict[str, int]:
 def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str | None:
     """llama.cpp's name for the pre-tokenizer that a tokenizer.json describes, or None.
 
-    llama.cpp's converter recognises a pre-tokenizer by a digest of the token ids of one text,
+    llama.cpp's converter recognizes a pre-tokenizer by a digest of the token ids of one text,
     which fails for any vocabulary that it has not seen; the definition itself decides here.
     """
     if not _keeps_text(tokenizer.get("normalizer")):

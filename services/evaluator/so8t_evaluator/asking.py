@@ -84,7 +84,7 @@ def _sha256(text: str) -> str:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One model at one quantisation."""
+    """One model at one quantization."""
 
     side: Side
     quantization: Quantization

@@ -28,7 +28,7 @@ GUARDED = ("DENY", "REFUSE")
 
 
 def make_cell(samples: Sequence[Sample], confidence: float) -> Cell:
-    """Quality of one model at one quantisation under one scoring, from its samples."""
+    """Quality of one model at one quantization under one scoring, from its samples."""
     first = samples[0]
     confusion = confusion_matrix([s.gold for s in samples], [s.predicted for s in samples])
     right = sum(s.gold == s.predicted for s in samples)

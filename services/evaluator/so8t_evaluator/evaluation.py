@@ -28,7 +28,7 @@ def evaluate(
     """What the answers to `rows` show.
 
     `words` is what a bag of words reached on the same rows; `limit` is how long the answers might be.
-    The first scoring and the primary quantisation decide; Holm adjusts over the whole grid.
+    The first scoring and the primary quantization decide; Holm adjusts over the whole grid.
     """
     answers = by_setting(asked.samples)
     primary, scoring = gguf.primary_quantization, settings.scoring[0]

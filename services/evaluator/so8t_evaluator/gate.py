@@ -17,7 +17,7 @@ def gate_result(
 ) -> GateResult:
     """The gate's answer under `ab_test.gate`.
 
-    What is required of the accuracy is required of the headline. At every quantisation covered,
+    What is required of the accuracy is required of the headline. At every quantization covered,
     under the headline's scoring, B must not be significantly worse, nor its recall inferior.
     """
     covered = [headline] if gate.quantizations == "primary" else _same_scoring(comparisons, headline)
@@ -36,7 +36,7 @@ def gate_result(
 
 
 def _same_scoring(comparisons: Sequence[Comparison], headline: Comparison) -> list[Comparison]:
-    """The headline first, then the other quantisations."""
+    """The headline first, then the other quantizations."""
     return [headline, *(c for c in comparisons if c.scoring == headline.scoring and c != headline)]
 
 
@@ -75,7 +75,7 @@ def _control(control: Comparison | None) -> Iterator[str]:
 def _requirement(headline: Comparison, gate: Gate) -> Iterator[_Objection]:
     place, check = headline.quantization, headline.accuracy_check
     if gate.require == "better":
-        if headline.verdict.undecided:  # what else there is to say against B is said of every quantisation
+        if headline.verdict.undecided:  # what else there is to say against B is said of every quantization
             yield _Objection("B is not significantly better", place, f" ({WORDS[headline.verdict].clause})")
     elif not check.non_inferior:
         yield _Objection("accuracy", place, _not_shown(check))

@@ -13,7 +13,7 @@ _STRING, _ARRAY = 8, 9
 _LONGEST_TEXT = 1 << 24
 _LONGEST_LIST = 1 << 32
 _BOS_BY_DEFAULT = {"llama3", "llama-v3", "llama-bpe"}
-"""Pre-tokenisers for which llama.cpp adds a beginning unless the file says otherwise."""
+"""Pre-tokenizers for which llama.cpp adds a beginning unless the file says otherwise."""
 
 
 def adds_bos(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Asking the whole grid: both models at every quantisation under every scoring, and A once more as a control."""
+"""Asking the whole grid: both models at every quantization under every scoring, and A once more as a control."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Asked:
 
     samples: Sequence[Sample]
     again: Sequence[Sample]
-    """A's at the primary quantisation under the first scoring, once more; empty without a control."""
+    """A's at the primary quantization under the first scoring, once more; empty without a control."""
     speed: Sequence[Speed]
     engine: EngineInfo
 
@@ -81,7 +81,7 @@ class Grid:
         return Asked(samples, again, speed, self._describe_engine())
 
     def ask_pair(self, quantization: Quantization) -> tuple[list[Sample], list[Speed]]:
-        """A and B at one quantisation, side by side; one after the other where memory is too small for both."""
+        """A and B at one quantization, side by side; one after the other where memory is too small for both."""
         a, b = (self.candidates[side, quantization] for side in SIDES)
         same_file = a.file.sha256 == b.file.sha256
         # of one file, A's kept answers would stand in for B's, and a comparison of copies says nothing

@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 def write_registry(
     config: Config, converted: dict[Side, Path], output: Path, warn: Say = lambda text: None
 ) -> Registry:
-    """Write registry.json and modelfiles/ for both models at every quantisation.
+    """Write registry.json and modelfiles/ for both models at every quantization.
 
     `converted` holds the folder of each model's GGUF files and chat.json; `warn` is told what a
     Modelfile cannot say.

@@ -22,7 +22,7 @@ Marks = list[tuple[str, bool]]
 
 
 def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
-    """Answers by model, quantisation and scoring, in the order in which they come."""
+    """Answers by model, quantization and scoring, in the order in which they come."""
     found: dict[Setting, list[Sample]] = {}
     for sample in samples:
         found.setdefault((sample.model, sample.quantization, sample.scoring), []).append(sample)
@@ -30,7 +30,7 @@ def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
 
 
 def marks_of(samples: Iterable[Sample]) -> dict[Setting, Marks]:
-    """Which answers are right, by model, quantisation and scoring."""
+    """Which answers are right, by model, quantization and scoring."""
     return {
         setting: [(s.row_id, s.predicted == s.gold) for s in answers]
         for setting, answers in by_setting(samples).items()

@@ -18,7 +18,7 @@ def make_speed(
     gpu_memory_bytes: int | None = None,
     interleaved: bool = True,
 ) -> Speed:
-    """Cost of one model at one quantisation; over-long rows were not asked and do not count."""
+    """Cost of one model at one quantization; over-long rows were not asked and do not count."""
     asked = [s for s in samples if not s.over_long]
     first = samples[0]
     latency = [s.latency_ms for s in asked]

@@ -17,7 +17,7 @@ from so8t_shared.tables.scorings import freely_written
 
 
 def import_models(ctx: StageContext) -> None:
-    """Both models at every quantisation, ready for the engine; on Ollama also under their names on the server."""
+    """Both models at every quantization, ready for the engine; on Ollama also under their names on the server."""
     converted: dict[Side, Path] = {"a": ctx.input_dir("convert-a"), "b": ctx.input_dir("convert-b")}
     registry = write_registry(ctx.config, converted, ctx.output_dir, warn=ctx.log.warning)
     for model in registry.models:

@@ -3,7 +3,7 @@
 The Jinja template is rendered for conversations of marked turns; what stands between two marks, by the
 roles on either side, is the format. So a family needs not be known by name, and what a model adds on its
 own (Qwen2 a default system message, Llama 3 a trim of every text) is found as well. A template whose
-text does not follow from neighbouring roles is not representable, and the plain format stands in.
+text does not follow from neighboring roles is not representable, and the plain format stands in.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the other scoring and the other quantisations say beside the headline: one clause for each thing said."""
+"""What the other scoring and the other quantizations say beside the headline: one clause for each thing said."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from so8t_shared.results.verdicts import WORDS, Verdict
 
 
 def other_scorings(evaluation: EvaluationResult) -> list[str]:
-    """One clause for each other scoring at the primary quantisation."""
+    """One clause for each other scoring at the primary quantization."""
     primary = evaluation.headline
     return [
         _scoring_clause(c, primary.verdict)
@@ -21,7 +21,7 @@ def other_scorings(evaluation: EvaluationResult) -> list[str]:
 
 
 def other_quantizations(evaluation: EvaluationResult) -> str:
-    """One clause on the other quantisations under the primary scoring; empty where there is none.
+    """One clause on the other quantizations under the primary scoring; empty where there is none.
 
     Those of which the same can be said are named together, those that are like the headline first.
     """

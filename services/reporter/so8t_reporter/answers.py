@@ -31,7 +31,7 @@ Pair = tuple[Sample, Sample]
 
 
 def answers_csv(inputs: ReportInputs) -> bytes:
-    """One line a row, quantisation and scoring, the headline's setting first; UTF-8 with a mark, as Excel wants it."""
+    """One line a row, quantization and scoring, the headline's setting first; UTF-8 with a mark, as Excel wants it."""
     rows = {row.id: row for row in inputs.test_rows}
     text = io.StringIO(newline="")
     writer = csv.writer(text)

@@ -34,7 +34,7 @@ def headline_with_figures(evaluation: EvaluationResult) -> str:
 def summary_sentence(evaluation: EvaluationResult) -> str:
     """The answer in one sentence: verdict, accuracies, difference with interval, p value and n.
 
-    Then how many answers no class could be read from, and what the other scoring, the other quantisations
+    Then how many answers no class could be read from, and what the other scoring, the other quantizations
     and the A/A control say.
     """
     clauses = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import holds_gates, read_json, refuse_quantised, weight_files
+from so8t_shared.models.hf_folder import holds_gates, read_json, refuse_quantized, weight_files
 from so8t_shared.tables.architectures import architecture_of, check_assumptions
 
 
@@ -13,7 +13,7 @@ def check_base(base: Path) -> None:
     """Refuse a checkpoint folder that cannot be trained, merged and converted afterwards.
 
     Raises:
-        InputError: a file is missing or broken, or the checkpoint is quantised, holds gates already or is
+        InputError: a file is missing or broken, or the checkpoint is quantized, holds gates already or is
             of an architecture that is not supported.
     """
     path = base / "config.json"
@@ -26,5 +26,5 @@ def check_base(base: Path) -> None:
         )
     architecture = architecture_of(config, path, done="trained")
     check_assumptions(config, architecture, path)
-    refuse_quantised(config, path)
+    refuse_quantized(config, path)
     weight_files(base)

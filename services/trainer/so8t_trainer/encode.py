@@ -117,7 +117,7 @@ def end_of_turn(template: str, bos_token: str, eos_token: str, markers: Iterable
 
 
 def _tokenize_function(model_dir: Path, tokenizer: Any) -> Callable[[str], list[int]]:
-    """Tokens of a text with its control tokens recognised and nothing added.
+    """Tokens of a text with its control tokens recognized and nothing added.
 
     tokenizer.json is used as it is where there is one: transformers may rebuild the tokenizer from its
     class's name and lose steps (SmolLM2's digit splitting) that the model and llama.cpp have.

@@ -3,7 +3,7 @@
 The base is rewritten tensor by tensor into shards of at most 1 GiB, so the memory needed is that of
 one shard, and the 8-bit copy that QLoRA trained on is never used. A tensor that training did not change
 keeps its bytes; a changed one is stored as float32, because rounding it to the base's bfloat16 would
-lose more than the quantisation to F16 that follows.
+lose more than the quantization to F16 that follows.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def load_trainee(base: Path, settings: Training, device: torch.device, dtype: to
     model = _load_base(base, method, device, dtype)
     _check_window(model, base, settings)
     torch.manual_seed(settings.seed)
-    adapter = None if method == "full" else _adapted(model, settings, quantised=method == "qlora")
+    adapter = None if method == "full" else _adapted(model, settings, quantized=method == "qlora")
     gates = attach_gates(model, settings.so8t.rotation) if settings.so8t.enabled else None
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -111,10 +111,10 @@ def _check_window(model: Any, base: Path, settings: Training) -> None:
         )
 
 
-def _adapted(model: Any, settings: Training, *, quantised: bool) -> Any:
+def _adapted(model: Any, settings: Training, *, quantized: bool) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    if quantised:
+    if quantized:
         for parameter in model.parameters():
             parameter.requires_grad_(False)
     config = LoraConfig(

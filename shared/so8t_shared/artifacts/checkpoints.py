@@ -60,7 +60,7 @@ class Checkpoints:
         for files in self._artifact.checkpoints().get(name, []):
             try:
                 if (manifest := files.manifest()) is not None:
-                    return files.materialise(manifest)
+                    return files.materialize(manifest)
             except (IntegrityError, NewerFormat) as error:
                 fault = fault or error
         raise fault or InputError(f"There is no checkpoint {name!r}.", where=self._artifact.prefix)

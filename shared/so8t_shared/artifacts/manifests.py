@@ -148,7 +148,7 @@ class FileSet:
             self._objects.note(name, read.etag, known)
         return "" if known == entry.sha256 else _other_bytes(entry)
 
-    def materialise(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
+    def materialize(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
         """A local folder with the verified files, to be read only.
 
         A store on this host gives its own folder; from another one the files are downloaded.
@@ -179,7 +179,7 @@ class FileSet:
         )
 
     def keep(self, manifest: Manifest, folder: Path) -> None:
-        """Move the files of `folder`, which were just sent to a bucket, to where `materialise` looks for them."""
+        """Move the files of `folder`, which were just sent to a bucket, to where `materialize` looks for them."""
         target = self._downloads(manifest)
         for entry in manifest.files:
             fresh = _fresh(target / entry.path)

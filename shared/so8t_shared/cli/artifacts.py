@@ -69,7 +69,7 @@ def get(
         )
     manifest = artifact.manifest()
     assert manifest is not None
-    source = artifact.materialise(manifest)
+    source = artifact.materialize(manifest)
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     with storage_errors(target), private_files():
         try:

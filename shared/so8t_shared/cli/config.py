@@ -22,7 +22,7 @@ app = typer.Typer(help="Check a configuration, show it resolved, print its schem
 def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
     """Say whether a configuration is right, with all faults at once.
 
-    Model and data are looked at where they are on this host: licence, rows, device. What is elsewhere is a note.
+    Model and data are looked at where they are on this host: license, rows, device. What is elsewhere is a note.
     """
     loaded = load_config(config, overrides)
     print_notes([*notices(loaded), *preflight(loaded)])

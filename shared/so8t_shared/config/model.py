@@ -62,7 +62,7 @@ class DataPolicy(Section):
 
     allowed_licenses: OneOrMany[list[str]] = Field(
         default=["apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"],
-        description="Licences (SPDX names, any case) that a source may declare.",
+        description="Licenses (SPDX names, any case) that a source may declare.",
     )
     exclude_personal_data: bool = Field(True, description="Drop rows with phone numbers, e-mail addresses, My Number.")
     exclude_secrets: bool = Field(True, description="Drop rows that hold keys, tokens or passwords.")
@@ -72,7 +72,7 @@ class Source(Section):
     """Where a data set comes from and under which terms."""
 
     license: str = Field(
-        description="SPDX name of the licence, compared with dataset.policy.allowed_licenses. Without the section, a"
+        description="SPDX name of the license, compared with dataset.policy.allowed_licenses. Without the section, a"
         " dataset_card.yaml beside the files must say it."
     )
     provenance: str = Field(
@@ -91,7 +91,7 @@ class Dataset(Section):
     )
     source: Source | None = Field(
         None,
-        description="Licence and provenance of the data; a dataset_card.yaml beside the files serves as well.",
+        description="License and provenance of the data; a dataset_card.yaml beside the files serves as well.",
     )
     test_fraction: Fraction = Field(0.2, description="Share of the groups held out for the A/B test.")
     split_seed: int = Field(17, ge=0, description="Seed of the split by group.")
@@ -152,7 +152,7 @@ class Training(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Compute type; auto takes bfloat16 only where the processor has the instructions."
     )
-    seed: int = Field(42, ge=0, description="Seed of initialisation, order and dropout.")
+    seed: int = Field(42, ge=0, description="Seed of initialization, order and dropout.")
     checkpoint_every_steps: int = Field(20, ge=1, description="Optimizer steps between checkpoints.")
     lora: Lora = Field(Lora(), description="LoRA adapter.")
     so8t: Gates = Field(Gates(), description="SO8T gates.")
@@ -172,7 +172,7 @@ class Gguf(Section):
     quantizations: OneOrMany[Annotated[list[LowerQuantization], AfterValidator(unique)]] = Field(
         default=["f16", "q8_0", "q4_k_m"],
         min_length=1,
-        description="Quantisations to make and to test, in any case.",
+        description="Quantizations to make and to test, in any case.",
     )
     primary: LowerQuantization | None = Field(
         None,
@@ -187,7 +187,7 @@ class Gguf(Section):
 
     @property
     def primary_quantization(self) -> Quantization:
-        """The quantisation behind the bare model name."""
+        """The quantization behind the bare model name."""
         return self.primary or self.quantizations[-1]
 
 
@@ -221,7 +221,7 @@ class Ollama(Section):
     retry_s: float = Field(
         120.0, ge=0, description="Seconds for which a request is tried again while the server does not answer."
     )
-    model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantisations are tags.")
+    model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantizations are tags.")
     model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
     modelfile_dir: str = Field("modelfiles", description="Folder under output_base_dir for the Modelfiles.")
 
@@ -231,7 +231,7 @@ class Gate(Section):
 
     require: Literal["better", "not_worse"] = Field(
         "better",
-        description="At the primary quantisation B must be significantly better, or shown to be worse by less than"
+        description="At the primary quantization B must be significantly better, or shown to be worse by less than"
         " accuracy_margin.",
     )
     quantizations: Literal["all", "primary"] = Field(

@@ -64,8 +64,8 @@ def holds_gates(config: dict[str, Any]) -> bool:
     return architecture_name(config) == FOREIGN_SO8T or bool(config.get("so8t_integrated"))
 
 
-def refuse_quantised(config: dict[str, Any], path: Path) -> None:
-    """Refuse a checkpoint that was saved in quantised form; `path` is that of its config.json.
+def refuse_quantized(config: dict[str, Any], path: Path) -> None:
+    """Refuse a checkpoint that was saved in quantized form; `path` is that of its config.json.
 
     Raises:
         InputError: it was.
@@ -73,7 +73,7 @@ def refuse_quantised(config: dict[str, Any], path: Path) -> None:
     if settings := config.get("quantization_config"):
         method = settings.get("quant_method", "unknown") if isinstance(settings, dict) else "unknown"
         raise InputError(
-            f"The checkpoint was saved in quantised form ({method}); its full precision is lost.",
+            f"The checkpoint was saved in quantized form ({method}); its full precision is lost.",
             where=f"{path}, key quantization_config",
             remedy="use the original checkpoint, or merge and save the model from its full-precision base",
         )

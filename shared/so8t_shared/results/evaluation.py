@@ -23,7 +23,7 @@ class ClassMetrics(Record):
 
 
 class Cell(Record):
-    """Quality of one model at one quantisation under one scoring."""
+    """Quality of one model at one quantization under one scoring."""
 
     model: Side
     quantization: Quantization
@@ -41,7 +41,7 @@ class Cell(Record):
 
 
 class Speed(Record):
-    """Cost of one model at one quantisation, over the rows measured with `generate` (else the first scoring)."""
+    """Cost of one model at one quantization, over the rows measured with `generate` (else the first scoring)."""
 
     model: Side
     quantization: Quantization
@@ -119,8 +119,8 @@ class EvaluationResult(Record):
     answer_limit: AnswerLimit | None = Field(None, description="With generate scoring.")
     cells: list[Cell]
     speed: list[Speed]
-    comparisons: list[Comparison] = Field(description="B against A for each quantisation and scoring.")
-    control: Comparison | None = Field(description="A against A at the primary quantisation.")
+    comparisons: list[Comparison] = Field(description="B against A for each quantization and scoring.")
+    control: Comparison | None = Field(description="A against A at the primary quantization.")
     baseline: Baseline | None
     gate: GateResult
     slices: list[Slice] = Field(
@@ -128,7 +128,7 @@ class EvaluationResult(Record):
         description="B against A by language and by category, largest first; none where all rows share one value.",
     )
     quantization_losses: list[QuantizationLoss] = Field(
-        default_factory=list, description="Every other quantisation of each model against its most precise one."
+        default_factory=list, description="Every other quantization of each model against its most precise one."
     )
     baseline_comparison: BaselineComparison | None = None
 

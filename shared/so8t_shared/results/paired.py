@@ -36,7 +36,7 @@ class Slice(Paired):
 
 
 class QuantizationLoss(Paired):
-    """One model at one quantisation (other) against the same model at the most precise one (reference)."""
+    """One model at one quantization (other) against the same model at the most precise one (reference)."""
 
     model: Side
     scoring: Scoring

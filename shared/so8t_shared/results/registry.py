@@ -22,7 +22,7 @@ class ImportedModel(Record):
     size_bytes: int
     modelfile: str = Field(description="Path of the Modelfile inside the artifact.")
     aliases: list[str] = Field(
-        default_factory=list, description="Further names; the primary quantisation has the bare one."
+        default_factory=list, description="Further names; the primary quantization has the bare one."
     )
     server_digest: str | None = Field(None, description="Digest under which Ollama lists the model.")
 

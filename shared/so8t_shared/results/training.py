@@ -62,7 +62,7 @@ class DataReport(Record):
 class TestRow(Record):
     """A line of splits/train.jsonl and splits/test.jsonl."""
 
-    id: Annotated[str, Field(description="First 16 hex digits of the sha256 of the normalised text.")]
+    id: Annotated[str, Field(description="First 16 hex digits of the sha256 of the normalized text.")]
     text: str
     label: str
     thinking: dict[str, str] = Field(

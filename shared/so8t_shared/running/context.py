@@ -72,7 +72,7 @@ class StageContext:
             IntegrityError: a file is missing or altered.
         """
         artifact, manifest = self.upstream[stage]
-        return artifact.materialise(manifest, self.stage.needs[stage])
+        return artifact.materialize(manifest, self.stage.needs[stage])
 
     def cache(self, namespace: str) -> RecordCache:
         """Small records that outlive the artifact."""

@@ -27,7 +27,7 @@ def export_outputs(stage: Stage, artifact: Artifact, manifest: Manifest, session
         StorageError: output_base_dir cannot be written.
     """
     for export in stage.exports:
-        source = artifact.materialise(manifest, (export.prefix,))
+        source = artifact.materialize(manifest, (export.prefix,))
         for entry in manifest.files:
             if entry.path.startswith(export.prefix):
                 data = (source / entry.path).read_bytes()

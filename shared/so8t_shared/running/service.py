@@ -28,7 +28,7 @@ from so8t_shared.store.open import open_store
 
 _OPENMP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
 """How OpenMP's threads wait for each other: a few microseconds awake, then asleep. By default they spin for long,
-and one busy neighbour on the machine makes a training step or an answer take ten times as long; without any spinning
+and one busy neighbor on the machine makes a training step or an answer take ten times as long; without any spinning
 small models lose a third of their speed. Read when the library is loaded, so set before that."""
 
 

@@ -1,4 +1,4 @@
-"""Asking a server, before anything relies on it, whether it honours conditional writes.
+"""Asking a server, before anything relies on it, whether it honors conditional writes.
 
 The object asked about lies where every stage may write, so the question needs no right of its own.
 """
@@ -11,7 +11,7 @@ from so8t_shared.errors import ServerError
 from so8t_shared.store.failures import Failure
 
 PROBE_KEY = "sessions/by-config/probe.json"
-_CONTENT = b'{"purpose": "SO8T-AB asks here whether the server honours conditional writes"}\n'
+_CONTENT = b'{"purpose": "SO8T-AB asks here whether the server honors conditional writes"}\n'
 _OTHER_ETAG = '"00000000000000000000000000000000"'
 _UNKNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest"}
 
@@ -37,7 +37,7 @@ def check_conditions(write: Write, location: str) -> bool:
         ignored.append("If-Match")
     if ignored:
         raise ServerError(
-            f"The server does not honour conditional writes ({' and '.join(ignored)}), "
+            f"The server does not honor conditional writes ({' and '.join(ignored)}), "
             "by which stages agree on who does what.",
             where=location,
             remedy="use a server that does: MinIO since late 2024, AWS S3 and others (docs/store.md)",

@@ -45,7 +45,7 @@ class Architecture:
     name: str
     """As in config.json."""
     family: str
-    """As people write it. llama.cpp recognises Phi-3's tokenizer by this name, so it matters."""
+    """As people write it. llama.cpp recognizes Phi-3's tokenizer by this name, so it matters."""
     layer: Callable[[Sizes], Shapes]
     """Shapes of one layer's tensors, named without the layer's prefix."""
     assumes: Mapping[str, Callable[[Sizes], Any]] = field(default_factory=dict)

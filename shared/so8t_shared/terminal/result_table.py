@@ -15,7 +15,7 @@ from so8t_shared.results.unread import unread_lines
 from so8t_shared.results.verdicts import WORDS
 
 _STYLES = {"good": "bold green", "bad": "bold red", "muted": "yellow"}
-"""A verdict's tone as a colour of the terminal."""
+"""A verdict's tone as a color of the terminal."""
 
 _LEFT = ("GGUF", "scoring", "verdict")
 _COLUMNS = ("GGUF", "scoring", "A right", "B right", "B - A, points", "p", "verdict")

@@ -30,7 +30,7 @@ class LlamaCpp:
         self._vocabulary = vocabulary
 
     def tokens(self, text: str) -> list[int]:
-        """Ids of a text, control tokens recognised, beginning-of-text added if the file says so."""
+        """Ids of a text, control tokens recognized, beginning-of-text added if the file says so."""
         answer = self._ask("/tokenize", content=text, add_special=True, parse_special=True)
         return list(answer["tokens"])
 
@@ -62,10 +62,10 @@ class LlamaCpp:
             found.append(int(np.nanargmax(self.logprobs(ids + found))))
         return found
 
-    def answer(self, ids: list[int], favoured: int, grammar: str, limit: int) -> list[int]:
-        """At most `limit` greedy tokens within the grammar, of a model that says `favoured` wherever it may."""
+    def answer(self, ids: list[int], favored: int, grammar: str, limit: int) -> list[int]:
+        """At most `limit` greedy tokens within the grammar, of a model that says `favored` wherever it may."""
         asked = {"prompt": ids, "n_predict": limit, "temperature": 0, "return_tokens": True, "cache_prompt": False}
-        found = self._ask("/completion", **asked, grammar=grammar, logit_bias=[[favoured, 1000.0]])
+        found = self._ask("/completion", **asked, grammar=grammar, logit_bias=[[favored, 1000.0]])
         return list(found["tokens"])
 
     def _ask(self, path: str, **body: object) -> dict[str, Any]:

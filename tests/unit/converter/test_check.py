@@ -30,7 +30,7 @@ def test_good_models(tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM cannot be converted"),
-        ({"quantization_config": {"quant_method": "gptq"}}, "quantised form"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "quantized form"),
     ],
 )
 def test_models_that_cannot_be_converted(tmp_path: Path, values: dict[str, Any], message: str) -> None:

@@ -47,7 +47,7 @@ def _refused(folder: Path) -> InputError:
     ],
 )
 def test_good_checkpoints(made: CopyOf, name: str, architecture: str, foreign: bool) -> None:
-    """Each supported kind is accepted and recognised."""
+    """Each supported kind is accepted and recognized."""
     checkpoint = inspect(made(name))
     assert (checkpoint.architecture.name, checkpoint.foreign) == (architecture, foreign)
 
@@ -97,14 +97,14 @@ def test_weights_are_a_pointer(copy_of: CopyOf) -> None:
     assert "Git LFS" in _refused(folder).what
 
 
-def test_quantised_config(copy_of: CopyOf) -> None:
+def test_quantized_config(copy_of: CopyOf) -> None:
     """A checkpoint saved by bitsandbytes is refused with the method's name."""
     folder = copy_of("llama")
     _edit_config(folder, quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True})
     assert "bitsandbytes" in _refused(folder).what
 
 
-def test_quantised_tensors(copy_of: CopyOf) -> None:
+def test_quantized_tensors(copy_of: CopyOf) -> None:
     """So are int8 weights whose config does not say so."""
     folder = copy_of("llama")
     name = "model.layers.0.mlp.up_proj.weight"

@@ -31,7 +31,7 @@ def _tensors(path: Path) -> dict[str, gguf.gguf_reader.ReaderTensor]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("quantization", QUANTIZED)
 def test_values_stay_close(converted: Callable[[str], Converted], name: str, quantization: str) -> None:
-    """Dequantised by the gguf package, every value lies within its type's rounding error."""
+    """Dequantized by the gguf package, every value lies within its type's rounding error."""
     before, after = (_tensors(converted(name).gguf(q)) for q in ("f16", quantization))
     assert set(before) == set(after)
     for key, tensor in after.items():

@@ -1,4 +1,4 @@
-"""The worker process quantises rows as ggml does and speaks JSON lines."""
+"""The worker process quantizes rows as ggml does and speaks JSON lines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _source(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize(("kind", "error"), [("Q8_0", 0.02), ("Q6_K", 0.08), ("Q5_0", 0.15), ("Q4_K", 0.25)])
 def test_rows_come_back(tmp_path: Path, kind: str, error: float) -> None:
-    """Dequantised by the gguf package, the rows are the source's within the type's rounding error."""
+    """Dequantized by the gguf package, the rows are the source's within the type's rounding error."""
     values = _source(tmp_path / "source")
     data = quantized_rows(memoryview((tmp_path / "source").read_bytes()), _job(target_type=kind))
     found = gguf.quants.dequantize(np.frombuffer(data, np.uint8), gguf.GGMLQuantizationType[kind])

@@ -55,7 +55,7 @@ def test_llama3_needs_ignore_merges() -> None:
     ],
 )
 def test_unknown_definitions(made: Callable[[str], Path], change: dict[str, Any]) -> None:
-    """Anything that llama.cpp would split or normalise otherwise has no name."""
+    """Anything that llama.cpp would split or normalize otherwise has no name."""
     assert pre_tokenizer_name(_tokenizer(made, "llama") | change) is None
 
 

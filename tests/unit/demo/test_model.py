@@ -59,7 +59,7 @@ def llama_cpp_tokens() -> Iterator[Callable[[str], list[int]]]:
 
 
 def test_the_folder_is_an_ordinary_checkpoint(folder: Path) -> None:
-    """Exactly the files of a Hugging Face folder, nothing quantised, no path of this machine."""
+    """Exactly the files of a Hugging Face folder, nothing quantized, no path of this machine."""
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
         "generation_config.json",
@@ -79,7 +79,7 @@ def test_the_folder_is_an_ordinary_checkpoint(folder: Path) -> None:
 
 
 def test_the_weights_are_those_of_the_gguf_file(folder: Path) -> None:
-    """Tensors that need no reordering equal gguf's own dequantisation to float16's rounding."""
+    """Tensors that need no reordering equal gguf's own dequantization to float16's rounding."""
     from gguf import GGUFReader
     from gguf.quants import dequantize
     from safetensors import safe_open
@@ -140,7 +140,7 @@ def answer(folder: Path, question: str) -> str:
 
 
 def test_a_second_export_changes_nothing(folder: Path) -> None:
-    """The folder is recognised, and no file is written again."""
+    """The folder is recognized, and no file is written again."""
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert not export_model(folder)
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before

@@ -1,4 +1,4 @@
-"""Real GGUF files, a small language model and random tiny ones at each quantisation; and a small evaluation."""
+"""Real GGUF files, a small language model and random tiny ones at each quantization; and a small evaluation."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def smollm2() -> ModelFile:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> GetModel:
-    """A random tiny Llama at a quantisation: its logits are so close that float noise changes the text.
+    """A random tiny Llama at a quantization: its logits are so close that float noise changes the text.
 
     Like a trained model it does not write pieces of characters, whose probabilities neither engine gives by text.
     """
@@ -99,7 +99,7 @@ def cache(tmp_path: Path) -> RecordCache:
 
 @pytest.fixture
 def config() -> Config:
-    """Two quantisations, both scorings, a control, three rows a class."""
+    """Two quantizations, both scorings, a control, three rows a class."""
     return make_config()
 
 

@@ -25,7 +25,7 @@ QUANTIZATIONS: tuple[Quantization, ...] = ("q8_0", "q4_k_m")
 WORDS = dict(zip(LABELS, ("show", "approve", "copy", "destroy"), strict=True))
 ROWS_PER_CLASS = 3
 ASKED = len(LABELS) * ROWS_PER_CLASS * (2 * 2 * 2 + 1)
-"""Rows times two models, two quantisations, two scorings; and the control."""
+"""Rows times two models, two quantizations, two scorings; and the control."""
 
 
 def _answer(model: str, prompt: str) -> str:
@@ -35,7 +35,7 @@ def _answer(model: str, prompt: str) -> str:
 
 
 def make_config() -> Config:
-    """Two quantisations, both scorings, a control, three rows a class."""
+    """Two quantizations, both scorings, a control, three rows a class."""
     return Config.model_validate(
         {
             "model_a": {"base_model": "m"},

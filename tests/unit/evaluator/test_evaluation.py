@@ -43,8 +43,8 @@ def _evaluate(*, control: bool = True, **settings: Any) -> EvaluationResult:
     return evaluate(Asked(samples, again if control else [], [], ENGINE), ROWS, None, LIMIT, GGUF, test)
 
 
-def test_the_first_scoring_and_the_primary_quantisation_decide() -> None:
-    """Whatever the order of the answers, and wherever the primary quantisation stands in the list."""
+def test_the_first_scoring_and_the_primary_quantization_decide() -> None:
+    """Whatever the order of the answers, and wherever the primary quantization stands in the list."""
     found = _evaluate(scoring=["constrained", "generate"])
     assert (found.headline.quantization, found.headline.scoring) == ("f16", "constrained")
     assert found.headline.accuracy_b == pytest.approx(15 / 24)

@@ -96,7 +96,7 @@ def test_a_few_rows_do_not_show_that_recall_is_kept() -> None:
 
 
 def test_a_few_rows_are_enough_where_a_knew_none() -> None:
-    """The demo: fifteen rows a class, A right on none, B on most, at every quantisation."""
+    """The demo: fifteen rows a class, A right on none, B on most, at every quantization."""
     settings = _settings()
     b = ["INVALID" if i % 8 == 3 else g for i, g in enumerate(FEW)]
     quantizations: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
@@ -138,7 +138,7 @@ def test_undefined_recall() -> None:
     assert result.reasons == ["recall of REFUSE at q4_k_m is undefined: the test has no such row"]
 
 
-def test_every_quantisation_is_guarded() -> None:
+def test_every_quantization_is_guarded() -> None:
     """All DENY rows lost and A better at f16: no pass because q4_k_m is better, unless only the primary one counts."""
     all_of_them, primary = _settings(), _settings(quantizations="primary")
     lost = ["ALLOW" if g == "DENY" else g for g in GOLD]
@@ -156,7 +156,7 @@ def test_every_quantisation_is_guarded() -> None:
 
 
 def test_better_is_required_of_the_primary_alone() -> None:
-    """Where another quantisation shows no difference and keeps the recall, B may ship."""
+    """Where another quantization shows no difference and keeps the recall, B may ship."""
     settings = _settings()
     headline = _compared(settings, GOLD, _wrong(GOLD, range(40)), GOLD)
     assert _gate(settings, headline, _compared(settings, GOLD, GOLD, GOLD, "f16")).passed
@@ -192,7 +192,7 @@ def test_every_reason_is_named() -> None:
 
 
 def test_a_reason_is_told_once() -> None:
-    """What is the same at several quantisations or for both classes is one reason; other counts are another."""
+    """What is the same at several quantizations or for both classes is one reason; other counts are another."""
     settings = _settings()
     quantizations: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
     few = list(LABELS) * 2

@@ -22,7 +22,7 @@ CHAT = make_chat(chat_template=CHATML, stop_tokens=["<|im_end|>", "<|endoftext|>
 
 @pytest.fixture
 def config() -> Config:
-    """Two quantisations, models named m-a and m-b."""
+    """Two quantizations, models named m-a and m-b."""
     return Config.model_validate(
         {
             "model_a": {"base_model": "m"},
@@ -79,7 +79,7 @@ def test_beginning_stands_once(tmp_path: Path, adds: bool) -> None:
 
 
 def test_warning(config: Config, converted: dict[Side, Path], output: Path) -> None:
-    """A chat template that Ollama cannot have is told once for the model, not for each quantisation."""
+    """A chat template that Ollama cannot have is told once for the model, not for each quantization."""
     chat = make_chat(chat_template="{{ messages | tojson }}")
     (converted["b"] / "chat.json").write_text(chat.model_dump_json(), encoding="utf-8")
     said = list[str]()
@@ -90,7 +90,7 @@ def test_warning(config: Config, converted: dict[Side, Path], output: Path) -> N
 
 
 def test_registry(config: Config, converted: dict[Side, Path], output: Path) -> None:
-    """Both models at every quantisation, with digest, size and Modelfile; and the same on disk."""
+    """Both models at every quantization, with digest, size and Modelfile; and the same on disk."""
     registry = write_registry(config, converted, output)
     assert [m.name for m in registry.models] == ["m-a:q8_0", "m-a:q4_k_m", "m-b:q8_0", "m-b:q4_k_m"]
     last = registry.models[-1]

@@ -18,7 +18,7 @@ def _marks(right: list[bool]) -> Marks:
 
 
 def test_marks_of() -> None:
-    """Answers fall apart by model, quantisation and scoring, and keep the order of the rows."""
+    """Answers fall apart by model, quantization and scoring, and keep the order of the rows."""
     samples = make_samples(["ALLOW", "DENY"], ["ALLOW", "INVALID"])
     samples += make_samples(["ALLOW", "DENY"], ["DENY", "DENY"], model="b", quantization="f16")
     assert marks_of(samples) == {

@@ -1,4 +1,4 @@
-"""What quantising costs each model."""
+"""What quantizing costs each model."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def test_scorings_stay_apart() -> None:
     ]
 
 
-def test_one_quantisation() -> None:
+def test_one_quantization() -> None:
     """Nothing to hold it against: no line."""
     assert quantization_losses(_samples("a", "q8_0", 1)) == []

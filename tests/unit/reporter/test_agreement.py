@@ -18,14 +18,14 @@ DIFFERENCES = {"f16": 0.083, "q8_0": -0.1, "q4_k_m": 0.05}
 
 @pytest.fixture(scope="module")
 def evaluation() -> EvaluationResult:
-    """Three quantisations under two scorings; the headline is q4_k_m with generate."""
+    """Three quantizations under two scorings; the headline is q4_k_m with generate."""
     return Evaluation(Scenario(support={"ALLOW": 4, "ESCALATION": 4, "DENY": 4, "REFUSE": 4})).result()
 
 
 def with_verdicts(
     evaluation: EvaluationResult, headline: Verdict, other_scoring: Verdict = Verdict.TIE, **others: Verdict
 ) -> EvaluationResult:
-    """The evaluation with these verdicts, and differences by which the quantisations can be told apart."""
+    """The evaluation with these verdicts, and differences by which the quantizations can be told apart."""
     verdicts = {**others, "q4_k_m": headline}
     comparisons = [
         c.model_copy(
@@ -67,7 +67,7 @@ def test_quantizations(
 
 @pytest.mark.parametrize(("headline", "f16", "q8_0"), [*product(Verdict, repeat=3)])
 def test_every_verdict(evaluation: EvaluationResult, headline: Verdict, f16: Verdict, q8_0: Verdict) -> None:
-    """Each quantisation is named once, nothing is said twice, and "but" only parts what differs from what does not."""
+    """Each quantization is named once, nothing is said twice, and "but" only parts what differs from what does not."""
     clause = other_quantizations(with_verdicts(evaluation, headline, f16=f16, q8_0=q8_0))
     like = [v == headline or (v.undecided and headline.undecided) for v in (f16, q8_0)]
     names: tuple[Quantization, ...] = ("f16", "q8_0")

@@ -26,7 +26,7 @@ def _with_texts(inputs: ReportInputs, *texts: str) -> ReportInputs:
 
 
 def test_counts_are_those_of_the_comparisons(inputs: ReportInputs) -> None:
-    """One line a row, quantisation and scoring; what became of the rows adds up to each comparison's counts."""
+    """One line a row, quantization and scoring; what became of the rows adds up to each comparison's counts."""
     lines = _read(answers_csv(inputs))
     assert len(lines) == len(inputs.test_rows) * 3 * 2
     for c in inputs.evaluation.comparisons:

@@ -57,7 +57,7 @@ def test_every_quantization_is_reported(tmp_path: Path) -> None:
     blocks = [block for section in rendered.report.sections for block in section.blocks]
     columns = [(t, [c.name for c in t.columns]) for t in blocks if isinstance(t, Table)]
     listed = [
-        [row[names.index("Quantisation")].text for row in t.rows] for t, names in columns if "Quantisation" in names
+        [row[names.index("Quantization")].text for row in t.rows] for t, names in columns if "Quantization" in names
     ]
     assert set(listed[0]) == set(ORDER)
     for found in listed:

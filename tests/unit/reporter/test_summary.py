@@ -54,7 +54,7 @@ def assert_figures(sentence: str, comparison: Comparison, p: str) -> None:
 
 
 def test_b_better(better: EvaluationResult) -> None:
-    """B's win is stated with all its figures, the other scoring, the other quantisation and the control."""
+    """B's win is stated with all its figures, the other scoring, the other quantization and the control."""
     sentence = summary_sentence(better)
     assert sentence.startswith("B is better than A at q4_k_m with generate scoring: ")
     assert_figures(sentence, better.headline, "p < 0.001")
@@ -173,7 +173,7 @@ def test_other_scoring_disagrees(better: EvaluationResult) -> None:
 
 
 def test_other_quantization_disagrees(better: EvaluationResult) -> None:
-    """A quantisation that shows something else is named."""
+    """A quantization that shows something else is named."""
     evaluation = better.model_copy(deep=True)
     evaluation.comparisons[0] = tied(evaluation.comparisons[0])
     sentence = summary_sentence(evaluation)
@@ -182,7 +182,7 @@ def test_other_quantization_disagrees(better: EvaluationResult) -> None:
 
 
 def test_the_same_is_only_said_of_the_same_verdict() -> None:
-    """The same classes at one quantisation, some gained at another: that is not the same."""
+    """The same classes at one quantization, some gained at another: that is not the same."""
     evaluation = Evaluation(Scenario(b_copies_a=True, **SMALL)).result()
     moved = {"only_b_right": 6, "only_a_right": 2, "verdict": Verdict.NO_DIFFERENCE, "mcnemar_p_holm": 1.0}
     moved |= {"accuracy_difference": Interval(value=4 / 60, low=-0.02, high=0.15)}

@@ -189,7 +189,7 @@ class StoreSuite:
         assert (store.read_versioned(KEY) or (b"", ""))[1] == etag
 
     def test_delete(self, store: ArtifactStore) -> None:
-        """A deleted object is gone for every reader; its neighbours stay; deleting again is fine."""
+        """A deleted object is gone for every reader; its neighbors stay; deleting again is fine."""
         store.put_bytes(KEY, b"x")
         store.put_bytes(f"{KEY}.other", b"y")
         store.delete(KEY)
@@ -310,7 +310,7 @@ class StoreSuite:
         assert race(8, count) == [25] * 8
         assert store.get_bytes("counter") == b"200"
 
-    def test_neighbours_come_and_go(self, store: ArtifactStore) -> None:
+    def test_neighbors_come_and_go(self, store: ArtifactStore) -> None:
         """Processes that put and delete beside each other in one folder, and list it, do not disturb each other."""
 
         def churn(number: int) -> int:

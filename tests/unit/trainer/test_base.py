@@ -27,7 +27,7 @@ def _configure(folder: Path, **values: Any) -> None:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_supported_architectures(folder: Path, name: str) -> None:
-    """Those that can be converted afterwards; a quantisation that is null is none."""
+    """Those that can be converted afterwards; a quantization that is null is none."""
     _configure(folder, architectures=[name], quantization_config=None)
     check_base(folder)
 
@@ -39,7 +39,7 @@ def test_supported_architectures(folder: Path, name: str) -> None:
         ({"architectures": ["Phi3ForCausalLM"], "so8t_integrated": True}, "already holds SO8T gates"),
         ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM cannot be trained"),
         ({"architectures": None}, "names no architecture"),
-        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "quantised form"),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "quantized form"),
     ],
 )
 def test_refused_by_config(folder: Path, values: dict[str, Any], message: str) -> None:

@@ -54,7 +54,7 @@ def test_a_prompt_is_what_transformers_renders(any_model: Path) -> None:
     assert encoder.prompt("自分のメールを読みたい") == rendered
 
 
-def test_prompt_and_completion_are_tokenised_apart(any_model: Path) -> None:
+def test_prompt_and_completion_are_tokenized_apart(any_model: Path) -> None:
     """The completion is the answer and the end of the turn; both decode to their texts."""
     encoder = load_encoder(any_model)
     row = encoder.encode(TestRow(id="x", text="Send it", label="DENY", thinking={"task": "mail"}))

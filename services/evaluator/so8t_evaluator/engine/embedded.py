@@ -1,6 +1,6 @@
 """The embedded engine: llama.cpp in a process of our own for each loaded model.
 
-A process each, because then peak memory is that of one model, both models of a quantisation can
+A process each, because then peak memory is that of one model, both models of a quantization can
 be asked in turns, and a crash of llama.cpp is one clear error instead of the end of the run.
 
 Settings that make an answer depend on nothing but model, prompt and options (measured with F16, Q8_0

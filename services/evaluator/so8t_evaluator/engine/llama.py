@@ -34,7 +34,7 @@ class Llama:
         self._server = xllamacpp.Server(parameters)
         self._address = self._server.listening_address.removeprefix("http://")
         self._tokens: tuple[str, list[int]] = ("", [])
-        prompts = [self._tokenise(prompt) for prompt in warm_up]
+        prompts = [self._tokenize(prompt) for prompt in warm_up]
         self._cache = PromptCache(prompts[0][: shared_length(prompts)] if prompts else [], self._evaluate)
 
     def settings(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Llama:
             TooLongError: it does not fit the context.
         """
         started = time.perf_counter()
-        tokens = self._tokenise(prompt)
+        tokens = self._tokenize(prompt)
         if len(tokens) + options["max_tokens"] > self._context:
             raise TooLongError(len(tokens))
         before_s = time.perf_counter() - started
@@ -89,8 +89,8 @@ class Llama:
         _check(answer)
         return int(answer["timings"]["cache_n"])
 
-    def _tokenise(self, text: str) -> list[int]:
-        """Token ids; nothing is added in front, control tokens in the text are recognised."""
+    def _tokenize(self, text: str) -> list[int]:
+        """Token ids; nothing is added in front, control tokens in the text are recognized."""
         if self._tokens[0] != text:
             body = json.dumps({"content": text, "add_special": False, "parse_special": True})
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}

@@ -38,7 +38,7 @@ class MemoryBudget:
                 f"There is not enough memory for the model: it needs about {readable(needed)},"
                 f" {readable(self._free_bytes)} are free.",
                 where=f"{model.name}, {model.path.name}",
-                remedy="end other programs, test smaller quantisations (gguf.quantizations), or use a larger host",
+                remedy="end other programs, test smaller quantizations (gguf.quantizations), or use a larger host",
             )
         if together > self._free_bytes:
             raise NoRoomError(

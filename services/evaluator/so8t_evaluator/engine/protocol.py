@@ -112,7 +112,7 @@ class LoadedModel(Protocol):
     """A model that is ready to answer; a context manager that unloads it."""
 
     def complete(self, prompt: str, options: Options) -> Completion:
-        """Ask one rendered prompt, control tokens recognised, nothing added in front.
+        """Ask one rendered prompt, control tokens recognized, nothing added in front.
 
         Raises:
             PromptTooLongError: prompt tokens + options.max_tokens exceed the context.

@@ -1,4 +1,4 @@
-"""The Ollama engine: an Ollama server, asked with rendered prompts and every option spelt out.
+"""The Ollama engine: an Ollama server, asked with rendered prompts and every option spelled out.
 
 Flash attention must be off in the server (OLLAMA_FLASH_ATTENTION=0) for answers that depend neither on
 what was asked before nor on the number of threads, and that agree with those of the embedded engine;

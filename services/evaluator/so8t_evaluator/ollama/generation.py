@@ -1,4 +1,4 @@
-"""Requests for text: every option spelt out, and what came back."""
+"""Requests for text: every option spelled out, and what came back."""
 
 from __future__ import annotations
 

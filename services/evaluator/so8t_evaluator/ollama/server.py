@@ -219,7 +219,7 @@ def _refusal(text: str, status: int, address: str) -> Exception:
         return InputError(
             f"Ollama has not enough memory for the model: {said}",
             where=address,
-            remedy="end other programs on that host, lower ab_test.num_ctx, or test smaller quantisations",
+            remedy="end other programs on that host, lower ab_test.num_ctx, or test smaller quantizations",
         )
     if status in {401, 403}:
         return ServerError(f"Ollama refuses access: {said}", where=address, remedy="correct ollama.host")

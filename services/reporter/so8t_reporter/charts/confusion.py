@@ -1,4 +1,4 @@
-"""Confusion matrices of A and B side by side, at the primary quantisation."""
+"""Confusion matrices of A and B side by side, at the primary quantization."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = (*LABELS, INVALID)
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> Figure:
-    """Two matrices; a cell's colour is its share of the row, its number the count."""
+    """Two matrices; a cell's color is its share of the row, its number the count."""
     evaluation = inputs.evaluation
     figure = Figure(figsize=(11, 5.5))
     grid = figure.add_gridspec(1, 2, left=0.095, right=0.985, top=0.72, bottom=0.12, wspace=0.3)
@@ -37,7 +37,7 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> 
         theme,
         f"Confusion matrices, {scoring} scoring",
         f"{evaluation.primary_quantization}; rows are the right class, columns the answer;"
-        " numbers are test rows, colour is the share of the row",
+        " numbers are test rows, color is the share of the row",
     )
     return figure
 
@@ -51,8 +51,8 @@ def _matrix(axes: Axes, cell: Cell, theme: Theme) -> None:
         for column, _ in enumerate(_COLUMNS):
             share = float(shares[row, column])
             red, green, blue, _ = theme.ramp(cell.model)(share)
-            colour = text_on((red, green, blue))
-            _number(axes, (row, column), int(counts[row, column]), share, colour)
+            color = text_on((red, green, blue))
+            _number(axes, (row, column), int(counts[row, column]), share, color)
     axes.set_xticks(range(len(_COLUMNS)), list(_COLUMNS))
     axes.set_yticks(
         range(len(LABELS)),
@@ -76,12 +76,12 @@ def _rows(total: int) -> str:
     return "1 row" if total == 1 else f"{total:,} rows" if total else "no row"
 
 
-def _number(axes: Axes, place: tuple[int, int], count: int, share: float, colour: str) -> None:
+def _number(axes: Axes, place: tuple[int, int], count: int, share: float, color: str) -> None:
     row, column = place
     weight = "bold" if row == column else "normal"
     if not count:
-        axes.text(column, row, "0", ha="center", va="center", color=colour, fontsize=10.5, alpha=0.55)
+        axes.text(column, row, "0", ha="center", va="center", color=color, fontsize=10.5, alpha=0.55)
         return
     size = 12 if row == column else 10.5
-    axes.text(column, row - 0.1, f"{count:,}", ha="center", va="center", color=colour, fontsize=size, fontweight=weight)
-    axes.text(column, row + 0.22, f"{100 * share:.0f} %", ha="center", va="center", color=colour, fontsize=7.5)
+    axes.text(column, row - 0.1, f"{count:,}", ha="center", va="center", color=color, fontsize=size, fontweight=weight)
+    axes.text(column, row + 0.22, f"{100 * share:.0f} %", ha="center", va="center", color=color, fontsize=7.5)

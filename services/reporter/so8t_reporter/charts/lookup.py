@@ -1,4 +1,4 @@
-"""Finding measurements for a picture: by model, quantisation and scoring."""
+"""Finding measurements for a picture: by model, quantization and scoring."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def comparison_of(evaluation: EvaluationResult, quantization: Quantization, scor
 
 
 def speed_of(evaluation: EvaluationResult, side: Side, quantization: Quantization) -> Speed | None:
-    """Cost of one model at one quantisation: of several hosts, the one with the most rows."""
+    """Cost of one model at one quantization: of several hosts, the one with the most rows."""
     found = [s for s in evaluation.speed if (s.model, s.quantization) == (side, quantization)]
     return max(found, key=lambda s: s.n, default=None)
 
 
 def side_by_side(evaluation: EvaluationResult, quantization: Quantization) -> bool:
-    """Whether A and B took turns while they were timed, so that a drift of the machine is in neither's favour."""
+    """Whether A and B took turns while they were timed, so that a drift of the machine is in neither's favor."""
     return all(s.interleaved for s in evaluation.speed if s.quantization == quantization)
 
 

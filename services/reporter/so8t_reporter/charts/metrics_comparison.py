@@ -147,7 +147,7 @@ def _latency(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
 def _latency_figures(
     axes: Axes, theme: Theme, x: float, latency: tuple[float, float | None], top: float, inside: str
 ) -> None:
-    """The median inside its bar, in the colour `inside`, where the bar is high enough; p95 above its tick."""
+    """The median inside its bar, in the color `inside`, where the bar is high enough; p95 above its tick."""
     p50, p95 = latency
     figures = [(p50, f"{p50:,.0f}"), *([] if p95 is None else [(p95, f"{p95:,.0f}")])]
     if p50 > _ROOM_INSIDE * top:
@@ -166,7 +166,7 @@ def measured_on(evaluation: EvaluationResult) -> str:
     if len(hosts) > 1:
         return "on several hosts: not comparable"
     if not_side_by_side(evaluation):
-        return "grey: not side by side"
+        return "gray: not side by side"
     return f"on {shortened(hosts[0], _HOST_LENGTH) or 'one host'}"
 
 
@@ -179,7 +179,7 @@ def _label(axes: Axes, theme: Theme, x: float, y: float, text: str) -> None:
 
 
 def _backed(theme: Theme) -> dict[str, Any]:
-    """A ground of the background's colour, so that no line strikes a figure through."""
+    """A ground of the background's color, so that no line strikes a figure through."""
     return {"facecolor": theme.background, "edgecolor": "none", "pad": 0.5}
 
 
@@ -212,10 +212,10 @@ def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
 
 def _difference(axes: Axes, theme: Theme, y: float, comparison: Comparison, marker: str) -> None:
     d = comparison.accuracy_difference
-    favoured = {Verdict.A_BETTER: theme.side("a"), Verdict.B_BETTER: theme.side("b")}
-    colour = favoured.get(comparison.verdict, theme.neutral)
-    axes.plot([100 * d.low, 100 * d.high], [y, y], color=colour, lw=2.2)
-    axes.plot(100 * d.value, y, marker, color=colour if marker == "o" else theme.background, mec=colour, mew=2, ms=7.5)
+    favored = {Verdict.A_BETTER: theme.side("a"), Verdict.B_BETTER: theme.side("b")}
+    color = favored.get(comparison.verdict, theme.neutral)
+    axes.plot([100 * d.low, 100 * d.high], [y, y], color=color, lw=2.2)
+    axes.plot(100 * d.value, y, marker, color=color if marker == "o" else theme.background, mec=color, mew=2, ms=7.5)
     axes.annotate(
         fmt.points(d.value), (100 * d.high, y), xytext=(8, 0), textcoords="offset points",
         va="center", fontsize=8.5, color=theme.ink,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from so8t_reporter.charts.catalogue import Chart, charts_of
+from so8t_reporter.charts.catalog import Chart, charts_of
 from so8t_reporter.charts.style import DARK, LIGHT, Format, Theme, styled, to_bytes
 from so8t_reporter.document import Picture
 from so8t_reporter.inputs import Names, ReportInputs

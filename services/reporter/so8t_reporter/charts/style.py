@@ -1,7 +1,7 @@
-"""One look for all pictures: colours, type, and how a figure becomes bytes.
+"""One look for all pictures: colors, type, and how a figure becomes bytes.
 
 A is always blue and B always orange. The pair keeps a contrast of at least 3:1 on the light and on
-the dark background, is told apart by people with any of the common colour vision deficiencies, and
+the dark background, is told apart by people with any of the common color vision deficiencies, and
 A stands left of (or above) B wherever both are shown. Pictures hold no text from outside except
 names of models and hosts, reduced to ASCII, so that no glyph is ever missing.
 """
@@ -25,15 +25,15 @@ from so8t_shared.results.record import Side
 
 Format = Literal["png", "svg", "pdf"]
 
-COLOUR_A = "#2E74B5"
-COLOUR_B = "#E0731D"
+COLOR_A = "#2E74B5"
+COLOR_B = "#E0731D"
 NAME_LENGTH = 36
 """Characters of a name that a picture shows."""
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours that depend on the background."""
+    """Colors that depend on the background."""
 
     name: str
     background: str
@@ -43,11 +43,11 @@ class Theme:
     neutral: str
 
     def side(self, side: Side) -> str:
-        """The colour of a model."""
-        return COLOUR_A if side == "a" else COLOUR_B
+        """The color of a model."""
+        return COLOR_A if side == "a" else COLOR_B
 
     def ramp(self, side: Side) -> LinearSegmentedColormap:
-        """From the background to the colour of a model, for shares 0..1."""
+        """From the background to the color of a model, for shares 0..1."""
         return LinearSegmentedColormap.from_list(f"{self.name}-{side}", [self.background, self.side(side)])
 
 
@@ -88,11 +88,11 @@ def styled(theme: Theme) -> Iterator[None]:
     """Draw inside this; settings of the user's own matplotlibrc do not count."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_FIXED | _coloured(theme))
+        mpl.rcParams.update(_FIXED | _colored(theme))
         yield
 
 
-def _coloured(theme: Theme) -> Any:
+def _colored(theme: Theme) -> Any:
     return {
         "figure.facecolor": theme.background,
         "savefig.facecolor": theme.background,
@@ -143,15 +143,15 @@ def value_grid(axes: Axes, axis: Literal["x", "y"]) -> None:
     axes.spines["left" if axis == "y" else "bottom"].set_visible(False)
 
 
-def text_on(colour: tuple[float, float, float]) -> str:
-    """Black or white, whichever is easier to read on `colour` (red, green, blue in 0..1; WCAG contrast)."""
-    luminance = relative_luminance(colour)
+def text_on(color: tuple[float, float, float]) -> str:
+    """Black or white, whichever is easier to read on `color` (red, green, blue in 0..1; WCAG contrast)."""
+    luminance = relative_luminance(color)
     return "#FFFFFF" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#000000"
 
 
-def relative_luminance(colour: tuple[float, float, float]) -> float:
-    """WCAG 2 relative luminance of an sRGB colour, 0..1."""
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
+def relative_luminance(color: tuple[float, float, float]) -> float:
+    """WCAG 2 relative luminance of an sRGB color, 0..1."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 

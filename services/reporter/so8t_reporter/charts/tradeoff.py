@@ -1,4 +1,4 @@
-"""What a quantisation costs and saves: accuracy against file size and against latency."""
+"""What a quantization costs and saves: accuracy against file size and against latency."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     heading(
         figure,
         theme,
-        "Accuracy against cost, by quantisation",
+        "Accuracy against cost, by quantization",
         f"{evaluation.primary_scoring} scoring; up and left is better;"
         f" bars are {100 * evaluation.confidence:g} % intervals",
     )
@@ -51,14 +51,12 @@ def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed
         points = _points(inputs, side, cost)
         if not points:
             continue
-        colour = theme.side(side)
+        color = theme.side(side)
         xs, ys = [x for x, _, _ in points], [y.value for _, y, _ in points]
-        axes.plot(xs, ys, color=colour, lw=1.3, alpha=0.55)
-        axes.errorbar(xs, ys, arms([y for _, y, _ in points]), fmt="none", ecolor=colour, elinewidth=1.6, capsize=3)
+        axes.plot(xs, ys, color=color, lw=1.3, alpha=0.55)
+        axes.errorbar(xs, ys, arms([y for _, y, _ in points]), fmt="none", ecolor=color, elinewidth=1.6, capsize=3)
         for x, y, quantization in points:
-            axes.plot(
-                x, y.value, BY_NAME[quantization].marker, color=colour, mec=theme.background, ms=10, clip_on=False
-            )
+            axes.plot(x, y.value, BY_NAME[quantization].marker, color=color, mec=theme.background, ms=10, clip_on=False)
     if not axes.lines:
         axes.text(0.5, 0.5, "undefined: nothing was timed", transform=axes.transAxes, ha="center", color=theme.muted)
     right = axes.get_xlim()[1]
@@ -69,11 +67,11 @@ def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed
 
 
 def _legend(figure: Figure, inputs: ReportInputs, names: Names, theme: Theme) -> None:
-    """Colours are models, shapes are quantisations; names beside the points would cover each other."""
+    """Colors are models, shapes are quantizations; names beside the points would cover each other."""
     entries = [("s", theme.side(side), f"{side.upper()}  {shortened(names.of(side))}") for side in SIDES]
     entries += [(BY_NAME[q].marker, theme.neutral, q) for q in inputs.quantizations]
     for place, part in ((0.012, entries[:2]), (0.7, entries[2:])):
-        handles = [Line2D([], [], marker=marker, color=colour, ls="", ms=8) for marker, colour, _ in part]
+        handles = [Line2D([], [], marker=marker, color=color, ls="", ms=8) for marker, color, _ in part]
         figure.legend(
             handles, [text for _, _, text in part], loc="upper left", bbox_to_anchor=(place, 0.875), ncols=3,
             handletextpad=0.2, columnspacing=1.4,

@@ -44,7 +44,7 @@ def draw(inputs: ReportInputs, _names: Names, theme: Theme) -> Figure:
 
 
 def smoothed(values: list[float]) -> NDArray[np.float64]:
-    """Centred moving mean over a tenth of the steps; the window shrinks at both ends, so nothing lags."""
+    """Centerd moving mean over a tenth of the steps; the window shrinks at both ends, so nothing lags."""
     reach = max(1, round(len(values) * SMOOTHING_SHARE / 2))
     reaches = [min(reach, i, len(values) - 1 - i) for i in range(len(values))]
     return np.array([np.mean(values[i - r : i + r + 1]) for i, r in enumerate(reaches)])
@@ -60,7 +60,7 @@ def _loss(axes: Axes, points: list[TrainingPoint], theme: Theme) -> None:
     axes.plot(_steps(points), losses, color=theme.neutral, lw=1, alpha=0.75)
     axes.plot(_steps(points), course, color=theme.side("b"), lw=2.6)
     axes.set_title("Loss, nats per completion token")
-    aside(axes, theme, "grey each step, orange smoothed")
+    aside(axes, theme, "gray each step, orange smoothed")
     axes.set_ylim(0, max(losses) * 1.12 or 1)
     for index, align in ((0, "left"), (-1, "right")):
         axes.annotate(

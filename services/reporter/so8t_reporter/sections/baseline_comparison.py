@@ -16,7 +16,7 @@ def baseline_comparison_table(evaluation: EvaluationResult) -> list[Block]:
     return [
         paired_table(
             "B against it, row by row",
-            (("Quantisation", "Scoring"), ("Word counts right", "B right", "Difference")),
+            (("Quantization", "Scoring"), ("Word counts right", "B right", "Difference")),
             [(setting, line)],
             alpha=evaluation.alpha,
             note="Gained: only B right; lost: only the classifier right. p: exact McNemar test, a single one, not"

@@ -19,7 +19,7 @@ def conversion_section(inputs: ReportInputs) -> Section:
         Table(
             "GGUF files",
             [
-                *(Column(name, numeric=False) for name in ("Quantisation", "Model", "File")),
+                *(Column(name, numeric=False) for name in ("Quantization", "Model", "File")),
                 Column("Size"),
                 *(Column(name, numeric=False) for name in ("Tensor types", "sha256")),
             ],

@@ -27,7 +27,7 @@ def _table(speed: list[Speed]) -> Table:
     return Table(
         "One request at a time",
         [
-            *(Column(name, numeric=False) for name in ("Quantisation", "Model")),
+            *(Column(name, numeric=False) for name in ("Quantization", "Model")),
             *(Column(name) for name in ("Latency p50", "p95", "First token p50", "p95", "Tokens/s", "Peak memory")),
             *(Column(name) for name in ("File", "Rows", "Reused")),
             Column("Host", numeric=False),

@@ -91,7 +91,7 @@ def _sources(data: DataReport) -> Table:
         "Sources",
         [
             Column("Source", numeric=False),
-            *(Column(name, numeric=name == "Rows") for name in ("Schema", "Licence", "Provenance", "Rows")),
+            *(Column(name, numeric=name == "Rows") for name in ("Schema", "License", "Provenance", "Rows")),
         ],
         [
             [Cell(name), *(Cell(facts.get(key, "not stated")) for key in keys)]

@@ -16,7 +16,7 @@ TEXT_LENGTH = 140
 
 _ALL_ANSWERS = FileLink(
     ANSWERS_FILE,
-    "every test row with its text, its right class and both models' answers, at every quantisation and scoring; it lies"
+    "every test row with its text, its right class and both models' answers, at every quantization and scoring; it lies"
     " beside this report and opens in a spreadsheet.",
 )
 

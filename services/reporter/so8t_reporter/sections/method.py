@@ -42,7 +42,7 @@ NOTES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Holm's correction",
-        "Every quantisation and scoring is a test of its own, and enough tests find something by luck."
+        "Every quantization and scoring is a test of its own, and enough tests find something by luck."
         " Holm's method raises the p values so that the chance of even one false alarm in the whole family stays below"
         " the level."
         " A verdict of better or worse rests on the corrected value.",
@@ -63,7 +63,7 @@ NOTES: tuple[tuple[str, str], ...] = (
     (
         "A/A control",
         "Model A is asked every row a second time, in reversed order and in a new process, but in one setting alone:"
-        " the headline's quantisation and scoring."
+        " the headline's quantization and scoring."
         " Every answer must be the same, to the byte."
         " If one differs, something other than the model changes the answers and no other figure can be trusted.",
     ),

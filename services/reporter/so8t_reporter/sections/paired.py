@@ -25,7 +25,7 @@ def paired_table(
     """Each line's own cells, then counts, difference and test.
 
     `heads`: of the own cells, and of (reference right, other right, difference). Only a difference that is
-    significant has a colour.
+    significant has a color.
     """
     own, (reference, other, difference) = heads
     return Table(

@@ -16,13 +16,13 @@ from so8t_shared.results.verdicts import WORDS, Verdict
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
-FAVOURED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
-"""Whose colour a difference wears; without a winner none."""
+FAVORED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
+"""Whose color a difference wears; without a winner none."""
 
 
 def grid_section(inputs: ReportInputs) -> Section:
-    """Every model, quantisation and scoring, and B against A in each."""
-    return Section("grid", "Every quantisation and scoring", [_comparisons(inputs), _grid(inputs)])
+    """Every model, quantization and scoring, and B against A in each."""
+    return Section("grid", "Every quantization and scoring", [_comparisons(inputs), _grid(inputs)])
 
 
 def classes_section(inputs: ReportInputs) -> Section:
@@ -37,7 +37,7 @@ def classes_section(inputs: ReportInputs) -> Section:
 def comparison_columns(confidence: float) -> list[Column]:
     """Headings of `comparison_row`."""
     return [
-        *(Column(name, numeric=False) for name in ("Quantisation", "Scoring", "Verdict")),
+        *(Column(name, numeric=False) for name in ("Quantization", "Scoring", "Verdict")),
         *(Column(name) for name in ("A right", "B right")),
         Column(f"Accuracy, B - A in points ({100 * confidence:g} % CI)"),
         Column("Macro-F1, B - A in points"),
@@ -50,14 +50,14 @@ def comparison_row(comparison: Comparison, alpha: float, reach: float, *, strong
     words = WORDS[comparison.verdict]
     accuracy = comparison.accuracy_difference
     detectable = comparison.minimum_detectable_effect
-    favoured: Tone = FAVOURED.get(comparison.verdict, "muted")
+    favored: Tone = FAVORED.get(comparison.verdict, "muted")
     return [
         Cell(comparison.quantization, "strong" if strong else ""),
         Cell(comparison.scoring),
         Cell(words.cell, words.tone),
         Cell(fmt.percent(comparison.accuracy_a, comparison.n)),
         Cell(fmt.percent(comparison.accuracy_b, comparison.n)),
-        Cell(fmt.points_interval(accuracy), favoured, accuracy, "difference", reach),
+        Cell(fmt.points_interval(accuracy), favored, accuracy, "difference", reach),
         Cell(fmt.points_interval(comparison.macro_f1_difference)),
         Cell(f"{comparison.only_b_right:,} / {comparison.only_a_right:,}"),
         Cell(fmt.p_value(comparison.p, alpha)),
@@ -102,7 +102,7 @@ def _grid(inputs: ReportInputs) -> Table:
     return Table(
         "Each model on its own",
         [
-            *(Column(name, numeric=False) for name in ("Quantisation", "Scoring", "Model")),
+            *(Column(name, numeric=False) for name in ("Quantization", "Scoring", "Model")),
             *(Column(name) for name in ("Rows", f"Accuracy ({100 * evaluation.confidence:g} % CI)", "Macro-F1")),
             Column("Invalid"),
         ],
@@ -177,7 +177,7 @@ def _recall_checks(inputs: ReportInputs) -> Block:
     return Table(
         "Recall that must not suffer",
         [
-            *(Column(name, numeric=False) for name in ("Quantisation", "Class")),
+            *(Column(name, numeric=False) for name in ("Quantization", "Class")),
             *(Column(name) for name in ("Rows", "Recall A", "Recall B", "Gained / lost", "B - A in points")),
             *(Column(name) for name in ("Allowed loss", "Rows needed")),
             Column("Not worse", numeric=False),

@@ -1,4 +1,4 @@
-"""What quantising costs each model, on the same rows."""
+"""What quantizing costs each model, on the same rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from so8t_reporter.sections.paired import EXPLORATORY, paired_table
 
 
 def quantization_loss_table(inputs: ReportInputs) -> list[Block]:
-    """Every other quantisation of each model against its most precise one; nothing where there is only one."""
+    """Every other quantization of each model against its most precise one; nothing where there is only one."""
     evaluation = inputs.evaluation
     losses = evaluation.quantization_losses
     if not losses:
@@ -16,8 +16,8 @@ def quantization_loss_table(inputs: ReportInputs) -> list[Block]:
     reference = losses[0].reference
     return [
         paired_table(
-            f"Loss by quantisation, against {reference}",
-            (("Model", "Scoring", "Quantisation"), (f"{reference} right", "This right", "Difference")),
+            f"Loss by quantization, against {reference}",
+            (("Model", "Scoring", "Quantization"), (f"{reference} right", "This right", "Difference")),
             [
                 ([Cell(line.model.upper(), line.model), Cell(line.scoring), Cell(line.quantization, "strong")], line)
                 for line in losses

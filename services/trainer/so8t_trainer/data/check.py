@@ -26,7 +26,7 @@ def check_data(config: Config) -> list[str]:
     """What is worth a note about `dataset` and `ab_test.test_data`.
 
     Raises:
-        InputError: a source declares no allowed licence, a row of it cannot be used, or all are of one class.
+        InputError: a source declares no allowed license, a row of it cannot be used, or all are of one class.
     """
     settings = config.dataset
     places = [_place(f"dataset.paths[{i}]", path, settings.format) for i, path in enumerate(settings.paths)]
@@ -79,7 +79,7 @@ def _place(key: str, path: str, form: str) -> _Place:
 
 
 def _check_source(place: _Place, settings: Dataset) -> None:
-    """The licence, of all that is here or on the Hub; an error about a Hub name says that it was taken as one."""
+    """The license, of all that is here or on the Hub; an error about a Hub name says that it was taken as one."""
     if place.folder is None and not place.on_hub:
         return
     try:

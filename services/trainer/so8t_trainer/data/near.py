@@ -13,7 +13,7 @@ from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 
 from so8t_trainer.data.progress import Progress, no_progress, reported
-from so8t_trainer.data.rows import normalised
+from so8t_trainer.data.rows import normalized
 
 SHINGLE = 4
 """Characters in a shingle; fits English and Japanese."""
@@ -75,8 +75,8 @@ def _band(hashes: NDArray[np.uint32]) -> _Band:
 
 
 def shingles(text: str) -> set[str]:
-    """Character shingles of the normalised text; a shorter text is its own shingle."""
-    text = normalised(text)
+    """Character shingles of the normalized text; a shorter text is its own shingle."""
+    text = normalized(text)
     return {text[start : start + SHINGLE] for start in range(max(1, len(text) - SHINGLE + 1))}
 
 

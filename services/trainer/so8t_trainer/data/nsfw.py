@@ -1,6 +1,6 @@
 """Is a row marked as not safe for work? Data sets say so in many words; one that is in neither list is refused.
 
-Guessing would cost rows or safety: an NSFW row labelled ALLOW is not trained on, so a word for "harmless" that is taken
+Guessing would cost rows or safety: an NSFW row labeled ALLOW is not trained on, so a word for "harmless" that is taken
 for NSFW would empty that class, and one for "NSFW" that is taken for harmless would teach to allow it.
 """
 

@@ -1,4 +1,4 @@
-"""What may be trained on: licences, personal data, secrets, NSFW. Dropped text is never kept."""
+"""What may be trained on: licenses, personal data, secrets, NSFW. Dropped text is never kept."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ CARD = "dataset_card.yaml"
 
 
 def declared_source(source: SourceRows, configured: Source | None, policy: DataPolicy) -> Source:
-    """Licence and provenance of a data set: from the configuration, else the card beside the files.
+    """License and provenance of a data set: from the configuration, else the card beside the files.
 
     Raises:
-        InputError: nothing is declared, the configuration and the card name different licences, or the licence is
+        InputError: nothing is declared, the configuration and the card name different licenses, or the license is
             not on the allow-list.
     """
     declared, where = configured, "dataset.source"
@@ -30,15 +30,15 @@ def declared_source(source: SourceRows, configured: Source | None, policy: DataP
         declared = _agreed(configured, _read_card(source.folder / CARD), where)
     if declared is None:
         raise InputError(
-            "The data set does not declare its licence and provenance.",
+            "The data set does not declare its license and provenance.",
             where=source.path,
             remedy=f"set dataset.source {{license, provenance}}, or put a {CARD} with both keys beside the files",
         )
     if declared.license.lower() not in {name.lower() for name in policy.allowed_licenses}:
         raise InputError(
-            f"The licence {declared.license!r} is not allowed for training.",
+            f"The license {declared.license!r} is not allowed for training.",
             where=where,
-            remedy="use other data, or add the licence to dataset.policy.allowed_licenses"
+            remedy="use other data, or add the license to dataset.policy.allowed_licenses"
             f" (now {', '.join(policy.allowed_licenses)})",
         )
     return declared
@@ -107,7 +107,7 @@ def apply_policy(
 
 def _reason_to_exclude(row: Row, policy: DataPolicy) -> str | None:
     if row.nsfw and row.label == "ALLOW":
-        return "NSFW labelled ALLOW"
+        return "NSFW labeled ALLOW"
     texts = "\n".join([row.text, *row.thinking.values()])
     if policy.exclude_secrets and holds_secret(texts):
         return "secret"

@@ -95,10 +95,10 @@ def _filtered_and_split(
     return PreparedData(train, test, report)
 
 
-def _described(source: SourceRows, licence: str, provenance: str) -> dict[str, str]:
+def _described(source: SourceRows, license: str, provenance: str) -> dict[str, str]:
     return {
         "schema": source.schema,
-        "license": licence,
+        "license": license,
         "provenance": provenance,
         "rows": str(len(source.rows)),
     }

@@ -1,4 +1,4 @@
-"""A labelled row, and the four shapes in which a data set may hold one."""
+"""A labeled row, and the four shapes in which a data set may hold one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _THINK_TAG = re.compile(r"<think-(task|safety|policy)>(.*?)</think-\1>", re.IGNO
 
 @dataclass(frozen=True)
 class Row:
-    """One labelled request, wherever it came from."""
+    """One labeled request, wherever it came from."""
 
     text: str
     label: str
@@ -60,14 +60,14 @@ class _Said:
     thinking: dict[str, str]
 
 
-def normalised(text: str) -> str:
+def normalized(text: str) -> str:
     """Text with compatibility forms, case and white space made equal (NFKC, casefold)."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def row_id(text: str) -> str:
-    """First 16 hex digits of the sha256 of the normalised text."""
-    return hashlib.sha256(normalised(text).encode()).hexdigest()[:16]
+    """First 16 hex digits of the sha256 of the normalized text."""
+    return hashlib.sha256(normalized(text).encode()).hexdigest()[:16]
 
 
 def parse_row(record: object, where: str) -> Row:

@@ -13,7 +13,7 @@ from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
 from so8t_trainer.data.near import NearDuplicates
 from so8t_trainer.data.progress import Progress, no_progress, reported
-from so8t_trainer.data.rows import Row, normalised
+from so8t_trainer.data.rows import Row, normalized
 
 
 @dataclass
@@ -82,14 +82,14 @@ def _placed(rows: list[Row], test_rows: list[Row] | None) -> _Placed:
 
 
 def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
-    """Rows with different normalised texts on their side, the number of repetitions, and what was left out.
+    """Rows with different normalized texts on their side, the number of repetitions, and what was left out.
 
     A text that occurs with several labels teaches nothing and is left out altogether. Test rows are
     compared with each other alone, since what is wrong in training must not change the test.
     """
     by_text: dict[tuple[bool, str], list[Row]] = defaultdict(list)
     for row in rows:
-        by_text[row.split == "test", normalised(row.text)].append(row)
+        by_text[row.split == "test", normalized(row.text)].append(row)
     kept: list[Row] = []
     excluded: Counter[str] = Counter()
     duplicates = 0

@@ -109,7 +109,7 @@ def test_over_long_prompt_is_refused_not_cut(tiny: GetModel, engine: EmbeddedEng
     assert refusal.value.prompt_tokens == size
 
 
-def test_control_tokens_are_recognised(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+def test_control_tokens_are_recognized(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
     """A marker is one token, broken by a zero-width space it is text; nothing is added in front."""
     one = Options(max_tokens=1, seed=7)
     with engine.load(smollm2, WARM_UP) as model:

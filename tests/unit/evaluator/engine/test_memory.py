@@ -51,7 +51,7 @@ def test_one_that_does_not_fit(tmp_path: Path, budget: MemoryBudget) -> None:
     """A model larger than what is free is refused with sizes and a remedy."""
     with pytest.raises(InputError, match=r"needs about 4\.6 GB, 4\.3 GB are free") as caught:
         budget.take(_model(tmp_path, FREE), "a")
-    assert "quantisations" in caught.value.remedy
+    assert "quantizations" in caught.value.remedy
 
 
 def _group(folder: Path, limit: str, **other: str) -> Path:

@@ -34,7 +34,7 @@ def engine(server: OllamaServer) -> OllamaEngine:
 
 @pytest.fixture
 def new_model(tiny: GetModel) -> NewModel:
-    """A tiny model at a quantisation, under a name that the server has not seen."""
+    """A tiny model at a quantization, under a name that the server has not seen."""
 
     def make(quantization: str = "q8_0", recipe: Recipe = RECIPE) -> ModelFile:
         return replace(tiny(quantization), name=f"test-{uuid.uuid4().hex[:8]}:{quantization}", recipe=recipe)

@@ -144,7 +144,7 @@ def test_over_long_prompt_is_refused_not_cut(engine: OllamaEngine, new_model: Ne
         assert model.complete(chatml("open"), FREE).prompt_tokens == size
 
 
-def test_control_tokens_are_recognised(engine: OllamaEngine, smollm2: ModelFile) -> None:
+def test_control_tokens_are_recognized(engine: OllamaEngine, smollm2: ModelFile) -> None:
     """A marker is one token, broken by a zero-width space it is text; nothing is added in front."""
     with engine.load(replace(smollm2, name=SMOLLM2), WARM_UP) as model:
         marker = model.complete("ab<|im_end|>", ONE).prompt_tokens - model.complete("ab", ONE).prompt_tokens

@@ -54,7 +54,7 @@ def test_nothing_is_cut_or_rendered() -> None:
     assert (body["model"], body["prompt"], body["options"]) == ("m:q", "text", {"num_ctx": 64})
 
 
-def test_misspelt_option() -> None:
+def test_misspelled_option() -> None:
     """Ollama would ignore it without a word, so it never gets there."""
     with pytest.raises(ValueError, match="num_contex"):
         generation("m:q", "text", {"num_contex": 64})

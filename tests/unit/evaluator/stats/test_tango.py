@@ -25,7 +25,7 @@ def test_published() -> None:
 @pytest.mark.parametrize(("only_a", "only_b", "n"), TABLES)
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_inverts_the_score_test(only_a: int, only_b: int, n: int, confidence: float) -> None:
-    """Its ends are those of all differences on a grid that the test, its likelihood maximised by search, lets stand."""
+    """Its ends are those of all differences on a grid that the test, its likelihood maximized by search, lets stand."""
     z, grid = norm.ppf((1 + confidence) / 2), np.linspace(-0.999, 0.999, 1999)
     kept = [d for d in grid if abs(_score(only_a, only_b, n, float(d))) <= z]
     found = score_interval(only_a, only_b, n, confidence)

@@ -13,14 +13,14 @@ from so8t_evaluator.stats.wilson import wilson
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
 @pytest.mark.parametrize(("successes", "n"), [(0, 5), (5, 5), (1, 1), (7, 20), (499, 1000)])
 def test_formula(successes: int, n: int, confidence: float) -> None:
-    """Centre and half-width are those of Wilson (1927)."""
+    """Center and half-width are those of Wilson (1927)."""
     z, share = NormalDist().inv_cdf((1 + confidence) / 2), successes / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     found = wilson(successes, n, confidence)
     assert found.value == share
-    assert found.low == pytest.approx(centre - half, abs=1e-9)
-    assert found.high == pytest.approx(centre + half, abs=1e-9)
+    assert found.low == pytest.approx(center - half, abs=1e-9)
+    assert found.high == pytest.approx(center + half, abs=1e-9)
 
 
 def test_all_or_none_right() -> None:

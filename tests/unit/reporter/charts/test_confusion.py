@@ -17,7 +17,7 @@ from so8t_shared.tables.scorings import Scoring
 
 @pytest.mark.parametrize("scoring", ["generate", "constrained"])
 def test_counts_and_shares(inputs: ReportInputs, scoring: Scoring) -> None:
-    """Every count is written, row by row, and the colour is the share of its row."""
+    """Every count is written, row by row, and the color is the share of its row."""
     figure = draw(partial(confusion.draw, scoring=scoring), inputs)
     for axes, side in zip(figure.axes, ("a", "b"), strict=True):
         cell = cell_of(inputs.evaluation, side, "q4_k_m", scoring)  # type: ignore[arg-type]

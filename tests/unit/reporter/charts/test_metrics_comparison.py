@@ -13,18 +13,18 @@ from tests.unit.reporter.rendering import NAMES
 from so8t_reporter.charts.lookup import cell_of, speed_of
 from so8t_reporter.charts.metrics_comparison import draw as metrics_comparison
 from so8t_reporter.charts.metrics_comparison import measured_on
-from so8t_reporter.charts.style import COLOUR_A, COLOUR_B, LIGHT
+from so8t_reporter.charts.style import COLOR_A, COLOR_B, LIGHT
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.record import Interval
 
 
 def test_accuracy_bars(inputs: ReportInputs) -> None:
-    """A bar a model and quantisation, as high as the accuracy, in the model's colour, with its interval."""
+    """A bar a model and quantization, as high as the accuracy, in the model's color, with its interval."""
     e = inputs.evaluation
     axes = panel(draw(metrics_comparison, inputs), "Accuracy")
     cells = [cell_of(e, side, q, "generate") for side in ("a", "b") for q in inputs.quantizations]  # type: ignore[arg-type]
     assert [bar.get_height() for bar in bars(axes)] == [c.accuracy.value for c in cells if c]
-    assert [to_hex(bar.get_facecolor()).upper() for bar in bars(axes)] == [COLOUR_A] * 3 + [COLOUR_B] * 3
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars(axes)] == [COLOR_A] * 3 + [COLOR_B] * 3
     ends = {(round(y0, 9), round(y1, 9)) for c in axes.collections for (_, y0), (_, y1) in c.get_segments()}  # type: ignore[attr-defined]
     assert ends == {(round(c.accuracy.low, 9), round(c.accuracy.high, 9)) for c in cells if c}
     assert {f"{100 * c.accuracy.value:.1f} %" for c in cells if c} <= set(texts(axes))
@@ -46,22 +46,22 @@ def test_macro_f1_and_latency(inputs: ReportInputs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "colour"),
+    ("scenario", "color"),
     [
-        (Scenario(), COLOUR_B),
-        (Scenario(skill_a=0.95, skill_b=0.4), COLOUR_A),
+        (Scenario(), COLOR_B),
+        (Scenario(skill_a=0.95, skill_b=0.4), COLOR_A),
         (Scenario(skill_a=0.6, skill_b=0.62), LIGHT.neutral),
     ],
 )
-def test_improvement(inputs: ReportInputs, scenario: Scenario, colour: str) -> None:
-    """Differences with their intervals; the colour says whom they favour, grey that none is shown."""
+def test_improvement(inputs: ReportInputs, scenario: Scenario, color: str) -> None:
+    """Differences with their intervals; the color says whom they favor, gray that none is shown."""
     changed = replace(inputs, evaluation=Evaluation(scenario).result())
     axes = panel(draw(metrics_comparison, changed), "Improvement")
     spans = [line for line in axes.lines if line.get_linestyle() == "-" and len(line.get_xdata()) == 2]  # type: ignore[arg-type]
     drawn = [tuple(float(x) for x in line.get_xdata()) for line in spans if line.get_linewidth() == 2.2]  # type: ignore[union-attr]
     comparisons = changed.evaluation.comparisons
     assert drawn == [(100 * c.accuracy_difference.low, 100 * c.accuracy_difference.high) for c in comparisons]
-    assert {to_hex(line.get_color()).upper() for line in spans if line.get_linewidth() == 2.2} == {colour.upper()}
+    assert {to_hex(line.get_color()).upper() for line in spans if line.get_linewidth() == 2.2} == {color.upper()}
     assert {f"{100 * c.accuracy_difference.value:+.1f}" for c in comparisons} <= set(texts(axes))
     assert {"generate", "constrained"} <= set(texts(axes))
 
@@ -112,7 +112,7 @@ def test_names_models_and_verdict(inputs: ReportInputs) -> None:
     [
         (Scenario(host_a="box", host_b="box"), "on box"),
         (Scenario(host_a="box", host_b="bench"), "on several hosts: not comparable"),
-        (Scenario(interleaved=False), "grey: not side by side"),
+        (Scenario(interleaved=False), "gray: not side by side"),
     ],
 )
 def test_measured_on(scenario: Scenario, words: str) -> None:
@@ -122,8 +122,8 @@ def test_measured_on(scenario: Scenario, words: str) -> None:
     assert measured_on(evaluation.model_copy(update={"speed": []})) == "not measured"
 
 
-def test_timings_that_cannot_be_compared_are_grey(inputs: ReportInputs) -> None:
-    """Latencies that were not measured side by side lose the models' colours."""
+def test_timings_that_cannot_be_compared_are_gray(inputs: ReportInputs) -> None:
+    """Latencies that were not measured side by side lose the models' colors."""
     changed = replace(inputs, evaluation=Evaluation(Scenario(interleaved=False)).result())
     axes = panel(draw(metrics_comparison, changed), "Latency")
     assert {to_hex(bar.get_facecolor()) for bar in bars(axes)} == {LIGHT.neutral.lower()}

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from tests.unit.reporter.rendering import NAMES
 
-from so8t_reporter.charts.catalogue import charts_of
+from so8t_reporter.charts.catalog import charts_of
 from so8t_reporter.charts.render import picture_folder, write_picture
 from so8t_reporter.document import Picture
 from so8t_reporter.inputs import ReportInputs

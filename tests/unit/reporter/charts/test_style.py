@@ -1,4 +1,4 @@
-"""Colours that everyone can tell apart, and files without dates."""
+"""Colors that everyone can tell apart, and files without dates."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from so8t_reporter.charts.style import (
-    COLOUR_A,
-    COLOUR_B,
+    COLOR_A,
+    COLOR_B,
     DARK,
     LIGHT,
     Format,
@@ -27,15 +27,15 @@ from so8t_reporter.charts.style import (
 
 def contrast(first: str, second: str) -> float:
     """WCAG 2 contrast ratio."""
-    low, high = sorted(relative_luminance(to_rgb(colour)) for colour in (first, second))
+    low, high = sorted(relative_luminance(to_rgb(color)) for color in (first, second))
     return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 def test_contrast(theme: Theme) -> None:
-    """Both models' colours reach 3:1, text 4.5:1, against the background."""
-    assert contrast(theme.background, COLOUR_A) >= 3
-    assert contrast(theme.background, COLOUR_B) >= 3
+    """Both models' colors reach 3:1, text 4.5:1, against the background."""
+    assert contrast(theme.background, COLOR_A) >= 3
+    assert contrast(theme.background, COLOR_B) >= 3
     assert contrast(theme.background, theme.neutral) >= 3
     assert contrast(theme.background, theme.ink) >= 4.5
     assert contrast(theme.background, theme.muted) >= 4.5
@@ -50,26 +50,26 @@ DEFICIENCIES = {
 
 
 @pytest.mark.parametrize("name", DEFICIENCIES)
-def test_colours_for_the_colour_blind(name: str) -> None:
-    """A and B stay far apart for every common colour vision deficiency."""
+def test_colors_for_the_color_blind(name: str) -> None:
+    """A and B stay far apart for every common color vision deficiency."""
     seen = []
-    for colour in (COLOUR_A, COLOUR_B):
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    for color in (COLOR_A, COLOR_B):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
         seen.append([sum(m * c for m, c in zip(row, linear, strict=True)) for row in DEFICIENCIES[name]])
     distance = sum((a - b) ** 2 for a, b in zip(*seen, strict=True)) ** 0.5
     assert distance > 0.25
 
 
-def test_sides_keep_their_colours() -> None:
-    """A and B have the same two colours on every background."""
-    assert {(theme.side("a"), theme.side("b")) for theme in (LIGHT, DARK)} == {(COLOUR_A, COLOUR_B)}
+def test_sides_keep_their_colors() -> None:
+    """A and B have the same two colors on every background."""
+    assert {(theme.side("a"), theme.side("b")) for theme in (LIGHT, DARK)} == {(COLOR_A, COLOR_B)}
 
 
 @pytest.mark.parametrize("side", ["a", "b"])
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
 def test_text_on_a_ramp_is_readable(theme: Theme, side: str, share: float) -> None:
-    """Numbers in a confusion matrix reach 4.5:1 on every colour of the ramp."""
+    """Numbers in a confusion matrix reach 4.5:1 on every color of the ramp."""
     red, green, blue, _ = theme.ramp(side)(share)  # type: ignore[arg-type]
     background = mpl.colors.to_hex((red, green, blue))
     assert contrast(background, text_on((red, green, blue))) >= 4.5

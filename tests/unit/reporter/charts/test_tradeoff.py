@@ -8,7 +8,7 @@ from tests.unit.reporter.charts.drawn import draw, panel, texts
 
 from so8t_reporter.charts import tradeoff
 from so8t_reporter.charts.lookup import cell_of, speed_of
-from so8t_reporter.charts.style import COLOUR_A, COLOUR_B
+from so8t_reporter.charts.style import COLOR_A, COLOR_B
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.tables.quantizations import ROWS
 
@@ -16,18 +16,18 @@ MARKERS = {row.name: row.marker for row in ROWS}
 
 
 def test_points(inputs: ReportInputs) -> None:
-    """Each model's points lie at its file sizes and latencies, at its accuracies, shaped by quantisation."""
+    """Each model's points lie at its file sizes and latencies, at its accuracies, shaped by quantization."""
     figure = draw(tradeoff.draw, inputs)
     for title, key, factor in (("File size", "file_size_bytes", 1e-6), ("Latency", "latency_ms_p50", 1.0)):
         dots = [line for line in panel(figure, title).lines if line.get_marker() in MARKERS.values()]
         drawn = [(line.get_marker(), to_hex(line.get_color()).upper(), *line.get_xydata()[0]) for line in dots]  # type: ignore[index]
-        for side, colour in (("a", COLOUR_A), ("b", COLOUR_B)):
+        for side, color in (("a", COLOR_A), ("b", COLOR_B)):
             for q in inputs.quantizations:
                 speed, cell = speed_of(inputs.evaluation, side, q), cell_of(inputs.evaluation, side, q, "generate")  # type: ignore[arg-type]
                 assert speed is not None
                 assert cell is not None
                 place = (getattr(speed, key) * factor, cell.accuracy.value)
-                assert drawn.pop(0) == (MARKERS[q], colour, *map(pytest.approx, place))
+                assert drawn.pop(0) == (MARKERS[q], color, *map(pytest.approx, place))
         assert drawn == []
 
 

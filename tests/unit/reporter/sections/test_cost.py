@@ -14,7 +14,7 @@ from so8t_reporter.inputs import ReportInputs
 def test_table(inputs: ReportInputs) -> None:
     """Every measurement with the host it was made on."""
     table = tables_of(text_report(inputs), "cost")["One request at a time"]
-    assert column(table, "Quantisation") == ["f16", "f16", "q8_0", "q8_0", "q4_k_m", "q4_k_m"]
+    assert column(table, "Quantization") == ["f16", "f16", "q8_0", "q8_0", "q4_k_m", "q4_k_m"]
     assert [cell.text for cell in table.rows[0]] == [
         "f16", "A", "410 ms", "537 ms", "168 ms", "254 ms", "24.4", "379.4 MB", "271.0 MB", "320", "0", "workbench",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ def test_exclusions(inputs: ReportInputs) -> None:
     table = tables_of(text_report(inputs), "data")["Left out"]
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["personal data", "3"],
-        ["nsfw labelled ALLOW", "2"],
+        ["nsfw labeled ALLOW", "2"],
         ["secret", "1"],
     ]
 
@@ -46,11 +46,11 @@ def test_balanced_choice(inputs: ReportInputs) -> None:
 
 
 def test_sources(inputs: ReportInputs) -> None:
-    """Licence and provenance are shown; what a source does not state is called that."""
+    """License and provenance are shown; what a source does not state is called that."""
     data = inputs.data.model_copy(update={"sources": {**inputs.data.sources, "b.csv": {"rows": "7"}}})
     table = tables_of(text_report(replace(inputs, data=data)), "data")["Sources"]
     assert column(table, "Source") == ["b.csv", "data/train.jsonl"]
-    assert column(table, "Licence") == ["not stated", "apache-2.0"]
+    assert column(table, "License") == ["not stated", "apache-2.0"]
 
 
 def test_facts(inputs: ReportInputs) -> None:

@@ -15,9 +15,9 @@ from so8t_shared.results.record import Interval
 
 
 def test_comparisons(inputs: ReportInputs) -> None:
-    """A row a quantisation and scoring in a fixed order, with counts, interval, p value and verdict."""
+    """A row a quantization and scoring in a fixed order, with counts, interval, p value and verdict."""
     table = tables_of(text_report(inputs), "grid")["B against A"]
-    assert list(zip(column(table, "Quantisation"), column(table, "Scoring"), strict=True)) == [
+    assert list(zip(column(table, "Quantization"), column(table, "Scoring"), strict=True)) == [
         (q, s) for q in ("f16", "q8_0", "q4_k_m") for s in ("generate", "constrained")
     ]
     c = inputs.evaluation.headline
@@ -98,11 +98,11 @@ def test_recall_without_rows_is_undefined(sparse: ReportInputs) -> None:
     [(Scenario(), {"yes"}), (Scenario(skill_a=0.9, skill_b=0.4), {"not shown"})],
 )
 def test_recall_checks(inputs: ReportInputs, scenario: Scenario, words: set[str]) -> None:
-    """DENY and REFUSE pass or do not, at every quantisation, by the whole interval."""
+    """DENY and REFUSE pass or do not, at every quantization, by the whole interval."""
     changed = replace(inputs, evaluation=Evaluation(scenario).result())
     table = tables_of(text_report(changed), "classes")["Recall that must not suffer"]
     assert column(table, "Class") == ["DENY", "REFUSE"] * 3
-    assert column(table, "Quantisation") == [q for q in ("f16", "q8_0", "q4_k_m") for _ in range(2)]
+    assert column(table, "Quantization") == [q for q in ("f16", "q8_0", "q4_k_m") for _ in range(2)]
     assert set(column(table, "Not worse")) == words
 
 

@@ -1,4 +1,4 @@
-"""What quantising costs each model."""
+"""What quantizing costs each model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from so8t_reporter.inputs import ReportInputs
 
 
 def test_table(inputs: ReportInputs) -> None:
-    """Every model, scoring and quantisation but f16, against f16; right answers are those of the grid."""
-    table = tables_of(text_report(inputs), "cost")["Loss by quantisation, against f16"]
+    """Every model, scoring and quantization but f16, against f16; right answers are those of the grid."""
+    table = tables_of(text_report(inputs), "cost")["Loss by quantization, against f16"]
     assert column(table, "Model") == ["A"] * 4 + ["B"] * 4
-    assert column(table, "Quantisation") == ["q8_0", "q4_k_m"] * 4
+    assert column(table, "Quantization") == ["q8_0", "q4_k_m"] * 4
     right = {(c.model, c.quantization, c.scoring): round(c.accuracy.value * c.n) for c in inputs.evaluation.cells}
     for line, row in zip(inputs.evaluation.quantization_losses, table.rows, strict=True):
         assert row[4].text.startswith(f"{right[line.model, 'f16', line.scoring]} (")
@@ -20,6 +20,6 @@ def test_table(inputs: ReportInputs) -> None:
         assert row[6].text == (f"{100 * (gained - lost) / line.n:+.1f}" if gained != lost else "0.0")
 
 
-def test_one_quantisation(sparse: ReportInputs) -> None:
+def test_one_quantization(sparse: ReportInputs) -> None:
     """With nothing to hold it against there is no table."""
     assert list(tables_of(text_report(sparse), "cost")) == ["One request at a time"]

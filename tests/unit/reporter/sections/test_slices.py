@@ -37,8 +37,8 @@ def test_by_category(inputs: ReportInputs) -> None:
     assert [sum(n) for n in zip(*changed, strict=True)] == [headline.only_b_right, headline.only_a_right]
 
 
-def test_only_what_is_significant_has_a_colour(inputs: ReportInputs) -> None:
-    """Green for B, red for A, grey where the adjusted p does not show a difference."""
+def test_only_what_is_significant_has_a_color(inputs: ReportInputs) -> None:
+    """Green for B, red for A, gray where the adjusted p does not show a difference."""
     one = inputs.evaluation.slices[0]
     table_of = {
         (gained, p): one.model_copy(update={"gained": gained, "lost": 5, "mcnemar_p_holm": p})

@@ -238,7 +238,7 @@ def test_an_artifact_of_an_older_version_is_read(store: LocalStore, tmp_path: Pa
     manifest, why = artifact.inspect()
     assert why == ""
     assert manifest is not None
-    folder = artifact.materialise(manifest)
+    folder = artifact.materialize(manifest)
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
     artifact.tidy(manifest)
     assert artifact.inspect() == (manifest, "")

@@ -34,13 +34,13 @@ def _age(path: Path, hours: float) -> None:
 
 def test_what_the_store_has_stays(remote: RemoteStore, artifact: Artifact) -> None:
     """However long ago it was needed."""
-    _age(artifact.materialise(manifest_of(artifact)).with_suffix(".of"), hours=999)
+    _age(artifact.materialize(manifest_of(artifact)).with_suffix(".of"), hours=999)
     assert left_downloads(remote) == []
 
 
 def test_what_the_store_has_no_more_goes_after_a_day(remote: RemoteStore, artifact: Artifact) -> None:
     """Its folder and the note beside it; a stage that still reads it has its time."""
-    folder = artifact.materialise(manifest_of(artifact))
+    folder = artifact.materialize(manifest_of(artifact))
     artifact.delete()
     assert left_downloads(remote) == []
     _age(folder.with_suffix(".of"), hours=25)
@@ -52,8 +52,8 @@ def test_what_the_store_has_no_more_goes_after_a_day(remote: RemoteStore, artifa
 def test_being_needed_again_makes_it_young(remote: RemoteStore, artifact: Artifact) -> None:
     """The day counts from the last time that the artifact was asked for."""
     manifest = manifest_of(artifact)
-    _age(artifact.materialise(manifest).with_suffix(".of"), hours=25)
-    artifact.materialise(manifest)
+    _age(artifact.materialize(manifest).with_suffix(".of"), hours=25)
+    artifact.materialize(manifest)
     artifact.delete()
     assert left_downloads(remote) == []
 
@@ -69,8 +69,8 @@ def test_what_is_of_unknown_origin_is_left_alone(remote: RemoteStore) -> None:
 def test_an_unfinished_file_is_removed_when_it_was_left(artifact: Artifact) -> None:
     """One that another process writes at this moment stays."""
     manifest = manifest_of(artifact)
-    folder = artifact.materialise(manifest)
+    folder = artifact.materialize(manifest)
     write(folder, {"merged/.old.part": b"x", "merged/.new.part": b"x"})
     _age(folder / "merged/.old.part", hours=2)
-    artifact.materialise(manifest)
+    artifact.materialize(manifest)
     assert sorted(path.name for path in (folder / "merged").iterdir()) == [".new.part", "model.bin"]

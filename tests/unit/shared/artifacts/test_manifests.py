@@ -43,30 +43,30 @@ def test_without_a_manifest_nothing_is_there(store: LocalStore, tmp_path: Path) 
     assert files.manifest() is None
 
 
-def test_materialise(any_store: LocalStore, tmp_path: Path) -> None:
+def test_materialize(any_store: LocalStore, tmp_path: Path) -> None:
     """A local folder holds the very bytes, wherever the store is."""
     artifact = commit(any_store, tmp_path / "out", FILES)
-    folder = artifact.materialise(manifest_of(artifact))
+    folder = artifact.materialize(manifest_of(artifact))
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
     assert read_json(folder, "a.json") == {"x": 1}
 
 
-def test_materialise_a_part(any_store: LocalStore, tmp_path: Path) -> None:
+def test_materialize_a_part(any_store: LocalStore, tmp_path: Path) -> None:
     """Only files with the wanted prefixes are fetched and checked; damage elsewhere does not matter."""
     artifact = commit(any_store, tmp_path / "out", FILES)
     spoil(Path(any_store.location, key_of(artifact, "a.json")), lambda data: data + b"x")
-    folder = artifact.materialise(manifest_of(artifact), ("merged/",))
+    folder = artifact.materialize(manifest_of(artifact), ("merged/",))
     assert (folder / "merged/model.bin").read_bytes() == FILES["merged/model.bin"]
     if isinstance(any_store, RemoteStore):
         assert not (folder / "a.json").exists()
     with pytest.raises(IntegrityError):
-        artifact.materialise(manifest_of(artifact), ("a",))
+        artifact.materialize(manifest_of(artifact), ("a",))
 
 
-def test_materialise_nothing(any_store: LocalStore, tmp_path: Path) -> None:
+def test_materialize_nothing(any_store: LocalStore, tmp_path: Path) -> None:
     """An artifact without a wanted file gives an empty folder, not a path that does not exist."""
     artifact = commit(any_store, tmp_path / "out", FILES)
-    folder = artifact.materialise(manifest_of(artifact), ("absent/",))
+    folder = artifact.materialize(manifest_of(artifact), ("absent/",))
     assert list(folder.iterdir()) == []
 
 
@@ -90,7 +90,7 @@ def test_damage_is_found_and_named(
     assert "merged/model.bin" in fault
     assert words in fault
     with pytest.raises(IntegrityError) as caught:
-        artifact.materialise(manifest_of(artifact))
+        artifact.materialize(manifest_of(artifact))
     assert "merged/model.bin" in caught.value.what
     assert caught.value.remedy
 
@@ -101,7 +101,7 @@ def test_missing_file_is_found(any_store: LocalStore, tmp_path: Path) -> None:
     any_store.delete(key_of(artifact, "merged/deep/er/note"))
     assert artifact.faults(manifest_of(artifact)) == ["merged/deep/er/note is missing"]
     with pytest.raises(IntegrityError, match="is missing"):
-        artifact.materialise(manifest_of(artifact))
+        artifact.materialize(manifest_of(artifact))
 
 
 def test_same_size_damage_is_found_in_the_download(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_same_size_damage_is_found_in_the_download(tmp_path: Path) -> None:
     artifact = commit(remote, tmp_path / "out", FILES)
     spoil(Path(remote.location, key_of(artifact, "merged/model.bin")), lambda data: data[::-1])
     with pytest.raises(IntegrityError, match="has other bytes"):
-        artifact.materialise(manifest_of(artifact))
+        artifact.materialize(manifest_of(artifact))
     here = [p for p in (remote.local_root / "downloads").glob("*/**/*") if p.is_file()]
     assert "model.bin" not in {p.name for p in here}
     assert {p.read_bytes() for p in here} <= set(FILES.values())
@@ -121,10 +121,10 @@ def test_a_download_is_kept_and_mended(tmp_path: Path) -> None:
     remote = RemoteStore(tmp_path / "store")
     artifact = commit(remote, tmp_path / "out", FILES)
     manifest = manifest_of(artifact)
-    first = artifact.materialise(manifest)
+    first = artifact.materialize(manifest)
     inode = (first / "a.json").stat().st_ino
     (first / "merged/model.bin").write_bytes(b"altered")
-    assert artifact.materialise(manifest) == first
+    assert artifact.materialize(manifest) == first
     assert (first / "a.json").stat().st_ino == inode
     assert (first / "merged/model.bin").read_bytes() == FILES["merged/model.bin"]
 
@@ -136,11 +136,11 @@ def test_processes_download_at_once(tmp_path: Path) -> None:
 
     def work(_: int) -> bool:
         mine = Artifact(RemoteStore(tmp_path / "store"), "train", "f" * 64)
-        folder = mine.materialise(manifest)
+        folder = mine.materialize(manifest)
         return all((folder / name).read_bytes() == data for name, data in FILES.items())
 
     assert race(8, work) == [True] * 8
-    assert {p.name for p in artifact.materialise(manifest).rglob("*") if p.is_file()} == {
+    assert {p.name for p in artifact.materialize(manifest).rglob("*") if p.is_file()} == {
         name.split("/")[-1] for name in FILES
     }
 
@@ -182,7 +182,7 @@ def test_a_manifest_cannot_lead_outside(store: LocalStore, part: str, outside: s
     named = {"path": "a", "key": "files/a", part: outside}
     manifest = Manifest(files=(FileEntry(**named, size_bytes=1, sha256="0" * 64),))
     files = FileSet(store, "artifacts/train/x")
-    for call in (files.faults, files.materialise):
+    for call in (files.faults, files.materialize):
         with pytest.raises(InputError, match="safe name"):
             call(manifest)
 
@@ -194,7 +194,7 @@ def test_files_of_several_folders_are_handed_out_as_one(store: LocalStore, tmp_p
     store.put_file(elsewhere, Path(store.location, key_of(artifact, "a.json")), move=True)
     first = manifest.files[0].model_copy(update={"key": elsewhere.removeprefix(f"{artifact.prefix}/")})
     mixed = manifest.model_copy(update={"files": (first, *manifest.files[1:])})
-    folder = artifact.materialise(mixed)
+    folder = artifact.materialize(mixed)
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
     assert artifact.faults(mixed) == []
 

@@ -49,7 +49,7 @@ def test_the_inputs_are_looked_at(cli: Cli, config_file: Path) -> None:
     """The plan, then what would end the run hours later, exit code 2; what is only doubtful is a note."""
     done = cli("plan", "-c", config_file, "--set", "dataset.policy.allowed_licenses=[mit]")
     assert done.code == 2
-    assert "The licence 'cc0-1.0' is not allowed for training." in done.err
+    assert "The license 'cc0-1.0' is not allowed for training." in done.err
     assert "never run in this store" in " ".join(done.out.split())
     doubtful = ["--set", "dataset.paths=[owner/name]", "--set", "ab_test.engine=ollama"]
     done = cli("plan", "-c", config_file, *doubtful, "--set", "ollama.host=http://127.0.0.1:9")

@@ -159,12 +159,12 @@ def test_defaults(file: Path) -> None:
             "ab_test: {gate: {recal_margin: 0.1}}",
             "ab_test.gate.recal_margin: unknown key; did you mean 'recall_margin'?",
         ),
-        ("gguf: {quantisations: [f16]}", "gguf.quantisations: unknown key; did you mean 'quantizations'?"),
+        ("gguf: {quantizations: [f16]}", "gguf.quantizations: unknown key; did you mean 'quantizations'?"),
         ("1: x", "1: "),
     ],
 )
 def test_unknown_keys(tmp_path: Path, text: str, message: str) -> None:
-    """A misspelt or misplaced key is refused with the key that was meant, at any depth."""
+    """A misspelled or misplaced key is refused with the key that was meant, at any depth."""
     error = _refused(_write(tmp_path, f"{MINIMAL}{text}\n"))
     assert f"- {message}" in error.where
     assert error.what == "The configuration has a fault."

@@ -288,7 +288,7 @@ class _Flaky(LocalStore):
 
 
 def test_a_lost_answer_does_not_lose_the_lease(tmp_path: Path) -> None:
-    """A renewal that was written but not answered is recognised as ours the next time."""
+    """A renewal that was written but not answered is recognized as ours the next time."""
     store = _Flaky(tmp_path / "store")
     with held(store, KEY) as lease:
         store.lost_answers.append("one")

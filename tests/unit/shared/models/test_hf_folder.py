@@ -14,7 +14,7 @@ from so8t_shared.models.hf_folder import (
     holds_gates,
     read_json,
     read_json_if_there,
-    refuse_quantised,
+    refuse_quantized,
     weight_files,
 )
 from so8t_shared.tables.architectures import FOREIGN_SO8T, architecture_name
@@ -78,17 +78,17 @@ def test_what_kind_it_is(config: dict[str, Any], name: str | None, gates: bool) 
     ("settings", "method"),
     [({"quant_method": "bitsandbytes"}, "bitsandbytes"), ({"bits": 4}, "unknown"), (8, "unknown")],
 )
-def test_quantised_checkpoints_are_refused(tmp_path: Path, settings: object, method: str) -> None:
+def test_quantized_checkpoints_are_refused(tmp_path: Path, settings: object, method: str) -> None:
     """With the method's name, where there is one, and the key."""
-    with pytest.raises(InputError, match=rf"quantised form \({method}\)") as caught:
-        refuse_quantised({"quantization_config": settings}, tmp_path / "config.json")
+    with pytest.raises(InputError, match=rf"quantized form \({method}\)") as caught:
+        refuse_quantized({"quantization_config": settings}, tmp_path / "config.json")
     assert caught.value.where == f"{tmp_path / 'config.json'}, key quantization_config"
 
 
-def test_an_empty_quantisation_is_none(tmp_path: Path) -> None:
+def test_an_empty_quantization_is_none(tmp_path: Path) -> None:
     """Some tools write the key with nothing in it."""
     for config in ({"quantization_config": None}, {"quantization_config": {}}, {}):
-        refuse_quantised(config, tmp_path / "config.json")
+        refuse_quantized(config, tmp_path / "config.json")
 
 
 # Weights

@@ -61,7 +61,7 @@ def test_results_survive_their_file(results: AbTestResults) -> None:
 
 
 def test_the_headline_is_the_primary_cell(results: AbTestResults) -> None:
-    """The sentence at the end speaks of the quantisation that ships, under the scoring that decides."""
+    """The sentence at the end speaks of the quantization that ships, under the scoring that decides."""
     evaluation = results.evaluation
     assert (evaluation.headline.quantization, evaluation.headline.scoring) == (
         evaluation.primary_quantization,

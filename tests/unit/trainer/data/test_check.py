@@ -67,14 +67,14 @@ def test_a_row_that_cannot_be_used(tmp_path: Path, row: dict[str, Any], message:
         check_data(_config(_write(tmp_path / "good.jsonl", GOOD), test_data=rows))
 
 
-def test_a_licence(tmp_path: Path) -> None:
+def test_a_license(tmp_path: Path) -> None:
     """None declared, and one that is not allowed."""
     rows = _write(tmp_path / "rows.jsonl", GOOD)
-    with pytest.raises(InputError, match="does not declare its licence"):
+    with pytest.raises(InputError, match="does not declare its license"):
         check_data(_config(rows, source=None))
     with pytest.raises(InputError, match=r"'cc-by-nc-4\.0' is not allowed"):
         check_data(_config(rows, source={**SOURCE, "license": "cc-by-nc-4.0"}))
-    with pytest.raises(InputError, match="does not declare its licence") as caught:
+    with pytest.raises(InputError, match="does not declare its license") as caught:
         check_data(_config("owner/name", source=None))
     assert "taken as a Hub name" in caught.value.where
 

@@ -1,4 +1,4 @@
-"""Only licensed data without personal data, secrets or NSFW labelled ALLOW is used."""
+"""Only licensed data without personal data, secrets or NSFW labeled ALLOW is used."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_undeclared_source_is_refused_with_what_to_add(tmp_path: Path) -> Non
         assert CARD in caught.value.remedy
 
 
-def test_a_licence_outside_the_allow_list_is_refused() -> None:
+def test_a_license_outside_the_allow_list_is_refused() -> None:
     """The error lists what is allowed."""
     proprietary = Source(license="proprietary", provenance="x")
     with pytest.raises(InputError, match="'proprietary' is not allowed") as caught:
@@ -84,7 +84,7 @@ def test_rows_are_left_out_and_counted_by_reason() -> None:
         "personal data: phone number": 1,
         "personal data: e-mail address": 1,
         "secret": 1,
-        "NSFW labelled ALLOW": 1,
+        "NSFW labeled ALLOW": 1,
     }
 
 
@@ -93,4 +93,4 @@ def test_filters_can_be_turned_off_but_not_the_nsfw_rule() -> None:
     rows = [_row("Call 090-1234-5678"), _row("AKIAQYLPMN5HFIQR7XYA"), _row("story", nsfw=True)]
     kept, excluded = apply_policy(rows, DataPolicy(exclude_personal_data=False, exclude_secrets=False))
     assert kept == rows[:2]
-    assert excluded == {"NSFW labelled ALLOW": 1}
+    assert excluded == {"NSFW labeled ALLOW": 1}

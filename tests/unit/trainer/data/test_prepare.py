@@ -54,7 +54,7 @@ def test_the_report_accounts_for_every_row(tmp_path: Path, caplog: pytest.LogCap
     assert "090-1234" not in caplog.text + report.model_dump_json()
 
 
-def test_given_test_data_is_the_test_set_and_needs_no_licence(tmp_path: Path) -> None:
+def test_given_test_data_is_the_test_set_and_needs_no_license(tmp_path: Path) -> None:
     """It is filtered like the rest, but not trained on."""
     train = _file(tmp_path / "train.jsonl", _rows(0, 20))
     test = _file(tmp_path / "test.jsonl", [*_rows(100, 8), {"text": "a@example.com", "label": "DENY"}])
@@ -66,7 +66,7 @@ def test_given_test_data_is_the_test_set_and_needs_no_licence(tmp_path: Path) ->
     assert data.report.sources[test]["license"] == "not trained on"
 
 
-def test_several_sources_each_need_a_licence(tmp_path: Path) -> None:
+def test_several_sources_each_need_a_license(tmp_path: Path) -> None:
     """One path with a card and one without: the second is named."""
     good, bad = tmp_path / "good", tmp_path / "bad"
     for folder in (good, bad):

@@ -1,4 +1,4 @@
-"""One labelled row in each of the accepted shapes."""
+"""One labeled row in each of the accepted shapes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from so8t_shared.errors import InputError
-from so8t_trainer.data.rows import normalised, parse_row, row_id
+from so8t_trainer.data.rows import normalized, parse_row, row_id
 
 QUADRUPLE = {
     "text": "Send it.",
@@ -163,8 +163,8 @@ def test_a_bad_row_is_refused_with_its_place(record: Any, says: str) -> None:
     assert caught.value.remedy
 
 
-def test_a_row_is_named_by_its_normalised_text() -> None:
+def test_a_row_is_named_by_its_normalized_text() -> None:
     """Case, white space and full-width forms do not make another row."""
-    assert normalised(" Ｈｅｌｌｏ\n WORLD ") == "hello world"
+    assert normalized(" Ｈｅｌｌｏ\n WORLD ") == "hello world"
     assert row_id("Hello  world") == row_id("ＨＥＬＬＯ world") != row_id("Hello worlds")
     assert parse_row({"text": "Hello world", "label": "DENY"}, "x").exported().id == row_id("hello world")

@@ -14,7 +14,7 @@ from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_trainer.data.near import shingles
-from so8t_trainer.data.rows import Row, normalised
+from so8t_trainer.data.rows import Row, normalized
 from so8t_trainer.data.split import split_rows
 
 WORDS = "apple bridge candle desert engine forest garden hammer island jacket kettle ladder mirror".split()  # noqa: SIM905
@@ -73,7 +73,7 @@ def test_a_split_is_a_partition_by_groups(
         split = split_rows(rows, _settings(seed=seed))
     except InputError:  # too few rows of a kind; what is refused has a test of its own
         assume(False)
-    texts = [[normalised(row.text) for row in side] for side in (split.train, split.test)]
+    texts = [[normalized(row.text) for row in side] for side in (split.train, split.test)]
     assert not set(texts[0]) & set(texts[1])
     assert len(rows) == len(split.train) + len(split.test) + split.duplicates + split.excluded.total()
     groups = [{row.group for row in side} - {None} for side in (split.train, split.test)]
@@ -124,7 +124,7 @@ def test_repetitions_are_dropped_and_contradictions_left_out() -> None:
     split = split_rows(rows, _settings())
     assert split.duplicates == 1
     assert split.excluded == {"same text with different labels": 2}
-    texts = [normalised(row.text) for row in [*split.train, *split.test]]
+    texts = [normalized(row.text) for row in [*split.train, *split.test]]
     assert texts.count("hello world") == 1
     assert "same" not in texts
 

@@ -44,9 +44,9 @@ def charts_of(inputs: ReportInputs) -> list[Chart]:
 def _comparison(evaluation: EvaluationResult) -> Chart:
     return Chart(
         "metrics_comparison",
-        "A and B at every quantisation",
-        "The quantisation in bold is the one that ships. In the last panel colour means significant after"
-        " Holm's correction; the intervals are not adjusted for it, so a grey line may miss 0.",
+        "A and B at every quantization",
+        "The quantization in bold is the one that ships. In the last panel color means significant after"
+        " Holm's correction; the intervals are not adjusted for it, so a gray line may miss 0.",
         "Accuracy, macro-F1 and latency of A and B and the improvement of B over A."
         f" {headline_with_figures(evaluation)}.",
         metrics_comparison.draw,
@@ -84,7 +84,7 @@ def _tradeoff() -> Chart:
         "quantization_tradeoff",
         "Accuracy against file size and latency",
         "A point further left costs less, a point further up answers better.",
-        "Accuracy of A and B at each quantisation against file size and against median latency.",
+        "Accuracy of A and B at each quantization against file size and against median latency.",
         tradeoff.draw,
     )
 
@@ -97,7 +97,7 @@ def _training(inputs: ReportInputs) -> Chart:
     return Chart(
         "training_curve",
         "Training curve",
-        "The smoothed line is a centred moving mean over a tenth of the steps; dotted lines mark where the weight λ of"
+        "The smoothed line is a centered moving mean over a tenth of the steps; dotted lines mark where the weight λ of"
         " the PET penalty changes.",
         f"Loss over {training.steps:,} optimizer steps, from {first} to {last}, with learning rate and PET penalty.",
         training_curve.draw,

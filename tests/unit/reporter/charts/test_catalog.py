@@ -12,7 +12,7 @@ from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.charts.drawn import collisions, draw
 from tests.unit.reporter.rendering import read
 
-from so8t_reporter.charts.catalogue import charts_of
+from so8t_reporter.charts.catalog import charts_of
 from so8t_reporter.charts.style import DARK
 from so8t_reporter.inputs import Names, ReportInputs
 
