@@ -87,9 +87,9 @@ def _registry(workspace: Workspace) -> dict[str, Any]:
 
 
 def _samples(workspace: Workspace, engine: str) -> list[dict[str, Any]]:
-    for folder in workspace.store.glob("artifacts/evaluate/*/files"):
-        if json.loads((folder / "evaluation.json").read_text())["engine"]["name"] == engine:
-            lines = (folder / "samples.jsonl").read_text().splitlines()
+    for path in workspace.store.glob("artifacts/evaluate/*/attempts/*/output/evaluation.json"):
+        if json.loads(path.read_text())["engine"]["name"] == engine:
+            lines = (path.parent / "samples.jsonl").read_text().splitlines()
             return [json.loads(line) for line in lines]
     raise AssertionError(f"nothing was evaluated with {engine}")
 
