@@ -28,6 +28,9 @@ from so8t_shared.results.verdicts import Verdict
 from so8t_shared.tables.scorings import BY_NAME
 
 _BAR = 0.36
+_FITTING = 4
+"""Quantizations whose figures have room side by side; each further one makes the picture wider."""
+_WIDER = 0.22
 _HOST_LENGTH = 22
 _DOTS = (0, (1.5, 2.5))
 _ROOM_INSIDE = 0.08
@@ -39,8 +42,10 @@ _ROOM_BETWEEN = 0.12
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     """A panel of two by two."""
     evaluation = inputs.evaluation
-    figure = Figure(figsize=(11, 8.6))
-    grid = figure.add_gridspec(2, 2, left=0.075, right=0.975, top=0.83, bottom=0.07, hspace=0.36, wspace=0.2)
+    wider = 1 + _WIDER * max(0, len(inputs.quantizations) - _FITTING)
+    figure = Figure(figsize=(11 * wider, 8.6))
+    sides = {"left": 0.075 / wider, "right": 1 - 0.025 / wider}
+    grid = figure.add_gridspec(2, 2, **sides, top=0.83, bottom=0.07, hspace=0.36, wspace=0.2 / wider)
     accuracy, macro_f1, latency, improvement = (figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1))
     _accuracy(accuracy, inputs, theme)
     _macro_f1(macro_f1, inputs, theme)
@@ -60,7 +65,14 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
 def _legend(figure: Figure, axes: Axes, names: Names) -> None:
     handles, _ = axes.get_legend_handles_labels()
     labels = [f"{side.upper()}  {shortened(names.of(side))}" for side in SIDES]
-    figure.legend(handles[:2], labels, loc="upper left", bbox_to_anchor=(0.012, 0.925), ncols=2, handlelength=1.1)
+    figure.legend(
+        handles[:2],
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(0.132 / figure.get_figwidth(), 0.925),
+        ncols=2,
+        handlelength=1.1,
+    )
 
 
 def _bars(

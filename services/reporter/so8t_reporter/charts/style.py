@@ -119,9 +119,9 @@ def to_bytes(figure: Figure, plot_format: Format, dpi: int) -> bytes:
 
 def heading(figure: Figure, theme: Theme, title: str, subtitle: str) -> None:
     """A figure's title and, below it, what the reader must know to read it; both left-aligned."""
-    height = figure.get_figheight()
-    figure.text(0.02, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top", color=theme.ink)
-    figure.text(0.02, 1 - 0.46 / height, subtitle, fontsize=9.5, va="top", color=theme.muted)
+    height, left = figure.get_figheight(), 0.22 / figure.get_figwidth()
+    figure.text(left, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top", color=theme.ink)
+    figure.text(left, 1 - 0.46 / height, subtitle, fontsize=9.5, va="top", color=theme.muted)
 
 
 def aside(axes: Axes, theme: Theme, text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,13 +20,20 @@ from so8t_shared.results.record import SIDES, Interval, Side
 from so8t_shared.tables.quantizations import BY_NAME, Quantization
 
 Point = tuple[float, Interval, Quantization]
+_COLUMNS = 6
+_LEGEND_ROW = 0.3
+"""Inches."""
+_SPACING: dict[str, Any] = {"ncols": _COLUMNS, "handletextpad": 0.2, "columnspacing": 1.4}
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     """Two panels that share the accuracy axis."""
     evaluation = inputs.evaluation
-    figure = Figure(figsize=(11, 5))
-    grid = figure.add_gridspec(1, 2, left=0.07, right=0.975, top=0.71, bottom=0.13, wspace=0.12)
+    below = _LEGEND_ROW * math.ceil(len(inputs.quantizations) / _COLUMNS)
+    height = 4.8 + below
+    figure = Figure(figsize=(11, height))
+    top, bottom = 1 - 1.45 / height, (0.45 + below) / height
+    grid = figure.add_gridspec(1, 2, left=0.07, right=0.975, top=top, bottom=bottom, wspace=0.12)
     size = figure.add_subplot(grid[0])
     latency = figure.add_subplot(grid[1], sharey=size)
     _panel(size, inputs, theme, lambda s: s.file_size_bytes / 1e6)
@@ -68,14 +77,16 @@ def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed
 
 def _legend(figure: Figure, inputs: ReportInputs, names: Names, theme: Theme) -> None:
     """Colors are models, shapes are quantizations; names beside the points would cover each other."""
-    entries = [("s", theme.side(side), f"{side.upper()}  {shortened(names.of(side))}") for side in SIDES]
-    entries += [(BY_NAME[q].marker, theme.neutral, q) for q in inputs.quantizations]
-    for place, part in ((0.012, entries[:2]), (0.7, entries[2:])):
-        handles = [Line2D([], [], marker=marker, color=color, ls="", ms=8) for marker, color, _ in part]
-        figure.legend(
-            handles, [text for _, _, text in part], loc="upper left", bbox_to_anchor=(place, 0.875), ncols=3,
-            handletextpad=0.2, columnspacing=1.4,
-        )  # fmt: skip
+    models = [("s", theme.side(side), f"{side.upper()}  {shortened(names.of(side))}") for side in SIDES]
+    shapes = [(BY_NAME[q].marker, theme.neutral, q) for q in inputs.quantizations]
+    above = 1 - 0.625 / figure.get_figheight()
+    figure.legend(*_entries(models), loc="upper left", bbox_to_anchor=(0.012, above), **_SPACING)
+    figure.legend(*_entries(shapes), loc="lower center", bbox_to_anchor=(0.52, 0.0), **_SPACING)
+
+
+def _entries(entries: list[tuple[str, str, str]]) -> tuple[list[Line2D], list[str]]:
+    handles = [Line2D([], [], marker=marker, color=color, ls="", ms=8) for marker, color, _ in entries]
+    return handles, [text for _, _, text in entries]
 
 
 def _points(inputs: ReportInputs, side: Side, cost: Callable[[Speed], float | None]) -> list[Point]:
