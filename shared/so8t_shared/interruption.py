@@ -46,7 +46,7 @@ class StopSignal:
         """
         if self.is_set or also():
             raise Interrupted(
-                "Stopped by a signal; the work so far is kept.", remedy="run the same command again to go on"
+                "Stopped by a signal; the work so far is kept.", remedy="run the same command again to resume"
             )
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:

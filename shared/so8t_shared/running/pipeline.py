@@ -156,7 +156,7 @@ class PipelineRun:
             self.display.state(name, "interrupted", "its work so far is kept")
         elif code == Interrupted.exit_code:
             self.display.state(name, "interrupted", "its work so far is kept")
-            raise _failed(f"{name} was stopped by somebody else.", process, "run the same command again to go on", code)
+            raise _failed(f"{name} was stopped by somebody else.", process, "run the same command again to resume", code)
         else:
             self.display.state(name, "failed")
             raise self._failure(name, process, code)
@@ -206,7 +206,7 @@ def check_selection(stages: list[Stage], store: ArtifactStore, session: Session)
         for need in stage.needs:
             if need not in names and StageMarkers(store, session.session_id, need).completed() is None:
                 raise UpstreamError(
-                    f"{stage.name} needs {need}, which has not been completed in this session.",
+                    f"{stage.name} needs {need}; this session has not completed it.",
                     where=f"session {session.session_id}",
                     remedy=f"run it first, or start from it: --from {need}",
                 )

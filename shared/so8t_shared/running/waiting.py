@@ -59,7 +59,7 @@ def wait_for_upstreams(
         failed = [note for name in missing if (note := failures[name].judge(waited_s, patience_s))]
         if waited_s >= patience_s:
             raise UpstreamError(
-                f"{stage.name} needs {' and '.join(missing)}, which has not been completed in this session.",
+                f"{stage.name} needs {', '.join(missing)}; this session has not completed {_them(missing)}.",
                 where=f"session {session_id} in {store.location}",
                 remedy=f"run 'so8t-ab run', or the stage {missing[0]} first, or wait for it with --wait-s",
             )
@@ -70,6 +70,10 @@ def wait_for_upstreams(
         stop.wait(pause_s)
         stop.check()
         pause_s = min(pause_s * 1.5, _LAST_POLL_S)
+
+
+def _them(missing: list[str]) -> str:
+    return "it" if len(missing) == 1 else "them"
 
 
 def upstream_changed(store: ArtifactStore, session_id: str, upstream: Upstream) -> bool:
