@@ -159,7 +159,7 @@ def test_defaults(file: Path) -> None:
             "ab_test: {gate: {recal_margin: 0.1}}",
             "ab_test.gate.recal_margin: unknown key; did you mean 'recall_margin'?",
         ),
-        ("gguf: {quantizations: [f16]}", "gguf.quantizations: unknown key; did you mean 'quantizations'?"),
+        ("gguf: {quantisations: [f16]}", "gguf.quantisations: unknown key; did you mean 'quantizations'?"),
         ("1: x", "1: "),
     ],
 )
