@@ -21,7 +21,7 @@ from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Answer, Sample
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.record import Side
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import ORDER, Scoring
 
@@ -109,7 +109,7 @@ class Respondent:
     _loaded: LoadedModel | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def ask(self, row: TestRow, scoring: Scoring) -> Sample:
+    def ask(self, row: LabeledRow, scoring: Scoring) -> Sample:
         """The answer to a row, from memory where it is known.
 
         Raises:
@@ -158,7 +158,7 @@ AskedSample = Callable[[Sample], None]
 
 
 def ask_all(
-    respondents: list[Respondent], rows: list[TestRow], scorings: list[Scoring], on_sample: AskedSample
+    respondents: list[Respondent], rows: list[LabeledRow], scorings: list[Scoring], on_sample: AskedSample
 ) -> list[Sample]:
     """Every respondent's answer to every row.
 

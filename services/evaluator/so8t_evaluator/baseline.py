@@ -16,7 +16,7 @@ from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import Baseline
 from so8t_shared.results.paired import BaselineComparison
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 
 _CJK_CHARACTER = r"[\u3040-\u30ff\u3400-\u9fff]"
 _CJK_NGRAMS = (1, 2)  # Japanese has no spaces: characters and their pairs stand for words
@@ -40,7 +40,7 @@ class WordCounts:
         return pair(BaselineComparison, self.marks, marks)
 
 
-def bag_of_words(train: Sequence[TestRow], test: Sequence[TestRow], confidence: float) -> WordCounts | None:
+def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confidence: float) -> WordCounts | None:
     """TF-IDF of words (where words have spaces), of Japanese characters and their pairs; logistic regression.
 
     None when either side is empty, or training has a single class or no word at all.

@@ -21,7 +21,7 @@ from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.registry import Registry
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 
 
@@ -60,7 +60,7 @@ def run_evaluation(
     return result
 
 
-def _test_rows(splits: Path, most: int | None) -> list[TestRow]:
+def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
     rows = select(read_rows(splits / "test.jsonl"), most)
     if not rows:
         raise InputError(

@@ -18,12 +18,12 @@ from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
 from so8t_shared.results.record import SIDES
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.scorings import freely_written
 
 
 def evaluate(
-    asked: Asked, rows: Sequence[TestRow], words: WordCounts | None, limit: AnswerLimit, gguf: Gguf, settings: AbTest
+    asked: Asked, rows: Sequence[LabeledRow], words: WordCounts | None, limit: AnswerLimit, gguf: Gguf, settings: AbTest
 ) -> EvaluationResult:
     """What the answers to `rows` show.
 

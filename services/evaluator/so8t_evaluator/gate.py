@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from so8t_shared import formatting as fmt
-from so8t_shared.config.model import Gate
+from so8t_shared.config.model import ReleaseGate
 from so8t_shared.results.comparison import Comparison, NonInferiority
 from so8t_shared.results.evaluation import GateResult
 from so8t_shared.results.verdicts import WORDS, Verdict
 
 
 def gate_result(
-    comparisons: Sequence[Comparison], headline: Comparison, control: Comparison | None, gate: Gate
+    comparisons: Sequence[Comparison], headline: Comparison, control: Comparison | None, gate: ReleaseGate
 ) -> GateResult:
     """The gate's answer under `ab_test.gate`.
 
@@ -72,7 +72,7 @@ def _control(control: Comparison | None) -> Iterator[str]:
         )
 
 
-def _requirement(headline: Comparison, gate: Gate) -> Iterator[_Objection]:
+def _requirement(headline: Comparison, gate: ReleaseGate) -> Iterator[_Objection]:
     place, check = headline.quantization, headline.accuracy_check
     if gate.require == "better":
         if headline.verdict.undecided:  # what else there is to say against B is said of every quantization

@@ -12,7 +12,7 @@ from so8t_shared.config.model import AbTest
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EngineInfo, Speed
 from so8t_shared.results.record import SIDES, Side
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import freely_written
 
@@ -54,7 +54,7 @@ class Grid:
     """Who is asked what, by which engine."""
 
     candidates: dict[tuple[Side, Quantization], Candidate]
-    rows: list[TestRow]
+    rows: list[LabeledRow]
     engine: Engine
     settings: AbTest
     cache: Cache

@@ -12,40 +12,40 @@ from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.evaluation import TestSet
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 
 _PROBES = ("0", "?")
 """Two requests with nothing in common: their prompts share what all prompts of a model share."""
 
 
-def read_rows(path: Path) -> list[TestRow]:
+def read_rows(path: Path) -> list[LabeledRow]:
     """Rows of a split that train has written.
 
     Raises:
         IntegrityError: a line is no such row.
     """
     try:
-        return read_lines(path, TestRow)
+        return read_lines(path, LabeledRow)
     except ValueError as error:
         raise IntegrityError(
             "The split is not what train writes.", where=str(path), remedy="run again from train"
         ) from error
 
 
-def select(rows: Sequence[TestRow], limit: int | None) -> list[TestRow]:
+def select(rows: Sequence[LabeledRow], limit: int | None) -> list[LabeledRow]:
     """At most `limit` rows, as balanced over the classes as they allow, in a fixed order.
 
     Which rows of a class are taken depends on their ids alone, so a larger limit adds rows and
     takes none away.
     """
     queues = {label: sorted((r for r in rows if r.label == label), key=_shuffled) for label in LABELS}
-    chosen: list[TestRow] = []
+    chosen: list[LabeledRow] = []
     for turn in range(max((len(queue) for queue in queues.values()), default=0)):
         chosen += [queue[turn] for queue in queues.values() if turn < len(queue)]
     return chosen[:limit]
 
 
-def describe(rows: Sequence[TestRow]) -> TestSet:
+def describe(rows: Sequence[LabeledRow]) -> TestSet:
     """Counts of the rows by class and language."""
     languages = sorted({row.language for row in rows})
     return TestSet(
@@ -70,5 +70,5 @@ def warm_up_prompts(chat: ChatInfo) -> list[str]:
     return [prompt_for(text, chat) for text in _PROBES]
 
 
-def _shuffled(row: TestRow) -> str:
+def _shuffled(row: LabeledRow) -> str:
     return hashlib.sha256(row.id.encode()).hexdigest()

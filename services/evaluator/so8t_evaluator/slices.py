@@ -9,7 +9,7 @@ from typing import Literal
 from so8t_evaluator.paired import Marks, adjusted, marks_of, pair
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.paired import Slice
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
@@ -20,14 +20,14 @@ MOST_LINES = 20
 
 OTHER = "other"
 
-_VALUE_OF: dict[By, Callable[[TestRow], str]] = {
+_VALUE_OF: dict[By, Callable[[LabeledRow], str]] = {
     "language": lambda row: row.language,
     "category": lambda row: row.category,
 }
 
 
 def slices_of(
-    rows: Sequence[TestRow], samples: Sequence[Sample], quantization: Quantization, scoring: Scoring
+    rows: Sequence[LabeledRow], samples: Sequence[Sample], quantization: Quantization, scoring: Scoring
 ) -> list[Slice]:
     """Both tables in one setting, the largest group first; no table where all rows share one value.
 

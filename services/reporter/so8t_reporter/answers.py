@@ -14,7 +14,7 @@ from so8t_reporter.charts.lookup import scorings_of
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.record import Side
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
@@ -75,7 +75,7 @@ def _ordered_pairs(inputs: ReportInputs) -> Iterator[Pair]:
             yield from pairs_of(inputs, quantization, scoring)
 
 
-def _line(pair: Pair, row: TestRow | None) -> tuple[str, ...]:
+def _line(pair: Pair, row: LabeledRow | None) -> tuple[str, ...]:
     a, b = pair
     return (
         a.row_id,

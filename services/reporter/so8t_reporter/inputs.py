@@ -15,7 +15,7 @@ from so8t_shared.results.answers import Sample
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.record import Side
-from so8t_shared.results.training import DataReport, TestRow, TrainingPoint, TrainingResult
+from so8t_shared.results.training import DataReport, LabeledRow, TrainingPoint, TrainingResult
 from so8t_shared.tables.quantizations import ORDER, Quantization
 
 R = TypeVar("R", bound=BaseModel)
@@ -64,7 +64,7 @@ class ReportInputs:
     training: TrainingResult
     points: list[TrainingPoint]
     data: DataReport
-    test_rows: list[TestRow]
+    test_rows: list[LabeledRow]
     training_config: str
     """The resolved training configuration, YAML text."""
     conversion: dict[str, ConversionResult]
@@ -93,7 +93,7 @@ def load_inputs(*, evaluate: Path, train: Path, convert_a: Path, convert_b: Path
         training=_record(train / "training.json", TrainingResult),
         points=_lines(train / "metrics.jsonl", TrainingPoint),
         data=_record(train / "data_report.json", DataReport),
-        test_rows=_lines(train / "splits/test.jsonl", TestRow),
+        test_rows=_lines(train / "splits/test.jsonl", LabeledRow),
         training_config=_text(train / "training_config.yaml"),
         conversion={
             stage: _record(folder / "conversion.json", ConversionResult) for stage, folder in converted.items()

@@ -16,7 +16,7 @@ from so8t_shared.models.prompts import (
     render_chat,
     special_markers,
 )
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 
 _ANSWER = "so8t-answer"
 
@@ -51,7 +51,7 @@ class ChatEncoder:
         """The rendered prompt that asks for the class of `text`."""
         return self._render(build_messages(text, self.markers), add_generation_prompt=True)
 
-    def encode(self, row: TestRow) -> EncodedRow:
+    def encode(self, row: LabeledRow) -> EncodedRow:
         """Tokens of the prompt alone and of the completion alone, as at inference.
 
         Control tokens that the row quotes, in its text or its thinking, are made harmless.
@@ -133,7 +133,7 @@ def _tokenize_function(model_dir: Path, tokenizer: Any) -> Callable[[str], list[
     return lambda text: list(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def encode_rows(rows: Iterable[TestRow], encoder: ChatEncoder, max_length: int) -> list[EncodedRow]:
+def encode_rows(rows: Iterable[LabeledRow], encoder: ChatEncoder, max_length: int) -> list[EncodedRow]:
     """Encoded rows; those longer than `max_length` tokens are left out, never cut."""
     encoded = (encoder.encode(row) for row in rows)
     return [row for row in encoded if row.length <= max_length]

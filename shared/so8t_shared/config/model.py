@@ -112,7 +112,7 @@ class Lora(Section):
     )
 
 
-class Gates(Section):
+class So8tGates(Section):
     """SO8T gates before the attention's output projection."""
 
     enabled: bool = Field(True, description="False trains the adapter alone, without gates.")
@@ -155,7 +155,7 @@ class Training(Section):
     seed: int = Field(42, ge=0, description="Seed of initialization, order and dropout.")
     checkpoint_every_steps: int = Field(20, ge=1, description="Optimizer steps between checkpoints.")
     lora: Lora = Field(Lora(), description="LoRA adapter.")
-    so8t: Gates = Field(Gates(), description="SO8T gates.")
+    so8t: So8tGates = Field(So8tGates(), description="SO8T gates.")
     pet: Pet = Field(Pet(), description="Smoothness penalty.")
 
     @model_validator(mode="after")
@@ -226,7 +226,7 @@ class Ollama(Section):
     modelfile_dir: str = Field("modelfiles", description="Folder under output_base_dir for the Modelfiles.")
 
 
-class Gate(Section):
+class ReleaseGate(Section):
     """What `run --gate` demands of model B before it may ship."""
 
     require: Literal["better", "not_worse"] = Field(
@@ -280,7 +280,7 @@ class AbTest(Section):
     )
     confidence: Fraction = Field(0.95, description="Level of all intervals; 1 - confidence is the tests' alpha.")
     control: bool = Field(True, description="Also test A against A, which must show no difference.")
-    gate: Gate = Field(Gate(), description="What `run --gate` demands.")
+    gate: ReleaseGate = Field(ReleaseGate(), description="What `run --gate` demands.")
 
     @property
     def alpha(self) -> float:

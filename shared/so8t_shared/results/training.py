@@ -59,7 +59,7 @@ class DataReport(Record):
     by_language: dict[str, int]
 
 
-class TestRow(Record):
+class LabeledRow(Record):
     """A line of splits/train.jsonl and splits/test.jsonl."""
 
     id: Annotated[str, Field(description="First 16 hex digits of the sha256 of the normalized text.")]

@@ -156,7 +156,9 @@ class PipelineRun:
             self.display.state(name, "interrupted", "its work so far is kept")
         elif code == Interrupted.exit_code:
             self.display.state(name, "interrupted", "its work so far is kept")
-            raise _failed(f"{name} was stopped by somebody else.", process, "run the same command again to resume", code)
+            raise _failed(
+                f"{name} was stopped by somebody else.", process, "run the same command again to resume", code
+            )
         else:
             self.display.state(name, "failed")
             raise self._failure(name, process, code)

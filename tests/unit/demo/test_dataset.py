@@ -19,7 +19,7 @@ from so8t_demo.sentences import Language
 from so8t_evaluator.baseline import bag_of_words
 from so8t_shared.config.model import Dataset
 from so8t_shared.labels import LABELS
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_trainer.data.prepare import prepare_data
 
 ROWS = make_rows(17)
@@ -30,10 +30,10 @@ def rows_of(split: str) -> list[dict[str, Any]]:
     return [row for row in ROWS if row["split"] == split]
 
 
-def as_test_rows(split: str) -> list[TestRow]:
+def as_test_rows(split: str) -> list[LabeledRow]:
     """The same as the evaluator sees them."""
     return [
-        TestRow(id=str(i), text=row["text"], label=row["quadruple_classification"]["four_class_label"])
+        LabeledRow(id=str(i), text=row["text"], label=row["quadruple_classification"]["four_class_label"])
         for i, row in enumerate(rows_of(split))
     ]
 

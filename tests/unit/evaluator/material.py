@@ -12,7 +12,7 @@ from typing import Any, Self
 from so8t_evaluator.engine.protocol import Completion, ModelFile, NoRoomError, Options, PromptTooLongError, Settings
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.conversion import ChatInfo
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 
 CUT = "\0cut"
 """At the beginning of an answer: it ended at the most tokens that were asked for."""
@@ -44,9 +44,9 @@ def make_samples(gold: Sequence[str], predicted: Sequence[str], **other: Any) ->
     return [make_sample(str(i), g, p, **other) for i, (g, p) in enumerate(zip(gold, predicted, strict=True))]
 
 
-def make_row(text: str, label: str, **other: Any) -> TestRow:
+def make_row(text: str, label: str, **other: Any) -> LabeledRow:
     """A row whose id is its text."""
-    return TestRow(id=text, text=text, label=label, **other)
+    return LabeledRow(id=text, text=text, label=label, **other)
 
 
 def make_chat(**other: Any) -> ChatInfo:

@@ -9,13 +9,13 @@ from tests.unit.evaluator.material import make_row, make_sample
 
 from so8t_evaluator.baseline import bag_of_words
 from so8t_shared.labels import LABELS
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 
 ENGLISH = dict(zip(LABELS, ("stale", "slate", "least", "steal"), strict=True))  # the same letters
 JAPANESE = dict(zip(LABELS, ("会議を開く", "承認を頼む", "写しを渡す", "爆弾を作る"), strict=True))
 
 
-def _rows(words: dict[str, str], filler: str, seed: int, per_class: int = 12) -> list[TestRow]:
+def _rows(words: dict[str, str], filler: str, seed: int, per_class: int = 12) -> list[LabeledRow]:
     rng = random.Random(seed)
     separator = " " if filler.isascii() else ""
     return [

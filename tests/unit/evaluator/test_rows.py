@@ -12,13 +12,13 @@ from so8t_evaluator.rows import describe, prompt_for, read_rows, select, warm_up
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import SYSTEM_PROMPT
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 
 ROWS = [make_row(f"{label} {i}", label) for label, n in zip(LABELS, (12, 9, 6, 3), strict=True) for i in range(n)]
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 
 
-def _write(path: Path, rows: list[TestRow]) -> Path:
+def _write(path: Path, rows: list[LabeledRow]) -> Path:
     path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
     return path
 

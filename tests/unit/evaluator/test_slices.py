@@ -6,17 +6,17 @@ from tests.unit.evaluator.material import make_row, make_samples
 
 from so8t_evaluator.slices import MOST_LINES, OTHER, slices_of
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 
 
-def _rows(languages: list[str], categories: list[str] | None = None) -> list[TestRow]:
+def _rows(languages: list[str], categories: list[str] | None = None) -> list[LabeledRow]:
     named = zip(languages, categories or [""] * len(languages), strict=True)
     return [
         make_row(str(i), "DENY", language=language, category=category) for i, (language, category) in enumerate(named)
     ]
 
 
-def _samples(rows: list[TestRow], a: list[bool], b: list[bool]) -> list[Sample]:
+def _samples(rows: list[LabeledRow], a: list[bool], b: list[bool]) -> list[Sample]:
     """Answers in the setting that is asked for, and useless ones in another."""
     gold = [row.label for row in rows]
     said = {side: ["DENY" if right else "ALLOW" for right in marks] for side, marks in (("a", a), ("b", b))}

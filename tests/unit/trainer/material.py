@@ -12,7 +12,7 @@ import torch
 
 from so8t_shared.config.model import Training
 from so8t_shared.errors import Interrupted, LeaseLost
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
 from so8t_trainer.model import Trainee, load_trainee
 
@@ -26,8 +26,8 @@ TEXTS = [
 ]
 
 
-def some_rows() -> list[TestRow]:
-    return [TestRow(id=f"row{i}", text=text, label=label) for i, (text, label) in enumerate(TEXTS)]
+def some_rows() -> list[LabeledRow]:
+    return [LabeledRow(id=f"row{i}", text=text, label=label) for i, (text, label) in enumerate(TEXTS)]
 
 
 def encoded_rows(model_dir: Path) -> list[EncodedRow]:

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, Interrupted
 from so8t_shared.models.prompts import final_answer
-from so8t_shared.results.training import DataReport, Targets, TestRow, TrainingPoint, TrainingResult
+from so8t_shared.results.training import DataReport, LabeledRow, Targets, TrainingPoint, TrainingResult
 from so8t_trainer import run
 from so8t_trainer.model import Trainee, load_trainee
 from so8t_trainer.run import train_model
@@ -74,7 +74,7 @@ def test_exactly_the_promised_files_come_out(
     report = DataReport.model_validate_json((out / "data_report.json").read_bytes())
     for side, counts in (("train", report.train), ("test", report.test)):
         lines = (out / "splits" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
-        assert len([TestRow.model_validate_json(line) for line in lines]) == sum(counts.values())
+        assert len([LabeledRow.model_validate_json(line) for line in lines]) == sum(counts.values())
     points = [TrainingPoint.model_validate_json(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [point.step for point in points] == [1, 2, 3]
     assert (result.steps, result.rows_seen, result.rows) == (3, 12, sum(report.train.values()))
@@ -88,7 +88,7 @@ def test_the_longest_target_is_told(llama: Path, rows: Path, tmp_path: Path) -> 
     splits = control.output_dir / "splits"
     told = Targets.model_validate_json((splits / "targets.json").read_bytes())
     lines = (splits / "train.jsonl").read_text(encoding="utf-8").splitlines()
-    taught = [TestRow.model_validate_json(line) for line in lines]
+    taught = [LabeledRow.model_validate_json(line) for line in lines]
     tokenizer = Tokenizer.from_file(str(llama / "tokenizer.json"))
     answers = [f"{final_answer(row.label, row.thinking)}<|im_end|>" for row in taught]
     assert told.longest_tokens == max(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in answers)

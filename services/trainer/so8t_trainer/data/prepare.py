@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from so8t_shared.config.model import Dataset
 from so8t_shared.labels import LABELS
-from so8t_shared.results.training import DataReport, TestRow
+from so8t_shared.results.training import DataReport, LabeledRow
 from so8t_trainer.data.policy import apply_policy, declared_source, demand_classes
 from so8t_trainer.data.progress import Progress, no_progress
 from so8t_trainer.data.read import SourceRows, read_source
@@ -20,11 +20,11 @@ from so8t_trainer.data.split import split_rows
 class PreparedData:
     """The two sides of the split, and the report about how they came about."""
 
-    train: list[TestRow]
-    test: list[TestRow]
+    train: list[LabeledRow]
+    test: list[LabeledRow]
     report: DataReport
 
-    def keep_train(self, kept: list[TestRow], reason: str) -> None:
+    def keep_train(self, kept: list[LabeledRow], reason: str) -> None:
         """Go on with fewer training rows; the others are counted as excluded for `reason`."""
         if len(kept) < len(self.train):
             self.report.excluded[reason] = len(self.train) - len(kept)
@@ -110,7 +110,7 @@ def _counts(source: SourceRows) -> str:
     return f"{len(source.rows)} rows of shape {source.schema}; {labels}" + (f"; {marked} marked test" if marked else "")
 
 
-def _by_label(rows: list[TestRow]) -> dict[str, int]:
+def _by_label(rows: list[LabeledRow]) -> dict[str, int]:
     counts = Counter(row.label for row in rows)
     return {label: counts[label] for label in LABELS}
 
@@ -120,5 +120,5 @@ def _lost(rows: list[Row], train: dict[str, int]) -> list[str]:
     return [label for label in LABELS if not train[label] and any(row.label == label for row in rows)]
 
 
-def _by_language(rows: list[TestRow]) -> dict[str, int]:
+def _by_language(rows: list[LabeledRow]) -> dict[str, int]:
     return dict(sorted(Counter(row.language for row in rows).items()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS, canonical_label
 from so8t_shared.models.prompts import parse_final
-from so8t_shared.results.training import TestRow
+from so8t_shared.results.training import LabeledRow
 from so8t_trainer.data.fields import Fields
 from so8t_trainer.data.nsfw import is_nsfw
 
@@ -39,9 +39,9 @@ class Row:
     split: str | None = None
     """`train` or `test` where the data set's author has fixed it."""
 
-    def exported(self) -> TestRow:
+    def exported(self) -> LabeledRow:
         """The row as it is written to splits/*.jsonl."""
-        return TestRow(
+        return LabeledRow(
             id=row_id(self.text),
             text=self.text,
             label=self.label,
