@@ -170,7 +170,7 @@ def test_a_failed_stage_stops_the_run_with_its_code_and_message(workspace: Works
 def test_a_stage_without_its_upstream_exits_3(workspace: Workspace) -> None:
     """Evaluate alone says which stage is missing."""
     done = workspace.cli("stage", "evaluate", "-c", "config.yaml")
-    _assert_clear(done, 3, ["import", "has not been completed"])
+    _assert_clear(done, 3, ["import", "has not completed"])
 
 
 def test_a_corrupt_artifact_is_told_and_made_anew(finished_copy: Workspace) -> None:
