@@ -163,7 +163,7 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
         for name, info in tensors.items():
             with np.errstate(over="ignore"):  # what does not fit F16 is refused in the next line
                 data = gguf.LazyNumpyTensor.to_eager(info.tensor)
-            _refuse_infinite(name, gguf.quants.dequantize(data, info.dtype), checkpoint)
+            _refuse_infinite(name, data, checkpoint)
             file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))  # tofile hides why it failed
             writer.write_padding(file, info.nbytes)
             info.tensor = None
@@ -175,12 +175,18 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
 
 
 def _refuse_infinite(name: str, data: Any, checkpoint: Checkpoint) -> None:
-    if not np.isfinite(data).all():
+    finite = np.isfinite(data) if np.issubdtype(data.dtype, np.floating) else _finite_bf16(data)
+    if not finite.all():
         raise InputError(
-            f"{int((~np.isfinite(data)).sum())} weights of {name} are infinite, NaN, or too large for the type.",
+            f"{int((~finite).sum())} weights of {name} are infinite, NaN, or too large for the type.",
             where=str(checkpoint.folder),
             remedy="the training diverged or the file is damaged: use an earlier checkpoint",
         )
+
+
+def _finite_bf16(data: Any) -> Any:
+    """Which of the bfloat16 values in these bytes have an exponent that is not all ones."""
+    return (data.view(np.uint16) & 0x7F80) != 0x7F80
 
 
 @contextmanager

@@ -134,7 +134,9 @@ def _traits(file: Any) -> Traits:
     def count(key: str) -> int:
         return int(file.metadata[f"{architecture}.{key}"].value)
 
-    shared = count("attention.head_count") // count("attention.head_count_kv")
+    heads = count("attention.head_count")
+    named = f"{architecture}.attention.head_count_kv" in file.metadata
+    shared = heads // count("attention.head_count_kv") if named else 1
     large = architecture == "qwen2" or (architecture == "llama" and shared > 1)
     return Traits(is_70b=large and count("block_count") == _LAYERS_OF_70B, heads_per_value=shared)
 

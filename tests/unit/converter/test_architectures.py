@@ -1,4 +1,4 @@
-"""Every architecture: the tensors that it must have are those that transformers saves."""
+"""Every architecture: transformers saves exactly the tensors that the table expects."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import libgguf
@@ -134,6 +135,18 @@ def test_weights_outside_f16(copy_of: Callable[[str], Path], tmp_path: Path, val
     save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"1 weights of blk\.1\.ffn_up\.weight are infinite"):
         _f16(source, tmp_path)
+
+
+@pytest.mark.parametrize(("value", "fits"), [(float("inf"), False), (float("nan"), False), (1e5, True), (-1e38, True)])
+def test_weights_outside_bf16(copy_of: Callable[[str], Path], tmp_path: Path, value: float, fits: bool) -> None:
+    """bfloat16 reaches as far as float32: only what is not finite is refused."""
+    source = copy_of("llama")
+    tensors = load_file(source / "model.safetensors")
+    tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = value
+    save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
+    folder = clean_folder(source, tmp_path / "clean")
+    with nullcontext() if fits else pytest.raises(InputError, match=r"1 weights of blk\.1\.ffn_up\.weight"):
+        write_gguf(inspect(source), folder, tmp_path / "out.gguf", "bf16")
 
 
 def test_stale_output_of_a_tied_model(copy_of: Callable[[str], Path], tmp_path: Path) -> None:

@@ -132,6 +132,19 @@ def test_what_llama_cpp_calls_70b(tmp_path: Path, architecture: str, layers: int
     assert set(types) == {kind, "Q6_K"}
 
 
+def test_a_model_that_names_no_value_heads(tmp_path: Path) -> None:
+    """An old config.json without num_key_value_heads: each query head has a value head of its own."""
+    writer = gguf.GGUFWriter(tmp_path / "f16.gguf", "llama")
+    writer.add_block_count(1)
+    writer.add_head_count(8)
+    writer.add_tensor("blk.0.attn_v.weight", np.ones((1, 256), dtype=np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    assert quantize(tmp_path / "f16.gguf", tmp_path / "iq4.gguf", "iq4_xs", processes=1) == {"IQ4_XS": 1}
+
+
 def test_stopping_ends_the_workers(converted: Callable[[str], Converted], tmp_path: Path) -> None:
     """An exception from `on_tensor` comes out, and no worker process is left."""
     import psutil
