@@ -15,7 +15,7 @@ from so8t_shared.store.base import ArtifactStore
 
 _ATTEMPT = re.compile(r"attempts/(\d+)/attempt\.json")
 _CHECKPOINT = re.compile(r"(?:attempts/(\d+)/checkpoints|work)/([^/]+)/manifest\.json")
-"""Checkpoints of an older version of this program lie in work/; they count as those of the first attempt."""
+"""Older versions of this program saved checkpoints in work/; they count as saved before the first attempt."""
 
 
 class Artifact(FileSet):

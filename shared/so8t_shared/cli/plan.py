@@ -18,7 +18,7 @@ _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
     """Show which stages would run or be reused, and why.
 
-    The inputs of those that would run are looked at, too: license, rows, device, Ollama server.
+    Also checks the inputs of the stages that would run: license, rows, device, Ollama server.
     """
     show_plan(open_workspace(config, overrides))
 

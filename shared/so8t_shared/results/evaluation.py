@@ -41,7 +41,7 @@ class Cell(Record):
 
 
 class Speed(Record):
-    """Cost of one model at one quantization, over the rows measured with `generate` (else the first scoring)."""
+    """Cost of one model at one quantization, over the rows of a scoring that writes freely (else the first)."""
 
     model: Side
     quantization: Quantization

@@ -20,7 +20,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), defer_build=True)
     __test__: ClassVar[bool] = False
-    """LabeledRow and TestSet are data; pytest need not look for tests in them."""
+    """TestSet is data; pytest need not look for tests in it."""
 
 
 class Interval(Record):

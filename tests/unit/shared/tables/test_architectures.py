@@ -31,7 +31,7 @@ def test_biases_are_expected_where_the_config_has_them() -> None:
 
 
 def test_unsupported_architecture_lists_the_supported() -> None:
-    """The message names the architecture found and those that work."""
+    """The message names the architecture found and the supported ones."""
     with pytest.raises(InputError, match="GemmaForCausalLM") as raised:
         architecture_of({"architectures": ["GemmaForCausalLM"]}, Path("config.json"), done="converted")
     assert all(name in raised.value.remedy for name in BY_NAME)

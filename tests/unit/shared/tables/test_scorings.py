@@ -7,7 +7,7 @@ from so8t_shared.tables import scorings
 
 
 def test_scorings_are_told_apart() -> None:
-    """Names and markers are unique; those that are timed come first."""
+    """Names and markers are unique; timed ones come first."""
     rows = scorings.ROWS
     for field in ("name", "marker"):
         assert len({getattr(row, field) for row in rows}) == len(rows), field
