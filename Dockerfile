@@ -9,6 +9,7 @@ RUN apt-get update \
     && mkdir -m 1777 /scratch /results
 ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
 ENV PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false HOME=/tmp USER=so8t
+ENTRYPOINT ["so8t-ab", "stage"]
 WORKDIR /build
 COPY requirements.lock ./
 COPY tools/lock.py tools/
@@ -33,7 +34,6 @@ COPY --from=wheel /dist /dist
 RUN pip install --no-deps /dist/*.whl
 WORKDIR /work
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "so8t_evaluator"]
 
 # Charts and reports: stage report. No torch.
 FROM base AS reporter
@@ -43,7 +43,6 @@ COPY --from=wheel /dist /dist
 RUN pip install --no-deps /dist/*.whl
 WORKDIR /work
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "so8t_reporter"]
 
 # What the converter and the trainer have in common: torch and transformers, stored once.
 FROM base AS models
@@ -58,7 +57,6 @@ COPY --from=wheel /dist /dist
 RUN pip install --no-deps /dist/*.whl
 WORKDIR /work
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "so8t_converter"]
 
 # SO8T retraining: stage train.
 FROM models AS trainer
@@ -68,4 +66,3 @@ COPY --from=wheel /dist /dist
 RUN pip install --no-deps /dist/*.whl
 WORKDIR /work
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "so8t_trainer"]

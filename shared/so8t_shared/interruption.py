@@ -9,9 +9,6 @@ from collections.abc import Callable
 from types import FrameType
 
 from so8t_shared.errors import Interrupted
-from so8t_shared.processes import end_with
-
-_PARENT_VARIABLE = "SO8T_PARENT_PID"
 
 
 class StopSignal:
@@ -53,15 +50,3 @@ class StopSignal:
         if self._event.is_set():
             os._exit(128 + number)
         self.ask()
-
-
-def parent_variables() -> dict[str, str]:
-    """Environment by which a child knows whose end ends it too."""
-    return {_PARENT_VARIABLE: str(os.getpid())}
-
-
-def end_with_parent() -> None:
-    """Get SIGTERM when the process that started this one dies, also by SIGKILL (Linux only)."""
-    parent = os.environ.pop(_PARENT_VARIABLE, "")
-    if parent:
-        end_with(int(parent))

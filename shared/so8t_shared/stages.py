@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def module(self) -> str:
-        """Package of the service, which has the entry point `python -m MODULE STAGE`."""
+        """Package of the service."""
         return self.work.partition(":")[0].rpartition(".")[0]
 
 
@@ -192,11 +192,6 @@ STAGES: tuple[Stage, ...] = (
 )
 
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
-
-
-def work_of(module: str) -> dict[str, str]:
-    """What a service does: 'module:function' by stage."""
-    return {stage.name: stage.work for stage in STAGES if stage.module == module}
 
 
 def stage_named(name: str) -> Stage:

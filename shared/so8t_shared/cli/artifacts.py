@@ -14,7 +14,6 @@ from rich.table import Table
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.downloads import left_downloads, remove_download
 from so8t_shared.cli.common import ConfigOption, SetOption, local_time, open_workspace, print_notes, table_cell
-from so8t_shared.cli.output import err, out
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import folder_bytes, storage_errors
 from so8t_shared.formatting import size
@@ -22,6 +21,7 @@ from so8t_shared.privacy import private_files
 from so8t_shared.running.scratch import left_scratch, remove_scratch
 from so8t_shared.sessions.collection import collect, list_artifacts
 from so8t_shared.stages import stage_named
+from so8t_shared.terminal.console import err, out
 
 _WHOLE = {"fingerprint", "created"}
 """Columns whose cells are not broken into lines, however narrow the terminal is."""

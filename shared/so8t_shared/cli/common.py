@@ -11,12 +11,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from so8t_shared.cli.output import err
 from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
+from so8t_shared.terminal.console import err
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="SO8T_CONFIG", help="Configuration file (YAML).", show_default=False)

@@ -9,11 +9,11 @@ import typer
 import yaml
 
 from so8t_shared.cli.common import ConfigOption, SetOption, print_notes
-from so8t_shared.cli.output import out, say
 from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_table
 from so8t_shared.planning.preflight import preflight
+from so8t_shared.terminal.console import out, say
 
 app = typer.Typer(help="Check a configuration, show it resolved, print its schema.", no_args_is_help=True)
 

@@ -8,8 +8,8 @@ import typer
 from rich.table import Table
 
 from so8t_shared.cli.common import table_cell
-from so8t_shared.cli.output import out
 from so8t_shared.machine import Finding, examine
+from so8t_shared.terminal.console import out
 
 _STYLES = {"ok": "green", "missing": "yellow", "bad": "red"}
 

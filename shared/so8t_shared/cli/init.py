@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from so8t_shared.cli.output import out
 from so8t_shared.config.section import PLACEHOLDER
 from so8t_shared.errors import InputError
 from so8t_shared.files import write_atomically
+from so8t_shared.terminal.console import out
 
 TEMPLATE = resources.files("so8t_shared.config").joinpath("template.yaml")
 

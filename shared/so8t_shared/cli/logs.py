@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace
-from so8t_shared.cli.output import out
 from so8t_shared.errors import InputError, So8tError
 from so8t_shared.json_files import whole_objects
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.stages import stage_named
+from so8t_shared.terminal.console import out
 
 
 def logs(

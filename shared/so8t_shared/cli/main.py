@@ -10,10 +10,9 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from so8t_shared.cli import artifacts, config, demo, doctor, init, logs, plan, run, stage, status
-from so8t_shared.cli.output import err, say
 from so8t_shared.distribution import NAME, version
-from so8t_shared.errors import So8tError
-from so8t_shared.redaction import without_secrets
+from so8t_shared.endings import exit_code_of, text_of
+from so8t_shared.terminal.console import err, say
 
 _CTRL_C = 130
 _INTERRUPTED = 75
@@ -63,17 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     try:
         code = get_command(app).main(args=_debug_first(arguments), prog_name="so8t-ab", standalone_mode=False)
-    except So8tError as error:
-        if debug:
-            raise
-        _print(error.lines())
-        return error.exit_code
     except TyperException as error:
         return _wrong_usage(error)
     except SystemExit as end:
         return _ended(end, arguments, debug=debug)
-    except Exception as error:  # noqa: BLE001 - the last line: everything else is a defect and says so
-        return _unexpected(error, debug=debug)
+    except Exception as error:  # noqa: BLE001 - the last line: what is no So8tError is a defect and says so
+        return _failed(error, debug=debug)
     return _INTERRUPTED if code == _CTRL_C else int(code or 0)
 
 
@@ -83,15 +77,14 @@ def _ended(end: SystemExit, arguments: list[str], *, debug: bool) -> int:
     All other output goes through `PatientConsole`, so a pipe that broke elsewhere is not that of our output.
     """
     if isinstance(end.__context__, BrokenPipeError):
-        return 0 if {"-h", "--help"} & set(arguments) else _unexpected(end.__context__, debug=debug)
+        return 0 if {"-h", "--help"} & set(arguments) else _failed(end.__context__, debug=debug)
     return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
 
 
-def _unexpected(error: Exception, *, debug: bool) -> int:
-    if debug:
-        raise error
-    _print([f"Unexpected {type(error).__name__}: {error}", "  to do: run again with --debug"])
-    return 1
+def _failed(error: Exception, *, debug: bool) -> int:
+    style = "red" if err.is_terminal else ""
+    err.print(text_of(error, debug=debug), style=style, markup=False, highlight=False, soft_wrap=True)
+    return exit_code_of(error)
 
 
 def _wrong_usage(error: TyperException) -> int:
@@ -103,11 +96,6 @@ def _wrong_usage(error: TyperException) -> int:
         message = f"{usage}\nTry '{command} --help' for help.\nError: {message}"
     err.print(message, markup=False, highlight=False, soft_wrap=True)
     return 2
-
-
-def _print(lines: list[str]) -> None:
-    style = "red" if err.is_terminal else ""
-    err.print(without_secrets("\n".join(lines)), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _debug_first(arguments: list[str]) -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, table_cell
-from so8t_shared.cli.output import out
 from so8t_shared.planning.plan import PlannedStage, make_plan
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.stages import STAGES, Stage
+from so8t_shared.terminal.console import out
 
 _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes
-from so8t_shared.cli.output import err, out
 from so8t_shared.cli.plan import show_plan, to_run
 from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.files import make_folder, storage_errors, write_temporary
@@ -18,10 +17,11 @@ from so8t_shared.planning.preflight import preflight
 from so8t_shared.privacy import private_files
 from so8t_shared.processes import check_stages_can_run
 from so8t_shared.processor import usable_cores
+from so8t_shared.running.events import Listeners, Scene
 from so8t_shared.running.pipeline import PipelineRun, check_selection
-from so8t_shared.sessions.session import Session, config_digest, open_session
+from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import STAGES, Stage, stage_named
-from so8t_shared.terminal.display import open_display
+from so8t_shared.terminal.console import err
 
 _CORES_FOR_TWO_STAGES = 8
 
@@ -67,7 +67,7 @@ def run(
         _check_inputs(workspace, stages)
         session = open_session(workspace.store, workspace.config, new=new_session)
         check_selection(stages, workspace.store, session)
-        _run_stages(workspace, session, stages, [*_arguments(config, overrides, session)], jobs)
+        _run_stages(workspace, session, stages, jobs)
     if stages[-1].name == "report":
         _show_results(session, gate=gate)
 
@@ -78,27 +78,21 @@ def _check_inputs(workspace: Workspace, stages: list[Stage]) -> None:
     print_notes(preflight(workspace.config, to_run(planned), here=True))
 
 
-def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], arguments: list[str], jobs: int) -> None:
+def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], jobs: int) -> None:
     err.print(f"session {session.session_id} in {workspace.store.location}", highlight=False, markup=False)
     stop = StopSignal()
     stop.install()
-    with open_display(err, stages) as display:
-        pipeline = PipelineRun(workspace.store, session, stages, arguments, display, stop, jobs=jobs or _default_jobs())
-        pipeline.run()
+    with Listeners("run").open(Scene(stages)) as listeners:
+        PipelineRun(workspace.store, session, stages, listeners, stop, jobs=jobs or _default_jobs()).run()
 
 
 def _show_results(session: Session, *, gate: bool) -> None:
-    from so8t_shared.running.announce import print_results  # the models of all results: not at each start
+    from so8t_shared.cli.announce import print_results  # the models of all results: not at each start
 
-    verdict = print_results(out, session).evaluation.gate
+    verdict = print_results(session).evaluation.gate
     if gate and not verdict.passed:
         where = "\n".join(["ab_test.gate", *(f"    - {reason}" for reason in verdict.reasons)])
         raise GateRefused("The gate does not let model B ship.", where=where, remedy="see the report")
-
-
-def _arguments(config: Path, overrides: list[str], session: Session) -> list[str]:
-    given = [part for override in overrides for part in ("--set", override)]
-    return ["--config", str(config), *given, "--session", session.session_id, "--expect", config_digest(session.config)]
 
 
 def _selection(first: str, last: str) -> list[Stage]:

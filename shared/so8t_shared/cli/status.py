@@ -18,11 +18,11 @@ from so8t_shared.cli.common import (
     open_workspace,
     table_cell,
 )
-from so8t_shared.cli.output import err, out
 from so8t_shared.sessions.session import find_session, read_record, session_ids
 from so8t_shared.sessions.stage_state import stage_state
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
+from so8t_shared.terminal.console import err, out
 
 _FINGERPRINT = 12
 """Letters of a fingerprint that are shown, and never broken into two lines."""

@@ -1,4 +1,4 @@
-"""A stage as a process of its own: the same entry point that its container has."""
+"""A stage as a process of its own, started by a run."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from so8t_shared.files import storage_errors
-from so8t_shared.interruption import parent_variables
-from so8t_shared.json_files import whole_objects
 from so8t_shared.processes import kill_group
 from so8t_shared.redaction import without_secrets
-from so8t_shared.running.events import pipe_variables
+from so8t_shared.running.child import Order
+from so8t_shared.running.events import Event
+from so8t_shared.running.pipe import read_events
+from so8t_shared.sessions.session import Session
 from so8t_shared.stages import Stage
 
-Listener = Callable[[str, dict[str, Any] | None], None]
+Hearing = Callable[[str, Event | None], None]
 
 _TAIL_LETTERS = 4000
 _DRAIN_S = 2.0
@@ -26,9 +27,9 @@ _DRAIN_S = 2.0
 
 
 class StageProcess:
-    """One running stage; its events go to `listener`, None when the process has ended."""
+    """One running stage; its events go to `hear`, None when the process has ended."""
 
-    def __init__(self, stage: Stage, arguments: Sequence[str], output: Path, listener: Listener) -> None:
+    def __init__(self, stage: Stage, session: Session, output: Path, hear: Hearing) -> None:
         self.stage = stage
         self._output = output
         self.was_asked = False
@@ -39,18 +40,18 @@ class StageProcess:
                 output.parent.mkdir(parents=True, exist_ok=True)
                 with output.open("wb") as file:
                     self._process = subprocess.Popen(
-                        [sys.executable, "-m", stage.module, stage.name, *arguments],
-                        stdin=subprocess.DEVNULL,
+                        [sys.executable, "-m", "so8t_shared.running.child", stage.name],  # named for who looks at `ps`
+                        stdin=subprocess.PIPE,
                         stdout=file,
                         stderr=subprocess.STDOUT,
                         pass_fds=(writing,),
-                        env={**os.environ, **pipe_variables(writing), **parent_variables()},
                         start_new_session=True,  # Ctrl-C reaches the pipeline alone, which passes it on once
                     )
         finally:
             os.close(writing)
-        self._reader = threading.Thread(target=self._listen, args=(reading, listener), daemon=True)
-        self._watcher = threading.Thread(target=self._watch, args=(listener,), daemon=True)
+        self._give_order(session, writing)
+        self._reader = threading.Thread(target=self._listen, args=(reading, hear), daemon=True)
+        self._watcher = threading.Thread(target=self._watch, args=(hear,), daemon=True)
         self._reader.start()
         self._watcher.start()
 
@@ -71,14 +72,27 @@ class StageProcess:
         data = self._output.read_bytes() if self._output.is_file() else b""
         return without_secrets(data.decode("utf-8", "replace"))[-_TAIL_LETTERS:].strip()
 
-    def _listen(self, handle: int, listener: Listener) -> None:
-        with os.fdopen(handle, "rb") as pipe:
-            for event in whole_objects(pipe):  # one that the end of the process cut is left out
-                listener(self.stage.name, event)
+    def _give_order(self, session: Session, pipe: int) -> None:
+        order = Order(
+            stage=self.stage.name,
+            work=self.stage.work,
+            config=session.config,
+            session=session.session_id,
+            pipe=pipe,
+            parent=os.getpid(),
+        )
+        assert self._process.stdin
+        with suppress(BrokenPipeError), self._process.stdin as file:  # it may have been killed already
+            file.write(order.model_dump_json().encode())
 
-    def _watch(self, listener: Listener) -> None:
+    def _listen(self, handle: int, hear: Hearing) -> None:
+        with os.fdopen(handle, "rb") as pipe:
+            for event in read_events(pipe):
+                hear(self.stage.name, event)
+
+    def _watch(self, hear: Hearing) -> None:
         """Tell the end of the process; workers that it left behind, after a SIGKILL for example, end with it."""
         self._process.wait()
         kill_group(self._process.pid)
         self._reader.join(_DRAIN_S)
-        listener(self.stage.name, None)
+        hear(self.stage.name, None)

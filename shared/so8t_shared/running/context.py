@@ -65,6 +65,10 @@ class StageContext:
         """Report that `done` of `total` steps are done; cheap enough for every step."""
         self.reporter.update(done, total, message)
 
+    def say(self, message: str) -> None:
+        """Report a change that is no step, at once."""
+        self.reporter.tell("progress", message)
+
     def input_dir(self, stage: str) -> Path:
         """Verified local folder with the files that this stage declares to read of `stage`.
 

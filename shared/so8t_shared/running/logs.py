@@ -1,7 +1,4 @@
-"""The log of a stage: JSON lines kept with the session, the last attempts only.
-
-Values that look like credentials of this process never reach a log.
-"""
+"""The log of a stage: JSON lines kept with the session, the last attempts only."""
 
 from __future__ import annotations
 
@@ -13,82 +10,113 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
-from so8t_shared.errors import Interrupted, ServerError, So8tError, StorageError
+from so8t_shared.endings import text_of
+from so8t_shared.errors import Interrupted, ServerError, StorageError
 from so8t_shared.host import now
 from so8t_shared.json_files import whole_objects
-from so8t_shared.redaction import without_secrets
-from so8t_shared.running.events import EventSink
+from so8t_shared.running.events import Audience, Event, Listener, Scene
+from so8t_shared.running.progress import ProgressReporter
+from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.store.base import ArtifactStore
 
 _ATTEMPTS_KEPT = 5
 _FLUSH_EVERY_S = 5.0
 
 
-class _StageLogHandler(logging.Handler):
-    """Keeps the attempt's lines in memory and writes the whole log object every few seconds."""
+class LogFile(Listener):
+    """log.jsonl: keeps the attempt's lines in memory and writes the whole object every few seconds.
 
-    def __init__(self, store: ArtifactStore, key: str, sink: EventSink, earlier: list[tuple[int, str]]) -> None:
-        super().__init__()
-        self._store, self._key, self._sink = store, key, sink
-        self._earlier = earlier
-        self._attempt = self._earlier[-1][0] + 1 if self._earlier else 1
+    A write that `aside` refuses is left out. What earlier attempts wrote is read once, through `store`, which is
+    more patient: lines that were not read would be overwritten.
+    """
+
+    def __init__(self, store: ArtifactStore, aside: ArtifactStore, key: str) -> None:
+        self._store, self._aside, self._key = store, aside, key
+        self._earlier: list[tuple[int, str]] = []
         self._lines: list[str] = []
+        self._attempt = 0
         self._written = 0.0
 
-    def emit(self, record: logging.LogRecord) -> None:
-        message = without_secrets(record.getMessage())
-        line = {"attempt": self._attempt, "time": now(), "level": record.levelname, "message": message}
-        if record.exc_info:
-            line["traceback"] = without_secrets(logging.Formatter().formatException(record.exc_info))
+    def hear(self, event: Event) -> None:
+        """Keep a line; begin anew when a stage's work begins.
+
+        Raises:
+            ServerError: the earlier lines cannot be read.
+        """
+        if event.kind == "started":
+            self._begin()
+            return
+        line: dict[str, Any] = {"attempt": self._attempt, "time": now(), "level": event.level, "message": event.message}
+        if event.traceback:
+            line["traceback"] = event.traceback
         self._lines.append(_text(line))
-        if record.levelno >= logging.INFO and not getattr(record, "quiet", False):
-            self._sink.log(record.levelname, message)
         if time.monotonic() - self._written > _FLUSH_EVERY_S:
             self.flush()
 
     def flush(self) -> None:
+        """Write all lines."""
         self._written = time.monotonic()
         kept = [line for _, line in self._earlier] + self._lines
-        with suppress(ServerError, StorageError):  # a log must not end the work it tells of
-            self._store.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace"))
+        if self._attempt:
+            with suppress(ServerError, StorageError):  # a log must not end the work it tells of
+                self._aside.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace"))
+
+    def _begin(self) -> None:
+        self._earlier = _earlier_attempts(self._store, self._key)
+        self._attempt = self._earlier[-1][0] + 1 if self._earlier else 1
+        self._lines.clear()
+
+
+def open_log_file(scene: Scene) -> LogFile:
+    """The log of the stage that works here."""
+    assert scene.work
+    work = scene.work
+    prefix = StageMarkers(work.store, work.session.session_id, scene.stages[0].name).prefix
+    return LogFile(work.store, work.aside, f"{prefix}/log.jsonl")
+
+
+class ToReporter(logging.Handler):
+    """Tells log records; those below INFO, and quiet ones, to who reads the session later alone."""
+
+    def __init__(self, reporter: ProgressReporter, audience: Audience = "all") -> None:
+        super().__init__()
+        self._reporter = reporter
+        self._audience = audience
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell one."""
+        trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+        quiet = record.levelno < logging.INFO or getattr(record, "quiet", False)
+        self._reporter.log(
+            record.levelname,
+            record.getMessage(),
+            traceback=trace,
+            audience="session" if quiet else self._audience,
+        )
 
 
 @contextmanager
-def stage_log(
-    store: ArtifactStore, key: str, stage: str, sink: EventSink, *, patient: ArtifactStore | None = None
-) -> Iterator[logging.Logger]:
-    """A logger whose lines go to the sink and to the object `key`.
-
-    A write that `store` refuses is left out. What earlier attempts wrote is read once, through `patient`
-    where that is another one: lines that were not read would be overwritten.
-
-    Raises:
-        ServerError: the earlier lines cannot be read.
-    """
+def stage_logger(reporter: ProgressReporter, stage: str) -> Iterator[logging.Logger]:
+    """A logger whose lines the reporter tells."""
     logger = logging.getLogger(f"so8t.{stage}")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    handler = _StageLogHandler(store, key, sink, _earlier_attempts(patient or store, key))
+    handler = ToReporter(reporter)
     logger.addHandler(handler)
     try:
         yield logger
     finally:
         logger.removeHandler(handler)
-        handler.flush()
 
 
 def log_end(log: logging.Logger, error: BaseException) -> None:
     """Log why an attempt ended without a result; the traceback is for those who ask for debug lines.
 
-    Nothing of it reaches the sink: whoever ends the process tells it there.
+    Nobody here is told: whoever ends the process does that.
     """
-    if isinstance(error, Interrupted):
-        log.info("%s", "\n".join(error.lines()), extra={"quiet": True})
-    elif isinstance(error, So8tError):
-        log.error("%s", "\n".join(error.lines()), extra={"quiet": True})
-    else:
-        text = f"Unexpected {type(error).__name__}: {error}\n  to do: 'so8t-ab logs STAGE --all' shows the traceback"
-        log.error("%s", text, extra={"quiet": True})
+    level = logging.INFO if isinstance(error, Interrupted) else logging.ERROR
+    text = text_of(error, remedy="'so8t-ab logs STAGE --all' shows the traceback")
+    log.log(level, "%s", text, extra={"quiet": True})
     log.debug("The attempt ended here.", exc_info=error)
 
 

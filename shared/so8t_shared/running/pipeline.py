@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import queue
 from dataclasses import dataclass, field
-from typing import Any
 
 from so8t_shared.errors import Interrupted, So8tError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.processes import signal_name
 from so8t_shared.running.children import StageProcess
-from so8t_shared.running.events import EventSink
+from so8t_shared.running.events import Event, Listeners
 from so8t_shared.running.runner import StageRun
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session
 from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
-from so8t_shared.terminal.display import Display
+from so8t_shared.tables.listeners import Kind
 
-_ENDED = {"type": "ended"}
+_FORWARDED: set[Kind] = {"waiting", "progress", "log"}
+"""What is told of a child's events as it came; how it began and ended the run says itself."""
 
 
 class StageFailed(So8tError):
@@ -40,16 +40,14 @@ class PipelineRun:
     store: ArtifactStore
     session: Session
     stages: list[Stage]
-    arguments: list[str]
-    """Command line of every stage after its name: configuration, overrides, session."""
-    display: Display
+    listeners: Listeners
     stop: StopSignal
     jobs: int = 1
     computed: list[str] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
     _must_run: set[str] = field(default_factory=set)
     _running: dict[str, StageProcess] = field(default_factory=dict)
-    _events: queue.Queue[tuple[str, dict[str, Any]]] = field(default_factory=queue.Queue)
+    _events: queue.Queue[tuple[str, Event | None]] = field(default_factory=queue.Queue)
 
     def run(self) -> None:
         """Run every stage that is not complete yet.
@@ -89,7 +87,7 @@ class PipelineRun:
     def _end_all(self) -> None:
         """Let nobody be left running after a defect: leaving would end a stage hard that is saving its checkpoint.
 
-        (See `end_with_parent`. Nothing is shown, since the display may be what failed.)
+        (A child ends with its run. Nothing is shown, since the display may be what failed.)
         """
         self._ask_all_to_stop()
         for process in self._running.values():
@@ -103,7 +101,7 @@ class PipelineRun:
             if stage.name not in self._must_run and self._reuse(stage):
                 waiting.remove(stage)
                 self.reused.append(stage.name)
-                self.display.state(stage.name, "reused")
+                self._tell(stage.name, "reused")
                 continue
             self._must_run.add(stage.name)
             if len(self._running) < self.jobs:
@@ -111,8 +109,8 @@ class PipelineRun:
                 self._start(stage)
 
     def _reuse(self, stage: Stage) -> bool:
-        sink = _Quiet(self.display, stage.name)
-        return StageRun(stage, self.session, self.store, sink=sink, stop=self.stop).reuse_only() is not None
+        listeners = self.listeners.logs_alone()  # nothing is worked on
+        return StageRun(stage, self.session, self.store, listeners=listeners, stop=self.stop).reuse_only() is not None
 
     @property
     def _done(self) -> set[str]:
@@ -124,11 +122,13 @@ class PipelineRun:
 
     def _start(self, stage: Stage) -> None:
         output = self.store.local_root / "output" / self.session.session_id / f"{stage.name}.txt"
-        self.display.state(stage.name, "running", stage.summary)
-        self._running[stage.name] = StageProcess(stage, self.arguments, output, self._listen)
+        self._tell(stage.name, "started", stage.summary)
+        self._running[stage.name] = StageProcess(
+            stage, self.session, output, lambda name, event: self._events.put((name, event))
+        )
 
-    def _listen(self, stage: str, event: dict[str, Any] | None) -> None:
-        self._events.put((stage, event or _ENDED))
+    def _tell(self, stage: str, kind: Kind, message: str = "") -> None:
+        self.listeners.hear(Event(stage, kind, message))
 
     def _follow(self) -> None:
         """Show events for a moment; close a stage as soon as its process has ended.
@@ -140,27 +140,27 @@ class PipelineRun:
             stage, event = self._events.get(timeout=0.2)
         except queue.Empty:
             return
-        if event is _ENDED:
+        if event is None:
             self._close(stage, self._running.pop(stage))
-        else:
-            self.display.event(stage, event)
+        elif event.kind in _FORWARDED:
+            self.listeners.hear(event)
 
     def _close(self, name: str, process: StageProcess) -> None:
         code = process.wait()
         asked = self.stop.is_set or process.was_asked
         if code == 0:
             self.computed.append(name)
-            self.display.state(name, "done")
+            self._tell(name, "finished")
         elif asked and (code == Interrupted.exit_code or signal_name(code) == "SIGTERM"):
             # SIGTERM alone ends one that was asked so soon after its start that it had nothing to save
-            self.display.state(name, "interrupted", "its work so far is kept")
+            self._tell(name, "interrupted", "its work so far is kept")
         elif code == Interrupted.exit_code:
-            self.display.state(name, "interrupted", "its work so far is kept")
+            self._tell(name, "interrupted", "its work so far is kept")
             raise _failed(
                 f"{name} was stopped by somebody else.", process, "run the same command again to resume", code
             )
         else:
-            self.display.state(name, "failed")
+            self._tell(name, "failed")
             raise self._failure(name, process, code)
 
     def _failure(self, name: str, process: StageProcess, code: int) -> StageFailed:
@@ -181,20 +181,6 @@ class PipelineRun:
 def _failed(what: str, process: StageProcess, remedy: str, code: int) -> StageFailed:
     tail = "\n    ".join(process.last_output().splitlines()[-8:])
     return StageFailed(what, where=f"its last output:\n    {tail or '(none)'}", remedy=remedy, exit_code=code)
-
-
-class _Quiet(EventSink):
-    """While looking for something to reuse, only warnings are worth showing."""
-
-    def __init__(self, display: Display, stage: str) -> None:
-        self._display = display
-        self._stage = stage
-
-    def log(self, level: str, message: str) -> None:
-        self._display.event(self._stage, {"type": "log", "level": level, "message": message})
-
-    def progress(self, *_: object) -> None:
-        """Say nothing."""
 
 
 def check_selection(stages: list[Stage], store: ArtifactStore, session: Session) -> None:

@@ -1,95 +1,105 @@
-"""Progress of a stage: cheap to report at every step, written out a few times a minute."""
+"""Progress of a stage: cheap to report at every step, and a picture of it in the store for all hosts."""
 
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
-from functools import cached_property
 from typing import Literal
 
 from so8t_shared.errors import ServerError, StorageError
 from so8t_shared.host import host_name, now
-from so8t_shared.redaction import without_secrets
-from so8t_shared.running.events import EventSink
+from so8t_shared.running.events import Audience, Event, Listener, Listeners, Scene, Work
 from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
+from so8t_shared.tables.listeners import Kind
 
 State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
-_PIPE_EVERY_S = 0.2
-_STORE_EVERY_S = 2.0
+_STATES: dict[Kind, State] = {
+    "waiting": "waiting",
+    "started": "running",
+    "progress": "running",
+    "finished": "done",
+    "interrupted": "interrupted",
+    "failed": "failed",
+}
 
 
 class ProgressReporter:
-    """Sends progress to the event sink and to progress.json, each at its own pace.
+    """One stage's voice: adds to each event the stage and how far it is."""
 
-    progress.json is one for all hosts, and belongs to the one that computes: an attempt that does not
-    (it waits for the other one, or failed before it could) leaves it as it is.
-    """
-
-    def __init__(self, markers: StageMarkers, sink: EventSink, stage: str) -> None:
-        self._markers = markers
-        self._sink = sink
+    def __init__(self, listeners: Listeners, stage: str) -> None:
+        self._listeners = listeners
         self._stage = stage
-        self._started = now()
-        self._sent = self._stored = 0.0
         self._last = (0, 0, "")
         self.fingerprint = ""
         """Of the artifact whose lease this attempt holds; empty while it holds none."""
 
-    @cached_property
-    def attempt(self) -> int:
-        """Number of this attempt at the stage within the session, from 1."""
-        last = self._markers.progress()
-        return last.attempt + 1 if last else 1
-
     def update(self, done: int, total: int, message: str = "") -> None:
-        """Note that `done` of `total` steps are done; the last step is always written."""
+        """Note that `done` of `total` steps are done; the last step is always told."""
         self._last = (done, total, message)
-        moment, final = time.monotonic(), total > 0 and done >= total
-        if final or moment - self._sent >= _PIPE_EVERY_S:
-            self._sent = moment
-            self._send("running")
-        if final or moment - self._stored >= _STORE_EVERY_S:
-            self._stored = moment
-            self._store("running")
+        self._hear("progress", at_once=0 < total <= done)
 
-    def tell(self, state: State, message: str = "") -> None:
-        """Tell a change of state to who looks on here, and nobody else."""
+    def tell(self, kind: Kind, message: str = "", audience: Audience = "all") -> None:
+        """Tell a change at once; an empty message keeps the one before."""
         done, total, last = self._last
         self._last = (done, total, message or last)
-        self._send(state)
+        self._hear(kind, audience=audience)
 
-    def state(self, state: State, message: str = "") -> None:
-        """Note a change of state at once."""
-        self.tell(state, message)
-        self._store(state)
+    def log(self, level: str, message: str, *, traceback: str = "", audience: Audience = "all") -> None:
+        """Tell a log line."""
+        self._listeners.hear(Event(self._stage, "log", message, level=level, traceback=traceback, audience=audience))
 
-    def _send(self, state: State) -> None:
+    def _hear(self, kind: Kind, *, at_once: bool = True, audience: Audience = "all") -> None:
         done, total, message = self._last
-        self._sink.progress(state, done, total, without_secrets(message))
+        event = Event(
+            self._stage, kind, message, done, total, fingerprint=self.fingerprint, audience=audience, at_once=at_once
+        )
+        self._listeners.hear(event)
 
-    def _store(self, state: State) -> None:
-        done, total, message = self._last
-        with suppress(ServerError, StorageError):  # a picture of the work must not end it; the commit is what counts
-            stored = None if self.fingerprint else self._markers.progress()
-            if stored and stored.state == "running" and state != "waiting" and not _is_ours(stored):
-                return
-            self._markers.write_progress(
-                ProgressRecord(
-                    stage=self._stage,
-                    attempt=self.attempt,
-                    fingerprint=self.fingerprint or (stored.fingerprint if stored else ""),
-                    state=state,
-                    done=done,
-                    total=total,
-                    message=without_secrets(message),
-                    started=self._started,
-                    time=now(),
-                    host=host_name(),
-                    pid=os.getpid(),
-                )
+
+class ProgressFile(Listener):
+    """progress.json: one for all hosts, and it belongs to the one that computes.
+
+    An attempt that does not compute (it waits for the other one, or failed before it could) leaves it as it is.
+    """
+
+    def __init__(self, work: Work, stage: str) -> None:
+        self._work = work
+        self._stage = stage
+        self._markers = StageMarkers(work.aside, work.session.session_id, stage)
+        self._started = now()
+
+    def hear(self, event: Event) -> None:
+        """Write it. What cannot be written is left out: the commit is what counts."""
+        with suppress(ServerError, StorageError):
+            self._write(event)
+
+    def _write(self, event: Event) -> None:
+        state = _STATES[event.kind]
+        stored = None if event.fingerprint else self._markers.progress()
+        if stored and stored.state == "running" and state != "waiting" and not _is_ours(stored):
+            return
+        self._markers.write_progress(
+            ProgressRecord(
+                stage=self._stage,
+                attempt=self._work.attempt(),
+                fingerprint=event.fingerprint or (stored.fingerprint if stored else ""),
+                state=state,
+                done=event.done,
+                total=event.total,
+                message=event.message,
+                started=self._started,
+                time=now(),
+                host=host_name(),
+                pid=os.getpid(),
             )
+        )
+
+
+def open_progress_file(scene: Scene) -> ProgressFile:
+    """The progress of the stage that works here."""
+    assert scene.work
+    return ProgressFile(scene.work, scene.stages[0].name)
 
 
 def _is_ours(record: ProgressRecord) -> bool:

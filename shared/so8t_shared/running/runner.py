@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from so8t_shared.artifacts.artifact import Artifact
@@ -23,9 +24,9 @@ from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease, acquire
 from so8t_shared.running.context import StageContext, StageFunction
-from so8t_shared.running.events import EventSink
+from so8t_shared.running.events import Listeners, Scene, Work
 from so8t_shared.running.export import export_outputs
-from so8t_shared.running.logs import log_end, stage_log
+from so8t_shared.running.logs import log_end, stage_logger
 from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.running.scratch import scratch_folder
 from so8t_shared.running.waiting import Upstream, upstream_changed, wait_for_upstreams
@@ -50,20 +51,29 @@ class Outcome:
     reused: bool
 
 
+@dataclass(frozen=True)
+class _Target:
+    """What a stage is to make, of what."""
+
+    artifact: Artifact
+    key: dict[str, Any]
+    upstream: Upstream
+
+
 class StageRun:
     """One attempt at one stage in one session."""
 
     def __init__(
-        self, stage: Stage, session: Session, store: ArtifactStore, *, sink: EventSink, stop: StopSignal
+        self, stage: Stage, session: Session, store: ArtifactStore, *, listeners: Listeners, stop: StopSignal
     ) -> None:
         self.stage = stage
         self.session = session
         self.store = store.checked(stop.check)  # nobody who is asked to stop goes on waiting, or moving files
         self.stop = stop
-        self.sink = sink
+        self.listeners = listeners
         self.markers = StageMarkers(self.store, session.session_id, stage.name)
         self._aside = store.patient(_ASIDE_PATIENCE_S)
-        self.reporter = ProgressReporter(StageMarkers(self._aside, session.session_id, stage.name), sink, stage.name)
+        self.reporter = ProgressReporter(listeners, stage.name)
         self._digests = DigestCache(store.local_root / "digests.sqlite")
         self._started = now()
         self._marked = False
@@ -75,31 +85,22 @@ class StageRun:
         Raises:
             So8tError: any of its kinds; a marker for the others is written by `record_failure`.
         """
+        self.open_listeners()
         self.markers.clear_failure()
         while True:
-            upstream = wait_for_upstreams(
-                self.store,
-                self.session.session_id,
-                self.stage,
-                patience_s=patience_s,
-                stop=self.stop,
-                reporter=self.reporter,
-            )
-            outcome = self._reuse(upstream) or self._compute(upstream, load)
-            if outcome and not upstream_changed(self.store, self.session.session_id, upstream):
+            target = self._target(patience_s)
+            outcome = self._reuse(target) or self._compute(target, load)
+            if outcome and not upstream_changed(self.store, self.session.session_id, target.upstream):
                 return outcome
+
+    def open_listeners(self) -> None:
+        """Let those who listen to this session hear the stage."""
+        work = Work(self.session, self.store, self._aside, lambda: self._attempt)
+        self.listeners.open(Scene([self.stage], work=work))
 
     def reuse_only(self) -> Outcome | None:
         """The outcome if the stages before are complete and this one's artifact is committed."""
-        upstream = wait_for_upstreams(
-            self.store,
-            self.session.session_id,
-            self.stage,
-            patience_s=0.0,
-            stop=self.stop,
-            reporter=self.reporter,
-        )
-        return self._reuse(upstream)
+        return self._reuse(self._target(patience_s=0.0))
 
     def record_failure(self, error: BaseException) -> None:
         """Leave failed.json for the stages that wait for this one.
@@ -108,7 +109,13 @@ class StageRun:
         has completed holds good, though this one could not do the stage.
         """
         self.markers.clear_completed(unless=lambda marker: not self._marked and self._stands(marker))
-        self.markers.fail(error, self.reporter.attempt)
+        self.markers.fail(error, self._attempt)
+
+    @cached_property
+    def _attempt(self) -> int:
+        """Number of this attempt at the stage within the session, from 1."""
+        last = StageMarkers(self._aside, self.session.session_id, self.stage.name).progress()
+        return last.attempt + 1 if last else 1
 
     def _stands(self, marker: Completed) -> bool:
         try:
@@ -117,12 +124,22 @@ class StageRun:
             return True  # a newer program's, for it to judge
         return manifest is not None and manifest.content_digest() == marker.content_digest
 
-    def _key(self, upstream: Upstream) -> dict[str, Any]:
+    def _target(self, patience_s: float) -> _Target:
+        """Wait for the stages before this one; what to make then."""
+        upstream = wait_for_upstreams(
+            self.store,
+            self.session.session_id,
+            self.stage,
+            patience_s=patience_s,
+            stop=self.stop,
+            reporter=self.reporter,
+        )
         manifests = {name: manifest for name, (_, manifest) in upstream.items()}
-        return stage_key(self.stage, self.session.config, manifests, self._digests)
+        key = stage_key(self.stage, self.session.config, manifests, self._digests)
+        return _Target(Artifact(self.store, self.stage.name, fingerprint(key)), key, upstream)
 
-    def _reuse(self, upstream: Upstream) -> Outcome | None:
-        artifact = Artifact(self.store, self.stage.name, fingerprint(self._key(upstream)))
+    def _reuse(self, target: _Target) -> Outcome | None:
+        artifact = target.artifact
         manifest, _ = artifact.inspect()
         if manifest is None:
             if self.markers.completed() is not None:
@@ -131,10 +148,9 @@ class StageRun:
         artifact.tidy(manifest)  # a kill right after the commit may have left something
         return self._adopt(artifact, manifest)
 
-    def _compute(self, upstream: Upstream, load: Callable[[], StageFunction]) -> Outcome | None:
+    def _compute(self, target: _Target, load: Callable[[], StageFunction]) -> Outcome | None:
         """Work, or wait for who does; None if what that one has committed was collected at once."""
-        key = self._key(upstream)
-        artifact = Artifact(self.store, self.stage.name, fingerprint(key))
+        artifact = target.artifact
 
         def committed() -> Manifest | None:
             self.stop.check()
@@ -145,19 +161,21 @@ class StageRun:
             artifact.lease_key,
             until=committed,
             pause=self.stop.wait,
-            on_wait=lambda holder: self.reporter.tell("waiting", f"computed by {holder}"),
+            on_wait=lambda holder: self.reporter.tell("waiting", f"computed by {holder}", audience="here"),
         )
         if isinstance(lease, Manifest):
             return self._adopt(artifact, lease)
         try:
             manifest, damage = artifact.reusable(lease)
             if damage:
-                self.sink.log("WARNING", f"{self.stage.name}: a stored artifact is damaged and is made anew: {damage}")
+                self.reporter.log(
+                    "WARNING", f"a stored artifact is damaged and is made anew: {damage}", audience="here"
+                )
             if manifest is not None:
                 self._mark(artifact, manifest, reused=True)
                 return self._finish(artifact, manifest, reused=True)
             self.reporter.fingerprint = artifact.fingerprint
-            manifest = self._work(artifact, key, upstream, lease, load)
+            manifest = self._work(target, lease, load)
             artifact.sweep(lease)
             self._mark(artifact, manifest, reused=False)
             return self._finish(artifact, manifest, reused=False)
@@ -166,20 +184,13 @@ class StageRun:
                 self.reporter.fingerprint = ""  # the work is another's now, and so is the picture of it
             lease.stop()
 
-    def _work(
-        self,
-        artifact: Artifact,
-        key: dict[str, Any],
-        upstream: Upstream,
-        lease: Lease,
-        load: Callable[[], StageFunction],
-    ) -> Manifest:
-        self.reporter.state("running", "starting")
+    def _work(self, target: _Target, lease: Lease, load: Callable[[], StageFunction]) -> Manifest:
+        artifact = target.artifact
+        self.reporter.tell("started", "starting")
         for folder in left_downloads(self.store):
             remove_download(folder)
-        log_key = f"{self.markers.prefix}/log.jsonl"
         with (
-            stage_log(self._aside, log_key, self.stage.name, self.sink, patient=self.store) as log,
+            stage_logger(self.reporter, self.stage.name) as log,
             scratch_folder(self.store.local_root, f"{artifact.stage}-{artifact.fingerprint[:16]}-") as scratch,
         ):
             attempt = Attempt.begin(self._limited(artifact, self.stop.check, lease.check))
@@ -197,17 +208,19 @@ class StageRun:
                 lease=lease,
                 stop=self.stop,
                 reporter=self.reporter,
-                upstream=upstream,
+                upstream=target.upstream,
             )
             try:
                 load()(context)
                 context.check_interrupted()
-                return attempt.commit(context.output_dir, key, lease)
+                return attempt.commit(context.output_dir, target.key, lease)
             except BaseException as error:
                 log_end(log, error)
                 if not isinstance(error, Interrupted) and (lease.taken or not isinstance(error, _OUTAGES)):
                     lease.check()  # the cause may be a new holder, who took our files away
                 raise
+            finally:
+                self.listeners.flush()
 
     def _limited(self, artifact: Artifact, *checks: Callable[[], None]) -> Artifact:
         """The same artifact, for work that any of the checks may end."""
@@ -233,5 +246,5 @@ class StageRun:
     def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
         export_outputs(self.stage, artifact, manifest, self.session)
         if not reused:
-            self.reporter.state("done")
+            self.reporter.tell("finished")
         return Outcome(artifact.fingerprint, manifest, reused)

@@ -65,7 +65,7 @@ def wait_for_upstreams(
             )
         message = "; ".join([f"waiting for {', '.join(missing)}", *failed])
         if message != said:
-            reporter.state("waiting", message)
+            reporter.tell("waiting", message)
             said = message
         stop.wait(pause_s)
         stop.check()

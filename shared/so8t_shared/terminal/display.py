@@ -1,53 +1,39 @@
-"""Live progress of a run: a table that moves on a terminal, one line a step elsewhere."""
+"""Live progress: a table that moves on a terminal, one line a step elsewhere."""
 
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Any, Protocol, Self
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from so8t_shared.formatting import duration
+from so8t_shared.running.events import Event, Listener, Scene
 from so8t_shared.stages import Stage
+from so8t_shared.tables.listeners import Kind
+from so8t_shared.terminal.console import err
 
 _LINE_EVERY_S = 10.0
-_SYMBOLS = {
+_SYMBOLS: dict[Kind, str] = {
     "waiting": "[dim]·[/]",
-    "running": "[cyan]▶[/]",
-    "done": "[green]✓[/]",
+    "started": "[cyan]▶[/]",
+    "progress": "[cyan]▶[/]",
+    "finished": "[green]✓[/]",
     "reused": "[green]=[/]",
     "failed": "[red]✗[/]",
     "interrupted": "[yellow]‖[/]",
 }
+_WORDS: dict[Kind, str] = {"started": "running", "finished": "done"}
 
 
-class Display(Protocol):
-    """Shows what stages do."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def state(self, stage: str, state: str, message: str = "") -> None:
-        """A stage changed its state."""
-        ...
-
-    def event(self, stage: str, event: dict[str, Any]) -> None:
-        """A stage told something."""
-        ...
-
-
-def open_display(console: Console, stages: list[Stage]) -> Display:
+def open_display(scene: Scene, console: Console = err) -> Listener:
     """The display that fits the console."""
-    return LiveDisplay(console, stages) if console.is_terminal else LineDisplay(console)
+    return LiveDisplay(console, scene.stages) if console.is_terminal else LineDisplay(console)
 
 
-class LineDisplay:
+class LineDisplay(Listener):
     """One line a step, for logs and CI."""
 
     def __init__(self, console: Console) -> None:
@@ -57,33 +43,37 @@ class LineDisplay:
         self._waits: dict[str, str] = {}
         """What each stage said last of what it waits for."""
 
-    def __enter__(self) -> Self:
-        return self
+    def hear(self, event: Event) -> None:
+        """Print changes and log lines, what is waited for whenever that changes, and progress now and then."""
+        if event.kind == "log":
+            level = "" if event.level == "INFO" else f"{event.level.lower()}: "
+            self._print(event.stage, f"{level}{event.message}")
+        elif event.kind == "waiting":
+            self._waiting(event)
+        elif event.kind == "progress":
+            self._step(event)
+        else:
+            self._change(event)
 
-    def __exit__(self, *_: object) -> None:
-        return
+    def _change(self, event: Event) -> None:
+        """Print a change of state, with the time it took."""
+        took = f" after {duration(time.monotonic() - self._began[event.stage])}" if event.stage in self._began else ""
+        if event.kind == "started":
+            self._began[event.stage] = time.monotonic()
+        text = f"{_WORDS.get(event.kind, event.kind)}{took if event.kind not in {'started', 'reused'} else ''}"
+        self._print(event.stage, f"{text}{': ' if event.message else ''}{event.message}")
 
-    def state(self, stage: str, state: str, message: str = "") -> None:
-        """Print every change of state, with the time it took."""
-        if state == "running":
-            self._began[stage] = time.monotonic()
-        took = f" after {duration(time.monotonic() - self._began[stage])}" if stage in self._began else ""
-        text = f"{state}{took if state not in {'running', 'reused'} else ''}"
-        self._print(stage, f"{text}{': ' if message else ''}{message}")
+    def _waiting(self, event: Event) -> None:
+        if self._waits.get(event.stage) != event.message:
+            self._waits[event.stage] = event.message
+            begin = "" if event.message.startswith("waiting") else "waiting: "
+            self._print(event.stage, f"{begin}{event.message}")
 
-    def event(self, stage: str, event: dict[str, Any]) -> None:
-        """Print log lines, what is waited for whenever that changes, and progress now and then."""
-        if event["type"] == "log":
-            self._print(stage, event["message"])
-        elif event["state"] == "waiting":
-            if self._waits.get(stage) != event["message"]:
-                self._waits[stage] = event["message"]
-                self._print(stage, f"waiting: {event['message']}")
-        elif event["state"] == "running" and event["total"]:
-            last = event["done"] >= event["total"]
-            if last or time.monotonic() - self._shown.get(stage, 0.0) >= _LINE_EVERY_S:
-                self._shown[stage] = time.monotonic()
-                self._print(stage, f"{event['done']}/{event['total']} {event['message']}")
+    def _step(self, event: Event) -> None:
+        last = event.done >= event.total
+        if event.total and (last or time.monotonic() - self._shown.get(event.stage, 0.0) >= _LINE_EVERY_S):
+            self._shown[event.stage] = time.monotonic()
+            self._print(event.stage, f"{event.done}/{event.total} {event.message}")
 
     def _print(self, stage: str, text: str) -> None:
         self._console.print(f"{stage:<10} {text}", markup=False, emoji=False, highlight=False, soft_wrap=True)
@@ -96,10 +86,10 @@ class _MessageColumn(ProgressColumn):
         return Text(task.fields["message"], style="dim")
 
 
-class LiveDisplay:
+class LiveDisplay(Listener):
     """A row a stage with a bar, for a terminal."""
 
-    def __init__(self, console: Console, stages: list[Stage]) -> None:
+    def __init__(self, console: Console, stages: Sequence[Stage]) -> None:
         self._progress = Progress(
             TextColumn("{task.fields[symbol]}"),
             TextColumn("[bold]{task.description}"),
@@ -115,42 +105,38 @@ class LiveDisplay:
             )
             for stage in stages
         }
-
-    def __enter__(self) -> Self:
         self._progress.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def hear(self, event: Event) -> None:
+        """Move a stage's row, or print a log line above the table."""
+        if event.kind == "log":
+            self._progress.console.print(Text.assemble((event.stage, "dim"), " ", event.message))
+        elif event.kind in {"waiting", "progress"}:
+            self._move(event)
+        else:
+            self._change(event)
+
+    def close(self) -> None:
+        """Leave the table as it is."""
         self._progress.stop()
 
-    def state(self, stage: str, state: str, message: str = "") -> None:
-        """Change a row's symbol; a finished one fills its bar."""
-        task = self._tasks[stage]
-        fields: dict[str, Any] = {"symbol": _SYMBOLS.get(state, _SYMBOLS["waiting"])}
-        if message:
-            fields["message"] = message
-        if state == "running":
-            self._progress.start_task(task)
-        if state in {"done", "reused"}:
-            fields.update(message="reused" if state == "reused" else "done", total=1, completed=1, count="")
-        self._progress.update(task, **fields)
-        if state not in {"running", "waiting"}:
-            self._progress.start_task(task)
-            self._progress.stop_task(task)
+    def _move(self, event: Event) -> None:
+        task = self._tasks[event.stage]
+        if event.kind == "progress" and event.total:
+            count = f"{event.done}/{event.total}"
+            self._progress.update(task, completed=event.done, total=event.total, count=count, message=event.message)
+        else:
+            self._progress.update(task, message=event.message)
 
-    def event(self, stage: str, event: dict[str, Any]) -> None:
-        """Move a row's bar, or print a log line above the table."""
-        if event["type"] == "log":
-            self._progress.console.print(Text.assemble((stage, "dim"), " ", event["message"]))
-            return
-        done, total = event["done"], event["total"]
-        if event["state"] == "running" and total:
-            self._progress.update(
-                self._tasks[stage],
-                completed=done,
-                total=total,
-                count=f"{done}/{total}",
-                message=event["message"],
-            )
-        elif event["state"] in {"waiting", "running"}:
-            self._progress.update(self._tasks[stage], message=event["message"])
+    def _change(self, event: Event) -> None:
+        """Change a row's symbol; a finished one fills its bar."""
+        task, ended = self._tasks[event.stage], event.kind != "started"
+        self._progress.start_task(task)
+        self._progress.update(task, symbol=_SYMBOLS[event.kind])
+        if event.message:
+            self._progress.update(task, message=event.message)
+        if event.kind in {"finished", "reused"}:
+            word = _WORDS.get(event.kind, event.kind)
+            self._progress.update(task, message=word, total=1, completed=1, count="")
+        if ended:
+            self._progress.stop_task(task)

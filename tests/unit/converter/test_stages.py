@@ -22,7 +22,7 @@ def _run(root: Path, stage: str, model: Path) -> subprocess.CompletedProcess[str
     }
     (root / "config.yaml").write_text(yaml.safe_dump(config))
     return subprocess.run(
-        [sys.executable, "-m", "so8t_converter", stage, "-c", "config.yaml"],
+        [sys.executable, "-m", "so8t_shared.cli", "stage", stage, "-c", "config.yaml"],
         cwd=root,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -16,7 +16,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import Interrupted
 from so8t_shared.interruption import StopSignal
 from so8t_shared.running.context import StageContext, StageFunction
-from so8t_shared.running.events import EventSink
+from so8t_shared.running.events import Listeners
 from so8t_shared.running.runner import Outcome, StageRun
 from so8t_shared.sessions.session import open_session
 from so8t_shared.stages import stage_named
@@ -53,9 +53,9 @@ class Pipeline:
             "evaluate": self.folders.evaluate,
         }
         for name, folder in before.items():
-            run = StageRun(stage_named(name), session, store, sink=EventSink(), stop=StopSignal())
+            run = StageRun(stage_named(name), session, store, listeners=Listeners("child"), stop=StopSignal())
             run.run(lambda folder=folder: leaves(folder))
-        run = StageRun(stage_named("report"), session, store, sink=EventSink(), stop=stop or StopSignal())
+        run = StageRun(stage_named("report"), session, store, listeners=Listeners("child"), stop=stop or StopSignal())
         return run.run(lambda: function)
 
 

@@ -17,12 +17,14 @@ from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease, acquire
 from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.running.context import StageFunction
-from so8t_shared.running.events import EventSink
+from so8t_shared.running.events import Event, Listener, Listeners
+from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.running.runner import Outcome, StageRun
 from so8t_shared.sessions.session import Session
-from so8t_shared.stages import Stage
+from so8t_shared.stages import Stage, stage_named
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
+from so8t_shared.tables.listeners import Row
 
 FIRST = Stage("first", "tests", 1, "makes two files", reads=("training.seed",))
 SECOND = Stage("second", "tests", 1, "reads the first one", reads=("visualization.dpi",), needs={"first": ("data/",)})
@@ -30,18 +32,35 @@ SECOND = Stage("second", "tests", 1, "reads the first one", reads=("visualizatio
 Listing = dict[str, tuple[bytes, int]]
 
 
-class Events(EventSink):
-    """Keeps what a stage told."""
+class Events(Listeners):
+    """Listeners of a stage's process, one of which keeps what it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, every_s: float = 0.0) -> None:
+        super().__init__("stage")
         self.logs: list[tuple[str, str]] = []
         self.states: list[tuple[str, int, int, str]] = []
+        self.add(self.Keeper(self), Row("keeper", "", at=("stage",), every_s=every_s))
 
-    def log(self, level: str, message: str) -> None:
-        self.logs.append((level, message))
+    class Keeper(Listener):
+        def __init__(self, events: Events) -> None:
+            self._events = events
 
-    def progress(self, state: str, done: int, total: int, message: str) -> None:
-        self.states.append((state, done, total, message))
+        def hear(self, event: Event) -> None:
+            if event.kind == "log":
+                self._events.logs.append((event.level, event.message))
+            else:
+                self._events.states.append((event.kind, event.done, event.total, event.message))
+
+
+def progress_of(
+    store: ArtifactStore, session_id: str, stage: str, events: Events | None = None, fingerprint: str = ""
+) -> ProgressReporter:
+    """What a stage's process reports with, without the stage."""
+    session = Session(session_id, make_config(Path("nowhere")), "")
+    run = stage_run(stage_named(stage), session, store, listeners=events or Events())
+    run.open_listeners()
+    run.reporter.fingerprint = fingerprint
+    return run.reporter
 
 
 def make_config(root: Path, **sections: Any) -> Config:
@@ -78,11 +97,11 @@ def stage_run(
     session: Session,
     store: ArtifactStore,
     *,
-    sink: EventSink | None = None,
+    listeners: Listeners | None = None,
     stop: StopSignal | None = None,
 ) -> StageRun:
     """A run of a stage with nothing but a store."""
-    return StageRun(stage, session, store, sink=sink or Events(), stop=stop or StopSignal())
+    return StageRun(stage, session, store, listeners=listeners or Events(), stop=stop or StopSignal())
 
 
 def run_stage(

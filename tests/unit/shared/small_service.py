@@ -1,4 +1,4 @@
-"""A service whose six stages only write a few bytes: `python -m tests.unit.shared.small_service STAGE ...`.
+"""Work of six stages that only writes a few bytes.
 
 What a stage does besides is said by the environment: SMALL_<STAGE>=fail, defect, leak, kill, slow, saving,
 sigterm, orphan.
@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from so8t_shared.cli.main import main
 from so8t_shared.errors import InputError
 from so8t_shared.running.context import StageContext
-from so8t_shared.running.service import service_main
+from so8t_shared.stages import BY_NAME
 
-MODULE = "tests.unit.shared.small_service"
+WORK = "tests.unit.shared.small_service:produce"
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("convert-a", "train", "convert-b", "import", "evaluate", "report")
 
@@ -81,5 +82,12 @@ def _orphan() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    sys.exit(service_main(dict.fromkeys(NAMES, f"{MODULE}:produce")))
+def small_stage(*arguments: str, function: str = WORK, **environ: str) -> Callable[[], None]:
+    """`so8t-ab stage ARGUMENTS` with that function as the work of each stage, for a process of its own."""
+
+    def work() -> None:
+        os.environ.update(environ)
+        BY_NAME.update({name: replace(stage, work=function) for name, stage in BY_NAME.items()})
+        os._exit(main(["stage", *arguments]))
+
+    return work

@@ -98,7 +98,6 @@ def test_logs_without_a_session(core: dict[str, str], config_file: Path) -> None
         (["-m", "so8t_shared.cli", "demo", "--folder", "{folder}"], "convert,demo,evaluate,report,train"),
         (["-m", "so8t_shared.cli", "demo", "--inputs-only", "--folder", "{folder}"], "demo"),
         (["-m", "so8t_demo", "model", "--out", "{folder}"], "demo"),
-        (["-m", "so8t_reporter", "report", "-c", "{config}"], "report"),
     ],
 )
 def test_what_needs_an_extra_names_it(

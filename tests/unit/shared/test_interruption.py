@@ -13,7 +13,8 @@ import pytest
 from tests.unit.shared.processes import exit_code, kill, running, start, until
 
 from so8t_shared.errors import Interrupted
-from so8t_shared.interruption import StopSignal, end_with_parent, parent_variables
+from so8t_shared.interruption import StopSignal
+from so8t_shared.processes import end_with
 
 
 def test_nobody_asked() -> None:
@@ -85,14 +86,11 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     """When the parent is killed with SIGKILL, the child gets SIGTERM and comes to its own end."""
     mark = tmp_path / "quick"
 
-    def child() -> None:
-        end_with_parent()
-        _patient(mark)()
-
     def parent() -> None:
-        os.environ.update(parent_variables())
+        own = os.getpid()
         if os.fork() == 0:
-            child()
+            end_with(own)
+            _patient(mark)()
             os._exit(0)
         time.sleep(1000)
 
@@ -106,22 +104,9 @@ def test_a_parent_that_died_before(tmp_path: Path) -> None:
     """A child whose parent was gone before it could ask ends too."""
 
     def work() -> None:
-        os.environ["SO8T_PARENT_PID"] = "999999999"
         stop = StopSignal()
         stop.install()
-        end_with_parent()
+        end_with(999999999)
         os._exit(75 if stop.wait(10) else 1)
 
     assert exit_code(start(work)) == 75
-
-
-def test_without_a_parent_nothing_happens() -> None:
-    """A stage that was started by hand is not bound to anything."""
-
-    def work() -> None:
-        stop = StopSignal()
-        stop.install()
-        end_with_parent()
-        os._exit(75 if stop.is_set else 0)
-
-    assert exit_code(start(work)) == 0

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from tests.unit.shared.cli.conftest import Cli, cli
 from tests.unit.shared.processes import exit_code, start
-from tests.unit.shared.small_service import MODULE
+from tests.unit.shared.small_service import small_stage
 
 from so8t_shared.privacy import private_files
-from so8t_shared.running.service import service_main
 
 __all__ = ["cli"]
 
@@ -34,7 +33,7 @@ def test_a_stages_files(config_file: Path) -> None:
 
     def work() -> None:
         os.umask(0o022)
-        os._exit(service_main({"convert-a": f"{MODULE}:produce"}, ["convert-a", "-c", str(config_file)]))
+        small_stage("convert-a", "-c", str(config_file))()
 
     assert exit_code(start(work)) == 0
     assert [path for path in root.rglob("merged/x") if path.is_file()]
@@ -43,8 +42,7 @@ def test_a_stages_files(config_file: Path) -> None:
 
 def test_a_copy_of_an_artifact(cli: Cli, config_file: Path, tmp_path: Path) -> None:
     """`artifacts get` gives nobody else what the store keeps to its owner."""
-    work = lambda: os._exit(service_main({"convert-a": f"{MODULE}:produce"}, ["convert-a", "-c", str(config_file)]))  # noqa: E731
-    assert exit_code(start(work)) == 0
+    assert exit_code(start(small_stage("convert-a", "-c", str(config_file)))) == 0
     [fingerprint] = [path.name for path in (config_file.parent / "store" / "artifacts" / "convert-a").iterdir()]
     assert cli("artifacts", "get", fingerprint, tmp_path / "copies" / "one", "-c", config_file).code == 0
     assert list((tmp_path / "copies" / "one").rglob("x"))

@@ -36,7 +36,7 @@ def _write_config(folder: Path, model: Path, rows: Path) -> Path:
 
 def _start(config: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "so8t_trainer", "-c", str(config)],
+        [sys.executable, "-m", "so8t_shared.cli", "stage", "train", "-c", str(config)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

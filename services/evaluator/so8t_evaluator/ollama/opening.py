@@ -35,7 +35,7 @@ def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, Mod
     """Give the configured server the models, with progress; see `give`."""
 
     def wait(message: str) -> None:
-        ctx.reporter.state("running", message)
+        ctx.say(message)
         ctx.check_interrupted()
 
     def upload(sent: int, total: int) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 from tests.unit.shared.cli.conftest import Cli
-from tests.unit.shared.material import Events, run_stage
+from tests.unit.shared.material import progress_of, run_stage
 
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import InputError, UpstreamError
 from so8t_shared.running.context import StageContext
-from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import STAGES, stage_named
@@ -120,7 +119,7 @@ def test_no_log(cli: Cli, config_file: Path, session: Session, store: LocalStore
     assert "to do: run it first" in failed
     markers["import"].complete("f" * 64, "c" * 64, reused=True, started="")
     assert "it was reused" in said("import")
-    ProgressReporter(markers["evaluate"], Events(), "evaluate").state("waiting", "computed by host-1")
+    progress_of(store, session.session_id, "evaluate").tell("waiting", "computed by host-1")
     assert "its work has not begun (waiting, computed by host-1)" in said("evaluate")
     assert "no stage named 'nope'" in said("nope")
 

@@ -15,8 +15,9 @@ from tests.unit.shared.small_service import ROOT
 
 from so8t_shared import errors
 from so8t_shared.cli import plan
-from so8t_shared.cli.main import app, main
+from so8t_shared.cli.main import app
 from so8t_shared.distribution import version
+from so8t_shared.endings import exit_code_of, text_of
 
 HEAVY = ["torch", "transformers", "matplotlib", "sklearn", "xllamacpp", "scipy", "datasets", "peft", "pyarrow", "gguf"]
 SERVICES = ["so8t_converter", "so8t_trainer", "so8t_evaluator", "so8t_reporter"]
@@ -39,9 +40,9 @@ def _run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_program_is_light() -> None:
-    """Neither the command line nor a service's entry point imports a heavy library or a service."""
+    """Neither the command line nor a run's child imports a heavy library or a service."""
     code = (
-        "import sys, so8t_shared.cli.main, so8t_shared.running.service; "
+        "import sys, so8t_shared.cli.main, so8t_shared.running.child; "
         f"print([m for m in {HEAVY + SERVICES} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -166,13 +167,18 @@ def test_other_ends(
 
 
 @pytest.mark.parametrize("position", [0, 1, 3])
-def test_debug_shows_the_traceback(config_file: Path, monkeypatch: pytest.MonkeyPatch, position: int) -> None:
-    """--debug may stand anywhere, and lets the error through."""
-    monkeypatch.setattr(plan, "make_plan", _raising(ZeroDivisionError("x")))
+@pytest.mark.parametrize("error", [ZeroDivisionError("x"), errors.InputError("x")])
+def test_debug_shows_the_traceback(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch, position: int, error: Exception
+) -> None:
+    """--debug may stand anywhere; the exit code and the message stay."""
+    monkeypatch.setattr(plan, "make_plan", _raising(error))
     arguments = ["plan", "-c", str(config_file)]
     arguments.insert(position, "--debug")
-    with pytest.raises(ZeroDivisionError):
-        main(arguments)
+    done = cli(*arguments)
+    assert done.code == exit_code_of(error)
+    assert done.err.startswith("Traceback")
+    assert done.err.endswith(text_of(error) + "\n")
 
 
 def test_as_a_process(config_file: Path) -> None:
@@ -208,7 +214,7 @@ def test_a_closed_pipe(arguments: str, first: str) -> None:
 
 
 def test_signals_of_a_stage_are_its_own(config_file: Path) -> None:
-    """`so8t-ab stage NAME` becomes the stage: SIGTERM reaches it, and its exit code is the command's."""
+    """`so8t-ab stage NAME` is the stage: SIGTERM reaches it, and its exit code is the command's."""
     process = subprocess.Popen(
         [*COMMAND, "stage", "convert-b", "-c", str(config_file), "--wait-s", "1000"],
         cwd=ROOT,

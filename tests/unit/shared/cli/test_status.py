@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 from tests.unit.shared.cli.conftest import Cli
-from tests.unit.shared.material import Events
+from tests.unit.shared.material import progress_of
 
 from so8t_shared.cli.common import local_time
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import InputError
-from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import STAGES
@@ -43,8 +42,8 @@ def test_every_state(cli: Cli, config_file: Path, store: LocalStore, session: Se
     markers = {stage.name: StageMarkers(store, session.session_id, stage.name) for stage in STAGES}
     markers["convert-a"].complete("f" * 64, "c" * 64, reused=False, started="")
     markers["train"].complete("e" * 64, "c" * 64, reused=True, started="")
-    ProgressReporter(markers["convert-b"], Events(), "convert-b").update(1, 1, "q8_0")
-    ProgressReporter(markers["import"], Events(), "import").state("interrupted")
+    progress_of(store, session.session_id, "convert-b").update(1, 1, "q8_0")
+    progress_of(store, session.session_id, "import").tell("interrupted")
     markers["evaluate"].fail(InputError("The [red]model[/] is cut.", remedy="fetch it"), 2)
     done = cli("status", "-c", config_file)
     assert done.code == 0
@@ -67,9 +66,9 @@ def test_eighty_columns(cli: Cli, config_file: Path, store: LocalStore, session:
     finished = StageMarkers(store, session.session_id, "convert-a")
     finished.complete("f" * 64, "c" * 64, reused=False, started="")
     begun = StageMarkers(store, session.session_id, "train")
-    reporter = ProgressReporter(begun, Events(), "train")
+    reporter = progress_of(store, session.session_id, "train")
     reporter.update(1234, 56789, "loss 7.107, 1.2 s a step and a few words more")
-    reporter.state("interrupted")
+    reporter.tell("interrupted")
     marker, work = finished.completed(), begun.progress()
     assert marker is not None
     assert work is not None
@@ -85,8 +84,7 @@ def test_a_failure_elsewhere(cli: Cli, config_file: Path, store: LocalStore, ses
     """What one host has done or does is shown first; that another one failed is told beside it."""
     for name in ("convert-a", "train"):
         markers = StageMarkers(store, session.session_id, name)
-        reporter = ProgressReporter(markers, Events(), name)
-        reporter.update(2, 5, "loss 1.0")
+        progress_of(store, session.session_id, name).update(2, 5, "loss 1.0")
         record = markers.progress()
         assert record is not None
         markers.write_progress(record.model_copy(update={"host": "gpu-box"}))

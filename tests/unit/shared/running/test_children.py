@@ -5,17 +5,18 @@ from __future__ import annotations
 import queue
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from tests.unit.shared.processes import until
-from tests.unit.shared.small_service import MODULE, ROOT
+from tests.unit.shared.small_service import ROOT, WORK
 
+from so8t_shared.config.load import load_config
 from so8t_shared.running.children import StageProcess
+from so8t_shared.running.events import Event
+from so8t_shared.sessions.session import open_session
 from so8t_shared.stages import stage_named
-
-Event = dict[str, Any] | None
+from so8t_shared.store.local import LocalStore
 
 
 @pytest.fixture(autouse=True)
@@ -28,15 +29,16 @@ class Child:
 
     def __init__(self, config: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SMALL_CONVERT_A", how)
-        self.events: queue.Queue[Event] = queue.Queue()
-        stage = replace(stage_named("convert-a"), work=f"{MODULE}.stages:work")
+        self.events: queue.Queue[Event | None] = queue.Queue()
+        stage = replace(stage_named("convert-a"), work=WORK)
+        session = open_session(LocalStore(config.parent / "store"), load_config(config))
         self.process = StageProcess(
-            stage, ["-c", str(config)], config.parent / "out" / "output.txt", lambda _, event: self.events.put(event)
+            stage, session, config.parent / "out" / "output.txt", lambda _, event: self.events.put(event)
         )
 
-    def told(self) -> list[Event]:
+    def told(self) -> list[Event | None]:
         """Everything until the end, which must come."""
-        told: list[Event] = []
+        told: list[Event | None] = []
         while not told or told[-1] is not None:
             told.append(self.events.get(timeout=60))
         return told
@@ -47,8 +49,9 @@ def test_events_and_the_end(config_file: Path, monkeypatch: pytest.MonkeyPatch) 
     child = Child(config_file, "", monkeypatch)
     told = child.told()
     assert child.process.wait() == 0
-    assert {"type": "log", "level": "INFO", "message": "making convert-a"} in told
-    assert {"type": "progress", "state": "running", "done": 1, "total": 1, "message": "written"} in told
+    assert Event("convert-a", "log", "making convert-a") in told
+    progress = [(event.message, event.done, event.total) for event in told if event and event.kind == "progress"]
+    assert progress == [("written", 1, 1)]
     assert told.count(None) == 1
 
 
@@ -72,7 +75,7 @@ def test_a_secret_that_a_library_printed(config_file: Path, monkeypatch: pytest.
 def test_asking_to_stop(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked twice, it gets one signal: a second would end it hard."""
     child = Child(config_file, "slow", monkeypatch)
-    until(lambda: (child.events.get(timeout=60) or {}).get("message") == "slow", "the slow stage")
+    until(lambda: (event := child.events.get(timeout=60)) and event.message == "slow", "the slow stage")
     child.process.ask_to_stop_once()
     child.process.ask_to_stop_once()
     child.told()
@@ -98,7 +101,11 @@ def test_workers_left_behind(config_file: Path, monkeypatch: pytest.MonkeyPatch)
         found = []
         for process in psutil.process_iter():
             try:
-                if MODULE in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE and process.pid >= group:
+                if (
+                    "so8t_shared.running.child" in process.cmdline()
+                    and process.status() != psutil.STATUS_ZOMBIE
+                    and process.pid >= group
+                ):
                     found.append(process)
             except psutil.Error:
                 continue

@@ -103,9 +103,9 @@ def test_progress_reaches_the_sink_and_the_store(store: LocalStore, session: Ses
             ctx.progress(step, 100, "counting")
         _first(ctx)
 
-    run = stage_run(FIRST, session, store, sink=(events := Events()))
+    run = stage_run(FIRST, session, store, listeners=(events := Events(every_s=0.2)))
     run.run(lambda: function)
-    assert ("running", 100, 100, "counting") in events.states
+    assert ("progress", 100, 100, "counting") in events.states
     assert len(events.states) < 20
     record = run.markers.progress()
     assert record is not None

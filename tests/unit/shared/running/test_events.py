@@ -1,92 +1,173 @@
-"""Events: JSON lines on a pipe under `run`, plain lines on standard error alone."""
+"""Events: who hears what, the pipe of a run's child, and no trouble for the work."""
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
-import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import get_args
 
 import pytest
+from tests.unit.shared.material import Events, make_config, stage_run
 
-from so8t_shared.running.events import EventSink, SinkHandler, pipe_variables
+from so8t_shared.running.events import Audience, Event, Listener, Listeners, Scene
+from so8t_shared.running.pipe import Pipe, read_events
+from so8t_shared.sessions.session import Session
+from so8t_shared.stages import STAGES
+from so8t_shared.store.local import LocalStore
+from so8t_shared.tables.functions import named
+from so8t_shared.tables.listeners import ROWS, Kind, Place, Row
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class _Keeper(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+
+    def hear(self, event: Event) -> None:
+        self.told.append(event)
 
 
 @pytest.fixture
-def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, EventSink]]:
-    """The reading end, and a sink that writes to the other one."""
+def pipe() -> Iterator[tuple[int, Pipe]]:
+    """The reading end, and a listener that writes to the other one."""
     reading, writing = os.pipe()
-    for name, value in pipe_variables(writing).items():
-        monkeypatch.setenv(name, value)
-    sink = EventSink()
-    yield reading, sink
+    yield reading, Pipe(writing)
     os.close(reading)
 
 
-def _read(handle: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in os.read(handle, 65536).decode("ascii").splitlines()]
+# The table
 
 
-def test_events_on_a_pipe(pipe: tuple[int, EventSink]) -> None:
-    """Each event is one line of JSON, whatever is in its text."""
-    reading, sink = pipe
-    sink.log("WARNING", "two\nlines, 日本語 and \udce9")
-    sink.progress("running", 3, 10, "step")
-    assert _read(reading) == [
-        {"type": "log", "level": "WARNING", "message": "two\nlines, 日本語 and \udce9"},
-        {"type": "progress", "state": "running", "done": 3, "total": 10, "message": "step"},
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_each_row_takes_every_event_that_it_hears(row: Row, store: LocalStore, tmp_path: object) -> None:
+    """In each of its places a row opens a listener, which takes every kind it hears, with and without a count."""
+    session = Session("s", make_config(store.local_root), "")
+    run = stage_run(STAGES[0], session, store)
+    for place in row.at:
+        listeners = Listeners(place)
+        run.listeners = listeners
+        reading, writing = os.pipe()
+        if row.of_session:
+            run.open_listeners()
+        else:
+            listeners.open(Scene(STAGES, pipe=writing))
+        opened = [each for each in listeners._open if each.row is row]
+        assert [type(each.listener).hear is not Listener.hear for each in opened] == [True]
+        for kind in row.hears:
+            opened[0].listener.hear(Event("convert-a", kind, "[/] words", 1, 2))
+            opened[0].listener.hear(Event("convert-a", kind))
+        listeners.flush()
+        listeners.close()
+        os.close(reading)
+
+
+@pytest.mark.parametrize("place", get_args(Place))
+def test_each_place_has_a_listener_for_the_user(place: Place) -> None:
+    """Wherever a stage works, its beginning, progress, log and ends are told to somebody who is no file."""
+    heard = {kind for row in ROWS if place in row.at and not row.of_session for kind in row.hears}
+    assert heard == set(KINDS)
+
+
+def test_rows_name_functions() -> None:
+    """Each row's function is there."""
+    assert all(callable(named(row.open)) for row in ROWS)
+
+
+# Who hears what
+
+
+def test_a_row_chooses_its_kinds() -> None:
+    """A listener is told the kinds of its row alone."""
+    listeners, keeper = Listeners("run"), _Keeper()
+    listeners.add(keeper, Row("ends", "", at=("run",), hears=("finished", "failed")))
+    for kind in KINDS:
+        listeners.hear(Event("train", kind))
+    assert [event.kind for event in keeper.told] == ["finished", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("of_session", "heard"), [(False, ["all", "here"]), (True, ["all", "session"])], ids=["screen", "session"]
+)
+def test_an_audience(of_session: bool, heard: list[Audience]) -> None:
+    """What concerns this process alone is not kept with the session, and the other way round."""
+    listeners, keeper = Listeners("stage"), _Keeper()
+    listeners.add(keeper, Row("keeper", "", at=("stage",), of_session=of_session))
+    for audience in get_args(Audience):
+        listeners.hear(Event("train", "log", audience=audience))
+    assert [event.audience for event in keeper.told] == heard
+
+
+def test_each_has_its_own_pace() -> None:
+    """Steps come no closer than a row wants; what must be told at once is told at once, and to the others always."""
+    listeners, hasty, slow = Listeners("stage"), _Keeper(), _Keeper()
+    listeners.add(hasty)
+    listeners.add(slow, Row("slow", "", at=("stage",), every_s=1000))
+    for done in (1, 2, 3):
+        listeners.hear(Event("train", "progress", done=done, total=3, at_once=done == 3))
+    listeners.hear(Event("train", "finished"))
+    assert [event.done for event in hasty.told] == [1, 2, 3, 0]
+    assert [(event.kind, event.done) for event in slow.told] == [("progress", 1), ("progress", 3), ("finished", 0)]
+
+
+def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A credential of this process is in no text that a listener gets."""
+    monkeypatch.setenv("HF_TOKEN", "hf_a-secret-value")
+    listeners, keeper = Listeners("run"), _Keeper()
+    listeners.add(keeper)
+    listeners.hear(Event("train", "log", "with hf_a-secret-value", traceback="at hf_a-secret-value"))
+    assert [(event.message, event.traceback) for event in keeper.told] == [("with ***", "at ***")]
+
+
+def test_logs_alone() -> None:
+    """While looking for something to reuse only log lines are told."""
+    events = Events()
+    for kind in KINDS:
+        events.logs_alone().hear(Event("train", kind, "x"))
+    assert (events.logs, events.states) == ([("INFO", "x")], [])
+
+
+# The pipe
+
+
+def test_events_on_a_pipe(pipe: tuple[int, Pipe]) -> None:
+    """Each event arrives as it was sent, whatever is in its text; one that is cut is left out."""
+    reading, writer = pipe
+    sent = [
+        Event("train", "log", "two\nlines, 日本語 and \udce9", level="WARNING"),
+        Event("train", "progress", "step", 3, 10, fingerprint="f" * 64, at_once=False),
     ]
+    for event in sent:
+        writer.hear(event)
+    data = os.read(reading, 65536)
+    assert list(read_events(io.BytesIO(data + b'{"stage": "tr'))) == sent
 
 
-def test_the_pipe_is_not_inherited(pipe: tuple[int, EventSink]) -> None:
-    """Programs that a stage starts neither know of the pipe nor keep it open."""
-    code = "import os; print('SO8T_EVENT_FD' in os.environ, sorted(map(int, os.listdir('/proc/self/fd')))[3:])"
+def test_the_pipe_is_not_inherited(pipe: tuple[int, Pipe]) -> None:
+    """Programs that a stage starts do not keep the pipe open."""
+    code = "import os; print(sorted(map(int, os.listdir('/proc/self/fd')))[3:])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, close_fds=False, check=True)
-    told, handles = done.stdout.strip().split(" ", 1)
-    assert told == "False"
-    writing = pipe[1]._pipe
-    assert writing is not None
-    assert writing.fileno() not in json.loads(handles)
+    assert pipe[1]._file.fileno() not in json.loads(done.stdout)
 
 
-def test_nobody_listens_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_reads_any_more() -> None:
     """When the reader is gone, events are dropped and the stage goes on."""
     reading, writing = os.pipe()
-    monkeypatch.setenv(*next(iter(pipe_variables(writing).items())))
-    sink = EventSink()
+    writer = Pipe(writing)
     os.close(reading)
     for _ in range(3):
-        sink.log("INFO", "x")
+        writer.hear(Event("train", "log", "x"))
+    writer.close()
 
 
-def test_alone_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    """Without a pipe each event is a line that a person can read; standard output stays free."""
-    sink = EventSink()
-    sink.log("WARNING", "careful")
-    sink.progress("running", 3, 10, "step")
-    sink.progress("waiting", 0, 0, "for train")
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err.splitlines() == ["warning careful", "running 3/10 step", "waiting for train"]
-
-
-def test_what_is_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
-    """It is told at once when it changes, and not again while it does not; steps are told now and then."""
-    sink = EventSink()
-    for message in ("for train", "for train", "for train; train failed", "for train"):
-        sink.progress("waiting", 0, 0, message)
-    for step in range(1, 9):
-        sink.progress("running", step, 10, "step")
-    told = ["waiting for train", "waiting for train; train failed", "waiting for train", "running 1/10 step"]
-    assert capfd.readouterr().err.splitlines() == told
-
-
-def test_log_records_become_events(capfd: pytest.CaptureFixture[str]) -> None:
-    """What a library part says through logging is told like the stage's own lines."""
-    logger = logging.getLogger("test.records")
-    logger.addHandler(SinkHandler(EventSink()))
-    logger.warning("%s does not answer", "The store")
-    assert capfd.readouterr().err.splitlines() == ["warning The store does not answer"]
+def test_an_event_is_plain_data() -> None:
+    """All of its fields are text, numbers and truth values, so that it passes a pipe unchanged."""
+    event = Event("train", "log")
+    assert {type(value) for value in dataclasses.asdict(event).values()} <= {str, int, bool}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.shared.material import Events
+from tests.unit.shared.material import Events, progress_of
 
 from so8t_shared.errors import InputError, Interrupted, ServerError, StorageError
-from so8t_shared.running.logs import log_end, stage_log
+from so8t_shared.running.logs import log_end, stage_logger
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
 
@@ -21,15 +24,28 @@ def _lines(store: LocalStore) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (store.get_bytes(KEY) or b"").decode().split("\n")[:-1]]
 
 
+@contextmanager
+def _log(store: LocalStore, events: Events | None = None) -> Iterator[logging.Logger]:
+    """The logger of an attempt, from the beginning of its work to the end."""
+    events = events or Events()
+    reporter = progress_of(store, "s", "train", events)
+    reporter.tell("started")
+    try:
+        with stage_logger(reporter, "train") as log:
+            yield log
+    finally:
+        events.flush()
+
+
 def _attempt(store: LocalStore, message: str) -> None:
-    with stage_log(store, KEY, "train", Events()) as log:
+    with _log(store) as log:
         log.info(message)
 
 
 def test_lines_are_kept(store: LocalStore) -> None:
     """Every level is kept with attempt, time and text; from INFO on a person sees it live."""
     events = Events()
-    with stage_log(store, KEY, "train", events) as log:
+    with _log(store, events) as log:
         log.debug("details %d", 1)
         log.info("step %s", "日本語")
         log.warning("careful")
@@ -64,7 +80,7 @@ def test_the_last_five_attempts_stay(store: LocalStore) -> None:
 def test_all_lines_of_an_attempt_stay(store: LocalStore) -> None:
     """An attempt is kept or dropped as a whole."""
     for _ in range(6):
-        with stage_log(store, KEY, "train", Events()) as log:
+        with _log(store) as log:
             for number in range(3):
                 log.info("%d", number)
     assert [line["attempt"] for line in _lines(store)] == [n for n in range(2, 7) for _ in range(3)]
@@ -93,7 +109,7 @@ def test_credentials_are_redacted(store: LocalStore, monkeypatch: pytest.MonkeyP
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     events = Events()
-    with stage_log(store, KEY, "train", events) as log:
+    with _log(store, events) as log:
         log.info("opened with %s", " and ".join(SECRETS.values()))
         try:
             raise ValueError(f"refused: {SECRETS['HF_TOKEN']}")
@@ -151,7 +167,7 @@ def test_a_hiccup_at_the_start_neither_ends_the_work_nor_costs_the_log(store: Lo
     """Earlier lines are waited for as long as any part of the work is, though writing them is not."""
     _attempt(store, "first")
     away = _Away(Path(store.location))
-    with stage_log(away.patient(2.0), KEY, "train", Events(), patient=away) as log:
+    with _log(away) as log:
         log.info("second")
     assert [(line["attempt"], line["message"]) for line in _lines(store)] == [(1, "first"), (2, "second")]
 
@@ -160,7 +176,7 @@ def test_what_was_logged_before_an_error_is_written(store: LocalStore) -> None:
     """The log is written also when the block ends with an exception."""
 
     def work() -> None:
-        with stage_log(store, KEY, "train", Events()) as log:
+        with _log(store) as log:
             log.info("before")
             raise ZeroDivisionError
 
@@ -191,7 +207,7 @@ def test_loggers_do_not_pile_up(store: LocalStore) -> None:
 def test_the_end_of_an_attempt(store: LocalStore, error: Exception, level: str, message: str) -> None:
     """Why it ended is a line for everybody, its traceback one for --all; whoever ends the process shows it live."""
     events = Events()
-    with stage_log(store, KEY, "train", events) as log:
+    with _log(store, events) as log:
         try:
             raise error
         except Exception as caught:  # noqa: BLE001 - each of them

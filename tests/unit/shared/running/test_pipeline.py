@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import psutil
 import pytest
 from tests.unit.shared.material import spoil
 from tests.unit.shared.processes import until
-from tests.unit.shared.small_service import MODULE, NAMES, ROOT
+from tests.unit.shared.small_service import NAMES, ROOT, WORK
 
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import InputError, Interrupted, UpstreamError
 from so8t_shared.interruption import StopSignal
+from so8t_shared.running.events import Event, Listener, Listeners
 from so8t_shared.running.pipeline import PipelineRun, StageFailed, check_selection
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import STAGES, Stage
 from so8t_shared.store.local import LocalStore
 
-SMALL = [replace(stage, work=f"{MODULE}.stages:work") for stage in STAGES]
+SMALL = [replace(stage, work=WORK) for stage in STAGES]
 
 
-class Shown:
-    """A display that keeps what it was told."""
+class Shown(Listener):
+    """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.states: list[tuple[str, str]] = []
         self.messages: list[tuple[str, str]] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-    def state(self, stage: str, state: str, message: str = "") -> None:
-        self.states.append((stage, state))
-
-    def event(self, stage: str, event: dict[str, Any]) -> None:
-        self.messages.append((stage, event["message"]))
+    def hear(self, event: Event) -> None:
+        if event.kind in {"waiting", "progress", "log"}:
+            self.messages.append((event.stage, event.message))
+        else:
+            self.states.append((event.stage, event.kind))
 
 
 @pytest.fixture(autouse=True)
@@ -64,15 +58,16 @@ def misbehave(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def _pipeline(store: LocalStore, session: Session, stages: list[Stage] = SMALL, jobs: int = 1) -> PipelineRun:
-    arguments = ["-c", str(Path(store.location).parent / "config.yaml"), "--session", session.session_id]
-    return PipelineRun(store, session, stages, arguments, Shown(), StopSignal(), jobs=jobs)
+    listeners = Listeners("run")
+    listeners.add(Shown())
+    return PipelineRun(store, session, stages, listeners, StopSignal(), jobs=jobs)
 
 
 def _children() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if MODULE in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+            if "so8t_shared.running.child" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:
             continue
@@ -80,8 +75,9 @@ def _children() -> list[psutil.Process]:
 
 
 def _shown(run: PipelineRun) -> Shown:
-    assert isinstance(run.display, Shown)
-    return run.display
+    [heard] = run.listeners._open
+    assert isinstance(heard.listener, Shown)
+    return heard.listener
 
 
 def test_runs_all_in_order_and_then_nothing(store: LocalStore, session: Session) -> None:
@@ -101,10 +97,10 @@ def test_two_stages_at_once(store: LocalStore, session: Session) -> None:
     run = _pipeline(store, session, SMALL[:3], jobs=2)
     run.run()
     states = _shown(run).states
-    first_end = min(states.index(("convert-a", "done")), states.index(("train", "done")))
-    assert {states.index(("convert-a", "running")), states.index(("train", "running"))} == {0, 1}
+    first_end = min(states.index(("convert-a", "finished")), states.index(("train", "finished")))
+    assert {states.index(("convert-a", "started")), states.index(("train", "started"))} == {0, 1}
     assert first_end >= 2
-    assert states.index(("convert-b", "running")) > states.index(("train", "done"))
+    assert states.index(("convert-b", "started")) > states.index(("train", "finished"))
 
 
 def test_a_failure_ends_the_run(store: LocalStore, session: Session, misbehave: Any) -> None:
@@ -117,7 +113,7 @@ def test_a_failure_ends_the_run(store: LocalStore, session: Session, misbehave: 
     assert (caught.value.where, caught.value.remedy) == ("model.safetensors", "fetch it again")
     assert caught.value.exit_code == 2
     assert run.computed == ["convert-a"]
-    assert [stage for stage, state in _shown(run).states if state == "running"] == ["convert-a", "train"]
+    assert [stage for stage, state in _shown(run).states if state == "started"] == ["convert-a", "train"]
     misbehave("train", "")
     again = _pipeline(store, session, SMALL[:2])
     again.run()
@@ -189,7 +185,7 @@ class _Stumbling(PipelineRun):
 
 def _stumble(store: LocalStore, session: Session, trouble: Callable[[StopSignal], None]) -> _Stumbling:
     plain = _pipeline(store, session, SMALL[:2], jobs=2)
-    run = _Stumbling(store, session, plain.stages, plain.arguments, plain.display, plain.stop, jobs=2)
+    run = _Stumbling(store, session, plain.stages, plain.listeners, plain.stop, jobs=2)
     run.trouble = lambda: trouble(run.stop)
     return run
 
@@ -273,7 +269,10 @@ def test_selection(store: LocalStore, session: Session) -> None:
     assert run.computed == ["convert-b"]
 
 
-def test_the_environment_of_a_stage(store: LocalStore, session: Session) -> None:
-    """Variables that bind a stage to its run do not stay in the run's own environment."""
-    _pipeline(store, session, SMALL[:1]).run()
-    assert not [name for name in os.environ if name in {"SO8T_EVENT_FD", "SO8T_PARENT_PID"}]
+def test_a_configuration_edited_during_the_run(store: LocalStore, session: Session) -> None:
+    """A run keeps the configuration it began with, whatever becomes of the file."""
+    Path(store.location).parent.joinpath("config.yaml").write_text("training: {seed: 7}\n")
+    run = _pipeline(store, session, SMALL[1:2])
+    run.run()
+    [made] = Path(store.location).glob("artifacts/train/*/attempts/*/output/merged/x")
+    assert (run.computed, made.read_text()) == (["train"], f"train {session.config.training.seed}")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 import pytest
-from tests.unit.shared.material import Events
+from tests.unit.shared.material import Events, progress_of
 
 from so8t_shared.errors import ServerError, StorageError
 from so8t_shared.host import host_name
-from so8t_shared.running.progress import ProgressReporter, State
+from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
 from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
 
 
-def _reporter(store: LocalStore, sink: Events) -> ProgressReporter:
-    return ProgressReporter(StageMarkers(store, "s", "train"), sink, "train")
+def _reporter(store: LocalStore, events: Events) -> ProgressReporter:
+    return progress_of(store, "s", "train", events)
 
 
 def _record(store: LocalStore) -> ProgressRecord:
@@ -31,19 +32,19 @@ def test_a_secret_in_a_message(store: LocalStore, monkeypatch: pytest.MonkeyPatc
     events = Events()
     reporter = _reporter(store, events)
     reporter.update(1, 2, "from https://hf_a-secret-value@hub.example")
-    reporter.state("interrupted")
+    reporter.tell("interrupted")
     assert [message for *_, message in events.states] == ["from https://***@hub.example"] * 2
     assert _record(store).message == "from https://***@hub.example"
 
 
 def test_a_thousand_steps_are_a_few_writes(store: LocalStore) -> None:
     """The first and the last step are told; those in between only now and then."""
-    events = Events()
+    events = Events(every_s=0.2)
     reporter = _reporter(store, events)
     for step in range(1, 1001):
         reporter.update(step, 1000, f"step {step}")
-    assert events.states[0] == ("running", 1, 1000, "step 1")
-    assert events.states[-1] == ("running", 1000, 1000, "step 1000")
+    assert events.states[0] == ("progress", 1, 1000, "step 1")
+    assert events.states[-1] == ("progress", 1000, 1000, "step 1000")
     assert len(events.states) < 50
     record = _record(store)
     assert (record.state, record.done, record.total, record.message) == ("running", 1000, 1000, "step 1000")
@@ -52,7 +53,7 @@ def test_a_thousand_steps_are_a_few_writes(store: LocalStore) -> None:
 
 def test_an_unknown_total_is_no_end(store: LocalStore) -> None:
     """With a total of 0 no step counts as the last one."""
-    events = Events()
+    events = Events(every_s=0.2)
     reporter = _reporter(store, events)
     for step in range(100):
         reporter.update(step, 0)
@@ -64,9 +65,9 @@ def test_a_change_of_state_is_told_at_once(store: LocalStore) -> None:
     events = Events()
     reporter = _reporter(store, events)
     reporter.update(3, 10, "step 3")
-    reporter.state("interrupted")
+    reporter.tell("interrupted")
     assert events.states[-1] == ("interrupted", 3, 10, "step 3")
-    reporter.state("waiting", "for train")
+    reporter.tell("waiting", "for train")
     assert events.states[-1] == ("waiting", 3, 10, "for train")
     assert (_record(store).state, _record(store).message) == ("waiting", "for train")
 
@@ -75,9 +76,9 @@ def test_attempts_are_numbered(store: LocalStore) -> None:
     """Each attempt that reports something has the next number; one that says nothing has none."""
     for attempt in (1, 2, 3):
         reporter = _reporter(store, Events())
-        reporter.state("running")
-        reporter.state("failed")
-        assert reporter.attempt == _record(store).attempt == attempt
+        reporter.tell("started")
+        reporter.tell("failed")
+        assert _record(store).attempt == attempt
     _reporter(store, Events())
     assert _record(store).attempt == 3
 
@@ -85,10 +86,10 @@ def test_attempts_are_numbered(store: LocalStore) -> None:
 def test_the_artifact_in_work_is_named(store: LocalStore) -> None:
     """Who cleans up can see what an interrupted stage was working on."""
     reporter = _reporter(store, Events())
-    reporter.state("waiting")
+    reporter.tell("waiting")
     assert _record(store).fingerprint == ""
     reporter.fingerprint = "f" * 64
-    reporter.state("running")
+    reporter.tell("started")
     assert _record(store).fingerprint == "f" * 64
 
 
@@ -96,8 +97,8 @@ def test_interrupted_work_stays_named(store: LocalStore) -> None:
     """The next attempt, while it waits for the stages before, does not hide what can be resumed."""
     reporter = _reporter(store, Events())
     reporter.fingerprint = "f" * 64
-    reporter.state("interrupted")
-    _reporter(store, Events()).state("waiting", "waiting for train")
+    reporter.tell("interrupted")
+    _reporter(store, Events()).tell("waiting", "waiting for train")
     assert (_record(store).state, _record(store).fingerprint) == ("waiting", "f" * 64)
 
 
@@ -112,10 +113,10 @@ def _elsewhere(store: LocalStore, state: str) -> ProgressRecord:
 
 
 @pytest.mark.parametrize("state", ["failed", "interrupted"])
-def test_the_progress_of_who_computes_stays(store: LocalStore, state: State) -> None:
+def test_the_progress_of_who_computes_stays(store: LocalStore, state: Literal["failed", "interrupted"]) -> None:
     """A host that ends without having had the stage leaves the other one's progress; its own people are told."""
     record, events = _elsewhere(store, "running"), Events()
-    _reporter(store, events).state(state, "here")
+    _reporter(store, events).tell(state, "here")
     assert _record(store) == record
     assert events.states == [(state, 0, 0, "here")]
 
@@ -125,21 +126,21 @@ def test_who_computes_writes_over_all(store: LocalStore) -> None:
     _elsewhere(store, "running")
     reporter = _reporter(store, Events())
     reporter.fingerprint = "f" * 64
-    reporter.state("running", "starting")
+    reporter.tell("started", "starting")
     assert (_record(store).host, _record(store).message) == (host_name(), "starting")
 
 
 def test_an_ended_attempt_is_written_over(store: LocalStore) -> None:
     """What another host's attempt came to does not hide that this one failed."""
     _elsewhere(store, "interrupted")
-    _reporter(store, Events()).state("failed")
+    _reporter(store, Events()).tell("failed")
     assert (_record(store).host, _record(store).state) == (host_name(), "failed")
 
 
 def test_telling_writes_nothing(store: LocalStore) -> None:
     """Waiting for another host is told to who looks on here alone."""
     record, events = _elsewhere(store, "running"), Events()
-    _reporter(store, events).tell("waiting", "computed by gpu-box, process 7")
+    _reporter(store, events).tell("waiting", "computed by gpu-box, process 7", "here")
     assert _record(store) == record
     assert events.states == [("waiting", 0, 0, "computed by gpu-box, process 7")]
 
@@ -155,5 +156,5 @@ def test_a_store_that_fails_does_not_end_the_work(store: LocalStore, error: Exce
     events = Events()
     reporter = _reporter(Failing(store.local_root.parent), events)
     reporter.update(1, 1)
-    reporter.state("done")
-    assert [state for state, *_ in events.states] == ["running", "done"]
+    reporter.tell("finished")
+    assert [state for state, *_ in events.states] == ["progress", "finished"]

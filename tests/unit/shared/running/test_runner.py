@@ -32,6 +32,7 @@ from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import acquire
 from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.running.context import StageContext
+from so8t_shared.running.events import Event
 from so8t_shared.running.runner import Outcome
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, open_session
@@ -223,7 +224,7 @@ def test_killed_holder_is_followed_at_once(store: LocalStore, session: Session) 
 def test_the_waiter_says_whom_it_waits_for(store: LocalStore, session: Session) -> None:
     """Progress names the host and process that computes."""
     lease = LeaseRecord(owner="o", host="gpu-box", domain="d", pid=77, started=1.0, heartbeat="", ttl_s=0.3)
-    run = stage_run(FIRST, session, store, sink=(events := Events()))
+    run = stage_run(FIRST, session, store, listeners=(events := Events()))
     store.put_bytes(f"artifacts/first/{_fingerprint(store, session)}/lease.json", lease.to_bytes())
     run.run(lambda: first)
     assert ("waiting", 0, 0, "computed by gpu-box, process 77") in events.states
@@ -242,7 +243,7 @@ def test_the_waiter_leaves_the_progress_alone(store: LocalStore, session: Sessio
     working = threading.Thread(target=lambda: run_stage(FIRST, session, store, slow))
     working.start()
     until(lambda: list(store.list("artifacts")), "the lease")
-    assert stage_run(FIRST, session, store, sink=events).run(lambda: refuse).reused
+    assert stage_run(FIRST, session, store, listeners=events).run(lambda: refuse).reused
     working.join()
     [record] = seen
     assert (record.state, record.fingerprint) == ("running", _fingerprint(store, session))
@@ -264,7 +265,7 @@ def test_a_robbed_process_leaves_the_progress_of_the_new_holder(store: LocalStor
     run = stage_run(FIRST, session, store)
     with pytest.raises(LeaseLost):
         run.run(lambda: robbed)
-    run.reporter.state("interrupted")
+    run.reporter.tell("interrupted")
     record = run.markers.progress()
     assert record is not None
     assert (record.host, record.state, record.message) == ("other", "running", "resumed")
@@ -574,7 +575,7 @@ def test_damaged_artifact_is_made_anew_loudly(store: LocalStore, session: Sessio
     made = run_stage(FIRST, session, store, first)
     path = Path(store.location, "artifacts/first", made.fingerprint, name)
     path.unlink() if damage == "gone" else spoil(path, lambda data: data[:-1])
-    run = stage_run(FIRST, session, store, sink=(events := Events()))
+    run = stage_run(FIRST, session, store, listeners=(events := Events()))
     again = run.run(lambda: first)
     assert not again.reused
     assert again.manifest.content_digest() == made.manifest.content_digest()
@@ -640,7 +641,7 @@ def test_failure_is_recorded(store: LocalStore, session: Session) -> None:
         with pytest.raises(InputError) as caught:
             run.run(lambda: broken)
         run.record_failure(caught.value)
-        run.reporter.state("failed")
+        run.reporter.tell("failed")
         failed = run.markers.failed()
         assert failed is not None
         assert (failed.what, failed.attempt) == ("The model is cut.", attempt)
@@ -651,8 +652,9 @@ def test_failure_is_recorded(store: LocalStore, session: Session) -> None:
 def _fail(store: LocalStore, session: Session) -> StageMarkers:
     """Another host's attempt that ends before it can take the lease, because its inputs are missing."""
     run = stage_run(FIRST, session, store)
+    run.open_listeners()
     run.record_failure(InputError("The data set does not exist."))
-    run.reporter.state("failed")
+    run.reporter.tell("failed")
     return run.markers
 
 
@@ -679,11 +681,11 @@ def test_a_failure_after_the_commit(store: LocalStore, session: Session) -> None
     """A stage whose last step fails (the results cannot be written for people) takes back what it said itself."""
 
     class Refusing(Events):
-        def progress(self, state: str, done: int, total: int, message: str) -> None:
-            if state == "done":
+        def hear(self, event: Event) -> None:
+            if event.kind == "finished":
                 raise StorageError("The folder cannot be written.")
 
-    run = stage_run(FIRST, session, store, sink=Refusing())
+    run = stage_run(FIRST, session, store, listeners=Refusing())
     with pytest.raises(StorageError) as caught:
         run.run(lambda: first)
     assert run.markers.completed() is not None

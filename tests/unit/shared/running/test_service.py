@@ -1,39 +1,25 @@
-"""A service's entry point: exit codes, one message, markers; the function is loaded last."""
+"""A stage as a process: exit codes, one message, markers; the function is loaded last."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.unit.shared.processes import exit_code, running, start, until
-from tests.unit.shared.small_service import MODULE
+from tests.unit.shared.small_service import small_stage
 
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import StorageError
-from so8t_shared.running.service import service_main
 from so8t_shared.sessions.markers import StageMarkers
-from so8t_shared.sessions.session import config_digest, open_session
+from so8t_shared.sessions.session import open_session
 from so8t_shared.store.local import LocalStore
 
-Cli = Callable[..., int]
 
-
-def _main(*arguments: str, function: str = f"{MODULE}:produce", **environ: str) -> Callable[[], None]:
-    """The entry point with all stages made by one function, as work for a process."""
-
-    def work() -> None:
-        os.environ.update(environ)
-        os._exit(service_main(dict.fromkeys(("convert-a", "convert-b", "train"), function), arguments))
-
-    return work
-
-
-def _exit(*arguments: str, function: str = f"{MODULE}:produce", **environ: str) -> int:
-    return exit_code(start(_main(*arguments, function=function, **environ)))
+def _exit(*arguments: str, **given: str) -> int:
+    return exit_code(start(small_stage(*arguments, **given)))
 
 
 def _session_id(config_file: Path) -> str:
@@ -97,18 +83,10 @@ def test_a_given_session_of_another_configuration(config_file: Path, capfd: pyte
     assert _exit(*given, "--set", "output_base_dir=/tmp/x", "--set", "ollama.host=http://127.0.0.1:1") == 0
 
 
-def test_a_configuration_edited_during_the_run(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A stage of a run refuses a file that is no longer the one the run began with; other places are fine."""
-    digest = config_digest(load_config(config_file))
-    assert _exit("convert-a", "-c", str(config_file), "--expect", digest, "--set", "training.seed=7") == 2
-    assert "changed while the run was going on" in capfd.readouterr().err
-    assert _exit("convert-a", "-c", str(config_file), "--expect", digest, "--set", "output_base_dir=/tmp/x") == 0
-
-
 @pytest.mark.parametrize(
     ("arguments", "environ", "words"),
     [
-        (["nonsense", "-c", "x"], {}, "invalid choice"),
+        (["nonsense", "-c", "x"], {}, "no stage named"),
         (["convert-a", "-c", "/no/such.yaml"], {}, "does not exist"),
         (["convert-a"], {"SO8T_CONFIG": "/no/such.yaml"}, "does not exist"),
         (["convert-a"], {}, "--config"),
@@ -186,7 +164,7 @@ def test_the_function_is_loaded_last(config_file: Path) -> None:
 
 def test_waiting_for_an_upstream(config_file: Path) -> None:
     """Started in the wrong order with --wait-s, both stages end well."""
-    with running(_main("convert-b", "-c", str(config_file), "--wait-s", "60")) as waiter:
+    with running(small_stage("convert-b", "-c", str(config_file), "--wait-s", "60")) as waiter:
         markers = _markers(config_file, "convert-b")
         until(lambda: (p := markers.progress()) and p.state == "waiting", "the waiting stage")
         assert _exit("train", "-c", str(config_file)) == 0
@@ -196,7 +174,7 @@ def test_waiting_for_an_upstream(config_file: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal(config_file: Path, number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
     """75, the progress says 'interrupted', and there is no failure to end those who wait."""
-    process = start(_main("convert-a", "-c", str(config_file), SMALL_CONVERT_A="slow"))
+    process = start(small_stage("convert-a", "-c", str(config_file), SMALL_CONVERT_A="slow"))
     markers = _markers(config_file, "convert-a")
     until(lambda: (p := markers.progress()) and p.message == "slow", "the slow stage")
     assert process.pid is not None
@@ -217,7 +195,7 @@ def test_a_signal_before_the_store_answers(config_file: Path, capfd: pytest.Capt
         keys.write_text('{"accessKey": "a", "secretKey": "b"}')
         endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         options = {"SO8T__STORE__ENDPOINT": endpoint, "SO8T__STORE__CREDENTIALS_FILE": str(keys)}
-        process = start(_main("convert-a", "-c", str(config_file), **options))
+        process = start(small_stage("convert-a", "-c", str(config_file), **options))
         said = ""
 
         def waits() -> bool:
@@ -249,7 +227,7 @@ def test_a_failure_that_cannot_be_recorded(config_file: Path, capfd: pytest.Capt
             return original(self, key, data)
 
         LocalStore.put_bytes = refusing  # type: ignore[assignment,method-assign]
-        _main("convert-a", "-c", str(config_file), SMALL_CONVERT_A="fail")()
+        small_stage("convert-a", "-c", str(config_file), SMALL_CONVERT_A="fail")()
 
     assert exit_code(start(work)) == 2
     err = capfd.readouterr().err

@@ -17,7 +17,6 @@ from so8t_shared.host import host_name
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.running.context import StageContext
-from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.running.waiting import Upstream, upstream_changed, wait_for_upstreams
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session
@@ -36,12 +35,12 @@ def _wait(
     patience_s: float = 0.0,
     stop: StopSignal | None = None,
     stage: Stage = SECOND,
-    sink: Events | None = None,
+    events: Events | None = None,
 ) -> Upstream:
-    markers = StageMarkers(store, session.session_id, stage.name)
-    reporter = ProgressReporter(markers, sink or Events(), stage.name)
+    run = stage_run(stage, session, store, listeners=events or Events())
+    run.open_listeners()
     return wait_for_upstreams(
-        store, session.session_id, stage, patience_s=patience_s, stop=stop or StopSignal(), reporter=reporter
+        store, session.session_id, stage, patience_s=patience_s, stop=stop or StopSignal(), reporter=run.reporter
     )
 
 
@@ -93,7 +92,7 @@ def test_patience_ends(store: LocalStore, session: Session) -> None:
     """Waiting ends when patience does, and says so meanwhile."""
     events = Events()
     with pytest.raises(UpstreamError):
-        _wait(store, session, patience_s=0.3, sink=events)
+        _wait(store, session, patience_s=0.3, events=events)
     assert {(state, message) for state, _, _, message in events.states} == {("waiting", "waiting for first")}
     progress = StageMarkers(store, session.session_id, "second").progress()
     assert progress is not None
@@ -121,8 +120,9 @@ def test_a_host_that_fails_does_not_speak_for_one_that_works(store: LocalStore, 
 
     def slow(ctx: StageContext) -> None:
         other = stage_run(FIRST, session, store)  # a host without the inputs
+        other.open_listeners()
         other.record_failure(InputError("The data set does not exist."))
-        other.reporter.state("failed")
+        other.reporter.tell("failed")
         failed.set()
         assert polled.wait(60)
         _first(ctx)
@@ -163,7 +163,7 @@ def test_what_one_host_lacks_is_not_final(store: LocalStore, session: Session) -
         _markers(store, session).clear_completed()
         _markers(store, session).fail(error, 1)
         with _later(lambda: run_stage(FIRST, session, store, _first)):
-            assert set(_wait(shared, session, patience_s=60, sink=events)) == {"first"}
+            assert set(_wait(shared, session, patience_s=60, events=events)) == {"first"}
         assert f"waiting for first; first failed on {host_name()}: {error.what}" in [m for *_, m in events.states]
 
 
@@ -186,8 +186,9 @@ def test_what_every_host_lacks_is_final_after_minutes(
 def test_a_holder_that_fell_silent_counts_no_longer(store: LocalStore, session: Session) -> None:
     """When the other host is gone as well, the failure ends the wait once its lease has been silent for its time."""
     run = stage_run(FIRST, session, store)
+    run.open_listeners()
     run.reporter.fingerprint = "f" * 64
-    run.reporter.state("running")
+    run.reporter.tell("started")
     lease = LeaseRecord(owner="o", host="gpu-box", domain="d", pid=7, started=1.0, heartbeat="", ttl_s=0.6)
     store.put_bytes(f"artifacts/first/{'f' * 64}/lease.json", lease.to_bytes())
     began = time.monotonic()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import Events, commit, held, make_config, manifest_of, run_stage, spoil, write
+from tests.unit.shared.material import commit, held, make_config, manifest_of, progress_of, run_stage, spoil, write
 from tests.unit.shared.processes import kill, running, until
 
 from so8t_shared.artifacts.artifact import Artifact
@@ -16,7 +16,6 @@ from so8t_shared.errors import Interrupted, NewerFormat
 from so8t_shared.leases.lease import acquire
 from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.running.context import StageContext
-from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.sessions.collection import collect, list_artifacts
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import open_session, read_record
@@ -127,10 +126,7 @@ def test_what_is_in_work_stays(store: LocalStore) -> None:
 
 def _at_work(store: LocalStore, session_id: str, fingerprint: str) -> None:
     """What a process shows that has begun to work on an artifact for a session."""
-    markers = StageMarkers(store, session_id, "train")
-    reporter = ProgressReporter(markers, Events(), "train")
-    reporter.fingerprint = fingerprint
-    reporter.state("running", "starting")
+    progress_of(store, session_id, "train", fingerprint=fingerprint).tell("started", "starting")
 
 
 @pytest.mark.parametrize("delete", [False, True])

@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import Events, held
+from tests.unit.shared.material import held, progress_of
 from tests.unit.shared.processes import kill, running, until
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.errors import InputError
 from so8t_shared.leases.lease import acquire
 from so8t_shared.leases.record import LeaseRecord
-from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.stage_state import StageState, stage_state
 from so8t_shared.store.local import LocalStore
@@ -29,9 +28,7 @@ def _markers(store: LocalStore) -> StageMarkers:
 
 def _work(store: LocalStore) -> str:
     """Progress of a process that works; the key of the lease that it would hold."""
-    reporter = ProgressReporter(_markers(store), Events(), "train")
-    reporter.fingerprint = FINGERPRINT
-    reporter.update(2, 5, "loss 1.0")
+    progress_of(store, "s", "train", fingerprint=FINGERPRINT).update(2, 5, "loss 1.0")
     return Artifact(store, "train", FINGERPRINT).lease_key
 
 

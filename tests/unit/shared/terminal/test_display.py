@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import closing
 
 import pytest
 from rich.console import Console
 
+from so8t_shared.running.events import Event, Scene
 from so8t_shared.stages import STAGES
 from so8t_shared.terminal.display import LineDisplay, LiveDisplay, open_display
 
@@ -38,29 +40,31 @@ def _text(console: Console) -> str:
 
 def test_the_display_that_fits() -> None:
     """A table that moves for a terminal, lines for a file."""
-    assert isinstance(open_display(_console(terminal=True), list(STAGES)), LiveDisplay)
-    assert isinstance(open_display(_console(terminal=False), list(STAGES)), LineDisplay)
+    live = open_display(Scene(STAGES), _console(terminal=True))
+    live.close()
+    assert isinstance(live, LiveDisplay)
+    assert isinstance(open_display(Scene(STAGES), _console(terminal=False)), LineDisplay)
 
 
 def test_one_line_a_step() -> None:
     """A whole run as lines: stage, state, time it took, what was logged, the last progress."""
     console = _console(terminal=False)
-    with LineDisplay(console) as display:
-        display.state("convert-a", "reused")
-        display.state("train", "running", "retrain with SO8T gates")
-        display.event("train", {"type": "log", "level": "INFO", "message": "96 rows"})
-        for done in (1, 2, 3):
-            display.event(
-                "train", {"type": "progress", "state": "running", "done": done, "total": 3, "message": "step"}
-            )
-        display.state("train", "done")
-        display.state("evaluate", "running")
-        display.state("evaluate", "failed", "The model is cut.")
+    display = LineDisplay(console)
+    display.hear(Event("convert-a", "reused"))
+    display.hear(Event("train", "started", "retrain with SO8T gates"))
+    display.hear(Event("train", "log", "96 rows"))
+    display.hear(Event("train", "log", "few rows", level="WARNING"))
+    for done in (1, 2, 3):
+        display.hear(Event("train", "progress", "step", done, 3))
+    display.hear(Event("train", "finished"))
+    display.hear(Event("evaluate", "started"))
+    display.hear(Event("evaluate", "failed", "The model is cut."))
     lines = [re.sub(r"\d+\.\d s", "T", line) for line in _text(console).splitlines()]
     assert lines == [
         "convert-a  reused",
         "train      running: retrain with SO8T gates",
         "train      96 rows",
+        "train      warning: few rows",
         "train      1/3 step",
         "train      3/3 step",
         "train      done after T",
@@ -74,10 +78,7 @@ def test_what_is_waited_for() -> None:
     console = _console(terminal=False)
     display = LineDisplay(console)
     for holder in ("host-1", "host-1", "host-2"):
-        display.event(
-            "train",
-            {"type": "progress", "state": "waiting", "done": 0, "total": 0, "message": f"computed by {holder}"},
-        )
+        display.hear(Event("train", "waiting", f"computed by {holder}"))
     assert _text(console).splitlines() == [
         "train      waiting: computed by host-1",
         "train      waiting: computed by host-2",
@@ -87,7 +88,7 @@ def test_what_is_waited_for() -> None:
 def test_long_lines_stay_one_line() -> None:
     """A line longer than the console is not broken, so that it can be searched for."""
     console = _console(terminal=False)
-    LineDisplay(console).event("train", {"type": "log", "level": "INFO", "message": "x" * 1000})
+    LineDisplay(console).hear(Event("train", "log", "x" * 1000))
     assert _text(console).count("\n") == 1
 
 
@@ -96,9 +97,9 @@ def test_lines_show_any_text(message: str) -> None:
     """Markup, escapes and emoji names in a message are only text."""
     console = _console(terminal=False)
     display = LineDisplay(console)
-    display.state("train", "running", message)
-    display.event("train", {"type": "log", "level": "INFO", "message": message})
-    display.event("train", {"type": "progress", "state": "running", "done": 1, "total": 1, "message": message})
+    display.hear(Event("train", "started", message))
+    display.hear(Event("train", "log", message))
+    display.hear(Event("train", "progress", message, 1, 1))
     assert [line.endswith(message) for line in _text(console).splitlines()] == [True] * 3
 
 
@@ -106,12 +107,12 @@ def test_lines_show_any_text(message: str) -> None:
 def test_the_table_shows_any_text(message: str) -> None:
     """The same in the table: nothing crashes it, and log lines above it are shown as they are."""
     console = _console(terminal=True)
-    with LiveDisplay(console, list(STAGES)) as display:
-        display.state("train", "running", message)
-        display.event("train", {"type": "log", "level": "INFO", "message": message})
-        display.event("train", {"type": "progress", "state": "waiting", "done": 0, "total": 0, "message": message})
-        display.event("train", {"type": "progress", "state": "running", "done": 1, "total": 3, "message": message})
-        display.state("train", "failed", message)
+    with closing(LiveDisplay(console, STAGES)) as display:
+        display.hear(Event("train", "started", message))
+        display.hear(Event("train", "log", message))
+        display.hear(Event("train", "waiting", message))
+        display.hear(Event("train", "progress", message, 1, 3))
+        display.hear(Event("train", "failed", message))
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", _text(console))
     assert f"train {message}" in text
     assert text.count(message) >= 2
@@ -120,11 +121,11 @@ def test_the_table_shows_any_text(message: str) -> None:
 def test_the_table_has_a_row_a_stage() -> None:
     """All stages from the start, with what they do, their count and how they ended."""
     console = _console(terminal=True)
-    with LiveDisplay(console, list(STAGES)) as display:
-        display.state("convert-a", "reused")
-        display.state("train", "running")
-        display.event("train", {"type": "progress", "state": "running", "done": 7, "total": 60, "message": "step 7"})
-        display.state("convert-b", "interrupted", "its work so far is kept")
+    with closing(LiveDisplay(console, STAGES)) as display:
+        display.hear(Event("convert-a", "reused"))
+        display.hear(Event("train", "started"))
+        display.hear(Event("train", "progress", "step 7", 7, 60))
+        display.hear(Event("convert-b", "interrupted", "its work so far is kept"))
     last = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", _text(console)).splitlines()[-len(STAGES) :]
     assert [line.split()[1] for line in last] == [stage.name for stage in STAGES]
     rows = {line.split()[1]: line for line in last}

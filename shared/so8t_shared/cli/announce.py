@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rich.console import Console
-
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.running.export import RESULTS_FILE, results_dir
 from so8t_shared.sessions.session import Session
+from so8t_shared.terminal.console import out
 from so8t_shared.terminal.result_table import result_table
 
 SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
@@ -21,10 +20,10 @@ def announce(stage: str, session: Session, *, reused: bool) -> None:
     how = "reused, nothing had to be done" if reused else "done"
     print(f"{stage}: {how} (session {session.session_id})", flush=True)
     if stage == "report" and (results_dir(session) / RESULTS_FILE).is_file():
-        print_results(Console(emoji=False), session)
+        print_results(session)
 
 
-def print_results(out: Console, session: Session) -> AbTestResults:
+def print_results(session: Session) -> AbTestResults:
     """Print the session's table and sentence, in the last line where its report is; return what was read."""
     folder = results_dir(session)
     results = AbTestResults.model_validate_json((folder / RESULTS_FILE).read_text(encoding="utf-8"))

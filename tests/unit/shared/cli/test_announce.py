@@ -9,8 +9,8 @@ from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.rendering import read, settings
 
 from so8t_reporter.assembly import assemble_results
+from so8t_shared.cli.announce import announce, shown
 from so8t_shared.config.load import load_config
-from so8t_shared.running.announce import announce, shown
 from so8t_shared.running.export import results_dir
 from so8t_shared.sessions.session import Session
 
