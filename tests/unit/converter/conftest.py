@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.tiny_models import BY_ARCHITECTURE, make_foreign_so8t, make_llama, make_phi3, make_qwen2
+from tests.tiny_models import BY_ARCHITECTURE, make_foreign_so8t
 
 from so8t_converter.convert import Conversion, convert
 from so8t_shared.artifacts.artifact import Artifact
@@ -16,14 +16,15 @@ from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.store.local import LocalStore
 
+
+def _short(architecture: str) -> str:
+    return architecture.removesuffix("ForCausalLM").lower()
+
+
 MAKERS: dict[str, Callable[..., Path]] = {
-    "llama": make_llama,
-    "qwen2": make_qwen2,
-    "phi3": make_phi3,
+    **{_short(name): make for name, make in BY_ARCHITECTURE.items()},
     "foreign": make_foreign_so8t,
 }
-KNOWN_AS = {"LlamaForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2", "Phi3ForCausalLM": "phi3"}
-MAKERS |= {name: make for name, make in BY_ARCHITECTURE.items() if name not in KNOWN_AS}
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ def kept_in(folder: Path) -> Checkpoints:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A tiny checkpoint by name, made on first use; not to be changed."""
+    """A tiny checkpoint by its architecture ("llama" or "LlamaForCausalLM"), made on first use; not to be changed."""
     root = tmp_path_factory.mktemp("models")
 
     def get(name: str) -> Path:
-        folder = root / name
-        return folder if folder.exists() else MAKERS[name](folder)
+        folder = root / _short(name)
+        return folder if folder.exists() else MAKERS[folder.name](folder)
 
     return get
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import gguf
 import pytest
 from conversion import get_model_class
-from tests.unit.converter.conftest import KNOWN_AS
 
 from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
@@ -22,7 +21,7 @@ from so8t_shared.tables.architectures import BY_NAME, architecture_of, sizes_of
 @pytest.mark.parametrize("name", BY_NAME)
 def test_shapes_are_transformers_shapes(made: Callable[[str], Path], name: str) -> None:
     """Names and shapes computed from config.json equal those of a model saved by transformers."""
-    folder = made(KNOWN_AS.get(name, name))
+    folder = made(name)
     config = json.loads((folder / "config.json").read_text())
     sizes = sizes_of(config, folder)
     shapes = architecture_of(config, folder, done="converted").shapes(sizes)
@@ -38,7 +37,7 @@ OURS = ("general.", "tokenizer.ggml.pre", "tokenizer.ggml.add_", "tokenizer.chat
 @pytest.mark.parametrize("name", BY_NAME)
 def test_file_is_what_llama_cpps_converter_writes(made: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     """Every tensor has the bytes, and every key but those decided here the value, that the converter alone gives."""
-    source = made(KNOWN_AS.get(name, name))
+    source = made(name)
     folder = clean_folder(source, tmp_path / "model")
     write_gguf(inspect(source), folder, tmp_path / "ours.gguf")
     alone = get_model_class(name)(folder, gguf.LlamaFileType.MOSTLY_F16, tmp_path / "theirs.gguf")

@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.tiny_models import BY_ARCHITECTURE, make_llama, make_phi3
 from tests.tiny_tokenizers import CONTEXT
-from tests.unit.converter.conftest import KNOWN_AS
 from tests.unit.converter.engine import LlamaCpp
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -71,7 +70,7 @@ def _compare(gguf: Path, source: Path, *, tolerance: float) -> None:
 @pytest.mark.parametrize("name", BY_NAME)
 def test_agrees_with_transformers(made: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     """Every architecture: same tokens, same greedy continuation, log probabilities within 0.01."""
-    source = made(KNOWN_AS.get(name, name))
+    source = made(name)
     _compare(_f16(source, tmp_path), source, tolerance=0.01)
 
 
