@@ -23,10 +23,10 @@ import torch
 from conversion import get_model_class
 from tokenizers import Tokenizer
 
-from so8t_converter.chat import chat_template, writes_bos
 from so8t_converter.checkpoint import Checkpoint
 from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_shared.errors import InputError, So8tError
+from so8t_shared.models.chat import Chat, read_chat
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
@@ -60,9 +60,10 @@ def write_gguf(
             model.dir_model_card = None
             model.prepare_tensors()
             model.prepare_metadata(vocab_only=False)
-            if template := chat_template(folder):
-                model.gguf_writer.add_chat_template(template)
-            _add_nothing(model.gguf_writer, folder)
+            chat = read_chat(folder)
+            if chat.template:
+                model.gguf_writer.add_chat_template(chat.template)
+            _add_nothing(model.gguf_writer, chat)
         except _REFUSALS as error:
             raise InputError(
                 f"llama.cpp's converter cannot read this checkpoint ({type(error).__name__}: {error}).",
@@ -73,14 +74,14 @@ def write_gguf(
         return _write(model.gguf_writer, target, checkpoint, on_tensor)
 
 
-def _add_nothing(writer: Any, folder: Path) -> None:
+def _add_nothing(writer: Any, chat: Chat) -> None:
     """Have engines add no token that the chat template does not write, whatever the tokenizer's settings say.
 
     The model is trained and tested on what the template renders. A server that takes text (Ollama) would put
     the beginning in front of it, unlike one that takes tokens; and an end behind a prompt is never right.
     A beginning that the template does write is left alone: then the two are told apart (see docs/ollama.md).
     """
-    if not writes_bos(folder):
+    if not chat.writes_bos:
         writer.add_add_bos_token(False)
     writer.add_add_eos_token(False)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
-from so8t_shared.models.hf_folder import read_json, read_json_if_there
+from so8t_shared.models.hf_folder import read_json, read_json_if_there, token_ids
 from so8t_shared.tables.architectures import Architecture
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
@@ -53,20 +53,6 @@ def check_tokenizer(folder: Path, architecture: Architecture, vocabulary: int) -
             where=str(folder),
             remedy="call resize_token_embeddings for the added tokens before saving the model",
         )
-
-
-def token_ids(folder: Path) -> dict[str, int]:
-    """Ids by text of all tokens that the tokenizer's JSON files list, added ones included."""
-    fast = read_json_if_there(folder / "tokenizer.json")
-    ids: dict[str, int] = {}
-    vocabulary = fast.get("model", {}).get("vocab", {})
-    if isinstance(vocabulary, dict):
-        ids.update(vocabulary)
-    ids.update({token["content"]: token["id"] for token in fast.get("added_tokens", [])})
-    ids.update(read_json_if_there(folder / "added_tokens.json"))
-    decoder = read_json_if_there(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
-    ids.update({token["content"]: int(index) for index, token in decoder.items()})
-    return ids
 
 
 def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str | None:

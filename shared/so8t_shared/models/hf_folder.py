@@ -59,6 +59,20 @@ def read_json_if_there(path: Path) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
+def token_ids(folder: Path) -> dict[str, int]:
+    """Ids by text of all tokens that the tokenizer's JSON files list, added ones included."""
+    fast = read_json_if_there(folder / "tokenizer.json")
+    ids: dict[str, int] = {}
+    vocabulary = fast.get("model", {}).get("vocab", {})
+    if isinstance(vocabulary, dict):
+        ids.update(vocabulary)
+    ids.update({token["content"]: token["id"] for token in fast.get("added_tokens", [])})
+    ids.update(read_json_if_there(folder / "added_tokens.json"))
+    decoder = read_json_if_there(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
+    ids.update({token["content"]: int(index) for index, token in decoder.items()})
+    return ids
+
+
 def holds_gates(config: dict[str, Any]) -> bool:
     """Whether config.json says that the checkpoint is one of the original project's, with SO8T gates in it."""
     return architecture_name(config) == FOREIGN_SO8T or bool(config.get("so8t_integrated"))

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NoReturn
 
 from jinja2 import nodes
@@ -67,37 +66,6 @@ def neutralise_markers(text: str, markers: list[str]) -> str:
         while len(marker) > 1 and marker in text:  # again: an overlapping one may be left
             text = text.replace(marker, marker[0] + _ZERO_WIDTH_SPACE + marker[1:])
     return text
-
-
-def special_markers(model_dir: Path) -> list[str]:
-    """Texts of the control tokens of the tokenizer in `model_dir`, sorted, without duplicates.
-
-    Raises:
-        InputError: a file of the tokenizer is damaged.
-    """
-    config = _tokenizer_part(model_dir, "tokenizer_config.json")
-    added = list(_tokenizer_part(model_dir, "tokenizer.json").get("added_tokens") or [])
-    added += list((config.get("added_tokens_decoder") or {}).values())
-    found = {token["content"] for token in added if token.get("special")}
-    for named in (config, _tokenizer_part(model_dir, "special_tokens_map.json")):
-        tokens = [value for key, value in named.items() if key.endswith("_token")]
-        tokens += named.get("additional_special_tokens") or []
-        found |= {token["content"] if isinstance(token, dict) else token for token in tokens if token}
-    return sorted(text for text in found if isinstance(text, str))
-
-
-def _tokenizer_part(model_dir: Path, name: str) -> dict[str, Any]:
-    """A JSON object of the tokenizer, empty when the file is not there."""
-    path = model_dir / name
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"The tokenizer is damaged: {error}.", where=str(path), remedy="fetch the model's files again"
-        ) from error
-    return value if isinstance(value, dict) else {}
 
 
 def render_chat(

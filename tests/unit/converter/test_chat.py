@@ -1,22 +1,21 @@
-"""chat.json: template, ends and markers from whatever files the model has."""
+"""chat.json: what the model's folder says, and that it suits what training taught the model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from transformers import AutoTokenizer
 
-from so8t_converter.chat import chat_info, chat_template
+from so8t_converter.chat import chat_info
 from so8t_converter.checkpoint import inspect
+from so8t_evaluator.rows import prompt_for
 from so8t_shared.errors import InputError
-
-
-def _edit(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+from so8t_shared.results.training import LabeledRow
+from so8t_shared.tables.architectures import BY_NAME
+from so8t_trainer.encode import load_encoder
 
 
 @pytest.mark.parametrize(
@@ -43,52 +42,19 @@ def test_restored_architecture_and_gates(made: Callable[[str], Path]) -> None:
     assert (info.architecture, info.so8t) == ("Phi3ForCausalLM", gates)
 
 
-def test_template_places(copy_of: Callable[[str], Path]) -> None:
-    """A .jinja file wins, then chat_template.json, then the config; of a list the default one; or none."""
-    folder = copy_of("llama")
-    settings = folder / "tokenizer_config.json"
-    named = [{"name": "tools", "template": "T"}, {"name": "default", "template": "D"}]
-    _edit(settings, chat_template=named)
-    assert chat_template(folder) == "D"
-    (folder / "chat_template.json").write_text('{"chat_template": "J"}')
-    assert chat_template(folder) == "J"
-    (folder / "chat_template.jinja").write_text("X")
-    assert chat_template(folder) == "X"
-    for name in ("chat_template.json", "chat_template.jinja"):
-        (folder / name).unlink()
-    _edit(settings, chat_template=None)
-    assert chat_template(folder) is None
-
-
-def test_special_token_as_an_object(copy_of: Callable[[str], Path]) -> None:
-    """Older files write special tokens as objects, or only in special_tokens_map.json."""
-    folder = copy_of("llama")
-    settings = json.loads((folder / "tokenizer_config.json").read_text())
-    del settings["bos_token"]
-    settings["eos_token"] = {"content": "<|endoftext|>", "special": True}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    (folder / "special_tokens_map.json").write_text('{"bos_token": {"content": "<|im_start|>"}}')
-    info = chat_info(inspect(folder), {})
-    assert (info.bos_token, info.eos_token) == ("<|im_start|>", "<|endoftext|>")
-
-
-def test_no_end_at_all(copy_of: Callable[[str], Path]) -> None:
-    """A model that never ends an answer is refused."""
-    folder = copy_of("llama")
-    tokenizer = (folder / "tokenizer.json").read_text()
-    for old, new in (("<|im_end|>", "<one>"), ("<|endoftext|>", "<two>")):
-        tokenizer = tokenizer.replace(old, new)
-    (folder / "tokenizer.json").write_text(tokenizer)
-    _edit(folder / "tokenizer_config.json", eos_token=None, added_tokens_decoder={})
-    _edit(folder / "config.json", eos_token_id=None)
-    (folder / "generation_config.json").unlink()
-    with pytest.raises(InputError, match="No token ends an answer"):
-        chat_info(inspect(folder), {})
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_trained_answer_ends_with_a_stop(made: Callable[[str], Path], name: str) -> None:
+    """The last token that training teaches is one at which generation stops; the prompt is the same on both sides."""
+    info, encoder = chat_info(inspect(made(name)), {}), load_encoder(made(name))
+    row = encoder.encode(LabeledRow(id="x", text="Send it", label="DENY"))
+    assert [row.completion[-1]] in [encoder.tokenize(stop) for stop in info.stop_tokens]
+    assert list(row.prompt) == encoder.tokenize(prompt_for("Send it", info))
 
 
 def test_context_length(copy_of: Callable[[str], Path]) -> None:
     """A config without max_position_embeddings is refused by that name."""
     folder = copy_of("llama")
-    _edit(folder / "config.json", max_position_embeddings=None)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"max_position_embeddings": None}))
     with pytest.raises(InputError, match="max_position_embeddings"):
         chat_info(inspect(folder), {})

@@ -22,7 +22,8 @@ from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
 from so8t_converter.llama_cpp import write_gguf
 from so8t_shared.errors import InputError
-from so8t_shared.models.prompts import build_messages, render_chat, special_markers
+from so8t_shared.models.chat import special_markers
+from so8t_shared.models.prompts import build_messages, render_chat
 from so8t_shared.tables.architectures import BY_NAME
 
 TEXTS = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -25,7 +24,6 @@ from so8t_shared.models.prompts import (
     neutralise_markers,
     parse_final,
     render_chat,
-    special_markers,
 )
 
 TEMPLATES = {
@@ -210,37 +208,6 @@ def test_no_marker_survives(text: str) -> None:
 def test_text_without_markers_is_untouched() -> None:
     """Ordinary angle brackets, and one-letter tokens, stay."""
     assert neutralise_markers("a < b <final> x", ["<|end|>", "x", ""]) == "a < b <final> x"
-
-
-def test_special_markers_of_real_tokenizers(tokenizers: dict[str, Any]) -> None:
-    """All special tokens that transformers knows are found in the folder's files."""
-    for tokenizer in tokenizers.values():
-        markers = special_markers(Path(tokenizer.name_or_path))
-        assert set(tokenizer.all_special_tokens) <= set(markers)
-        assert markers == sorted(set(markers))
-
-
-def test_special_markers_of_every_file(tmp_path: Path) -> None:
-    """tokenizer.json, tokenizer_config.json and special_tokens_map.json are read; ordinary added tokens are not."""
-    assert special_markers(tmp_path) == []
-    token = {"content": "<a>", "special": True}
-    (tmp_path / "tokenizer.json").write_text(
-        json.dumps({"added_tokens": [token, {"content": "<no>", "special": False}]})
-    )
-    config = {"added_tokens_decoder": {"5": {"content": "<b>", "special": True}}, "eos_token": "<c>", "bos_token": None}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
-    names = {"pad_token": {"content": "<d>"}, "additional_special_tokens": ["<e>"]}
-    (tmp_path / "special_tokens_map.json").write_text(json.dumps(names))
-    assert special_markers(tmp_path) == ["<a>", "<b>", "<c>", "<d>", "<e>"]
-
-
-@pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b""])
-def test_a_damaged_tokenizer_is_named(tmp_path: Path, data: bytes) -> None:
-    """A cut tokenizer file is an InputError with its path."""
-    (tmp_path / "tokenizer.json").write_bytes(data)
-    with pytest.raises(InputError) as caught:
-        special_markers(tmp_path)
-    assert caught.value.where == str(tmp_path / "tokenizer.json")
 
 
 # Answers

@@ -1,0 +1,154 @@
+"""How to talk to a model: template, beginning, end of turn and stops, from the files of its folder alone.
+
+Training, conversion and, through chat.json, evaluation take them from here, so a model is stopped by the very
+token that it was trained to end its answers with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.errors import InputError
+from so8t_shared.models.hf_folder import read_json_if_there, token_ids
+from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
+
+_TURN_ENDS = ("<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
+"""Tokens that end a turn in the supported families, whatever generation_config says."""
+
+_ANSWER = "so8t-answer"
+
+
+@dataclass(frozen=True)
+class Chat:
+    """How to talk to one model."""
+
+    template: str | None
+    """None: the model brings none, and PLAIN_TEMPLATE is used."""
+    bos_token: str
+    eos_token: str
+    stop_tokens: list[str]
+    """Texts that end an answer, eos_token first, the token of `end_of_turn` among them."""
+    markers: list[str]
+    """Texts of the control tokens."""
+    end_of_turn: str
+    """What the template writes behind an answer, up to the token that ends it, for example `<|im_end|>`."""
+
+    def prompt(self, text: str) -> str:
+        """The rendered prompt that asks for the class of `text`.
+
+        Raises:
+            InputError: the template cannot be rendered.
+        """
+        messages = build_messages(text, self.markers)
+        template = self.template or PLAIN_TEMPLATE
+        return render_chat(template, messages, bos_token=self.bos_token, eos_token=self.eos_token)
+
+    @property
+    def writes_bos(self) -> bool:
+        """Whether prompts begin with the beginning-of-text token."""
+        return bool(self.bos_token) and self.prompt("?").startswith(self.bos_token)
+
+
+def read_chat(folder: Path) -> Chat:
+    """How to talk to the model in `folder`.
+
+    Template, bos and eos are those of transformers' AutoTokenizer, with three additions: the default template of
+    a chat_template.json counts where there is no other, the eos ids of generation_config.json and config.json
+    where no eos token is named, and a token may be an object without a type. What a tokenizer's class assumes
+    where the files are silent is not known here.
+
+    Raises:
+        InputError: a file is broken, the template cannot be rendered, or no token ends an answer.
+    """
+    named = _named_tokens(folder)
+    template, bos, markers = _template(folder), _text(named.get("bos_token")), special_markers(folder)
+    stops = _named_stops(folder, _text(named.get("eos_token")))
+    before, end = end_of_turn(template or PLAIN_TEMPLATE, bos, stops[0] if stops else "", markers)
+    if not end:
+        raise InputError(
+            "No token ends an answer: tokenizer, generation_config.json and chat template name none.",
+            where=str(folder),
+            remedy="set eos_token in tokenizer_config.json",
+        )
+    stops = list(dict.fromkeys([*stops, end]))
+    return Chat(template, bos, stops[0], stops, markers, before + end)
+
+
+def end_of_turn(template: str, bos_token: str, eos_token: str, markers: Iterable[str]) -> tuple[str, str]:
+    """What the template writes behind an assistant's answer: (text before the first control token, that token).
+
+    ("", `eos_token`) where it writes no control token.
+    """
+    messages = [*build_messages("question", []), {"role": "assistant", "content": _ANSWER}]
+    rendered = render_chat(template, messages, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=False)
+    after = rendered.rpartition(_ANSWER)[2]
+    found = [
+        (after.find(marker), -len(marker), marker) for marker in {*markers, eos_token} if marker and marker in after
+    ]
+    if not found:
+        return "", eos_token
+    start, _, marker = min(found)
+    return after[:start], marker
+
+
+def special_markers(folder: Path) -> list[str]:
+    """Texts of the control tokens of the tokenizer in `folder`, sorted, without duplicates.
+
+    Raises:
+        InputError: a file of the tokenizer is broken.
+    """
+    config = read_json_if_there(folder / "tokenizer_config.json")
+    added = list(read_json_if_there(folder / "tokenizer.json").get("added_tokens") or [])
+    added += list((config.get("added_tokens_decoder") or {}).values())
+    found = {_text(token) for token in added if token.get("special")}
+    for named in (config, read_json_if_there(folder / "special_tokens_map.json")):
+        found |= {_text(value) for key, value in named.items() if key.endswith("_token")}
+        found |= {_text(token) for token in named.get("additional_special_tokens") or []}
+    return sorted(found - {""})
+
+
+def _template(folder: Path) -> str | None:
+    """The default chat template, from the place where transformers looks first."""
+    if (jinja := folder / "chat_template.jinja").is_file():
+        return jinja.read_text(encoding="utf-8")
+    for name in ("tokenizer_config.json", "chat_template.json"):
+        template = read_json_if_there(folder / name).get("chat_template")
+        if isinstance(template, list):
+            template = {entry["name"]: entry["template"] for entry in template}
+        if isinstance(template, dict):
+            template = template.get("default")
+        if isinstance(template, str):
+            return template
+    return None
+
+
+def _named_tokens(folder: Path) -> dict[str, Any]:
+    """The tokenizer's settings; special_tokens_map.json counts only beside a tokenizer without added_tokens_decoder."""
+    settings = read_json_if_there(folder / "tokenizer_config.json")
+    if "added_tokens_decoder" in settings:
+        return settings
+    return settings | read_json_if_there(folder / "special_tokens_map.json")
+
+
+def _named_stops(folder: Path, eos_token: str) -> list[str]:
+    """The named eos token, those that are given by id, and the families' known ends, as far as there are any."""
+    texts = {index: text for text, index in token_ids(folder).items()}
+    configs = [read_json_if_there(folder / name) for name in ("generation_config.json", "config.json")]
+    ids = [index for config in configs for index in _ids(config.get("eos_token_id"))]
+    known = set(texts.values())
+    candidates = [eos_token, *(texts.get(index) for index in ids), *(text for text in _TURN_ENDS if text in known)]
+    return list(dict.fromkeys(text for text in candidates if text))
+
+
+def _ids(value: Any) -> list[int]:
+    return [value] if isinstance(value, int) else list(value or [])
+
+
+def _text(token: Any) -> str:
+    """Text of a special token, written as such or as an object; empty where there is none."""
+    if isinstance(token, dict):
+        token = token.get("content")
+    return token if isinstance(token, str) else ""
