@@ -12,6 +12,7 @@ from pathlib import Path
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
+from so8t_shared.results.conversion import CONVERTED_BY
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,12 @@ _AB_TEST_KEYS = tuple(
 _GGUF_KEYS = ("gguf.quantizations", "gguf.primary")
 _GGUF_AND_CHAT = ("chat.json", "model_")
 
+
+def _of_both(*prefixes: str) -> dict[str, tuple[str, ...]]:
+    """What is read of both conversions."""
+    return dict.fromkeys(CONVERTED_BY.values(), prefixes)
+
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-a",
@@ -150,7 +157,7 @@ STAGES: tuple[Stage, ...] = (
         2,
         "register both models with the engine",
         reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
-        needs={"convert-a": _GGUF_AND_CHAT, "convert-b": _GGUF_AND_CHAT},
+        needs=_of_both(*_GGUF_AND_CHAT),
         exports=(Export("modelfiles/", lambda config, _: Path(config.ollama.modelfile_dir)),),
     ),
     Stage(
@@ -159,12 +166,7 @@ STAGES: tuple[Stage, ...] = (
         8,
         "ask both models, compare",
         reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
-        needs={
-            "import": ("",),
-            "train": ("splits/",),
-            "convert-a": _GGUF_AND_CHAT,
-            "convert-b": _GGUF_AND_CHAT,
-        },
+        needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
     ),
     Stage(
         "report",
@@ -184,8 +186,7 @@ STAGES: tuple[Stage, ...] = (
                 "training_config.yaml",
                 "splits/test.jsonl",
             ),
-            "convert-a": ("conversion.json", "chat.json"),
-            "convert-b": ("conversion.json", "chat.json"),
+            **_of_both("conversion.json", "chat.json"),
         },
         exports=(Export("", lambda _, session_id: Path("ab_test_results") / f"complete_so8t_ab_test_{session_id}"),),
     ),

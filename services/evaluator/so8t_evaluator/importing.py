@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from so8t_evaluator.engine.protocol import ModelFile, Recipe
 from so8t_evaluator.gguf_header import adds_bos
@@ -14,12 +13,10 @@ from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file, write_atomically
 from so8t_shared.json_files import write_json
 from so8t_shared.models.prompts import SYSTEM_PROMPT
-from so8t_shared.results.conversion import ChatInfo
+from so8t_shared.results.conversion import CONVERTED_BY, ChatInfo
 from so8t_shared.results.record import Side
 from so8t_shared.results.registry import ImportedModel, Registry
 from so8t_shared.tables.quantizations import Quantization
-
-CONVERT_STAGE: dict[Side, Literal["convert-a", "convert-b"]] = {"a": "convert-a", "b": "convert-b"}
 
 Say = Callable[[str], None]
 
@@ -103,7 +100,7 @@ def _import(
     file = f"model_{side}_{quantization}.gguf"
     if not (folder / file).is_file():
         raise IntegrityError(
-            f"{file} is missing.", where=CONVERT_STAGE[side], remedy=f"run again from {CONVERT_STAGE[side]}"
+            f"{file} is missing.", where=CONVERTED_BY[side], remedy=f"run again from {CONVERTED_BY[side]}"
         )
     name = config.ollama.model_a_name if side == "a" else config.ollama.model_b_name
     path = output / "modelfiles" / f"{name}.{quantization}.Modelfile"
@@ -112,7 +109,7 @@ def _import(
         model=side,
         quantization=quantization,
         name=f"{name}:{quantization}",
-        stage=CONVERT_STAGE[side],
+        stage=CONVERTED_BY[side],
         file=file,
         sha256=sha256_file(folder / file),
         size_bytes=(folder / file).stat().st_size,

@@ -8,6 +8,7 @@ from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs, run_evaluation
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
+from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.record import Side
 from so8t_shared.results.registry import Registry
 from so8t_shared.running.context import StageContext
@@ -18,13 +19,17 @@ from so8t_shared.tables.scorings import freely_written
 
 def import_models(ctx: StageContext) -> None:
     """Both models at every quantization, ready for the engine; on Ollama also under their names on the server."""
-    converted: dict[Side, Path] = {"a": ctx.input_dir("convert-a"), "b": ctx.input_dir("convert-b")}
+    converted = _converted(ctx)
     registry = write_registry(ctx.config, converted, ctx.output_dir, warn=ctx.log.warning)
     for model in registry.models:
         ctx.log.info("%s: %s, %d bytes", model.name, model.file, model.size_bytes)
     prepare = named(engines.BY_NAME[ctx.config.ab_test.engine].prepare)
     if prepare is not None:
         save(prepare(ctx, registry, _files(ctx, registry, converted)), ctx.output_dir)
+
+
+def _converted(ctx: StageContext) -> dict[Side, Path]:
+    return {side: ctx.input_dir(stage) for side, stage in CONVERTED_BY.items()}
 
 
 def _files(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -> dict[str, ModelFile]:
@@ -38,7 +43,7 @@ def evaluate(ctx: StageContext) -> None:
     registry = (ctx.input_dir("import") / "registry.json").read_text(encoding="utf-8")
     inputs = Inputs(
         registry=Registry.model_validate_json(registry),
-        converted={"a": ctx.input_dir("convert-a"), "b": ctx.input_dir("convert-b")},
+        converted=_converted(ctx),
         splits=ctx.input_dir("train") / "splits",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -78,15 +79,14 @@ class ReportInputs:
         return [quantization for quantization in ORDER if quantization in tested]
 
 
-def load_inputs(*, evaluate: Path, train: Path, convert_a: Path, convert_b: Path) -> ReportInputs:
-    """Read the artifact folders of the upstream stages.
+def load_inputs(*, evaluate: Path, train: Path, converted: Mapping[str, Path]) -> ReportInputs:
+    """Read the artifact folders of the upstream stages, `converted` by the stage that converts.
 
     Raises:
         IntegrityError: a file is missing, or is not what its stage writes.
     """
     evaluation = _record(evaluate / "evaluation.json", EvaluationResult)
     _check_headline(evaluation, evaluate / "evaluation.json")
-    converted = {"convert-a": convert_a, "convert-b": convert_b}
     return ReportInputs(
         evaluation=evaluation,
         samples=_lines(evaluate / "samples.jsonl", Sample),

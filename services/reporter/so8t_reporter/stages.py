@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from so8t_reporter.inputs import ReportSettings, load_inputs
 from so8t_reporter.report import write_report
+from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.running.context import StageContext
 
 
@@ -12,8 +13,7 @@ def report(ctx: StageContext) -> None:
     inputs = load_inputs(
         evaluate=ctx.input_dir("evaluate"),
         train=ctx.input_dir("train"),
-        convert_a=ctx.input_dir("convert-a"),
-        convert_b=ctx.input_dir("convert-b"),
+        converted={stage: ctx.input_dir(stage) for stage in CONVERTED_BY.values()},
     )
 
     def on_step(done: int, total: int, message: str) -> None:

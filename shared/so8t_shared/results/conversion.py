@@ -6,8 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from so8t_shared.results.record import Record
+from so8t_shared.results.record import Record, Side
 from so8t_shared.tables.quantizations import Quantization
+
+ConvertStage = Literal["convert-a", "convert-b"]
+
+CONVERTED_BY: dict[Side, ConvertStage] = {"a": "convert-a", "b": "convert-b"}
+"""The stage that converts each model."""
 
 
 class ChatInfo(Record):

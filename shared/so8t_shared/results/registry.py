@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from so8t_shared.results.conversion import ConvertStage
 from so8t_shared.results.record import Record, Side
 from so8t_shared.tables.quantizations import Quantization
 
@@ -16,7 +17,7 @@ class ImportedModel(Record):
     model: Side
     quantization: Quantization
     name: str = Field(description="Name with tag, for example borea-phi35-so8t-base:q4_k_m.")
-    stage: Literal["convert-a", "convert-b"]
+    stage: ConvertStage
     file: str
     sha256: str
     size_bytes: int

@@ -23,7 +23,9 @@ def settings(names: Names = NAMES, visualization: Visualization = SMALL) -> Repo
 
 def read(folders: Folders) -> ReportInputs:
     return load_inputs(
-        evaluate=folders.evaluate, train=folders.train, convert_a=folders.convert_a, convert_b=folders.convert_b
+        evaluate=folders.evaluate,
+        train=folders.train,
+        converted={"convert-a": folders.convert_a, "convert-b": folders.convert_b},
     )
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Cell, Column, Facts, Section, Table
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.results.conversion import ChatInfo, GgufFile
+from so8t_shared.results.conversion import CONVERTED_BY, ChatInfo, GgufFile
 from so8t_shared.tables.quantizations import ORDER
-
-_STAGES = (("a", "convert-a"), ("b", "convert-b"))
 
 
 def conversion_section(inputs: ReportInputs) -> Section:
     """Both models' files and architectures."""
-    files = [(side, file) for side, stage in _STAGES for file in inputs.conversion[stage].files]
+    files = [(side, file) for side, stage in CONVERTED_BY.items() for file in inputs.conversion[stage].files]
     files.sort(key=lambda item: (ORDER.index(item[1].quantization), item[0]))
     blocks: list[Block] = [
         Table(
@@ -27,11 +25,11 @@ def conversion_section(inputs: ReportInputs) -> Section:
         ),
         Facts(
             [
-                *(_model(side, inputs.chat[stage]) for side, stage in _STAGES),
+                *(_model(side, inputs.chat[stage]) for side, stage in CONVERTED_BY.items()),
                 *_gates(inputs),
                 *(
                     (f"Time to convert {side.upper()}", fmt.duration(inputs.conversion[stage].seconds))
-                    for side, stage in _STAGES
+                    for side, stage in CONVERTED_BY.items()
                 ),
             ]
         ),
@@ -63,7 +61,7 @@ def _model(side: str, chat: ChatInfo) -> tuple[str, str]:
 def _gates(inputs: ReportInputs) -> list[tuple[str, str]]:
     """Where gates became part of the weights: those of a checkpoint at its conversion, those trained here before it."""
     found = []
-    for side, stage in _STAGES:
+    for side, stage in CONVERTED_BY.items():
         if brought := inputs.chat[stage].so8t:
             told = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in sorted(brought.items()))
             found.append(
