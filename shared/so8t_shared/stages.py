@@ -128,7 +128,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-a",
         "so8t_converter.stages:convert_a",
-        3,
+        4,
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
         inputs=_model_a,
@@ -137,7 +137,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "train",
         "so8t_trainer.stages:train",
-        3,
+        4,
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         inputs=_training_inputs,
@@ -146,7 +146,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-b",
         "so8t_converter.stages:convert_b",
-        3,
+        4,
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/",)},
