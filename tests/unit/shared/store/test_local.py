@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 from tests.unit.shared.namespaces import run_on_small_disk, run_read_only
 from tests.unit.shared.processes import exit_code, start
-from tests.unit.shared.store_suite import KEY, StoreSuite
 
 from so8t_shared.errors import StorageError
 from so8t_shared.store.base import ArtifactStore, ObjectStat
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.contract import KEY
+from so8t_shared.store.testing.faulty import FaultyStore
+from so8t_shared.store.testing.suite import StoreSuite
 
 
 class TestLocalStore(StoreSuite):
@@ -40,6 +42,17 @@ class TestLocalStore(StoreSuite):
         root = Path(store.location)
         files = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
         return {name for name in files if not name.startswith(".local/")}
+
+
+class TestFaultyStore(TestLocalStore):
+    """Without faults it is as the store that it wraps."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> FaultyStore:
+        return FaultyStore(LocalStore(tmp_path / "store"))
+
+    def reopened(self, store: ArtifactStore) -> FaultyStore:
+        return FaultyStore(super().reopened(store))
 
 
 @pytest.fixture

@@ -16,11 +16,12 @@ from tests.servers.minio_server import MinioServer
 from tests.unit.shared.namespaces import run_on_small_disk
 from tests.unit.shared.processes import kill, start
 from tests.unit.shared.store.buckets import MIB, SMALL_PARTS, bucket_store, unfinished_uploads
-from tests.unit.shared.store_suite import KEY, StoreSuite
 
 from so8t_shared.errors import Interrupted, ServerError
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.minio import MinioStore
+from so8t_shared.store.testing.contract import KEY
+from so8t_shared.store.testing.suite import StoreSuite
 from so8t_shared.store.transfer import Parts
 
 
