@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.unit.shared.material import commit, held, key_of, manifest_of, spoil, steal, write
@@ -12,42 +11,23 @@ from tests.unit.shared.processes import exit_code, kill_self, start
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
-from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
-from so8t_shared.store.base import ObjectStat
+from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat, StorageError
+from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Fault, FaultyStore
 
 FILES = {"a": b"one", "b/c": b"two" * 1000, "d": b"three"}
-POINTS = ["before files", "after 1 file", "after 2 files", "before the manifest", "after the manifest"]
+MANIFEST = "*/manifest.json"
+POINTS = {
+    "before files": Fault("put_file", kill_self),
+    "after 1 file": Fault("put_file", kill_self, at="after"),
+    "after 2 files": Fault("put_file", kill_self, at="after", skip=1),
+    "before the manifest": Fault("put_if_absent", kill_self, key=MANIFEST),
+    "after the manifest": Fault("put_if_absent", kill_self, key=MANIFEST, at="after"),
+}
 
 
-class DyingStore(LocalStore):
-    """Kills its process at a named point of a commit."""
-
-    def __init__(self, root: Path, point: str) -> None:
-        super().__init__(root)
-        self._point = point
-        self._files = 0
-
-    def put_file(self, key: str, source: Path, **options: Any) -> ObjectStat | None:
-        if self._point == "before files":
-            kill_self()
-        stat = super().put_file(key, source, **options)
-        self._files += 1
-        if self._point == f"after {self._files} file{'s' if self._files > 1 else ''}":
-            kill_self()
-        return stat
-
-    def put_if_absent(self, key: str, data: bytes) -> str | None:
-        is_manifest = key.endswith("/manifest.json")
-        if is_manifest and self._point == "before the manifest":
-            kill_self()
-        etag = super().put_if_absent(key, data)
-        if is_manifest and self._point == "after the manifest":
-            kill_self()
-        return etag
-
-
-def _commit(store: LocalStore, folder: Path, files: dict[str, bytes] = FILES) -> Artifact:
+def _commit(store: ArtifactStore, folder: Path, files: dict[str, bytes] = FILES) -> Artifact:
     return commit(store, folder, files)
 
 
@@ -66,11 +46,9 @@ def test_commit(store: LocalStore, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_anywhere_and_run_again(tmp_path: Path, point: str) -> None:
+def test_killed_anywhere_and_run_again(store: LocalStore, tmp_path: Path, point: str) -> None:
     """SIGKILL at each point: before the manifest nothing counts; a rerun ends with the same content either way."""
-    root = tmp_path / "store"
-    assert exit_code(start(lambda: _commit(DyingStore(root, point), tmp_path / "out"))) == -9
-    store = LocalStore(root)
+    assert exit_code(start(lambda: _commit(FaultyStore(store, [POINTS[point]]), tmp_path / "out"))) == -9
     artifact = Artifact(store, "train", "f" * 64)
     if point == "after the manifest":
         assert artifact.inspect()[0] is not None
@@ -84,12 +62,11 @@ def test_killed_anywhere_and_run_again(tmp_path: Path, point: str) -> None:
     assert len(artifact.objects()) == len(untouched.objects())
 
 
-def test_what_a_killed_commit_left_is_not_mixed_in(tmp_path: Path) -> None:
+def test_what_a_killed_commit_left_is_not_mixed_in(store: LocalStore, tmp_path: Path) -> None:
     """Files of an interrupted commit lie apart from those of the next one, and go with the sweeping."""
-    root = tmp_path / "store"
+    dying = FaultyStore(store, [POINTS["after 2 files"]])
     work = {"a": b"old", "stale": b"x", "z": b""}
-    assert exit_code(start(lambda: _commit(DyingStore(root, "after 2 files"), tmp_path / "out", work))) == -9
-    store = LocalStore(root)
+    assert exit_code(start(lambda: _commit(dying, tmp_path / "out", work))) == -9
     left = set(store.list("artifacts/train/" + "f" * 64 + "/attempts"))
     assert len(left) == 3
     artifact = _commit(store, tmp_path / "again")
@@ -112,22 +89,16 @@ def test_lost_lease_commits_nothing(store: LocalStore, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_lease_lost_during_the_upload(tmp_path: Path, after: int) -> None:
+def test_lease_lost_during_the_upload(store: LocalStore, tmp_path: Path, after: int) -> None:
     """Taken over between two files, the loser goes on below its own number at most, and commits nothing."""
-    puts = []
-
-    class Stolen(LocalStore):
-        def put_file(self, key: str, source: Path, **options: Any) -> ObjectStat | None:
-            stat = super().put_file(key, source, **options)
-            puts.append(key)
-            if len(puts) == after:
-                steal(self, f"artifacts/train/{'f' * 64}/lease.json")
-            return stat
-
+    artifact = Artifact(store, "train", "f" * 64)
+    robbed = FaultyStore(
+        store, [Fault("put_file", lambda _: steal(store, artifact.lease_key), at="after", skip=after - 1, times=1)]
+    )
     with pytest.raises(LeaseLost):
-        _commit(Stolen(tmp_path / "store"), tmp_path / "out")
-    assert {key.split("/")[4] for key in puts} == {"0001"}
-    assert Artifact(LocalStore(tmp_path / "store"), "train", "f" * 64).inspect() == (None, "")
+        _commit(robbed, tmp_path / "out")
+    assert {key.split("/")[4] for key in robbed.keys("put_file")} == {"0001"}
+    assert artifact.inspect() == (None, "")
 
 
 def test_somebody_else_committed_the_same(store: LocalStore, tmp_path: Path) -> None:
@@ -254,15 +225,8 @@ def _as_version_1(data: bytes) -> bytes:
 
 def test_full_disk_commits_nothing(store: LocalStore, tmp_path: Path) -> None:
     """A disk that is full in the middle of the upload is a StorageError, and no manifest is written."""
-    from so8t_shared.errors import StorageError
-
-    class Full(LocalStore):
-        def put_file(self, key: str, source: Path, **options: Any) -> ObjectStat | None:
-            if key.endswith("b/c"):
-                raise StorageError("The disk is full.")
-            return super().put_file(key, source, **options)
-
+    full = FaultyStore(store, [Fault("put_file", StorageError("The disk is full."), key="*/b/c")])
     with pytest.raises(StorageError):
-        _commit(Full(Path(store.location)), tmp_path / "out")
+        _commit(full, tmp_path / "out")
     artifact = _commit(store, tmp_path / "again")
     assert artifact.faults(manifest_of(artifact)) == []

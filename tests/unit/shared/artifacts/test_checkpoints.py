@@ -14,8 +14,9 @@ from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.errors import InputError, IntegrityError, LeaseLost, NewerFormat
-from so8t_shared.store.base import ObjectStat
+from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Fault, FaultyStore
 
 NEWER = b'{"schema_version": 99}'
 
@@ -25,7 +26,7 @@ def checkpoints(store: LocalStore) -> Checkpoints:
     return _open(store)
 
 
-def _open(store: LocalStore) -> Checkpoints:
+def _open(store: ArtifactStore) -> Checkpoints:
     return Checkpoints(Attempt.begin(Artifact(store, "train", "f" * 64)))
 
 
@@ -126,14 +127,7 @@ def test_killed_while_saving(store: LocalStore, tmp_path: Path) -> None:
 
 def test_killed_before_its_manifest(store: LocalStore, tmp_path: Path) -> None:
     """All files uploaded but the manifest missing is no checkpoint."""
-
-    class Dying(LocalStore):
-        def put_bytes(self, key: str, data: bytes) -> ObjectStat:
-            if key.endswith("/manifest.json"):
-                kill_self()
-            return super().put_bytes(key, data)
-
-    dying = Dying(Path(store.location))
+    dying = FaultyStore(store, [Fault("put_bytes", kill_self, key="*/manifest.json")])
     assert exit_code(start(lambda: _open(dying).save("one", write(tmp_path / "out", {"x": b"1"})))) == -9
     assert _open(store).names() == []
     _open(store).save("one", write(tmp_path / "again", {"x": b"2"}))

@@ -15,6 +15,7 @@ from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest, read_j
 from so8t_shared.artifacts.uploads import upload
 from so8t_shared.errors import InputError, IntegrityError, NewerFormat
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import FaultyStore
 
 FILES = {"a.json": b'{"x": 1}', "merged/model.bin": b"weights" * 100, "merged/deep/er/note": b"", "モデル.txt": b"u"}
 
@@ -220,18 +221,12 @@ def test_content_digest_of_a_part(store: LocalStore, tmp_path: Path) -> None:
     assert one.size_bytes == sum(len(data) for data in FILES.values())
 
 
-def test_delete_takes_the_manifest_first(tmp_path: Path) -> None:
+def test_delete_takes_the_manifest_first(store: LocalStore, tmp_path: Path) -> None:
     """A kill in the middle of deleting leaves files without a manifest, never a manifest without files."""
-    deleted = []
-
-    class Watched(LocalStore):
-        def delete(self, key: str) -> None:
-            deleted.append(key)
-            super().delete(key)
-
-    artifact = commit(Watched(tmp_path / "store"), tmp_path / "out", FILES)
-    deleted.clear()
+    watched = FaultyStore(store)
+    artifact = commit(watched, tmp_path / "out", FILES)
+    watched.calls.clear()
     artifact.delete()
-    assert deleted[0] == artifact.manifest_key
+    assert watched.keys("delete")[0] == artifact.manifest_key
     assert list(artifact.store.list(artifact.prefix)) == []
     assert [p.name for p in (tmp_path / "store").iterdir()] == [".local"]

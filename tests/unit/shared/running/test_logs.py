@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,9 @@ from tests.unit.shared.material import Events, progress_of
 
 from so8t_shared.errors import InputError, Interrupted, ServerError, StorageError
 from so8t_shared.running.logs import log_end, stage_logger
-from so8t_shared.store.base import ObjectStat
+from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Call, Fault, FaultyStore
 
 KEY = "sessions/s/train/log.jsonl"
 
@@ -25,7 +25,7 @@ def _lines(store: LocalStore) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _log(store: LocalStore, events: Events | None = None) -> Iterator[logging.Logger]:
+def _log(store: ArtifactStore, events: Events | None = None) -> Iterator[logging.Logger]:
     """The logger of an attempt, from the beginning of its work to the end."""
     events = events or Events()
     reporter = progress_of(store, "s", "train", events)
@@ -37,7 +37,7 @@ def _log(store: LocalStore, events: Events | None = None) -> Iterator[logging.Lo
         events.flush()
 
 
-def _attempt(store: LocalStore, message: str) -> None:
+def _attempt(store: ArtifactStore, message: str) -> None:
     with _log(store) as log:
         log.info(message)
 
@@ -138,35 +138,19 @@ def test_a_name_that_is_not_text(store: LocalStore) -> None:
 
 def test_a_full_disk_does_not_end_the_work(store: LocalStore) -> None:
     """A log that cannot be written is not worth an error."""
-
-    class Full(LocalStore):
-        def put_bytes(self, key: str, data: bytes) -> ObjectStat:
-            raise StorageError("The disk is full.")
-
-    _attempt(Full(store.local_root.parent), "x")
+    _attempt(FaultyStore(store, [Fault("put_bytes", StorageError("The disk is full."))]), "x")
     assert _lines(store) == []
-
-
-class _Away(LocalStore):
-    """A server that is away for as long as a hasty caller waits; a patient one is answered."""
-
-    def __init__(self, root: Path, patience_s: float = 300.0) -> None:
-        super().__init__(root)
-        self._patience_s = patience_s
-
-    def patient(self, seconds: float) -> _Away:
-        return _Away(Path(self.location), min(seconds, self._patience_s))
-
-    def get_bytes(self, key: str) -> bytes | None:
-        if self._patience_s < 3:
-            raise ServerError("The store's server does not answer.")
-        return super().get_bytes(key)
 
 
 def test_a_hiccup_at_the_start_neither_ends_the_work_nor_costs_the_log(store: LocalStore) -> None:
     """Earlier lines are waited for as long as any part of the work is, though writing them is not."""
     _attempt(store, "first")
-    away = _Away(Path(store.location))
+
+    def hasty(call: Call) -> None:
+        if call.patience_s < 3:
+            raise ServerError("The store's server does not answer.")
+
+    away = FaultyStore(store, [Fault("get_bytes", hasty)])
     with _log(away) as log:
         log.info("second")
     assert [(line["attempt"], line["message"]) for line in _lines(store)] == [(1, "first"), (2, "second")]

@@ -12,11 +12,12 @@ from so8t_shared.errors import ServerError, StorageError
 from so8t_shared.host import host_name
 from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
-from so8t_shared.store.base import ObjectStat
+from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Fault, FaultyStore
 
 
-def _reporter(store: LocalStore, events: Events) -> ProgressReporter:
+def _reporter(store: ArtifactStore, events: Events) -> ProgressReporter:
     return progress_of(store, "s", "train", events)
 
 
@@ -148,13 +149,8 @@ def test_telling_writes_nothing(store: LocalStore) -> None:
 @pytest.mark.parametrize("error", [ServerError("gone"), StorageError("The disk is full.")])
 def test_a_store_that_fails_does_not_end_the_work(store: LocalStore, error: Exception) -> None:
     """A picture of the work that cannot be written is left out."""
-
-    class Failing(LocalStore):
-        def put_bytes(self, key: str, data: bytes) -> ObjectStat:
-            raise error
-
     events = Events()
-    reporter = _reporter(Failing(store.local_root.parent), events)
+    reporter = _reporter(FaultyStore(store, [Fault("put_bytes", error)]), events)
     reporter.update(1, 1)
     reporter.tell("finished")
     assert [state for state, *_ in events.states] == ["progress", "finished"]

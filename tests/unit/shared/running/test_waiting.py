@@ -21,7 +21,9 @@ from so8t_shared.running.waiting import Upstream, upstream_changed, wait_for_ups
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session
 from so8t_shared.stages import Stage
+from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Fault, FaultyStore
 
 
 def _first(ctx: StageContext) -> None:
@@ -29,7 +31,7 @@ def _first(ctx: StageContext) -> None:
 
 
 def _wait(
-    store: LocalStore,
+    store: ArtifactStore,
     session: Session,
     *,
     patience_s: float = 0.0,
@@ -127,23 +129,12 @@ def test_a_host_that_fails_does_not_speak_for_one_that_works(store: LocalStore, 
         assert polled.wait(60)
         _first(ctx)
 
-    class Polling(LocalStore):
-        """Tells when the failure has been looked at twice."""
-
-        looks = 0
-
-        def read_versioned(self, key: str) -> tuple[bytes, str] | None:
-            if key.endswith("first/failed.json") and failed.is_set():
-                self.looks += 1
-                if self.looks == 3:
-                    polled.set()
-            return super().read_versioned(key)
-
     failed, polled = threading.Event(), threading.Event()
     worker = threading.Thread(target=lambda: run_stage(FIRST, session, store, slow))
     worker.start()
     assert failed.wait(60)
-    assert set(_wait(Polling(Path(store.location)), session, patience_s=60)) == {"first"}
+    polling = FaultyStore(store, [Fault("get_bytes", lambda _: polled.set(), key="*/first/failed.json", skip=2)])
+    assert set(_wait(polling, session, patience_s=60)) == {"first"}
     worker.join()
     assert _markers(store, session).failed() is None
 

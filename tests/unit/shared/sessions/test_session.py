@@ -22,6 +22,7 @@ from so8t_shared.sessions.session import (
     session_names,
 )
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Fault, FaultyStore
 
 
 def _pointer(store: LocalStore) -> str:
@@ -146,14 +147,8 @@ def test_a_newer_pointer_is_not_replaced(store: LocalStore, config: Config) -> N
 @pytest.mark.parametrize("before", ["/by-config/", "/session.json"])
 def test_killed_while_opening(store: LocalStore, config: Config, before: str) -> None:
     """Killed before the pointer or between it and the record, the next process opens the session all the same."""
-
-    class Dying(LocalStore):
-        def put_if_absent(self, key: str, data: bytes) -> str | None:
-            if before in key:
-                kill_self()
-            return super().put_if_absent(key, data)
-
-    assert exit_code(start(lambda: open_session(Dying(Path(store.location)), config))) == -9
+    dying = FaultyStore(store, [Fault("put_if_absent", kill_self, key=f"*{before}*")])
+    assert exit_code(start(lambda: open_session(dying, config))) == -9
     named = find_session(store, config)
     session = open_session(store, config)
     assert find_session(store, config) == session.session_id
@@ -161,19 +156,13 @@ def test_killed_while_opening(store: LocalStore, config: Config, before: str) ->
     assert session_ids(store) == [session.session_id]
 
 
-def test_nothing_is_deleted(tmp_path: Path, config: Config) -> None:
+def test_nothing_is_deleted(store: LocalStore, config: Config) -> None:
     """Racers, damage and --new-session need no right to delete."""
-
-    class Keeping(LocalStore):
-        def delete(self, key: str) -> None:
-            raise AssertionError(f"{key} was deleted")
-
-    root = tmp_path / "keeping"
-    race(8, lambda _: open_session(Keeping(root), config).session_id)
-    store = Keeping(root)
-    store.put_bytes(_pointer(store), b"{")
-    open_session(store, config)
-    open_session(store, config, new=True)
+    keeping = FaultyStore(store, [Fault("delete", AssertionError("deleted"))])
+    race(8, lambda _: open_session(keeping, config).session_id)
+    keeping.put_bytes(_pointer(store), b"{")
+    open_session(keeping, config)
+    open_session(keeping, config, new=True)
 
 
 def test_two_configurations_that_chose_one_name_part(store: LocalStore, tmp_path: Path) -> None:
