@@ -9,13 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import FIRST, SECOND, Events, commit, manifest_of, run_stage, spoil, stage_run, write
+from tests.unit.shared.material import (
+    FIRST,
+    SECOND,
+    Events,
+    commit,
+    manifest_of,
+    put_lease,
+    run_stage,
+    spoil,
+    stage_run,
+    write,
+)
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.errors import InputError, IntegrityError, Interrupted, ServerError, StorageError, UpstreamError
 from so8t_shared.host import host_name
 from so8t_shared.interruption import StopSignal
-from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.running.context import StageContext
 from so8t_shared.running.waiting import Upstream, upstream_changed, wait_for_upstreams
 from so8t_shared.sessions.markers import StageMarkers
@@ -180,8 +190,7 @@ def test_a_holder_that_fell_silent_counts_no_longer(store: LocalStore, session: 
     run.open_listeners()
     run.reporter.fingerprint = "f" * 64
     run.reporter.tell("started")
-    lease = LeaseRecord(owner="o", host="gpu-box", domain="d", pid=7, started=1.0, heartbeat="", ttl_s=0.6)
-    store.put_bytes(f"artifacts/first/{'f' * 64}/lease.json", lease.to_bytes())
+    lease = put_lease(store, f"artifacts/first/{'f' * 64}/lease.json", ttl_s=0.6)
     began = time.monotonic()
     error = InputError("The model is cut.")
     with _later(lambda: _markers(store, session).fail(error, 1)), pytest.raises(UpstreamError, match="model is cut"):

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import commit, held, make_config, manifest_of, progress_of, run_stage, spoil, write
-from tests.unit.shared.processes import kill, running, until
+from tests.unit.shared.material import (
+    commit,
+    held,
+    make_config,
+    manifest_of,
+    progress_of,
+    put_lease,
+    run_stage,
+    spoil,
+    write,
+)
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.errors import Interrupted, NewerFormat
-from so8t_shared.leases.lease import acquire
-from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.running.context import StageContext
 from so8t_shared.sessions.collection import collect, list_artifacts
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import open_session, read_record
 from so8t_shared.stages import Stage
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Call, Fault, FaultyStore
 
 STAGE = Stage("train", "tests", 1, "", reads=("training.seed",))
 
@@ -108,22 +114,6 @@ def test_interrupted_work_of_a_kept_session_stays(store: LocalStore, tmp_path: P
     ]
 
 
-def test_what_is_in_work_stays(store: LocalStore) -> None:
-    """An artifact that a living process holds is left alone; after its death it goes."""
-    artifact = Artifact(store, "train", "0" * 64)
-
-    def hold() -> None:
-        acquire(LocalStore(Path(store.location)), artifact.lease_key)
-        time.sleep(1000)
-
-    with running(hold) as holder:
-        until(lambda: store.stat(artifact.lease_key), "the lease")
-        assert collect(store, keep_sessions=1, delete=True).artifacts == []
-        kill(holder)
-    assert [i.artifact.fingerprint for i in collect(store, keep_sessions=1, delete=True).artifacts] == ["0" * 64]
-    assert [p.name for p in Path(store.location).iterdir()] == [".local"]
-
-
 def _at_work(store: LocalStore, session_id: str, fingerprint: str) -> None:
     """What a process shows that has begun to work on an artifact for a session."""
     progress_of(store, session_id, "train", fingerprint=fingerprint).tell("started", "starting")
@@ -147,10 +137,14 @@ def test_a_session_that_goes_on_meanwhile(store: LocalStore, tmp_path: Path) -> 
     """What an older session uses stays if a process begins to work for it between the looking and the deleting."""
     made = _session(store, tmp_path, 1, age=20)
     _session(store, tmp_path, 2)
-    hooked = _Hooked(Path(store.location))
-    hooked.write_hook = (Artifact(store, "train", made).lease_key, lambda: _at_work(store, "s1", "0" * 64))
-    assert collect(hooked, keep_sessions=1, delete=True).artifacts == []
-    assert Artifact(store, "train", made).inspect()[0] is not None
+    artifact = Artifact(store, "train", made)
+
+    def begin(_: Call) -> None:
+        _at_work(store, "s1", "0" * 64)
+
+    begun = Fault("compare_and_put", begin, key=artifact.lease_key, at="after", times=1)
+    assert collect(FaultyStore(store, [begun]), keep_sessions=1, delete=True).artifacts == []
+    assert artifact.inspect()[0] is not None
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-5], None])
@@ -182,137 +176,45 @@ def test_a_newer_programs_session_ends_the_cleaning(store: LocalStore, tmp_path:
 
 def test_sessions_are_read_once(store: LocalStore, tmp_path: Path) -> None:
     """However many artifacts are removed, the records of the sessions are not read again for each."""
-
-    class Counting(LocalStore):
-        records = 0
-
-        def get_bytes(self, key: str) -> bytes | None:
-            self.records += key.endswith("/session.json")
-            return super().get_bytes(key)
-
     for seed in range(4):
         _session(store, tmp_path, seed, age=seed)
     for number in range(5):
         store.put_bytes(f"artifacts/train/{number:064x}/attempts/0001/checkpoints/one/files/x", b"x")
-    counting = Counting(Path(store.location))
-    assert len(collect(counting, keep_sessions=4, delete=True).artifacts) == 5
-    assert counting.records == 4
+    noting = FaultyStore(store)
+    assert len(collect(noting, keep_sessions=4, delete=True).artifacts) == 5
+    assert len(noting.keys("get_bytes", "*/session.json")) == 4
 
 
-def test_given_back_is_not_in_work(store: LocalStore) -> None:
-    """A lease that was released protects nothing."""
-    artifact = Artifact(store, "train", "0" * 64)
-    with held(store, artifact.lease_key):
-        assert collect(store, keep_sessions=1, delete=True).artifacts == []
-    assert len(collect(store, keep_sessions=1, delete=True).artifacts) == 1
-
-
-def _elsewhere(store: LocalStore, artifact: Artifact, number: int = 0, ttl_s: float = 0.4) -> None:
-    """A lease of a process that this host can neither look up nor see the lifeline of."""
-    record = LeaseRecord(
-        owner="o", host="c0ffee", domain="c0ffee/boot", pid=1, started=1.0, heartbeat=f"2020 {number}", ttl_s=ttl_s
-    )
-    store.put_bytes(artifact.lease_key, record.to_bytes())
-
-
-@pytest.mark.parametrize("delete", [False, True])
-def test_what_a_killed_container_left_goes(store: LocalStore, delete: bool) -> None:
-    """Leases that nobody here can know of are watched, all at once, for their time; then they count no more."""
-    artifacts = [Artifact(store, "train", f"{number}" * 64) for number in range(3)]
-    for artifact in artifacts:
-        store.put_bytes(f"{artifact.prefix}/attempts/0001/checkpoints/step-1/files/w", b"w")
-        _elsewhere(store, artifact)
-    told: list[int] = []
-    began = time.monotonic()
-    doomed = collect(store, keep_sessions=1, delete=delete, on_wait=told.append, poll_s=0.05).artifacts
-    assert time.monotonic() - began >= 0.4
-    assert told == [3]
-    assert {i.artifact.fingerprint for i in doomed} == {a.fingerprint for a in artifacts}
-    assert _left(store) == (set() if delete else {a.fingerprint for a in artifacts})
-
-
-def test_what_another_host_works_on_stays(store: LocalStore) -> None:
-    """A holder that is heard of once while it is watched keeps its artifact, however old its first word looks."""
-    artifact = Artifact(store, "train", "0" * 64)
-    _elsewhere(store, artifact, ttl_s=60)
-    heard = threading.Event()
-
-    def beat(leases: int) -> None:
-        _elsewhere(store, artifact, 1, ttl_s=60)
-        heard.set()
-
-    assert collect(store, keep_sessions=1, delete=True, on_wait=beat, poll_s=0.05).artifacts == []
-    assert heard.is_set()
-    assert _left(store) == {artifact.fingerprint}
-
-
-def test_a_newer_programs_work_stays(store: LocalStore) -> None:
-    """A lease that cannot be read because it is of a newer program protects its artifact."""
-    artifact = Artifact(store, "train", "0" * 64)
-    store.put_bytes(artifact.lease_key, b'{"schema_version": 99}')
-    assert collect(store, keep_sessions=1, delete=True).artifacts == []
-    assert _left(store) == {artifact.fingerprint}
-
-
-class _Hooked(LocalStore):
-    """Does something right after the first write, or right after the first delete, of a key."""
-
-    write_hook: tuple[str, Callable[[], object]] | None = None
-    delete_hook: tuple[str, Callable[[], object]] | None = None
-
-    def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
-        result = super().compare_and_put(key, data, etag)
-        if self.write_hook and self.write_hook[0] == key:
-            hook, self.write_hook = self.write_hook[1], None
-            hook()
-        return result
-
-    def delete(self, key: str) -> None:
-        super().delete(key)
-        if self.delete_hook and self.delete_hook[0] == key:
-            hook, self.delete_hook = self.delete_hook[1], None
-            hook()
+def _taken_meanwhile(store: LocalStore, artifact: Artifact) -> FaultyStore:
+    """The store, where another host takes the artifact's lease between the first look at it and the second."""
+    key = artifact.lease_key
+    take = Fault("read_versioned", lambda _: put_lease(store, key, ttl_s=60), key=key, skip=1, times=1)
+    return FaultyStore(store, [take])
 
 
 @pytest.mark.parametrize("moment", ["before the manifest is gone", "after"])
 def test_a_session_that_begins_to_reuse_meanwhile(store: LocalStore, tmp_path: Path, moment: str) -> None:
     """What a new session marks as its own while it is about to be deleted stays, whole."""
     made = _session(store, tmp_path, 1, age=20)
-    hooked = _Hooked(Path(store.location))
-    artifact = Artifact(hooked, "train", made)
-    manifest = artifact.manifest()
-    assert manifest is not None
+    artifact = Artifact(store, "train", made)
+    manifest = manifest_of(artifact)
 
-    def reuse() -> None:
+    def reuse(_: Call) -> None:
         new = open_session(store, make_config(tmp_path, training={"seed": 1}, visualization={"dpi": 99}))
         StageMarkers(store, new.session_id, "train").complete(made, manifest.content_digest(), reused=True, started="")
 
-    if moment == "after":
-        hooked.delete_hook = (artifact.manifest_key, reuse)
-    else:
-        hooked.write_hook = (artifact.lease_key, reuse)
+    operation, key = ("delete", artifact.manifest_key) if moment == "after" else ("compare_and_put", artifact.lease_key)
+    reused = FaultyStore(store, [Fault(operation, reuse, key=key, at="after", times=1)])
     _session(store, tmp_path, 2)
-    assert collect(hooked, keep_sessions=2, delete=True).artifacts == []
+    assert collect(reused, keep_sessions=2, delete=True).artifacts == []
     assert artifact.inspect() == (manifest, "")
 
 
 def test_work_that_begins_meanwhile(store: LocalStore, tmp_path: Path) -> None:
     """An artifact whose lease is taken between the looking and the deleting stays."""
-    made = _session(store, tmp_path, 1, age=20)
+    artifact = Artifact(store, "train", _session(store, tmp_path, 1, age=20))
     _session(store, tmp_path, 2)
-    artifact = Artifact(store, "train", made)
-
-    looks: list[str] = []
-
-    class Late(LocalStore):
-        def read_versioned(self, key: str) -> tuple[bytes, str] | None:
-            if key == artifact.lease_key:
-                looks.append(key)
-                if len(looks) == 2:
-                    _elsewhere(store, artifact, ttl_s=60)
-            return super().read_versioned(key)
-
-    assert collect(Late(Path(store.location)), keep_sessions=1, delete=True).artifacts == []
+    assert collect(_taken_meanwhile(store, artifact), keep_sessions=1, delete=True).artifacts == []
     assert artifact.manifest() is not None
 
 
@@ -359,15 +261,6 @@ def test_nothing_is_swept_while_a_stage_runs(store: LocalStore, tmp_path: Path) 
 def test_a_lease_taken_meanwhile_keeps_what_would_be_swept(store: LocalStore, tmp_path: Path) -> None:
     """A stage that begins between the looking and the sweeping loses nothing."""
     artifact = Artifact(store, "train", _session(store, tmp_path, 1))
-    key, looks = _leave(artifact), list[str]()
-
-    class Late(LocalStore):
-        def read_versioned(self, key: str) -> tuple[bytes, str] | None:
-            if key == artifact.lease_key:
-                looks.append(key)
-                if len(looks) == 2:
-                    _elsewhere(store, artifact, ttl_s=60)
-            return super().read_versioned(key)
-
-    assert collect(Late(Path(store.location)), keep_sessions=1, delete=True).swept == []
+    key = _leave(artifact)
+    assert collect(_taken_meanwhile(store, artifact), keep_sessions=1, delete=True).swept == []
     assert store.get_bytes(key) == b"12345"

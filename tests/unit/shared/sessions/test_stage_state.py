@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.material import held, progress_of
+from tests.unit.shared.material import held, progress_of, put_lease
 from tests.unit.shared.processes import kill, running, until
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.errors import InputError
 from so8t_shared.leases.lease import acquire
-from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.stage_state import StageState, stage_state
 from so8t_shared.store.local import LocalStore
@@ -84,12 +83,11 @@ def test_work_that_nobody_holds(store: LocalStore, lease: str) -> None:
 def test_another_host(store: LocalStore, silent: timedelta, state: str, message: str) -> None:
     """Of a process that cannot be looked up from here its last word counts."""
     heartbeat = (datetime.now(UTC) - silent).isoformat(timespec="seconds")
-    record = LeaseRecord(owner="o", host="h", domain="h/boot", pid=1, started=1.0, heartbeat=heartbeat, ttl_s=60)
     key = _work(store)
-    store.put_bytes(key, record.to_bytes())
+    put_lease(store, key, heartbeat=heartbeat, ttl_s=60)
     assert _state(store).state == state
     assert re.fullmatch(message, _state(store).message)
-    store.put_bytes(key, record.model_copy(update={"heartbeat": "then"}).to_bytes())
+    put_lease(store, key, heartbeat="then", ttl_s=60)
     assert _state(store).state == "running"
 
 
