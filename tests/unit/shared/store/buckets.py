@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 from pathlib import Path
 from typing import Any
 
 from tests.servers.minio_server import MinioServer
 
 from so8t_shared.config.model import Config
+from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.client import Client
 from so8t_shared.store.credentials import read_credentials
 from so8t_shared.store.minio import MinioStore
@@ -45,6 +48,18 @@ def bucket_config(server: MinioServer, bucket: str, folder: Path, **store: Any) 
             "store": {**server.section(bucket), "retry_s": 10.0, **store},
         }
     )
+
+
+def bucket_of(store: ArtifactStore) -> str:
+    """Its name."""
+    return store.location.rsplit("/", 1)[1]
+
+
+def random_file(path: Path, size: int, seed: int = 1) -> tuple[Path, str]:
+    """A file of random bytes and its sha256."""
+    data = random.Random(seed).randbytes(size)
+    path.write_bytes(data)
+    return path, hashlib.sha256(data).hexdigest()
 
 
 def unfinished_uploads(server: MinioServer, bucket: str, key: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.servers.lossy_proxy import LossyProxy, lossy_proxy
 from tests.servers.minio_server import MinioServer
-from tests.unit.shared.store.buckets import MIB, bucket_store
+from tests.unit.shared.store.buckets import MIB, bucket_of, bucket_store
 
 from so8t_shared.errors import ServerError
 from so8t_shared.store.minio import MinioStore
@@ -84,5 +84,4 @@ def test_a_denied_read_is_believed_at_once(store: MinioStore, proxy: LossyProxy)
 
 def _prepared(kind: str, store: MinioStore) -> tuple[str, Callable[[MinioStore, Path], object]]:
     request, write = WRITES[kind]
-    bucket = store.location.rsplit("/", 1)[1]
-    return request.format(path=f"{bucket}/{KEY}"), write
+    return request.format(path=f"{bucket_of(store)}/{KEY}"), write

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 import os
-import random
 import time
 from pathlib import Path
 
 import pytest
-from tests.servers.lossy_proxy import lossy_proxy
 from tests.servers.minio_server import MinioServer
 from tests.unit.shared.namespaces import run_on_small_disk
 from tests.unit.shared.processes import kill, start
-from tests.unit.shared.store.buckets import MIB, SMALL_PARTS, bucket_store, unfinished_uploads
+from tests.unit.shared.store.buckets import MIB, SMALL_PARTS, bucket_of, bucket_store, random_file, unfinished_uploads
 
 from so8t_shared.errors import Interrupted, ServerError
 from so8t_shared.store.base import ArtifactStore
@@ -38,31 +35,20 @@ class TestMinioStore(StoreSuite):
         self.server = minio
 
     def reopened(self, store: ArtifactStore) -> MinioStore:
-        return bucket_store(self.server, _bucket(store), store.local_root)
+        return bucket_store(self.server, bucket_of(store), store.local_root)
 
     def raw_write(self, store: ArtifactStore, key: str, data: bytes) -> None:
-        self.server.client().put_object(_bucket(store), key, io.BytesIO(data), len(data))
+        self.server.client().put_object(bucket_of(store), key, io.BytesIO(data), len(data))
 
     def raw_keys(self, store: ArtifactStore) -> set[str]:
-        listed = self.server.client().list_objects(_bucket(store), recursive=True)
+        listed = self.server.client().list_objects(bucket_of(store), recursive=True)
         return {str(item.object_name) for item in listed}
-
-
-def _bucket(store: ArtifactStore) -> str:
-    return store.location.rsplit("/", 1)[1]
-
-
-def _file(path: Path, size: int, seed: int = 1) -> tuple[Path, str]:
-    """A file of random bytes and its sha256."""
-    data = random.Random(seed).randbytes(size)
-    path.write_bytes(data)
-    return path, hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, 7 * MIB], ids=["below", "exact", "above", "many"])
 def test_files_around_the_part_size(store: MinioStore, tmp_path: Path, extra: int) -> None:
     """Smaller, equal and larger than a part: the same bytes come back, hashed on the way."""
-    source, sha256 = _file(tmp_path / "source", SMALL_PARTS.part_bytes + extra)
+    source, sha256 = random_file(tmp_path / "source", SMALL_PARTS.part_bytes + extra)
     put = store.put_file(KEY, source)
     got = store.get_file(KEY, tmp_path / "target")
     assert put is not None
@@ -74,7 +60,7 @@ def test_files_around_the_part_size(store: MinioStore, tmp_path: Path, extra: in
 
 def test_a_failed_upload_leaves_no_parts(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
     """When the source cannot be read to its end, the parts that were sent are thrown away and no object appears."""
-    source, _ = _file(tmp_path / "source", 23 * MIB)
+    source, _ = random_file(tmp_path / "source", 23 * MIB)
 
     class Shrinking(type(source)):  # type: ignore[misc]
         def stat(self, **options: bool) -> os.stat_result:
@@ -84,17 +70,17 @@ def test_a_failed_upload_leaves_no_parts(store: MinioStore, minio: MinioServer, 
     with pytest.raises(OSError, match="shorter"):
         store.put_file(KEY, Shrinking(source))
     assert store.stat(KEY) is None
-    assert unfinished_uploads(minio, _bucket(store), KEY) == 0
+    assert unfinished_uploads(minio, bucket_of(store), KEY) == 0
 
 
 def test_killed_in_the_middle_of_parts(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
     """SIGKILL while parts are on their way: the object is the old or the new one, never a mix."""
-    sources = [_file(tmp_path / name, 18 * MIB, seed) for seed, name in enumerate("ab")]
+    sources = [random_file(tmp_path / name, 18 * MIB, seed) for seed, name in enumerate("ab")]
     hashes = {sha256 for _, sha256 in sources}
     store.put_file(KEY, sources[0][0])
 
     def replace() -> None:
-        mine = bucket_store(minio, _bucket(store), tmp_path / ".local")
+        mine = bucket_store(minio, bucket_of(store), tmp_path / ".local")
         while True:
             for source, _ in reversed(sources):
                 mine.put_file(KEY, source)
@@ -110,12 +96,12 @@ def test_killed_in_the_middle_of_parts(store: MinioStore, minio: MinioServer, tm
 
 def test_a_download_mixes_no_versions(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
     """While another process replaces a large object, each download is one whole version."""
-    sources = [_file(tmp_path / name, 16 * MIB, seed) for seed, name in enumerate("ab")]
+    sources = [random_file(tmp_path / name, 16 * MIB, seed) for seed, name in enumerate("ab")]
     hashes = {sha256 for _, sha256 in sources}
     store.put_file(KEY, sources[0][0])
 
     def replace() -> None:
-        mine = bucket_store(minio, _bucket(store), tmp_path / ".local")
+        mine = bucket_store(minio, bucket_of(store), tmp_path / ".local")
         for source, _ in sources * 3:
             mine.put_file(KEY, source)
             time.sleep(0.3)
@@ -131,7 +117,7 @@ def test_a_download_mixes_no_versions(store: MinioStore, minio: MinioServer, tmp
 
 def test_a_full_disk_of_the_reader(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
     """A download that does not fit is told before it begins and leaves no half file."""
-    store.put_file(KEY, _file(tmp_path / "source", 6 * MIB)[0])
+    store.put_file(KEY, random_file(tmp_path / "source", 6 * MIB)[0])
     (tmp_path / "disk").mkdir()
     printed = run_on_small_disk(
         tmp_path / "disk",
@@ -141,7 +127,7 @@ def test_a_full_disk_of_the_reader(store: MinioStore, minio: MinioServer, tmp_pa
         from so8t_shared.store.open import open_store
         store = open_store(Config.model_validate({{
             'checkpoint_dir': {str(tmp_path / "work")!r}, 'model_a': {{'base_model': 'm'}},
-            'dataset': {{'paths': ['d']}}, 'store': {minio.section(_bucket(store))!r}}}))
+            'dataset': {{'paths': ['d']}}, 'store': {minio.section(bucket_of(store))!r}}}))
         try:
             store.get_file({KEY!r}, folder / 'target')
         except StorageError as error:
@@ -149,77 +135,6 @@ def test_a_full_disk_of_the_reader(store: MinioStore, minio: MinioServer, tmp_pa
         """,
     )
     assert printed == "The disk is full. []\n"
-
-
-@pytest.mark.parametrize("lost", [1, 2])
-def test_a_won_write_whose_answer_was_lost_is_won(
-    store: MinioStore, minio: MinioServer, tmp_path: Path, lost: int
-) -> None:
-    """The object is there but no answer came: on trying again the writer sees that it was its own."""
-    with lossy_proxy(minio.port) as proxy:
-        mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint)
-        proxy.lose("PUT", lost)
-        etag = mine.put_if_absent("sessions/a", b"mine")
-        assert etag is not None
-        assert store.read_versioned("sessions/a") == (b"mine", etag)
-        proxy.lose("PUT", lost)
-        second = mine.compare_and_put("sessions/a", b"mine too", etag)
-        assert second is not None
-        assert store.read_versioned("sessions/a") == (b"mine too", second)
-        (tmp_path / "source").write_bytes(b"a file")
-        proxy.lose("PUT", lost)
-        third = mine.put_file("artifacts/a", tmp_path / "source")
-        assert third is not None
-        assert third == store.stat("artifacts/a")
-        assert third.sha256 == hashlib.sha256(b"a file").hexdigest()
-
-
-def test_a_lost_write_of_the_same_bytes_stays_lost(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
-    """Two racers write equal bytes; the one that was second is told so even when it had to ask twice."""
-    store.put_bytes("sessions/a", b"same")
-    with lossy_proxy(minio.port) as proxy:
-        mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint)
-        proxy.lose("PUT")
-        assert mine.put_if_absent("sessions/a", b"same") is None
-
-
-def test_parts_whose_last_answer_was_lost_are_an_object(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
-    """The parts became an object but no answer came: the upload has succeeded."""
-    source, sha256 = _file(tmp_path / "source", 12 * MIB)
-    with lossy_proxy(minio.port) as proxy:
-        mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint)
-        proxy.lose(f"POST /{_bucket(store)}/{KEY}?uploadId=")
-        stat = mine.put_file(KEY, source)
-    assert stat is not None
-    assert stat == store.stat(KEY)
-    assert stat.sha256 == sha256
-
-
-SLOW_DOWN = (
-    b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: 36\r\n\r\n"
-    b"<Error><Code>SlowDown</Code></Error>"
-)
-
-
-@pytest.mark.parametrize("instead", [b"", SLOW_DOWN], ids=["no answer", "SlowDown"])
-@pytest.mark.parametrize("size", [1000, 12 * MIB])
-def test_a_stall_of_reads_alone_is_an_outage(
-    store: MinioStore, minio: MinioServer, tmp_path: Path, size: int, instead: bytes
-) -> None:
-    """While everything but GET is answered, the bytes are not called lost: exit code 4, and later they are read."""
-    source, sha256 = _file(tmp_path / "source", size)
-    store.put_file(KEY, source)
-    with lossy_proxy(minio.port) as proxy:
-        mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=proxy.endpoint, retry_s=1.0)
-        proxy.lose(f"GET /{_bucket(store)}/{KEY}", 10**9, instead=instead)
-        for read in (lambda: mine.get_file(KEY, tmp_path / "target"), lambda: mine.checksum(KEY)):
-            with pytest.raises(ServerError) as caught:
-                read()
-            assert caught.value.exit_code == 4
-        proxy.lose("", 0)
-        got = mine.get_file(KEY, tmp_path / "target")
-    assert got is not None
-    assert got.sha256 == sha256
 
 
 def _stop() -> None:
@@ -241,18 +156,18 @@ class _StopsAt:
 
 def test_the_check_is_asked_before_each_part(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
     """Who is asked to stop in the middle of a large file need not send it to its end, and leaves no parts."""
-    source, _ = _file(tmp_path / "source", 30 * MIB)  # six parts
+    source, _ = random_file(tmp_path / "source", 30 * MIB)  # six parts
     check = _StopsAt(4)
     with pytest.raises(Interrupted):
         store.checked(check).put_file(KEY, source)
     assert check.asked == 4
     assert store.stat(KEY) is None
-    assert unfinished_uploads(minio, _bucket(store), KEY) == 0
+    assert unfinished_uploads(minio, bucket_of(store), KEY) == 0
 
 
 def test_the_check_keeps_parts_from_becoming_an_object(store: MinioStore, tmp_path: Path) -> None:
     """Asked to stop when all parts are up, the upload leaves nothing."""
-    source, _ = _file(tmp_path / "source", 12 * MIB)  # three parts
+    source, _ = random_file(tmp_path / "source", 12 * MIB)  # three parts
     check = _StopsAt(5)
     with pytest.raises(Interrupted):
         store.checked(check).put_file(KEY, source)
@@ -262,7 +177,7 @@ def test_the_check_keeps_parts_from_becoming_an_object(store: MinioStore, tmp_pa
 
 def test_the_check_ends_a_download_between_its_parts(store: MinioStore, tmp_path: Path) -> None:
     """Who is asked to stop in the middle of a large file need not fetch it to its end, and keeps no half of it."""
-    store.put_file(KEY, _file(tmp_path / "source", 60 * MIB)[0])  # twelve parts
+    store.put_file(KEY, random_file(tmp_path / "source", 60 * MIB)[0])  # twelve parts
     check = _StopsAt(3)
     with pytest.raises(Interrupted):
         store.checked(check).get_file(KEY, tmp_path / "target")
@@ -285,18 +200,3 @@ def test_no_key_shows_in_texts(store: MinioStore, minio: MinioServer) -> None:
         bucket_store(minio, "no-such-bucket", store.local_root).put_bytes("a", b"")
     for text in (repr(store), repr(vars(store)), store.location, str(caught.value)):
         assert minio.root.secret_key not in text
-
-
-def test_an_outage_is_told_once(
-    minio: MinioServer, store: MinioStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """While nobody answers, one line says so, not one a try; the error at the end says what to do."""
-    closed = "http://127.0.0.1:9"
-    mine = bucket_store(minio, _bucket(store), tmp_path / ".local", endpoint=closed, retry_s=10.0)
-    with caplog.at_level(logging.WARNING, "so8t.store"), pytest.raises(ServerError) as caught:
-        mine.get_bytes("a")
-    assert [r.getMessage() for r in caplog.records] == [
-        f"The store at {closed} does not answer (the connection is refused); trying again for up to 10 s"
-    ]
-    assert caught.value.exit_code == 4
-    assert "start it" in caught.value.remedy
