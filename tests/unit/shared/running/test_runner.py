@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -36,8 +37,8 @@ from so8t_shared.running.events import Event
 from so8t_shared.running.runner import Outcome
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, open_session
-from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Call, Fault, FaultyStore
 
 STEPS = 16
 
@@ -305,13 +306,6 @@ def test_whatever_follows_a_lost_lease_is_no_failure(store: LocalStore, session:
         run_stage(FIRST, session, store, robbed)
 
 
-class _Away(LocalStore):
-    """A server that answers no renewal."""
-
-    def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
-        raise ServerError("The store's server does not answer.")
-
-
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
@@ -331,8 +325,9 @@ def test_an_outage_is_not_told_as_a_takeover(
         until(lambda: ctx.lease.lost, "the lease's silence")
         raise error
 
+    away = Fault("compare_and_put", ServerError("The store's server does not answer."))  # at each renewal
     with pytest.raises(kind, match=words) as caught:
-        run_stage(FIRST, session, _Away(Path(store.location)), alone)
+        run_stage(FIRST, session, FaultyStore(store, [away]), alone)
     assert type(caught.value) is kind
 
 
@@ -424,19 +419,11 @@ def test_stop_right_before_the_commit(store: LocalStore, session: Session) -> No
 
 def test_stop_during_the_commit(store: LocalStore, session: Session) -> None:
     """A signal that comes while the files are sent is seen before the next one; the next run commits the same."""
-    stop, puts = StopSignal(), list[str]()
-
-    class Asking(LocalStore):
-        def put_file(self, key: str, source: Path, **options: bool) -> ObjectStat:
-            stat = super().put_file(key, source, **options)
-            puts.append(key)
-            stop.ask()
-            return stat
-
-    asking = Asking(Path(store.location))
+    stop = StopSignal()
+    sent = Fault("put_file", lambda _: stop.ask(), at="after")
     with pytest.raises(Interrupted):
-        stage_run(FIRST, session, asking, stop=stop).run(lambda: first)
-    assert len(puts) == 1
+        stage_run(FIRST, session, FaultyStore(store, [sent]), stop=stop).run(lambda: first)
+    assert sent.met == 1
     assert not [key for key in store.list("artifacts") if key.endswith("manifest.json")]
     assert not run_stage(FIRST, session, store, first).reused
 
@@ -520,39 +507,20 @@ def test_sigterm_ends_with_75(store: LocalStore, session: Session) -> None:
     assert not _run_again(session, store).reused
 
 
-class _DyingAfterCommit(LocalStore):
-    """Kills its process at a named point around the commit."""
-
-    def __init__(self, root: Path, point: str) -> None:
-        super().__init__(root)
-        self.point = point
-
-    def put_if_absent(self, key: str, data: bytes) -> str | None:
-        is_manifest = key.endswith("/manifest.json")
-        if is_manifest and self.point == "before the manifest":
-            kill_self()
-        etag = super().put_if_absent(key, data)
-        if is_manifest and self.point == "after the manifest":
-            kill_self()
-        return etag
-
-    def put_bytes(self, key: str, data: bytes) -> object:  # type: ignore[override]
-        if key.endswith("/completed.json") and self.point == "before the marker":
-            kill_self()
-        result = super().put_bytes(key, data)
-        if key.endswith("/completed.json") and self.point == "after the marker":
-            kill_self()
-        return result
+AROUND_THE_COMMIT = {
+    "before the manifest": Fault("put_if_absent", kill_self, key="*/manifest.json"),
+    "after the manifest": Fault("put_if_absent", kill_self, key="*/manifest.json", at="after"),
+    "before the marker": Fault("put_bytes", kill_self, key="*/completed.json"),
+    "after the marker": Fault("put_bytes", kill_self, key="*/completed.json", at="after"),
+}
 
 
-@pytest.mark.parametrize(
-    "point", ["before the manifest", "after the manifest", "before the marker", "after the marker"]
-)
+@pytest.mark.parametrize("point", AROUND_THE_COMMIT)
 def test_killed_around_the_commit(store: LocalStore, session: Session, tmp_path: Path, point: str) -> None:
     """At each point a rerun ends with artifact and marker as after an uninterrupted run, and no leftovers."""
 
     def work() -> None:
-        dying = _DyingAfterCommit(Path(store.location), point)
+        dying = FaultyStore(store, [AROUND_THE_COMMIT[point]])
         run_stage(FIRST, open_session(dying, session.config), dying, counting)
 
     assert exit_code(start(work)) == -9
@@ -596,22 +564,17 @@ def test_looking_for_reuse_takes_nothing_away(store: LocalStore, session: Sessio
 def test_collected_while_it_is_reused(store: LocalStore, session: Session) -> None:
     """An artifact that is removed between the looking and the marking is made anew, not marked as there."""
     made = run_stage(FIRST, session, store, first)
-
-    class Collected(LocalStore):
-        def put_bytes(self, key: str, data: bytes) -> ObjectStat:
-            if key.endswith("completed.json"):
-                Artifact(store, "first", made.fingerprint).delete()
-            return super().put_bytes(key, data)
-
+    collecting = Fault(
+        "put_bytes", lambda _: Artifact(store, "first", made.fingerprint).delete(), key="*/completed.json", times=1
+    )
     other = open_session(store, session.config, new=True)
     calls: list[str] = []
 
     def again(ctx: StageContext) -> None:
         calls.append("computed")
         first(ctx)
-        Collected.put_bytes = LocalStore.put_bytes  # type: ignore[method-assign]
 
-    assert not run_stage(FIRST, other, Collected(Path(store.location)), again).reused
+    assert not run_stage(FIRST, other, FaultyStore(store, [collecting]), again).reused
     assert calls == ["computed"]
     assert Artifact(store, "first", made.fingerprint).inspect()[0] is not None
     assert StageMarkers(store, other.session_id, "first").completed() is not None
@@ -726,20 +689,12 @@ def test_a_link_in_the_output_is_refused(store: LocalStore, session: Session) ->
 def test_a_hiccup_while_the_log_is_opened(store: LocalStore, session: Session) -> None:
     """A server that is away for a few seconds when a stage starts does not end it: the log waits as the work does."""
 
-    class Away(LocalStore):
-        hasty = False
+    def hasty(call: Call) -> None:
+        if call.patience_s < math.inf:
+            raise ServerError("The store's server does not answer.")
 
-        def patient(self, seconds: float) -> Away:
-            made = Away(Path(self.location))
-            made.hasty = True
-            return made
-
-        def read_versioned(self, key: str) -> tuple[bytes, str] | None:
-            if self.hasty and key.endswith("log.jsonl"):
-                raise ServerError("The store's server does not answer.")
-            return super().read_versioned(key)
-
-    assert not run_stage(FIRST, session, Away(Path(store.location)), first).reused
+    away = FaultyStore(store, [Fault("get_bytes", hasty, key="*/log.jsonl")])
+    assert not run_stage(FIRST, session, away, first).reused
 
 
 def test_the_traceback_is_in_the_log(store: LocalStore, session: Session) -> None:
