@@ -204,9 +204,10 @@ def test_a_session_that_begins_to_reuse_meanwhile(store: LocalStore, tmp_path: P
         StageMarkers(store, new.session_id, "train").complete(made, manifest.content_digest(), reused=True, started="")
 
     operation, key = ("delete", artifact.manifest_key) if moment == "after" else ("compare_and_put", artifact.lease_key)
-    reused = FaultyStore(store, [Fault(operation, reuse, key=key, at="after", times=1)])
+    reused = Fault(operation, reuse, key=key, at="after", times=1)
     _session(store, tmp_path, 2)
-    assert collect(reused, keep_sessions=2, delete=True).artifacts == []
+    assert collect(FaultyStore(store, [reused]), keep_sessions=1, delete=True).artifacts == []
+    assert reused.met
     assert artifact.inspect() == (manifest, "")
 
 
