@@ -35,11 +35,14 @@ class Artifact(FileSet):
         """Keys of all objects, below the artifact's folder."""
         return [key.removeprefix(f"{self.prefix}/") for key in self.store.list(self.prefix)]
 
-    def checkpoints(self) -> dict[str, list[FileSet]]:
-        """Checkpoints that were saved to their end, by name; of several attempts the newest one's first."""
+    def checkpoints(self, objects: list[str] | None = None) -> dict[str, list[FileSet]]:
+        """Checkpoints that were saved to their end, by name; of several attempts the newest one's first.
+
+        `objects` saves asking for them again.
+        """
         found = sorted(
             (match[2], int(match[1] or 0), match[0].rpartition("/")[0])
-            for match in map(_CHECKPOINT.fullmatch, self.objects())
+            for match in map(_CHECKPOINT.fullmatch, self.objects() if objects is None else objects)
             if match
         )
         places: dict[str, list[FileSet]] = {}

@@ -78,10 +78,12 @@ class Attempt:
         artifact = self.artifact
         if not artifact.store.remote:
             return []  # a folder takes every file as it is
-        saved = [entry for places in artifact.checkpoints().values() for files in places for entry in _saved(files)]
+        objects = artifact.objects()
+        places = artifact.checkpoints(objects).values()
+        saved = [entry for checkpoint in places for files in checkpoint for entry in _saved(files)]
         below = len(artifact.prefix) + 1
         found = [FileEntry.model_validate({**entry.model_dump(), "key": key[below:]}) for key, entry in saved]
-        keys = [key for key in artifact.objects() if _OUTPUT.match(key)]
+        keys = [key for key in objects if _OUTPUT.match(key)]
         return found + [entry for key in keys if (entry := artifact.recall(f"{artifact.prefix}/{key}"))]
 
     def _same(self, committed: Manifest | None, ours: list[list[str]]) -> Manifest:
