@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from servers import minio_binary  # noqa: E402
 from tests.servers.minio_server import running_minio  # noqa: E402
 
-from so8t_shared.artifacts.records import RecordCache  # noqa: E402
+from so8t_shared.artifacts.json_cache import JsonCache  # noqa: E402
 from so8t_shared.config.load import load_config  # noqa: E402
 from so8t_shared.store.base import ArtifactStore  # noqa: E402
 from so8t_shared.store.open import open_store  # noqa: E402
@@ -95,7 +95,7 @@ def _opened(overrides: list[str]) -> ArtifactStore:
 
 def _record_s(store: ArtifactStore) -> float:
     """Seconds to look for, and to write, one answer's record."""
-    records = RecordCache(store, "bench")
+    records = JsonCache(store, "bench")
     began = time.monotonic()
     for _ in range(RECORDS):
         key = uuid.uuid4().hex

@@ -6,20 +6,26 @@ a killed build leaves nothing at the target, and a damaged or outdated folder is
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from so8t_shared.canonical import canonical_json
-from so8t_shared.errors import InputError
+from so8t_shared.documents import Document
+from so8t_shared.errors import InputError, IntegrityError, NewerFormat
 from so8t_shared.files import files_below, remove_tree, sha256_file, storage_errors, sync_folder
 from so8t_shared.processes import process_start
 
 MARKER = ".complete.json"
-_SCHEMA = 1
+
+
+class Complete(Document):
+    """The marker: what the folder was made from, and the digest of every file."""
+
+    schema_version: Literal[1] = 1
+    recipe: dict[str, Any]
+    files: dict[str, str]
 
 
 def build_folder(target: Path, recipe: dict[str, Any], build: Callable[[Path], None]) -> bool:
@@ -51,16 +57,11 @@ def build_folder(target: Path, recipe: dict[str, Any], build: Callable[[Path], N
 
 def is_complete(folder: Path, recipe: dict[str, Any]) -> bool:
     """Whether `folder` was built from `recipe` and every file is still what was written."""
-    marker = _read_marker(folder)
-    return marker is not None and marker["recipe"] == recipe and marker["files"] == _contents(folder)
-
-
-def _read_marker(folder: Path) -> dict[str, Any] | None:
     try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return marker if isinstance(marker, dict) and marker.get("schema_version") == _SCHEMA else None
+        marker = Complete.read(folder / MARKER)
+    except (IntegrityError, NewerFormat):
+        return False
+    return marker == Complete(recipe=recipe, files=_contents(folder))
 
 
 def _contents(folder: Path) -> dict[str, str]:
@@ -73,8 +74,7 @@ def _seal(folder: Path, recipe: dict[str, Any]) -> None:
         path.chmod(0o644)
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    marker = {"schema_version": _SCHEMA, "recipe": recipe, "files": _contents(folder)}
-    (folder / MARKER).write_bytes(canonical_json(marker))
+    (folder / MARKER).write_bytes(Complete(recipe=recipe, files=_contents(folder)).to_bytes())
     sync_folder(folder)
 
 

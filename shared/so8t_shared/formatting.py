@@ -6,7 +6,7 @@ and a p value never rounds onto the other side of alpha.
 
 from __future__ import annotations
 
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 UNDEFINED = "undefined"
 _DIGITS = (2, 3, 4, 6, 10)

@@ -10,13 +10,11 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Self
 
 from pydantic import BaseModel
 
 from so8t_shared.files import write_atomically
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def write_json(path: Path, result: BaseModel) -> None:
@@ -35,16 +33,6 @@ def write_lines(path: Path, results: Iterable[BaseModel]) -> None:
         StorageError: the disk is full, read-only or not ours.
     """
     write_atomically(path, "".join(result.model_dump_json() + "\n" for result in results).encode())
-
-
-def read_lines(path: Path, kind: type[M]) -> list[M]:
-    """What `write_lines` has written.
-
-    Raises:
-        ValueError: a line is no such object, or the file is not UTF-8.
-        OSError: the file cannot be read.
-    """
-    return [kind.model_validate_json(line) for _, line in numbered_lines(path.read_text(encoding="utf-8"))]
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -21,7 +21,8 @@ from so8t_shared.files import link_or_copy, sha256_file, write_atomically
 from so8t_shared.results.conversion import ConversionResult, GgufFile
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
-_RECORD = "record.json"
+_DETAILS = "record.json"
+"""Beside a kept file: what conversion.json says of it."""
 
 
 class KeptFiles(Protocol):
@@ -85,7 +86,7 @@ class _Run:
         self._steps = _Steps(files * self._tensors, report)
 
     def file(self, quantization: Quantization) -> tuple[Path, GgufFile]:
-        """The GGUF file and its record; made unless an earlier attempt has finished it."""
+        """The GGUF file and what it holds; made unless an earlier attempt has finished it."""
         if quantization in self._kept_before:
             self._kept_before.remove(quantization)
             self._finished.add(quantization)
@@ -94,8 +95,8 @@ class _Run:
             self._make(quantization)
             self._finished.add(quantization)
         folder = self._kept.load(quantization)
-        record = GgufFile.model_validate_json((folder / _RECORD).read_bytes())
-        return folder / record.file, record
+        details = GgufFile.read(folder / _DETAILS)
+        return folder / details.file, details
 
     def _make(self, quantization: Quantization) -> None:
         folder = self._scratch / quantization
@@ -107,14 +108,14 @@ class _Run:
             source, _ = self.file(BASE)
             self._steps.message = quantization
             types = quantize(source, target, quantization, self._steps)
-        record = GgufFile(
+        details = GgufFile(
             file=target.name,
             quantization=quantization,
             size_bytes=target.stat().st_size,
             sha256=sha256_file(target),
             tensor_types=dict(sorted(types.items())),
         )
-        write_atomically(folder / _RECORD, record.model_dump_json(indent=2).encode())
+        write_atomically(folder / _DETAILS, details.model_dump_json(indent=2).encode())
         self._kept.save(quantization, folder)
 
     def _write(self, quantization: Quantization, target: Path) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_shared.config.model import AbTest
-from so8t_shared.errors import IntegrityError
 from so8t_shared.results.evaluation import AnswerLimit
 from so8t_shared.results.training import Targets
 
@@ -19,16 +18,10 @@ def read_targets(splits: Path) -> Targets | None:
 
     Raises:
         IntegrityError: the file is damaged.
+        NewerFormat: a newer program wrote it.
     """
     path = splits / "targets.json"
-    try:
-        return Targets.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise IntegrityError(
-            "This is not what train writes.", where=str(path), remedy="run again from train"
-        ) from error
+    return Targets.read(path) if path.exists() else None
 
 
 def answer_limit(settings: AbTest, targets: Targets | None) -> AnswerLimit:

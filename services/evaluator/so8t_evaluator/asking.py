@@ -20,14 +20,14 @@ from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Answer, Sample
 from so8t_shared.results.conversion import ChatInfo
-from so8t_shared.results.record import Side
+from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import ORDER, Scoring
 
 
 class Cache(Protocol):
-    """Where answers are kept; a RecordCache does it."""
+    """Where answers are kept; a JsonCache does it."""
 
     def get(self, key: str) -> dict[str, Any] | None: ...
     def put(self, key: str, record: dict[str, Any]) -> None: ...

@@ -13,14 +13,14 @@ from so8t_evaluator.engine.choice import open_engine
 from so8t_evaluator.evaluation import evaluate
 from so8t_evaluator.grid import Count, Grid, Report
 from so8t_evaluator.importing import model_file, read_chat
-from so8t_evaluator.rows import read_rows, select
+from so8t_evaluator.rows import select
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import SIDES, Side
 from so8t_shared.results.registry import Registry
+from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 
@@ -54,14 +54,14 @@ def run_evaluation(
     engine = open_engine(config, count.say)
     grid = Grid(_candidates(config, inputs), rows, engine, settings, cache, run, count)
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)
-    words = bag_of_words(read_rows(inputs.splits / "train.jsonl"), rows, settings.confidence)
+    words = bag_of_words(LabeledRow.read_lines(inputs.splits / "train.jsonl"), rows, settings.confidence)
     result = evaluate(asked, rows, words, limit, config.gguf, settings)
     _write(output, asked.samples, result)
     return result
 
 
 def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
-    rows = select(read_rows(splits / "test.jsonl"), most)
+    rows = select(LabeledRow.read_lines(splits / "test.jsonl"), most)
     if not rows:
         raise InputError(
             "There is no test row.", where="the test split of train", remedy="raise dataset.test_fraction, or add rows"

@@ -17,7 +17,7 @@ from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
-from so8t_shared.results.record import SIDES
+from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.scorings import freely_written
 

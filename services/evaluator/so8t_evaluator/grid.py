@@ -11,7 +11,7 @@ from so8t_evaluator.speed import make_speed
 from so8t_shared.config.model import AbTest
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EngineInfo, Speed
-from so8t_shared.results.record import SIDES, Side
+from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import freely_written

@@ -14,8 +14,8 @@ from so8t_shared.files import sha256_file, write_atomically
 from so8t_shared.json_files import write_json
 from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.results.conversion import CONVERTED_BY, ChatInfo
-from so8t_shared.results.record import Side
 from so8t_shared.results.registry import ImportedModel, Registry
+from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 
 Say = Callable[[str], None]
@@ -51,7 +51,7 @@ def save(registry: Registry, output: Path) -> None:
 
 def read_chat(folder: Path) -> ChatInfo:
     """chat.json of a conversion."""
-    return ChatInfo.model_validate_json((folder / "chat.json").read_text(encoding="utf-8"))
+    return ChatInfo.read(folder / "chat.json")
 
 
 def model_file(model: ImportedModel, path: Path, chat: ChatInfo, num_ctx: int) -> ModelFile:

@@ -10,7 +10,7 @@ from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.paired import Paired
-from so8t_shared.results.record import Side
+from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 

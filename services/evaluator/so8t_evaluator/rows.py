@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
-from so8t_shared.errors import IntegrityError
-from so8t_shared.json_files import read_lines
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
 from so8t_shared.results.conversion import ChatInfo
@@ -16,20 +13,6 @@ from so8t_shared.results.training import LabeledRow
 
 _PROBES = ("0", "?")
 """Two requests with nothing in common: their prompts share what all prompts of a model share."""
-
-
-def read_rows(path: Path) -> list[LabeledRow]:
-    """Rows of a split that train has written.
-
-    Raises:
-        IntegrityError: a line is no such row.
-    """
-    try:
-        return read_lines(path, LabeledRow)
-    except ValueError as error:
-        raise IntegrityError(
-            "The split is not what train writes.", where=str(path), remedy="run again from train"
-        ) from error
 
 
 def select(rows: Sequence[LabeledRow], limit: int | None) -> list[LabeledRow]:

@@ -9,8 +9,8 @@ from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs, run_evaluation
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
 from so8t_shared.results.conversion import CONVERTED_BY
-from so8t_shared.results.record import Side
 from so8t_shared.results.registry import Registry
+from so8t_shared.results.sides import Side
 from so8t_shared.running.context import StageContext
 from so8t_shared.tables import engines
 from so8t_shared.tables.functions import named
@@ -40,9 +40,8 @@ def _files(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -
 
 def evaluate(ctx: StageContext) -> None:
     """Ask both models the held-out rows and compare them pair by pair."""
-    registry = (ctx.input_dir("import") / "registry.json").read_text(encoding="utf-8")
     inputs = Inputs(
-        registry=Registry.model_validate_json(registry),
+        registry=Registry.read(ctx.input_dir("import") / "registry.json"),
         converted=_converted(ctx),
         splits=ctx.input_dir("train") / "splits",
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from so8t_reporter.charts.lookup import scorings_of
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.record import Side
+from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring

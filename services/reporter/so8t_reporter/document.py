@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 Tone = Literal["", "a", "b", "good", "bad", "muted", "strong"]
 Scale = Literal["share", "difference"]

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
 
 from so8t_shared.config.model import Config, Visualization
+from so8t_shared.documents import read_text
 from so8t_shared.errors import IntegrityError
-from so8t_shared.json_files import numbered_lines
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import Side
+from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, LabeledRow, TrainingPoint, TrainingResult
 from so8t_shared.tables.quantizations import ORDER, Quantization
-
-R = TypeVar("R", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class ReportSettings:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """All measurements and records that the report shows."""
+    """All that the report shows."""
 
     evaluation: EvaluationResult
     samples: list[Sample]
@@ -84,60 +79,28 @@ def load_inputs(*, evaluate: Path, train: Path, converted: Mapping[str, Path]) -
 
     Raises:
         IntegrityError: a file is missing, or is not what its stage writes.
+        NewerFormat: a newer program wrote it.
     """
-    evaluation = _record(evaluate / "evaluation.json", EvaluationResult)
+    evaluation = EvaluationResult.read(evaluate / "evaluation.json")
     _check_headline(evaluation, evaluate / "evaluation.json")
     return ReportInputs(
         evaluation=evaluation,
-        samples=_lines(evaluate / "samples.jsonl", Sample),
-        training=_record(train / "training.json", TrainingResult),
-        points=_lines(train / "metrics.jsonl", TrainingPoint),
-        data=_record(train / "data_report.json", DataReport),
-        test_rows=_lines(train / "splits/test.jsonl", LabeledRow),
-        training_config=_text(train / "training_config.yaml"),
-        conversion={
-            stage: _record(folder / "conversion.json", ConversionResult) for stage, folder in converted.items()
-        },
-        chat={stage: _record(folder / "chat.json", ChatInfo) for stage, folder in converted.items()},
+        samples=Sample.read_lines(evaluate / "samples.jsonl"),
+        training=TrainingResult.read(train / "training.json"),
+        points=TrainingPoint.read_lines(train / "metrics.jsonl"),
+        data=DataReport.read(train / "data_report.json"),
+        test_rows=LabeledRow.read_lines(train / "splits/test.jsonl"),
+        training_config=read_text(train / "training_config.yaml"),
+        conversion={stage: ConversionResult.read(folder / "conversion.json") for stage, folder in converted.items()},
+        chat={stage: ChatInfo.read(folder / "chat.json") for stage, folder in converted.items()},
     )
 
 
 def _check_headline(evaluation: EvaluationResult, path: Path) -> None:
     primary = (evaluation.primary_quantization, evaluation.primary_scoring)
     if primary not in {(c.quantization, c.scoring) for c in evaluation.comparisons}:
-        raise _damaged(path, f"there is no comparison for {primary[0]} with {primary[1]} scoring, the primary one")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise _damaged(path, "the file is missing") from error
-    except UnicodeDecodeError as error:
-        raise _damaged(path, "it is not UTF-8 text") from error
-
-
-def _record(path: Path, model: type[R]) -> R:
-    return _parse(_text(path), model, path)
-
-
-def _lines(path: Path, model: type[R]) -> list[R]:
-    return [_parse(line, model, path, number) for number, line in numbered_lines(_text(path))]
-
-
-def _parse(text: str, model: type[R], path: Path, line: int | None = None) -> R:
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        place = f"line {line}: " if line else ""
-        raise _damaged(path, f"{place}{key}: {first['msg']}" if key else f"{place}{first['msg']}") from error
-
-
-def _damaged(path: Path, why: str) -> IntegrityError:
-    return IntegrityError(
-        f"An input of the report cannot be used: {why}.",
-        where=f"{path.name} of the stage before",
-        remedy="run that stage again with the same version of SO8T-AB (so8t-ab run does so)",
-    )
+        raise IntegrityError(
+            f"There is no comparison for {primary[0]} with {primary[1]} scoring, the primary one.",
+            where=str(path),
+            remedy="run evaluate again with this version of SO8T-AB (so8t-ab run does so)",
+        )

@@ -11,7 +11,7 @@ from so8t_reporter.charts.lookup import cell_of
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import SIDES
+from so8t_shared.results.sides import SIDES
 from so8t_shared.results.unread import unread_answers
 from so8t_shared.results.verdicts import WORDS, Verdict
 

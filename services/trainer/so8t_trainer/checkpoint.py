@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
+from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError
-from so8t_shared.json_files import read_lines, write_lines
+from so8t_shared.json_files import write_lines
 from so8t_shared.results.training import TrainingPoint
 
 METRICS = "metrics.jsonl"
 """One optimizer step per line."""
 
+_STATE = "state.json"
+
 KEPT = 2
 """Checkpoints that are kept: a kill while the newest is written leaves the one before."""
-_SCHEMA = 1
+
+
+class State(Document):
+    """state.json: how far the training has come."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    step: int
 
 
 class CheckpointStore(Protocol):
@@ -48,7 +57,7 @@ def save_checkpoint(
     save_file(_optimizer_tensors(parameters, optimizer), folder / "optimizer.safetensors")
     save_file(_random_states(), folder / "random.safetensors")
     write_lines(folder / METRICS, points)
-    (folder / "state.json").write_text(json.dumps({"schema": _SCHEMA, "step": len(points)}) + "\n", encoding="utf-8")
+    (folder / _STATE).write_bytes(State(step=len(points)).to_bytes())
     store.save(f"step-{len(points):06d}", folder)
     for name in store.names()[:-KEPT]:
         store.drop(name)
@@ -60,15 +69,16 @@ def restore_checkpoint(
     """Continue from the newest checkpoint: set weights, optimizer and generators; its points so far.
 
     Raises:
-        IntegrityError: the checkpoint was written by a newer version or for another model.
+        IntegrityError: the checkpoint is damaged, or was written for another model.
+        NewerFormat: a newer program wrote it.
     """
     names = store.names()
     if not names:
         return []
     folder = store.load(names[-1])
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    State.read(folder / _STATE)
     weights = load_file(folder / "weights.safetensors")
-    if state["schema"] != _SCHEMA or set(weights) != set(parameters):
+    if set(weights) != set(parameters):
         raise IntegrityError(
             "The checkpoint was written by another version of this program.",
             where=names[-1],
@@ -79,7 +89,7 @@ def restore_checkpoint(
             parameter.copy_(weights[name])
     _restore_optimizer(parameters, optimizer, load_file(folder / "optimizer.safetensors"))
     _restore_random_states(load_file(folder / "random.safetensors"))
-    return read_lines(folder / METRICS, TrainingPoint)
+    return TrainingPoint.read_lines(folder / METRICS)
 
 
 def _optimizer_tensors(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from so8t_shared.artifacts.downloads import forget_downloads
 from so8t_shared.artifacts.manifests import FileSet, Manifest
 from so8t_shared.errors import IntegrityError, LeaseLost
+from so8t_shared.leases.holder import Watch
 from so8t_shared.leases.lease import Lease, seize
-from so8t_shared.leases.record import Watch
 from so8t_shared.store.base import ArtifactStore
 
 _ATTEMPT = re.compile(r"attempts/(\d+)/attempt\.json")

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from so8t_shared.artifacts.artifact import Artifact, attempt_record, newest_attempt
 from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest
 from so8t_shared.artifacts.uploads import upload
+from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.files import files_below, sha256_file
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.leases.lease import Lease
-from so8t_shared.schema import Document
 
 _OUTPUT = re.compile(r"attempts/\d+/output/")
 
@@ -26,6 +26,7 @@ _OUTPUT = re.compile(r"attempts/\d+/output/")
 class AttemptRecord(Document):
     """attempt.json: who made the attempt, for people."""
 
+    schema_version: Literal[1] = 1
     host: str
     pid: int
     started: str

@@ -10,23 +10,22 @@ import os
 import shutil
 import uuid
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from so8t_shared.artifacts.digests import DigestCache, ObjectDigests
 from so8t_shared.artifacts.downloads import download_folder
 from so8t_shared.canonical import digest
+from so8t_shared.documents import Document, Part
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file, storage_errors, sync_folder
-from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
 
 
-class FileEntry(BaseModel):
+class FileEntry(Part):
     """One file of an artifact."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     path: str
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -37,8 +36,7 @@ class FileEntry(BaseModel):
 class Manifest(Document):
     """What a committed artifact or checkpoint consists of; until version 2 every file lay at files/<path>."""
 
-    SCHEMA: ClassVar[int] = 2
-    schema_version: int = 2
+    schema_version: Literal[1, 2] = 2
     files: tuple[FileEntry, ...]
     key: dict[str, Any] = Field(default_factory=dict, description="Parts of the fingerprint, for `plan` to compare.")
     created: str = Field("", description="UTC, ISO 8601.")

@@ -26,7 +26,7 @@ def announce(stage: str, session: Session, *, reused: bool) -> None:
 def print_results(session: Session) -> AbTestResults:
     """Print the session's table and sentence, in the last line where its report is; return what was read."""
     folder = results_dir(session)
-    results = AbTestResults.model_validate_json((folder / RESULTS_FILE).read_text(encoding="utf-8"))
+    results = AbTestResults.read(folder / RESULTS_FILE)
     out.print(result_table(results))
     out.print(results.summary, highlight=False, markup=False)
     out.print(f"Report: {shown(folder, session)}/report.html", highlight=False, markup=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from so8t_shared.errors import LeaseLost, NewerFormat, ServerError, So8tError
-from so8t_shared.leases.record import Claim, Sight, Watch, holder_of
+from so8t_shared.leases.holder import Claim, Sight, Watch, holder_of
 from so8t_shared.store.base import ArtifactStore
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ class Lease:
 
     def _renew(self, store: ArtifactStore, *, released: bool = False) -> None:
         with self._guard:
-            data = self._claim.record(released=released)
+            data = self._claim.to_bytes(released=released)
             began = time.monotonic()
             etag = store.compare_and_put(self._key, data, self._etag)
             if etag is None and (own := self._own_etag(store)) is not None:
@@ -221,7 +221,7 @@ def _taken(watch: Watch, claim: Claim, sight: Sight) -> Lease | None:
         return None
     began = time.monotonic()
     if sight.etag:
-        etag = watch.store.compare_and_put(watch.key, claim.record(), sight.etag)
+        etag = watch.store.compare_and_put(watch.key, claim.to_bytes(), sight.etag)
     else:
-        etag = watch.store.put_if_absent(watch.key, claim.record())
+        etag = watch.store.put_if_absent(watch.key, claim.to_bytes())
     return None if etag is None else Lease(watch.store, watch.key, claim, etag, began)

@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from so8t_shared.documents import Document
 from so8t_shared.results.conversion import ConversionResult
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import Record
 from so8t_shared.results.training import DataReport, TrainingResult
 
 
-class AbTestResults(Record):
+class AbTestResults(Document):
     """ab_test_results.json: everything a program needs to know of one run."""
 
     schema_version: Literal[3] = 3

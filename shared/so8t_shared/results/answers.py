@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from so8t_shared.results.record import Record, Side
+from so8t_shared.documents import Part
+from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 
-class Answer(Record):
+class Answer(Part):
     """What is kept of one model's answer to one prompt, and what it took."""
 
     predicted: str = Field(description="The class read from the answer, or INVALID.")

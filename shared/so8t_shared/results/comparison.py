@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from so8t_shared.results.record import Interval, Record
+from so8t_shared.documents import Part
+from so8t_shared.results.interval import Interval
 from so8t_shared.results.verdicts import Verdict, decide
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 
-class NonInferiority(Record):
+class NonInferiority(Part):
     """Whether B is worse than A by less than a margin, on the same rows."""
 
     rows: int
@@ -34,7 +35,7 @@ class RecallCheck(NonInferiority):
     recall_b: float | None
 
 
-class Flip(Record):
+class Flip(Part):
     """Rows on which the two sides answered differently."""
 
     gold: str
@@ -43,7 +44,7 @@ class Flip(Record):
     count: int
 
 
-class Comparison(Record):
+class Comparison(Part):
     """B against A on the same rows (in a control, A against A)."""
 
     name: str = Field(description="For people, for example 'B vs A, q4_k_m, generate'.")

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from so8t_shared.results.record import Record, Side
+from so8t_shared.documents import Document, Part
+from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 
 ConvertStage = Literal["convert-a", "convert-b"]
@@ -15,7 +16,7 @@ CONVERTED_BY: dict[Side, ConvertStage] = {"a": "convert-a", "b": "convert-b"}
 """The stage that converts each model."""
 
 
-class ChatInfo(Record):
+class ChatInfo(Document):
     """chat.json of convert-a and convert-b: what an engine must know to talk to the model."""
 
     schema_version: Literal[1] = 1
@@ -33,7 +34,7 @@ class ChatInfo(Record):
     )
 
 
-class GgufFile(Record):
+class GgufFile(Part):
     """One converted file (in conversion.json)."""
 
     file: str
@@ -43,7 +44,7 @@ class GgufFile(Record):
     tensor_types: dict[str, int] = Field(description="GGML type name to number of tensors.")
 
 
-class ConversionResult(Record):
+class ConversionResult(Document):
     """conversion.json of convert-a and convert-b."""
 
     schema_version: Literal[1] = 1

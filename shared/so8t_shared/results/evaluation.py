@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from so8t_shared.documents import Document, Part
 from so8t_shared.results.comparison import Comparison, verdict_of
+from so8t_shared.results.interval import Interval
 from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
-from so8t_shared.results.record import Interval, Record, Side
+from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 
-class ClassMetrics(Record):
+class ClassMetrics(Part):
     """One class against the rest."""
 
     support: int = Field(description="Test rows of this class.")
@@ -22,7 +24,7 @@ class ClassMetrics(Record):
     f1: float | None
 
 
-class Cell(Record):
+class Cell(Part):
     """Quality of one model at one quantization under one scoring."""
 
     model: Side
@@ -40,7 +42,7 @@ class Cell(Record):
     )
 
 
-class Speed(Record):
+class Speed(Part):
     """Cost of one model at one quantization, over the rows of a scoring that writes freely (else the first)."""
 
     model: Side
@@ -61,7 +63,7 @@ class Speed(Record):
     file_size_bytes: int
 
 
-class Baseline(Record):
+class Baseline(Part):
     """A bag-of-words classifier trained on the same training rows."""
 
     name: str
@@ -71,7 +73,7 @@ class Baseline(Record):
     macro_f1: float
 
 
-class EngineInfo(Record):
+class EngineInfo(Part):
     """What ran the models, with every setting that changes an answer or a timing."""
 
     name: str
@@ -79,7 +81,7 @@ class EngineInfo(Record):
     settings: dict[str, str | int | float | bool]
 
 
-class AnswerLimit(Record):
+class AnswerLimit(Part):
     """How long an answer may be."""
 
     max_new_tokens: int
@@ -91,22 +93,24 @@ class AnswerLimit(Record):
         return self.longest_target_tokens is not None and self.longest_target_tokens > self.max_new_tokens
 
 
-class TestSet(Record):
+class TestSet(Part):
     """The rows the models were asked."""
 
+    __test__: ClassVar[bool] = False
+    """It is data; pytest need not look for tests in it."""
     n: int
     by_label: dict[str, int]
     by_language: dict[str, int]
 
 
-class GateResult(Record):
+class GateResult(Part):
     """Whether B may ship under ab_test.gate, and why."""
 
     passed: bool
     reasons: list[str]
 
 
-class EvaluationResult(Record):
+class EvaluationResult(Document):
     """evaluation.json of the evaluate stage."""
 
     schema_version: Literal[3] = 3

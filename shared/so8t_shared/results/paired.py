@@ -6,12 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from so8t_shared.results.record import Record, Side
+from so8t_shared.documents import Part
+from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 
-class Paired(Record):
+class Paired(Part):
     """The same rows answered twice: by `other`, and by the reference it is held against.
 
     Exploratory: nothing here decides a verdict or the gate.

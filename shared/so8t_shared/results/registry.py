@@ -6,12 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from so8t_shared.documents import Document, Part
 from so8t_shared.results.conversion import ConvertStage
-from so8t_shared.results.record import Record, Side
+from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 
 
-class ImportedModel(Record):
+class ImportedModel(Part):
     """One model an engine can load (in registry.json)."""
 
     model: Side
@@ -28,7 +29,7 @@ class ImportedModel(Record):
     server_digest: str | None = Field(None, description="Digest under which Ollama lists the model.")
 
 
-class Registry(Record):
+class Registry(Document):
     """registry.json of the import stage."""
 
     schema_version: Literal[1] = 1

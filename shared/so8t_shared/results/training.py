@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from so8t_shared.results.record import Record
+from so8t_shared.documents import Document, Part
 
 
-class TrainingPoint(Record):
+class TrainingPoint(Part):
     """One optimizer step (a line of metrics.jsonl)."""
 
     step: int
@@ -22,7 +22,7 @@ class TrainingPoint(Record):
     seconds: float
 
 
-class TrainingResult(Record):
+class TrainingResult(Document):
     """training.json of the train stage."""
 
     schema_version: Literal[1] = 1
@@ -45,7 +45,7 @@ class TrainingResult(Record):
     rotation_angle_max: float | None = Field(description="Largest rotation angle of any block, radians.")
 
 
-class DataReport(Record):
+class DataReport(Document):
     """data_report.json of the train stage: what came in, what was left out and why."""
 
     schema_version: Literal[1] = 1
@@ -59,7 +59,7 @@ class DataReport(Record):
     by_language: dict[str, int]
 
 
-class LabeledRow(Record):
+class LabeledRow(Part):
     """A line of splits/train.jsonl and splits/test.jsonl."""
 
     id: Annotated[str, Field(description="First 16 hex digits of the sha256 of the normalized text.")]
@@ -72,7 +72,7 @@ class LabeledRow(Record):
     category: str = ""
 
 
-class Targets(Record):
+class Targets(Document):
     """splits/targets.json of the train stage: what the model was taught to say, for who measures it."""
 
     schema_version: Literal[1] = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from so8t_shared.results.evaluation import AnswerLimit, Cell, EvaluationResult
-from so8t_shared.results.record import SIDES
+from so8t_shared.results.sides import SIDES
 
 
 def unread_answers(cells: Sequence[Cell], limit: AnswerLimit | None) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from pydantic import BaseModel
-
 from so8t_shared.config.model import Config
+from so8t_shared.documents import Part
 from so8t_shared.endings import exit_code_of, text_of
 from so8t_shared.processes import end_with
 from so8t_shared.running.events import Listeners, Scene
@@ -18,7 +17,7 @@ from so8t_shared.running.service import serve
 from so8t_shared.stages import stage_named
 
 
-class Order(BaseModel):
+class Order(Part):
     """What a run wants of a child."""
 
     stage: str
@@ -34,7 +33,7 @@ class Order(BaseModel):
 
 def main() -> int:
     """Carry out the order; its exit code."""
-    order = Order.model_validate_json(sys.stdin.buffer.read())
+    order = Order.from_bytes(sys.stdin.buffer.read(), "standard input")
     end_with(order.parent)
     stage = replace(stage_named(order.stage), work=order.work)
     try:

@@ -8,7 +8,7 @@ from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.errors import InputError, IntegrityError, UpstreamError
 from so8t_shared.interruption import StopSignal
-from so8t_shared.leases.record import Watch
+from so8t_shared.leases.holder import Watch
 from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.sessions.markers import Failed, StageMarkers
 from so8t_shared.stages import Stage

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
+from so8t_shared.leases.holder import Sight, Watch
 from so8t_shared.leases.lease import seize
-from so8t_shared.leases.record import Sight, Watch
 from so8t_shared.sessions.uses import Uses
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore

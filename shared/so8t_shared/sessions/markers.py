@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from so8t_shared.canonical import canonical_json
+from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError, So8tError
 from so8t_shared.host import host_name, now
 from so8t_shared.redaction import without_secrets
-from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
 D = TypeVar("D", bound=Document)
-
-_WITHDRAWN = canonical_json({"schema_version": 1, "withdrawn": True})
-"""Instead of a completed.json that was taken back: a stage's keys need no right to delete it."""
 
 
 class Completed(Document):
     """completed.json: the stage's artifact is committed."""
 
+    schema_version: Literal[1] = 1
     stage: str
     fingerprint: str
     content_digest: str
@@ -30,9 +27,17 @@ class Completed(Document):
     host: str
 
 
+class Withdrawn(Document):
+    """In the place of a completed.json that was taken back: a stage's keys need no right to delete it."""
+
+    schema_version: Literal[1] = 1
+    withdrawn: Literal[True] = True
+
+
 class Failed(Document):
     """failed.json: why the last attempt ended without a result."""
 
+    schema_version: Literal[1] = 1
     stage: str
     kind: str
     what: str
@@ -48,6 +53,7 @@ class Failed(Document):
 class ProgressRecord(Document):
     """progress.json: what a person would like to see live."""
 
+    schema_version: Literal[1] = 1
     stage: str
     attempt: int
     fingerprint: str
@@ -135,12 +141,12 @@ class StageMarkers:
     def clear_completed(self, unless: Callable[[Completed], bool] = lambda marker: False) -> None:
         """Take back a marker, so that nobody follows it, `unless` it holds good or is replaced meanwhile."""
         key = f"{self.prefix}/completed.json"
-        current = self._store.read_versioned(key)
-        if current is None or current[0] == _WITHDRAWN:
+        current, withdrawn = self._store.read_versioned(key), Withdrawn().to_bytes()
+        if current is None or current[0] == withdrawn:
             return
         marker = _parsed(current[0], key, Completed)
         if marker is None or not unless(marker):
-            self._store.compare_and_put(key, _WITHDRAWN, current[1])
+            self._store.compare_and_put(key, withdrawn, current[1])
 
     def write_progress(self, record: ProgressRecord) -> None:
         """Write progress.json."""
@@ -149,7 +155,7 @@ class StageMarkers:
     def _read(self, name: str, kind: type[D]) -> D | None:
         key = f"{self.prefix}/{name}"
         data = self._store.get_bytes(key)
-        return None if data is None or data == _WITHDRAWN else _parsed(data, key, kind)
+        return None if data is None else _parsed(data, key, kind)
 
 
 def _parsed(data: bytes, key: str, kind: type[D]) -> D | None:

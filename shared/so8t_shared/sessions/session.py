@@ -11,16 +11,16 @@ import copy
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from so8t_shared.artifacts.fingerprints import changed_parts
 from so8t_shared.canonical import digest
 from so8t_shared.config.model import Config
+from so8t_shared.documents import Document
 from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
 from so8t_shared.host import host_name, now, versions
-from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
 _PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.host", "ollama.host_name")
@@ -37,6 +37,7 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class SessionRecord(Document):
     """session.json."""
 
+    schema_version: Literal[1] = 1
     session_id: str
     config: dict[str, Any]
     config_digest: str
@@ -48,6 +49,7 @@ class SessionRecord(Document):
 class SessionPointer(Document):
     """by-config/<digest>.json."""
 
+    schema_version: Literal[1] = 1
     session_id: str
 
 

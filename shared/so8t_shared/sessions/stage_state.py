@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.formatting import duration
-from so8t_shared.leases.record import holder_of
+from so8t_shared.leases.holder import holder_of
 from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
 from so8t_shared.store.base import ArtifactStore
 

@@ -10,7 +10,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import Side
+from so8t_shared.results.sides import Side
 from so8t_shared.results.unread import unread_lines
 from so8t_shared.results.verdicts import WORDS
 

@@ -18,7 +18,7 @@ from so8t_evaluator.evaluating import Inputs
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
-from so8t_shared.artifacts.records import RecordCache
+from so8t_shared.artifacts.json_cache import JsonCache
 from so8t_shared.config.model import Config
 from so8t_shared.store.local import LocalStore
 
@@ -92,9 +92,9 @@ def _silence_pieces(folder: Path) -> None:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> RecordCache:
+def cache(tmp_path: Path) -> JsonCache:
     """Answers kept in a store, as in a run."""
-    return RecordCache(LocalStore(tmp_path / "store"), "answers")
+    return JsonCache(LocalStore(tmp_path / "store"), "answers")
 
 
 @pytest.fixture

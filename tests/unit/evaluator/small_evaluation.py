@@ -13,12 +13,13 @@ from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs
 from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import write_registry
-from so8t_evaluator.rows import read_rows, select
-from so8t_shared.artifacts.records import RecordCache
+from so8t_evaluator.rows import select
+from so8t_shared.artifacts.json_cache import JsonCache
 from so8t_shared.config.model import Config
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.record import SIDES, Side
+from so8t_shared.results.sides import SIDES, Side
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 
 QUANTIZATIONS: tuple[Quantization, ...] = ("q8_0", "q4_k_m")
@@ -73,7 +74,7 @@ def make_inputs(config: Config, folder: Path) -> Inputs:
     return Inputs(write_registry(config, converted, output), converted, splits)
 
 
-def make_grid(config: Config, inputs: Inputs, cache: RecordCache, report: Any = lambda done, total, text: None) -> Grid:
+def make_grid(config: Config, inputs: Inputs, cache: JsonCache, report: Any = lambda done, total, text: None) -> Grid:
     """The grid of `run_evaluation`, asked with a scripted engine that goes by the configured one's name."""
     real = open_engine(config)
     engine = ScriptedEngine(
@@ -88,7 +89,7 @@ def make_grid(config: Config, inputs: Inputs, cache: RecordCache, report: Any = 
         )
         for m in inputs.registry.models
     }
-    rows = select(read_rows(inputs.splits / "test.jsonl"), config.ab_test.max_samples)
+    rows = select(LabeledRow.read_lines(inputs.splits / "test.jsonl"), config.ab_test.max_samples)
     return Grid(candidates, rows, engine, config.ab_test, cache, "first", Count(ASKED, report))
 
 

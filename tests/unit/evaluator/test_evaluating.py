@@ -9,17 +9,17 @@ import pytest
 from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ROWS_PER_CLASS, ask_everything, make_grid
 
 from so8t_evaluator.evaluating import Inputs, run_evaluation
-from so8t_shared.artifacts.records import RecordCache
+from so8t_shared.artifacts.json_cache import JsonCache
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
-from so8t_shared.results.record import SIDES
+from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import Targets
 
 
-def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
+def test_run_evaluation(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
     """From answers that are all known (no engine is loaded) to the result, its verdicts and its files."""
     asked = ask_everything(make_grid(config, inputs, cache), run="second")
     output, reports = tmp_path / "output", list[int]()
@@ -62,7 +62,7 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: RecordCache, tmp_
 
 
 def test_answers_may_be_as_long_as_those_trained_on(
-    config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path
+    config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path
 ) -> None:
     """Where no limit is configured, the longest target of training decides; the result tells both numbers."""
     open_limit = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"max_new_tokens": None})})
@@ -73,7 +73,7 @@ def test_answers_may_be_as_long_as_those_trained_on(
     assert result.answer_limit == AnswerLimit(max_new_tokens=125, longest_target_tokens=100)
 
 
-def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
+def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
     """Evaluating the same answers again writes the same files, to the byte."""
     ask_everything(make_grid(config, inputs, cache), run="second")
     digests = []
@@ -85,7 +85,7 @@ def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: RecordCa
     assert digests[0] == digests[1]
 
 
-def test_no_test_row(config: Config, inputs: Inputs, cache: RecordCache, tmp_path: Path) -> None:
+def test_no_test_row(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
     """An empty test split is refused with a remedy, before anything is loaded."""
     (inputs.splits / "test.jsonl").write_text("")
     with pytest.raises(InputError) as caught:

@@ -12,7 +12,7 @@ from so8t_evaluator.grid import Asked
 from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.labels import LABELS
 from so8t_shared.results.evaluation import AnswerLimit, EngineInfo, EvaluationResult
-from so8t_shared.results.record import SIDES
+from so8t_shared.results.sides import SIDES
 
 GOLD = [LABELS[i % 4] for i in range(24)]
 ROWS = [make_row(str(i), label) for i, label in enumerate(GOLD)]

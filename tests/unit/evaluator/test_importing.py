@@ -14,8 +14,8 @@ from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.models.prompts import SYSTEM_PROMPT
-from so8t_shared.results.record import Side
 from so8t_shared.results.registry import Registry
+from so8t_shared.results.sides import Side
 
 CHAT = make_chat(chat_template=CHATML, stop_tokens=["<|im_end|>", "<|endoftext|>"])
 

@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from tests.unit.evaluator.material import make_chat, make_row
 
-from so8t_evaluator.rows import describe, prompt_for, read_rows, select, warm_up_prompts
-from so8t_shared.errors import IntegrityError
+from so8t_evaluator.rows import describe, prompt_for, select, warm_up_prompts
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import SYSTEM_PROMPT
-from so8t_shared.results.training import LabeledRow
 
 ROWS = [make_row(f"{label} {i}", label) for label, n in zip(LABELS, (12, 9, 6, 3), strict=True) for i in range(n)]
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-
-
-def _write(path: Path, rows: list[LabeledRow]) -> Path:
-    path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def test_read_what_train_writes(tmp_path: Path) -> None:
-    """Rows come back as they were, with every kind of line break inside their text."""
-    rows = [make_row("one\u2028two\u0085three\x0bfour\nfive\r\nsix", "DENY", language="ja"), make_row("日本", "ALLOW")]
-    assert read_rows(_write(tmp_path / "test.jsonl", rows)) == rows
-
-
-@pytest.mark.parametrize("line", ["{", '{"id": "1"}', "null", '{"id":"1","text":"x","label":"DENY","other":1}'])
-def test_damaged_split(tmp_path: Path, line: str) -> None:
-    """A line that is no row is an IntegrityError with the path."""
-    path = tmp_path / "test.jsonl"
-    path.write_text(line + "\n", encoding="utf-8")
-    with pytest.raises(IntegrityError) as caught:
-        read_rows(path)
-    assert caught.value.where == str(path)
 
 
 def test_select_all() -> None:

@@ -16,7 +16,7 @@ from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, EvaluationResult, Speed
-from so8t_shared.results.record import SIDES, Side
+from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import ORDER, Quantization
 from so8t_shared.tables.scorings import Scoring

@@ -14,7 +14,7 @@ from tests.unit.reporter.builders import SIZES, Evaluation, Scenario, write_line
 
 from so8t_shared.labels import LABELS
 from so8t_shared.results.conversion import ChatInfo, ConversionResult, GgufFile
-from so8t_shared.results.record import Side
+from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, TrainingPoint, TrainingResult
 from so8t_shared.tables.quantizations import Quantization
 

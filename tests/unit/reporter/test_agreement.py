@@ -9,7 +9,7 @@ from tests.unit.reporter.builders import Evaluation, Scenario
 
 from so8t_reporter.agreement import listed, other_quantizations, other_scorings
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 from so8t_shared.results.verdicts import WORDS, Verdict
 from so8t_shared.tables.quantizations import Quantization
 

@@ -13,7 +13,7 @@ from tests.unit.reporter.rendering import read
 
 from so8t_reporter.inputs import Names, ReportInputs, ReportSettings
 from so8t_shared.config.model import Config
-from so8t_shared.errors import IntegrityError
+from so8t_shared.errors import IntegrityError, NewerFormat
 
 
 def test_everything_is_read(inputs: ReportInputs) -> None:
@@ -58,8 +58,8 @@ def _newer(path: Path) -> None:
     ("file", "damage", "word"),
     [
         ("evaluate/evaluation.json", _remove, "missing"),
-        ("evaluate/evaluation.json", _newer, "schema_version"),
-        ("evaluate/samples.jsonl", _unknown_key, "line 1: new_key"),
+        ("evaluate/evaluation.json", _newer, "newer than this program"),
+        ("evaluate/samples.jsonl", _unknown_key, "line 1"),
         ("train/metrics.jsonl", _break_json, "line 1"),
         ("train/data_report.json", _not_utf8, "UTF-8"),
         ("train/training_config.yaml", _remove, "missing"),
@@ -71,9 +71,9 @@ def test_damaged_input(folders: Folders, tmp_path: Path, file: str, damage: Call
     shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
     damage(tmp_path / "copy" / file)
     copied = Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b")))
-    with pytest.raises(IntegrityError) as caught:
+    with pytest.raises(NewerFormat if damage is _newer else IntegrityError) as caught:
         read(copied)
-    assert word in caught.value.what
+    assert word in f"{caught.value.what} {caught.value.where}"
     assert Path(file).name in caught.value.where
     assert caught.value.remedy
 

@@ -8,7 +8,7 @@ from tests.unit.reporter.builders import Evaluation, Scenario
 from so8t_reporter.summary import figures, headline, headline_with_figures, summary_sentence
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 from so8t_shared.results.verdicts import Verdict
 
 SMALL = {"quantizations": ("q8_0", "q4_k_m"), "scorings": ("generate", "constrained")}

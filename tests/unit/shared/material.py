@@ -14,8 +14,8 @@ from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.interruption import StopSignal
+from so8t_shared.leases.holder import Holder
 from so8t_shared.leases.lease import Lease, acquire
-from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.running.context import StageFunction
 from so8t_shared.running.events import Event, Listener, Listeners
 from so8t_shared.running.progress import ProgressReporter
@@ -161,15 +161,15 @@ def held(store: ArtifactStore, key: str, ttl_s: float = 30.0) -> Iterator[Lease]
         lease.stop()
 
 
-def lease_record(store: ArtifactStore, key: str) -> LeaseRecord:
+def lease_record(store: ArtifactStore, key: str) -> Holder:
     """The lease as it stands in the store."""
-    return LeaseRecord.from_bytes(store.get_bytes(key) or b"", key)
+    return Holder.from_bytes(store.get_bytes(key) or b"", key)
 
 
-def put_lease(store: ArtifactStore, key: str, **changes: Any) -> LeaseRecord:
+def put_lease(store: ArtifactStore, key: str, **changes: Any) -> Holder:
     """Put the lease of a process that this host can neither look up nor see the lifeline of."""
     values = {"owner": "other", "host": "elsewhere", "domain": "elsewhere", "pid": 1, "started": 1.0, "ttl_s": 0.6}
-    record = LeaseRecord.model_validate({**values, "heartbeat": "2001-01-01T00:00:00+00:00", **changes})
+    record = Holder.model_validate({**values, "heartbeat": "2001-01-01T00:00:00+00:00", **changes})
     store.put_bytes(key, record.to_bytes())
     return record
 
@@ -178,7 +178,7 @@ def steal(store: ArtifactStore, key: str) -> str:
     """Take a lease over as another host would; the thief's etag."""
     current = store.read_versioned(key)
     assert current is not None
-    record = LeaseRecord.from_bytes(current[0], key)
+    record = Holder.from_bytes(current[0], key)
     thief = record.model_copy(update={"owner": "thief", "host": "other", "domain": "other"})
     etag = store.compare_and_put(key, thief.to_bytes(), current[1])
     assert etag is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from so8t_shared import formatting as fmt
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
+from so8t_shared.documents import Part
+from so8t_shared.errors import IntegrityError
 from so8t_shared.json_files import (
     Channel,
     numbered_lines,
-    read_lines,
     whole_objects,
     write_json,
     write_lines,
@@ -21,7 +21,7 @@ from so8t_shared.json_files import (
 ODD = 'one\u2028two\u2029three\x85four\x0bfive\x0csix\r\nseven\n"eight" 日本'
 
 
-class Note(BaseModel):
+class Note(Part):
     """A small result."""
 
     text: str
@@ -35,17 +35,17 @@ def test_lines_come_back(tmp_path: Path) -> None:
     data = (tmp_path / "new" / "notes.jsonl").read_bytes()
     assert data.count(b"\n") == 3
     assert data.endswith(b"}\n")
-    assert read_lines(tmp_path / "new" / "notes.jsonl", Note) == notes
+    assert Note.read_lines(tmp_path / "new" / "notes.jsonl") == notes
     write_lines(tmp_path / "none.jsonl", [])
-    assert read_lines(tmp_path / "none.jsonl", Note) == []
+    assert Note.read_lines(tmp_path / "none.jsonl") == []
 
 
 @pytest.mark.parametrize("data", [b'{"text": "a"}\n{"te', b"null\n", b'{"text": "\xff"}\n'])
 def test_lines_that_are_none(tmp_path: Path, data: bytes) -> None:
-    """A line that was cut, is something else or no UTF-8 is a ValueError."""
+    """A line that was cut, is something else or no UTF-8 is an IntegrityError with its place."""
     (tmp_path / "notes.jsonl").write_bytes(data)
-    with pytest.raises(ValueError):  # noqa: PT011 - pydantic's and the decoder's have nothing else in common
-        read_lines(tmp_path / "notes.jsonl", Note)
+    with pytest.raises(IntegrityError, match="damaged"):
+        Note.read_lines(tmp_path / "notes.jsonl")
 
 
 def test_one_object(tmp_path: Path) -> None:

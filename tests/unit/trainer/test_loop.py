@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.unit.trainer.material import FakeControl, encoded_rows, trainee, training
 
-from so8t_shared.errors import ConfigError, Interrupted, LeaseLost
+from so8t_shared.errors import ConfigError, IntegrityError, Interrupted, LeaseLost, NewerFormat, So8tError
 from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.loop import run_training
 from so8t_trainer.model import Trainee
@@ -101,6 +101,16 @@ def test_a_finished_training_is_not_trained_further(llama: Path, tmp_path: Path)
     assert again == points
     for name, weight in _weights(first).items():
         assert torch.equal(weight, second.trainable()[name])
+
+
+@pytest.mark.parametrize(("state", "error"), [('{"schema": 2}', NewerFormat), ('{"schema": 0}', IntegrityError)])
+def test_a_checkpoint_of_another_version(llama: Path, tmp_path: Path, state: str, error: type[So8tError]) -> None:
+    """A newer program's is told apart from a damaged one."""
+    control = FakeControl(tmp_path)
+    _train(llama, control, max_steps=1)
+    (control.checkpoints.load("step-000001") / "state.json").write_text(state)
+    with pytest.raises(error):
+        _train(llama, FakeControl(tmp_path), max_steps=1)
 
 
 def test_accumulation_changes_nothing(llama: Path, tmp_path: Path) -> None:

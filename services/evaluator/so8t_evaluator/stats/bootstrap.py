@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from so8t_evaluator.stats.confusion import COLUMNS
 from so8t_evaluator.stats.f1 import macro_f1
 from so8t_shared.labels import LABELS
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 _SHAPE = (len(LABELS), len(COLUMNS), len(COLUMNS))
 

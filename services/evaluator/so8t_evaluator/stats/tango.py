@@ -19,7 +19,7 @@ from math import sqrt
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 _BESIDE = 1e-12
 """A step away from the estimate, at which numerator and denominator can both be 0."""

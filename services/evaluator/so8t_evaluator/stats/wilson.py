@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statsmodels.stats.proportion import proportion_confint
 
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 
 def wilson(successes: int, n: int, confidence: float) -> Interval:

@@ -15,7 +15,7 @@ from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import SIDES
+from so8t_shared.results.sides import SIDES
 from so8t_shared.tables.scorings import Scoring
 
 

@@ -12,7 +12,7 @@ from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.evaluation import Cell
-from so8t_shared.results.record import SIDES
+from so8t_shared.results.sides import SIDES
 from so8t_shared.tables.scorings import Scoring
 
 _COLUMNS = (*LABELS, INVALID)

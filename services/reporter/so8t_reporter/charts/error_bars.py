@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 
 def arms(intervals: Sequence[Interval]) -> tuple[list[float], list[float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import Cell, EvaluationResult, Speed
-from so8t_shared.results.record import Side
+from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 

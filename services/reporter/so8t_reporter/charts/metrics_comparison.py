@@ -23,7 +23,7 @@ from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.record import SIDES, Side
+from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.verdicts import Verdict
 from so8t_shared.tables.scorings import BY_NAME
 

@@ -21,7 +21,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from so8t_shared.results.record import Side
+from so8t_shared.results.sides import Side
 
 Format = Literal["png", "svg", "pdf"]
 

@@ -16,7 +16,8 @@ from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import Theme, aside, heading, shortened, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.results.evaluation import Speed
-from so8t_shared.results.record import SIDES, Interval, Side
+from so8t_shared.results.interval import Interval
+from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.tables.quantizations import BY_NAME, Quantization
 
 Point = tuple[float, Interval, Quantization]

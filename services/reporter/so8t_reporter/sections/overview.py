@@ -7,7 +7,7 @@ from so8t_reporter.document import Tile, Tone
 from so8t_reporter.inputs import Names
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult, GateResult
-from so8t_shared.results.record import SIDES, Side
+from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.unread import why_unread
 from so8t_shared.results.verdicts import WORDS
 

@@ -10,7 +10,8 @@ from so8t_shared.labels import LABELS
 from so8t_shared.results.comparison import Comparison, RecallCheck
 from so8t_shared.results.evaluation import Cell as Quality
 from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult
-from so8t_shared.results.record import SIDES, Interval, Side
+from so8t_shared.results.interval import Interval
+from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.unread import why_unread
 from so8t_shared.results.verdicts import WORDS, Verdict
 from so8t_shared.tables.quantizations import Quantization

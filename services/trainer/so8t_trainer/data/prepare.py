@@ -26,11 +26,14 @@ class PreparedData:
 
     def keep_train(self, kept: list[LabeledRow], reason: str) -> None:
         """Go on with fewer training rows; the others are counted as excluded for `reason`."""
-        if len(kept) < len(self.train):
-            self.report.excluded[reason] = len(self.train) - len(kept)
+        dropped = {reason: len(self.train) - len(kept)} if len(kept) < len(self.train) else {}
         self.train = kept
-        self.report.train = _by_label(kept)
-        self.report.by_language = _by_language([*kept, *self.test])
+        changed = {
+            "excluded": self.report.excluded | dropped,
+            "train": _by_label(kept),
+            "by_language": _by_language([*kept, *self.test]),
+        }
+        self.report = self.report.model_copy(update=changed)
 
 
 def prepare_data(

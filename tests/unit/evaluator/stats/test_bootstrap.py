@@ -9,7 +9,7 @@ from so8t_evaluator.stats.bootstrap import joint_table, macro_f1_difference
 from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
 from so8t_evaluator.stats.f1 import macro_f1
 from so8t_shared.labels import LABELS
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 RESAMPLES = 3000
 

@@ -11,7 +11,7 @@ from tests.unit.reporter.charts.drawn import draw
 from so8t_reporter.charts import metrics_comparison, tradeoff
 from so8t_reporter.charts.error_bars import arms
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 NONE_RIGHT = Interval(value=0.0, low=7e-18, high=0.138)
 ALL_RIGHT = Interval(value=1.0, low=0.862, high=1 - 1e-16)

@@ -15,7 +15,7 @@ from so8t_reporter.charts.metrics_comparison import draw as metrics_comparison
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import COLOR_A, COLOR_B, LIGHT
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 
 def test_accuracy_bars(inputs: ReportInputs) -> None:

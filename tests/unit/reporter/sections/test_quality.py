@@ -11,7 +11,7 @@ from tests.unit.reporter.rendering import column, tables_of, text_report
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import reach_of
 from so8t_shared.results.evaluation import AnswerLimit
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 
 
 def test_comparisons(inputs: ReportInputs) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from so8t_shared.results.evaluation import AnswerLimit, Cell
-from so8t_shared.results.record import Interval
+from so8t_shared.results.interval import Interval
 from so8t_shared.results.unread import unread_answers, why_unread
 
 LIMIT = AnswerLimit(max_new_tokens=12, longest_target_tokens=10)

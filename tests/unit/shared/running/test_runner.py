@@ -30,8 +30,8 @@ from tests.unit.shared.processes import exit_code, kill, kill_self, race, runnin
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.errors import InputError, Interrupted, LeaseLost, NewerFormat, ServerError, StorageError, UpstreamError
 from so8t_shared.interruption import StopSignal
+from so8t_shared.leases.holder import Holder
 from so8t_shared.leases.lease import acquire
-from so8t_shared.leases.record import LeaseRecord
 from so8t_shared.running.context import StageContext
 from so8t_shared.running.events import Event
 from so8t_shared.running.runner import Outcome
@@ -216,7 +216,7 @@ def test_killed_holder_is_followed_at_once(store: LocalStore, session: Session) 
     with running(lambda: run_stage(FIRST, *_reopened(session, store), holds)) as holder:
         until(lambda: len(list(store.list("artifacts"))) == 2, "the other process's lease, and its attempt")
         key = f"artifacts/first/{_fingerprint(store, session)}/lease.json"
-        lease = LeaseRecord.from_bytes(store.get_bytes(key) or b"", key)
+        lease = Holder.from_bytes(store.get_bytes(key) or b"", key)
         store.put_bytes(key, lease.model_copy(update={"ttl_s": 1e9}).to_bytes())  # only its death can end the wait
         threading.Timer(0.3, lambda: kill(holder)).start()
         assert not run_stage(FIRST, session, store, first).reused
@@ -224,7 +224,7 @@ def test_killed_holder_is_followed_at_once(store: LocalStore, session: Session) 
 
 def test_the_waiter_says_whom_it_waits_for(store: LocalStore, session: Session) -> None:
     """Progress names the host and process that computes."""
-    lease = LeaseRecord(owner="o", host="gpu-box", domain="d", pid=77, started=1.0, heartbeat="", ttl_s=0.3)
+    lease = Holder(owner="o", host="gpu-box", domain="d", pid=77, started=1.0, heartbeat="", ttl_s=0.3)
     run = stage_run(FIRST, session, store, listeners=(events := Events()))
     store.put_bytes(f"artifacts/first/{_fingerprint(store, session)}/lease.json", lease.to_bytes())
     run.run(lambda: first)

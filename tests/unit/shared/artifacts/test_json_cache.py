@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.shared.processes import kill, race, running, until
 
-from so8t_shared.artifacts.records import RecordCache
+from so8t_shared.artifacts.json_cache import JsonCache
 from so8t_shared.errors import InputError
 from so8t_shared.store.local import LocalStore
 
@@ -18,17 +18,17 @@ RECORD = {"answer": "日本語", "numbers": [1, 2.5, None], "nested": {"b": 1, "
 
 def test_put_and_get(store: LocalStore) -> None:
     """A record comes back as it was, in another process too; another key has none."""
-    RecordCache(store, "samples").put(KEY, RECORD)
-    cache = RecordCache(LocalStore(Path(store.location)), "samples")
+    JsonCache(store, "samples").put(KEY, RECORD)
+    cache = JsonCache(LocalStore(Path(store.location)), "samples")
     assert cache.get(KEY) == RECORD
     assert cache.get("cd" + "0" * 62) is None
-    assert RecordCache(store, "other").get(KEY) is None
+    assert JsonCache(store, "other").get(KEY) is None
     assert list(store.list("cache")) == [f"cache/samples/ab/{KEY}.json"]
 
 
 def test_put_replaces(store: LocalStore) -> None:
     """The last record wins."""
-    cache = RecordCache(store, "samples")
+    cache = JsonCache(store, "samples")
     cache.put(KEY, {"x": 1})
     cache.put(KEY, {"x": 2})
     assert cache.get(KEY) == {"x": 2}
@@ -36,7 +36,7 @@ def test_put_replaces(store: LocalStore) -> None:
 
 def test_every_cut_and_every_flip_is_absence(store: LocalStore) -> None:
     """A record that lost its end, or in which any byte differs, counts as absent: it is made again."""
-    cache = RecordCache(store, "samples")
+    cache = JsonCache(store, "samples")
     cache.put(KEY, RECORD)
     key = f"cache/samples/ab/{KEY}.json"
     data = store.get_bytes(key) or b""
@@ -55,12 +55,12 @@ def test_every_cut_and_every_flip_is_absence(store: LocalStore) -> None:
 def test_other_json_is_absence(store: LocalStore, data: bytes) -> None:
     """What is no record is no record."""
     store.put_bytes(f"cache/samples/ab/{KEY}.json", data)
-    assert RecordCache(store, "samples").get(KEY) is None
+    assert JsonCache(store, "samples").get(KEY) is None
 
 
 def test_a_newer_format_is_absence(store: LocalStore) -> None:
     """A record of a newer program is not understood, so it is made again."""
-    cache = RecordCache(store, "samples")
+    cache = JsonCache(store, "samples")
     cache.put(KEY, RECORD)
     key = f"cache/samples/ab/{KEY}.json"
     envelope = json.loads(store.get_bytes(key) or b"")
@@ -72,14 +72,14 @@ def test_a_newer_format_is_absence(store: LocalStore) -> None:
 def test_odd_keys_are_refused(store: LocalStore, key: str) -> None:
     """A key cannot lead outside the cache."""
     with pytest.raises(InputError):
-        RecordCache(store, "samples").put(key, {})
+        JsonCache(store, "samples").put(key, {})
 
 
 def test_durable_when_put_returns(store: LocalStore, tmp_path: Path) -> None:
     """Every record that was put before a SIGKILL is there afterwards, whole."""
 
     def work() -> None:
-        cache = RecordCache(LocalStore(Path(store.location)), "samples")
+        cache = JsonCache(LocalStore(Path(store.location)), "samples")
         for number in range(10_000):
             cache.put(f"{number:064d}", {"number": number})
             (tmp_path / "done").write_text(str(number))
@@ -88,7 +88,7 @@ def test_durable_when_put_returns(store: LocalStore, tmp_path: Path) -> None:
         until(lambda: (tmp_path / "done").is_file() and int((tmp_path / "done").read_text() or 0) >= 20, "20 records")
         kill(process)
     done = int((tmp_path / "done").read_text() or 20)
-    cache = RecordCache(store, "samples")
+    cache = JsonCache(store, "samples")
     assert [cache.get(f"{number:064d}") for number in range(done)] == [{"number": number} for number in range(done)]
 
 
@@ -96,7 +96,7 @@ def test_processes_put_the_same_record(store: LocalStore) -> None:
     """Several processes that have the same answer at the same time leave one whole record."""
 
     def work(_: int) -> object:
-        cache = RecordCache(LocalStore(Path(store.location)), "samples")
+        cache = JsonCache(LocalStore(Path(store.location)), "samples")
         for _ in range(20):
             cache.put(KEY, RECORD)
             assert cache.get(KEY) == RECORD

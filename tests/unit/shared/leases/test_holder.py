@@ -8,16 +8,16 @@ import pytest
 from tests.unit.shared.material import held
 
 from so8t_shared.errors import NewerFormat
-from so8t_shared.leases.record import LeaseRecord, Sight, Watch, holder_of
+from so8t_shared.leases.holder import Holder, Sight, Watch, holder_of
 from so8t_shared.store.local import LocalStore
 
 KEY = "artifacts/train/0/lease.json"
 
 
-def _elsewhere(**changes: object) -> LeaseRecord:
+def _elsewhere(**changes: object) -> Holder:
     """A lease of a process that cannot be looked up from here."""
     values = {"owner": "o", "host": "h", "domain": "d", "pid": 1, "started": 1.0, "heartbeat": "2001", "ttl_s": 0.3}
-    return LeaseRecord.model_validate({**values, **changes})
+    return Holder.model_validate({**values, **changes})
 
 
 def test_nothing_there(store: LocalStore) -> None:
@@ -57,7 +57,7 @@ def test_a_living_holder_here_is_known_at_once(store: LocalStore) -> None:
 
 def test_who_cannot_know_says_so(store: LocalStore) -> None:
     """Of a process of another host it is not known whether it lives; a released lease is left all the same."""
-    assert _elsewhere().holder_lives(store.local_root) is None
+    assert _elsewhere().lives(store.local_root) is None
     assert not _elsewhere().is_left(store.local_root)
     assert _elsewhere(released=True).is_left(store.local_root)
 

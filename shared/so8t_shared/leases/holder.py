@@ -1,4 +1,4 @@
-"""What a lease says, who wants it, and what a waiter has seen of it."""
+"""Who holds a lease, who wants it, and what a waiter has seen of it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError
 from so8t_shared.host import host_name, now
 from so8t_shared.leases.lifeline import Lifeline, lives
 from so8t_shared.processes import process_domain, process_start
-from so8t_shared.schema import Document
 from so8t_shared.store.base import ArtifactStore
 
 
-class LeaseRecord(Document):
-    """Who holds a lease."""
+class Holder(Document):
+    """lease.json: who holds a lease."""
 
+    schema_version: Literal[1] = 1
     owner: str
     host: str
     domain: str
@@ -31,7 +33,7 @@ class LeaseRecord(Document):
     lifeline: str = ""
     """Where the holder keeps a lock that proves its life; see lifeline.py."""
 
-    def holder_lives(self, root: Path) -> bool | None:
+    def lives(self, root: Path) -> bool | None:
         """Whether the holder's process still runs; None where this host, whose local folder is `root`, cannot know.
 
         The lifeline is asked first, because it proves life; a process is looked up only where there is none to see.
@@ -45,7 +47,7 @@ class LeaseRecord(Document):
 
     def is_left(self, root: Path) -> bool:
         """Whether the lease was given back, or its holder certainly ended."""
-        return self.released or self.holder_lives(root) is False
+        return self.released or self.lives(root) is False
 
 
 class Claim:
@@ -56,10 +58,10 @@ class Claim:
         self.ttl_s = ttl_s
         self.lifeline = Lifeline(store.local_root, self.owner)
 
-    def record(self, *, released: bool = False) -> bytes:
+    def to_bytes(self, *, released: bool = False) -> bytes:
         """The lease as it stands in the store while it is ours."""
         pid = os.getpid()
-        return LeaseRecord(
+        return Holder(
             owner=self.owner,
             host=host_name(),
             domain=process_domain(),
@@ -78,7 +80,7 @@ class Sight:
 
     etag: str
     """Empty where there is none."""
-    holder: LeaseRecord | None
+    holder: Holder | None
     """None where there is no lease, or a damaged one, which protects nobody: a commit asks again."""
     free: bool
     """Whether it may be taken: absent, damaged, given back, its holder gone, or silent for its time to live."""
@@ -113,18 +115,18 @@ class Watch:
         if holder is None:
             return Sight(etag, None, free=True)
         silent_s = began - self._since  # from the first sight of this version to the asking for the latest
-        lives_here = holder.holder_lives(self.store.local_root)
+        lives_here = holder.lives(self.store.local_root)
         free = holder.released or lives_here is False or silent_s > holder.ttl_s
         return Sight(etag, holder, free, heard=changed or lives_here is True)
 
 
-def holder_of(data: bytes, key: str) -> LeaseRecord | None:
+def holder_of(data: bytes, key: str) -> Holder | None:
     """Who holds the lease; None when what is stored is damaged.
 
     Raises:
         NewerFormat: a newer program wrote it.
     """
     try:
-        return LeaseRecord.from_bytes(data, key)
+        return Holder.from_bytes(data, key)
     except IntegrityError:
         return None
