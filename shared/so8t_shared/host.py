@@ -1,4 +1,4 @@
-"""Which host this is and when it is, as records tell it."""
+"""Which host this is and when it is, as documents tell it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ refused before those seconds are spent, and a run that finds its F16 file kept n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +17,7 @@ from so8t_converter.clean_folder import clean_folder
 from so8t_converter.quantize import quantize
 from so8t_shared.config.values import Rotation
 from so8t_shared.files import link_or_copy, sha256_file, write_atomically
+from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.conversion import ConversionResult, GgufFile
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
@@ -49,19 +49,19 @@ class Conversion:
 
 
 class _Steps:
-    """Counts tensors over all files and reports each to `report(done, total, message)`."""
+    """Counts tensors over all files and tells `progress` of each."""
 
-    def __init__(self, total: int, report: Callable[[int, int, str], None]) -> None:
-        self._done, self._total, self._report = 0, total, report
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._done, self._total, self._progress = 0, total, progress
         self.message = ""
 
     def __call__(self) -> None:
         self._done = min(self._done + 1, self._total)
-        self._report(self._done, self._total, self.message)
+        self._progress(self._done, self._total, self.message)
 
     def skip(self, tensors: int, message: str) -> None:
         self._done = min(self._done + tensors, self._total)
-        self._report(self._done, self._total, message)
+        self._progress(self._done, self._total, message)
 
 
 class _Run:
@@ -73,7 +73,7 @@ class _Run:
         checkpoint: Checkpoint,
         scratch: Path,
         kept: KeptFiles,
-        report: Callable[[int, int, str], None],
+        progress: Progress,
     ) -> None:
         self._conversion = conversion
         self._checkpoint = checkpoint
@@ -83,7 +83,7 @@ class _Run:
         self._finished: set[str] = set()
         files = len({BASE, *conversion.quantizations}) + checkpoint.foreign
         self._tensors = len(checkpoint.used)
-        self._steps = _Steps(files * self._tensors, report)
+        self._steps = _Steps(files * self._tensors, progress)
 
     def file(self, quantization: Quantization) -> tuple[Path, GgufFile]:
         """The GGUF file and what it holds; made unless an earlier attempt has finished it."""
@@ -145,11 +145,11 @@ def convert(
     output: Path,
     scratch: Path,
     kept: KeptFiles,
-    report: Callable[[int, int, str], None] = lambda done, total, message: None,
+    progress: Progress = no_progress,
 ) -> ConversionResult:
     """Fill `output` with <name>_<quantization>.gguf, chat.json and conversion.json.
 
-    `report` is called after every tensor and may raise to stop; what was finished by then is in
+    `progress` is called after every tensor and may raise to stop; what was finished by then is in
     `kept` and is not made again. The F16 file, from which the others are made, is kept there also
     when it is not asked for.
 
@@ -159,7 +159,7 @@ def convert(
     started = time.monotonic()
     checkpoint = inspect(conversion.source)
     chat = chat_info(checkpoint, _folded(checkpoint, conversion.rotation))
-    run = _Run(conversion, checkpoint, scratch, kept, report)
+    run = _Run(conversion, checkpoint, scratch, kept, progress)
     base_first = sorted(conversion.quantizations, key=lambda quantization: quantization != BASE)
     files = {quantization: run.file(quantization) for quantization in base_first}
     for path, _ in files.values():  # linked last: a new link makes digests that are remembered out of date

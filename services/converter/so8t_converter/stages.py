@@ -29,10 +29,10 @@ def convert_b(ctx: StageContext) -> None:
 
 
 def _convert(ctx: StageContext, conversion: Conversion) -> None:
-    def report(done: int, total: int, message: str) -> None:
+    def progress(done: int, total: int, message: str) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
-    result = convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, report)
+    result = convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, progress)
     for file in result.files:
         ctx.log.info("%s: %d bytes, %s", file.file, file.size_bytes, file.tensor_types)

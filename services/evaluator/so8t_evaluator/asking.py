@@ -30,7 +30,7 @@ class Cache(Protocol):
     """Where answers are kept; a JsonCache does it."""
 
     def get(self, key: str) -> dict[str, Any] | None: ...
-    def put(self, key: str, record: dict[str, Any]) -> None: ...
+    def put(self, key: str, entry: dict[str, Any]) -> None: ...
 
 
 class StoredAnswer(Answer):
@@ -40,7 +40,7 @@ class StoredAnswer(Answer):
     gpu_memory_bytes: int | None
 
     @classmethod
-    def of(cls, completion: Completion, *, host: str, run: str) -> StoredAnswer:
+    def of(cls, completion: Completion, *, host: str, fingerprint: str) -> StoredAnswer:
         """What an engine answered, read."""
         predicted, final = read_answer(completion.text)
         return cls(
@@ -54,13 +54,13 @@ class StoredAnswer(Answer):
             decode_ms=completion.decode_ms,
             cut=completion.cut,
             host=host,
-            run=run,
+            run=fingerprint,
             peak_memory_bytes=completion.peak_memory_bytes,
             gpu_memory_bytes=completion.gpu_memory_bytes,
         )
 
     @classmethod
-    def not_asked(cls, prompt_tokens: int, *, host: str, run: str) -> StoredAnswer:
+    def not_asked(cls, prompt_tokens: int, *, host: str, fingerprint: str) -> StoredAnswer:
         """What stands for the answer to a prompt that does not fit the context."""
         return cls(
             predicted=INVALID,
@@ -72,7 +72,7 @@ class StoredAnswer(Answer):
             ttft_ms=None,
             over_long=True,
             host=host,
-            run=run,
+            run=fingerprint,
             peak_memory_bytes=None,
             gpu_memory_bytes=None,
         )
@@ -100,8 +100,8 @@ class Respondent:
     engine: Engine
     settings: AbTest
     cache: Cache
-    run: str
-    """Names this evaluation (its fingerprint), so that answers of an interrupted attempt do not count as reused."""
+    fingerprint: str
+    """Of this evaluation, so that answers of an interrupted attempt do not count as reused."""
     salt: str = ""
     """Sets answers apart that must be asked anew, for the control."""
     peak_memory_bytes: int | None = None
@@ -120,12 +120,12 @@ class Respondent:
         prompt = prompt_for(row.text, self.candidate.chat)
         options = options_for(scoring, self.settings, self.candidate.chat)
         key = answer_key(self.candidate.file, prompt, options, self.engine, self.salt)
-        record = self.cache.get(key)
-        if record is None:
+        known = self.cache.get(key)
+        if known is None:
             answer = self._measure(prompt, options)
             self.cache.put(key, answer.model_dump())
         else:
-            answer = StoredAnswer.model_validate(record)
+            answer = StoredAnswer.model_validate(known)
         self.peak_memory_bytes = _larger(self.peak_memory_bytes, answer.peak_memory_bytes)
         self.gpu_memory_bytes = _larger(self.gpu_memory_bytes, answer.gpu_memory_bytes)
         return Sample(
@@ -135,7 +135,7 @@ class Respondent:
             scoring=scoring,
             row_id=row.id,
             gold=row.label,
-            reused=answer.run != self.run,
+            reused=answer.run != self.fingerprint,
         )
 
     def close(self) -> None:
@@ -150,8 +150,8 @@ class Respondent:
         try:
             completion = self._loaded.complete(prompt, options)
         except PromptTooLongError as error:
-            return StoredAnswer.not_asked(error.prompt_tokens, host=self.engine.host, run=self.run)
-        return StoredAnswer.of(completion, host=self.engine.host, run=self.run)
+            return StoredAnswer.not_asked(error.prompt_tokens, host=self.engine.host, fingerprint=self.fingerprint)
+        return StoredAnswer.of(completion, host=self.engine.host, fingerprint=self.fingerprint)
 
 
 AskedSample = Callable[[Sample], None]

@@ -20,19 +20,19 @@ from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck, verdict_of
-from so8t_shared.results.evaluation import Cell
+from so8t_shared.results.evaluation import Quality
 from so8t_shared.results.verdicts import decide
 
 GUARDED = ("DENY", "REFUSE")
 """Classes whose recall must not get worse: a miss there lets something harmful through."""
 
 
-def make_cell(samples: Sequence[Sample], confidence: float) -> Cell:
+def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
     """Quality of one model at one quantization under one scoring, from its samples."""
     first = samples[0]
     confusion = confusion_matrix([s.gold for s in samples], [s.predicted for s in samples])
     right = sum(s.gold == s.predicted for s in samples)
-    return Cell(
+    return Quality(
         model=first.model,
         quantization=first.quantization,
         scoring=first.scoring,

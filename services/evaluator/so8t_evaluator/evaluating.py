@@ -11,12 +11,13 @@ from so8t_evaluator.asking import Cache, Candidate
 from so8t_evaluator.baseline import bag_of_words
 from so8t_evaluator.engine.choice import open_engine
 from so8t_evaluator.evaluation import evaluate
-from so8t_evaluator.grid import Count, Grid, Report
+from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import select
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.json_files import write_json, write_lines
+from so8t_shared.progress import Progress
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.registry import Registry
@@ -35,11 +36,11 @@ class Inputs:
 
 
 def run_evaluation(
-    config: Config, inputs: Inputs, cache: Cache, report: Report, output: Path, *, run: str
+    config: Config, inputs: Inputs, cache: Cache, progress: Progress, output: Path, *, fingerprint: str
 ) -> EvaluationResult:
     """Write samples.jsonl and evaluation.json.
 
-    `run` names this evaluation; answers first given under another name count as reused.
+    Answers that were first given under another `fingerprint` count as reused.
 
     Raises:
         InputError: there is no test row, or a model cannot be loaded.
@@ -50,9 +51,9 @@ def run_evaluation(
     settings = config.ab_test.model_copy(update={"max_new_tokens": limit.max_new_tokens})
     rows = _test_rows(inputs.splits, settings.max_samples)
     of_each_side = len(config.gguf.quantizations) * len(settings.scoring)
-    count = Count(len(rows) * (len(SIDES) * of_each_side + settings.control), report)
+    count = Count(len(rows) * (len(SIDES) * of_each_side + settings.control), progress)
     engine = open_engine(config, count.say)
-    grid = Grid(_candidates(config, inputs), rows, engine, settings, cache, run, count)
+    grid = Grid(_candidates(config, inputs), rows, engine, settings, cache, fingerprint, count)
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)
     words = bag_of_words(LabeledRow.read_lines(inputs.splits / "train.jsonl"), rows, settings.confidence)
     result = evaluate(asked, rows, words, limit, config.gguf, settings)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from so8t_evaluator.asking import as_side
 from so8t_evaluator.baseline import WordCounts
-from so8t_evaluator.comparison import adjust, compare, make_cell
+from so8t_evaluator.comparison import adjust, compare, make_quality
 from so8t_evaluator.gate import gate_result
 from so8t_evaluator.grid import Asked
 from so8t_evaluator.paired import by_setting
@@ -48,7 +48,7 @@ def evaluate(
         test_set=describe(rows),
         engine=asked.engine,
         answer_limit=limit if freely_written(settings.scoring) else None,
-        cells=[make_cell(answers[side, q, s], settings.confidence) for side in SIDES for q, s in grid],
+        cells=[make_quality(answers[side, q, s], settings.confidence) for side in SIDES for q, s in grid],
         speed=list(asked.speed),
         comparisons=comparisons,
         control=control,

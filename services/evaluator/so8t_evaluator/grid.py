@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from so8t_evaluator.asking import Cache, Candidate, Respondent, ask_all
 from so8t_evaluator.engine.protocol import Engine, NoRoomError
 from so8t_evaluator.speed import make_speed
 from so8t_shared.config.model import AbTest
+from so8t_shared.progress import Progress
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EngineInfo, Speed
 from so8t_shared.results.sides import SIDES, Side
@@ -16,16 +17,13 @@ from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import freely_written
 
-Report = Callable[[int, int, str], None]
-"""(answers had, answers in all, what goes on); may raise to stop between two answers."""
-
 
 @dataclass
 class Count:
     """How many of the answers are there."""
 
     total: int
-    report: Report
+    progress: Progress
     done: int = 0
 
     def add(self, sample: Sample) -> None:
@@ -35,7 +33,7 @@ class Count:
 
     def say(self, message: str) -> None:
         """No more, but something to tell."""
-        self.report(self.done, self.total, message)
+        self.progress(self.done, self.total, message)
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,8 @@ class Grid:
     engine: Engine
     settings: AbTest
     cache: Cache
-    run: str
+    fingerprint: str
+    """Of this evaluation."""
     count: Count
     one_at_a_time: bool = False
     """Whether some pair did not fit into memory together, so that drift of the machine did not cancel."""
@@ -99,12 +98,12 @@ class Grid:
 
         Nor of an earlier run: the control checks the machine and engine of this one.
         """
-        again = self._respondent(self.candidates["a", quantization], salt=f"control {self.run}")
+        again = self._respondent(self.candidates["a", quantization], salt=f"control {self.fingerprint}")
         samples = ask_all([again], self.rows[::-1], self.settings.scoring[:1], self.count.add)
         return samples[::-1]
 
     def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
-        return Respondent(candidate, self.engine, self.settings, self.cache, self.run, salt=salt)
+        return Respondent(candidate, self.engine, self.settings, self.cache, self.fingerprint, salt=salt)
 
     def _speed(self, respondent: Respondent, samples: Sequence[Sample], together: bool) -> Speed:
         candidate = respondent.candidate

@@ -51,11 +51,13 @@ def evaluate(ctx: StageContext) -> None:
     if fault and freely_written(settings.scoring):
         ctx.log.warning("%s", fault)
 
-    def report(done: int, total: int, message: str) -> None:
+    def progress(done: int, total: int, message: str) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
-    result = run_evaluation(ctx.config, inputs, ctx.cache("samples"), report, ctx.output_dir, run=ctx.fingerprint)
+    result = run_evaluation(
+        ctx.config, inputs, ctx.cache("samples"), progress, ctx.output_dir, fingerprint=ctx.fingerprint
+    )
     for comparison in result.comparisons:
         ctx.log.info(
             "%s: A %.3f, B %.3f, p %.3g",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from so8t_reporter.answers import ANSWERS_FILE, answers_csv
@@ -13,13 +12,14 @@ from so8t_reporter.inputs import ReportInputs, ReportSettings
 from so8t_reporter.junit import render_junit
 from so8t_reporter.markdown import render_markdown
 from so8t_shared.files import write_atomically
+from so8t_shared.progress import Progress, no_progress
 
 
 def write_report(
     inputs: ReportInputs,
     settings: ReportSettings,
     output_dir: Path,
-    on_step: Callable[[int, int, str], None] = lambda done, total, message: None,
+    progress: Progress = no_progress,
 ) -> None:
     """All pictures and files of the report; the same bytes for the same inputs.
 
@@ -29,9 +29,9 @@ def write_report(
         StorageError: `output_dir` cannot be written.
     """
     results = assemble_results(inputs, settings)
-    pictures = write_pictures(inputs, settings.names, settings.visualization, output_dir, on_step)
+    pictures = write_pictures(inputs, settings.names, settings.visualization, output_dir, progress)
     report = assemble_report(inputs, settings, pictures)
-    on_step(len(pictures), len(pictures), "writing the report")
+    progress(len(pictures), len(pictures), "writing the report")
     for name, content in {
         "report.md": render_markdown(report).encode("utf-8"),
         "report.html": render_html(report).encode("utf-8"),

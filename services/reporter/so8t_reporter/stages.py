@@ -16,8 +16,8 @@ def report(ctx: StageContext) -> None:
         converted={stage: ctx.input_dir(stage) for stage in CONVERTED_BY.values()},
     )
 
-    def on_step(done: int, total: int, message: str) -> None:
+    def progress(done: int, total: int, message: str) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
-    write_report(inputs, ReportSettings.from_config(ctx.config, ctx.session_id), ctx.output_dir, on_step)
+    write_report(inputs, ReportSettings.from_config(ctx.config, ctx.session_id), ctx.output_dir, progress)

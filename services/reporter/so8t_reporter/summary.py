@@ -7,7 +7,7 @@ A difference is only claimed where the exact McNemar test is significant; all ro
 from __future__ import annotations
 
 from so8t_reporter.agreement import listed, other_quantizations, other_scorings
-from so8t_reporter.charts.lookup import cell_of
+from so8t_reporter.charts.lookup import quality_of
 from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
@@ -72,8 +72,8 @@ def _main_clause(evaluation: EvaluationResult) -> str:
 def _unread(evaluation: EvaluationResult) -> str:
     """From how many answers no class could be read, since that is no matter of right or wrong classes."""
     c = evaluation.headline
-    cells = [cell_of(evaluation, side, c.quantization, c.scoring) for side in SIDES]
-    told = [unread_answers([cell], evaluation.answer_limit) for cell in cells if cell is not None]
+    qualities = [quality_of(evaluation, side, c.quantization, c.scoring) for side in SIDES]
+    told = [unread_answers([quality], evaluation.answer_limit) for quality in qualities if quality is not None]
     return f"no class could be read from {listed(found)}" if (found := [words for words in told if words]) else ""
 
 

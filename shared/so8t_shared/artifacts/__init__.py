@@ -1,1 +1,1 @@
-"""What stages leave behind, by fingerprint: artifacts, checkpoints, small records, and when each counts as whole."""
+"""What stages leave behind, by fingerprint: artifacts, checkpoints, cached JSON, and when each counts as whole."""

@@ -24,7 +24,7 @@ class ClassMetrics(Part):
     f1: float | None
 
 
-class Cell(Part):
+class Quality(Part):
     """Quality of one model at one quantization under one scoring."""
 
     model: Side
@@ -121,7 +121,7 @@ class EvaluationResult(Document):
     test_set: TestSet
     engine: EngineInfo
     answer_limit: AnswerLimit | None = Field(None, description="With generate scoring.")
-    cells: list[Cell]
+    cells: list[Quality]
     speed: list[Speed]
     comparisons: list[Comparison] = Field(description="B against A for each quantization and scoring.")
     control: Comparison | None = Field(description="A against A at the primary quantization.")

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from so8t_shared.results.evaluation import AnswerLimit, Cell, EvaluationResult
+from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult, Quality
 from so8t_shared.results.sides import SIDES
 
 
-def unread_answers(cells: Sequence[Cell], limit: AnswerLimit | None) -> str:
+def unread_answers(qualities: Sequence[Quality], limit: AnswerLimit | None) -> str:
     """Such as "60 of A's 60 answers (56 cut at 12 tokens)"; empty where a class could be read from every one.
 
-    `cells` are of one model. Several are told as a span: "57 to 60 of A's 60 answers".
+    `qualities` are of one model. Several are told as a span: "57 to 60 of A's 60 answers".
     """
-    unread = [cell for cell in cells if cell.invalid]
+    unread = [quality for quality in qualities if quality.invalid]
     if not unread:
         return ""
-    count = _span(cell.invalid for cell in unread)
+    count = _span(quality.invalid for quality in unread)
     return f"{count} of {unread[0].model.upper()}'s {unread[0].n:,} answers{why_unread(unread, limit)}"
 
 
-def why_unread(cells: Sequence[Cell], limit: AnswerLimit | None = None) -> str:
+def why_unread(qualities: Sequence[Quality], limit: AnswerLimit | None = None) -> str:
     """What is known of the cause, such as " (56 cut, 2 over-long)"; the limit is named where it is given."""
     at = f" at {limit.max_new_tokens:,} tokens" if limit else ""
-    causes = (([cell.cut for cell in cells], f"cut{at}"), ([cell.over_long for cell in cells], "over-long"))
+    causes = (
+        ([quality.cut for quality in qualities], f"cut{at}"),
+        ([quality.over_long for quality in qualities], "over-long"),
+    )
     told = [f"{_span(counts)} {name}" for counts, name in causes if any(counts)]
     return f" ({', '.join(told)})" if told else ""
 
 
 def unread_lines(evaluation: EvaluationResult) -> list[str]:
     """One line a model of whose answers some could not be read, over all settings in which that happened."""
-    sides = ([cell for cell in evaluation.cells if cell.model == side] for side in SIDES)
-    found = (unread_answers(cells, evaluation.answer_limit) for cells in sides)
+    sides = ([quality for quality in evaluation.cells if quality.model == side] for side in SIDES)
+    found = (unread_answers(qualities, evaluation.answer_limit) for qualities in sides)
     return [f"no class read from {words}" for words in found if words]
 
 

@@ -79,7 +79,7 @@ class StageContext:
         return artifact.materialize(manifest, self.stage.needs[stage])
 
     def cache(self, namespace: str) -> JsonCache:
-        """Small records that outlive the artifact."""
+        """Small JSON objects that outlive the artifact."""
         return JsonCache(self.artifact.store, namespace)
 
 

@@ -18,15 +18,15 @@ from tests.unit.converter.conftest import Converted, kept_in
 
 from so8t_converter.convert import Conversion, convert
 from so8t_shared.errors import InputError
+from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
 from so8t_shared.tables.quantizations import Quantization
 
 ALL: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
-Report = Callable[[int, int, str], None]
 
 
 def _convert(
-    source: Path, root: Path, quantizations: tuple[Quantization, ...] = ALL, report: Report | None = None
+    source: Path, root: Path, quantizations: tuple[Quantization, ...] = ALL, progress: Progress = no_progress
 ) -> ConversionResult:
     """One attempt: fresh output and scratch folders, the same store."""
     attempt = len(list(root.glob("output-*"))) if root.exists() else 0
@@ -34,7 +34,7 @@ def _convert(
     output.mkdir(parents=True)
     scratch.mkdir()
     conversion = Conversion(source, "model_a", quantizations)
-    return convert(conversion, output, scratch, kept_in(root / "store"), report or (lambda done, total, message: None))
+    return convert(conversion, output, scratch, kept_in(root / "store"), progress)
 
 
 def _bytes(folder: Path) -> dict[str, str]:
@@ -74,7 +74,7 @@ def test_order_and_choice_of_quantizations(converted: Callable[[str], Converted]
 def test_progress_rises_to_its_total(converted: Callable[[str], Converted], tmp_path: Path) -> None:
     """Progress counts every tensor of every file and ends at the total, for folded models as well."""
     seen: list[tuple[int, int]] = []
-    _convert(converted("foreign").source, tmp_path, report=lambda done, total, message: seen.append((done, total)))
+    _convert(converted("foreign").source, tmp_path, progress=lambda done, total, message: seen.append((done, total)))
     done = [place for place, _ in seen]
     assert done == sorted(done)
     assert {total for _, total in seen} == {done[-1]} == {4 * 15}  # folded, F16, Q8_0, Q4_K_M
@@ -91,9 +91,9 @@ def test_interrupted_conversion_keeps_finished_files(converted: Callable[[str], 
             raise Stop
 
     with pytest.raises(Stop):
-        _convert(converted("llama").source, tmp_path, report=stop)
+        _convert(converted("llama").source, tmp_path, progress=stop)
     messages: list[str] = []
-    _convert(converted("llama").source, tmp_path, report=lambda done, total, message: messages.append(message))
+    _convert(converted("llama").source, tmp_path, progress=lambda done, total, message: messages.append(message))
     assert set(messages) == {
         *("f16, kept from an earlier attempt", "q8_0, kept from an earlier attempt", "q4_k_m"),
     }
@@ -107,7 +107,7 @@ from tests.unit.converter.test_convert import _convert
 def kill(done, total, message):
     if message == sys.argv[3]:
         os.kill(os.getpid(), signal.SIGKILL)
-_convert(Path(sys.argv[1]), Path(sys.argv[2]), report=kill)
+_convert(Path(sys.argv[1]), Path(sys.argv[2]), progress=kill)
 """
 
 

@@ -66,7 +66,7 @@ def make_chat(**other: Any) -> ChatInfo:
     return ChatInfo(**{**values, **other})
 
 
-Answer = Callable[[str, str], str]
+Answering = Callable[[str, str], str]
 """(model's name, prompt) -> the whole answer, or TOO_LONG."""
 
 
@@ -74,7 +74,7 @@ Answer = Callable[[str, str], str]
 class ScriptedEngine:
     """An engine whose answers come from a function; it notes what it was asked and what is loaded."""
 
-    answer: Answer
+    answer: Answering
     name: str = "scripted"
     version: str = "1"
     host: str = "h"

@@ -93,8 +93,8 @@ def make_grid(config: Config, inputs: Inputs, cache: JsonCache, report: Any = la
     return Grid(candidates, rows, engine, config.ab_test, cache, "first", Count(ASKED, report))
 
 
-def ask_everything(grid: Grid, run: str = "first") -> list[Sample]:
-    """The pairs are asked under the grid's own name, the control under `run`, since no other run may use it."""
+def ask_everything(grid: Grid, fingerprint: str = "first") -> list[Sample]:
+    """The pairs are asked under the grid's own name, the control under `fingerprint`, since no other run may use it."""
     samples = [sample for quantization in QUANTIZATIONS for sample in grid.ask_pair(quantization)[0]]
-    grid.run = run
+    grid.fingerprint = fingerprint
     return samples + grid.ask_control("q4_k_m")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.unit.evaluator.material import make_sample, make_samples
 
-from so8t_evaluator.comparison import adjust, compare, make_cell
+from so8t_evaluator.comparison import adjust, compare, make_quality
 from so8t_evaluator.stats.confusion import COLUMNS
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
@@ -36,18 +36,18 @@ def test_why_answers_are_invalid() -> None:
     """Rows that did not fit and answers that were cut are counted apart; a cut answer with a class is a valid one."""
     plain, class_then_cut = make_sample("0", "DENY", "INVALID"), make_sample("1", "DENY", "DENY", cut=True)
     cut, long = make_sample("2", "DENY", "INVALID", cut=True), make_sample("3", "DENY", "INVALID", over_long=True)
-    cell = make_cell([plain, class_then_cut, cut, long], 0.95)
-    assert (cell.invalid, cell.over_long, cell.cut) == (3, 1, 1)
+    quality = make_quality([plain, class_then_cut, cut, long], 0.95)
+    assert (quality.invalid, quality.over_long, quality.cut) == (3, 1, 1)
 
 
 def test_cell() -> None:
     """Counts, shares and the table agree with the samples; INVALID is counted and wrong."""
     samples: list[Sample] = make_samples(GOLD, _wrong(GOLD, rows=range(6)), quantization="q8_0", scoring="constrained")
-    cell = make_cell(samples, 0.95)
-    assert (cell.model, cell.quantization, cell.scoring) == ("a", "q8_0", "constrained")
-    assert (cell.n, cell.invalid, cell.accuracy.value) == (40, 6, 34 / 40)
-    assert sum(map(sum, cell.confusion)) == 40
-    assert [row[-1] for row in cell.confusion] == [2, 2, 1, 1]
+    quality = make_quality(samples, 0.95)
+    assert (quality.model, quality.quantization, quality.scoring) == ("a", "q8_0", "constrained")
+    assert (quality.n, quality.invalid, quality.accuracy.value) == (40, 6, 34 / 40)
+    assert sum(map(sum, quality.confusion)) == 40
+    assert [row[-1] for row in quality.confusion] == [2, 2, 1, 1]
 
 
 def test_different_rows_are_refused() -> None:

@@ -21,11 +21,11 @@ from so8t_shared.results.training import Targets
 
 def test_run_evaluation(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
     """From answers that are all known (no engine is loaded) to the result, its verdicts and its files."""
-    asked = ask_everything(make_grid(config, inputs, cache), run="second")
+    asked = ask_everything(make_grid(config, inputs, cache), fingerprint="second")
     output, reports = tmp_path / "output", list[int]()
     output.mkdir()
     result = run_evaluation(
-        config, inputs, cache, lambda done, total, text: reports.append(total), output, run="second"
+        config, inputs, cache, lambda done, total, text: reports.append(total), output, fingerprint="second"
     )
     assert reports == [ASKED] * ASKED
     assert result.answer_limit == AnswerLimit(max_new_tokens=48, longest_target_tokens=None)
@@ -69,17 +69,17 @@ def test_answers_may_be_as_long_as_those_trained_on(
     decided = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"max_new_tokens": 125})})
     (inputs.splits / "targets.json").write_text(Targets(longest_tokens=100).model_dump_json(), encoding="utf-8")
     ask_everything(make_grid(decided, inputs, cache))
-    result = run_evaluation(open_limit, inputs, cache, lambda done, total, text: None, tmp_path, run="first")
+    result = run_evaluation(open_limit, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="first")
     assert result.answer_limit == AnswerLimit(max_new_tokens=125, longest_target_tokens=100)
 
 
 def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
     """Evaluating the same answers again writes the same files, to the byte."""
-    ask_everything(make_grid(config, inputs, cache), run="second")
+    ask_everything(make_grid(config, inputs, cache), fingerprint="second")
     digests = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path / name, run="second")
+        run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path / name, fingerprint="second")
         files = [(tmp_path / name / file).read_bytes() for file in ("samples.jsonl", "evaluation.json")]
         digests.append(hashlib.sha256(b"".join(files)).hexdigest())
     assert digests[0] == digests[1]
@@ -89,5 +89,5 @@ def test_no_test_row(config: Config, inputs: Inputs, cache: JsonCache, tmp_path:
     """An empty test split is refused with a remedy, before anything is loaded."""
     (inputs.splits / "test.jsonl").write_text("")
     with pytest.raises(InputError) as caught:
-        run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path, run="x")
+        run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="x")
     assert "test_fraction" in str(caught.value.remedy)

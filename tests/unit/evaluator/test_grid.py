@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from tests.unit.evaluator.material import Answer, ScriptedEngine
+from tests.unit.evaluator.material import Answering, ScriptedEngine
 from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ask_everything, make_grid
 
 from so8t_evaluator.evaluating import Inputs
@@ -60,7 +60,7 @@ def test_timings_of_another_run_are_not_side_by_side(config: Config, inputs: Inp
     for key, candidate in grid.candidates.items():
         if candidate.side == "b":
             grid.candidates[key] = replace(candidate, file=replace(candidate.file, sha256="f" * 64))
-    grid.run = "second"
+    grid.fingerprint = "second"
     _, apart = grid.ask_pair("q8_0")
     assert [(s.model, s.reused, s.interleaved) for s in apart] == [("a", 12, False), ("b", 0, False)]
     _, resumed = grid.ask_pair("q8_0")
@@ -84,14 +84,14 @@ def test_control_is_of_this_run(config: Config, inputs: Inputs, cache: JsonCache
     for run, asked in (("first", 12), ("first", 0), ("second", 12)):
         grid = make_grid(config, inputs, cache)
         assert isinstance(grid.engine, ScriptedEngine)
-        grid.run = run
+        grid.fingerprint = run
         grid.ask_control("q4_k_m")
         assert len(grid.engine.asked) == asked
 
 
 def test_control_on_another_host(config: Config, inputs: Inputs, cache: JsonCache) -> None:
     """Where the evaluation moves to a host that decides near ties otherwise, A's answers there are asked there."""
-    near_tie: dict[str, Answer] = {"workstation": lambda *_: "<final>ALLOW", "gpu-box": lambda *_: "<final>DENY"}
+    near_tie: dict[str, Answering] = {"workstation": lambda *_: "<final>ALLOW", "gpu-box": lambda *_: "<final>DENY"}
     for host, answer in near_tie.items():
         grid = make_grid(config, inputs, cache)
         grid.engine = ScriptedEngine(answer, host=host)

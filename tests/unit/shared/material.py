@@ -178,8 +178,8 @@ def steal(store: ArtifactStore, key: str) -> str:
     """Take a lease over as another host would; the thief's etag."""
     current = store.read_versioned(key)
     assert current is not None
-    record = Holder.from_bytes(current[0], key)
-    thief = record.model_copy(update={"owner": "thief", "host": "other", "domain": "other"})
+    holder = Holder.from_bytes(current[0], key)
+    thief = holder.model_copy(update={"owner": "thief", "host": "other", "domain": "other"})
     etag = store.compare_and_put(key, thief.to_bytes(), current[1])
     assert etag is not None
     return etag

@@ -199,8 +199,8 @@ def _start(errors: BinaryIO) -> tuple[subprocess.Popen[bytes], Channel]:
 
 def _as_request(options: Options) -> dict[str, Any]:
     """The names that llama.cpp's server gives to the options."""
-    record: dict[str, Any] = asdict(options)
-    record["stop"] = list(options.stop)
+    body: dict[str, Any] = asdict(options)
+    body["stop"] = list(options.stop)
     if not options.grammar:
-        del record["grammar"]
-    return record
+        del body["grammar"]
+    return body

@@ -28,7 +28,7 @@ _REPEATS = 30
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What a request for text gave; durations without the loading of the model, all on one clock, the server's."""
 
     text: str
@@ -77,7 +77,7 @@ def generation(name: str, text: str, options: dict[str, Any], **other: Any) -> d
     return {"model": name, "prompt": text, "options": options, **fixed, **other}
 
 
-def gather(chunks: Iterable[dict[str, Any]]) -> Answer:
+def gather(chunks: Iterable[dict[str, Any]]) -> Reply:
     """The answer whose chunks come in.
 
     Durations are the server's own. If its guard against repetition ended the answer, it tells none: then they are all
@@ -102,11 +102,11 @@ def gather(chunks: Iterable[dict[str, Any]]) -> Answer:
         raise UnreachableError("an answer broke off")
     latency_ms = (time.perf_counter() - started) * 1e3
     ttft_ms = ((first or started) - started) * 1e3
-    return Answer("".join(pieces), None, len(pieces), latency_ms, ttft_ms, latency_ms - ttft_ms, likely)
+    return Reply("".join(pieces), None, len(pieces), latency_ms, ttft_ms, latency_ms - ttft_ms, likely)
 
 
-def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]]) -> Answer:
-    return Answer(
+def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]]) -> Reply:
+    return Reply(
         text=text,
         prompt_tokens=last.get("prompt_eval_count"),
         completion_tokens=last.get("eval_count", 0),

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError
 from so8t_evaluator.ollama.choices import likeliest, shared_start
-from so8t_evaluator.ollama.generation import TOP_LOGPROBS, Answer, gather, generation, sampling
+from so8t_evaluator.ollama.generation import TOP_LOGPROBS, Reply, gather, generation, sampling
 from so8t_evaluator.ollama.models import OllamaModels
 from so8t_evaluator.ollama.prefix import Cut, find_cut
 from so8t_evaluator.ollama.server import MissingError, OllamaServer, UnreachableError
@@ -29,7 +29,7 @@ class OllamaModel:
         self._runner = runner
         self._warm_up = warm_up
         self._held = ""
-        self._head: Answer | None = None
+        self._head: Reply | None = None
         self._doubtful = False
         self.on_close: Callable[[], None] = lambda: None
         self.digest, _ = OllamaModels(server).ensure(model)
@@ -119,7 +119,7 @@ class OllamaModel:
             decode_ms=answer.decode_ms,
         )
 
-    def _place(self, prompt: str) -> Answer | None:
+    def _place(self, prompt: str) -> Reply | None:
         """Bring the server's cache to the end of the prompt's head, and to nothing that was asked before."""
         head = self._cut.head(prompt)
         if head and self._held == head and self._head is not None:
@@ -131,7 +131,7 @@ class OllamaModel:
         self._held = head
         return self._head
 
-    def _choose(self, prompt: str, options: Options) -> Answer:
+    def _choose(self, prompt: str, options: Options) -> Reply:
         """The choice that begins with the likeliest token, as an answer; empty when none is among the likely ones."""
         asked = prompt + shared_start(options.choices)
         likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
@@ -150,11 +150,11 @@ class OllamaModel:
             )
         return replace(answer, text=likeliest(options.choices, answer.logprobs))
 
-    def _ask(self, text: str, options: Options, **other: Any) -> Answer:
+    def _ask(self, text: str, options: Options, **other: Any) -> Reply:
         body = generation(self._model.name, text, {**self._runner, **sampling(options)}, **other)
         return gather(self._server.stream("/api/generate", body))
 
-    def _evaluate(self, text: str) -> Answer:
+    def _evaluate(self, text: str) -> Reply:
         try:
             return self._ask(text, _ONE_TOKEN)
         except PromptTooLongError as error:

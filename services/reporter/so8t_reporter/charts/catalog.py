@@ -9,7 +9,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from so8t_reporter.charts import confusion, flips, metrics_comparison, tradeoff, training_curve
-from so8t_reporter.charts.lookup import cell_of, scorings_of
+from so8t_reporter.charts.lookup import quality_of, scorings_of
 from so8t_reporter.charts.style import Theme
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
@@ -56,8 +56,8 @@ def _comparison(evaluation: EvaluationResult) -> Chart:
 def _confusion(evaluation: EvaluationResult, scoring: Scoring) -> Chart:
     accuracies = []
     for side in SIDES:
-        cell = cell_of(evaluation, side, evaluation.primary_quantization, scoring)
-        accuracies.append(f"{side.upper()} {fmt.percent(cell.accuracy.value if cell else None)} right")
+        quality = quality_of(evaluation, side, evaluation.primary_quantization, scoring)
+        accuracies.append(f"{side.upper()} {fmt.percent(quality.accuracy.value if quality else None)} right")
     return Chart(
         f"confusion_{scoring}",
         f"Confusion matrices, {scoring} scoring",

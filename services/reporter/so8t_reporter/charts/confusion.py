@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from so8t_reporter.charts.lookup import cell_of
+from so8t_reporter.charts.lookup import quality_of
 from so8t_reporter.charts.style import Theme, heading, shortened, text_on
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.labels import INVALID, LABELS
-from so8t_shared.results.evaluation import Cell
+from so8t_shared.results.evaluation import Quality
 from so8t_shared.results.sides import SIDES
 from so8t_shared.tables.scorings import Scoring
 
@@ -24,14 +24,14 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> 
     figure = Figure(figsize=(11, 5.5))
     grid = figure.add_gridspec(1, 2, left=0.095, right=0.985, top=0.72, bottom=0.12, wspace=0.3)
     for column, side in enumerate(SIDES):
-        cell = cell_of(evaluation, side, evaluation.primary_quantization, scoring)
+        quality = quality_of(evaluation, side, evaluation.primary_quantization, scoring)
         axes = figure.add_subplot(grid[0, column])
         axes.set_title(f"{side.upper()}  {shortened(names.of(side))}", color=theme.ink, pad=30)
-        if cell is None:
+        if quality is None:
             axes.axis("off")
             axes.text(0.5, 0.5, "not measured", ha="center", color=theme.muted, transform=axes.transAxes)
         else:
-            _matrix(axes, cell, theme)
+            _matrix(axes, quality, theme)
     heading(
         figure,
         theme,
@@ -42,15 +42,15 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> 
     return figure
 
 
-def _matrix(axes: Axes, cell: Cell, theme: Theme) -> None:
-    counts = np.array(cell.confusion, dtype=float)
+def _matrix(axes: Axes, quality: Quality, theme: Theme) -> None:
+    counts = np.array(quality.confusion, dtype=float)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
-    axes.imshow(shares, cmap=theme.ramp(cell.model), vmin=0, vmax=1, aspect="auto")
+    axes.imshow(shares, cmap=theme.ramp(quality.model), vmin=0, vmax=1, aspect="auto")
     for row, _ in enumerate(LABELS):
         for column, _ in enumerate(_COLUMNS):
             share = float(shares[row, column])
-            red, green, blue, _ = theme.ramp(cell.model)(share)
+            red, green, blue, _ = theme.ramp(quality.model)(share)
             color = text_on((red, green, blue))
             _number(axes, (row, column), int(counts[row, column]), share, color)
     axes.set_xticks(range(len(_COLUMNS)), list(_COLUMNS))
@@ -66,8 +66,8 @@ def _matrix(axes: Axes, cell: Cell, theme: Theme) -> None:
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel(
-        f"accuracy {fmt.percent(cell.accuracy.value)},  macro-F1 {fmt.share(cell.macro_f1)},"
-        f"  {fmt.count(cell.invalid)} of {fmt.count(cell.n)} invalid",
+        f"accuracy {fmt.percent(quality.accuracy.value)},  macro-F1 {fmt.share(quality.macro_f1)},"
+        f"  {fmt.count(quality.invalid)} of {fmt.count(quality.n)} invalid",
         labelpad=9,
     )
 

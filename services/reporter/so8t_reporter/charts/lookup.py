@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from so8t_shared.results.comparison import Comparison
-from so8t_shared.results.evaluation import Cell, EvaluationResult, Speed
+from so8t_shared.results.evaluation import EvaluationResult, Quality, Speed
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 
-def cell_of(evaluation: EvaluationResult, side: Side, quantization: Quantization, scoring: Scoring) -> Cell | None:
+def quality_of(
+    evaluation: EvaluationResult, side: Side, quantization: Quantization, scoring: Scoring
+) -> Quality | None:
     """Quality of one model in one setting, or None where it was not measured."""
     wanted = (side, quantization, scoring)
     return next((c for c in evaluation.cells if (c.model, c.quantization, c.scoring) == wanted), None)

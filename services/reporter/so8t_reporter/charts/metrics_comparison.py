@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from so8t_reporter.charts.error_bars import arms
 from so8t_reporter.charts.lookup import (
-    cell_of,
     comparison_of,
     hosts_of,
     not_side_by_side,
+    quality_of,
     scorings_of,
     speed_of,
 )
@@ -98,13 +98,13 @@ def _name_quantizations(axes: Axes, inputs: ReportInputs) -> None:
 def _accuracy(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     evaluation = inputs.evaluation
     for side in SIDES:
-        cells = [cell_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
-        bars = _bars(axes, inputs, theme, side, [c.accuracy.value if c else None for c in cells])
-        for (x, _), cell in zip(bars, cells, strict=True):
-            if cell is None:
+        qualities = [quality_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
+        bars = _bars(axes, inputs, theme, side, [c.accuracy.value if c else None for c in qualities])
+        for (x, _), quality in zip(bars, qualities, strict=True):
+            if quality is None:
                 _label(axes, theme, x, 0.02, fmt.UNDEFINED)
                 continue
-            interval = cell.accuracy
+            interval = quality.accuracy
             axes.errorbar(x, interval.value, arms([interval]), color=theme.ink, capsize=3, lw=1.2)
             _label(axes, theme, x, interval.high + 0.02, fmt.percent(interval.value))
     if evaluation.baseline is not None:
@@ -123,8 +123,8 @@ def _baseline(axes: Axes, theme: Theme, accuracy: float) -> None:
 def _macro_f1(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     evaluation = inputs.evaluation
     for side in SIDES:
-        cells = [cell_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
-        for x, value in _bars(axes, inputs, theme, side, [c.macro_f1 if c else None for c in cells]):
+        qualities = [quality_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
+        for x, value in _bars(axes, inputs, theme, side, [c.macro_f1 if c else None for c in qualities]):
             _label(axes, theme, x, (value or 0) + 0.02, fmt.share(value))
     axes.set_ylim(0, 1.1)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from so8t_reporter.charts.catalog import Chart, charts_of
@@ -12,6 +11,7 @@ from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.config.model import Visualization
 from so8t_shared.errors import ConfigError
 from so8t_shared.files import write_atomically
+from so8t_shared.progress import Progress, no_progress
 
 EMBEDDED_DPI = 200
 """Finest resolution inside the HTML report; a finer file stays beside it."""
@@ -26,7 +26,7 @@ def write_pictures(
     names: Names,
     settings: Visualization,
     output_dir: Path,
-    on_step: Callable[[int, int, str], None] = lambda done, total, message: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Picture]:
     """Draw every picture of the report into its folder below `output_dir`; returns them by name.
 
@@ -38,7 +38,7 @@ def write_pictures(
     charts = charts_of(inputs)
     pictures = {}
     for done, chart in enumerate(charts):
-        on_step(done, len(charts), f"drawing {chart.name}")
+        progress(done, len(charts), f"drawing {chart.name}")
         path = folder / f"{chart.name}.{settings.plot_format}"
         pictures[chart.name] = write_picture(chart, inputs, names, settings, output_dir, path)
     return pictures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import cell_of, side_by_side, speed_of
+from so8t_reporter.charts.lookup import quality_of, side_by_side, speed_of
 from so8t_reporter.document import Tile, Tone
 from so8t_reporter.inputs import Names
 from so8t_shared import formatting as fmt
@@ -49,12 +49,12 @@ def tiles(evaluation: EvaluationResult) -> list[Tile]:
 def _accuracy_tile(evaluation: EvaluationResult, side: Side) -> Tile:
     c = evaluation.headline
     right = c.both_right + (c.only_a_right if side == "a" else c.only_b_right)
-    cell = cell_of(evaluation, side, c.quantization, c.scoring)
+    quality = quality_of(evaluation, side, c.quantization, c.scoring)
     detail = f"{right:,} of {c.n:,} rows right"
-    if cell is not None:
-        detail += f", {100 * cell.accuracy.low:.1f} to {100 * cell.accuracy.high:.1f} %"
-    if cell is not None and cell.invalid:
-        detail += f"; no class read from {cell.invalid:,}{why_unread([cell], evaluation.answer_limit)}"
+    if quality is not None:
+        detail += f", {100 * quality.accuracy.low:.1f} to {100 * quality.accuracy.high:.1f} %"
+    if quality is not None and quality.invalid:
+        detail += f"; no class read from {quality.invalid:,}{why_unread([quality], evaluation.answer_limit)}"
     accuracy = c.accuracy_a if side == "a" else c.accuracy_b
     return Tile(f"Accuracy of {side.upper()}", fmt.percent(accuracy, c.n), detail, side)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import cell_of, comparison_of, scorings_of
+from so8t_reporter.charts.lookup import comparison_of, quality_of, scorings_of
 from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.labels import LABELS
 from so8t_shared.results.comparison import Comparison, RecallCheck
-from so8t_shared.results.evaluation import Cell as Quality
-from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult
+from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult, Quality
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.unread import why_unread
@@ -94,8 +93,8 @@ def reach_of(differences: list[Interval]) -> float:
 
 def _grid(inputs: ReportInputs) -> Table:
     evaluation = inputs.evaluation
-    cells = [
-        cell_of(evaluation, side, quantization, scoring)
+    qualities = [
+        quality_of(evaluation, side, quantization, scoring)
         for quantization in inputs.quantizations
         for scoring in scorings_of(evaluation)
         for side in SIDES
@@ -107,22 +106,22 @@ def _grid(inputs: ReportInputs) -> Table:
             *(Column(name) for name in ("Rows", f"Accuracy ({100 * evaluation.confidence:g} % CI)", "Macro-F1")),
             Column("Invalid"),
         ],
-        [_grid_row(cell) for cell in cells if cell is not None],
+        [_grid_row(quality) for quality in qualities if quality is not None],
         note="Invalid: answers from which no class could be read; they count as wrong and are never dropped."
         " Cut: of these, answers that ended at the most tokens that an answer may have; over-long: rows that did not"
         f" fit the context and were not asked.{_limit(evaluation)}",
     )
 
 
-def _grid_row(cell: Quality) -> list[Cell]:
+def _grid_row(quality: Quality) -> list[Cell]:
     return [
-        Cell(cell.quantization),
-        Cell(cell.scoring),
-        Cell(cell.model.upper(), cell.model),
-        Cell(fmt.count(cell.n)),
-        Cell(fmt.percent_interval(cell.accuracy), cell.model, cell.accuracy),
-        Cell(fmt.share(cell.macro_f1, cell.n)),
-        Cell(fmt.count(cell.invalid) + why_unread([cell])),
+        Cell(quality.quantization),
+        Cell(quality.scoring),
+        Cell(quality.model.upper(), quality.model),
+        Cell(fmt.count(quality.n)),
+        Cell(fmt.percent_interval(quality.accuracy), quality.model, quality.accuracy),
+        Cell(fmt.share(quality.macro_f1, quality.n)),
+        Cell(fmt.count(quality.invalid) + why_unread([quality])),
     ]
 
 
@@ -140,30 +139,30 @@ def _limit(evaluation: EvaluationResult) -> str:
 
 def _per_class(evaluation: EvaluationResult, scoring: Scoring, *, folded: bool = False) -> Table:
     quantization = evaluation.primary_quantization
-    cells = {side: cell_of(evaluation, side, quantization, scoring) for side in SIDES}
+    qualities = {side: quality_of(evaluation, side, quantization, scoring) for side in SIDES}
     names = [f"{name} {side.upper()}" for name in ("Precision", "Recall", "F1") for side in SIDES]
     return Table(
         f"Precision, recall and F1, {quantization}, {scoring} scoring",
         [Column("Class", numeric=False), Column("Rows"), *(Column(name) for name in names)],
-        [_class_row(label, cells) for label in LABELS],
+        [_class_row(label, qualities) for label in LABELS],
         folded=folded,
     )
 
 
-def _class_row(label: str, cells: dict[Side, Quality | None]) -> list[Cell]:
-    metrics = {side: cell.per_class.get(label) if cell else None for side, cell in cells.items()}
+def _class_row(label: str, qualities: dict[Side, Quality | None]) -> list[Cell]:
+    metrics = {side: quality.per_class.get(label) if quality else None for side, quality in qualities.items()}
     support = next((m.support for m in metrics.values() if m), None)
     row = [Cell(label, "strong"), Cell(fmt.count(support))]
     for name in ("precision", "recall", "f1"):
-        row += [_metric(metrics[side], name, cells[side], label) for side in SIDES]
+        row += [_metric(metrics[side], name, qualities[side], label) for side in SIDES]
     return row
 
 
-def _metric(metrics: ClassMetrics | None, name: str, cell: Quality | None, label: str) -> Cell:
+def _metric(metrics: ClassMetrics | None, name: str, quality: Quality | None, label: str) -> Cell:
     value = getattr(metrics, name) if metrics else None
-    if value is not None or metrics is None or cell is None:
+    if value is not None or metrics is None or quality is None:
         return Cell(fmt.share(value), "" if value is not None else "muted")
-    answered = sum(row[LABELS.index(label)] for row in cell.confusion)
+    answered = sum(row[LABELS.index(label)] for row in quality.confusion)
     rests_on = {"precision": answered, "recall": metrics.support, "f1": metrics.support + answered}
     return Cell(fmt.undefined(rests_on[name]), "muted")
 

@@ -92,7 +92,7 @@ def _checked_rows(place: _Place, form: str) -> list[Row]:
     """All rows of a small source, the first ones of each file of a large one, none where nothing is here."""
     if place.whole:
         return read_source(place.path, form).rows
-    return [parse_row(record, where) for file in place.files for record, where in islice(read_head(file, form), 1)]
+    return [parse_row(raw, where) for file in place.files for raw, where in islice(read_head(file, form), 1)]
 
 
 def _seems_held_out(place: _Place, rows: list[Row]) -> list[str]:

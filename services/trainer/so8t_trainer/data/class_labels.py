@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def with_class_names(record: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with names for the numbers of its ClassLabel columns, those inside structs included.
+def with_class_names(raw: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with names for the numbers of its ClassLabel columns, those inside structs included.
 
     `features` is the JSON form of a data set's Features: column to {"_type": "ClassLabel", "names": [...]}, or for a
     struct a mapping of the same kind. -1 is how `datasets` writes a missing class, so it becomes None.
     """
-    return {name: _named(value, features.get(name)) for name, value in record.items()}
+    return {name: _named(value, features.get(name)) for name, value in raw.items()}
 
 
 def _named(value: Any, feature: Any) -> Any:

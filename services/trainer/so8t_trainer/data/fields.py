@@ -1,4 +1,4 @@
-"""The fields of a record: text that can be trained on as it stands, or an error that says where it is none."""
+"""The fields of a row: text that can be trained on as it stands, or an error that says where it is none."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _KINDS = {list: "a list", dict: "an object", bool: "true or false", float: "a nu
 
 @dataclass(frozen=True)
 class Fields:
-    """A record's values by name, and where it stands."""
+    """A row's values by name, and where it stands."""
 
     values: Mapping[str, Any]
     where: str
 
     def __contains__(self, name: str) -> bool:
-        """Whether the record has such a field, be it empty."""
+        """Whether the row has such a field, be it empty."""
         return name in self.values
 
     def get(self, name: str) -> Any:
@@ -61,7 +61,7 @@ class Fields:
         return "\n".join(self._part(part) for part in value)
 
     def error(self, what: str, remedy: str) -> InputError:
-        """An error about this record."""
+        """An error about this row."""
         return InputError(what, where=self.where, remedy=remedy)
 
     def _part(self, part: object) -> str:

@@ -28,8 +28,8 @@ def read_hub(name: str) -> Iterator[tuple[object, str]]:
         ) from error
     for (split, rows), side in zip(loaded.items(), sides(list(loaded)), strict=True):
         features = rows.features.to_dict()
-        for number, record in enumerate(rows, start=1):
-            yield with_side(with_class_names(record, features), side), f"{name}, {split} row {number}"
+        for number, raw in enumerate(rows, start=1):
+            yield with_side(with_class_names(raw, features), side), f"{name}, {split} row {number}"
 
 
 def hub_is_off() -> str:

@@ -12,7 +12,8 @@ import numpy as np
 from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 
-from so8t_trainer.data.progress import Progress, no_progress, reported
+from so8t_shared.progress import Progress, no_progress
+from so8t_trainer.data.progress import reported
 from so8t_trainer.data.rows import normalized
 
 SHINGLE = 4

@@ -18,7 +18,7 @@ _FEATURES = b"huggingface"
 
 
 def read_parquet(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
-    """All records of a file, with where each stands; `data` are its bytes.
+    """All rows of a file, with where each stands; `data` are its bytes.
 
     Raises:
         InputError: they are not valid Parquet.
@@ -27,14 +27,14 @@ def read_parquet(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]
     from pyarrow import parquet
 
     try:
-        records = _records(parquet.read_table(pyarrow.BufferReader(data)))
+        rows = _rows(parquet.read_table(pyarrow.BufferReader(data)))
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _no_parquet(path, error) from error
-    yield from ((record, f"{path}, row {number}") for number, record in enumerate(records, start=1))
+    yield from ((raw, f"{path}, row {number}") for number, raw in enumerate(rows, start=1))
 
 
 def read_parquet_head(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """The first record of a file, if it has one, without reading the others.
+    """The first row of a file, if it has one, without reading the others.
 
     Raises:
         InputError: the file is not valid Parquet.
@@ -44,15 +44,15 @@ def read_parquet_head(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
 
     try:
         first = next(parquet.ParquetFile(path).iter_batches(batch_size=1), None)
-        records = [] if first is None else _records(first)
+        rows = [] if first is None else _rows(first)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _no_parquet(path, error) from error
-    yield from ((record, f"{path}, row 1") for record in records)
+    yield from ((raw, f"{path}, row 1") for raw in rows)
 
 
-def _records(table: pyarrow.Table | pyarrow.RecordBatch) -> list[dict[str, Any]]:
+def _rows(table: pyarrow.Table | pyarrow.RecordBatch) -> list[dict[str, Any]]:
     features = _features(table.schema.metadata or {})
-    return [with_class_names(record, features) for record in table.to_pylist()]
+    return [with_class_names(raw, features) for raw in table.to_pylist()]
 
 
 def _features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:

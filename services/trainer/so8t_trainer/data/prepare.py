@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from so8t_shared.config.model import Dataset
 from so8t_shared.labels import LABELS
+from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.training import DataReport, LabeledRow
 from so8t_trainer.data.policy import apply_policy, declared_source, demand_classes
-from so8t_trainer.data.progress import Progress, no_progress
 from so8t_trainer.data.read import SourceRows, read_source
 from so8t_trainer.data.rows import Row
 from so8t_trainer.data.split import split_rows

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
+
+from so8t_shared.progress import Progress
 
 Item = TypeVar("Item")
 
-Progress = Callable[[int, int, str], None]
-"""Told how many of how many rows are done, and with what; it may raise to end the work."""
-
 _ROWS_BETWEEN_REPORTS = 200
-
-
-def no_progress(done: int, total: int, message: str) -> None:
-    """Say nothing."""
 
 
 def reported(rows: Sequence[Item], progress: Progress, message: str) -> Iterator[tuple[int, Item]]:

@@ -20,7 +20,7 @@ from so8t_trainer.data.rows import Row, parse_row
 from so8t_trainer.data.sides import sides, with_side
 
 Located = tuple[object, str]
-"""A record and where it stands."""
+"""A row and where it stands."""
 
 _HEAD_BYTES = 1 << 20
 
@@ -58,7 +58,7 @@ def read_source(path: str, form: str = "auto") -> SourceRows:
         located = list(read_hub(path))
     else:
         raise InputError("The data set does not exist.", where=path, remedy="correct the path in dataset.paths")
-    rows = [parse_row(record, where) for record, where in located]
+    rows = [parse_row(raw, where) for raw, where in located]
     if not rows:
         raise InputError("The data set is empty.", where=path, remedy=f"give rows as {', '.join(_READERS)}")
     folder = None if not local.exists() else local if local.is_dir() else local.parent
@@ -70,7 +70,7 @@ def _read_folder(folder: Path, form: str) -> Iterator[Located]:
     files = data_files(folder, form)
     names = [file.relative_to(folder).as_posix() for file in files]
     for file, side in zip(files, sides(names), strict=True):
-        yield from ((with_side(record, side), where) for record, where in read_file(file, form))
+        yield from ((with_side(raw, side), where) for raw, where in read_file(file, form))
 
 
 def read_file(path: Path, form: str = "auto") -> Iterator[Located]:
@@ -84,7 +84,7 @@ def read_file(path: Path, form: str = "auto") -> Iterator[Located]:
 
 
 def read_head(path: Path, form: str = "auto") -> Iterator[Located]:
-    """The first records of a large file, without reading all of it; none of a JSON list, which is one value.
+    """The first rows of a large file, without reading all of it; none of a JSON list, which is one value.
 
     Raises:
         InputError: as `read_file`.
@@ -164,21 +164,21 @@ def _read_json(path: Path, data: bytes) -> Iterator[Located]:
         raise InputError(
             "The file must hold a list of rows.", where=str(path), remedy="write [{...}, {...}], or use JSONL"
         )
-    yield from ((record, f"{path}, row {number}") for number, record in enumerate(value, start=1))
+    yield from ((raw, f"{path}, row {number}") for number, raw in enumerate(value, start=1))
 
 
 def _read_csv(path: Path, data: bytes) -> Iterator[Located]:
     reader = csv.DictReader(io.StringIO(_decoded(path, data), newline=""), strict=True)
     try:
-        for record in reader:
+        for raw in reader:
             where = f"{path}:{reader.line_num}"
-            if None in record or None in record.values():
+            if None in raw or None in raw.values():
                 raise InputError(
                     f"The line does not have the {len(reader.fieldnames or [])} fields of the header.",
                     where=where,
                     remedy="quote fields that hold commas or line breaks",
                 )
-            yield record, where
+            yield raw, where
     except csv.Error as error:
         raise InputError(
             f"The line is not valid CSV: {error}.", where=f"{path}:{reader.line_num}", remedy="correct the line"

@@ -70,25 +70,25 @@ def row_id(text: str) -> str:
     return hashlib.sha256(normalized(text).encode()).hexdigest()[:16]
 
 
-def parse_row(record: object, where: str) -> Row:
-    """Read one record of any accepted shape.
+def parse_row(raw: object, where: str) -> Row:
+    """Read one row of any accepted shape.
 
     Raises:
         InputError: the shape is unknown, the text is empty or no text, or the label is missing,
             unknown or contradicts itself.
     """
-    if not isinstance(record, Mapping):
+    if not isinstance(raw, Mapping):
         raise InputError(
-            f"A row must be an object with fields, not {type(record).__name__}.",
+            f"A row must be an object with fields, not {type(raw).__name__}.",
             where=where,
             remedy=f"write rows as {SCHEMAS}",
         )
-    fields = Fields(record, where)
+    fields = Fields(raw, where)
     for schema, names, parse in _SHAPES:
         if all(name in fields for name in names):
             return _row(fields, schema, parse(fields))
     raise fields.error(
-        f"The row has none of the known shapes; its fields are {', '.join(map(str, record)) or 'none'}.",
+        f"The row has none of the known shapes; its fields are {', '.join(map(str, raw)) or 'none'}.",
         remedy=f"write rows as {SCHEMAS}",
     )
 

@@ -24,8 +24,8 @@ def sides(names: Sequence[str]) -> list[str | None]:
     return [None] * len(names)
 
 
-def with_side(record: object, side: str | None) -> object:
-    """The record on that side, unless it says itself where it belongs."""
-    if side is None or not isinstance(record, Mapping) or record.get("split"):
-        return record
-    return {**record, "split": side}
+def with_side(raw: object, side: str | None) -> object:
+    """The row on that side, unless it says itself where it belongs."""
+    if side is None or not isinstance(raw, Mapping) or raw.get("split"):
+        return raw
+    return {**raw, "split": side}

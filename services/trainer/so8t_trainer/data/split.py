@@ -11,8 +11,9 @@ import numpy as np
 
 from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
+from so8t_shared.progress import Progress, no_progress
 from so8t_trainer.data.near import NearDuplicates
-from so8t_trainer.data.progress import Progress, no_progress, reported
+from so8t_trainer.data.progress import reported
 from so8t_trainer.data.rows import Row, normalized
 
 

@@ -29,5 +29,5 @@ def test_arms() -> None:
 @pytest.mark.parametrize("accuracy", [NONE_RIGHT, ALL_RIGHT], ids=["0 %", "100 %"])
 def test_all_or_none_right(inputs: ReportInputs, chart: ModuleType, accuracy: Interval) -> None:
     """A model that got every row right, or none, is drawn like any other."""
-    cells = [cell.model_copy(update={"accuracy": accuracy}) for cell in inputs.evaluation.cells]
-    draw(chart.draw, replace(inputs, evaluation=inputs.evaluation.model_copy(update={"cells": cells})))
+    qualities = [quality.model_copy(update={"accuracy": accuracy}) for quality in inputs.evaluation.cells]
+    draw(chart.draw, replace(inputs, evaluation=inputs.evaluation.model_copy(update={"cells": qualities})))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import cell_of, comparison_of, hosts_of, scorings_of, speed_of
+from so8t_reporter.charts.lookup import comparison_of, hosts_of, quality_of, scorings_of, speed_of
 from so8t_reporter.inputs import ReportInputs
 
 
 def test_found(inputs: ReportInputs) -> None:
     """Each lookup gives the measurement of exactly that setting."""
     e = inputs.evaluation
-    cell = cell_of(e, "b", "q8_0", "constrained")
-    assert cell is not None
-    assert (cell.model, cell.quantization, cell.scoring) == ("b", "q8_0", "constrained")
+    quality = quality_of(e, "b", "q8_0", "constrained")
+    assert quality is not None
+    assert (quality.model, quality.quantization, quality.scoring) == ("b", "q8_0", "constrained")
     assert comparison_of(e, "q4_k_m", "generate") is e.headline
     speed = speed_of(e, "a", "f16")
     assert speed is not None
@@ -21,7 +21,7 @@ def test_found(inputs: ReportInputs) -> None:
 def test_not_measured(sparse: ReportInputs) -> None:
     """What was not measured is None, not something similar."""
     e = sparse.evaluation
-    assert cell_of(e, "a", "f16", "generate") is None
+    assert quality_of(e, "a", "f16", "generate") is None
     assert comparison_of(e, "q8_0", "constrained") is None
     assert speed_of(e, "b", "f16") is None
 

@@ -10,7 +10,7 @@ from tests.unit.reporter.builders import Evaluation, Scenario
 from tests.unit.reporter.charts.drawn import bars, collisions, draw, panel, texts
 from tests.unit.reporter.rendering import NAMES
 
-from so8t_reporter.charts.lookup import cell_of, speed_of
+from so8t_reporter.charts.lookup import quality_of, speed_of
 from so8t_reporter.charts.metrics_comparison import draw as metrics_comparison
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import COLOR_A, COLOR_B, LIGHT
@@ -22,12 +22,12 @@ def test_accuracy_bars(inputs: ReportInputs) -> None:
     """A bar a model and quantization, as high as the accuracy, in the model's color, with its interval."""
     e = inputs.evaluation
     axes = panel(draw(metrics_comparison, inputs), "Accuracy")
-    cells = [cell_of(e, side, q, "generate") for side in ("a", "b") for q in inputs.quantizations]  # type: ignore[arg-type]
-    assert [bar.get_height() for bar in bars(axes)] == [c.accuracy.value for c in cells if c]
+    qualities = [quality_of(e, side, q, "generate") for side in ("a", "b") for q in inputs.quantizations]  # type: ignore[arg-type]
+    assert [bar.get_height() for bar in bars(axes)] == [c.accuracy.value for c in qualities if c]
     assert [to_hex(bar.get_facecolor()).upper() for bar in bars(axes)] == [COLOR_A] * 3 + [COLOR_B] * 3
     ends = {(round(y0, 9), round(y1, 9)) for c in axes.collections for (_, y0), (_, y1) in c.get_segments()}  # type: ignore[attr-defined]
-    assert ends == {(round(c.accuracy.low, 9), round(c.accuracy.high, 9)) for c in cells if c}
-    assert {f"{100 * c.accuracy.value:.1f} %" for c in cells if c} <= set(texts(axes))
+    assert ends == {(round(c.accuracy.low, 9), round(c.accuracy.high, 9)) for c in qualities if c}
+    assert {f"{100 * c.accuracy.value:.1f} %" for c in qualities if c} <= set(texts(axes))
     assert any(text.startswith("bag of words 64.") for text in texts(axes))
 
 
@@ -37,7 +37,7 @@ def test_macro_f1_and_latency(inputs: ReportInputs) -> None:
     figure = draw(metrics_comparison, inputs)
     settings = [(side, q) for side in ("a", "b") for q in inputs.quantizations]
     heights = [bar.get_height() for bar in bars(panel(figure, "Macro-F1"))]
-    assert heights == [c.macro_f1 for s, q in settings if (c := cell_of(e, s, q, "generate"))]  # type: ignore[arg-type]
+    assert heights == [c.macro_f1 for s, q in settings if (c := quality_of(e, s, q, "generate"))]  # type: ignore[arg-type]
     speeds = [s for side, q in settings if (s := speed_of(e, side, q))]  # type: ignore[arg-type]
     latency = panel(figure, "Latency")
     assert [bar.get_height() for bar in bars(latency)] == [s.latency_ms_p50 for s in speeds]

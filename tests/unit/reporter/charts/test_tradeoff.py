@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from tests.unit.reporter.charts.drawn import draw, panel, texts
 
 from so8t_reporter.charts import tradeoff
-from so8t_reporter.charts.lookup import cell_of, speed_of
+from so8t_reporter.charts.lookup import quality_of, speed_of
 from so8t_reporter.charts.style import COLOR_A, COLOR_B
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.tables.quantizations import ROWS
@@ -23,10 +23,13 @@ def test_points(inputs: ReportInputs) -> None:
         drawn = [(line.get_marker(), to_hex(line.get_color()).upper(), *line.get_xydata()[0]) for line in dots]  # type: ignore[index]
         for side, color in (("a", COLOR_A), ("b", COLOR_B)):
             for q in inputs.quantizations:
-                speed, cell = speed_of(inputs.evaluation, side, q), cell_of(inputs.evaluation, side, q, "generate")  # type: ignore[arg-type]
+                speed, quality = (
+                    speed_of(inputs.evaluation, side, q),
+                    quality_of(inputs.evaluation, side, q, "generate"),
+                )  # type: ignore[arg-type]
                 assert speed is not None
-                assert cell is not None
-                place = (getattr(speed, key) * factor, cell.accuracy.value)
+                assert quality is not None
+                place = (getattr(speed, key) * factor, quality.accuracy.value)
                 assert drawn.pop(0) == (MARKERS[q], color, *map(pytest.approx, place))
         assert drawn == []
 

@@ -1,4 +1,4 @@
-"""Records that are reused by later runs: whole or absent."""
+"""Entries that are reused by later runs: whole or absent."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from so8t_shared.errors import InputError
 from so8t_shared.store.local import LocalStore
 
 KEY = "ab" + "0" * 62
-RECORD = {"answer": "日本語", "numbers": [1, 2.5, None], "nested": {"b": 1, "a": True}}
+ENTRY = {"answer": "日本語", "numbers": [1, 2.5, None], "nested": {"b": 1, "a": True}}
 
 
 def test_put_and_get(store: LocalStore) -> None:
-    """A record comes back as it was, in another process too; another key has none."""
-    JsonCache(store, "samples").put(KEY, RECORD)
+    """An entry comes back as it was, in another process too; another key has none."""
+    JsonCache(store, "samples").put(KEY, ENTRY)
     cache = JsonCache(LocalStore(Path(store.location)), "samples")
-    assert cache.get(KEY) == RECORD
+    assert cache.get(KEY) == ENTRY
     assert cache.get("cd" + "0" * 62) is None
     assert JsonCache(store, "other").get(KEY) is None
     assert list(store.list("cache")) == [f"cache/samples/ab/{KEY}.json"]
 
 
 def test_put_replaces(store: LocalStore) -> None:
-    """The last record wins."""
+    """The last entry wins."""
     cache = JsonCache(store, "samples")
     cache.put(KEY, {"x": 1})
     cache.put(KEY, {"x": 2})
@@ -35,9 +35,9 @@ def test_put_replaces(store: LocalStore) -> None:
 
 
 def test_every_cut_and_every_flip_is_absence(store: LocalStore) -> None:
-    """A record that lost its end, or in which any byte differs, counts as absent: it is made again."""
+    """An entry that lost its end, or in which any byte differs, counts as absent: it is made again."""
     cache = JsonCache(store, "samples")
-    cache.put(KEY, RECORD)
+    cache.put(KEY, ENTRY)
     key = f"cache/samples/ab/{KEY}.json"
     data = store.get_bytes(key) or b""
     path = Path(store.location, key)
@@ -46,22 +46,22 @@ def test_every_cut_and_every_flip_is_absence(store: LocalStore) -> None:
         assert cache.get(KEY) is None
     for index in range(len(data)):
         path.write_bytes(data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :])
-        assert cache.get(KEY) in (None, RECORD)
+        assert cache.get(KEY) in (None, ENTRY)
     path.write_bytes(data)
-    assert cache.get(KEY) == RECORD
+    assert cache.get(KEY) == ENTRY
 
 
 @pytest.mark.parametrize("data", [b"null", b"[]", b"{}", b'"x"', b"\xff"])
 def test_other_json_is_absence(store: LocalStore, data: bytes) -> None:
-    """What is no record is no record."""
+    """What is no entry is no entry."""
     store.put_bytes(f"cache/samples/ab/{KEY}.json", data)
     assert JsonCache(store, "samples").get(KEY) is None
 
 
 def test_a_newer_format_is_absence(store: LocalStore) -> None:
-    """A record of a newer program is not understood, so it is made again."""
+    """An entry of a newer program is not understood, so it is made again."""
     cache = JsonCache(store, "samples")
-    cache.put(KEY, RECORD)
+    cache.put(KEY, ENTRY)
     key = f"cache/samples/ab/{KEY}.json"
     envelope = json.loads(store.get_bytes(key) or b"")
     store.put_bytes(key, json.dumps({**envelope, "schema": 2}).encode())
@@ -76,7 +76,7 @@ def test_odd_keys_are_refused(store: LocalStore, key: str) -> None:
 
 
 def test_durable_when_put_returns(store: LocalStore, tmp_path: Path) -> None:
-    """Every record that was put before a SIGKILL is there afterwards, whole."""
+    """Every entry that was put before a SIGKILL is there afterwards, whole."""
 
     def work() -> None:
         cache = JsonCache(LocalStore(Path(store.location)), "samples")
@@ -85,21 +85,21 @@ def test_durable_when_put_returns(store: LocalStore, tmp_path: Path) -> None:
             (tmp_path / "done").write_text(str(number))
 
     with running(work) as process:
-        until(lambda: (tmp_path / "done").is_file() and int((tmp_path / "done").read_text() or 0) >= 20, "20 records")
+        until(lambda: (tmp_path / "done").is_file() and int((tmp_path / "done").read_text() or 0) >= 20, "20 entries")
         kill(process)
     done = int((tmp_path / "done").read_text() or 20)
     cache = JsonCache(store, "samples")
     assert [cache.get(f"{number:064d}") for number in range(done)] == [{"number": number} for number in range(done)]
 
 
-def test_processes_put_the_same_record(store: LocalStore) -> None:
-    """Several processes that have the same answer at the same time leave one whole record."""
+def test_processes_put_the_same_entry(store: LocalStore) -> None:
+    """Several processes that have the same answer at the same time leave one whole entry."""
 
     def work(_: int) -> object:
         cache = JsonCache(LocalStore(Path(store.location)), "samples")
         for _ in range(20):
-            cache.put(KEY, RECORD)
-            assert cache.get(KEY) == RECORD
+            cache.put(KEY, ENTRY)
+            assert cache.get(KEY) == ENTRY
         return True
 
     assert race(4, work) == [True] * 4

@@ -27,12 +27,12 @@ def test_nothing_there(store: LocalStore) -> None:
 
 def test_silence_is_told_by_our_own_clock(store: LocalStore) -> None:
     """A lease of another host is free once the same version was seen over its whole time to live."""
-    record = _elsewhere()
-    store.put_bytes(KEY, record.to_bytes())
+    holder = _elsewhere()
+    store.put_bytes(KEY, holder.to_bytes())
     watch = Watch(store, KEY)
     assert not watch.look().free
     assert not watch.look().heard
-    time.sleep(record.ttl_s + 0.05)
+    time.sleep(holder.ttl_s + 0.05)
     assert watch.look().free
     assert not Watch(store, KEY).look().free  # who has just come knows nothing of that
 
@@ -76,6 +76,6 @@ def test_damage_is_nobody(store: LocalStore, data: bytes) -> None:
 def test_what_an_older_version_wrote_is_read() -> None:
     """The format has not changed: a lease without the newest field is a lease."""
     data = b'{"schema_version": 1, "owner": "o", "host": "h", "domain": "d", "pid": 1, "started": 1795370000.5, '
-    record = holder_of(data + b'"heartbeat": "2026-01-01T00:00:00+00:00", "ttl_s": 60.0, "released": false}', KEY)
-    assert record is not None
-    assert record.lifeline == ""
+    holder = holder_of(data + b'"heartbeat": "2026-01-01T00:00:00+00:00", "ttl_s": 60.0, "released": false}', KEY)
+    assert holder is not None
+    assert holder.lifeline == ""

@@ -40,13 +40,13 @@ def test_one_of_sixteen_holds_at_a_time(store: LocalStore, tmp_path: Path) -> No
     assert sorted(map(int, log.read_text().split())) == list(range(16))
 
 
-def test_the_record_names_the_holder(store: LocalStore) -> None:
+def test_the_lease_names_its_holder(store: LocalStore) -> None:
     """Who looks at the lease learns host, process and time."""
     with held(store, KEY):
-        record = lease_record(store, KEY)
-        assert record.pid == os.getpid()
-        assert record.domain == process_domain()
-        assert not record.is_left(store.local_root)
+        stored = lease_record(store, KEY)
+        assert stored.pid == os.getpid()
+        assert stored.domain == process_domain()
+        assert not stored.is_left(store.local_root)
     assert lease_record(store, KEY).is_left(store.local_root)
 
 
@@ -185,8 +185,8 @@ def test_a_damaged_lease_protects_nobody(store: LocalStore, data: bytes) -> None
 def test_a_newer_lease_is_respected(store: LocalStore) -> None:
     """A lease of a newer program is not taken."""
     put_lease(store, KEY)
-    record = json.loads(store.get_bytes(KEY) or b"")
-    store.put_bytes(KEY, json.dumps({**record, "schema_version": 2}).encode())
+    stored = json.loads(store.get_bytes(KEY) or b"")
+    store.put_bytes(KEY, json.dumps({**stored, "schema_version": 2}).encode())
     with pytest.raises(NewerFormat):
         acquire(store, KEY)
 
