@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from so8t_shared.config.model import Training
+from so8t_shared.config.training import Training
 from so8t_shared.errors import ConfigError
 from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.checkpoint import CheckpointStore, restore_checkpoint, save_checkpoint

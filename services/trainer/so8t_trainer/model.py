@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from so8t_shared.config.model import Training
+from so8t_shared.config.training import Training
 from so8t_shared.errors import InputError
 from so8t_trainer import attention
 from so8t_trainer.base import check_base

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from so8t_shared.config.model import Pet
+from so8t_shared.config.training import Pet
 from so8t_trainer.packing import PackedRows
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 import yaml
 
-from so8t_shared.config.model import Config, Training
+from so8t_shared.config.model import Config
+from so8t_shared.config.training import Training
 from so8t_shared.errors import InputError
 from so8t_shared.files import write_atomically
 from so8t_shared.host import host_name

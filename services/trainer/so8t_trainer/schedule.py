@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from so8t_shared.config.model import Training
+from so8t_shared.config.training import Training
 from so8t_trainer.encode import EncodedRow
 
 

@@ -12,6 +12,7 @@ import yaml
 from tests.unit.shared.material import make_config, make_model
 from tests.unit.shared.processes import end_all
 
+from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.config.model import Config
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.store.local import LocalStore
@@ -54,6 +55,11 @@ def store(tmp_path: Path) -> LocalStore:
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     return make_config(tmp_path)
+
+
+@pytest.fixture
+def digests(tmp_path: Path) -> DigestCache:
+    return DigestCache(tmp_path / "digests.sqlite")
 
 
 @pytest.fixture

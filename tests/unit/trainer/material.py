@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from so8t_shared.config.model import Training
+from so8t_shared.config.training import Training
 from so8t_shared.errors import Interrupted, LeaseLost
 from so8t_shared.results.training import LabeledRow
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from so8t_shared.config.model import Pet
+from so8t_shared.config.training import Pet
 from so8t_trainer.encode import EncodedRow
 from so8t_trainer.packing import PackedRows, pack
 from so8t_trainer.pet import pet_sum, pet_weight
