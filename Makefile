@@ -60,9 +60,9 @@ down:  ## containers: stop and remove them; the bucket and the models stay
 	@deploy/down.sh
 
 servers:  ## build MinIO and Ollama, start Docker, make stand-ins for public images: what the tests need, once
-	@$(PYTHON) tools/servers.py install all
-	@$(PYTHON) tools/docker_engine.py start
-	@$(PYTHON) tools/stand_in_images.py
+	@$(PYTHON) .ci/servers.py install all
+	@$(PYTHON) .ci/docker_engine.py start
+	@$(PYTHON) .ci/stand_in_images.py
 
 containers: $(READY)  ## the container tests alone, on a real Docker engine; 'make servers' makes all they need
 	$(BIN)/python -m pytest tests/compose $(ARGS)

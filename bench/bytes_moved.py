@@ -15,11 +15,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
-from servers import minio_binary  # noqa: E402
 from tests.integration.conversion_in_bucket import measure  # noqa: E402
 from tests.servers.minio_server import running_minio  # noqa: E402
+
+from servers import minio_binary  # noqa: E402
 
 GOAL = 1.05
 

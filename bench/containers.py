@@ -23,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
 from tests.compose.engine import docker  # noqa: E402 - the tests' stack is what is measured
 from tests.compose.stack import Stack, make_stack, removed_afterwards  # noqa: E402

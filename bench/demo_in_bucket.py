@@ -22,11 +22,11 @@ import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
-from servers import minio_binary  # noqa: E402
 from tests.servers.minio_server import running_minio  # noqa: E402
 
+from servers import minio_binary  # noqa: E402
 from so8t_shared.artifacts.json_cache import JsonCache  # noqa: E402
 from so8t_shared.config.load import load_config  # noqa: E402
 from so8t_shared.store.base import ArtifactStore  # noqa: E402

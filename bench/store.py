@@ -22,12 +22,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
 from minio import Minio  # noqa: E402
-from servers import mc_binary, minio_binary  # noqa: E402
 from tests.servers.minio_server import MinioServer, running_minio  # noqa: E402
 
+from servers import mc_binary, minio_binary  # noqa: E402
 from so8t_shared.store.client import Client  # noqa: E402
 from so8t_shared.store.credentials import read_credentials  # noqa: E402
 from so8t_shared.store.minio import MinioStore  # noqa: E402

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 from tests.servers.needed import missing
+
+import docker_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"so8t_{name}", ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_ENGINE = _tool("docker_engine")
-
-
 @cache
 def _environment() -> dict[str, str]:
-    found: dict[str, str] = _ENGINE.environment()
+    found: dict[str, str] = docker_engine.environment()
     return found
 
 
@@ -39,12 +27,12 @@ def environment() -> dict[str, str]:
 
 def need_docker() -> None:
     """End the test here where there is no engine, or no public image and none that stands in for it."""
-    lacking = _ENGINE.missing()
+    lacking = docker_engine.missing()
     if lacking:
         missing(f"Docker: {lacking}; 'make servers' sets it up")
     for image in _public_images():
         if docker("image", "inspect", image, check=False).returncode:
-            missing(f"the image {image} is not here; 'python tools/stand_in_images.py' pulls or makes it")
+            missing(f"the image {image} is not here; 'python .ci/stand_in_images.py' pulls or makes it")
 
 
 def _public_images() -> list[str]:

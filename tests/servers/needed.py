@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
-from types import ModuleType
 from typing import NoReturn
 
 import pytest
 
-_TOOL = Path(__file__).resolve().parents[2] / "tools" / "servers.py"
+import servers
 
 
 def binary(name: str) -> Path:
     """The program minio, mc or ollama; without it the test ends here."""
-    path: Path | None = getattr(_servers(), f"{name}_binary")()
+    path: Path | None = getattr(servers, f"{name}_binary")()
     return path or missing(f"{name} is not here: run 'make servers', or put it on PATH")
 
 
@@ -25,12 +23,3 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("SO8T_REQUIRE_SERVERS", "") not in {"", "0"}:
         pytest.fail(message)
     pytest.skip(message)
-
-
-def _servers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("so8t_servers", _TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

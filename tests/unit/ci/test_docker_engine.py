@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tools import docker_engine
+
+import docker_engine
 
 
 @pytest.fixture

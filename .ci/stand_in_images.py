@@ -1,10 +1,10 @@
 """The public images that compose.yaml and the Dockerfile name, on a machine that can pull none of them.
 
-    python tools/stand_in_images.py
+    python .ci/stand_in_images.py
 
 An image that is there, or can be pulled, is left as it is. Otherwise a stand-in is made and tagged with the public
 name, so that the shipped files are what is tested: Python from this host's own Debian mirror (root, apt), MinIO, mc
-and Ollama from the programs that `tools/servers.py install all` built. Stand-ins carry the label so8t-ab.stand-in.
+and Ollama from the programs that `.ci/servers.py install all` built. Stand-ins carry the label so8t-ab.stand-in.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import servers
+from docker_engine import environment
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import servers  # noqa: E402 - a neighbor of this script
-from docker_engine import environment  # noqa: E402
-
 LABEL = "so8t-ab.stand-in"
 _PULL_S = 600
 _CODENAME = "bookworm"
@@ -196,7 +194,7 @@ def _python_image() -> str:
 
 def _take(folder: Path, name: str, program: Path | None) -> None:
     if program is None:
-        sys.exit(f"{name} is not here.\n  to do: python tools/servers.py install all")
+        sys.exit(f"{name} is not here.\n  to do: python .ci/servers.py install all")
     shutil.copy2(program, folder / name)
 
 

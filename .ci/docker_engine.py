@@ -1,8 +1,8 @@
 """A Docker engine and its compose plugin, where none is there yet: for tests, on a machine of one's own.
 
-    python tools/docker_engine.py start      # a running engine is used; else dockerd is started, by root
-    python tools/docker_engine.py status     # what there is; exit 1 when something is missing
-    python tools/docker_engine.py stop       # ends the engine that `start` started
+    python .ci/docker_engine.py start      # a running engine is used; else dockerd is started, by root
+    python .ci/docker_engine.py status     # what there is; exit 1 when something is missing
+    python .ci/docker_engine.py stop       # ends the engine that `start` started
 
 Where dockerd is missing, apt installs docker.io. Images stay in the cache (~/.cache/so8t-ab/docker, or
 SO8T_AB_CACHE), so a second start finds them. The compose

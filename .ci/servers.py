@@ -1,7 +1,7 @@
 """The real servers that tests and benchmarks start: where they are, and how they are built from source.
 
-    python tools/servers.py install minio|mc|ollama|llama-quantize|all
-    python tools/servers.py where
+    python .ci/servers.py install minio|mc|ollama|llama-quantize|all
+    python .ci/servers.py where
 
 They are built once per machine (with Go; llama-quantize with cmake) into ~/.cache/so8t-ab/servers (SO8T_AB_CACHE moves
 the cache), each in a folder named for its version, and count only once their marker, written last, is there. Without

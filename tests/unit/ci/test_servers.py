@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tools import servers
+
+import servers
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tools import stand_in_images
+
+import stand_in_images
 
 
 @pytest.mark.parametrize(
