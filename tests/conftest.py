@@ -10,6 +10,8 @@ from tests.servers.ollama_server import OllamaServer, running_ollama
 from tests.tiny_data import write_rows
 from tests.tiny_models import make_llama
 
+pytest_plugins = ["tests.messages"]
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:

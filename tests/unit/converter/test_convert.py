@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.messages import Said
 from tests.unit.converter.conftest import Converted, kept_in
 
 from so8t_converter.convert import Conversion, convert
@@ -134,10 +135,10 @@ def _workers_on(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def test_bad_input_leaves_nothing(tmp_path: Path) -> None:
+def test_bad_input_leaves_nothing(tmp_path: Path, said: Said) -> None:
     """An unusable folder is refused before anything is written."""
     (tmp_path / "model").mkdir()
-    with pytest.raises(InputError, match=r"no config\.json"):
+    with said.raised(InputError):
         _convert(tmp_path / "model", tmp_path / "run")
     assert list((tmp_path / "run" / "output-0").iterdir()) == []
     assert list((tmp_path / "run" / "scratch-0").iterdir()) == []

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.messages import Said
 from tests.tiny_models import BY_ARCHITECTURE, make_llama, make_phi3
 from tests.tiny_tokenizers import CONTEXT
 from tests.unit.converter.engine import LlamaCpp
@@ -115,37 +116,39 @@ def test_tokenizer_class_that_transformers_rebuilds(tmp_path: Path) -> None:
         assert engine.tokens(text) == tokenizer.encode(text).ids
 
 
-def test_unknown_pre_tokenizer(copy_of: Callable[[str], Path], tmp_path: Path) -> None:
+def test_unknown_pre_tokenizer(copy_of: Callable[[str], Path], tmp_path: Path, said: Said) -> None:
     """A splitting without counterpart in llama.cpp is refused."""
     source = copy_of("llama")
     path = source / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
     tokenizer["pre_tokenizer"] = {"type": "Whitespace"}
     path.write_text(json.dumps(tokenizer))
-    with pytest.raises(InputError, match="no counterpart"):
+    with said.raised(InputError):
         _f16(source, tmp_path)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e5])
-def test_weights_outside_f16(copy_of: Callable[[str], Path], tmp_path: Path, value: float) -> None:
+def test_weights_outside_f16(copy_of: Callable[[str], Path], tmp_path: Path, value: float, said: Said) -> None:
     """An infinite or too large weight, or one that is not a number, is refused with its tensor's name."""
     source = copy_of("llama")
     tensors = load_file(source / "model.safetensors")
     tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = value
     save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(InputError, match=r"1 weights of blk\.1\.ffn_up\.weight are infinite"):
+    with said.raised(InputError):
         _f16(source, tmp_path)
 
 
 @pytest.mark.parametrize(("value", "fits"), [(float("inf"), False), (float("nan"), False), (1e5, True), (-1e38, True)])
-def test_weights_outside_bf16(copy_of: Callable[[str], Path], tmp_path: Path, value: float, fits: bool) -> None:
+def test_weights_outside_bf16(
+    copy_of: Callable[[str], Path], tmp_path: Path, value: float, fits: bool, said: Said
+) -> None:
     """bfloat16 reaches as far as float32: only what is not finite is refused."""
     source = copy_of("llama")
     tensors = load_file(source / "model.safetensors")
     tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = value
     save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
     folder = clean_folder(source, tmp_path / "clean")
-    with nullcontext() if fits else pytest.raises(InputError, match=r"1 weights of blk\.1\.ffn_up\.weight"):
+    with nullcontext() if fits else said.raised(InputError):
         write_gguf(inspect(source), folder, tmp_path / "out.gguf", "bf16")
 
 
@@ -160,14 +163,14 @@ def test_stale_output_of_a_tied_model(copy_of: Callable[[str], Path], tmp_path: 
     assert "token_embd.weight" in names
 
 
-def test_converter_refusal_is_an_input_error(copy_of: Callable[[str], Path], tmp_path: Path) -> None:
+def test_converter_refusal_is_an_input_error(copy_of: Callable[[str], Path], tmp_path: Path, said: Said) -> None:
     """What only llama.cpp's converter notices still reads as an error of the input."""
     source = copy_of("phi3")
     path = source / "tokenizer_config.json"
     settings = json.loads(path.read_text())
     del settings["tokenizer_class"]
     path.write_text(json.dumps(settings))
-    with pytest.raises(InputError, match="KeyError: 'tokenizer_class'"):
+    with said.raised(InputError):
         _f16(source, tmp_path)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+from tests.messages import Said
 from tests.unit.converter.conftest import Converted
 
 
@@ -45,20 +46,19 @@ def test_convert_a(converted: Callable[[str], Converted], tmp_path: Path) -> Non
     assert not list(manifest.parent.glob("attempts/*/checkpoints/**/*.gguf"))
 
 
-def test_unusable_model(tmp_path: Path) -> None:
+def test_unusable_model(tmp_path: Path, said: Said) -> None:
     """An unusable model ends with exit code 2 and one message without a traceback."""
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text('{"architectures": ["GemmaForCausalLM"]}')
     done = _run(tmp_path, "convert-a", tmp_path / "model")
     assert done.returncode == 2
-    assert "GemmaForCausalLM" in done.stderr
-    assert "to do:" in done.stderr
     assert "Traceback" not in done.stderr
+    said("\n".join(done.stderr.splitlines()[-3:]))
     assert not list((tmp_path / "store").glob("artifacts/convert-a/*/manifest.json"))
 
 
-def test_convert_b_waits_for_training(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+def test_convert_b_waits_for_training(converted: Callable[[str], Converted], tmp_path: Path, said: Said) -> None:
     """convert-b without a finished training ends with exit code 3."""
     done = _run(tmp_path, "convert-b", converted("llama").source)
     assert done.returncode == 3, done.stderr
-    assert "train" in done.stderr
+    said("\n".join(done.stderr.splitlines()[-3:]))

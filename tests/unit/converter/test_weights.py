@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.messages import Said
 
 from so8t_converter.weights import stored_tensors
 from so8t_shared.errors import InputError
@@ -47,27 +48,27 @@ def test_shards_without_index(tmp_path: Path) -> None:
     assert sorted(stored_tensors(tmp_path)) == ["t1", "t2"]
 
 
-def test_index_and_shards_disagree(tmp_path: Path) -> None:
+def test_index_and_shards_disagree(tmp_path: Path, said: Said) -> None:
     """A tensor that the index lists and no shard has is an error."""
     _save(tmp_path / "one.safetensors", a=torch.zeros(1))
     _index(tmp_path, {"a": "one.safetensors", "b": "one.safetensors"})
-    with pytest.raises(InputError, match=r"1 tensors that the index lists are in no file: b"):
+    with said.raised(InputError):
         stored_tensors(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [4, 40, -8])
-def test_truncated_file(tmp_path: Path, keep: int) -> None:
+def test_truncated_file(tmp_path: Path, keep: int, said: Said) -> None:
     """A file cut anywhere is called truncated, with its size."""
     path = tmp_path / "model.safetensors"
     _save(path, a=torch.zeros(64))
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match="truncated") as raised:
+    with said.raised(InputError) as raised:
         stored_tensors(tmp_path)
     assert f"{path.stat().st_size} bytes" in raised.value.where
 
 
-def test_a_pointer(tmp_path: Path) -> None:
+def test_a_pointer(tmp_path: Path, said: Said) -> None:
     """A Git LFS pointer in place of the weights is called one."""
     (tmp_path / "model.safetensors").write_text("version https://git-lfs.example/spec/v1\n")
-    with pytest.raises(InputError, match="Git LFS pointer"):
+    with said.raised(InputError):
         stored_tensors(tmp_path)

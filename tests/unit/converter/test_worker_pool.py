@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_converter.worker_pool import WorkerPool
 from so8t_shared.errors import So8tError
@@ -41,9 +42,9 @@ def test_no_jobs(module: str) -> None:
         assert list(pool.answers([])) == []
 
 
-def test_refused_job(module: str) -> None:
+def test_refused_job(module: str, said: Said) -> None:
     """An error answer ends the work with its message."""
-    with pytest.raises(So8tError, match="bad job"), WorkerPool(module, [], 2) as pool:
+    with said.raised(So8tError), WorkerPool(module, [], 2) as pool:
         list(pool.answers([{"do": "work"}, {"do": "fail"}, {"do": "work"}]))
 
 
@@ -64,9 +65,9 @@ def test_the_cause_is_told_though_another_worker_waits_for_its_job(module: str) 
         raise OSError(28, "No space left")
 
 
-def test_killed_worker(module: str) -> None:
+def test_killed_worker(module: str, said: Said) -> None:
     """A worker killed by someone else is noticed, not waited for."""
-    with pytest.raises(So8tError, match=r"ended early.*-9"), WorkerPool(module, [], 1) as pool:
+    with said.raised(So8tError), WorkerPool(module, [], 1) as pool:
         list(pool.answers([{"do": "die"}, {"do": "work"}]))
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_demo.folders import MARKER, build_folder, is_complete
 from so8t_shared.errors import InputError
@@ -101,15 +102,14 @@ def test_a_failed_build_leaves_the_old_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_somebody_elses_folder_is_never_overwritten(tmp_path: Path, kind: str) -> None:
+def test_somebody_elses_folder_is_never_overwritten(tmp_path: Path, kind: str, said: Said) -> None:
     """A folder or file that this command did not make is refused and kept."""
     out = tmp_path / "out"
     mine = out / "notes.txt" if kind == "folder" else out
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError) as caught:
+    with said.raised(InputError, where=str(out)):
         build_folder(out, RECIPE, write_greeting)
-    assert str(out) in str(caught.value)
     assert mine.read_text(encoding="utf-8") == "mine"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of
 from so8t_shared.config.model import AbTest
@@ -34,11 +35,11 @@ def test_a_configured_limit_stands() -> None:
     assert all(word in warning for word in ("90", "89", "ab_test.max_new_tokens"))
 
 
-def test_reading(tmp_path: Path) -> None:
+def test_reading(tmp_path: Path, said: Said) -> None:
     """What train wrote; nothing where it wrote nothing; a damaged file is told."""
     assert read_targets(tmp_path) is None
     (tmp_path / "targets.json").write_text(Targets(longest_tokens=7).model_dump_json(), encoding="utf-8")
     assert read_targets(tmp_path) == Targets(longest_tokens=7)
     (tmp_path / "targets.json").write_text('{"schema_version": 1}', encoding="utf-8")
-    with pytest.raises(IntegrityError, match="longest_tokens"):
+    with said.raised(IntegrityError):
         read_targets(tmp_path)

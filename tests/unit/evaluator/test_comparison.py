@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from tests.messages import Said
 from tests.unit.evaluator.material import make_sample, make_samples
 
 from so8t_evaluator.comparison import adjust, compare, make_quality
@@ -50,13 +51,13 @@ def test_cell() -> None:
     assert [row[-1] for row in quality.confusion] == [2, 2, 1, 1]
 
 
-def test_different_rows_are_refused() -> None:
+def test_different_rows_are_refused(said: Said) -> None:
     """Another order, another row or no row is no paired test."""
     samples = make_samples(GOLD, GOLD)
     for other in (samples[::-1], samples[1:]):
-        with pytest.raises(ValueError, match="same rows"):
+        with said.raised(ValueError):
             compare("x", samples, other, SETTINGS)
-    with pytest.raises(ValueError, match="same rows"):
+    with said.raised(ValueError):
         compare("x", [], [], SETTINGS)
 
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ROWS_PER_CLASS, ask_everything, make_grid
 
 from so8t_evaluator.evaluating import Inputs, run_evaluation
@@ -85,9 +86,8 @@ def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: JsonCach
     assert digests[0] == digests[1]
 
 
-def test_no_test_row(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
+def test_no_test_row(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path, said: Said) -> None:
     """An empty test split is refused with a remedy, before anything is loaded."""
     (inputs.splits / "test.jsonl").write_text("")
-    with pytest.raises(InputError) as caught:
+    with said.raised(InputError):
         run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="x")
-    assert "test_fraction" in str(caught.value.remedy)

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.tiny_tokenizers import CHATML
 from tests.unit.evaluator.material import make_chat, make_gguf
 
@@ -105,19 +106,17 @@ def test_registry(config: Config, converted: dict[Side, Path], output: Path) -> 
     assert Registry.model_validate_json((output / "registry.json").read_text(encoding="utf-8")) == registry
 
 
-def test_missing_file(config: Config, converted: dict[Side, Path], output: Path) -> None:
+def test_missing_file(config: Config, converted: dict[Side, Path], output: Path, said: Said) -> None:
     """A model that the conversion should have made and has not is named with its stage."""
     (converted["b"] / "model_b_q8_0.gguf").unlink()
-    with pytest.raises(IntegrityError) as caught:
+    with said.raised(IntegrityError, where="convert-b"):
         write_registry(config, converted, output)
-    assert caught.value.where == "convert-b"
-    assert "model_b_q8_0.gguf" in str(caught.value)
 
 
-def test_damaged_file(config: Config, converted: dict[Side, Path], output: Path) -> None:
+def test_damaged_file(config: Config, converted: dict[Side, Path], output: Path, said: Said) -> None:
     """A header that makes no sense is refused here: an Ollama server that is given such a file ends itself."""
     (converted["a"] / "model_a_q8_0.gguf").write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 64)
-    with pytest.raises(IntegrityError, match="not a GGUF file"):
+    with said.raised(IntegrityError):
         write_registry(config, converted, output)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from tests.messages import Said
 from tests.unit.evaluator.material import make_samples
 
 from so8t_evaluator.paired import Marks, adjusted, marks_of, pair
@@ -53,11 +54,11 @@ def test_adjusted() -> None:
     assert adjusted([]) == []
 
 
-def test_different_rows_are_refused() -> None:
+def test_different_rows_are_refused(said: Said) -> None:
     """Another order, another row or no row is no paired test."""
     marks = _marks([True] * len(LABELS))
     for other in (marks[::-1], marks[1:], []):
-        with pytest.raises(ValueError, match="same rows"):
+        with said.raised(ValueError):
             pair(Paired, marks, other)
-    with pytest.raises(ValueError, match="same rows"):
+    with said.raised(ValueError):
         pair(Paired, [], [])

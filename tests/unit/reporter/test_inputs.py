@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.reporter.builders_upstream import TRAINING_CONFIG, Folders
 from tests.unit.reporter.rendering import read
 
@@ -55,30 +56,28 @@ def _newer(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "damage", "word"),
+    ("file", "damage"),
     [
-        ("evaluate/evaluation.json", _remove, "missing"),
-        ("evaluate/evaluation.json", _newer, "newer than this program"),
-        ("evaluate/samples.jsonl", _unknown_key, "line 1"),
-        ("train/metrics.jsonl", _break_json, "line 1"),
-        ("train/data_report.json", _not_utf8, "UTF-8"),
-        ("train/training_config.yaml", _remove, "missing"),
-        ("convert-b/chat.json", _unknown_key, "new_key"),
+        ("evaluate/evaluation.json", _remove),
+        ("evaluate/evaluation.json", _newer),
+        ("evaluate/samples.jsonl", _unknown_key),
+        ("train/metrics.jsonl", _break_json),
+        ("train/data_report.json", _not_utf8),
+        ("train/training_config.yaml", _remove),
+        ("convert-b/chat.json", _unknown_key),
     ],
 )
-def test_damaged_input(folders: Folders, tmp_path: Path, file: str, damage: Callable[[Path], None], word: str) -> None:
+def test_damaged_input(folders: Folders, tmp_path: Path, file: str, damage: Callable[[Path], None], said: Said) -> None:
     """A file that is missing or not what its stage writes is named, with what is wrong in it."""
     shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
     damage(tmp_path / "copy" / file)
     copied = Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b")))
-    with pytest.raises(NewerFormat if damage is _newer else IntegrityError) as caught:
+    with said.raised(NewerFormat if damage is _newer else IntegrityError) as caught:
         read(copied)
-    assert word in f"{caught.value.what} {caught.value.where}"
     assert Path(file).name in caught.value.where
-    assert caught.value.remedy
 
 
-def test_headline_must_exist(folders: Folders, tmp_path: Path) -> None:
+def test_headline_must_exist(folders: Folders, tmp_path: Path, said: Said) -> None:
     """An evaluation without its own primary comparison is refused before anything is drawn."""
     shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
     path = tmp_path / "copy/evaluate/evaluation.json"
@@ -90,7 +89,7 @@ def test_headline_must_exist(folders: Folders, tmp_path: Path) -> None:
     path.write_text(
         path.read_text(encoding="utf-8").replace('"scoring":"constrained"', '"scoring":"generate"'), encoding="utf-8"
     )
-    with pytest.raises(IntegrityError, match="no comparison for q4_k_m with constrained"):
+    with said.raised(IntegrityError):
         read(Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b"))))
 
 
@@ -105,14 +104,16 @@ def test_headline_must_exist(folders: Folders, tmp_path: Path) -> None:
         ("no_difference", {}),
     ],
 )
-def test_unsupported_verdict_is_refused(folders: Folders, tmp_path: Path, name: str, update: dict[str, float]) -> None:
+def test_unsupported_verdict_is_refused(
+    folders: Folders, tmp_path: Path, name: str, update: dict[str, float], said: Said
+) -> None:
     """A verdict that its own counts and p value do not support is refused before anything is drawn."""
     shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
     path = tmp_path / "copy/evaluate/evaluation.json"
     evaluation = json.loads(path.read_text(encoding="utf-8"))
     evaluation["comparisons"][0] |= {"verdict": name, **update}
     path.write_text(json.dumps(evaluation), encoding="utf-8")
-    with pytest.raises(IntegrityError, match=f"the verdict {name} contradicts its own figures"):
+    with said.raised(IntegrityError):
         read(Folders(*(tmp_path / "copy" / part for part in ("evaluate", "train", "convert-a", "convert-b"))))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import make_model
 
 from so8t_shared.errors import InputError
@@ -33,37 +34,36 @@ def test_supported_architectures(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    "values",
     [
-        ({"architectures": [FOREIGN_SO8T]}, "already holds SO8T gates"),
-        ({"architectures": ["Phi3ForCausalLM"], "so8t_integrated": True}, "already holds SO8T gates"),
-        ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM cannot be trained"),
-        ({"architectures": None}, "names no architecture"),
-        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "quantized form"),
+        {"architectures": [FOREIGN_SO8T]},
+        {"architectures": ["Phi3ForCausalLM"], "so8t_integrated": True},
+        {"architectures": ["GemmaForCausalLM"]},
+        {"architectures": None},
+        {"quantization_config": {"quant_method": "bitsandbytes"}},
     ],
+    ids=json.dumps,
 )
-def test_refused_by_config(folder: Path, values: dict[str, Any], message: str) -> None:
+def test_refused_by_config(folder: Path, values: dict[str, Any], said: Said) -> None:
     """Gates, an architecture that nothing after training could convert, weights without full precision."""
     _configure(folder, **values)
-    with pytest.raises(InputError, match=message) as caught:
+    with said.raised(InputError) as caught:
         check_base(folder)
     assert str(folder) in caught.value.where
-    assert caught.value.remedy
 
 
-def test_a_base_with_gates_has_a_way_out(folder: Path) -> None:
+def test_a_base_with_gates_has_a_way_out(folder: Path, said: Said) -> None:
     """The remedy names the key to set."""
     _configure(folder, so8t_integrated=True)
-    with pytest.raises(InputError) as caught:
+    with said.raised(InputError):
         check_base(folder)
-    assert "model_b.base_model" in caught.value.remedy
 
 
-def test_refused_by_its_files(folder: Path) -> None:
+def test_refused_by_its_files(folder: Path, said: Said) -> None:
     """No config.json; no weights but pickled ones, which are never read."""
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match="pickled"):
+    with said.raised(InputError):
         check_base(folder)
     (folder / "config.json").unlink()
-    with pytest.raises(InputError, match=r"no config\.json"):
+    with said.raised(InputError):
         check_base(folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.messages import Said
 from tests.unit.trainer.material import disturb, encoded_rows, trainee
 from torch import nn
 
@@ -111,9 +112,9 @@ def test_the_gate_is_as_wide_as_the_projections_input(tmp_path: Path) -> None:
     assert attach_gates(model, "exp").parameters[0].shape == (96 // 8, 28)
 
 
-def test_a_width_not_divisible_by_eight_is_refused() -> None:
+def test_a_width_not_divisible_by_eight_is_refused(said: Said) -> None:
     """The error names the layer."""
-    with pytest.raises(InputError, match="width 20 is not divisible by 8") as caught:
+    with said.raised(InputError) as caught:
         GateBank({7: 20}, "exp")
     assert "layer 7" in caught.value.where
 

@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
 import torch
+from tests.messages import Said
 from tests.tiny_models import make_foreign_so8t
 from tests.unit.trainer.material import trainee
 
@@ -58,11 +58,10 @@ def test_the_seed_decides_the_first_weights(llama: Path) -> None:
     assert not torch.equal(one[name], other[name])
 
 
-def test_unknown_target_modules_are_refused(llama: Path) -> None:
+def test_unknown_target_modules_are_refused(llama: Path, said: Said) -> None:
     """The error lists what the model has."""
-    with pytest.raises(InputError, match="no linear layer named qkv_proj") as caught:
+    with said.raised(InputError):
         trainee(llama, lora={"target_modules": ["q_proj", "qkv_proj"]})
-    assert "v_proj" in caught.value.remedy
 
 
 def test_chosen_target_modules_are_used(llama: Path) -> None:
@@ -72,33 +71,34 @@ def test_chosen_target_modules_are_used(llama: Path) -> None:
     assert all(".v_proj." in name for name in names)
 
 
-def test_an_already_integrated_base_is_refused(tmp_path: Path) -> None:
+def test_an_already_integrated_base_is_refused(tmp_path: Path, said: Said) -> None:
     """The original project's format holds gates; its code is not run."""
     folder = make_foreign_so8t(tmp_path / "foreign")
-    with pytest.raises(InputError, match="already holds SO8T gates"):
+    with said.raised(InputError):
         trainee(folder)
     assert not (folder / "executed.marker").exists()
 
 
-def test_a_truncated_base_is_refused(llama: Path, tmp_path: Path) -> None:
+def test_a_truncated_base_is_refused(llama: Path, tmp_path: Path, said: Said) -> None:
     """With the folder's name, not with a traceback."""
     folder = _copy(llama, tmp_path / "t")
     data = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match="cannot be loaded") as caught:
+    with said.raised(InputError, where=str(folder)):
         trainee(folder)
-    assert caught.value.where == str(folder)
 
 
-def test_a_model_that_transformers_does_not_know_is_refused(llama: Path, tmp_path: Path) -> None:
+def test_a_model_that_transformers_does_not_know_is_refused(llama: Path, tmp_path: Path, said: Said) -> None:
     """With what it says."""
-    with pytest.raises(InputError, match="cannot be loaded"):
+    with said.raised(InputError):
         trainee(_copy(llama, tmp_path / "x", model_type="nonesuch"))
 
 
-def test_rows_longer_than_the_sliding_window_are_refused(tiny_models: dict[str, Path], tmp_path: Path) -> None:
+def test_rows_longer_than_the_sliding_window_are_refused(
+    tiny_models: dict[str, Path], tmp_path: Path, said: Said
+) -> None:
     """Packed attention sees whole rows; a window that cuts them would be another model."""
     folder = _copy(tiny_models["Phi3ForCausalLM"], tmp_path / "w", sliding_window=512)
-    with pytest.raises(InputError, match="last 512 tokens"):
+    with said.raised(InputError):
         trainee(folder, max_length=1024)
     assert trainee(folder, max_length=512)

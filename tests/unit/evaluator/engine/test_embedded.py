@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.messages import Said
 from tests.unit.evaluator.conftest import MANY_REQUESTS, REQUESTS, WARM_UP, GetModel, chatml
 
 from so8t_evaluator.engine.embedded import EmbeddedEngine
@@ -77,10 +78,10 @@ def test_grammar(tiny: GetModel, engine: EmbeddedEngine, quantization: str) -> N
     assert {answer.strip() for answer in said} <= set(CHOICES)
 
 
-def test_bad_grammar_is_an_error(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+def test_bad_grammar_is_an_error(smollm2: ModelFile, engine: EmbeddedEngine, said: Said) -> None:
     """A request that llama.cpp refuses is an error with its reason, and the model stays usable."""
     with engine.load(smollm2, WARM_UP) as model:
-        with pytest.raises(EngineError, match="grammar"):
+        with said.raised(EngineError):
             model.complete(chatml("open"), Options(max_tokens=4, seed=7, grammar="root ::= ("))
         assert model.complete(chatml("open"), FREE).completion_tokens > 0
 
@@ -121,26 +122,23 @@ def test_control_tokens_are_recognized(smollm2: ModelFile, engine: EmbeddedEngin
 
 
 @pytest.mark.parametrize("content", [b"no GGUF at all", b"GGUF\x03\x00\x00\x00", None])
-def test_unusable_file(tmp_path: Path, engine: EmbeddedEngine, content: bytes | None) -> None:
+def test_unusable_file(tmp_path: Path, engine: EmbeddedEngine, content: bytes | None, said: Said) -> None:
     """A file that is no model, is cut off or is missing names itself and what llama.cpp said of it."""
     path = tmp_path / "broken.gguf"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError) as refusal:
+    with said.raised(InputError, where=str(path)):
         engine.load(ModelFile("test:q", path, "0" * 64, 512), WARM_UP)
-    assert refusal.value.where == str(path)
-    assert "failed to load model" in refusal.value.what
 
 
-def test_killed_worker(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+def test_killed_worker(smollm2: ModelFile, engine: EmbeddedEngine, said: Said) -> None:
     """A worker that is killed becomes one error that names the signal and the model, every time it is asked."""
     with engine.load(smollm2, WARM_UP) as model:
         os.kill(model.pid, signal.SIGKILL)
         for _ in range(2):
-            with pytest.raises(EngineError, match="SIGKILL") as refusal:
+            with said.raised(EngineError) as refusal:
                 model.complete(chatml("open"), FREE)
             assert smollm2.name in refusal.value.where
-            assert "memory" in refusal.value.remedy
             assert refusal.value.retryable
 
 

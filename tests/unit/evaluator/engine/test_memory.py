@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.messages import Said
 from tests.unit.evaluator.material import make_file
 
 from so8t_evaluator.engine import memory
@@ -36,22 +37,21 @@ def test_two_that_fit(tmp_path: Path, budget: MemoryBudget) -> None:
         budget.take(_model(tmp_path, 1 << 30), owner)
 
 
-def test_two_that_do_not_fit(tmp_path: Path, budget: MemoryBudget) -> None:
+def test_two_that_do_not_fit(tmp_path: Path, budget: MemoryBudget, said: Said) -> None:
     """The second is refused, and fits once the first is gone."""
     model = _model(tmp_path, 2 << 30)
     budget.take(model, "a")
-    with pytest.raises(NoRoomError, match=r"4\.8 GB, 4\.3 GB are free"):
+    with said.raised(NoRoomError):
         budget.take(model, "b")
     budget.give_back("a")
     budget.give_back("a")
     budget.take(model, "b")
 
 
-def test_one_that_does_not_fit(tmp_path: Path, budget: MemoryBudget) -> None:
+def test_one_that_does_not_fit(tmp_path: Path, budget: MemoryBudget, said: Said) -> None:
     """A model larger than what is free is refused with sizes and a remedy."""
-    with pytest.raises(InputError, match=r"needs about 4\.6 GB, 4\.3 GB are free") as caught:
+    with said.raised(InputError):
         budget.take(_model(tmp_path, FREE), "a")
-    assert "quantizations" in caught.value.remedy
 
 
 def _group(folder: Path, limit: str, **other: str) -> Path:

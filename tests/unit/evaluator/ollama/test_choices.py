@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.messages import Said
 
 from so8t_evaluator.ollama.choices import likeliest, shared_start
 from so8t_evaluator.scoring import CHOICES
@@ -45,7 +46,7 @@ def test_nothing_likely() -> None:
     assert likeliest(CHOICES, []) == ""
 
 
-def test_labels_that_begin_alike() -> None:
+def test_labels_that_begin_alike(said: Said) -> None:
     """A token that fits two answers is refused, not guessed."""
-    with pytest.raises(InputError, match="begin with the same token 'RE'"):
+    with said.raised(InputError):
         likeliest(("<RED>", "<REST>", "<BLUE>"), _likely("RE", "B"))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import httpx
 import ollama
 import pytest
+from tests.messages import Said
 
 from so8t_evaluator.engine.protocol import EngineError, PromptTooLongError
 from so8t_evaluator.ollama.server import MissingError, OllamaServer, UnreachableError, translate
@@ -63,23 +64,21 @@ def test_other_exceptions_are_left_alone() -> None:
         ("unable to load model: /models/blobs/sha256-0", 500, EngineError),
     ],
 )
-def test_refusals(text: str, status: int, expected: type[Exception]) -> None:
+def test_refusals(text: str, status: int, expected: type[Exception], said: Said) -> None:
     """The server's words decide what an error means; and they are part of the message."""
     error = translate(ollama.ResponseError(json.dumps({"error": text}), status), NOBODY)
     assert type(error) is expected
-    if expected not in {PromptTooLongError, StorageError}:
-        assert text in str(error)
+    said(error)
 
 
-def test_nobody_there() -> None:
+def test_nobody_there(said: Said) -> None:
     """Exit code 4 after the configured time, with the address and what to do; meanwhile the caller is told."""
     told = list[str]()
     server = OllamaServer(NOBODY, retry_s=1.0, on_wait=told.append)
-    with pytest.raises(ServerError) as caught:
+    with said.raised(ServerError) as caught:
         server.version()
     assert caught.value.exit_code == 4
     assert NOBODY in caught.value.where
-    assert "ollama serve" in caught.value.remedy
     assert len(told) >= 2
     assert NOBODY in told[0]
 
@@ -155,8 +154,7 @@ def other(request: pytest.FixtureRequest) -> Iterator[str]:
     server.server_close()
 
 
-def test_another_server(other: str) -> None:
+def test_another_server(other: str, said: Said) -> None:
     """An address at which something else answers is told at once, not waited for."""
-    with pytest.raises(ServerError, match="not an Ollama server") as caught:
+    with said.raised(ServerError):
         OllamaServer(other, retry_s=600).version()
-    assert "ollama.host" in caught.value.remedy

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import commit, held, key_of, manifest_of, spoil, steal, write
 from tests.unit.shared.processes import exit_code, kill_self, start
 
@@ -109,17 +110,17 @@ def test_somebody_else_committed_the_same(store: LocalStore, tmp_path: Path) -> 
     assert store.stat(f"artifacts/train/{'f' * 64}/manifest.json") == stat
 
 
-def test_somebody_else_committed_something_else(store: LocalStore, tmp_path: Path) -> None:
+def test_somebody_else_committed_something_else(store: LocalStore, tmp_path: Path, said: Said) -> None:
     """Two results for one fingerprint are an IntegrityError, not a silent choice."""
     _commit(store, tmp_path / "out")
-    with pytest.raises(IntegrityError, match="different result"):
+    with said.raised(IntegrityError):
         _commit(store, tmp_path / "again", {"a": b"other"})
 
 
-def test_a_late_commit_destroys_nothing(store: LocalStore, tmp_path: Path) -> None:
+def test_a_late_commit_destroys_nothing(store: LocalStore, tmp_path: Path, said: Said) -> None:
     """A process that comes with a result of its own leaves the committed files whole."""
     artifact = _commit(store, tmp_path / "out")
-    with pytest.raises(IntegrityError, match="different result"):
+    with said.raised(IntegrityError):
         _commit(store, tmp_path / "again", {"a": b"other"})
     assert artifact.faults(manifest_of(artifact)) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import commit, held, key_of, manifest_of, spoil, write
 from tests.unit.shared.processes import race
 
@@ -56,11 +57,11 @@ def test_no_number_comes_back(store: LocalStore, tmp_path: Path) -> None:
     assert Attempt.begin(artifact).number == 4
 
 
-def test_a_late_commit_changes_nothing(artifact: Artifact, tmp_path: Path) -> None:
+def test_a_late_commit_changes_nothing(artifact: Artifact, tmp_path: Path, said: Said) -> None:
     """An attempt that wakes up after its successor's commit adds files below its own number, and no manifest."""
     late = Attempt.begin(artifact)
     commit(artifact.store, tmp_path / "out", FILES)  # type: ignore[arg-type]
     manifest = manifest_of(artifact)
-    with held(artifact.store, artifact.lease_key) as lease, pytest.raises(IntegrityError, match="different result"):
+    with held(artifact.store, artifact.lease_key) as lease, said.raised(IntegrityError):
         late.commit(write(tmp_path / "late", {"a": b"late", "b/c": b"late"}), {}, lease)
     assert artifact.inspect() == (manifest, "")

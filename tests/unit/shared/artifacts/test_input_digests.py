@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import make_model
 from tests.unit.shared.processes import exit_code, start
 
@@ -73,15 +74,15 @@ def test_a_model_of_links(tmp_path: Path, digests: DigestCache) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words", "remedy"),
+    "change",
     [
-        ("missing", "does not exist", "correct the path"),
-        ("file", "does not exist", "correct the path"),
-        ("no config.json", "no config.json", "config.json"),
-        ("LFS", "Git LFS pointer", "git lfs pull"),
+        "missing",
+        "file",
+        "no config.json",
+        "LFS",
     ],
 )
-def test_unusable_models(tmp_path: Path, digests: DigestCache, change: str, words: str, remedy: str) -> None:
+def test_unusable_models(tmp_path: Path, digests: DigestCache, change: str, said: Said) -> None:
     """What is no model is an InputError with the key or the file, and what to do."""
     folder = make_model(tmp_path / "m")
     place = {"missing": tmp_path / "nowhere", "file": folder / "config.json"}.get(change, folder)
@@ -89,11 +90,9 @@ def test_unusable_models(tmp_path: Path, digests: DigestCache, change: str, word
         (folder / "config.json").unlink()
     if change == "LFS":
         (folder / "model.safetensors").write_text(POINTER)
-    with pytest.raises(InputError) as caught:
+    with said.raised(InputError) as caught:
         _model_digest(place, digests)
-    assert words in caught.value.what
     assert str(place) in caught.value.where
-    assert remedy in caught.value.remedy
 
 
 def _data_digest(path: Path | str, digests: DigestCache) -> str:
@@ -154,10 +153,10 @@ def test_missing_data(digests: DigestCache, path: str) -> None:
     assert caught.value.where == f"dataset.paths[0] = {path}"
 
 
-def test_a_pointer_instead_of_data(tmp_path: Path, digests: DigestCache) -> None:
+def test_a_pointer_instead_of_data(tmp_path: Path, digests: DigestCache, said: Said) -> None:
     """A Git LFS pointer is told before anything runs."""
     (tmp_path / "rows.jsonl").write_text(POINTER)
-    with pytest.raises(InputError, match="Git LFS pointer"):
+    with said.raised(InputError):
         _data_digest(tmp_path / "rows.jsonl", digests)
 
 
@@ -170,7 +169,7 @@ def test_unreadable_data(tmp_path: Path, digests: DigestCache) -> None:
     def work() -> None:
         if os.getuid() == 0:
             os.setuid(65534)  # root may read everything
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match="cannot be read"):  # in another process: not heard here
             _data_digest(tmp_path / "rows.jsonl", digests)
 
     assert exit_code(start(work)) == 0

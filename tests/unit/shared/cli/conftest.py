@@ -25,7 +25,7 @@ Cli = Callable[..., Done]
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Call `so8t-ab` with these arguments."""
-    for name in ("SO8T_CONFIG", "SO8T_SESSION"):
+    for name in ("SO8T_CONFIG", "SO8T_SESSION", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
 
     def call(*arguments: object) -> Done:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.rendering import read, settings
 from tests.unit.shared.cli.conftest import Cli
@@ -49,39 +50,39 @@ def test_dry_run(cli: Cli, config_file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    "arguments",
     [
-        (["--from", "evaluate", "--to", "train"], 2, "evaluate comes after train"),
-        (["--from", "trian"], 2, "no stage named 'trian'"),
-        (["--to", "nope"], 2, "no stage named 'nope'"),
-        (["--gate", "--to", "evaluate"], 2, "The gate needs the report"),
-        (["--set", "model_a.base_model=/no/such/model"], 2, "does not exist"),
-        (["--set", "dataset.paths=[/no/such/rows.jsonl]"], 2, "does not exist"),
-        (["--set", "dataset.policy.allowed_licenses=[mit]"], 2, "is not allowed for training"),
-        (["--set", "training.sede=1"], 2, "did you mean 'seed'?"),
-        (["--set", "output_base_dir=/proc/x"], 2, "cannot be made there"),
-        (["--set", "checkpoint_dir=/proc/x"], 2, "cannot be made there"),
-        (["--jobs", "-1"], 2, "--jobs"),
+        ["--from", "evaluate", "--to", "train"],
+        ["--from", "trian"],
+        ["--to", "nope"],
+        ["--gate", "--to", "evaluate"],
+        ["--set", "model_a.base_model=/no/such/model"],
+        ["--set", "dataset.paths=[/no/such/rows.jsonl]"],
+        ["--set", "dataset.policy.allowed_licenses=[mit]"],
+        ["--set", "training.sede=1"],
+        ["--set", "output_base_dir=/proc/x"],
+        ["--set", "checkpoint_dir=/proc/x"],
+        ["--jobs", "-1"],
     ],
+    ids=" ".join,
 )
-def test_refused_at_once(cli: Cli, config_file: Path, arguments: list[str], code: int, words: str) -> None:
+def test_refused_at_once(cli: Cli, config_file: Path, arguments: list[str], said: Said) -> None:
     """One message, its exit code, no session, no process."""
     done = cli("run", "-c", config_file, *arguments)
-    assert done.code == code
-    assert words in done.err
-    assert "Traceback" not in done.err
+    assert done.code == 2
+    said(done.err)
     assert _sessions(config_file) == []
 
 
-def test_starting_in_the_middle(cli: Cli, config_file: Path) -> None:
+def test_starting_in_the_middle(cli: Cli, config_file: Path, said: Said) -> None:
     """Stages that were left out must have been completed: exit code 3 and the first one's name."""
     done = cli("run", "-c", config_file, "--from", "convert-b")
     assert done.code == 3
-    assert "convert-b needs train" in done.err
+    said(done.err)
 
 
 def test_the_inputs_of_stages_that_are_left_out(
-    cli: Cli, config_file: Path, store: LocalStore, finished: Session
+    cli: Cli, config_file: Path, store: LocalStore, finished: Session, said: Said
 ) -> None:
     """A model that was deleted once it was converted is not asked for by the stages after it."""
     for name in ("convert-a", "train", "convert-b", "import"):
@@ -93,7 +94,7 @@ def test_the_inputs_of_stages_that_are_left_out(
     assert (done.code, done.out.split()[4:6]) == (0, ["import", "reuse"])
     done = cli("run", "-c", config_file, "--from", "train")
     assert done.code == 2
-    assert "The folder of model_b does not exist" in done.err
+    said(done.err)
 
 
 def test_read_only_results(config_file: Path) -> None:

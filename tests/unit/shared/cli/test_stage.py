@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.cli.conftest import Cli
 from tests.unit.shared.small_service import ROOT
 
@@ -24,12 +25,11 @@ def _stage(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_an_unknown_stage(cli: Cli) -> None:
+def test_an_unknown_stage(cli: Cli, said: Said) -> None:
     """Exit code 2 and the six names."""
     done = cli("stage", "trian", "-c", "x")
     assert done.code == 2
-    assert "There is no stage named 'trian'" in done.err
-    assert "convert-a, train, convert-b, import, evaluate, report" in done.err
+    said(done.err)
 
 
 def test_help_has_the_stages_options(cli: Cli) -> None:
@@ -41,12 +41,14 @@ def test_help_has_the_stages_options(cli: Cli) -> None:
         assert option in done.out
 
 
-def test_options_reach_the_stage(config_file: Path) -> None:
+def test_options_reach_the_stage(config_file: Path, said: Said) -> None:
     """Overrides, the session's name and the waiting are the stage's."""
     done = _stage("train", "-c", str(config_file), "--set", "training.sede=1")
-    assert (done.returncode, "did you mean 'seed'?" in done.stderr) == (2, True)
+    assert done.returncode == 2
+    said(done.stderr)
     done = _stage("convert-b", "--wait-s", "0.1", "-c", str(config_file), "--session", "nope")
-    assert (done.returncode, "There is no session 'nope'" in done.stderr) == (2, True)
+    assert done.returncode == 2
+    said(done.stderr)
 
 
 def test_exit_code_and_message_are_the_stages(config_file: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.config.load import load_config
 from so8t_shared.config.model import Config
@@ -25,12 +28,25 @@ def load(path: Path, *overrides: str, **environ: str) -> Config:
     return load_config(path, overrides, environ)
 
 
-def refused(path: Path, *overrides: str, **environ: str) -> ConfigError:
-    """The error of a configuration that cannot be loaded."""
-    with pytest.raises(ConfigError) as caught:
-        load(path, *overrides, **environ)
-    assert caught.value.exit_code == 2
-    return caught.value
+Refused = Callable[..., ConfigError]
+
+
+@pytest.fixture
+def refused(said: Said) -> Refused:
+    """Load what must be refused, with the words that are stored."""
+
+    def call(path: Path, *overrides: str, **environ: str) -> ConfigError:
+        with said.raised(ConfigError) as caught:
+            load(path, *overrides, **environ)
+        assert caught.value.exit_code == 2
+        return caught.value
+
+    return call
+
+
+def keys_of(error: ConfigError) -> list[str]:
+    """Keys of the faults, in the order in which they are told."""
+    return re.findall(r"^    - (.*?):", error.where, re.MULTILINE)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.shared.config.conftest import MINIMAL, load, refused, write
+from tests.unit.shared.config.conftest import MINIMAL, Refused, keys_of, load, write
 
 from so8t_shared.config.load import COMPOSE_VARIABLES, load_config, notices
 
@@ -53,10 +53,9 @@ def test_empty_sections_are_their_defaults(tmp_path: Path) -> None:
     ],
     ids=["bracket", "tab", "quote", "colons", "alias", "python tag", "twice", "twice below"],
 )
-def test_broken_yaml_is_located(tmp_path: Path, text: str, line: int) -> None:
+def test_broken_yaml_is_located(tmp_path: Path, text: str, line: int, refused: Refused) -> None:
     """The message names file, line and column; Python objects are never made; no key may stand twice."""
     error = refused(write(tmp_path, text))
-    assert error.what.startswith("This is not valid YAML: ")
     assert error.where.startswith(f"{tmp_path / 'config.yaml'}, line {line}, column ")
 
 
@@ -68,36 +67,23 @@ def test_merge_keys_work(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "what", "remedy"),
-    [
-        (b"- a\n- b\n", "The file of the configuration holds a list, not keys and values.", ""),
-        (b"just text\n", "The file of the configuration holds a str, not keys and values.", ""),
-        (b"5\n", "The file of the configuration holds a int, not keys and values.", ""),
-        (b"model_a: \xe9\n", "", ""),
-        (b"\xff\xfem\x00", "", ""),
-        (b"a: \x00\n", "", ""),
-        (None, "This is a folder, not the file of the configuration.", "name a file in it"),
-    ],
+    "data",
+    [b"- a\n- b\n", b"just text\n", b"5\n", b"model_a: \xe9\n", b"\xff\xfem\x00", b"a: \x00\n", None],
     ids=["list", "text", "number", "latin-1", "utf-16", "nul", "folder"],
 )
-def test_what_is_no_configuration(tmp_path: Path, data: bytes | None, what: str, remedy: str) -> None:
+def test_what_is_no_configuration(tmp_path: Path, data: bytes | None, refused: Refused) -> None:
     """Other values, bytes that are no UTF-8 text, which are not guessed at, and a folder are said to be that."""
     path = tmp_path / "config.yaml"
     if data is None:
         path.mkdir()
     else:
         path.write_bytes(data)
-    error = refused(path)
-    assert error.what == (what or error.what)
-    assert remedy in error.remedy
-    assert str(path) in error.where
+    assert str(path) in refused(path).where
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path, refused: Refused) -> None:
     """A path that is not there is named."""
-    error = refused(tmp_path / "no.yaml")
-    assert "does not exist" in error.what
-    assert error.where == str(tmp_path / "no.yaml")
+    assert refused(tmp_path / "no.yaml").where == str(tmp_path / "no.yaml")
 
 
 def test_a_byte_order_mark_is_fine(tmp_path: Path) -> None:
@@ -132,23 +118,13 @@ def test_training_config_may_come_from_elsewhere(tmp_path: Path, file: Path) -> 
     assert load(file, SO8T__TRAINING__CONFIG="train.yaml").training.seed == 9
 
 
-@pytest.mark.parametrize(
-    ("other", "words"),
-    [
-        ("learning_rat: 1\n", "training.learning_rat: unknown key; did you mean 'learning_rate'?"),
-        ("- 1\n", "holds a list"),
-        ("a: [\n", "not valid YAML"),
-        (None, "training.config"),
-    ],
-)
-def test_faults_in_training_config(tmp_path: Path, other: str | None, words: str) -> None:
+@pytest.mark.parametrize("other", ["learning_rat: 1\n", "- 1\n", "a: [\n", None])
+def test_faults_in_training_config(tmp_path: Path, other: str | None, refused: Refused) -> None:
     """Its own faults name its own path, a wrong key in it the key as well; one that is missing, who named it."""
     path = _with_training(tmp_path, "", other or "")
     if other is None:
         (tmp_path / "train.yaml").unlink()
-    error = refused(path)
-    assert words in f"{error.what} {error.where}"
-    assert "train.yaml" in error.where
+    assert "train.yaml" in refused(path).where
 
 
 # Overrides and the environment
@@ -193,12 +169,12 @@ def test_overrides_are_yaml(file: Path, override: str, value: object) -> None:
 @pytest.mark.parametrize(
     "override", ["training.seed", "=5", "", "training.seed=[", "training.no_key=1", "training..seed=1"]
 )
-def test_wrong_overrides(file: Path, override: str) -> None:
+def test_wrong_overrides(file: Path, override: str, refused: Refused) -> None:
     """An override that is none, or that names no key, is a ConfigError."""
     refused(file, override)
 
 
-def test_environment(file: Path) -> None:
+def test_environment(file: Path, refused: Refused) -> None:
     """SO8T__SECTION__KEY sets a key; other variables of the program, and strangers, are left alone."""
     config = load(
         file,
@@ -211,7 +187,7 @@ def test_environment(file: Path) -> None:
     )
     assert (config.visualization.dpi, config.training.lora.r, config.output_base_dir) == (99, 4, "/elsewhere")
     error = refused(file, SO8T__TRAINING__SEDE="1")
-    assert "training.sede: unknown key; did you mean 'seed'?" in error.where
+    assert keys_of(error) == ["training.sede"]
 
 
 def test_the_real_environment_is_used(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +196,7 @@ def test_the_real_environment_is_used(file: Path, monkeypatch: pytest.MonkeyPatc
     assert load_config(file).training.seed == 77
 
 
-def test_a_section_over_a_value(file: Path) -> None:
+def test_a_section_over_a_value(file: Path, refused: Refused) -> None:
     """An override below a value that is no section replaces it, and is checked like anything else."""
     refused(file, "device=cpu", "device.x=1")
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.config.load import load_config
 from so8t_shared.config.model import Config
@@ -26,17 +27,16 @@ def configs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_template_must_be_filled_in() -> None:
+def test_the_template_must_be_filled_in(said: Said) -> None:
     """As it is shipped, it is no configuration: each line with CHANGE-ME is a fault, and no other."""
-    with pytest.raises(ConfigError) as caught:
+    with said.raised(ConfigError) as caught:
         load_config(TEMPLATE, environ={})
-    named = re.findall(r"^ +- (\S+): put your own value in place of CHANGE-ME", caught.value.where, re.MULTILINE)
+    named = re.findall(r"^ +- (\S+): ", caught.value.where, re.MULTILINE)
     assert named == ["model_a.base_model", "dataset.paths", "dataset.source.license", "dataset.source.provenance"]
     open_lines = [
         line for line in TEMPLATE.read_text(encoding="utf-8").splitlines() if PLACEHOLDER in line.split("#")[0]
     ]
     assert len(open_lines) == len(named)
-    assert caught.value.what == "The configuration has 4 faults."
 
 
 @pytest.mark.parametrize("name", ["demo", "template", "borea-phi35"])

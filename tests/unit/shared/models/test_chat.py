@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.messages import Said
 from tests.tiny_models import BY_ARCHITECTURE, make_llama
 from tests.tiny_tokenizers import CHATML, PHI35
 
@@ -135,7 +136,7 @@ def test_no_default_template(copy_of: Callable[[str], Path]) -> None:
     assert read_chat(folder).template is None
 
 
-def test_no_end_at_all(copy_of: Callable[[str], Path]) -> None:
+def test_no_end_at_all(copy_of: Callable[[str], Path], said: Said) -> None:
     """A model that never ends an answer is refused, for training and conversion alike."""
     folder = copy_of("LlamaForCausalLM")
     tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
@@ -145,7 +146,7 @@ def test_no_end_at_all(copy_of: Callable[[str], Path]) -> None:
     _edit(folder, CONFIG, eos_token=None, added_tokens_decoder={}, chat_template=None)
     _edit(folder, "config.json", eos_token_id=None)
     (folder / "generation_config.json").unlink()
-    with pytest.raises(InputError, match="No token ends an answer"):
+    with said.raised(InputError):
         read_chat(folder)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import (
@@ -28,28 +29,26 @@ def test_object_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    "content",
     [
-        (b"version https://git-lfs.example/spec/v1\noid sha256:00\nsize 9\n", "Git LFS pointer"),
-        (b'{"a": "\xff"}', "not UTF-8"),
-        (b'{\n"a": 1,\n}', "line 3"),
-        (b"[1, 2]", "list where an object is needed"),
+        b"version https://git-lfs.example/spec/v1\noid sha256:00\nsize 9\n",
+        b'{"a": "\xff"}',
+        b'{\n"a": 1,\n}',
+        b"[1, 2]",
     ],
 )
-def test_wrong_content_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_wrong_content_is_named(tmp_path: Path, content: bytes, said: Said) -> None:
     """A pointer, other encodings, broken JSON and other values each get their own message."""
     path = tmp_path / "config.json"
     path.write_bytes(content)
-    with pytest.raises(InputError) as raised:
+    with said.raised(InputError) as raised:
         read_json(path)
-    assert message in str(raised.value)
     assert str(path) in raised.value.where
-    assert raised.value.remedy
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path, said: Said) -> None:
     """A missing file is an error, or an empty object where it may be missing."""
-    with pytest.raises(InputError, match=r"no config\.json"):
+    with said.raised(InputError):
         read_json(tmp_path / "config.json")
     assert read_json_if_there(tmp_path / "config.json") == {}
 
@@ -75,14 +74,13 @@ def test_what_kind_it_is(config: dict[str, Any], name: str | None, gates: bool) 
 
 
 @pytest.mark.parametrize(
-    ("settings", "method"),
-    [({"quant_method": "bitsandbytes"}, "bitsandbytes"), ({"bits": 4}, "unknown"), (8, "unknown")],
+    "settings",
+    [{"quant_method": "bitsandbytes"}, {"bits": 4}, 8],
 )
-def test_quantized_checkpoints_are_refused(tmp_path: Path, settings: object, method: str) -> None:
+def test_quantized_checkpoints_are_refused(tmp_path: Path, settings: object, said: Said) -> None:
     """With the method's name, where there is one, and the key."""
-    with pytest.raises(InputError, match=rf"quantized form \({method}\)") as caught:
+    with said.raised(InputError, where=f"{tmp_path / 'config.json'}, key quantization_config"):
         refuse_quantized({"quantization_config": settings}, tmp_path / "config.json")
-    assert caught.value.where == f"{tmp_path / 'config.json'}, key quantization_config"
 
 
 def test_an_empty_quantization_is_none(tmp_path: Path) -> None:
@@ -112,35 +110,35 @@ def test_the_files_that_count(tmp_path: Path) -> None:
     assert weight_files(tmp_path) == [tmp_path / "part-a.safetensors", tmp_path / "part-b.safetensors"]
 
 
-def test_missing_shard_is_named(tmp_path: Path) -> None:
+def test_missing_shard_is_named(tmp_path: Path, said: Said) -> None:
     """A shard that the index or the numbering promises and the folder lacks is named."""
     _touch(tmp_path, "model-00001-of-00002.safetensors")
-    with pytest.raises(InputError, match="model-00002-of-00002"):
+    with said.raised(InputError):
         weight_files(tmp_path)
     _index(tmp_path, {"a": "model-00001-of-00002.safetensors", "b": "model-00003-of-00003.safetensors"})
-    with pytest.raises(InputError, match="model-00003-of-00003"):
+    with said.raised(InputError):
         weight_files(tmp_path)
 
 
 @pytest.mark.parametrize("place", ["../one.safetensors", 3])
-def test_index_names_only_files_of_the_folder(tmp_path: Path, place: object) -> None:
+def test_index_names_only_files_of_the_folder(tmp_path: Path, place: object, said: Said) -> None:
     """An index cannot point outside the folder, nor hold anything but names."""
     _index(tmp_path, {"a": place})
-    with pytest.raises(InputError, match="weight_map"):
+    with said.raised(InputError):
         weight_files(tmp_path)
 
 
-def test_ambiguous_files(tmp_path: Path) -> None:
+def test_ambiguous_files(tmp_path: Path, said: Said) -> None:
     """Several weight files and no index: it is not guessed which count."""
     _touch(tmp_path, "model.safetensors", "model-old.safetensors")
-    with pytest.raises(InputError, match="unclear"):
+    with said.raised(InputError):
         weight_files(tmp_path)
 
 
-def test_no_weights(tmp_path: Path) -> None:
+def test_no_weights(tmp_path: Path, said: Said) -> None:
     """Pickled files are told apart from missing weights."""
-    with pytest.raises(InputError, match="no weights"):
+    with said.raised(InputError):
         weight_files(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(InputError, match="pickled"):
+    with said.raised(InputError):
         weight_files(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import held, listing, make_config, make_model, run_stage, spoil, write
 
 from so8t_shared.artifacts.artifact import Artifact
@@ -181,8 +182,8 @@ def test_planning_writes_nothing(store: LocalStore, config: Config) -> None:
     assert listing(Path(store.location)) == before
 
 
-def test_a_missing_model_is_told(store: LocalStore, config: Config, tmp_path: Path) -> None:
+def test_a_missing_model_is_told(store: LocalStore, config: Config, tmp_path: Path, said: Said) -> None:
     """What a run would stumble over is an InputError now."""
     shutil.rmtree(tmp_path / "model")
-    with pytest.raises(InputError, match="does not exist"):
+    with said.raised(InputError):
         make_plan(store, config)

@@ -7,6 +7,7 @@ from typing import Any
 
 import datasets
 import pytest
+from tests.messages import Said
 
 from so8t_shared.errors import InputError
 from so8t_trainer.data.class_labels import with_class_names
@@ -46,16 +47,15 @@ def test_a_hub_data_sets_numbers_are_named(
     assert _labels(list(read_hub(str(tmp_path)))) == ORDER
 
 
-def test_a_number_that_names_no_class(tmp_path: Path) -> None:
+def test_a_number_that_names_no_class(tmp_path: Path, said: Said) -> None:
     """-1, with which `datasets` marks a missing class, is a missing label; one past the names is no id of ours."""
     features = datasets.Features(
         {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["ALLOW", "DENY"])}
     )
     path = tmp_path / "rows.parquet"
     datasets.Dataset.from_dict({"text": ["a"], "label": [-1]}, features=features).to_parquet(str(path))
-    with pytest.raises(InputError, match="The row has no label") as caught:
+    with said.raised(InputError, where=f"{path}, row 1"):
         read_source(str(path))
-    assert caught.value.where == f"{path}, row 1"
     assert with_class_names({"label": 3}, features.to_dict()) == {"label": "class 3 of 2"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.config.model import DataPolicy, Source
 from so8t_shared.errors import InputError
@@ -31,40 +32,33 @@ def test_the_configuration_or_a_card_declares_the_source(tmp_path: Path) -> None
     assert declared_source(_source(tmp_path), None, POLICY) == Source(license="cc-by-4.0", provenance="a card")
 
 
-def test_an_undeclared_source_is_refused_with_what_to_add(tmp_path: Path) -> None:
+def test_an_undeclared_source_is_refused_with_what_to_add(tmp_path: Path, said: Said) -> None:
     """Also for a Hub data set, which has no folder."""
     for folder in (tmp_path, None):
-        with pytest.raises(InputError, match="does not declare") as caught:
+        with said.raised(InputError):
             declared_source(_source(folder), None, POLICY)
-        assert "dataset.source" in caught.value.remedy
-        assert CARD in caught.value.remedy
 
 
-def test_a_license_outside_the_allow_list_is_refused() -> None:
+def test_a_license_outside_the_allow_list_is_refused(said: Said) -> None:
     """The error lists what is allowed."""
     proprietary = Source(license="proprietary", provenance="x")
-    with pytest.raises(InputError, match="'proprietary' is not allowed") as caught:
+    with said.raised(InputError):
         declared_source(_source(None), proprietary, POLICY)
-    assert "apache-2.0" in caught.value.remedy
     assert declared_source(_source(None), proprietary, DataPolicy(allowed_licenses=["Proprietary"]))
 
 
-def test_the_configuration_does_not_hide_what_a_folders_own_card_says(tmp_path: Path) -> None:
+def test_the_configuration_does_not_hide_what_a_folders_own_card_says(tmp_path: Path, said: Said) -> None:
     """It was reported as MIT what its own card forbids to use so."""
     (tmp_path / CARD).write_text("license: cc-by-nc-4.0\nprovenance: a card\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"card says 'cc-by-nc-4\.0', dataset\.source\.license says 'MIT'") as caught:
+    with said.raised(InputError, where=str(tmp_path / CARD)):
         declared_source(_source(tmp_path), Source(license="MIT", provenance="said so"), POLICY)
-    assert caught.value.where == str(tmp_path / CARD)
 
 
-@pytest.mark.parametrize(
-    ("card", "says"),
-    [("license: mit\n", "lacks provenance"), ("- mit\n", "lacks license and provenance"), ("a: [", "cannot be read")],
-)
-def test_a_bad_card_is_refused(tmp_path: Path, card: str, says: str) -> None:
+@pytest.mark.parametrize("card", ["license: mit\n", "- mit\n", "a: ["])
+def test_a_bad_card_is_refused(tmp_path: Path, card: str, said: Said) -> None:
     """A card needs both keys and must be YAML."""
     (tmp_path / CARD).write_text(card, encoding="utf-8")
-    with pytest.raises(InputError, match=says):
+    with said.raised(InputError):
         declared_source(_source(tmp_path), None, POLICY)
 
 

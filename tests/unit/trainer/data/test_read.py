@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.errors import InputError
 from so8t_trainer.data.read import read_head, read_source
@@ -62,52 +63,50 @@ def test_several_shapes_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "what", "where"),
+    ("name", "data", "where"),
     [
-        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n{"text": "b", "lab', "not valid JSON", "rows.jsonl:2"),
-        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n\n{"text": "b"}', "none of the known shapes", "rows.jsonl:3"),
-        ("rows.json", b'[{"text": "a",\n "label": }]', "not valid JSON", "rows.json:2"),
-        ("rows.json", b'{"text": "a", "label": "DENY"}', "must hold a list", "rows.json"),
-        ("rows.json", b'[{"text": "a", "label": "DENY"}, {"text": "b"}]', "none of the known", "rows.json, row 2"),
-        ("rows.csv", b"text,label\na,DENY\nb\n", "2 fields of the header", "rows.csv:3"),
-        ("rows.csv", b"text,label\na,b,DENY\n", "2 fields of the header", "rows.csv:2"),
-        ("rows.csv", b'text,label\n"a,DENY\n', "not valid CSV", "rows.csv:"),
-        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n{"text": "\xe9"}', "offset 41 is not UTF-8", "rows.jsonl:2"),
-        ("rows.parquet", b"PAR1 cut short", "not valid Parquet", "rows.parquet"),
-        ("rows.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer", "rows.jsonl"),
-        ("rows.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "LFS pointer", "rows.parquet"),
-        ("rows.jsonl", b"\n\n", "empty", "rows.jsonl"),
-        ("rows.json", b"", "empty", "rows.json"),
-        ("rows.csv", b"text,label\n", "empty", "rows.csv"),
-        ("rows.txt", b"a", "not known by its ending '.txt'", "rows.txt"),
+        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n{"text": "b", "lab', "rows.jsonl:2"),
+        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n\n{"text": "b"}', "rows.jsonl:3"),
+        ("rows.json", b'[{"text": "a",\n "label": }]', "rows.json:2"),
+        ("rows.json", b'{"text": "a", "label": "DENY"}', "rows.json"),
+        ("rows.json", b'[{"text": "a", "label": "DENY"}, {"text": "b"}]', "rows.json, row 2"),
+        ("rows.csv", b"text,label\na,DENY\nb\n", "rows.csv:3"),
+        ("rows.csv", b"text,label\na,b,DENY\n", "rows.csv:2"),
+        ("rows.csv", b'text,label\n"a,DENY\n', "rows.csv:"),
+        ("rows.jsonl", b'{"text": "a", "label": "DENY"}\n{"text": "\xe9"}', "rows.jsonl:2"),
+        ("rows.parquet", b"PAR1 cut short", "rows.parquet"),
+        ("rows.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "rows.jsonl"),
+        ("rows.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "rows.parquet"),
+        ("rows.jsonl", b"\n\n", "rows.jsonl"),
+        ("rows.json", b"", "rows.json"),
+        ("rows.csv", b"text,label\n", "rows.csv"),
+        ("rows.txt", b"a", "rows.txt"),
     ],
 )
 def test_a_broken_file_is_refused_with_file_and_line(
-    tmp_path: Path, name: str, data: bytes, what: str, where: str
+    tmp_path: Path, name: str, data: bytes, where: str, said: Said
 ) -> None:
     """What is wrong, where exactly, and what to do."""
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(InputError) as caught:
+    with said.raised(InputError) as caught:
         read_source(str(tmp_path / name))
-    assert what in caught.value.what
     assert where in caught.value.where
-    assert caught.value.remedy
 
 
 @pytest.mark.parametrize("path", ["nowhere.jsonl", "/nowhere/at/all", "./nowhere/rows"])
-def test_a_missing_path_is_refused(path: str) -> None:
+def test_a_missing_path_is_refused(path: str, said: Said) -> None:
     """A path that is no file, no folder and no Hub name."""
-    with pytest.raises(InputError, match="does not exist"):
+    with said.raised(InputError):
         read_source(path)
 
 
-def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_data_is_refused(tmp_path: Path, said: Said) -> None:
     """Its error lists the endings that were looked for."""
-    with pytest.raises(InputError, match="no data file"):
+    with said.raised(InputError):
         read_source(str(tmp_path))
 
 
-def test_a_hub_data_set_that_cannot_be_reached_is_refused() -> None:
+def test_a_hub_data_set_that_cannot_be_reached_is_refused(said: Said) -> None:
     """Without a network the error names the data set and says what to do."""
     code = (
         "from so8t_trainer.data.read import read_head, read_source\n"
@@ -117,8 +116,8 @@ def test_a_hub_data_set_that_cannot_be_reached_is_refused() -> None:
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert "the Hub gives no such data set" in done.stdout
     assert "where: nobody/nothing-at-all" in done.stdout
+    said(done.stdout)
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])

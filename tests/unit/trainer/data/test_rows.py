@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import Any
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.errors import InputError
 from so8t_trainer.data.rows import normalized, parse_row, row_id
@@ -114,53 +117,43 @@ IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
 
 
 @pytest.mark.parametrize(
-    ("record", "says"),
+    "record",
     [
-        ({"text": ["a", "b"], "label": 0}, "The field text is a list, not text"),
-        ({"text": {"ja": "x"}, "label": 0}, "The field text is an object, not text"),
-        ({"text": True, "label": 0}, "The field text is true or false, not text"),
-        ({"text": 0.5, "label": 0}, "a number with a fraction"),
-        ({"text": b"a", "label": 0}, "The field text is bytes"),
-        ({"text": "cut \ud83d", "label": 0}, r"half a character (\ud83d)"),
-        ({"messages": [{"role": "user", "content": ["\udc00"]}], "label": 0}, r"half a character (\udc00)"),
-        (
-            {"text": "Hi", "quadruple_classification": {"final": "\ud83d", "four_class_label": 0}, "group": "\ud83d"},
-            "half",
-        ),
-        ({"text": float("nan"), "label": 0}, "no text"),
-        ({"text": "Hi", "label": float("nan")}, "no label"),
-        ({"text": "Hi", "label": 0, "group": ["a"]}, "The field group is a list"),
-        (
-            {"text": "Hi", "quadruple_classification": {"four_class_label": 0, "task": ["a"]}},
-            "The field task is a list",
-        ),
-        ({"instruction": "Hi", "output": {"a": 1}, "four_class_label": 0}, "The field output is an object"),
-        ({"messages": [{"role": "user", "content": ["Hi", IMAGE]}], "label": 0}, "no text but 'image_url'"),
-        ({"messages": [{"role": "user", "content": [["Hi"]]}], "label": 0}, "no text but 'list'"),
-        ({"messages": [{"role": "user", "content": [{"text": 0.5}]}], "label": 0}, "a number with a fraction"),
-        ({"text": "Hi", "label": "MAYBE"}, "Unknown label 'MAYBE'"),
-        ({"text": "Hi", "label": 4}, "Unknown label '4'"),
-        ({"text": "Hi", "label": None}, "no label"),
-        ({"text": " ", "label": "DENY"}, "no text"),
-        ({"question": "Hi"}, "none of the known shapes; its fields are question"),
-        ("Hi", "must be an object"),
-        ({"text": "Hi", "label": "DENY", "split": "dev"}, "Unknown split 'dev'"),
-        ({"text": "Hi", "quadruple_classification": "DENY"}, "must be an object"),
-        ({"messages": "Hi", "label": "DENY"}, "must be a list"),
-        (
-            {"text": "Hi", "quadruple_classification": {"four_class_label": "DENY", "four_class_label_id": 0}},
-            "contradicts itself",
-        ),
-        ({"text": "Hi", "quadruple_classification": {"four_class_label": "DENY", "final": "ALLOW"}}, "contradicts"),
-        ({"instruction": "Hi", "output": "<final>DENY</final>", "four_class_label": "ALLOW"}, "contradicts itself"),
+        {"text": ["a", "b"], "label": 0},
+        {"text": {"ja": "x"}, "label": 0},
+        {"text": True, "label": 0},
+        {"text": 0.5, "label": 0},
+        {"text": b"a", "label": 0},
+        {"text": "cut \ud83d", "label": 0},
+        {"messages": [{"role": "user", "content": ["\udc00"]}], "label": 0},
+        {"text": "Hi", "quadruple_classification": {"final": "\ud83d", "four_class_label": 0}, "group": "\ud83d"},
+        {"text": float("nan"), "label": 0},
+        {"text": "Hi", "label": float("nan")},
+        {"text": "Hi", "label": 0, "group": ["a"]},
+        {"text": "Hi", "quadruple_classification": {"four_class_label": 0, "task": ["a"]}},
+        {"instruction": "Hi", "output": {"a": 1}, "four_class_label": 0},
+        {"messages": [{"role": "user", "content": ["Hi", IMAGE]}], "label": 0},
+        {"messages": [{"role": "user", "content": [["Hi"]]}], "label": 0},
+        {"messages": [{"role": "user", "content": [{"text": 0.5}]}], "label": 0},
+        {"text": "Hi", "label": "MAYBE"},
+        {"text": "Hi", "label": 4},
+        {"text": "Hi", "label": None},
+        {"text": " ", "label": "DENY"},
+        {"question": "Hi"},
+        "Hi",
+        {"text": "Hi", "label": "DENY", "split": "dev"},
+        {"text": "Hi", "quadruple_classification": "DENY"},
+        {"messages": "Hi", "label": "DENY"},
+        {"text": "Hi", "quadruple_classification": {"four_class_label": "DENY", "four_class_label_id": 0}},
+        {"text": "Hi", "quadruple_classification": {"four_class_label": "DENY", "final": "ALLOW"}},
+        {"instruction": "Hi", "output": "<final>DENY</final>", "four_class_label": "ALLOW"},
     ],
+    ids=partial(json.dumps, default=repr),
 )
-def test_a_bad_row_is_refused_with_its_place(record: Any, says: str) -> None:
+def test_a_bad_row_is_refused_with_its_place(record: Any, said: Said) -> None:
     """The error names what is wrong, where the row stands and what to write instead."""
-    with pytest.raises(InputError, match=r"file\.jsonl:7") as caught:
+    with said.raised(InputError, where="file.jsonl:7"):
         parse_row(record, "file.jsonl:7")
-    assert says in caught.value.what
-    assert caught.value.remedy
 
 
 def test_a_row_is_named_by_its_normalized_text() -> None:

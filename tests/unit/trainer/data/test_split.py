@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.messages import Said
 
 from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
@@ -185,22 +186,22 @@ def test_rows_marked_test_are_not_trained_on_beside_given_test_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "says"),
+    "rows",
     [
-        ([_row(_sentence(i), "ALLOW") for i in range(9)], "all of one class, ALLOW"),
-        ([_row(_sentence(i), LABELS[i % 4], "one") for i in range(9)], "too few groups"),
-        ([_row(_sentence(i), LABELS[i % 4], split="train") for i in range(9)], "all are marked train"),
-        ([], "No row is left to train on"),
+        [_row(_sentence(i), "ALLOW") for i in range(9)],
+        [_row(_sentence(i), LABELS[i % 4], "one") for i in range(9)],
+        [_row(_sentence(i), LABELS[i % 4], split="train") for i in range(9)],
+        [],
     ],
+    ids=["one class", "one group", "all marked", "none"],
 )
-def test_a_split_that_cannot_be_used_is_refused(rows: list[Row], says: str) -> None:
+def test_a_split_that_cannot_be_used_is_refused(rows: list[Row], said: Said) -> None:
     """One class, one group, or nothing at all."""
-    with pytest.raises(InputError, match=says):
+    with said.raised(InputError):
         split_rows(rows, _settings())
 
 
-def test_test_data_of_which_nothing_is_left_is_refused() -> None:
+def test_test_data_of_which_nothing_is_left_is_refused(said: Said) -> None:
     """The error names its key."""
-    with pytest.raises(InputError, match="No row is left to test with: all were excluded") as caught:
+    with said.raised(InputError, where="ab_test.test_data"):
         split_rows(_distinct_rows(5), _settings(), [])
-    assert caught.value.where == "ab_test.test_data"
