@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import yaml
 from tests.compose.engine import docker, environment, run_command
+from tests.servers.needed import free_port
 
 SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "reporter"]
 SERVERS = ["minio", "minio-init", "ollama"]
@@ -124,8 +124,8 @@ def make_stack(folder: Path, model: Path, rows: Path, name: str, **sections: Any
         "SO8T_INPUTS_AT": "inputs",
         "SO8T_RESULTS": str(folder / "results"),
         "SO8T_SECRETS": str(folder / "secrets"),
-        "SO8T_MINIO_PUBLISH": f"127.0.0.1:{_free_port()}",
-        "SO8T_OLLAMA_PUBLISH": f"127.0.0.1:{_free_port()}",
+        "SO8T_MINIO_PUBLISH": f"127.0.0.1:{free_port()}",
+        "SO8T_OLLAMA_PUBLISH": f"127.0.0.1:{free_port()}",
         "UP_TIMEOUT_S": "580",
     }
     (folder / ".env").touch()
@@ -169,13 +169,6 @@ def _copy(source: Path, target: Path) -> None:
     for file in source.iterdir():
         (target / file.name).write_bytes(file.read_bytes())
         (target / file.name).chmod(0o644)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def without_times(results: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -23,7 +22,7 @@ import pytest
 import urllib3
 from minio import Minio, MinioAdmin
 from minio.credentials import StaticProvider
-from tests.servers.needed import binary
+from tests.servers.needed import binary, free_port
 
 _READY_S = 180.0
 _TRAFFIC = re.compile(r'^minio_api_requests_traffic_(received|sent)_bytes\{.*type="s3"\} (\S+)$', re.MULTILINE)
@@ -63,7 +62,7 @@ class MinioServer:
     def __init__(self, folder: Path, *, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
         self.folder = folder
         self.host = host
-        self.port = _free_port()
+        self.port = free_port()
         self.root = Keys("root" + secrets.token_hex(4), secrets.token_hex(16))
         self._prefix = list(prefix)
         self.certificates: Path | None = None
@@ -204,13 +203,6 @@ def running_minio(folder: Path, *, prefix: Sequence[str] = ()) -> Iterator[Minio
         yield server
     finally:
         server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")

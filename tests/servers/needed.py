@@ -1,8 +1,9 @@
-"""What a test does when the server it needs is not here: skip by name, or fail where all must be there."""
+"""What tests with servers need: the programs, or a named skip (a failure where all must be there), and free ports."""
 
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,3 +24,11 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("SO8T_REQUIRE_SERVERS", "") not in {"", "0"}:
         pytest.fail(message)
     pytest.skip(message)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tests.servers.needed import binary
+from tests.servers.needed import binary, free_port
 
 _READY_S = 60.0
 _STOPPING_S = 20.0
@@ -26,7 +25,7 @@ class OllamaServer:
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._variables = variables
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "models").mkdir(parents=True, exist_ok=True)
@@ -136,10 +135,3 @@ def running_ollama(folder: Path, **variables: str) -> Iterator[OllamaServer]:
         yield server
     finally:
         server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
