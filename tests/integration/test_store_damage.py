@@ -50,7 +50,7 @@ def test_damage_is_not_served_and_made_good(
     assert caught.value.exit_code == 5
     assert artifact.inspect()[0] is None
     events = Events()
-    again = stage_run(FIRST, maker.session, maker.store, sink=events).run(lambda: first)
+    again = stage_run(FIRST, maker.session, maker.store, listeners=events).run(lambda: first)
     assert not again.reused
     assert any("damaged" in message for _, message in events.logs)
     assert again.manifest.content_digest() == made.manifest.content_digest()

@@ -17,7 +17,7 @@ import pytest
 from tests.integration.buckets import MIB, Host, first
 from tests.servers.lossy_proxy import lossy_proxy
 from tests.servers.minio_server import MinioServer, running_minio
-from tests.unit.shared.material import FIRST, Events, stage_run, write
+from tests.unit.shared.material import FIRST, stage_run, write
 from tests.unit.shared.processes import end_all, race, running, until
 from tests.unit.shared.store.buckets import bucket_config, bucket_store, unfinished_uploads
 
@@ -116,7 +116,7 @@ def test_killed_and_started_again_in_the_middle_of_an_upload(
 def test_a_stage_rides_out_a_restart(server: MinioServer, tmp_path: Path) -> None:
     """The server is killed while a stage works and started while it commits: the stage ends well, once."""
     host = Host(server, server.new_bucket(), tmp_path)
-    run = stage_run(FIRST, host.session, host.store, sink=Events())
+    run = stage_run(FIRST, host.session, host.store)
 
     def work(ctx: Any) -> None:
         first(ctx)
