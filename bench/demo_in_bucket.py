@@ -1,4 +1,4 @@
-"""Claim: the demo in a bucket takes at most 5 % longer than in a folder.
+"""Claim: the demo in a bucket takes at most 5% longer than in a folder.
 
 The demo's own configuration runs in a folder and in a bucket of a real MinIO server on this host, in turn, with
 short work (4 steps, 8 rows), so that what the store costs is not lost in the noise of the training: the

@@ -1,4 +1,4 @@
-"""Claim: files go to and from a bucket at 80 % or more of a plain parallel client's speed, hashing included.
+"""Claim: files go to and from a bucket at 80% or more of a plain parallel client's speed, hashing included.
 
 Ours: `MinioStore.put_file` and `get_file`, which say the sha256. Peers, on the same server in turn with
 ours: minio-py's own parallel upload and a plain parallel download by ranges, neither of which hashes the

@@ -1,6 +1,6 @@
 """Numbers for people: the only place where a result is rounded.
 
-None becomes "undefined", never 0. A share that is not quite 0 or 1 never reads as 0.0 % or 100.0 %,
+None becomes "undefined", never 0. A share that is not quite 0 or 1 never reads as 0.0% or 100.0%,
 and a p value never rounds onto the other side of alpha.
 """
 
@@ -18,14 +18,14 @@ def undefined(n: int | None = None) -> str:
 
 
 def percent(share: float | None, n: int | None = None) -> str:
-    """A share 0..1 as "91.2 %"; `n` is named when the share is undefined."""
+    """A share 0..1 as "91.2%"; `n` is named when the share is undefined."""
     if share is None:
         return undefined(n)
     if 0 < share < 0.0005:
-        return "<0.1 %"
+        return "<0.1%"
     if 0.9995 <= share < 1:
-        return ">99.9 %"
-    return f"{100 * share:.1f} %"
+        return ">99.9%"
+    return f"{100 * share:.1f}%"
 
 
 def share(value: float | None, n: int | None = None) -> str:
@@ -42,7 +42,7 @@ def points(difference: float | None, n: int | None = None) -> str:
 
 
 def percent_interval(interval: Interval) -> str:
-    """Such as "91.2 % (88.0 to 93.5)"."""
+    """Such as "91.2% (88.0 to 93.5)"."""
     return f"{percent(interval.value)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 

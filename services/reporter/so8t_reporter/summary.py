@@ -93,12 +93,12 @@ def _reach(c: Comparison) -> str:
 
 
 def figures(comparison: Comparison, evaluation: EvaluationResult) -> str:
-    """Difference, interval and p value: "+4.8 points (95 % CI +1.2 to +8.5), exact McNemar p = 0.012"."""
+    """Difference, interval and p value: "+4.8 points (95% CI +1.2 to +8.5), exact McNemar p = 0.012"."""
     d = comparison.accuracy_difference
     p = fmt.p_equals(comparison.p, evaluation.alpha)
     adjusted = "" if comparison.mcnemar_p_holm is None else " (Holm-adjusted)"
     return (
-        f"{fmt.points(d.value)} points ({100 * evaluation.confidence:g} % CI {fmt.points(d.low)} to"
+        f"{fmt.points(d.value)} points ({100 * evaluation.confidence:g}% CI {fmt.points(d.low)} to"
         f" {fmt.points(d.high)}), exact McNemar {p}{adjusted}"
     )
 

@@ -64,14 +64,14 @@ class Comparison(Part):
     mcnemar_p: float = Field(description="Exact two-sided McNemar test.")
     mcnemar_p_holm: float | None = Field(description="Adjusted by Holm over all comparisons of B with A.")
     minimum_detectable_effect: float | None = Field(
-        description="Smallest accuracy difference found with 80 % power by the exact test at this n and share of"
+        description="Smallest accuracy difference found with 80% power by the exact test at this n and share of"
         " disagreement, at the level that the first of Holm's steps leaves; None where there is none."
     )
     one_sided_rows_needed: int = Field(
         description="Rows that only one side may get right, with none for the other, for a verdict at that level."
     )
     rows_to_find: int | None = Field(
-        description="About how many rows find the observed difference with 80 % power (by Connor's approximation beyond"
+        description="About how many rows find the observed difference with 80% power (by Connor's approximation beyond"
         " 20,000); None for a difference of 0."
     )
     accuracy_check: NonInferiority

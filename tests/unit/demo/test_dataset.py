@@ -84,7 +84,7 @@ def test_classes_share_their_requests() -> None:
 
 
 def test_a_bag_of_words_stays_below_80_percent() -> None:
-    """Counting words, trained on the training side, is right on fewer than 80 % of the test side, but beats chance."""
+    """Counting words, trained on the training side, is right on fewer than 80% of the test side, but beats chance."""
     words = bag_of_words(as_test_rows("train"), as_test_rows("test"), 0.95)
     assert words is not None
     assert 0.35 < words.baseline.accuracy.value < 0.8

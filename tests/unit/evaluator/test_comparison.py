@@ -142,7 +142,7 @@ def test_verdict_after_adjust_uses_holm() -> None:
 
 
 def test_no_false_alarms() -> None:
-    """Of two equally good models, at most 5 % are called different, also over a family of three."""
+    """Of two equally good models, at most 5% are called different, also over a family of three."""
     rng = np.random.default_rng(5)
     families, alone, familywise = 250, 0, 0
     for _ in range(families):

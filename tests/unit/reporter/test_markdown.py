@@ -66,7 +66,7 @@ def test_escape_shows_exactly_the_text(text: str) -> None:
 
 def test_ordinary_text_stays_readable() -> None:
     """Names and figures are not littered with backslashes."""
-    for text in ("borea-phi35-so8t-base:q4_k_m", "p < 0.001", "95 % CI -1.2 to +3.4 (n = 320)", "12 of 15; both"):
+    for text in ("borea-phi35-so8t-base:q4_k_m", "p < 0.001", "95% CI -1.2 to +3.4 (n = 320)", "12 of 15; both"):
         assert escape(text) == text
 
 

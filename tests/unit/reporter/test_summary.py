@@ -47,9 +47,9 @@ def tied(comparison: Comparison) -> Comparison:
 def assert_figures(sentence: str, comparison: Comparison, p: str) -> None:
     """Both counts and shares, difference, interval, p value and n stand in the sentence."""
     c, d = comparison, comparison.accuracy_difference
-    assert f"B got {c.both_right + c.only_b_right} of {c.n} test rows right ({100 * c.accuracy_b:.1f} %)" in sentence
-    assert f"A {c.both_right + c.only_a_right} ({100 * c.accuracy_a:.1f} %)" in sentence
-    assert f"B minus A {100 * d.value:+.1f} points (95 % CI {100 * d.low:+.1f} to {100 * d.high:+.1f})" in sentence
+    assert f"B got {c.both_right + c.only_b_right} of {c.n} test rows right ({100 * c.accuracy_b:.1f}%)" in sentence
+    assert f"A {c.both_right + c.only_a_right} ({100 * c.accuracy_a:.1f}%)" in sentence
+    assert f"B minus A {100 * d.value:+.1f} points (95% CI {100 * d.low:+.1f} to {100 * d.high:+.1f})" in sentence
     assert f"exact McNemar {p} (Holm-adjusted)" in sentence
 
 
@@ -103,8 +103,8 @@ def test_same_classes() -> None:
     evaluation = Evaluation(Scenario(b_copies_a=True, **SMALL)).result()
     sentence = summary_sentence(evaluation)
     assert sentence.startswith("No class differs between A and B at q4_k_m")
-    assert f"of 320 test rows right ({100 * evaluation.headline.accuracy_a:.1f} %)" in sentence
-    assert "B minus A 0.0 points (95 % CI -1.2 to +1.2), exact McNemar p = 1.00" in sentence
+    assert f"of 320 test rows right ({100 * evaluation.headline.accuracy_a:.1f}%)" in sentence
+    assert "B minus A 0.0 points (95% CI -1.2 to +1.2), exact McNemar p = 1.00" in sentence
     assert "constrained scoring agrees" in sentence
     assert "identical" not in sentence
     assert "worded differently" not in sentence

@@ -10,7 +10,7 @@ from so8t_shared.results.interval import Interval
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.912, "91.2 %"), (0.0, "0.0 %"), (1.0, "100.0 %"), (0.0004, "<0.1 %"), (0.9996, ">99.9 %"), (0.9994, "99.9 %")],
+    [(0.912, "91.2%"), (0.0, "0.0%"), (1.0, "100.0%"), (0.0004, "<0.1%"), (0.9996, ">99.9%"), (0.9994, "99.9%")],
 )
 def test_percent(value: float, text: str) -> None:
     """A share that is not quite nothing or everything does not read as such."""
@@ -53,7 +53,7 @@ def test_p_equals() -> None:
 
 def test_intervals() -> None:
     """Intervals repeat the unit only where it is needed."""
-    assert fmt.percent_interval(Interval(value=0.912, low=0.88, high=0.935)) == "91.2 % (88.0 to 93.5)"
+    assert fmt.percent_interval(Interval(value=0.912, low=0.88, high=0.935)) == "91.2% (88.0 to 93.5)"
     assert fmt.points_interval(Interval(value=-0.01, low=-0.05, high=0.03)) == "-1.0 (-5.0 to +3.0)"
 
 

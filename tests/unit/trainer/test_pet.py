@@ -11,7 +11,7 @@ from so8t_trainer.pet import pet_sum, pet_weight
 
 
 def test_the_weight_changes_at_the_boundaries() -> None:
-    """0.01 over the first 20 %, 0.05 over the next 40 %, 0.1 over the last 40 % of the steps."""
+    """0.01 over the first 20%, 0.05 over the next 40%, 0.1 over the last 40% of the steps."""
     weights = [pet_weight(step, 10, Pet()) for step in range(10)]
     assert weights == [0.01] * 2 + [0.05] * 4 + [0.1] * 4
 

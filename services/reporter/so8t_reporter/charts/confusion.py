@@ -84,4 +84,4 @@ def _number(axes: Axes, place: tuple[int, int], count: int, share: float, color:
         return
     size = 12 if row == column else 10.5
     axes.text(column, row - 0.1, f"{count:,}", ha="center", va="center", color=color, fontsize=size, fontweight=weight)
-    axes.text(column, row + 0.22, f"{100 * share:.0f} %", ha="center", va="center", color=color, fontsize=7.5)
+    axes.text(column, row + 0.22, f"{100 * share:.0f}%", ha="center", va="center", color=color, fontsize=7.5)

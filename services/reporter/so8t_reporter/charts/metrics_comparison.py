@@ -56,7 +56,7 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
         theme,
         headline_with_figures(evaluation),
         f"{evaluation.headline.n:,} test rows, {evaluation.primary_scoring} scoring,"
-        f" error bars are {100 * evaluation.confidence:g} % intervals",
+        f" error bars are {100 * evaluation.confidence:g}% intervals",
     )
     _legend(figure, accuracy, names)
     return figure
@@ -110,7 +110,7 @@ def _accuracy(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     if evaluation.baseline is not None:
         _baseline(axes, theme, evaluation.baseline.accuracy.value)
     axes.set_ylim(0, 1.1)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100%"])
     axes.set_title("Accuracy")
     _name_quantizations(axes, inputs)
 

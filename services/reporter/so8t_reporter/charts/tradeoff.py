@@ -44,14 +44,14 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     aside(latency, theme, "A and B not side by side" if not_side_by_side(evaluation) else measured_on(evaluation))
     latency.tick_params(axis="y", labelleft=False)
     size.set_ylim(0, 1.12)
-    size.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+    size.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100%"])
     _legend(figure, inputs, names, theme)
     heading(
         figure,
         theme,
         "Accuracy against cost, by quantization",
         f"{evaluation.primary_scoring} scoring; up and left is better;"
-        f" bars are {100 * evaluation.confidence:g} % intervals",
+        f" bars are {100 * evaluation.confidence:g}% intervals",
     )
     return figure
 

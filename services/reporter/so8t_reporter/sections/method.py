@@ -37,7 +37,7 @@ NOTES: tuple[tuple[str, str], ...] = (
     (
         "Intervals of a single accuracy",
         "They are Wilson intervals for a share."
-        " Unlike the textbook formula they stay between 0 and 100 % and work for few rows."
+        " Unlike the textbook formula they stay between 0 and 100% and work for few rows."
         " Two overlapping ones do not show that the models are equal: the paired test decides that.",
     ),
     (
@@ -50,7 +50,7 @@ NOTES: tuple[tuple[str, str], ...] = (
     (
         "Smallest detectable difference",
         "A test with few rows misses small differences."
-        " This is the smallest true difference that the exact test at this size and disagreement finds with 80 %"
+        " This is the smallest true difference that the exact test at this size and disagreement finds with 80%"
         " probability, at the strictest level of Holm's correction."
         " No difference shown therefore never means no difference.",
     ),

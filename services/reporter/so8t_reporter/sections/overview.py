@@ -33,7 +33,7 @@ def tiles(evaluation: EvaluationResult) -> list[Tile]:
         Tile(
             "B minus A",
             f"{fmt.points(d.value)} points",
-            f"{100 * evaluation.confidence:g} % interval {fmt.points(d.low)} to {fmt.points(d.high)}",
+            f"{100 * evaluation.confidence:g}% interval {fmt.points(d.low)} to {fmt.points(d.high)}",
             verdict_tone(evaluation),
         ),
         Tile(
@@ -52,7 +52,7 @@ def _accuracy_tile(evaluation: EvaluationResult, side: Side) -> Tile:
     quality = quality_of(evaluation, side, c.quantization, c.scoring)
     detail = f"{right:,} of {c.n:,} rows right"
     if quality is not None:
-        detail += f", {100 * quality.accuracy.low:.1f} to {100 * quality.accuracy.high:.1f} %"
+        detail += f", {100 * quality.accuracy.low:.1f} to {100 * quality.accuracy.high:.1f}%"
     if quality is not None and quality.invalid:
         detail += f"; no class read from {quality.invalid:,}{why_unread([quality], evaluation.answer_limit)}"
     accuracy = c.accuracy_a if side == "a" else c.accuracy_b

@@ -39,7 +39,7 @@ def comparison_columns(confidence: float) -> list[Column]:
     return [
         *(Column(name, numeric=False) for name in ("Quantization", "Scoring", "Verdict")),
         *(Column(name) for name in ("A right", "B right")),
-        Column(f"Accuracy, B - A in points ({100 * confidence:g} % CI)"),
+        Column(f"Accuracy, B - A in points ({100 * confidence:g}% CI)"),
         Column("Macro-F1, B - A in points"),
         *(Column(name) for name in ("Gained / lost", "p", "Detectable")),
     ]
@@ -103,7 +103,7 @@ def _grid(inputs: ReportInputs) -> Table:
         "Each model on its own",
         [
             *(Column(name, numeric=False) for name in ("Quantization", "Scoring", "Model")),
-            *(Column(name) for name in ("Rows", f"Accuracy ({100 * evaluation.confidence:g} % CI)", "Macro-F1")),
+            *(Column(name) for name in ("Rows", f"Accuracy ({100 * evaluation.confidence:g}% CI)", "Macro-F1")),
             Column("Invalid"),
         ],
         [_grid_row(quality) for quality in qualities if quality is not None],
@@ -183,7 +183,7 @@ def _recall_checks(inputs: ReportInputs) -> Block:
             Column("Not worse", numeric=False),
         ],
         [_check_row(quantization, check, reach, evaluation) for quantization, check in checks],
-        note=f"{evaluation.primary_scoring} scoring, {100 * evaluation.confidence:g} % score intervals. Not worse: the"
+        note=f"{evaluation.primary_scoring} scoring, {100 * evaluation.confidence:g}% score intervals. Not worse: the"
         " whole interval lies above the allowed loss. Rows needed: where the class is too small for that, the rows it"
         " would take with as many gained and not one lost.",
     )

@@ -61,7 +61,7 @@ def test_value_is_the_observed_difference() -> None:
 
 
 def test_covers_the_truth() -> None:
-    """About 90 % of the 90 % intervals hold the true difference, that of very many rows."""
+    """About 90% of the 90% intervals hold the true difference, that of very many rows."""
     covered, runs, truth = 0, 200, _difference(*_answers(7, 200_000), 100).value
     for seed in range(runs):
         interval = _difference(*_answers(seed, 120), 300)

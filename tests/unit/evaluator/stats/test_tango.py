@@ -78,7 +78,7 @@ def test_lies_above(only_a: int, only_b: int, n: int) -> None:
     ("n", "won", "lost"), [(15, 0.0, 0.05), (30, 0.02, 0.07), (60, 0.0, 0.05), (60, 0.2, 0.25), (200, 0.05, 0.1)]
 )
 def test_a_loss_as_large_as_the_margin_hardly_ever_passes(n: int, won: float, lost: float) -> None:
-    """At a true loss of 5 points, at most about 2.5 % of the tests say that it is smaller."""
+    """At a true loss of 5 points, at most about 2.5% of the tests say that it is smaller."""
     draws = np.random.default_rng(3).multinomial(n, [lost, won, 1 - lost - won], size=4000)
     tables, counts = np.unique(draws[:, :2], axis=0, return_counts=True)
     passed = sum(

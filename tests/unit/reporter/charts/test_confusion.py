@@ -26,7 +26,7 @@ def test_counts_and_shares(inputs: ReportInputs, scoring: Scoring) -> None:
         assert counts == [str(n) for row in quality.confusion for n in row]
         table = np.array(quality.confusion)
         assert np.allclose(axes.images[0].get_array(), table / table.sum(axis=1, keepdims=True))  # type: ignore[arg-type]
-        assert any(f"accuracy {100 * quality.accuracy.value:.1f} %" in text for text in texts(axes))
+        assert any(f"accuracy {100 * quality.accuracy.value:.1f}%" in text for text in texts(axes))
 
 
 def test_class_without_rows(sparse: ReportInputs) -> None:

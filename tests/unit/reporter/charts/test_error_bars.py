@@ -26,7 +26,7 @@ def test_arms() -> None:
 
 
 @pytest.mark.parametrize("chart", [metrics_comparison, tradeoff], ids=["metrics_comparison", "tradeoff"])
-@pytest.mark.parametrize("accuracy", [NONE_RIGHT, ALL_RIGHT], ids=["0 %", "100 %"])
+@pytest.mark.parametrize("accuracy", [NONE_RIGHT, ALL_RIGHT], ids=["0%", "100%"])
 def test_all_or_none_right(inputs: ReportInputs, chart: ModuleType, accuracy: Interval) -> None:
     """A model that got every row right, or none, is drawn like any other."""
     qualities = [quality.model_copy(update={"accuracy": accuracy}) for quality in inputs.evaluation.cells]

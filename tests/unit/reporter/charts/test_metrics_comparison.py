@@ -27,7 +27,7 @@ def test_accuracy_bars(inputs: ReportInputs) -> None:
     assert [to_hex(bar.get_facecolor()).upper() for bar in bars(axes)] == [COLOR_A] * 3 + [COLOR_B] * 3
     ends = {(round(y0, 9), round(y1, 9)) for c in axes.collections for (_, y0), (_, y1) in c.get_segments()}  # type: ignore[attr-defined]
     assert ends == {(round(c.accuracy.low, 9), round(c.accuracy.high, 9)) for c in qualities if c}
-    assert {f"{100 * c.accuracy.value:.1f} %" for c in qualities if c} <= set(texts(axes))
+    assert {f"{100 * c.accuracy.value:.1f}%" for c in qualities if c} <= set(texts(axes))
     assert any(text.startswith("bag of words 64.") for text in texts(axes))
 
 
@@ -103,7 +103,7 @@ def test_names_models_and_verdict(inputs: ReportInputs) -> None:
     found = texts(draw(metrics_comparison, inputs))
     value = 100 * inputs.evaluation.headline.accuracy_difference.value
     assert f"B is better than A at q4_k_m: {value:+.1f} points, p < 0.001" in found
-    assert "320 test rows, generate scoring, error bars are 95 % intervals" in found
+    assert "320 test rows, generate scoring, error bars are 95% intervals" in found
     assert {f"A  {NAMES.a}", f"B  {NAMES.b}"} <= set(found)
 
 

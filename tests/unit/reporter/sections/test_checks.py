@@ -22,7 +22,7 @@ def test_baseline(inputs: ReportInputs) -> None:
     assert b is not None
     assert [cell.text for cell in table.rows[0]] == [
         "TF-IDF + logistic regression", "1,280", "320",
-        f"{100 * b.accuracy.value:.1f} % ({100 * b.accuracy.low:.1f} to {100 * b.accuracy.high:.1f})", "0.630",
+        f"{100 * b.accuracy.value:.1f}% ({100 * b.accuracy.low:.1f} to {100 * b.accuracy.high:.1f})", "0.630",
     ]  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_b_against_the_baseline(inputs: ReportInputs) -> None:
     table = tables_of(text_report(inputs), "checks")["B against it, row by row"]
     line, n = inputs.evaluation.baseline_comparison, len(inputs.test_rows)
     assert line is not None
-    assert column(table, "B right") == [f"291 ({100 * 291 / n:.1f} %)"]
+    assert column(table, "B right") == [f"291 ({100 * 291 / n:.1f}%)"]
     assert column(table, "Gained / lost") == [f"{line.gained} / {line.lost}"]
     assert table.rows[0][5].tone == "good"
     assert "not adjusted" in table.note

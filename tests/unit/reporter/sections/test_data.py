@@ -57,7 +57,7 @@ def test_facts(inputs: ReportInputs) -> None:
     """Totals and languages."""
     section = next(s for s in text_report(inputs).sections if s.anchor == "data")
     (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
-    assert facts["Rows left out"] == "6 (0.4 %)"
+    assert facts["Rows left out"] == "6 (0.4%)"
     assert facts["Languages"] == "en 790, ja 810"
     assert facts["Exact duplicates removed"] == "14"
 

@@ -25,8 +25,8 @@ def test_comparisons(inputs: ReportInputs) -> None:
     d = c.accuracy_difference
     assert row[2:6] == [
         "B better",
-        f"{100 * c.accuracy_a:.1f} %",
-        f"{100 * c.accuracy_b:.1f} %",
+        f"{100 * c.accuracy_a:.1f}%",
+        f"{100 * c.accuracy_b:.1f}%",
         f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})",
     ]
     assert row[7:9] == [f"{c.only_b_right} / {c.only_a_right}", "< 0.001"]
@@ -48,10 +48,10 @@ def test_grid(inputs: ReportInputs) -> None:
     assert len(table.rows) == len(inputs.evaluation.cells) == 12
     assert column(table, "Model") == ["A", "B"] * 6
     expected = {
-        f"{100 * c.accuracy.value:.1f} % ({100 * c.accuracy.low:.1f} to {100 * c.accuracy.high:.1f})"
+        f"{100 * c.accuracy.value:.1f}% ({100 * c.accuracy.low:.1f} to {100 * c.accuracy.high:.1f})"
         for c in inputs.evaluation.cells
     }
-    assert set(column(table, "Accuracy (95 % CI)")) == expected
+    assert set(column(table, "Accuracy (95% CI)")) == expected
     assert column(table, "Invalid")[0] == str(inputs.evaluation.cells[0].invalid)
 
 

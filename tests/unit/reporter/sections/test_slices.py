@@ -19,8 +19,8 @@ def test_by_language(inputs: ReportInputs) -> None:
     (table,) = tables_of(text_report(inputs), "by-language").values()
     assert table.caption == "B against A by language, q4_k_m, generate scoring"
     assert [[cell.text for cell in row] for row in table.rows] == [
-        ["en", "160", "68 (42.5 %)", "145 (90.6 %)", "+48.1", "84 / 7", "< 0.001"],
-        ["ja", "160", "77 (48.1 %)", "146 (91.2 %)", "+43.1", "77 / 8", "< 0.001"],
+        ["en", "160", "68 (42.5%)", "145 (90.6%)", "+48.1", "84 / 7", "< 0.001"],
+        ["ja", "160", "77 (48.1%)", "146 (91.2%)", "+43.1", "77 / 8", "< 0.001"],
     ]
     assert "Holm-adjusted over this table alone" in table.note
     assert "neither the verdict nor the gate" in table.note

@@ -21,7 +21,7 @@ def test_facts(inputs: ReportInputs) -> None:
     facts = facts_of(inputs)
     assert facts["Method"] == "LoRA adapter"
     assert facts["Rows"] == "1,280 in the set, 480 seen with repetitions"
-    assert facts["Parameters trained"] == "2,503,680 of 137,018,688 (1.8 %)"
+    assert facts["Parameters trained"] == "2,503,680 of 137,018,688 (1.8%)"
     first, last = inputs.points[0].loss, inputs.points[-1].loss
     assert facts["Loss, first and last step"] == f"{first:.3g}, {last:.3g}"
     assert facts["Time in optimizer steps"] == "2 min 54 s on workbench"

@@ -31,7 +31,7 @@ def test_decide(only_a: int, only_b: int, flips: int, answered: int, p: float, e
 
 
 def test_level_follows_confidence() -> None:
-    """The same p is enough at 90 % and not at 99 %; 95 % is exactly 0.05, though 1 - 0.95 is a little more."""
+    """The same p is enough at 90% and not at 99%; 95% is exactly 0.05, though 1 - 0.95 is a little more."""
     alphas = [AbTest(confidence=c).alpha for c in (0.9, 0.99)]
     verdicts = [decide(only_a=1, only_b=9, flips=10, answered=20, p=0.02, alpha=a) for a in alphas]
     assert verdicts == ["b_better", "no_difference"]

@@ -37,7 +37,7 @@ def test_rows(results: AbTestResults) -> None:
     assert len(rows) == len(comparisons) == 6
     for row, c in zip(rows, comparisons, strict=True):
         d = c.accuracy_difference
-        for part in (c.quantization, c.scoring, f"{100 * c.accuracy_a:.1f} %", f"{100 * c.accuracy_b:.1f} %"):
+        for part in (c.quantization, c.scoring, f"{100 * c.accuracy_a:.1f}%", f"{100 * c.accuracy_b:.1f}%"):
             assert part in row
         assert f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f}) < 0.001 B better" in row
 
@@ -46,7 +46,7 @@ def test_names_and_caption(results: AbTestResults) -> None:
     """Both models are named, the latency says where it was measured, and the engine is told."""
     text = "\n".join(shown(results, 120))
     assert "A: borea-base    B: borea-retrained" in text
-    assert "320 rows; 95 % intervals" in text
+    assert "320 rows; 95% intervals" in text
     assert "latency p50 at q4_k_m: A 240 ms on workbench, B 223 ms on workbench" in text
     engine = results.evaluation.engine
     assert f"asked with {engine.name} {engine.version}" in text
