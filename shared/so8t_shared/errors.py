@@ -4,29 +4,29 @@
     |- ConfigError            2  the configuration is wrong
     |- InputError             2  a model, data set or folder given by the user is wrong
     |- MissingExtra           2  packages of an extra are not installed
-    |- StorageError           2  a disk or folder cannot take what is written to it
-    |- UnsupportedSystem      2  this operating system cannot do what was asked
+    |- StorageError           2  a disk or folder cannot be written
+    |- UnsupportedSystem      2  this operating system does not support the command
     |- UpstreamError          3  a stage before this one failed or is missing
-    |- ServerError            4  a server cannot be reached or refuses
-    |- IntegrityError         5  stored bytes are not what the manifest says
-    |- NewerFormat            5  a newer version of this program wrote them
+    |- ServerError            4  a server cannot be reached or refuses a request
+    |- IntegrityError         5  stored bytes differ from the manifest
+    |- NewerFormat            5  a newer version of this program wrote the data
     |- GateRefused           10  the evidence does not allow model B to ship
     |- Interrupted           75  stopped by a signal, resumable
-       |- LeaseLost          75  another process took this stage over
+       |- LeaseLost          75  another process took over this stage
 
 Every error says what happened, where, and what to do, in that order. Only the command line and the
-stage runner turn one into text and an exit code; everything else raises.
+stage runner turn errors into text and exit codes; everything else raises.
 """
 
 from __future__ import annotations
 
 
 class So8tError(Exception):
-    """Base of all errors that are shown to a person without a traceback."""
+    """Base of all errors shown to a person without a traceback."""
 
     exit_code = 1
     retryable = False
-    """Whether the same command may succeed later with nothing changed by the user."""
+    """Whether the same command may succeed later without any change by the user."""
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
         super().__init__(what)
@@ -38,7 +38,7 @@ class So8tError(Exception):
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """What happened, where, what to do: one line each, empty parts left out."""
+        """What happened, where, and what to do: one line each; empty parts are omitted."""
         lines = [self.what]
         if self.where:
             lines.append(f"  where: {self.where}")
@@ -66,13 +66,13 @@ class MissingExtra(So8tError):
 
 
 class StorageError(So8tError):
-    """A disk is full, read-only or not ours to write: a person mends that, then the same command goes on."""
+    """A disk is full, read-only or not writable by us; once that is fixed, the same command resumes."""
 
     exit_code = 2
 
 
 class UnsupportedSystem(So8tError):
-    """This operating system lacks what the command needs; the remedy names one that has it."""
+    """This operating system lacks what the command needs; the remedy names one that works."""
 
     exit_code = 2
 
@@ -84,7 +84,7 @@ class UpstreamError(So8tError):
 
 
 class ServerError(So8tError):
-    """A server cannot be reached, or refuses what was asked."""
+    """A server cannot be reached, or refuses a request."""
 
     exit_code = 4
     retryable = True
@@ -98,7 +98,7 @@ class IntegrityError(So8tError):
 
 
 class NewerFormat(So8tError):
-    """A newer version of this program wrote what is stored; it is not damaged and must not be replaced."""
+    """A newer version of this program wrote the stored data, which is intact and must not be replaced."""
 
     exit_code = 5
 
@@ -110,7 +110,7 @@ class GateRefused(So8tError):
 
 
 class Interrupted(So8tError):
-    """A signal asked the stage to stop; its work so far is kept and it can be resumed."""
+    """A signal asked the stage to stop; it keeps its work so far and can be resumed."""
 
     exit_code = 75
     retryable = True
@@ -121,5 +121,5 @@ class LeaseLost(Interrupted):
 
 
 def _writable(text: str) -> str:
-    """Text that any file or terminal can take, also with the name of a file that is no UTF-8."""
+    """Text that any file or terminal accepts, even if it contains a file name that is not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

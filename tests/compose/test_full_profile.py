@@ -168,7 +168,7 @@ def test_a_finished_run_is_reused(finished: tuple[Stack, str]) -> None:
 
 def _reused(stack: Stack, service: str, since: str) -> bool:
     """Whether its last words are so: the engine may write them a moment after it has told the container's end."""
-    return ": reused, nothing had to be done" in stack.logs(service, since=since).split("session")[-2]
+    return ": reused, nothing to do" in stack.logs(service, since=since).split("session")[-2]
 
 
 def test_a_stage_alone_without_those_before_it(finished: tuple[Stack, str]) -> None:

@@ -1,1 +1,1 @@
-"""The command line `so8t-ab`: one file a command (main.py registers them)."""
+"""The command line `so8t-ab`: one file per command (main.py registers them)."""

@@ -1,4 +1,4 @@
-"""`python -m so8t_shared.cli`: the same as the console script so8t-ab."""
+"""`python -m so8t_shared.cli`: same as the console script so8t-ab."""
 
 from so8t_shared.cli.main import script
 

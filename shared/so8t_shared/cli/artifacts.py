@@ -1,4 +1,4 @@
-"""`so8t-ab artifacts`: what the store holds, and getting rid of what nobody needs."""
+"""`so8t-ab artifacts`: list, copy and delete what the store holds."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from so8t_shared.stages import stage_named
 from so8t_shared.terminal.console import err, out
 
 _WHOLE = {"fingerprint", "created"}
-"""Columns whose cells are not broken into lines, however narrow the terminal is."""
+"""Columns whose cells never wrap, however narrow the terminal is."""
 
-app = typer.Typer(help="List, fetch and clean up stored artifacts.", no_args_is_help=True)
+app = typer.Typer(help="List, copy and clean up stored artifacts.", no_args_is_help=True)
 
 
 @app.command("ls")
 def list_them(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
-    stage: Annotated[str, typer.Option("--stage", help="Only this stage.")] = "",
+    stage: Annotated[str, typer.Option("--stage", help="List only this stage's artifacts.")] = "",
 ) -> None:
-    """List artifacts, and which sessions use them.
+    """List artifacts and the sessions that use them.
 
-    A line has stage, fingerprint, size, when and where it was made, and the sessions.
+    Columns: stage, fingerprint, size, time and host of creation, sessions.
     """
     only = stage_named(stage).name if stage else ""
     workspace = open_workspace(config, overrides)
@@ -55,17 +55,17 @@ def list_them(
 
 @app.command()
 def get(
-    fingerprint: Annotated[str, typer.Argument(help="Fingerprint, or its first digits.")],
-    target: Annotated[Path, typer.Argument(help="Folder to copy the files into; it must not exist.")],
+    fingerprint: Annotated[str, typer.Argument(help="Fingerprint, or its first characters.")],
+    target: Annotated[Path, typer.Argument(help="Folder to copy the files to; it must not exist.")],
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
 ) -> None:
-    """Copy an artifact's files into a folder, verified by its manifest."""
+    """Copy an artifact's files to a folder, verified against the manifest."""
     workspace = open_workspace(config, overrides)
     artifact = _find(fingerprint, [i.artifact for i in list_artifacts(workspace.store) if i.manifest])
     if target.exists():
         raise InputError(
-            "The target exists already.", where=str(target), remedy="name a folder that does not exist yet"
+            "The target already exists.", where=str(target), remedy="name a folder that does not exist yet"
         )
     manifest = artifact.manifest()
     assert manifest is not None
@@ -87,14 +87,14 @@ def get(
 def gc(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
-    keep: Annotated[int, typer.Option("--keep", min=1, help="Newest sessions whose artifacts stay.")] = 3,
-    yes: Annotated[bool, typer.Option("--yes", help="Really delete; without it the command only shows.")] = False,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Number of newest sessions whose artifacts are kept.")] = 3,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only show what would go.")] = False,
 ) -> None:
     """Delete what none of the newest sessions uses.
 
-    That is: artifacts, checkpoints of work that nobody does now, and files of killed attempts. What an older session
-    uses stays while a process works for that session. On this host, what killed stages left in the scratch folder goes,
-    too, and downloads of what is gone from a bucket, a day after they were last needed.
+    This covers artifacts, checkpoints of abandoned work, and files of killed attempts. Artifacts of an older session
+    are kept while a process is working for it. On this host it also covers scratch folders of killed stages, and
+    downloads of artifacts deleted from a bucket, a day after their last use.
     """
     workspace = open_workspace(config, overrides)
     found = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching, on_unreadable=_unreadable)
@@ -102,18 +102,18 @@ def gc(
         line = f"{item.artifact.stage:<10} {item.artifact.fingerprint[:12]} {size(item.size_bytes):>9}"
         out.print(line, highlight=False, markup=False)
     total = size(sum(item.size_bytes for item in found.artifacts))
-    done = "deleted" if yes else "would be deleted; add --yes to do it"
+    done = "deleted" if yes else "would be deleted; add --yes to delete"
     out.print(f"{len(found.artifacts)} artifacts, {total} {done}", highlight=False, markup=False)
     if found.swept:
         total = size(sum(item.left_bytes for item in found.swept))
         out.print(f"files of ended attempts, {total} {done}", highlight=False, markup=False)
     local = workspace.store.local_root
-    _let_go("scratch of killed stages", left_scratch(local), remove_scratch, done, delete=yes)
-    _let_go("downloads of what is gone", left_downloads(workspace.store), remove_download, done, delete=yes)
+    _let_go("scratch folders of killed stages", left_scratch(local), remove_scratch, done, delete=yes)
+    _let_go("downloads of deleted artifacts", left_downloads(workspace.store), remove_download, done, delete=yes)
 
 
 def _let_go(what: str, folders: list[Path], remove: Callable[[Path], None], done: str, *, delete: bool) -> None:
-    """Tell of folders on this host, and remove them if `delete`."""
+    """Report folders on this host, and remove them if `delete`."""
     if folders:
         total = size(sum(map(folder_bytes, folders)))
         out.print(f"{what}, {total} {done}", highlight=False, markup=False)
@@ -123,21 +123,21 @@ def _let_go(what: str, folders: list[Path], remove: Callable[[Path], None], done
 
 def _watching(leases: int) -> None:
     err.print(
-        f"{leases} of them may be in work on another host or in a container: watched for a minute at most",
+        f"{leases} of them may be in progress on another host or in a container: watching for up to a minute",
         highlight=False,
         markup=False,
     )
 
 
 def _unreadable(session_id: str, fault: IntegrityError) -> None:
-    note = f"what session {session_id} uses is kept, because its record cannot be read ({fault.where}): {fault.what}"
-    print_notes([f"{note} To let it go, delete sessions/{session_id} in the store."])
+    note = f"artifacts of session {session_id} are kept: its record cannot be read ({fault.where}): {fault.what}"
+    print_notes([f"{note} To release them, delete sessions/{session_id} in the store."])
 
 
 def _find(fingerprint: str, artifacts: list[Artifact]) -> Artifact:
     found = [artifact for artifact in artifacts if artifact.fingerprint.startswith(fingerprint)]
     if len(found) != 1:
-        many = "several artifacts begin" if found else "no committed artifact begins"
+        many = "several artifacts start" if found else "no committed artifact starts"
         raise InputError(
             f"{many.capitalize()} with {fingerprint!r}.", where="FINGERPRINT", remedy="see 'so8t-ab artifacts ls'"
         )

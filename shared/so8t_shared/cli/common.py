@@ -1,4 +1,4 @@
-"""Options and the start that several commands share."""
+"""Options and setup that several commands share."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ ConfigOption = Annotated[
 ]
 SetOption = Annotated[
     list[str],
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, dotted: --set training.max_steps=20."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one dotted key: --set training.max_steps=20."),
 ]
 SessionOption = Annotated[
-    str, typer.Option("--session", envvar="SO8T_SESSION", help="Name of a session; by default the configuration's.")
+    str, typer.Option("--session", envvar="SO8T_SESSION", help="Session name; by default the configuration's session.")
 ]
 
 
@@ -39,30 +39,30 @@ class Workspace:
 
 
 def open_workspace(path: Path, overrides: list[str]) -> Workspace:
-    """Read the configuration, say what in it is out of date, open the store."""
+    """Read the configuration, print notes on outdated keys, open the store."""
     config = load_config(path, overrides)
     print_notes(notices(config))
     return Workspace(config, open_store(config))
 
 
 def no_session(workspace: Workspace) -> InputError:
-    """There is no session to speak of: none yet, or other keys made it."""
+    """The error when the configuration has no session: none yet, or one with other keys."""
     return InputError(
         "This configuration has no session yet.",
         where=workspace.store.location,
-        remedy="start it with 'so8t-ab run'; a run that was given --set values is another session: give the same ones,"
-        " or --session with a name from 'so8t-ab status --all'",
+        remedy="start one with 'so8t-ab run'; if that run had --set values, repeat them,"
+        " or pass --session with a name from 'so8t-ab status --all'",
     )
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """One line each on standard error: what does not stop a command, but may surprise."""
+    """Print each note on its own line on standard error; notes never stop a command."""
     for note in notes:
         err.print(f"note: {note}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def local_time(iso: str) -> str:
-    """A stored time as people read it: this host's zone, to the minute; what is no time stays as it is."""
+    """A stored time in this host's time zone, to the minute; other text is returned unchanged."""
     try:
         return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M")
     except ValueError:
@@ -70,5 +70,5 @@ def local_time(iso: str) -> str:
 
 
 def table_cell(text: str) -> Text:
-    """Text that is shown as it is, without rich's markup."""
+    """Text shown verbatim, without rich's markup."""
     return Text(text)

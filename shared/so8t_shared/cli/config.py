@@ -1,4 +1,4 @@
-"""`so8t-ab config`: check a configuration, show it resolved, print its schema."""
+"""`so8t-ab config`: check a configuration, print it resolved, print its schema."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from so8t_shared.config.table import config_table
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.terminal.console import out, say
 
-app = typer.Typer(help="Check a configuration, show it resolved, print its schema.", no_args_is_help=True)
+app = typer.Typer(help="Check a configuration, print it resolved, print its schema.", no_args_is_help=True)
 
 
 @app.command()
 def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
-    """Say whether a configuration is right, with all faults at once.
+    """Check a configuration and list all faults at once.
 
-    Model and data are looked at where they are on this host: license, rows, device. What is elsewhere is a note.
+    Also checks the model, data and device if they are on this host; otherwise prints a note.
     """
     loaded = load_config(config, overrides)
     print_notes([*notices(loaded), *preflight(loaded)])
@@ -42,7 +42,7 @@ def schema(
         Literal["json", "table"], typer.Option("--format", help="JSON Schema, or a Markdown table.")
     ] = "json",
 ) -> None:
-    """Print all sections and keys: types, defaults, meaning."""
+    """Print all keys with types, defaults and descriptions."""
     text = (
         json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
         if form == "json"

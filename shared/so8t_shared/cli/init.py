@@ -19,16 +19,16 @@ TEMPLATE = resources.files("so8t_shared.config").joinpath("template.yaml")
 
 def init(
     file: Annotated[Path, typer.Argument(metavar="[FILE]", help="File to write.", show_default=True)] = Path("my.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a configuration to fill in for a model of your own.
+    """Write a configuration to fill in for your own model.
 
     Example:
 
       so8t-ab init my.yaml
     """
     if file.exists() and not force:
-        raise InputError("The file exists already.", where=str(file), remedy="name another file, or add --force")
+        raise InputError("The file already exists.", where=str(file), remedy="name another file, or add --force")
     quoted = shlex.quote(str(file))
     text = TEMPLATE.read_text(encoding="utf-8").replace("-c FILE", f"-c {quoted}")
     write_atomically(file, text.encode())

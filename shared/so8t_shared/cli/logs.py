@@ -1,4 +1,4 @@
-"""`so8t-ab logs`: what a stage wrote, kept with the session."""
+"""`so8t-ab logs`: the log of a stage, which is kept with the session."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def logs(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     session: SessionOption = "",
-    debug_lines: Annotated[bool, typer.Option("--all", help="Also debug lines and tracebacks.")] = False,
+    debug_lines: Annotated[bool, typer.Option("--all", help="Include debug lines and tracebacks.")] = False,
 ) -> None:
-    """Print the log of a stage: its last attempts, oldest first."""
+    """Print the log of a stage's latest attempts, oldest first."""
     stage = stage_named(name)
     workspace = open_workspace(config, overrides)
     if session:
@@ -50,7 +50,7 @@ def logs(
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:
-    """The lines that are whole."""
+    """Complete lines; a partial one is skipped."""
     return (line for line in whole_objects(BytesIO(data)) if {"time", "attempt", "level", "message"} <= set(line))
 
 
@@ -59,8 +59,8 @@ def _print(text: str) -> None:
 
 
 def _no_log(name: str, markers: StageMarkers, where: str) -> InputError:
-    """Why a stage has written none, by what its markers say."""
-    what = f"{name} has written no log in this session"
+    """The error that says why a stage has no log, according to its markers."""
+    what = f"{name} has no log in this session"
     failed, completed, progress = markers.failed(), markers.completed(), markers.progress()
     if failed:
         where = f"{where}\n    {failed.what}" + (f"\n    {failed.where}" if failed.where else "")
@@ -71,4 +71,4 @@ def _no_log(name: str, markers: StageMarkers, where: str) -> InputError:
     if progress:
         state = f"{progress.state}, {progress.message}".rstrip(", ")
         return InputError(f"{what}: its work has not begun ({state}).", where=where, remedy="see 'so8t-ab status'")
-    return InputError(f"{what}: it has not been started.", where=where, remedy="'so8t-ab run' starts it")
+    return InputError(f"{what}: it has not started.", where=where, remedy="start it with 'so8t-ab run'")

@@ -19,8 +19,8 @@ _INTERRUPTED = 75
 
 app = typer.Typer(
     name="so8t-ab",
-    help="Retrain a local model with SO8T gates, and find out with evidence whether it became better.\n\n"
-    "Start with 'so8t-ab demo'; for a model of your own, with 'so8t-ab init'.",
+    help="Retrain a local model with SO8T gates, and measure whether it got better.\n\n"
+    "Start with 'so8t-ab demo', or with 'so8t-ab init' for your own model.",
     epilog="Exit codes: 0 done, 1 unexpected, 2 bad configuration or input, 3 upstream failed or missing, 4 a server"
     " cannot be reached, 5 integrity, 10 the gate says no, 75 interrupted and resumable.",
     no_args_is_help=True,
@@ -53,7 +53,7 @@ def options(
         False, "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
-    """Options before the command; the program's help is the app's own."""
+    """Options before the command; the program's help text comes from the app."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,15 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _wrong_usage(error)
     except SystemExit as end:
         return _ended(end, arguments, debug=debug)
-    except Exception as error:  # noqa: BLE001 - the last line: what is no So8tError is a defect and says so
+    except Exception as error:  # noqa: BLE001 - the last resort: anything but a So8tError is a bug and is reported as one
         return _failed(error, debug=debug)
     return _INTERRUPTED if code == _CTRL_C else int(code or 0)
 
 
 def _ended(end: SystemExit, arguments: list[str], *, debug: bool) -> int:
-    """Exit code of a SystemExit. Of a broken pipe typer makes one with 1; only of the help it is no error.
+    """Exit code of a SystemExit. Typer exits with 1 on a broken pipe, which is no error while printing the help.
 
-    All other output goes through `PatientConsole`, so a pipe that broke elsewhere is not that of our output.
+    All other output goes through `PatientConsole`, so any other broken pipe is not our output's.
     """
     if isinstance(end.__context__, BrokenPipeError):
         return 0 if {"-h", "--help"} & set(arguments) else _failed(end.__context__, debug=debug)
@@ -89,7 +89,7 @@ def _failed(error: Exception, *, debug: bool) -> int:
 
 def _wrong_usage(error: TyperException) -> int:
     message = error.format_message()
-    if not message.startswith("Usage:"):  # with no arguments at all the message is the help
+    if not message.startswith("Usage:"):  # without arguments the message is the help
         context = getattr(error, "ctx", None)
         usage = context.get_usage() if context else "Usage: so8t-ab [OPTIONS] COMMAND [ARGS]..."
         command = context.command_path if context else "so8t-ab"
@@ -99,7 +99,7 @@ def _wrong_usage(error: TyperException) -> int:
 
 
 def _debug_first(arguments: list[str]) -> list[str]:
-    """Let --debug stand anywhere before '--'."""
+    """Accept --debug anywhere before '--'."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     given, rest = arguments[:end], arguments[end:]
     if "--debug" not in given:

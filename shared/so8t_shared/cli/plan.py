@@ -18,25 +18,25 @@ _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
     """Show which stages would run or be reused, and why.
 
-    Also checks the inputs of the stages that would run: license, rows, device, Ollama server.
+    Also checks the inputs of stages that would run: license, rows, device, Ollama server.
     """
     show_plan(open_workspace(config, overrides))
 
 
 def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
-    """The plan of those stages, then what is worth a note about it, or the fault that would end it."""
+    """Print the plan of `stages`, then notes about their inputs, or raise the error that would end the run."""
     planned = make_plan(workspace.store, workspace.config, stages)
     print_plan(planned)
     print_notes(preflight(workspace.config, to_run(planned)))
 
 
 def to_run(planned: list[PlannedStage]) -> set[str]:
-    """Names of the stages that are not reused."""
+    """Names of the stages that would not be reused."""
     return {line.stage.name for line in planned if line.action != "reuse"}
 
 
 def print_plan(planned: list[PlannedStage]) -> None:
-    """Print one line a stage."""
+    """Print one line per stage."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("stage", "action", "fingerprint", "why"):
         table.add_column(heading, overflow="fold")

@@ -1,4 +1,4 @@
-"""`so8t-ab run`: the whole pipeline, resumed where it was left."""
+"""`so8t-ab run`: the whole pipeline, resumed where it stopped."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def run(
     new_session: Annotated[
         bool, typer.Option("--new-session", help="Start a new session; artifacts are reused.")
     ] = False,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit with 10 unless ab_test.gate lets B ship.")] = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with 10 unless B passes ab_test.gate.")] = False,
     first: Annotated[
-        str, typer.Option("--from", metavar="STAGE", help="Leave out the stages before this one, which are done.")
+        str, typer.Option("--from", metavar="STAGE", help="Start at this stage; earlier ones must be done.")
     ] = "",
     last: Annotated[str, typer.Option("--to", metavar="STAGE", help="Stop after this stage.")] = "",
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, help="Stages at the same time; 0: two from 8 cores on, else one.")
+        int, typer.Option("--jobs", "-j", min=0, help="Stages to run in parallel; 0: two on 8 or more cores, else one.")
     ] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only show what would run, and why.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only show what would run and why.")] = False,
 ) -> None:
-    """Run all stages. Killed at any moment, the same command resumes; finished, it reuses everything.
+    """Run all stages. After a kill, the same command resumes; after a finished run, it reuses everything.
 
     Examples:
 
@@ -60,7 +60,7 @@ def run(
         raise ConfigError(
             f"The gate needs the report, but the run stops after {last}.",
             where="--gate and --to",
-            remedy="leave one of them out",
+            remedy="remove one of them",
         )
     with private_files():
         _check_output(Path(workspace.config.output_base_dir))
@@ -73,7 +73,7 @@ def run(
 
 
 def _check_inputs(workspace: Workspace, stages: list[Stage]) -> None:
-    """Tell before anything starts what would fail after hours, such as a missing model or a row without a label."""
+    """Report now what would fail hours later, such as a missing model or a row without a label."""
     planned = make_plan(workspace.store, workspace.config, stages)
     print_notes(preflight(workspace.config, to_run(planned), here=True))
 
@@ -87,7 +87,7 @@ def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], job
 
 
 def _show_results(session: Session, *, gate: bool) -> None:
-    from so8t_shared.cli.announce import print_results  # the models of all results: not at each start
+    from so8t_shared.cli.announce import print_results  # slow: loads the models of all results
 
     verdict = print_results(session).evaluation.gate
     if gate and not verdict.passed:
@@ -99,9 +99,7 @@ def _selection(first: str, last: str) -> list[Stage]:
     begin = STAGES.index(stage_named(first)) if first else 0
     end = STAGES.index(stage_named(last)) if last else len(STAGES) - 1
     if begin > end:
-        raise ConfigError(
-            f"{first} comes after {last}.", where="--from and --to", remedy="give them in the order of the pipeline"
-        )
+        raise ConfigError(f"{first} comes after {last}.", where="--from and --to", remedy="give them in pipeline order")
     return list(STAGES[begin : end + 1])
 
 
@@ -110,7 +108,7 @@ def _default_jobs() -> int:
 
 
 def _check_output(folder: Path) -> None:
-    """Find out before hours of work whether results can be written."""
+    """Check that results can be written before hours of work."""
     make_folder(folder)
     with storage_errors(folder):
         write_temporary(folder, b"").unlink()

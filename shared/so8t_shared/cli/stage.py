@@ -20,10 +20,10 @@ def stage(
     session: SessionOption = "",
     wait_s: Annotated[
         float,
-        typer.Option("--wait-s", envvar="SO8T_WAIT_S", min=0, help="Seconds to wait for the stages before this one."),
+        typer.Option("--wait-s", envvar="SO8T_WAIT_S", min=0, help="Seconds to wait for earlier stages."),
     ] = 0.0,
 ) -> None:
-    """Run one stage alone, as its container does.
+    """Run one stage, as its container does.
 
     Example:
 
@@ -32,6 +32,6 @@ def stage(
     chosen = stage_named(name)
     with Listeners("stage").open(Scene([chosen])) as listeners:
         found, reused = serve(chosen, lambda: load_config(config, overrides), session, listeners, wait_s=wait_s)
-    from so8t_shared.cli.announce import announce  # the models of all results: not while waiting
+    from so8t_shared.cli.announce import announce  # slow: loads the models of all results
 
     announce(chosen.name, found, reused=reused)

@@ -1,4 +1,4 @@
-"""`so8t-ab status`: where a session stands."""
+"""`so8t-ab status`: the progress of a session."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from so8t_shared.store.base import ArtifactStore
 from so8t_shared.terminal.console import err, out
 
 _FINGERPRINT = 12
-"""Letters of a fingerprint that are shown, and never broken into two lines."""
+"""Characters of a fingerprint that are shown; they never wrap."""
 
 
 def status(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     session: SessionOption = "",
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until interrupted.")] = False,
-    all_sessions: Annotated[bool, typer.Option("--all", help="List all sessions of the store instead.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until interrupted.")] = False,
+    all_sessions: Annotated[bool, typer.Option("--all", help="List all sessions in the store instead.")] = False,
 ) -> None:
-    """Show how far the stages of a session are, and which failed."""
+    """Show the progress of a session's stages, and failures."""
     workspace = open_workspace(config, overrides)
     if all_sessions:
         out.print(sessions_table(workspace.store))
         return
     if session:
-        read_record(workspace.store, session)  # or it would look like one that has not started
+        read_record(workspace.store, session)  # without this, an unknown session would look unstarted
     session_id = session or find_session(workspace.store, workspace.config) or ""
     if not session_id:
         raise no_session(workspace)
@@ -55,7 +55,7 @@ def status(
 
 
 def sessions_table(store: ArtifactStore) -> Table:
-    """One row a session, oldest first: when it began, what it compares, how far it is."""
+    """One row per session, oldest first: creation time, models, state."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("session", "created", "models", "state"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "models")
@@ -69,7 +69,7 @@ def sessions_table(store: ArtifactStore) -> Table:
 
 
 def _summary(store: ArtifactStore, session_id: str) -> str:
-    """How far a session is, in a few words."""
+    """State of a session in a few words."""
     states = {stage.name: stage_state(store, session_id, stage.name).state for stage in STAGES}
     for state in ("failed", "running", "interrupted", "waiting"):
         if names := [name for name, found in states.items() if found == state]:
@@ -79,7 +79,7 @@ def _summary(store: ArtifactStore, session_id: str) -> str:
 
 
 def status_table(store: ArtifactStore, session_id: str) -> Table:
-    """One row a stage."""
+    """One row per stage."""
     table = Table(title=f"session {session_id}", box=None, padding=(0, 2, 0, 0), title_justify="left")
     for heading in ("stage", "state", "progress"):
         table.add_column(heading, no_wrap=True)

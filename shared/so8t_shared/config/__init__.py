@@ -1,1 +1,1 @@
-"""The configuration: its keys (model.py), what values they take (values.py) and how a file becomes one (load.py)."""
+"""The configuration: its keys (model.py, training.py), their value types (values.py) and loading it (load.py)."""

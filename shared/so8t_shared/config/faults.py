@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words: the key, why, what to write instead, and who gave it."""
+"""Messages for faults in a configuration: the key, the reason, what to write instead, and the source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from so8t_shared.errors import ConfigError
 
 
 def config_error(error: ValidationError, files: str, given: dict[str, str]) -> ConfigError:
-    """One error that lists every fault; `given` says of a dotted key by what it was given, if not by `files`."""
+    """One error that lists every fault; `given` maps a dotted key to its source, if that is not `files`."""
     faults = error.errors()
     sources = [_source(fault, given) for fault in faults]
     places = dict.fromkeys(files if source is None else source for source in sources)
@@ -30,12 +30,12 @@ def config_error(error: ValidationError, files: str, given: dict[str, str]) -> C
 
 
 def _source(fault: Any, given: dict[str, str]) -> str | None:
-    """The override or variable that gave the key, a part of it, or the section around it."""
+    """The override or variable that set the key, a part of it, or the section around it."""
     dotted = _dotted(fault)
     for key, source in reversed(given.items()):
         if f"{dotted}.".startswith(f"{key}."):
             return source
-    if fault["type"] == "value_error":  # of a whole section: what was set in it is to be looked at first
+    if fault["type"] == "value_error":  # a rule of a whole section: suspect first what was set in it
         return next((source for key, source in reversed(given.items()) if key.startswith(f"{dotted}.")), None)
     return None
 
@@ -57,14 +57,14 @@ def _explain(fault: Any) -> str:
         return f"{dotted}: this key is required{_described(path)}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "model_type":
-        message = "a section is needed here, with a key on each line"
-    elif isinstance(fault["input"], dict):  # a rule of a whole section, which says what it is about
+        message = "expected a section, with one key per line"
+    elif isinstance(fault["input"], dict):  # a rule of a whole section; its message names the keys
         return f"{dotted or 'configuration'}: {message}"
     return f"{dotted or 'configuration'}: {message}; found {_shown(fault['input'])}{_choice(fault)}"
 
 
 def _choice(fault: Any) -> str:
-    """The one of the allowed words that is closest to what was found."""
+    """The allowed word closest to the input, as a suggestion."""
     if fault["type"] != "literal_error":
         return ""
     allowed = re.findall(r"'([^']*)'", fault["ctx"]["expected"])

@@ -1,4 +1,4 @@
-"""From a YAML file, overrides and the environment to a Config, or one error that lists every fault."""
+"""Load a Config from a YAML file, overrides and the environment, or raise one error that lists every fault."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ COMPOSE_VARIABLES = {
     "SO8T_OLLAMA_HOST": "SO8T__OLLAMA__HOST",
     "SO8T_ENGINE": "SO8T__AB_TEST__ENGINE",
 }
-"""Variables of compose.yaml, and those by which it hands them to the program in a container."""
+"""Variables of compose.yaml, and the variables through which it passes them to the program in a container."""
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:
-    """Read a configuration; `overrides` are 'section.key=value', the environment has SO8T__SECTION__KEY.
+    """Read a configuration; `overrides` are 'section.key=value', environment variables SO8T__SECTION__KEY.
 
     Precedence, strongest first: overrides, environment, the file, the file named by
     training.config, defaults.
 
     Raises:
-        ConfigError: with every fault found, each with its key, the value and what to write instead.
+        ConfigError: lists every fault found, each with its key, the value and what to write instead.
     """
     path = Path(path)
-    raw = _read_yaml(path, "the configuration")
+    raw = _read_yaml(path, "configuration file")
     given: dict[str, str] = {}
     for dotted, value, source in [
         *_from_environment(os.environ if environ is None else environ),
@@ -53,15 +53,15 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
 
 
 def notices(config: Config, environ: Mapping[str, str] | None = None) -> list[str]:
-    """One line for each key that no longer does anything, and each variable that only compose.yaml reads."""
+    """One line for each key that no longer has an effect, and each variable that only compose.yaml reads."""
     environ = os.environ if environ is None else environ
     found = [
-        f"{name} is read by compose.yaml alone and is ignored here; the command line reads {own}"
+        f"{name} is ignored here: only compose.yaml reads it; the command line reads {own}"
         for name, own in COMPOSE_VARIABLES.items()
         if environ.get(name) and own not in environ
     ]
     if config.gguf.convert_script:
-        found.append("gguf.convert_script is no longer needed and is ignored: the converter is built in")
+        found.append("gguf.convert_script is ignored: the converter is built in")
     return found
 
 
@@ -69,13 +69,13 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigError(f"The file of {what} does not exist.", where=str(path), remedy="correct the path") from error
+        raise ConfigError(f"The {what} does not exist.", where=str(path), remedy="correct the path") from error
     except IsADirectoryError as error:
         remedy = "name a file in it, such as configs/demo.yaml"
-        raise ConfigError(f"This is a folder, not the file of {what}.", where=str(path), remedy=remedy) from error
+        raise ConfigError(f"This is a folder, not the {what}.", where=str(path), remedy=remedy) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"The file of {what} cannot be read: {error}.",
+            f"The {what} cannot be read: {error}.",
             where=str(path),
             remedy="give a readable UTF-8 YAML file",
         ) from error
@@ -90,7 +90,7 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
         raw = {}
     if not isinstance(raw, dict):
         raise ConfigError(
-            f"The file of {what} holds a {type(raw).__name__}, not keys and values.",
+            f"The {what} contains only a value of type {type(raw).__name__}, not keys and values.",
             where=str(path),
             remedy="write 'key: value' lines; see configs/demo.yaml",
         )
@@ -98,29 +98,27 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key may stand only once: of two, one would be ignored without a word."""
+    """YAML loader that rejects duplicate keys, which YAML would silently drop."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
-                    )
+                    raise yaml.MarkedYAMLError(problem=f"duplicate key {key.value!r}", problem_mark=key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 def _fill_training(raw: dict[str, Any], path: Path) -> Path | None:
-    """Put the keys of the file named by training.config under those given here; that file, if there is one."""
+    """Merge the keys of the file named by training.config under `raw`'s own; return that file, if there is one."""
     training = raw.get("training")
     if not isinstance(training, dict) or not training.get("config"):
         return None
     named = Path(str(training["config"]))
     candidates = [named, path.parent / named]
     found = next((c for c in candidates if c.is_file()), named)
-    values = _read_yaml(found, "training.config")
+    values = _read_yaml(found, "training.config file")
     values = values.get("training", values) if set(values) == {"training"} else values
     raw["training"] = _merge(values, training)
     return found
@@ -135,7 +133,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
-    """Key, value and the variable's name."""
+    """Yield dotted key, value and variable name."""
     for name, value in sorted(environ.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             yield name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), _value(value, name), name
@@ -144,7 +142,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, st
 def _split(override: str) -> tuple[str, Any, str]:
     key, equals, value = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"{override!r} is no override.", where="--set", remedy="write --set section.key=value")
+        raise ConfigError(f"{override!r} is not an override.", where="--set", remedy="write --set section.key=value")
     return key.strip(), _value(value, f"--set {key}"), f"--set {key.strip()}"
 
 

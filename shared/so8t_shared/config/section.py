@@ -1,4 +1,4 @@
-"""What all sections of the configuration have in common."""
+"""Base of all configuration sections."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator
 
 PLACEHOLDER = "CHANGE-ME"
-"""Stands in config/template.yaml wherever a value of one's own belongs."""
+"""Marks the values to fill in in config/template.yaml."""
 
 
 class Section(BaseModel):
-    """A part of the configuration; unknown keys and what the template left open are refused."""
+    """A part of the configuration; rejects unknown keys and unfilled placeholders."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False, defer_build=True
@@ -22,5 +22,5 @@ class Section(BaseModel):
     def _is_filled_in(cls, value: Any) -> Any:
         words = value if isinstance(value, list) else [value]
         if any(isinstance(word, str) and PLACEHOLDER in word for word in words):
-            raise ValueError(f"put your own value in place of {PLACEHOLDER}")
+            raise ValueError(f"replace {PLACEHOLDER} with your own value")
         return value

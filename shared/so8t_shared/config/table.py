@@ -1,4 +1,4 @@
-"""The table of all configuration keys, generated for the docs."""
+"""Table of all configuration keys for the docs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def config_table() -> str:
 
 
 def config_keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every key that holds a value, dotted, in the order of the sections."""
+    """Every dotted key that holds a value, in section order."""
     yield from ((key, info) for key, info, _ in _keys(section, prefix))
 
 
 def _keys(
     section: type[BaseModel] = Config, prefix: str = "", *, optional: bool = False
 ) -> Iterator[tuple[str, FieldInfo, bool]]:
-    """As `config_keys`; also whether the key lies in a section that may be left out as a whole."""
+    """Like `config_keys`, plus whether the key is in a section that may be omitted."""
     for name, info in section.model_fields.items():
         inner = section_of(section, name)
         if inner is None:

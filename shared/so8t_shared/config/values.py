@@ -1,4 +1,4 @@
-"""The kinds of values that keys of the configuration take, and how each is checked."""
+"""Value types of configuration keys, and their checks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _one_or_many(value: Any) -> Any:
 
 T = TypeVar("T")
 OneOrMany = Annotated[T, BeforeValidator(_one_or_many)]
-"""A list of words, of which a single one may be given as it is."""
+"""A list of words; a single word may be given without a list."""
 
 
 def _model_name(value: str) -> str:
@@ -37,16 +37,16 @@ def _model_name(value: str) -> str:
 
 
 def unique(values: list[Any]) -> list[Any]:
-    """The list as it is; ValueError where a value stands in it twice."""
+    """Return the list unchanged; ValueError if it has duplicates."""
     if len(set(values)) != len(values):
-        raise ValueError("the same value stands in the list twice")
+        raise ValueError("the list contains a value twice")
     return values
 
 
 def _last_name(value: str) -> str:
     name = re.split(r"[/\\]", value.rstrip("/\\"))[-1]
     if not _FOLDER.fullmatch(name):
-        raise ValueError("use the name of a folder: letters, digits, '.', '_' and '-'")
+        raise ValueError("use a folder name: letters, digits, '.', '_' and '-'")
     return name
 
 
@@ -58,12 +58,12 @@ def _http_address(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
         raise ValueError("write http://HOST:PORT or https://HOST:PORT, without a path")
     if parts.username or parts.password:
-        raise ValueError("leave user and password out of the address; they belong in a file of their own")
+        raise ValueError("remove the user and password from the address; they belong in a separate file")
     return value.rstrip("/")
 
 
 def _no_address(value: Any) -> Any:
-    """Compose hands the address of a server that is elsewhere where it knows no name of its own for it."""
+    """Drop an address: Compose passes one when it has no name for a remote server."""
     return None if value is None or "://" in str(value) else str(value)
 
 

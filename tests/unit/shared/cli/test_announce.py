@@ -34,7 +34,7 @@ def test_without_a_container_the_path_is_what_it_is(session: Session, monkeypatc
     assert shown(Path("/results/ab_test_results/x"), session) == "/results/ab_test_results/x"
 
 
-@pytest.mark.parametrize(("reused", "words"), [(True, "reused, nothing had to be done"), (False, "done")])
+@pytest.mark.parametrize(("reused", "words"), [(True, "reused, nothing to do"), (False, "done")])
 def test_one_line_a_stage(session: Session, reused: bool, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A container that ends says that it is done and in which session."""
     announce("convert-a", session, reused=reused)

@@ -39,7 +39,7 @@ def test_a_stage(config_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert not marker.reused
     assert _exit("convert-a", "-c", str(config_file)) == 0
     out, err = capfd.readouterr()
-    assert out.startswith("convert-a: reused, nothing had to be done (session ")
+    assert out.startswith("convert-a: reused, nothing to do (session ")
     assert (out.count("\n"), err) == (1, "")
 
 
