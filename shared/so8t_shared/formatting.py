@@ -1,7 +1,7 @@
-"""Numbers for people: the only place where a result is rounded.
+"""Number formats for people: the only place where results are rounded.
 
 None becomes "undefined", never 0. A share that is not quite 0 or 1 never reads as 0.0% or 100.0%,
-and a p value never rounds onto the other side of alpha.
+and a p value never rounds across alpha.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ _DIGITS = (2, 3, 4, 6, 10)
 
 
 def undefined(n: int | None = None) -> str:
-    """How a value without a definition is shown; `n` is the number of rows it would rest on."""
+    """Text for an undefined value; `n` is the number of rows behind it."""
     return UNDEFINED if n is None else f"{UNDEFINED} (n = {n:,})"
 
 
 def percent(share: float | None, n: int | None = None) -> str:
-    """A share 0..1 as "91.2%"; `n` is named when the share is undefined."""
+    """A share 0..1 as "91.2%"; shows `n` if the share is undefined."""
     if share is None:
         return undefined(n)
     if 0 < share < 0.0005:
@@ -29,12 +29,12 @@ def percent(share: float | None, n: int | None = None) -> str:
 
 
 def share(value: float | None, n: int | None = None) -> str:
-    """A score 0..1, such as macro-F1, as "0.912"; `n` is named when it is undefined."""
+    """A score 0..1, such as macro-F1, as "0.912"; shows `n` if the score is undefined."""
     return undefined(n) if value is None else f"{value:.3f}"
 
 
 def points(difference: float | None, n: int | None = None) -> str:
-    """A difference of two shares in percentage points, always with its sign: "+4.8"; 0 is "0.0"."""
+    """A difference of two shares in percentage points, always signed: "+4.8"; 0 is "0.0"."""
     if difference is None:
         return undefined(n)
     text = f"{100 * difference:+.1f}"
@@ -54,7 +54,7 @@ def points_interval(interval: Interval | None, n: int | None = None) -> str:
 
 
 def p_value(p: float | None, alpha: float = 0.05) -> str:
-    """Such as "< 0.001" or "0.034", with as many digits as it takes to stay on its side of `alpha`."""
+    """Such as "< 0.001" or "0.034", with enough digits to stay on its side of `alpha`."""
     if p is None:
         return UNDEFINED
     if p < 0.001 <= alpha:
@@ -113,7 +113,7 @@ def rate(tokens_per_s: float | None, n: int | None = None) -> str:
 
 
 def plural(n: int, one: str, many: str) -> str:
-    """The word that goes with `n`."""
+    """The word form that goes with `n`."""
     return one if n == 1 else many
 
 

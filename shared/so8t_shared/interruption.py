@@ -1,4 +1,4 @@
-"""Stopping on a signal: the stage is asked, and ends at its next safe point."""
+"""Stopping on a signal: the stage is notified and ends at its next safe point."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ class StopSignal:
 
     @property
     def is_set(self) -> bool:
-        """Whether somebody asked to stop."""
+        """Whether a stop was requested."""
         return self._event.is_set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Sleep, but wake up when asked to stop; True when asked."""
+        """Sleep, but wake up on a stop request; return whether there is one."""
         return self._event.wait(timeout_s)
 
     def ask(self) -> None:
-        """Ask to stop, as a signal does."""
+        """Request a stop, as a signal does."""
         self._event.set()
 
     def install(self) -> None:
-        """Handle SIGTERM and SIGINT; only the main thread may do that."""
+        """Handle SIGTERM and SIGINT; call from the main thread."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 
     def check(self, also: Callable[[], bool] = lambda: False) -> None:
-        """Raise when asked to stop.
+        """Raise if a stop was requested.
 
         Raises:
-            Interrupted: a signal came (or `also` says so).
+            Interrupted: a signal came, or `also` returned True.
         """
         if self.is_set or also():
             raise Interrupted(
-                "Stopped by a signal; the work so far is kept.", remedy="run the same command again to resume"
+                "Stopped by a signal; the work so far is saved.", remedy="run the same command again to resume"
             )
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:

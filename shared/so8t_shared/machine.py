@@ -1,4 +1,4 @@
-"""What a machine has: the parts the pipeline needs or can use."""
+"""Inventory of a machine: the parts that the pipeline needs or can use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INSTALL_DEMO = "pip install 'so8t-ab[all,demo]'"
 _OLLAMA = "http://127.0.0.1:11434"
 _ANSWER_S = 3.0
 _GPU_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
-"""NVIDIA's cards, its Tegra boards, Windows' subsystem, and AMD's, which torch calls cuda as well."""
+"""NVIDIA cards, Tegra boards, WSL, and AMD cards, which torch also calls cuda."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Finding:
 
 
 def examine(folder: str) -> list[Finding]:
-    """Look at everything; nothing is started or changed."""
+    """Check every part without starting or changing anything."""
     return [
         _python(),
         *_extras(),
@@ -117,7 +117,7 @@ def _program(name: str, command: list[str], remedy: str) -> Finding:
 
 
 def _docker_gpu() -> Iterator[Finding]:
-    """Whether containers can have a GPU; said only where Docker is."""
+    """Whether containers can use a GPU; empty without Docker."""
     listed = _output(["docker", "info", "--format", "{{json .}}"])
     if not listed:
         return
@@ -125,13 +125,13 @@ def _docker_gpu() -> Iterator[Finding]:
         yield Finding("docker gpu", "ok", "NVIDIA runtime")
     else:
         remedy = (
-            "compose.yaml asks for one: add compose.cpu.yaml (make up CPU=1), or install the NVIDIA Container Toolkit"
+            "compose.yaml requires one: add compose.cpu.yaml (make up CPU=1), or install the NVIDIA Container Toolkit"
         )
         yield Finding("docker gpu", "missing", "no NVIDIA runtime", remedy)
 
 
 def _ollama(address: str) -> Finding:
-    """A server that answers is what counts; its program may as well be on another host."""
+    """Check for a server that answers; its program may be on another host."""
     version = ollama_version(address)
     if version is None:
         there = "installed" if shutil.which("ollama") else "not installed"
@@ -141,8 +141,8 @@ def _ollama(address: str) -> Finding:
 
 
 def ollama_version(address: str, timeout_s: float = _ANSWER_S) -> str | None:
-    """Version of the Ollama server at an address; None when none answers in time."""
-    import http.client  # with ssl behind it, that is a tenth of the start of a command that asks no server
+    """Version of the Ollama server at an address; None if it does not answer in time."""
+    import http.client  # imports ssl, a tenth of the startup time of commands that need no server
     import urllib.request
 
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -154,12 +154,12 @@ def ollama_version(address: str, timeout_s: float = _ANSWER_S) -> str | None:
 
 
 def has_cuda_device(devices: Path = Path("/dev")) -> bool:
-    """Whether a GPU that torch calls cuda may be here, by its device files: a quick look that needs no torch."""
+    """Whether a GPU that torch calls cuda may be present, judged by device files, without importing torch."""
     return any(found for pattern in _GPU_DEVICES for found in devices.glob(pattern))
 
 
 def _output(command: list[str]) -> str:
-    """First line of what a command prints, or nothing when it fails or hangs."""
+    """First line of a command's output; empty if it fails or hangs."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,6 +1,6 @@
 """The six stages: what each needs, which part of the configuration it reads, and its version.
 
-This is the one list of stages; the runner, `plan`, the command line and the docs are made from it.
+This is the only list of stages; the runner, `plan`, the command line and the docs derive from it.
 Raise a stage's `version` when its output changes for the same input.
 """
 
@@ -36,12 +36,12 @@ ExternalInput = ModelInput | DataInput
 
 @dataclass(frozen=True)
 class Export:
-    """Files of a stage's output for people."""
+    """Files of a stage's output to copy for people."""
 
     prefix: str
-    """Of the files that are copied; it is no part of their names there."""
+    """Prefix of the files to copy; it is stripped from their names."""
     place: Callable[[Config, str], Path]
-    """Folder below output_base_dir, by configuration and session's name."""
+    """Folder below output_base_dir, given the configuration and the session's name."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,19 @@ class Stage:
 
     name: str
     work: str
-    """'module:function' of the service: takes the stage's context and fills its output folder."""
+    """'module:function' of the service, which takes the stage's context and fills its output folder."""
     version: int
     summary: str
     reads: tuple[str, ...]
-    """Configuration keys, dotted, that decide the output."""
+    """Dotted configuration keys that affect the output."""
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Upstream stage to the prefixes of those of its files that are read."""
+    """Upstream stages, each with the prefixes of its files that this stage reads."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
-    """Models and data outside the store; only their bytes count, not their place."""
+    """Models and data outside the store; only their bytes matter, not their location."""
     exports: tuple[Export, ...] = ()
-    """What is copied to where people look for it."""
+    """Files copied to output_base_dir."""
     check: str = ""
-    """'module:function' of the service: a light look at the inputs before a run, from configuration to notes."""
+    """'module:function' of the service: a quick input check before a run; takes the configuration, returns notes."""
 
     @property
     def module(self) -> str:
@@ -120,7 +120,7 @@ _GGUF_AND_CHAT = ("chat.json", "model_")
 
 
 def _of_both(*prefixes: str) -> dict[str, tuple[str, ...]]:
-    """What is read of both conversions."""
+    """Needs on both conversions."""
     return dict.fromkeys(CONVERTED_BY.values(), prefixes)
 
 
@@ -196,10 +196,10 @@ BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
 
 
 def stage_named(name: str) -> Stage:
-    """The stage of that name.
+    """The stage with that name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no such stage.
     """
     if name not in BY_NAME:
         raise ConfigError(

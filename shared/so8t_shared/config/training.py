@@ -46,9 +46,7 @@ class Training(Section):
     config: str | None = Field(None, description="YAML file whose keys fill this section; keys given here win.")
     use_qlora: bool = Field(False, description="Load the base in 8 bits (bitsandbytes) while training the adapter.")
     use_full_finetuning: bool = Field(False, description="Train all weights and the gates, without an adapter.")
-    max_steps: int | None = Field(
-        None, ge=0, description="Optimizer steps; 0 changes nothing (A/A control)."
-    )
+    max_steps: int | None = Field(None, ge=0, description="Optimizer steps; 0 changes nothing (A/A control).")
     epochs: float = Field(1.0, gt=0, description="Passes over the training rows; used when max_steps is not set.")
     batch_size: int = Field(8, ge=1, description="Rows in one forward pass.")
     gradient_accumulation_steps: int = Field(1, ge=1, description="Forward passes per optimizer step.")

@@ -1,5 +1,5 @@
-"""What the stages measure and the reporter shows: every JSON file that services exchange, a module for each kind.
+"""What the stages measure and the reporter shows: every JSON file that services exchange, one module per kind.
 
-A value that is not defined (a recall without a single row, a rate over no time) is None, never 0.
-Durations are milliseconds, sizes bytes, rates tokens per second, shares 0..1.
+An undefined value (recall over no rows, a rate over no time) is None, never 0.
+Durations are in milliseconds, sizes in bytes, rates in tokens per second, shares 0..1.
 """

@@ -1,4 +1,4 @@
-"""What is kept of an answer (samples.jsonl of the evaluate stage)."""
+"""Stored parts of an answer (samples.jsonl of the evaluate stage)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from so8t_shared.tables.scorings import Scoring
 
 
 class Answer(Part):
-    """What is kept of one model's answer to one prompt, and what it took."""
+    """The stored parts of one model's answer to one prompt, with its cost."""
 
     predicted: str = Field(description="The class read from the answer, or INVALID.")
-    final: str = Field(description="Text inside <final>, at most 200 characters; nothing else is kept.")
-    answer_sha256: str = Field(description="Digest of the whole answer, thinking included.")
+    final: str = Field(description="Text inside <final>, at most 200 characters; no other text is kept.")
+    answer_sha256: str = Field(description="Digest of the whole answer, including thinking.")
     prompt_tokens: int
     completion_tokens: int
     latency_ms: float = Field(description="Request to last token.")
     ttft_ms: float | None = Field(description="Request to first token.")
-    decode_ms: float | None = Field(None, description="Time for the tokens after the first, on the same clock.")
+    decode_ms: float | None = Field(None, description="Time for the tokens after the first, by the same clock.")
     over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
     cut: bool = Field(False, description="The answer was cut at max_new_tokens.")
     host: str
-    run: str = Field("", description="The evaluation that asked (its fingerprint); it asked A and B side by side.")
+    run: str = Field("", description="Fingerprint of the evaluation that asked; it asked A and B side by side.")
 
 
 class Sample(Answer):
-    """One answer of one model to one test row (a line of samples.jsonl)."""
+    """One model's answer to one test row (a line of samples.jsonl)."""
 
     model: Side
     quantization: Quantization

@@ -1,4 +1,4 @@
-"""What convert-a and convert-b write beside the GGUF files."""
+"""JSON files that convert-a and convert-b write next to the GGUF files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONVERTED_BY: dict[Side, ConvertStage] = {"a": "convert-a", "b": "convert-b"}
 
 
 class ChatInfo(Document):
-    """chat.json of convert-a and convert-b: what an engine must know to talk to the model."""
+    """chat.json of convert-a and convert-b: what an engine needs to chat with the model."""
 
     schema_version: Literal[1] = 1
     architecture: str
@@ -25,12 +25,12 @@ class ChatInfo(Document):
     bos_token: str
     eos_token: str
     stop_tokens: list[str] = Field(description="Texts that end an answer, eos_token first.")
-    markers: list[str] = Field(description="Control-token texts that are neutralised in user text.")
+    markers: list[str] = Field(description="Control-token texts that are neutralized in user text.")
     context_length: int
     parameters: int
     layers: int
     so8t: dict[str, str | int | float] = Field(
-        description="What was folded: gates, rotation, largest angle; empty without gates."
+        description="The folded gates: number, rotation, largest angle; empty without gates."
     )
 
 

@@ -1,4 +1,4 @@
-"""evaluation.json: all that the evaluate stage measured."""
+"""evaluation.json: all measurements of the evaluate stage."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Quality(Part):
     accuracy: Interval = Field(description="Wilson interval.")
     macro_f1: float
     invalid: int = Field(description="Answers counted as INVALID.")
-    over_long: int = Field(0, description="Of invalid, rows that did not fit the context and were not asked.")
-    cut: int = Field(0, description="Of invalid, answers that were cut at max_new_tokens.")
+    over_long: int = Field(0, description="Invalid because the row did not fit the context and was not asked.")
+    cut: int = Field(0, description="Invalid answers that were cut at max_new_tokens.")
     per_class: dict[str, ClassMetrics]
     confusion: list[list[int]] = Field(
         description="Rows: gold in label order; columns: predicted in label order, then INVALID."
@@ -43,13 +43,13 @@ class Quality(Part):
 
 
 class Speed(Part):
-    """Cost of one model at one quantization, over the rows of a scoring that writes freely (else the first)."""
+    """Cost of one model at one quantization, over the rows of a scoring with free text (else the first scoring)."""
 
     model: Side
     quantization: Quantization
     host: str
     n: int
-    reused: int = Field(description="Of n, rows whose timing comes from an earlier run.")
+    reused: int = Field(description="Rows of n whose timing comes from an earlier run.")
     interleaved: bool = Field(True, description="A and B took turns, row by row, while both were timed.")
     latency_ms_p50: float | None
     latency_ms_p95: float | None
@@ -57,9 +57,9 @@ class Speed(Part):
     ttft_ms_p95: float | None
     tokens_per_s: float | None = Field(description="Median decoding rate after the first token.")
     peak_memory_bytes: int | None = Field(
-        description="Peak resident memory of the process that held the model; on Ollama, what the server says it takes."
+        description="Peak resident memory of the process that held the model; on Ollama, as reported by the server."
     )
-    gpu_memory_bytes: int | None = Field(None, description="On Ollama, the part of it that lies on a GPU.")
+    gpu_memory_bytes: int | None = Field(None, description="On Ollama, the part of it on a GPU.")
     file_size_bytes: int
 
 
@@ -74,7 +74,7 @@ class Baseline(Part):
 
 
 class EngineInfo(Part):
-    """What ran the models, with every setting that changes an answer or a timing."""
+    """The engine that ran the models, with every setting that affects answers or timings."""
 
     name: str
     version: str
@@ -85,19 +85,19 @@ class AnswerLimit(Part):
     """How long an answer may be."""
 
     max_new_tokens: int
-    longest_target_tokens: int | None = Field(description="The longest answer that model B was trained to give.")
+    longest_target_tokens: int | None = Field(description="Tokens of the longest answer model B was trained on.")
 
     @property
     def too_short(self) -> bool:
-        """Whether what model B was trained to say does not fit."""
+        """Whether the longest answer model B was trained on does not fit."""
         return self.longest_target_tokens is not None and self.longest_target_tokens > self.max_new_tokens
 
 
 class TestSet(Part):
-    """The rows the models were asked."""
+    """The test rows."""
 
     __test__: ClassVar[bool] = False
-    """It is data; pytest need not look for tests in it."""
+    """Keeps pytest from collecting this class."""
     n: int
     by_label: dict[str, int]
     by_language: dict[str, int]
@@ -115,7 +115,7 @@ class EvaluationResult(Document):
 
     schema_version: Literal[3] = 3
     confidence: float = Field(description="Level of the intervals.")
-    alpha: float = Field(description="Level of the tests: a p below it is significant.")
+    alpha: float = Field(description="Level of the tests; a p below it is significant.")
     primary_quantization: Quantization
     primary_scoring: Scoring
     test_set: TestSet
@@ -129,16 +129,16 @@ class EvaluationResult(Document):
     gate: GateResult
     slices: list[Slice] = Field(
         default_factory=list,
-        description="B against A by language and by category, largest first; none where all rows share one value.",
+        description="B against A by language and by category, largest first; none if all rows share one value.",
     )
     quantization_losses: list[QuantizationLoss] = Field(
-        default_factory=list, description="Every other quantization of each model against its most precise one."
+        default_factory=list, description="Each model's other quantizations against its most precise one."
     )
     baseline_comparison: BaselineComparison | None = None
 
     @property
     def headline(self) -> Comparison:
-        """The comparison that the one-sentence answer speaks of."""
+        """The comparison behind the one-sentence answer."""
         return next(
             c
             for c in self.comparisons
@@ -150,5 +150,5 @@ class EvaluationResult(Document):
         for c in (*self.comparisons, *([self.control] if self.control else [])):
             found = verdict_of(c, c.p, self.alpha)
             if c.verdict != found:
-                raise ValueError(f"{c.name}: the verdict {c.verdict} contradicts its own figures, which say {found}")
+                raise ValueError(f"{c.name}: the verdict {c.verdict} contradicts its own figures, which mean {found}")
         return self

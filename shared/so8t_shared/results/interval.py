@@ -1,4 +1,4 @@
-"""An estimate and how far it can be trusted."""
+"""An estimate with its confidence interval."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from so8t_shared.documents import Part
 
 
 class Interval(Part):
-    """An estimate with its confidence interval; the level stands in EvaluationResult.confidence."""
+    """An estimate with its confidence interval; EvaluationResult.confidence has the level."""
 
     value: float
     low: float

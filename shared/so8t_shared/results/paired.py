@@ -1,4 +1,4 @@
-"""Exploratory comparisons on the same rows; none of them decides a verdict or the gate."""
+"""Exploratory comparisons on the same rows; none affects a verdict or the gate."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from so8t_shared.tables.scorings import Scoring
 
 
 class Paired(Part):
-    """The same rows answered twice: by `other`, and by the reference it is held against.
+    """The same rows answered twice: by `other` and by the reference.
 
-    Exploratory: nothing here decides a verdict or the gate.
+    Exploratory: nothing here affects a verdict or the gate.
     """
 
     n: int
@@ -23,17 +23,17 @@ class Paired(Part):
     other_right: int
     gained: int = Field(description="Rows that only `other` got right.")
     lost: int = Field(description="Rows that only the reference got right.")
-    difference: float = Field(description="Accuracy of `other` minus that of the reference, a share.")
+    difference: float = Field(description="Accuracy of `other` minus the reference's, as a share.")
     mcnemar_p: float = Field(description="Exact two-sided McNemar test.")
-    mcnemar_p_holm: float = Field(description="Adjusted by Holm over the table that the line stands in.")
+    mcnemar_p_holm: float = Field(description="Holm-adjusted over this line's table.")
 
 
 class Slice(Paired):
     """B (other) against A (reference) on the rows of one language or category, in the headline's setting."""
 
     by: Literal["language", "category"]
-    value: str = Field(description="As the rows have it; empty where they have none.")
-    gathered: int = Field(1, description="Values in this line: more than 1 where the smallest were put together.")
+    value: str = Field(description="Value in the rows; empty if they have none.")
+    gathered: int = Field(1, description="Number of values in this line: more than 1 if the smallest were combined.")
 
 
 class QuantizationLoss(Paired):
@@ -46,4 +46,4 @@ class QuantizationLoss(Paired):
 
 
 class BaselineComparison(Paired):
-    """B (other) against the bag-of-words baseline (reference), in the headline's setting; a table of one line."""
+    """B (other) against the bag-of-words baseline (reference), in the headline's setting; a one-line table."""

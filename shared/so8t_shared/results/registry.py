@@ -1,4 +1,4 @@
-"""registry.json: under which names an engine finds the models."""
+"""registry.json: the names under which an engine finds the models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ImportedModel(Part):
     size_bytes: int
     modelfile: str = Field(description="Path of the Modelfile inside the artifact.")
     aliases: list[str] = Field(
-        default_factory=list, description="Further names; the primary quantization has the bare one."
+        default_factory=list, description="Other names; the primary quantization has the bare model name."
     )
     server_digest: str | None = Field(None, description="Digest under which Ollama lists the model.")
 
@@ -34,5 +34,5 @@ class Registry(Document):
 
     schema_version: Literal[1] = 1
     engine: str
-    server_version: str | None = Field(None, description="Version of the Ollama server that took the models.")
+    server_version: str | None = Field(None, description="Version of the Ollama server that imported the models.")
     models: list[ImportedModel]

@@ -1,4 +1,4 @@
-"""What the train stage writes: the rows it split, what it left out, and how training went."""
+"""JSON files of the train stage: split rows, exclusions, and the course of training."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class TrainingPoint(Part):
 
     step: int
     loss: float = Field(description="Mean cross-entropy over completion tokens, nats.")
-    pet: float = Field(description="Penalty before its weight.")
+    pet: float = Field(description="Penalty before weighting.")
     pet_lambda: float
     learning_rate: float
     grad_norm: float
-    tokens: int = Field(description="Tokens in the step, padding excluded.")
+    tokens: int = Field(description="Tokens in the step, excluding padding.")
     seconds: float
 
 
@@ -29,13 +29,13 @@ class TrainingResult(Document):
     method: Literal["lora", "qlora", "full"]
     steps: int
     rows: int = Field(description="Training rows after all exclusions.")
-    rows_seen: int = Field(description="Rows fed to the model, repetitions counted.")
+    rows_seen: int = Field(description="Rows fed to the model, counting repetitions.")
     trainable_parameters: int
     total_parameters: int
     dtype: str
     device: str
     host: str
-    seconds: float = Field(description="Time in optimizer steps, over all attempts.")
+    seconds: float = Field(description="Time spent in optimizer steps, over all attempts.")
     first_loss: float | None
     final_loss: float | None
     gates: int = Field(description="Gated attention layers.")
@@ -46,7 +46,7 @@ class TrainingResult(Document):
 
 
 class DataReport(Document):
-    """data_report.json of the train stage: what came in, what was left out and why."""
+    """data_report.json of the train stage: rows read, and rows excluded with reasons."""
 
     schema_version: Literal[1] = 1
     sources: dict[str, dict[str, str]] = Field(description="Path to {schema, license, provenance, rows}.")
@@ -66,14 +66,14 @@ class LabeledRow(Part):
     text: str
     label: str
     thinking: dict[str, str] = Field(
-        default_factory=dict, description="Parts task, safety, policy, where the row has them."
+        default_factory=dict, description="Parts task, safety and policy, if the row has them."
     )
     language: str = "unknown"
     category: str = ""
 
 
 class Targets(Document):
-    """splits/targets.json of the train stage: what the model was taught to say, for who measures it."""
+    """splits/targets.json of the train stage: facts about the trained answers, for the evaluator."""
 
     schema_version: Literal[1] = 1
-    longest_tokens: int = Field(description="Tokens of the longest answer trained on, its end token included.")
+    longest_tokens: int = Field(description="Tokens of the longest answer trained on, including its end token.")

@@ -1,4 +1,4 @@
-"""How many answers no class could be read from, in words: an accuracy of 0 may be one of form alone."""
+"""Texts about unparsed answers: an accuracy of 0 may be only a matter of format."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from so8t_shared.results.sides import SIDES
 
 
 def unread_answers(qualities: Sequence[Quality], limit: AnswerLimit | None) -> str:
-    """Such as "60 of A's 60 answers (56 cut at 12 tokens)"; empty where a class could be read from every one.
+    """Such as "60 of A's 60 answers (56 cut at 12 tokens)"; empty if a class could be read from every answer.
 
-    `qualities` are of one model. Several are told as a span: "57 to 60 of A's 60 answers".
+    `qualities` belong to one model. Several give a range: "57 to 60 of A's 60 answers".
     """
     unread = [quality for quality in qualities if quality.invalid]
     if not unread:
@@ -21,7 +21,7 @@ def unread_answers(qualities: Sequence[Quality], limit: AnswerLimit | None) -> s
 
 
 def why_unread(qualities: Sequence[Quality], limit: AnswerLimit | None = None) -> str:
-    """What is known of the cause, such as " (56 cut, 2 over-long)"; the limit is named where it is given."""
+    """The known causes, such as " (56 cut, 2 over-long)"; names `limit` if given."""
     at = f" at {limit.max_new_tokens:,} tokens" if limit else ""
     causes = (
         ([quality.cut for quality in qualities], f"cut{at}"),
@@ -32,7 +32,7 @@ def why_unread(qualities: Sequence[Quality], limit: AnswerLimit | None = None) -
 
 
 def unread_lines(evaluation: EvaluationResult) -> list[str]:
-    """One line a model of whose answers some could not be read, over all settings in which that happened."""
+    """One line per model with unparsed answers, over all settings in which they occur."""
     sides = ([quality for quality in evaluation.cells if quality.model == side] for side in SIDES)
     found = (unread_answers(qualities, evaluation.answer_limit) for qualities in sides)
     return [f"no class read from {words}" for words in found if words]

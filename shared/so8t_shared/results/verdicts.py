@@ -1,6 +1,6 @@
-"""What a comparison of A and B may be said to show: the one vocabulary of the evaluator, the report and the terminal.
+"""Verdicts on a comparison of A and B: one vocabulary for the evaluator, the report and the terminal.
 
-The evaluator decides; everything that speaks to people looks the words up here.
+The evaluator decides; all output takes its words from here.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Literal
 
 
 class Verdict(StrEnum):
-    """What the exact McNemar test says about the rows that both models were asked."""
+    """Result of the exact McNemar test on the rows that both models were asked."""
 
     B_BETTER = "b_better"
     A_BETTER = "a_better"
     NO_DIFFERENCE = "no_difference"
-    """None is shown; that is not the same as none being there."""
+    """No difference is shown, which does not mean that there is none."""
     TIE = "tie"
     """As many rows gained as lost."""
     SAME_CLASSES = "same_classes"
-    """No row's class differs between the two; the answers' texts may."""
+    """Both models gave the same class on every row; the texts may differ."""
     NOTHING_READ = "nothing_read"
-    """No class could be read from a single answer of either, so nothing was compared."""
+    """No class could be read from any answer, so nothing was compared."""
 
     @property
     def significant(self) -> bool:
@@ -37,13 +37,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Words:
-    """How a verdict is said."""
+    """The wording of a verdict."""
 
     title: str
     clause: str
-    """After "there", "at q8_0" and the like."""
+    """Used after "there", "at q8_0" and so on."""
     cell: str
-    """In a table; at most 13 characters, so that the terminal's table fits 80 columns."""
+    """Used in a table; at most 13 characters, so that the terminal's table fits in 80 columns."""
     tone: Literal["good", "bad", "muted"]
 
 
@@ -64,9 +64,9 @@ WORDS: dict[Verdict, Words] = {
 def decide(*, only_a: int, only_b: int, flips: int, answered: int, p: float, alpha: float) -> Verdict:
     """The verdict on a comparison.
 
-    `only_a` and `only_b` are rows that only that model got right, `flips` rows on which the classes
-    differ, `answered` those on which a class could be read from at least one side, `p` the exact
-    McNemar test's, adjusted for the family where there is one.
+    `only_a` and `only_b` count rows that only that model got right, `flips` rows on which the classes
+    differ, `answered` rows on which a class could be read from at least one model; `p` is from the exact
+    McNemar test, adjusted for the family if there is one.
     """
     if answered == 0:
         return Verdict.NOTHING_READ

@@ -1,1 +1,1 @@
-"""Running stages: one of them (runner.py), all of them (pipeline.py), each in a process of its own."""
+"""Running one stage (runner.py) or all stages (pipeline.py), each in its own process."""

@@ -1,6 +1,6 @@
 """A stage as the child of a run: `python -m so8t_shared.running.child`, with its order as JSON on standard input.
 
-What it should do was decided by the run, once; nothing is read again that somebody may have changed meanwhile.
+The run decides once what to do; the child rereads nothing that may have changed in the meantime.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from so8t_shared.stages import stage_named
 
 
 class Order(Part):
-    """What a run wants of a child."""
+    """A run's instructions to a child process."""
 
     stage: str
     work: str
-    """'module:function', see `Stage.work`."""
+    """'module:function'; see `Stage.work`."""
     config: Config
     session: str
     pipe: int
     """File descriptor for events."""
     parent: int
-    """Id of the process whose end ends this one, too."""
+    """Id of the parent process; the child ends when it ends."""
 
 
 def main() -> int:
-    """Carry out the order; its exit code."""
+    """Carry out the order and return the exit code."""
     order = Order.from_bytes(sys.stdin.buffer.read(), "standard input")
     end_with(order.parent)
     stage = replace(stage_named(order.stage), work=order.work)
     try:
         with Listeners("child").open(Scene([stage], pipe=order.pipe)) as listeners:
             serve(stage, lambda: order.config, order.session, listeners)
-    except Exception as error:  # noqa: BLE001 - the last line: everything else is a defect and says so
+    except Exception as error:  # noqa: BLE001 - the last resort: anything but a So8tError is a bug and is reported as one
         print(text_of(error), file=sys.stderr, flush=True)
         return exit_code_of(error)
     return 0

@@ -1,4 +1,4 @@
-"""A stage as a process of its own, started by a run."""
+"""A stage as a child process, started by a run."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ Hearing = Callable[[str, Event | None], None]
 
 _TAIL_LETTERS = 4000
 _DRAIN_S = 2.0
-"""How long the last events may take to be read once the process has ended."""
+"""Time allowed for reading the last events after the process has ended."""
 
 
 class StageProcess:
-    """One running stage; its events go to `hear`, None when the process has ended."""
+    """One running stage; passes its events to `hear`, then None when the process has ended."""
 
     def __init__(self, stage: Stage, session: Session, output: Path, hear: Hearing) -> None:
         self.stage = stage
         self._output = output
         self.was_asked = False
-        """Whether it was asked to stop."""
+        """Whether it has been asked to stop."""
         reading, writing = os.pipe()
         try:
             with storage_errors(output):
                 output.parent.mkdir(parents=True, exist_ok=True)
                 with output.open("wb") as file:
                     self._process = subprocess.Popen(
-                        [sys.executable, "-m", "so8t_shared.running.child", stage.name],  # named for who looks at `ps`
+                        [sys.executable, "-m", "so8t_shared.running.child", stage.name],  # the name is for `ps`
                         stdin=subprocess.PIPE,
                         stdout=file,
                         stderr=subprocess.STDOUT,
                         pass_fds=(writing,),
-                        start_new_session=True,  # Ctrl-C reaches the pipeline alone, which passes it on once
+                        start_new_session=True,  # Ctrl-C reaches only the pipeline, which forwards it once
                     )
         finally:
             os.close(writing)
@@ -56,19 +56,19 @@ class StageProcess:
         self._watcher.start()
 
     def ask_to_stop_once(self) -> None:
-        """Send SIGTERM, the first time: the stage saves a checkpoint and ends. (A second would end it hard.)"""
+        """Send SIGTERM, at most once: the stage saves a checkpoint and ends. (A second SIGTERM would kill it.)"""
         if not self.was_asked and self._process.poll() is None:
             self.was_asked = True
             self._process.terminate()
 
     def wait(self) -> int:
-        """Exit code once the process has ended; minus the signal's number when one ended it."""
+        """Wait for the process to end; return its exit code, or minus the signal's number if a signal ended it."""
         code = self._process.wait()
         self._watcher.join()
         return code
 
     def last_output(self) -> str:
-        """The end of what the process and its libraries printed, without secrets."""
+        """The last output of the process and its libraries, without secrets."""
         data = self._output.read_bytes() if self._output.is_file() else b""
         return without_secrets(data.decode("utf-8", "replace"))[-_TAIL_LETTERS:].strip()
 
@@ -82,7 +82,7 @@ class StageProcess:
             parent=os.getpid(),
         )
         assert self._process.stdin
-        with suppress(BrokenPipeError), self._process.stdin as file:  # it may have been killed already
+        with suppress(BrokenPipeError), self._process.stdin as file:  # it may already be dead
             file.write(order.model_dump_json().encode())
 
     def _listen(self, handle: int, hear: Hearing) -> None:
@@ -91,7 +91,7 @@ class StageProcess:
                 hear(self.stage.name, event)
 
     def _watch(self, hear: Hearing) -> None:
-        """Tell the end of the process; workers that it left behind, after a SIGKILL for example, end with it."""
+        """Report the end of the process, and kill workers that it left behind, for example after a SIGKILL."""
         self._process.wait()
         kill_group(self._process.pid)
         self._reader.join(_DRAIN_S)

@@ -1,4 +1,4 @@
-"""What a stage's own work is given: its inputs, a place for outputs, checkpoints, progress."""
+"""Everything a stage function works with: inputs, an output folder, checkpoints, progress."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from so8t_shared.stages import Stage
 
 @dataclass(frozen=True)
 class StageContext:
-    """Everything a stage function may use; it gets nothing else and writes nowhere else."""
+    """Everything a stage function may use; it reads and writes nothing else."""
 
     config: Config
     session_id: str
     stage: Stage
     fingerprint: str
     output_dir: Path
-    """Empty folder; all files in it are committed together when the function returns."""
+    """Initially empty; its files are committed together when the function returns."""
     scratch_dir: Path
-    """Private folder, removed afterwards."""
+    """Private folder, removed afterward."""
     log: logging.Logger
     checkpoints: Checkpoints
     artifact: Artifact
@@ -40,23 +40,23 @@ class StageContext:
 
     @property
     def stop_requested(self) -> bool:
-        """Whether a signal asks the stage to save a checkpoint and end."""
+        """Whether a signal has asked the stage to save a checkpoint and end."""
         return self.stop.is_set
 
     def check_held(self) -> None:
-        """End here if another process may have taken the stage over; asks nobody, cheap enough for every step.
+        """Raise if another process may have taken over the stage; sends no request, so cheap enough for every step.
 
         Raises:
-            LeaseLost: another process may have taken over; a checkpoint saved now would be refused.
+            LeaseLost: another process may have taken over; a checkpoint saved now would be rejected.
         """
         self.lease.check()
 
     def check_interrupted(self) -> None:
-        """End here if a signal came or the lease was lost; call at safe points.
+        """Raise if a signal came or the lease was lost; call at safe points.
 
         Raises:
             Interrupted: a signal came.
-            LeaseLost: another process took the stage over.
+            LeaseLost: another process took over the stage.
         """
         self.stop.check()
         self.lease.check()
@@ -66,11 +66,11 @@ class StageContext:
         self.reporter.update(done, total, message)
 
     def say(self, message: str) -> None:
-        """Report a change that is no step, at once."""
+        """Report a message immediately, without counting a step."""
         self.reporter.tell("progress", message)
 
     def input_dir(self, stage: str) -> Path:
-        """Verified local folder with the files that this stage declares to read of `stage`.
+        """Verified local folder with the files of `stage` that this stage declares in its needs.
 
         Raises:
             IntegrityError: a file is missing or altered.

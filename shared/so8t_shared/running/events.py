@@ -1,4 +1,4 @@
-"""What a stage tells while it works, and everybody who is told: the rows of tables/listeners.py."""
+"""Events of a working stage, and the listeners that receive them: the rows of tables/listeners.py."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from so8t_shared.tables.functions import named
 from so8t_shared.tables.listeners import ROWS, Kind, Place, Row
 
 Audience = Literal["all", "here", "session"]
-"""Whom an event concerns: everybody, this process's user alone, or who reads the session later alone."""
+"""Audience of an event: everyone, only this process's user, or only later readers of the session."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something a stage tells."""
+    """Something that happens in a stage."""
 
     stage: str
     kind: Kind
@@ -28,49 +28,49 @@ class Event:
     done: int = 0
     total: int = 0
     level: str = "INFO"
-    """Of a log line."""
+    """Log lines only."""
     traceback: str = ""
-    """Of a log line."""
+    """Log lines only."""
     fingerprint: str = ""
-    """Of the artifact that this attempt computes; empty while it computes none."""
+    """Fingerprint of the artifact that this attempt is computing; empty while it computes none."""
     audience: Audience = "all"
     at_once: bool = True
-    """False for a step of many, which a listener with a pace of its own may miss."""
+    """False for one step of many, which a rate-limited listener may skip."""
 
 
 class Listener:
-    """Told what stages do. It must not raise for trouble of its own: the work does not depend on who looks on."""
+    """Receives events. It must not raise on its own problems: the work does not depend on listeners."""
 
     def hear(self, event: Event) -> None:
-        """Take one event; its text holds no secret."""
+        """Receive one event; its text contains no secrets."""
         raise NotImplementedError
 
     def flush(self) -> None:
-        """The stage's work has ended: write what was held back."""
+        """The stage's work has ended: write buffered data."""
 
     def close(self) -> None:
-        """Nothing more will be told."""
+        """No more events will follow."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """The session that a stage works in."""
+    """The session in which a stage works."""
 
     session: Session
     store: ArtifactStore
     aside: ArtifactStore
-    """The same store for what the work does not wait for."""
+    """The same store, for writes that must not hold up the work."""
     attempt: Callable[[], int]
-    """Number of this attempt at the stage within the session, from 1."""
+    """Number of this attempt at the stage in the session, starting at 1."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Where a listener is opened."""
+    """The context in which a listener is opened."""
 
     stages: Sequence[Stage]
     pipe: int = -1
-    """File descriptor for the events of a run's child."""
+    """File descriptor for a child's events."""
     work: Work | None = None
     """None until the session is known."""
 
@@ -82,7 +82,7 @@ class _Open:
     last: float = 0.0
 
     def wants(self, event: Event, now: float) -> bool:
-        """Whether to tell it this one; counts it as told."""
+        """Whether to deliver this event; records the delivery."""
         if event.kind not in self.row.hears or event.audience == ("here" if self.row.of_session else "session"):
             return False
         if not event.at_once and now - self.last < self.row.every_s:
@@ -94,13 +94,13 @@ class _Open:
 
 @dataclass
 class Listeners:
-    """Everybody who listens in this process."""
+    """All listeners of this process."""
 
     place: Place
     _open: list[_Open] = field(default_factory=list)
 
     def open(self, scene: Scene) -> Self:
-        """Open the rows of the table that belong here: those of a session once it is known, the others at first."""
+        """Open the table's rows for this place: session listeners once the session is known, others right away."""
         for row in ROWS:
             if self.place in row.at and row.of_session is (scene.work is not None):
                 listener: Listener | None = named(row.open)(scene)
@@ -109,11 +109,11 @@ class Listeners:
         return self
 
     def add(self, listener: Listener, row: Row | None = None) -> None:
-        """Let one more listen: as the row says, or else to everything that concerns this process."""
+        """Add a listener, filtered by `row`; without one it receives everything that concerns this process."""
         self._open.append(_Open(row or Row(type(listener).__name__, "", at=get_args(Place)), listener))
 
     def hear(self, event: Event) -> None:
-        """Tell everybody whom this event concerns, without secrets."""
+        """Deliver the event, without secrets, to every listener that it concerns."""
         now = time.monotonic()
         told = [each for each in self._open if each.wants(event, now)]
         if told:
@@ -122,16 +122,16 @@ class Listeners:
             each.listener.hear(event)
 
     def logs_alone(self) -> Listeners:
-        """The same listeners, told log lines alone."""
+        """The same listeners, receiving only log lines."""
         return Listeners(self.place, [replace(each, row=replace(each.row, hears=("log",))) for each in self._open])
 
     def flush(self) -> None:
-        """Let everybody write what was held back."""
+        """Flush all listeners."""
         for each in self._open:
             each.listener.flush()
 
     def close(self) -> None:
-        """End it for everybody."""
+        """Close all listeners."""
         while self._open:
             self._open.pop().listener.close()
 

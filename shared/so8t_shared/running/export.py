@@ -1,4 +1,4 @@
-"""Results for people: copied from the store to output_base_dir, only where they differ."""
+"""Export results from the store to output_base_dir; only changed files are copied."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RESULTS_FILE = "ab_test_results.json"
 
 
 def results_dir(session: Session) -> Path:
-    """Folder of a session's report."""
+    """Folder of the session's report."""
     [export] = BY_NAME["report"].exports
     return _place(export, session)
 
 
 def export_outputs(stage: Stage, artifact: Artifact, manifest: Manifest, session: Session) -> None:
-    """Copy what a stage made for people.
+    """Copy a stage's exported files to output_base_dir.
 
     Raises:
         StorageError: output_base_dir cannot be written.
@@ -31,7 +31,7 @@ def export_outputs(stage: Stage, artifact: Artifact, manifest: Manifest, session
         for entry in manifest.files:
             if entry.path.startswith(export.prefix):
                 data = (source / entry.path).read_bytes()
-                if entry.path == RESULTS_FILE:  # a report reused by another session speaks for that one
+                if entry.path == RESULTS_FILE:  # a reused report names the session that reuses it
                     data = _with_session(data, session.session_id)
                 _update(_place(export, session) / entry.path.removeprefix(export.prefix), data)
 

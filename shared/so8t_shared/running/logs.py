@@ -1,4 +1,4 @@
-"""The log of a stage: JSON lines kept with the session, the last attempts only."""
+"""The log of a stage: JSON lines of its last attempts, kept with the session."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _FLUSH_EVERY_S = 5.0
 class LogFile(Listener):
     """log.jsonl: keeps the attempt's lines in memory and writes the whole object every few seconds.
 
-    A write that `aside` refuses is left out. What earlier attempts wrote is read once, through `store`, which is
-    more patient: lines that were not read would be overwritten.
+    Failed writes to `aside` are skipped. Earlier attempts' lines are read once, through the more patient `store`:
+    lines that were not read would be overwritten.
     """
 
     def __init__(self, store: ArtifactStore, aside: ArtifactStore, key: str) -> None:
@@ -38,7 +38,7 @@ class LogFile(Listener):
         self._written = 0.0
 
     def hear(self, event: Event) -> None:
-        """Keep a line; begin anew when a stage's work begins.
+        """Keep a line; start a new attempt when a stage's work begins.
 
         Raises:
             ServerError: the earlier lines cannot be read.
@@ -58,7 +58,7 @@ class LogFile(Listener):
         self._written = time.monotonic()
         kept = [line for _, line in self._earlier] + self._lines
         if self._attempt:
-            with suppress(ServerError, StorageError):  # a log must not end the work it tells of
+            with suppress(ServerError, StorageError):  # a log must not end the work that it describes
                 self._aside.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace"))
 
     def _begin(self) -> None:
@@ -68,7 +68,7 @@ class LogFile(Listener):
 
 
 def open_log_file(scene: Scene) -> LogFile:
-    """The log of the stage that works here."""
+    """The log of this scene's stage."""
     assert scene.work
     work = scene.work
     prefix = StageMarkers(work.store, work.session.session_id, scene.stages[0].name).prefix
@@ -76,7 +76,7 @@ def open_log_file(scene: Scene) -> LogFile:
 
 
 class ToReporter(logging.Handler):
-    """Tells log records; those below INFO, and quiet ones, to who reads the session later alone."""
+    """Reports log records; those below INFO and quiet ones reach only later readers of the session."""
 
     def __init__(self, reporter: ProgressReporter, audience: Audience = "all") -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class ToReporter(logging.Handler):
         self._audience = audience
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell one."""
+        """Report one record."""
         trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
         quiet = record.levelno < logging.INFO or getattr(record, "quiet", False)
         self._reporter.log(
@@ -97,7 +97,7 @@ class ToReporter(logging.Handler):
 
 @contextmanager
 def stage_logger(reporter: ProgressReporter, stage: str) -> Iterator[logging.Logger]:
-    """A logger whose lines the reporter tells."""
+    """A logger whose lines go to the reporter."""
     logger = logging.getLogger(f"so8t.{stage}")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
@@ -110,9 +110,9 @@ def stage_logger(reporter: ProgressReporter, stage: str) -> Iterator[logging.Log
 
 
 def log_end(log: logging.Logger, error: BaseException) -> None:
-    """Log why an attempt ended without a result; the traceback is for those who ask for debug lines.
+    """Log why an attempt ended without a result; the traceback is a debug line.
 
-    Nobody here is told: whoever ends the process does that.
+    Prints nothing: the code that ends the process does that.
     """
     level = logging.INFO if isinstance(error, Interrupted) else logging.ERROR
     text = text_of(error, remedy="'so8t-ab logs STAGE --all' shows the traceback")

@@ -1,4 +1,4 @@
-"""Events of a run's child: one JSON object a line on an inherited pipe."""
+"""Events of a run's child: one JSON object per line on an inherited pipe."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from so8t_shared.running.events import Event, Listener, Scene
 
 
 class Pipe(Listener):
-    """Writes events for the process that started this one."""
+    """Writes events to the parent process."""
 
     def __init__(self, handle: int) -> None:
-        os.set_inheritable(handle, False)  # or a grandchild would keep the pipe open
+        os.set_inheritable(handle, False)  # otherwise a grandchild would keep the pipe open
         self._file = os.fdopen(handle, "w", buffering=1, encoding="utf-8")
 
     def hear(self, event: Event) -> None:
-        """Send one; when the reader is gone, the signal of its end is on its way."""
+        """Send one event; if the reader is gone, the signal of its end is on its way."""
         with suppress(BrokenPipeError):
             self._file.write(json.dumps(asdict(event)) + "\n")
 
@@ -32,11 +32,11 @@ class Pipe(Listener):
 
 
 def open_pipe(scene: Scene) -> Pipe:
-    """The pipe to the run."""
+    """The pipe to the parent run."""
     return Pipe(scene.pipe)
 
 
 def read_events(file: BinaryIO) -> Iterator[Event]:
-    """Events as they come; one that the end of the process cut is left out."""
+    """Yield events as they arrive; one cut off by the end of the process is skipped."""
     for fields in whole_objects(file):
         yield Event(**fields)

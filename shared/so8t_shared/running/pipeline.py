@@ -1,7 +1,7 @@
-"""The whole pipeline on one machine: each stage as a process, in the order of what it needs.
+"""The whole pipeline on one machine: one process per stage, in dependency order.
 
-A stage starts once those it needs have been completed in this run, so it never follows a marker of
-an earlier one. A stage whose artifact is already committed is reused without starting anything.
+A stage starts once this run has completed the stages that it needs, so it never follows an earlier
+run's marker. A stage whose artifact is already committed is reused without starting a process.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.listeners import Kind
 
 _FORWARDED: set[Kind] = {"waiting", "progress", "log"}
-"""What is told of a child's events as it came; how it began and ended the run says itself."""
+"""A child's events that are forwarded unchanged; the run itself reports the start and end."""
 
 
 class StageFailed(So8tError):
-    """A stage's process ended with an error; carries that stage's own exit code."""
+    """A stage's process ended with an error; has that stage's exit code."""
 
     def __init__(self, what: str, *, where: str, remedy: str, exit_code: int) -> None:
         super().__init__(what, where=where, remedy=remedy)
@@ -57,7 +57,7 @@ class PipelineRun:
             So8tError: a stage could not be started, or the store cannot be read.
             Interrupted: a signal came.
 
-        In each case the others were asked to stop, and have saved their checkpoints and ended.
+        In each case the other stages were asked to stop, saved their checkpoints and ended.
         """
         for stage in self.stages:
             StageMarkers(self.store, self.session.session_id, stage.name).clear_failure()
@@ -67,7 +67,7 @@ class PipelineRun:
             self._end_all()
 
     def _run_all(self) -> None:
-        """Until everything is done or, after the first failure or a signal, until those that run have ended."""
+        """Run until all stages are done or, after the first failure or a signal, until the running ones have ended."""
         waiting = list(self.stages)
         failure: So8tError | None = None
         while self._running or (waiting and not (failure or self.stop.is_set)):
@@ -85,7 +85,7 @@ class PipelineRun:
         self.stop.check()
 
     def _end_all(self) -> None:
-        """Let nobody be left running after a defect: leaving would end a stage hard that is saving its checkpoint.
+        """Wait for running stages after a bug: exiting now would kill a stage that is saving its checkpoint.
 
         (A child ends with its run. Nothing is shown, since the display may be what failed.)
         """
@@ -109,7 +109,7 @@ class PipelineRun:
                 self._start(stage)
 
     def _reuse(self, stage: Stage) -> bool:
-        listeners = self.listeners.logs_alone()  # nothing is worked on
+        listeners = self.listeners.logs_alone()  # no work starts
         return StageRun(stage, self.session, self.store, listeners=listeners, stop=self.stop).reuse_only() is not None
 
     @property
@@ -131,10 +131,10 @@ class PipelineRun:
         self.listeners.hear(Event(stage, kind, message))
 
     def _follow(self) -> None:
-        """Show events for a moment; close a stage as soon as its process has ended.
+        """Show the next event, if one comes soon; close a stage whose process has ended.
 
         Raises:
-            StageFailed: it ended with an error.
+            StageFailed: the stage ended with an error.
         """
         try:
             stage, event = self._events.get(timeout=0.2)
@@ -152,12 +152,12 @@ class PipelineRun:
             self.computed.append(name)
             self._tell(name, "finished")
         elif asked and (code == Interrupted.exit_code or signal_name(code) == "SIGTERM"):
-            # SIGTERM alone ends one that was asked so soon after its start that it had nothing to save
-            self._tell(name, "interrupted", "its work so far is kept")
+            # plain SIGTERM ends a stage that was stopped before it had anything to save
+            self._tell(name, "interrupted", "its work so far is saved")
         elif code == Interrupted.exit_code:
-            self._tell(name, "interrupted", "its work so far is kept")
+            self._tell(name, "interrupted", "its work so far is saved")
             raise _failed(
-                f"{name} was stopped by somebody else.", process, "run the same command again to resume", code
+                f"{name} was stopped by another process.", process, "run the same command again to resume", code
             )
         else:
             self._tell(name, "failed")
@@ -165,11 +165,11 @@ class PipelineRun:
 
     def _failure(self, name: str, process: StageProcess, code: int) -> StageFailed:
         if by := signal_name(code):
-            remedy = "run again to resume; SIGKILL often means that memory ran out (see 'so8t-ab doctor')"
-            return _failed(f"{name} was ended by {by}.", process, remedy, 1)
+            remedy = "run again to resume; SIGKILL often means out of memory (see 'so8t-ab doctor')"
+            return _failed(f"{name} was killed by {by}.", process, remedy, 1)
         marker = StageMarkers(self.store, self.session.session_id, name).failed()
         if marker is None:
-            return _failed(f"{name} ended with exit code {code}.", process, "run the stage alone with --debug", code)
+            return _failed(f"{name} exited with code {code}.", process, "run only this stage with --debug", code)
         where = marker.where or f"stage {name}"
         return StageFailed(f"{name} failed: {marker.what}", where=where, remedy=marker.remedy, exit_code=code)
 
@@ -184,17 +184,17 @@ def _failed(what: str, process: StageProcess, remedy: str, code: int) -> StageFa
 
 
 def check_selection(stages: list[Stage], store: ArtifactStore, session: Session) -> None:
-    """Refuse to start where a stage that was left out has never been completed.
+    """Check that the session has completed every needed stage that is left out.
 
     Raises:
-        UpstreamError: naming it.
+        UpstreamError: names one that it has not.
     """
     names = {stage.name for stage in stages}
     for stage in stages:
         for need in stage.needs:
             if need not in names and StageMarkers(store, session.session_id, need).completed() is None:
                 raise UpstreamError(
-                    f"{stage.name} needs {need}; this session has not completed it.",
+                    f"{stage.name} needs {need}, which this session has not completed.",
                     where=f"session {session.session_id}",
-                    remedy=f"run it first, or start from it: --from {need}",
+                    remedy=f"run {need} first, or start from it: --from {need}",
                 )

@@ -1,4 +1,4 @@
-"""Progress of a stage: cheap to report at every step, and a picture of it in the store for all hosts."""
+"""Progress of a stage: cheap to report at every step, and stored for all hosts to see."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _STATES: dict[Kind, State] = {
 
 
 class ProgressReporter:
-    """One stage's voice: adds to each event the stage and how far it is."""
+    """Reports one stage's events; adds the stage and its progress to each."""
 
     def __init__(self, listeners: Listeners, stage: str) -> None:
         self._listeners = listeners
         self._stage = stage
         self._last = (0, 0, "")
         self.fingerprint = ""
-        """Of the artifact whose lease this attempt holds; empty while it holds none."""
+        """Fingerprint of the artifact whose lease this attempt holds; empty while it holds none."""
 
     def update(self, done: int, total: int, message: str = "") -> None:
-        """Note that `done` of `total` steps are done; the last step is always told."""
+        """Report that `done` of `total` steps are done; the last step is always delivered."""
         self._last = (done, total, message)
         self._hear("progress", at_once=0 < total <= done)
 
     def tell(self, kind: Kind, message: str = "", audience: Audience = "all") -> None:
-        """Tell a change at once; an empty message keeps the one before."""
+        """Report a change immediately; an empty message keeps the previous one."""
         done, total, last = self._last
         self._last = (done, total, message or last)
         self._hear(kind, audience=audience)
 
     def log(self, level: str, message: str, *, traceback: str = "", audience: Audience = "all") -> None:
-        """Tell a log line."""
+        """Report a log line."""
         self._listeners.hear(Event(self._stage, "log", message, level=level, traceback=traceback, audience=audience))
 
     def _hear(self, kind: Kind, *, at_once: bool = True, audience: Audience = "all") -> None:
@@ -58,9 +58,9 @@ class ProgressReporter:
 
 
 class ProgressFile(Listener):
-    """progress.json: one for all hosts, and it belongs to the one that computes.
+    """progress.json: shared by all hosts and owned by the attempt that computes.
 
-    An attempt that does not compute (it waits for the other one, or failed before it could) leaves it as it is.
+    An attempt that does not compute (it waits for another, or failed before starting) leaves it unchanged.
     """
 
     def __init__(self, work: Work, stage: str) -> None:
@@ -70,7 +70,7 @@ class ProgressFile(Listener):
         self._started = now()
 
     def hear(self, event: Event) -> None:
-        """Write it. What cannot be written is left out: the commit is what counts."""
+        """Write the event's state. A failed write is skipped: only the commit matters."""
         with suppress(ServerError, StorageError):
             self._write(event)
 
@@ -97,7 +97,7 @@ class ProgressFile(Listener):
 
 
 def open_progress_file(scene: Scene) -> ProgressFile:
-    """The progress of the stage that works here."""
+    """The progress file of this scene's stage."""
     assert scene.work
     return ProgressFile(scene.work, scene.stages[0].name)
 

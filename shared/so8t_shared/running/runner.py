@@ -1,7 +1,7 @@
-"""Running one stage: wait, decide, take the lease, work, commit, mark.
+"""Run one stage: wait, decide, take the lease, work, commit, mark.
 
 Every service uses this; its own code is only the function that fills the output folder. The order
-of the steps is the contract: the manifest is written last, markers only speak of committed
+of the steps is the contract: the manifest is written last, markers refer only to committed
 artifacts, and a process without the lease commits nothing.
 """
 
@@ -36,15 +36,15 @@ from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
 
 _ASIDE_PATIENCE_S = 2.0
-"""How long progress and logs wait for a server that is away; the work does not stand still for them."""
+"""How long progress and logs wait for an unreachable server; they must not hold up the work."""
 
 _OUTAGES = (ServerError, StorageError)
-"""What keeps a lease from being renewed, too: a lease that is only silent does not explain them."""
+"""Errors that also keep a lease from being renewed: an expired lease does not explain them."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a stage ended well."""
+    """Result of a successful stage."""
 
     fingerprint: str
     manifest: Manifest
@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Target:
-    """What a stage is to make, of what."""
+    """The artifact a stage is to make, and its inputs."""
 
     artifact: Artifact
     key: dict[str, Any]
@@ -68,7 +68,7 @@ class StageRun:
     ) -> None:
         self.stage = stage
         self.session = session
-        self.store = store.checked(stop.check)  # nobody who is asked to stop goes on waiting, or moving files
+        self.store = store.checked(stop.check)  # a stop request also ends waiting and file transfers
         self.stop = stop
         self.listeners = listeners
         self.markers = StageMarkers(self.store, session.session_id, stage.name)
@@ -77,13 +77,13 @@ class StageRun:
         self._digests = DigestCache(store.local_root / "digests.sqlite")
         self._started = now()
         self._marked = False
-        """Whether completed.json is this attempt's own."""
+        """Whether this attempt wrote completed.json."""
 
     def run(self, load: Callable[[], StageFunction], *, patience_s: float = 0.0) -> Outcome:
-        """Do the stage, or reuse what is committed; `load` imports its function only when needed.
+        """Do the stage, or reuse a committed artifact; `load` imports the stage's function only when needed.
 
         Raises:
-            So8tError: any of its kinds; a marker for the others is written by `record_failure`.
+            So8tError: any subclass; `record_failure` writes a marker for other processes.
         """
         self.open_listeners()
         self.markers.clear_failure()
@@ -94,26 +94,26 @@ class StageRun:
                 return outcome
 
     def open_listeners(self) -> None:
-        """Let those who listen to this session hear the stage."""
+        """Open the listeners of this session."""
         work = Work(self.session, self.store, self._aside, lambda: self._attempt)
         self.listeners.open(Scene([self.stage], work=work))
 
     def reuse_only(self) -> Outcome | None:
-        """The outcome if the stages before are complete and this one's artifact is committed."""
+        """The outcome if the stages that this one needs are complete and its artifact is committed, else None."""
         return self._reuse(self._target(patience_s=0.0))
 
     def record_failure(self, error: BaseException) -> None:
-        """Leave failed.json for the stages that wait for this one.
+        """Write failed.json for the stages that wait for this one.
 
-        completed.json is taken back if this attempt wrote it, or if what it speaks of is not whole: what another host
-        has completed holds good, though this one could not do the stage.
+        Removes completed.json if this attempt wrote it or its artifact is incomplete: another host's completion stays
+        valid even if this host could not do the stage.
         """
         self.markers.clear_completed(unless=lambda marker: not self._marked and self._stands(marker))
         self.markers.fail(error, self._attempt)
 
     @cached_property
     def _attempt(self) -> int:
-        """Number of this attempt at the stage within the session, from 1."""
+        """Number of this attempt at the stage in the session, starting at 1."""
         last = StageMarkers(self._aside, self.session.session_id, self.stage.name).progress()
         return last.attempt + 1 if last else 1
 
@@ -121,11 +121,11 @@ class StageRun:
         try:
             manifest, _ = Artifact(self.store, self.stage.name, marker.fingerprint).inspect()
         except NewerFormat:
-            return True  # a newer program's, for it to judge
+            return True  # a newer program wrote it and must judge it
         return manifest is not None and manifest.content_digest() == marker.content_digest
 
     def _target(self, patience_s: float) -> _Target:
-        """Wait for the stages before this one; what to make then."""
+        """Wait for the stages that this one needs; return what to make."""
         upstream = wait_for_upstreams(
             self.store,
             self.session.session_id,
@@ -145,11 +145,11 @@ class StageRun:
             if self.markers.completed() is not None:
                 self.markers.clear_completed()
             return None
-        artifact.tidy(manifest)  # a kill right after the commit may have left something
+        artifact.tidy(manifest)  # a kill right after the commit may have left files
         return self._adopt(artifact, manifest)
 
     def _compute(self, target: _Target, load: Callable[[], StageFunction]) -> Outcome | None:
-        """Work, or wait for who does; None if what that one has committed was collected at once."""
+        """Work, or wait for the process that does; None if its committed artifact was collected right away."""
         artifact = target.artifact
 
         def committed() -> Manifest | None:
@@ -169,7 +169,7 @@ class StageRun:
             manifest, damage = artifact.reusable(lease)
             if damage:
                 self.reporter.log(
-                    "WARNING", f"a stored artifact is damaged and is made anew: {damage}", audience="here"
+                    "WARNING", f"a stored artifact is damaged and will be rebuilt: {damage}", audience="here"
                 )
             if manifest is not None:
                 self._mark(artifact, manifest, reused=True)
@@ -181,7 +181,7 @@ class StageRun:
             return self._finish(artifact, manifest, reused=False)
         finally:
             if lease.lost:
-                self.reporter.fingerprint = ""  # the work is another's now, and so is the picture of it
+                self.reporter.fingerprint = ""  # another process owns the work now, and progress.json too
             lease.stop()
 
     def _work(self, target: _Target, lease: Lease, load: Callable[[], StageFunction]) -> Manifest:
@@ -194,7 +194,7 @@ class StageRun:
             scratch_folder(self.store.local_root, f"{artifact.stage}-{artifact.fingerprint[:16]}-") as scratch,
         ):
             attempt = Attempt.begin(self._limited(artifact, self.stop.check, lease.check))
-            saving = Attempt(self._limited(artifact, lease.check), attempt.number)  # also for who is asked to stop
+            saving = Attempt(self._limited(artifact, lease.check), attempt.number)  # works even after a stop request
             context = StageContext(
                 config=self.session.config,
                 session_id=self.session.session_id,
@@ -217,13 +217,13 @@ class StageRun:
             except BaseException as error:
                 log_end(log, error)
                 if not isinstance(error, Interrupted) and (lease.taken or not isinstance(error, _OUTAGES)):
-                    lease.check()  # the cause may be a new holder, who took our files away
+                    lease.check()  # the cause may be a new holder that removed our files
                 raise
             finally:
                 self.listeners.flush()
 
     def _limited(self, artifact: Artifact, *checks: Callable[[], None]) -> Artifact:
-        """The same artifact, for work that any of the checks may end."""
+        """The same artifact; any of the checks may end work on it."""
 
         def check() -> None:
             for each in checks:
@@ -232,7 +232,7 @@ class StageRun:
         return Artifact(self.store.checked(check), artifact.stage, artifact.fingerprint)
 
     def _adopt(self, artifact: Artifact, manifest: Manifest) -> Outcome | None:
-        """Reuse what was found committed; None if it was collected before our marker could keep it from that."""
+        """Reuse a committed artifact; None if it was collected before our marker protected it."""
         self._mark(artifact, manifest, reused=True)
         if self.store.stat(artifact.manifest_key) is None:
             self.markers.clear_completed()

@@ -1,8 +1,8 @@
-"""The private folder of an attempt, on the store's own disk where possible; removed afterwards.
+"""Private folder of an attempt, on the store's disk if possible; removed afterward.
 
-A killed attempt leaves its folder, tens of GB of a model's. So who works holds a lock on its folder, which the kernel
-gives back at its end, however that comes: a folder without one was left. Where the file system has no such locks (NFS)
-nothing is known of another attempt's folder, and it stays.
+A killed attempt leaves its folder behind, tens of GB for a large model. So a working process holds a lock on its
+folder, which the kernel releases when the process ends for any reason: an unlocked folder is a leftover. Where the file
+system has no such locks (NFS), other attempts' folders cannot be judged and stay.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from so8t_shared.files import as_storage_error, storage_errors
 
 @contextmanager
 def scratch_folder(root: Path, stem: str) -> Iterator[Path]:
-    """A fresh folder below `root` with an empty `output` and `scratch` in it; what killed attempts left is removed.
+    """Make a folder below `root` with an empty `output` and `scratch`, and remove leftovers of killed attempts.
 
-    The caller holds the lease of what `stem` names, so where no lock can tell, a folder of the same stem was left.
+    The caller holds the lease of the work that `stem` names, so without locks a folder with this stem is a leftover.
 
     Raises:
-        StorageError: the disk is full or cannot be written; also when that comes up inside the block.
+        StorageError: the disk is full or cannot be written; also if that happens inside the block.
     """
     parent = _parent(root)
     with storage_errors(parent):
@@ -37,7 +37,7 @@ def scratch_folder(root: Path, stem: str) -> Iterator[Path]:
             left = _is_left(folder)
             if left or (left is None and folder.name.startswith(stem)):
                 remove_scratch(folder)
-        nameless = Path(tempfile.mkdtemp(dir=parent, prefix="."))  # nobody looks at it before it is locked
+        nameless = Path(tempfile.mkdtemp(dir=parent, prefix="."))  # hidden from other attempts until it is locked
         lock = _lock(nameless)
         for name in ("output", "scratch"):
             (nameless / name).mkdir()
@@ -52,12 +52,12 @@ def scratch_folder(root: Path, stem: str) -> Iterator[Path]:
 
 
 def left_scratch(root: Path) -> list[Path]:
-    """Folders below `root` that killed attempts have certainly left."""
+    """Folders below `root` that are known leftovers of killed attempts."""
     return [folder for folder in _folders(_parent(root)) if _is_left(folder)]
 
 
 def remove_scratch(folder: Path) -> None:
-    """Remove a folder as far as possible; what stays is met again by the next attempt."""
+    """Remove a folder as far as possible; the next attempt tries again."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -70,7 +70,7 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _is_left(folder: Path) -> bool | None:
-    """Whether nobody holds the folder's lock; None where no lock can tell."""
+    """Whether no process holds the folder's lock; None without locking."""
     try:
         lock = _lock(folder)
     except BlockingIOError:
@@ -82,14 +82,14 @@ def _is_left(folder: Path) -> bool | None:
 
 
 def _lock(folder: Path) -> int | None:
-    """Handle of the lock, held until it is closed; None where there is no locking, or the folder is gone.
+    """Handle that holds the lock until closed; None without locking, or if the folder is gone.
 
     Raises:
         BlockingIOError: another process holds it.
     """
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # gone; or Windows, which opens no folder
+    except OSError:  # gone; or Windows, which cannot open folders
         return None
     try:
         taken = lock_descriptor(handle, blocking=False)
@@ -104,7 +104,7 @@ def _lock(folder: Path) -> int | None:
 
 @contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Libraries report a full disk in their own types; give all of them one message."""
+    """Turn the various errors with which libraries report a full disk into one."""
     try:
         yield
     except OSError as error:

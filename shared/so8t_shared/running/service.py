@@ -1,4 +1,4 @@
-"""One stage as a process: in a container, by `so8t-ab stage`, or as the child of a run."""
+"""One stage as a process: in a container, from `so8t-ab stage`, or as the child of a run."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
 
 _OPENMP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
-"""How OpenMP's threads wait for each other: a few microseconds awake, then asleep. By default they spin for long,
-and one busy neighbor on the machine makes a training step or an answer take ten times as long; without any spinning
-small models lose a third of their speed. Read when the library is loaded, so set before that."""
+"""How OpenMP threads wait for each other: they spin for a few microseconds, then sleep. By default they spin for long,
+and one busy neighbor on the machine makes a training step or an answer ten times slower; without any spinning, small
+models lose a third of their speed. OpenMP reads these when it is loaded, so they are set before that."""
 
 
 def serve(
     stage: Stage, config: Callable[[], Config], session: str, listeners: Listeners, *, wait_s: float = 0.0
 ) -> tuple[Session, bool]:
-    """Do a stage, or reuse what it would make; the session, and whether it was reused.
+    """Do a stage or reuse its artifact; return the session, and whether the artifact was reused.
 
-    The module of the stage's work is imported only once the stages before it are complete, so that a waiting
-    container costs nothing. `session` is a name, or empty for the configuration's own.
+    The stage's module is imported only once the stages that it needs are complete, so that a waiting container costs
+    nothing. `session` is a name, or empty for the configuration's session.
 
     Raises:
-        So8tError: any of its kinds, and anything else for a defect. The failure is recorded for those who wait.
+        So8tError: any subclass; any other exception is a bug. The failure is recorded for waiting stages.
     """
     os.environ.update({name: value for name, value in _OPENMP.items() if name not in os.environ})
     stop = StopSignal()
     stop.install()
     reporter = ProgressReporter(listeners, stage.name)
-    outages = ToReporter(reporter, "here")  # told where the stage's own lines go
+    outages = ToReporter(reporter, "here")  # reported where the stage's own lines go
     logging.getLogger("so8t.store").addHandler(outages)
     try:
         with private_files():
@@ -77,7 +77,7 @@ def _record(run: StageRun, error: Exception) -> None:
 
 
 def _open(config: Config, session: str, stop: StopSignal) -> tuple[ArtifactStore, Session]:
-    # as patient as in the middle of the work: a stage that a container starts again during an outage is to see its end
+    # as patient as in the middle of the work: a container restarted during an outage should survive it
     store = open_store(config, first_contact_s=config.store.retry_s, check=stop.check)
     while_wanted = store.checked(stop.check)
     if not session:

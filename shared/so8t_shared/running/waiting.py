@@ -1,4 +1,4 @@
-"""Waiting for the stages before this one, by their markers alone."""
+"""Wait for the stages that this one needs, by their markers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Upstream = dict[str, tuple[Artifact, Manifest]]
 _FIRST_POLL_S = 0.1
 _LAST_POLL_S = 5.0
 _OLD_FAILURE_GRACE_S = 15.0
-"""How long a failure written before we began may be about to be retried."""
+"""How long to wait for a retry of a failure that is older than this wait."""
 
 _OTHER_HOST_GRACE_S = 300.0
-"""How long what one host lacks (an input, room on its disk) does not end a wait where other hosts share the store.
+"""How long a wait survives one host's lack of an input or disk space, where other hosts share the store.
 
-One of them may be reading a model of many GB, which comes before its lease and tells nobody that it is at work.
+Another host may be reading a model of many GB, which happens before it takes its lease and is not visible here.
 """
 
 
@@ -37,14 +37,14 @@ def wait_for_upstreams(
     stop: StopSignal,
     reporter: ProgressReporter,
 ) -> Upstream:
-    """The committed artifact of every stage that `stage` needs.
+    """Wait for, and return, the committed artifact of every stage that `stage` needs.
 
-    Polls with growing pauses for up to `patience_s` seconds. A failure ends the wait unless another process is at
-    work on that stage: a host that cannot do it does not speak for one that can. For the same reason the lack of an
-    input, or of room, ends it only after some minutes where the store is one of several hosts.
+    Polls with growing pauses for up to `patience_s` seconds. A failure ends the wait unless another process is
+    working on that stage: one host's failure does not mean that no other host can do it. For the same reason, a missing
+    input or lack of disk space ends it only after some minutes if several hosts share the store.
 
     Raises:
-        UpstreamError: one failed for good, or is still missing when patience ends.
+        UpstreamError: a stage failed for good, or is still missing when the time is up.
         Interrupted: a signal came.
     """
     markers = {name: StageMarkers(store, session_id, name) for name in stage.needs}
@@ -59,9 +59,9 @@ def wait_for_upstreams(
         failed = [note for name in missing if (note := failures[name].judge(waited_s, patience_s))]
         if waited_s >= patience_s:
             raise UpstreamError(
-                f"{stage.name} needs {', '.join(missing)}; this session has not completed {_them(missing)}.",
+                f"{stage.name} needs {', '.join(missing)}, which this session has not completed.",
                 where=f"session {session_id} in {store.location}",
-                remedy=f"run 'so8t-ab run', or the stage {missing[0]} first, or wait for it with --wait-s",
+                remedy=f"run 'so8t-ab run', run the stage {missing[0]} first, or wait for it with --wait-s",
             )
         message = "; ".join([f"waiting for {', '.join(missing)}", *failed])
         if message != said:
@@ -72,12 +72,8 @@ def wait_for_upstreams(
         pause_s = min(pause_s * 1.5, _LAST_POLL_S)
 
 
-def _them(missing: list[str]) -> str:
-    return "it" if len(missing) == 1 else "them"
-
-
 def upstream_changed(store: ArtifactStore, session_id: str, upstream: Upstream) -> bool:
-    """Whether a stage before this one has been completed anew with other content meanwhile."""
+    """Whether an upstream stage has since been completed again with other content."""
     for name, (_, manifest) in upstream.items():
         marker = StageMarkers(store, session_id, name).completed()
         if marker is not None and marker.content_digest != manifest.content_digest():
@@ -86,7 +82,7 @@ def upstream_changed(store: ArtifactStore, session_id: str, upstream: Upstream) 
 
 
 class _Failures:
-    """What the failures of a stage that is waited for mean to who waits."""
+    """Decides what the failures of an upstream stage mean for the wait."""
 
     def __init__(self, store: ArtifactStore, markers: StageMarkers, stage: str) -> None:
         self._work = _Work(store, markers, stage)
@@ -97,10 +93,10 @@ class _Failures:
         """When the first failure was seen, in seconds of waiting."""
 
     def judge(self, waited_s: float, patience_s: float) -> str:
-        """A note on a failure that may still be mended; empty where there is none, or somebody is at work.
+        """A note on a failure that may still be resolved; empty without one, or while a process is working.
 
         Raises:
-            UpstreamError: it ends the wait.
+            UpstreamError: the failure ends the wait.
         """
         failure = self._markers.failed()
         if failure is None or self._work.goes_on():
@@ -122,7 +118,7 @@ class _Failures:
 
 
 class _Work:
-    """Whether a process holds the lease of what a stage works on in this session."""
+    """Whether a process holds the lease for a stage's current work in this session."""
 
     def __init__(self, store: ArtifactStore, markers: StageMarkers, stage: str) -> None:
         self._store = store
@@ -131,7 +127,7 @@ class _Work:
         self._watches: dict[str, Watch] = {}
 
     def goes_on(self) -> bool:
-        """One look; a holder that is silent, by our clock, for its lease's time to live counts no longer."""
+        """Check once; a holder that was silent for its lease's time to live, by our clock, no longer counts."""
         progress = self._markers.progress()
         if progress is None or not progress.fingerprint:
             return False
@@ -141,7 +137,7 @@ class _Work:
 
 
 def completed_artifact(store: ArtifactStore, markers: StageMarkers) -> tuple[Artifact, Manifest] | None:
-    """What a stage's marker speaks of, if that is committed; no file is looked at.
+    """The artifact that a stage's marker refers to, if committed; checks no files.
 
     Raises:
         NewerFormat: a newer program wrote the manifest.
@@ -153,7 +149,7 @@ def completed_artifact(store: ArtifactStore, markers: StageMarkers) -> tuple[Art
     try:
         manifest = artifact.manifest()
     except IntegrityError:
-        return None  # its own stage notices and makes it anew
+        return None  # its own stage notices and rebuilds it
     if manifest is None or manifest.content_digest() != marker.content_digest:
         return None
     return artifact, manifest

@@ -1,1 +1,1 @@
-"""What a run shows on a terminal."""
+"""Terminal output of a run."""

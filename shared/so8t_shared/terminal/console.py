@@ -1,4 +1,4 @@
-"""Standard output and standard error: a reader that goes away (`| head`) ends no command and changes no exit code."""
+"""Standard output and standard error; a reader that quits early (`| head`) neither ends a command nor fails it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rich.console import Console
 
 
 class PatientConsole(Console):
-    """A console that goes silent when nobody reads it any more; rich's own ends the program with 1."""
+    """A console that goes silent once its reader is gone; rich's own exits with 1."""
 
     def on_broken_pipe(self) -> None:
-        """Be silent from now on, and let what is still buffered go nowhere."""
+        """Print nothing more and discard what is still buffered."""
         self.quiet = True
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -22,7 +22,7 @@ class PatientConsole(Console):
 
 
 out = PatientConsole(emoji=False)
-"""Standard output: what a command was asked for."""
+"""Standard output: a command's result."""
 
 err = PatientConsole(stderr=True, emoji=False)
 """Standard error: notices, progress, errors."""

@@ -1,4 +1,4 @@
-"""Live progress: a table that moves on a terminal, one line a step elsewhere."""
+"""Live progress: an updating table on a terminal, one line per step elsewhere."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _WORDS: dict[Kind, str] = {"started": "running", "finished": "done"}
 
 
 def open_display(scene: Scene, console: Console = err) -> Listener:
-    """The display that fits the console."""
+    """The display for this kind of console."""
     return LiveDisplay(console, scene.stages) if console.is_terminal else LineDisplay(console)
 
 
 class LineDisplay(Listener):
-    """One line a step, for logs and CI."""
+    """One line per step, for logs and CI."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began: dict[str, float] = {}
         self._shown: dict[str, float] = {}
         self._waits: dict[str, str] = {}
-        """What each stage said last of what it waits for."""
+        """Each stage's latest waiting message."""
 
     def hear(self, event: Event) -> None:
-        """Print changes and log lines, what is waited for whenever that changes, and progress now and then."""
+        """Print state changes, log lines, changed waiting messages, and progress now and then."""
         if event.kind == "log":
             level = "" if event.level == "INFO" else f"{event.level.lower()}: "
             self._print(event.stage, f"{level}{event.message}")
@@ -56,7 +56,7 @@ class LineDisplay(Listener):
             self._change(event)
 
     def _change(self, event: Event) -> None:
-        """Print a change of state, with the time it took."""
+        """Print a state change, with the elapsed time."""
         took = f" after {duration(time.monotonic() - self._began[event.stage])}" if event.stage in self._began else ""
         if event.kind == "started":
             self._began[event.stage] = time.monotonic()
@@ -80,14 +80,14 @@ class LineDisplay(Listener):
 
 
 class _MessageColumn(ProgressColumn):
-    """The message as it is: a file's name may look like markup or like an emoji."""
+    """The verbatim message: a file name may look like markup or an emoji."""
 
     def render(self, task: Task) -> Text:
         return Text(task.fields["message"], style="dim")
 
 
 class LiveDisplay(Listener):
-    """A row a stage with a bar, for a terminal."""
+    """One row with a progress bar per stage, for a terminal."""
 
     def __init__(self, console: Console, stages: Sequence[Stage]) -> None:
         self._progress = Progress(
@@ -108,7 +108,7 @@ class LiveDisplay(Listener):
         self._progress.start()
 
     def hear(self, event: Event) -> None:
-        """Move a stage's row, or print a log line above the table."""
+        """Update a stage's row, or print a log line above the table."""
         if event.kind == "log":
             self._progress.console.print(Text.assemble((event.stage, "dim"), " ", event.message))
         elif event.kind in {"waiting", "progress"}:
@@ -117,7 +117,7 @@ class LiveDisplay(Listener):
             self._change(event)
 
     def close(self) -> None:
-        """Leave the table as it is."""
+        """Stop updating the table."""
         self._progress.stop()
 
     def _move(self, event: Event) -> None:
@@ -129,7 +129,7 @@ class LiveDisplay(Listener):
             self._progress.update(task, message=event.message)
 
     def _change(self, event: Event) -> None:
-        """Change a row's symbol; a finished one fills its bar."""
+        """Change a row's symbol; fill the bar of a finished stage."""
         task, ended = self._tasks[event.stage], event.kind != "started"
         self._progress.start_task(task)
         self._progress.update(task, symbol=_SYMBOLS[event.kind])

@@ -1,4 +1,4 @@
-"""The table with which a run ends, for a terminal."""
+"""The result table printed at the end of a run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from so8t_shared.results.unread import unread_lines
 from so8t_shared.results.verdicts import WORDS
 
 _STYLES = {"good": "bold green", "bad": "bold red", "muted": "yellow"}
-"""A verdict's tone as a color of the terminal."""
+"""Terminal style for each tone of a verdict."""
 
 _LEFT = ("GGUF", "scoring", "verdict")
 _COLUMNS = ("GGUF", "scoring", "A right", "B right", "B - A, points", "p", "verdict")
 
 
 def result_table(results: AbTestResults) -> Table:
-    """One row a comparison of B with A; the headline's row is bold, the control comes last. Fits 80 columns."""
+    """One row per comparison of B with A; the headline is bold, the control comes last. Fits in 80 columns."""
     evaluation = results.evaluation
     table = Table(
         title=Text(f"A: {results.model_a}    B: {results.model_b}"),
@@ -55,14 +55,14 @@ def _row(comparison: Comparison, evaluation: EvaluationResult, *, control: bool 
 
 
 def _accuracy(share: float, side: Side, comparison: Comparison, evaluation: EvaluationResult) -> str:
-    """The share of a side's right answers; a star says that no class could be read from some of the others."""
+    """A side's accuracy; a star marks that no class could be read from some of its answers."""
     wanted = (side, comparison.quantization, comparison.scoring)
     unread = any(c.invalid for c in evaluation.cells if (c.model, c.quantization, c.scoring) == wanted)
     return f"{'*' if unread else ''}{fmt.percent(share, comparison.n)}"
 
 
 def _control_cell(control: Comparison) -> Text:
-    """Whether A gave the same answers again, to the byte; the verdict on the classes alone would hide noise."""
+    """Whether A gave byte-identical answers again; a verdict on classes would hide noise."""
     if not control.differing_answers:
         return Text("same answers")
     return Text(f"{control.differing_answers:,} differ", style=_STYLES["bad"])
@@ -80,4 +80,4 @@ def _caption(evaluation: EvaluationResult) -> list[str]:
         lines.append(f"latency p50 at {primary}: {', '.join(measured)}")
     if not all(s.interleaved for s in speeds):
         lines.append("latencies not measured side by side: do not compare them")
-    return [*lines, f"asked with {evaluation.engine.name} {evaluation.engine.version}"]
+    return [*lines, f"engine: {evaluation.engine.name} {evaluation.engine.version}"]

@@ -55,7 +55,7 @@ def test_exit_code_and_message_are_the_stages(config_file: Path) -> None:
     """A stage whose upstream is missing: 3, and its message alone."""
     done = _stage("convert-b", "-c", str(config_file))
     assert done.returncode == 3
-    assert "\nconvert-b needs train; this session has not completed it.\n  where: " in done.stderr
+    assert "\nconvert-b needs train, which this session has not completed.\n  where: " in done.stderr
     assert done.stderr.count("convert-b needs train") == 1
 
 

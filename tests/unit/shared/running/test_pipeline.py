@@ -134,10 +134,10 @@ def test_a_failure_stops_the_others(store: LocalStore, session: Session, misbeha
 @pytest.mark.parametrize(
     ("how", "words", "exit_code"),
     [
-        ("kill", "train was ended by SIGKILL.", 1),
+        ("kill", "train was killed by SIGKILL.", 1),
         ("defect", "train failed: ZeroDivisionError: a defect", 1),
-        ("exit", "train ended with exit code 7.", 7),
-        ("sigterm", "train was stopped by somebody else.", 75),
+        ("exit", "train exited with code 7.", 7),
+        ("sigterm", "train was stopped by another process.", 75),
     ],
 )
 def test_other_ends(store: LocalStore, session: Session, misbehave: Any, how: str, words: str, exit_code: int) -> None:

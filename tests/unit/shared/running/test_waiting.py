@@ -96,7 +96,7 @@ def test_every_missing_one_is_named(store: LocalStore, session: Session) -> None
     """Two missing stages are both named; a third one that is there is not."""
     run_stage(FIRST, session, store, _first)
     both = Stage("third", "tests", 1, "", reads=(), needs={"first": ("",), "one": ("",), "two": ("",)})
-    with pytest.raises(UpstreamError, match="needs one, two; this session has not completed them"):
+    with pytest.raises(UpstreamError, match="needs one, two, which this session has not completed"):
         _wait(store, session, stage=both)
 
 

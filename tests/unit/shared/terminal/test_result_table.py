@@ -49,7 +49,7 @@ def test_names_and_caption(results: AbTestResults) -> None:
     assert "320 rows; 95% intervals" in text
     assert "latency p50 at q4_k_m: A 240 ms on workbench, B 223 ms on workbench" in text
     engine = results.evaluation.engine
-    assert f"asked with {engine.name} {engine.version}" in text
+    assert f"engine: {engine.name} {engine.version}" in text
 
 
 def test_latencies_of_different_runs(results: AbTestResults) -> None:
