@@ -1,7 +1,7 @@
-"""What every artifact store can do; LocalStore is a folder, MinioStore a bucket.
+"""Interface of artifact stores; LocalStore is a folder, MinioStore a bucket.
 
-Keys are POSIX paths without a leading slash. An object appears whole or not at all. A value
-written is seen by every later reader. One conformance suite runs over all implementations.
+Keys are POSIX paths without a leading slash. An object appears whole or not at all. Every later
+reader sees a written value. One conformance suite tests all implementations.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ class ObjectStat:
     size_bytes: int
     etag: str
     sha256: str = field(default="", compare=False)
-    """Hex digest of the bytes where the store computed it on the way, else empty."""
+    """Hex digest of the bytes if the store computed it during the transfer, else empty."""
 
 
 class ArtifactStore(Protocol):
-    """Objects under keys. Every method may raise StorageError or ServerError."""
+    """Objects by key. Every method may raise StorageError or ServerError."""
 
     @property
     def location(self) -> str:
-        """Where the store is, for people."""
+        """The store's location, for display."""
         ...
 
     @property
     def local_root(self) -> Path:
-        """A folder of this host for scratch files, downloads and remembered digests."""
+        """A folder on this host for scratch files, downloads and cached digests."""
         ...
 
     @property
     def remote(self) -> bool:
-        """Whether objects travel over a network: then put_file and get_file say the sha256 of what went by."""
+        """Whether objects travel over a network; if so, put_file and get_file report the sha256 of the bytes."""
         ...
 
     def patient(self, seconds: float) -> ArtifactStore:
-        """The same place, where a request is tried again for `seconds` at most while a server is away."""
+        """The same store, retrying requests for at most `seconds` while a server is unreachable."""
         ...
 
     def checked(self, check: Callable[[], None]) -> ArtifactStore:
-        """The same place; `check` may raise, to end the waiting for a server or a transfer.
+        """The same store with `check`, which may raise to end waiting for a server or a transfer.
 
-        It is called before each further try of a request, each file, and each part of a large one, in place of an
-        earlier check.
+        It is called before each retry of a request, each file, and each part of a large file, and replaces an earlier
+        check.
         """
         ...
 
@@ -59,39 +59,39 @@ class ArtifactStore(Protocol):
         ...
 
     def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
-        """Write a file's bytes as an object, replacing an older one; with `move` the source may be gone afterwards."""
+        """Write a file's bytes as an object, replacing an older one; with `move` the source may be gone afterward."""
         ...
 
     def get_bytes(self, key: str) -> bytes | None:
-        """The object's bytes, or None when there is none."""
+        """The object's bytes, or None if there is no such object."""
         ...
 
     def get_file(self, key: str, target: Path) -> ObjectStat | None:
-        """Copy an object to a new file; None when there is no such object."""
+        """Copy an object to a new file; None if there is no such object."""
         ...
 
     def checksum(self, key: str) -> ObjectStat | None:
-        """Size, etag and sha256 of the bytes stored now, all of which are read; None when there is no such object."""
+        """Read the whole object; return its size, etag and sha256, or None if there is no such object."""
         ...
 
     def local_path(self, key: str) -> Path | None:
-        """The object as a file to be read only, if the store has one on this host."""
+        """The object as a read-only file, if the store has one on this host."""
         ...
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
-        """Bytes and etag of one and the same version, or None."""
+        """Bytes and etag of the same version, or None."""
         ...
 
     def put_if_absent(self, key: str, data: bytes) -> str | None:
-        """Write unless an object is there; the etag, or None when one was there. Exactly one racer wins."""
+        """Write unless the object exists; return the etag, or None if it existed. Exactly one racer wins."""
         ...
 
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
-        """Write only if the object still has `etag`; the new etag, or None when it has not."""
+        """Write only if the object still has `etag`; return the new etag, or None if it has changed."""
         ...
 
     def stat(self, key: str) -> ObjectStat | None:
-        """Size and etag, or None when there is no such object."""
+        """Size and etag, or None if there is no such object."""
         ...
 
     def list(self, prefix: str) -> Iterator[str]:
@@ -99,7 +99,7 @@ class ArtifactStore(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove an object; absent is fine."""
+        """Remove an object, if it exists."""
         ...
 
 
@@ -112,8 +112,8 @@ def check_key(key: str) -> str:
     parts = key.split("/")
     if any(part in {"", ".", ".."} for part in parts) or any(ord(c) < 32 or c in '\\:*?"<>|' for c in key):
         raise InputError(
-            f"{key!r} is not a safe name inside the store.",
-            where="a path in a manifest, or a session's name",
-            remedy="use relative paths of ordinary characters without '..'",
+            f"{key!r} is not a safe key for the store.",
+            where="a path in a manifest, or a session name",
+            remedy="use relative paths with ordinary characters and without '..'",
         )
     return key

@@ -1,4 +1,4 @@
-"""Requests to a bucket as the store makes them: tried again while the server is away, errors in words."""
+"""The store's requests to a bucket: retried while the server is unreachable, with readable errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_CONDITION: Mapping[str, str] = {}
 
 
 class Client:
-    """A bucket, and how long to try; safe for threads."""
+    """A bucket with retry limits; thread-safe."""
 
     def __init__(self, bucket: Bucket, limits: Limits, outage: Outage | None = None) -> None:
         self.bucket = bucket
@@ -37,20 +37,20 @@ class Client:
         return Client(self.bucket, limits, self._outage)
 
     def once(self, condition: Mapping[str, str] = _NO_CONDITION) -> Minio:
-        """minio-py with one try a request, under a condition (`conditional.if_absent()`).
+        """minio-py with one try per request, under a condition such as `conditional.if_absent()`.
 
-        Its methods raise Failure for an error answer, or none.
+        Its methods raise Failure for an error response or no response.
         """
         return self.bucket.client(
             lambda request: self.bucket.send(request.with_headers(condition), timeout_s=self.limits.wait_s)
         )
 
     def patient(self) -> Minio:
-        """minio-py with each of its requests tried again while the server is away."""
+        """minio-py that retries each request while the server is unreachable."""
         return self.bucket.client(lambda request: self.resend(request, self.limits))
 
     def resend(self, request: Request, limits: Limits, *, denials_doubted: int = 0) -> urllib3.BaseHTTPResponse:
-        """The answer to a request that is tried again while the server is away."""
+        """The response to a request, retried while the server is unreachable."""
 
         def attempt(number: int) -> urllib3.BaseHTTPResponse:
             fresh = self.bucket.signed_anew(request) if number else request
@@ -59,14 +59,14 @@ class Client:
         return persist(attempt, limits, self._outage, denials_doubted=denials_doubted)
 
     def persist(self, attempt: Callable[[int], T], *, denials_doubted: int = 0) -> T:
-        """What `attempt(number)` gives, tried again after failures that pass; see `retrying.persist`."""
+        """The result of `attempt(number)`, retried after transient failures; see `retrying.persist`."""
         return persist(attempt, self.limits, self._outage, denials_doubted=denials_doubted)
 
     def read(self, key: str, *, headers: Mapping[str, str], still: Callable[[], None]) -> bytes:
-        """An object's bytes, tried again while the server is away; `still` may raise to end the trying.
+        """An object's bytes, retried while the server is unreachable; `still` may raise to stop retrying.
 
         Raises:
-            Failure: "unreadable" where the server has lost them, as `persist_reading` says.
+            Failure: "unreadable" if the server has lost the bytes; see `persist_reading`.
         """
         return persist_reading(
             lambda: self.once().get_object(self.bucket.name, key, request_headers=dict(headers)).data,
@@ -76,10 +76,10 @@ class Client:
         )
 
     def found(self, doing: str, ask: Callable[[Minio], T]) -> T | None:
-        """The answer to a request about one object, `doing` being like "read a/b"; None when there is no such object.
+        """The response to a request about one object, or None if there is no such object; `doing` is like "read a/b".
 
         Raises:
-            So8tError: any failure, in words.
+            So8tError: any failure, with a readable message.
         """
         with self.told(doing):
             try:
@@ -91,7 +91,7 @@ class Client:
 
     @contextlib.contextmanager
     def told(self, doing: str, *, but: Callable[[Failure], bool] = lambda failure: False) -> Iterator[None]:
-        """Turn a failure into the error that a person is shown, except those that the caller understands."""
+        """Turn a failure into the error shown to the user, except failures that the caller handles."""
         try:
             yield
         except Failure as failure:

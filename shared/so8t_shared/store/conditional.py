@@ -1,8 +1,8 @@
-"""Conditional writes: exactly one of many racers wins, also when an answer gets lost on the way.
+"""Conditional writes: exactly one of many racers wins, even if a response gets lost.
 
-Each write carries a number of its own as metadata. So a writer whose answer was lost sees on trying
-again whose object is there, and an etag of ours differs between two writes of the same bytes, which
-the server's etag (a digest of the bytes) does not.
+Each write carries a unique id as metadata. So a writer whose response was lost can tell on a retry
+whose object is stored, and our etag differs between two writes of the same bytes, unlike
+the server's etag (a digest of the bytes).
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ from so8t_shared.store.base import ObjectStat
 from so8t_shared.store.failures import Failure
 
 WRITE = "so8t-write"
-"""Name of the metadata that holds the number of the write that made an object."""
+"""Name of the metadata with the id of the write that made an object."""
 
 
 def new_write() -> str:
-    """A number for one write."""
+    """A unique id for one write."""
     return uuid.uuid4().hex
 
 
 def etag_of(headers: Mapping[str, str]) -> str:
-    """Our etag: the server's, and the number of the write; objects of other programs have only the first."""
+    """Our etag: the server's plus the id of the write; objects of other programs have only the former."""
     return our_etag(headers.get("etag", ""), headers.get(f"x-amz-meta-{WRITE}", ""))
 
 
 def our_etag(server: str, write: str) -> str:
-    """Our etag of the server's and the number of the write."""
+    """Our etag, made of the server's and the id of the write."""
     server = server.strip('"')
     return f"{server}:{write}" if write else server
 
 
 def server_etag(etag: str) -> str:
-    """The part of our etag that the server knows, quoted as it wants it."""
+    """The part of our etag that the server knows, quoted as it expects."""
     return f'"{etag.partition(":")[0]}"'
 
 
 def write_of(etag: str) -> str:
-    """The number of the write in an etag of ours; empty for objects of other programs."""
+    """The id of the write in our etag; empty for objects of other programs."""
     return etag.partition(":")[2]
 
 
 def if_absent() -> Mapping[str, str]:
-    """Header that lets a write succeed only where nothing is."""
+    """Header that makes a write succeed only if the object does not exist."""
     return {"If-None-Match": "*"}
 
 
 def if_unchanged(etag: str) -> Mapping[str, str]:
-    """Header that lets a write succeed only while the object has that etag."""
+    """Header that makes a request succeed only while the object has that etag."""
     return {"If-Match": server_etag(etag)}
 
 
 def lost(failure: Failure) -> bool:
-    """Whether a conditional write failed because of its condition: changed, there already, or gone."""
+    """Whether a conditional request failed because of its condition: changed, already there, or gone."""
     return failure.condition or failure.absent
 
 
 def is_ours(stat: ObjectStat | None, write: str) -> bool:
-    """Whether what is stored now came from the write of that number."""
+    """Whether the stored object came from the write with that id."""
     return stat is not None and write_of(stat.etag) == write

@@ -1,7 +1,7 @@
-"""What can go wrong between us and an S3 server: which of it passes, and what to tell a person.
+"""Failures of requests to an S3 server: which are transient, and what to tell the user.
 
 Failure
-  an answer that is an error (`status` and `code` are the server's), or no answer at all (`status` 0)
+  an error response (`status` and `code` are the server's), or no response at all (`status` 0)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NO_SERVER_STATUS = {429, 500, 502, 503, 504}
 
 
 class Failure(Exception):
-    """One request did not succeed."""
+    """A request failed."""
 
     def __init__(self, status: int, code: str, detail: str = "") -> None:
         super().__init__(f"{code or status}: {detail}")
@@ -47,47 +47,47 @@ class Failure(Exception):
 
     @property
     def denied(self) -> bool:
-        """Whether it says that the keys lack the right."""
+        """Whether the keys lack the permission."""
         return self.code == "AccessDenied"
 
     @property
     def spoilt(self) -> bool:
-        """Whether the server answered, and could not give the bytes: it said so, or its answer ended too soon."""
+        """Whether the server responded but could not deliver the bytes: an internal error or a truncated response."""
         return self.code in {"InternalError", "cut"}
 
     @property
     def absent(self) -> bool:
-        """Whether it says that there is no such object."""
+        """Whether there is no such object."""
         return self.status == 404 and self.code in {"NoSuchKey", "NoSuchVersion"}
 
     @property
     def condition(self) -> bool:
-        """Whether it says that the condition of a conditional request does not hold."""
+        """Whether the condition of a conditional request does not hold."""
         return self.status == 412 or self.code == "PreconditionFailed"
 
 
 def no_answer(error: Exception) -> Failure:
-    """The failure that an error of the connection means."""
+    """The failure for a connection error."""
     if isinstance(error, urllib3.exceptions.SSLError):
         return Failure(0, "tls", str(error))
     if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return Failure(0, "name", "its name is not known")
+        return Failure(0, "name", "unknown host name")
     if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return Failure(0, "refused", "the connection is refused")
+        return Failure(0, "refused", "connection refused")
     if isinstance(error, urllib3.exceptions.TimeoutError):
-        return Failure(0, "silent", "no answer in time")
+        return Failure(0, "silent", "request timed out")
     if any(isinstance(cause, IncompleteRead) for cause in (error, *error.args)):
-        return Failure(0, "cut", "its answer ended too soon")
-    return Failure(0, "broken", "the connection broke")
+        return Failure(0, "cut", "truncated response")
+    return Failure(0, "broken", "connection lost")
 
 
 def explain(failure: Failure, *, location: str, bucket: str, doing: str) -> So8tError:
-    """The error to show for a request that failed for good; `doing` is like 'write artifacts/x'."""
+    """The error for a request that failed for good; `doing` is like 'write artifacts/x'."""
     if failure.code == "unreadable":
         return IntegrityError(
-            "The server has an object but cannot give back its bytes: its disk has lost or changed them.",
+            "The server has the object but cannot read its bytes: its disk lost or changed them.",
             where=f"{location}: {doing}",
-            remedy="delete that object in the bucket, then run again: the stage that made it makes it anew",
+            remedy="delete that object in the bucket and run again: the stage that made it rebuilds it",
         )
     what, remedy = _sentences(failure, bucket, doing)
     return ServerError(what, where=f"{location}: {doing}", remedy=remedy)
@@ -100,30 +100,33 @@ def _sentences(failure: Failure, bucket: str, doing: str) -> tuple[str, str]:
     if failure.status == 0:
         return (
             f"The store's server does not answer: {failure.detail}.",
-            "start it or correct store.endpoint, then run the same command again; nothing is lost",
+            "start it or correct store.endpoint, then run the same command again to resume",
         )
     if code in _KEY_CODES:
         return "The server does not accept these keys.", "check the file at store.credentials_file"
     if code == "NoSuchBucket":
-        return f"There is no bucket {bucket!r}.", "make it (deploy/minio/init.sh does), or correct store.bucket"
+        return f"There is no bucket {bucket!r}.", "create it (deploy/minio/init.sh), or correct store.bucket"
     if code == "RequestTimeTooSkewed":
         return (
-            "This host's clock and the server's differ by more than the 15 minutes that S3 allows.",
-            "set the clock of the wrong one, for example with NTP",
+            "The clocks of this host and the server differ by more than the 15 minutes that S3 allows.",
+            "correct the wrong clock, for example with NTP",
         )
     if code in _FULL_CODES or failure.status == _FULL_STATUS:
         return (
             "The bucket's quota or the server's disk is full.",
-            "make room ('so8t-ab artifacts gc' removes what no session needs) and run again; nothing is lost",
+            "free some space ('so8t-ab artifacts gc' removes what no session needs) and run again to resume",
         )
     if code == "AccessDenied" or failure.status == 403:
         return (
-            f"These keys do not give the right to {doing.split()[0]} there.",
-            "use the keys of the service that does it, or give them its policy (docs/store.md)",
+            f"These keys have no permission to {doing.split()[0]} there.",
+            "use the keys of the service that does this, or give these keys its policy (docs/store.md)",
         )
     if code in _REGION_CODES or failure.status in {301, 307}:
         return "The bucket is in another region.", "set store.region to the bucket's region"
     if code == "not S3":
-        return "What answers there is no S3 server.", "correct store.endpoint; MinIO's console has another port than S3"
+        return (
+            "That is not an S3 server.",
+            "correct store.endpoint; MinIO's console and S3 API have different ports",
+        )
     detail = f": {failure.detail}" if failure.detail else ""
-    return f"The server refuses ({code or failure.status}){detail}.", "see the server's own log"
+    return f"The server refuses the request ({code or failure.status}){detail}.", "see the server's log"

@@ -1,4 +1,4 @@
-"""The file that a download becomes: of its final size from the beginning, and gone unless it is finished."""
+"""The target file of a download: it has its final size from the start, and is removed unless finished."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Self
 from so8t_shared.files import write_at
 
 _BINARY = getattr(os, "O_BINARY", 0)
-"""Without it Windows changes line ends."""
+"""Without it, Windows changes line endings."""
 
 
 class Landing:
-    """A new file whose bytes come in any order, from several threads."""
+    """A new file whose bytes arrive in any order, from several threads."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -34,7 +34,7 @@ class Landing:
                 self._target.unlink(missing_ok=True)
 
     def begin(self, size_bytes: int) -> None:
-        """Start (again) with an empty file of that size; a disk too small says so now, not after the transfer."""
+        """Start (over) with an empty file of that size; a full disk fails now, not after the transfer."""
         if self._handle is None:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self._target, os.O_RDWR | os.O_CREAT | _BINARY, 0o644)
@@ -43,15 +43,15 @@ class Landing:
             _reserve(self._handle, size_bytes)
 
     def keep(self, offset: int, data: bytes) -> None:
-        """Put bytes in their place."""
+        """Write bytes at their offset."""
         assert self._handle is not None
         write_at(self._handle, data, offset)
 
     def finish(self) -> None:
-        """All bytes are there: the file stays, also after a power cut, when its size alone says nothing.
+        """Keep the complete file; fsync it, because its size proves nothing after a power loss.
 
         Raises:
-            OSError: the disk did not take them.
+            OSError: the disk failed to write the bytes.
         """
         if self._handle is not None:
             os.fsync(self._handle)
@@ -59,7 +59,7 @@ class Landing:
 
 
 def _reserve(handle: int, size_bytes: int) -> None:
-    """Give the file its size; where neither the system (macOS) nor the disk can reserve room, without the room."""
+    """Give the file its size, reserving disk space unless the system (macOS) or file system cannot."""
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(handle, 0, size_bytes)

@@ -1,9 +1,8 @@
 """A folder as artifact store.
 
-Writes go to a temporary file on the same disk and are renamed; put-if-absent is a hard link, which
-fails when the name exists; every change of an object holds a lock file, so that compare-and-put is
-one step among all others. Safe for processes of one host and for a shared file system with working
-locks.
+Writes go to a temporary file on the same disk, which is then renamed; put-if-absent uses a hard link,
+which fails if the name exists; every change of an object holds a lock file, so that compare-and-put is
+atomic. Safe for processes on one host, and on a shared file system with working locks.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ _NO_OBJECT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class LocalStore:
-    """Objects as files below `root`; those under artifacts/ are made read-only.
+    """Objects as files below `root`; files under artifacts/ are made read-only.
 
-    A root that is not there is an empty store; the first write makes it.
+    A missing root is an empty store; the first write creates it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -46,8 +45,8 @@ class LocalStore:
         self._locks = self._root / _INTERNAL / "locks"
         self._check: Callable[[], None] = _go_on
         with storage_errors(self._root), contextlib.suppress(FileNotFoundError):
-            # A file in a folder's place would look like an empty store.
-            os.stat(f"{self._root}/")  # noqa: PTH116 - a Path would drop the slash, which demands a folder
+            # A file instead of the folder would look like an empty store.
+            os.stat(f"{self._root}/")  # noqa: PTH116 - a Path would drop the slash, which requires a folder
         self._remove_leftovers()
 
     @property
@@ -57,16 +56,16 @@ class LocalStore:
 
     @property
     def local_root(self) -> Path:
-        """A folder inside the store that is no object."""
+        """A folder inside the store that contains no objects."""
         return self._root / _INTERNAL
 
     @property
     def remote(self) -> bool:
-        """False: the objects are files of this host."""
+        """False: the objects are files on this host."""
         return False
 
     def patient(self, seconds: float) -> Self:
-        """Itself: a folder answers or fails at once."""
+        """Itself: a folder responds or fails immediately."""
         del seconds
         return self
 
@@ -85,14 +84,14 @@ class LocalStore:
                 return self._install(temporary, target)
 
     def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
-        """Write a file's bytes as an object; with `move` a file on the same disk is renamed, not copied."""
+        """Write a file's bytes as an object; with `move`, a file on the same disk is renamed, not copied."""
         target = self._target(key)
         temporary = self._temporary / uuid.uuid4().hex
         self._check()
         make_folder(self._temporary)
         with storage_errors(target), _removed(temporary):
             if move and source.stat().st_dev == self._root.stat().st_dev:
-                os.utime(source)  # or it might look like a leftover
+                os.utime(source)  # otherwise it might look like a leftover
                 source.replace(temporary)
             else:
                 shutil.copyfile(source, temporary)
@@ -108,9 +107,9 @@ class LocalStore:
         return _stat(target)
 
     def _seal(self, temporary: Path, target: Path) -> None:
-        """Give a file the rights of its place, and a time by which no two writes have the same etag.
+        """Set a file's permissions, and a time that makes the etag of every write unique.
 
-        Left alone, a file system gives files that are written in quick succession the same time.
+        By itself, a file system may give files written in quick succession the same time.
         """
         if target.relative_to(self._root).parts[0] == "artifacts":
             temporary.chmod(_READ_ONLY)
@@ -118,12 +117,12 @@ class LocalStore:
         os.utime(temporary, ns=(moment, moment))
 
     def get_bytes(self, key: str) -> bytes | None:
-        """The object's bytes, or None when there is none."""
+        """The object's bytes, or None if there is no such object."""
         current = self.read_versioned(key)
         return None if current is None else current[0]
 
     def get_file(self, key: str, target: Path) -> ObjectStat | None:
-        """Copy an object to a new file; None when there is no such object."""
+        """Copy an object to a new file; None if there is no such object."""
         source = self._target(key)
         self._check()
         stat = self.stat(key)
@@ -139,17 +138,17 @@ class LocalStore:
         return stat
 
     def checksum(self, key: str) -> ObjectStat | None:
-        """Size, etag and sha256 of the bytes that are stored now; reads all of them."""
+        """Read the whole object; return its size, etag and sha256."""
         stat = self.stat(key)
         return None if stat is None else replace(stat, sha256=sha256_file(self._target(key)))
 
     def local_path(self, key: str) -> Path | None:
-        """The object's own file (read only!), or None when there is no such object."""
+        """The object's own file (read only!), or None if there is no such object."""
         target = self._target(key)
         return target if target.is_file() else None
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
-        """Bytes and etag of one and the same version, or None."""
+        """Bytes and etag of the same version, or None."""
         target = self._target(key)
         with storage_errors(target):
             try:
@@ -159,7 +158,7 @@ class LocalStore:
                 return None
 
     def put_if_absent(self, key: str, data: bytes) -> str | None:
-        """Write unless an object is there; the etag, or None when one was there."""
+        """Write unless the object exists; return the etag, or None if it existed."""
         target = self._target(key)
         with storage_errors(target):
             temporary = self._written(data)
@@ -170,12 +169,12 @@ class LocalStore:
                 except FileExistsError:
                     if target.is_file():
                         return None
-                    raise  # a file stands where the folder should be
+                    raise  # a file exists where the folder should be
                 sync_folder(target.parent)
                 return _stat(target).etag
 
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
-        """Write only if the object still has `etag`; the new etag, or None when it has not."""
+        """Write only if the object still has `etag`; return the new etag, or None if it has changed."""
         target = self._target(key)
         with storage_errors(target):
             temporary = self._written(data)
@@ -186,7 +185,7 @@ class LocalStore:
                 return self._install(temporary, target).etag
 
     def stat(self, key: str) -> ObjectStat | None:
-        """Size and etag, or None when there is no such object."""
+        """Size and etag, or None if there is no such object."""
         target = self._target(key)
         try:
             return _stat(target) if target.is_file() else None
@@ -201,7 +200,7 @@ class LocalStore:
         yield from sorted(path.relative_to(self._root).as_posix() for path in paths)
 
     def delete(self, key: str) -> None:
-        """Remove an object and the folders that it leaves empty; absent is fine."""
+        """Remove an object, if it exists, and the folders left empty."""
         target = self._target(key)
         if not target.is_file():
             return
@@ -219,7 +218,7 @@ class LocalStore:
         return self._root / check_key(key)
 
     def _written(self, data: bytes) -> Path:
-        """A temporary file on the store's disk with that content."""
+        """Write `data` to a temporary file on the store's disk."""
         make_folder(self._temporary)
         return write_temporary(self._temporary, data)
 
@@ -240,12 +239,12 @@ class LocalStore:
 
 
 def _go_on() -> None:
-    """Nothing ends the work."""
+    """The default check, which never raises."""
 
 
 @contextlib.contextmanager
 def _removed(temporary: Path) -> Iterator[None]:
-    """Leave no temporary file behind, however the block ends."""
+    """Remove the temporary file, however the block ends."""
     try:
         yield
     finally:
@@ -254,7 +253,7 @@ def _removed(temporary: Path) -> Iterator[None]:
 
 
 def _in_its_folder(target: Path, place: Callable[[], object]) -> None:
-    """Make the target's folder and `place` it; again where a delete elsewhere takes the empty folder away."""
+    """Make the target's folder and call `place`; retry if another process's delete removes the empty folder."""
     for _ in range(_TRIES):
         with contextlib.suppress(FileNotFoundError):
             _make_folder(target.parent)
@@ -273,7 +272,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _unless_gone(error: OSError) -> None:
-    """Go on listing where another process has removed a folder meanwhile."""
+    """Continue listing if another process has removed a folder."""
     if not isinstance(error, _NO_OBJECT):
         raise error
 

@@ -1,8 +1,7 @@
 """A bucket on an S3 server such as MinIO as artifact store.
 
-Small objects travel in one request, larger ones in parts (`transfer`, `upload`). Whatever the server's hiccups,
-a request is tried again for a while (`retrying`), and conditional writes have exactly one winner
-(`conditional`).
+Small objects travel in one request, larger ones in parts (`transfer`, `upload`). Requests are retried for a while
+(`retrying`), and conditional writes have exactly one winner (`conditional`).
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from so8t_shared.store.upload import Upload
 
 _CHANGES_ENDURED = 5
 _DENIALS_DOUBTED = 3
-"""MinIO denies access to a write if deletes beside it remove the folder that it needs, and then the one above.
+"""MinIO denies access to a write if concurrent deletes remove the folder that it needs, and then its parent.
 
-Its `renameAll` makes missing folders again once; the second ENOENT becomes errFileAccessDenied, which is sent as
-AccessDenied (`isSysErrPathNotFound`, meant for Windows). Keys that really lack the right are reported within a second.
+Its `renameAll` recreates missing folders once; the second ENOENT becomes errFileAccessDenied, which is sent as
+AccessDenied (`isSysErrPathNotFound`, meant for Windows). Keys that really lack permission are reported within a second.
 """
 
 
 class MinioStore:
-    """Objects of one bucket; `local_root` is a folder of this host. Safe for threads."""
+    """Objects of one bucket; `local_root` is a folder on this host. Thread-safe."""
 
     def __init__(self, client: Client, local_root: Path, *, parts: Parts | None = None) -> None:
         self._client = client
@@ -56,30 +55,30 @@ class MinioStore:
 
     @property
     def local_root(self) -> Path:
-        """A folder of this host for scratch files, downloads and remembered digests."""
+        """A folder on this host for scratch files, downloads and cached digests."""
         return self._local_root
 
     @property
     def remote(self) -> bool:
-        """True: files are hashed on their way."""
+        """True: files are hashed in transit."""
         return True
 
     def patient(self, seconds: float) -> MinioStore:
-        """The same bucket, tried again for `seconds` at most."""
+        """The same bucket, retrying for at most `seconds`."""
         return self._limited(self._client.limits.patient(seconds))
 
     def checked(self, check: Callable[[], None]) -> MinioStore:
-        """The same bucket; `check` is called before each further try, each file and each part of one."""
+        """The same bucket; `check` is called before each retry, each file and each part."""
         return self._limited(self._client.limits.checked(check))
 
     def _limited(self, limits: Limits) -> MinioStore:
         return MinioStore(self._client.limited(limits), self._local_root, parts=self._parts)
 
     def check_server(self) -> None:
-        """Find out, before anything relies on it, whether the bucket is there and the server fit for us.
+        """Check that the bucket exists and the server is usable, before anything relies on it.
 
         Raises:
-            ServerError: no answer, wrong keys, no bucket, or conditional writes are ignored.
+            ServerError: no response, wrong keys, no bucket, or conditional writes are ignored.
         """
 
         def write(condition: Mapping[str, str], data: bytes) -> None:
@@ -88,7 +87,7 @@ class MinioStore:
         with self._client.told(f"write {PROBE_KEY}"):
             may_write = check_conditions(write, self.location)
         if not may_write:
-            next(iter(self.list("sessions")), None)  # whoever may only look must be able to do that
+            next(iter(self.list("sessions")), None)  # read-only keys must at least be able to list
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
         """Write an object, replacing an older one."""
@@ -97,7 +96,7 @@ class MinioStore:
         return stat
 
     def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
-        """Write a file's bytes as an object and say their sha256; the source stays, whatever `move` says."""
+        """Write a file's bytes as an object, with their sha256 in the result; `move` is ignored."""
         del move
         check_key(key)
         self._client.limits.check()
@@ -109,12 +108,12 @@ class MinioStore:
         return self.put_bytes(key, data)
 
     def get_bytes(self, key: str) -> bytes | None:
-        """The object's bytes, or None when there is none."""
+        """The object's bytes, or None if there is no such object."""
         current = self.read_versioned(key)
         return None if current is None else current[0]
 
     def get_file(self, key: str, target: Path) -> ObjectStat | None:
-        """Copy an object to a new file and say the sha256 of what came; None when there is no such object."""
+        """Copy an object to a new file, with its sha256 in the result; None if there is no such object."""
         with storage_errors(target), Landing(target) as landing:
             stat = self._receive(check_key(key), landing.begin, landing.keep)
             if stat is not None:
@@ -122,35 +121,35 @@ class MinioStore:
         return stat
 
     def checksum(self, key: str) -> ObjectStat | None:
-        """Size, etag and sha256 of the bytes that are stored now; reads all of them."""
+        """Read the whole object; return its size, etag and sha256."""
         return self._receive(check_key(key), lambda size: None, lambda at, data: None)
 
     def local_path(self, key: str) -> Path | None:
-        """None: no object of a bucket is a file of this host."""
+        """None: objects of a bucket are not files on this host."""
         check_key(key)
         return None
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
-        """Bytes and etag of one and the same version, or None."""
+        """Bytes and etag of the same version, or None."""
         check_key(key)
         answer = self._client.found(f"read {key}", lambda minio: minio.get_object(self._client.bucket.name, key))
         return None if answer is None else (answer.data, conditional.etag_of(answer.headers))
 
     def put_if_absent(self, key: str, data: bytes) -> str | None:
-        """Write unless an object is there; the etag, or None when one was there."""
+        """Write unless the object exists; return the etag, or None if it existed."""
         stat = self._put(check_key(key), data, conditional.if_absent())
         return stat.etag if stat else None
 
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
-        """Write only if the object still has `etag`; the new etag, or None when it has not."""
-        current = self.stat(key)  # the server compares digests of bytes, so it would take equal bytes for unchanged
+        """Write only if the object still has `etag`; return the new etag, or None if it has changed."""
+        current = self.stat(key)  # the server's etag is a digest, so to it a rewrite with equal bytes is no change
         if current is None or current.etag != etag:
             return None
         stat = self._put(key, data, conditional.if_unchanged(etag))
         return stat.etag if stat else None
 
     def stat(self, key: str) -> ObjectStat | None:
-        """Size and etag, or None when there is no such object."""
+        """Size and etag, or None if there is no such object."""
         check_key(key)
         found = self._client.found(f"read {key}", lambda minio: minio.stat_object(self._client.bucket.name, key))
         return None if found is None else ObjectStat(found.size or 0, conditional.etag_of(found.metadata or {}))
@@ -164,19 +163,19 @@ class MinioStore:
                     yield found.object_name
 
     def delete(self, key: str) -> None:
-        """Remove an object; absent is fine."""
+        """Remove an object, if it exists."""
         check_key(key)
         self._client.found(f"delete {key}", lambda minio: minio.remove_object(self._client.bucket.name, key))
 
     def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> ObjectStat | None:
-        """Write in one request; None when the condition does not hold."""
+        """Write in one request; None if the condition does not hold."""
         write = conditional.new_write()
         with self._client.told(f"write {key}"):
             etag = self._write_once(key, write, condition, lambda: self._send(key, data, condition, write))
         return ObjectStat(len(data), etag, hashlib.sha256(data).hexdigest()) if etag else None
 
     def _send(self, key: str, data: bytes, condition: Mapping[str, str], write: str) -> str:
-        """Write in one request, tried once; our etag."""
+        """Write in one request, without retries; return our etag."""
         result = self._client.once(condition).put_object(
             *(self._client.bucket.name, key, io.BytesIO(data), len(data)),
             content_type=_kind(key),
@@ -195,13 +194,13 @@ class MinioStore:
                 current = None if failure.passing else self.stat(key)
                 if current is None or not conditional.is_ours(current, write):
                     raise
-                etag = conditional.server_etag(current.etag)  # it won, and only the answer was lost
+                etag = conditional.server_etag(current.etag)  # the write succeeded, but the response was lost
         return ObjectStat(size_bytes, conditional.our_etag(etag, write), upload.sha256)
 
     def _write_once(self, key: str, write: str, condition: Mapping[str, str], send: Callable[[], str]) -> str | None:
-        """What `send()` says, the etag of the write of that number; None when the condition does not hold.
+        """The etag from `send()`, retried; None if the condition does not hold.
 
-        A try may have won and its answer been lost; the next one is refused then, and the object is ours.
+        A try may succeed and its response be lost; the next one is then refused although the object is ours.
         """
 
         def attempt(number: int) -> str | None:
@@ -238,21 +237,21 @@ class MinioStore:
                 with self._client.told(f"read {key}", but=conditional.lost):
                     sha256 = receive(self._client.read, key, condition, stat.size_bytes, keep_part, self._parts)
             except Failure:
-                continue  # replaced or removed while it was read
+                continue  # replaced or removed during the read
             return dataclasses.replace(stat, sha256=sha256)
         raise ServerError(
-            "The object is replaced faster than it can be read.",
+            "The object is being replaced faster than it can be read.",
             where=f"{self.location}/{key}",
-            remedy="run again once the other program is done",
+            remedy="run again when the other program is done",
         )
 
 
 def open_minio(config: Config, *, first_contact_s: float, check: Callable[[], None]) -> MinioStore:
-    """The bucket that a configuration names, after asking whether it is fit for us; see `open_store`.
+    """Open and check the bucket that a configuration names; see `open_store`.
 
     Raises:
         ConfigError: the keys are missing.
-        ServerError: no answer, wrong keys, no bucket, or conditional writes are ignored.
+        ServerError: no response, wrong keys, no bucket, or conditional writes are ignored.
     """
     section = config.store
     assert section.endpoint is not None

@@ -10,24 +10,24 @@ from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
 
 FIRST_CONTACT_S = 30.0
-"""A person who gave a wrong address is to be told soon."""
+"""Short, so that a wrong address is reported soon."""
 
 
 def open_store(
     config: Config, *, first_contact_s: float = FIRST_CONTACT_S, check: Callable[[], None] = lambda: None
 ) -> ArtifactStore:
-    """Open the store: the bucket at store.endpoint, or the folder checkpoint_dir, which the first write makes.
+    """Open the store: the bucket at store.endpoint, or the folder checkpoint_dir, which the first write creates.
 
-    A server that does not answer is waited for, up to `first_contact_s` seconds and never longer than store.retry_s;
-    `check` is called meanwhile and may raise to end that.
+    Waits for an unresponsive server for up to `first_contact_s` seconds, but no longer than store.retry_s; `check` is
+    called while waiting and may raise to stop.
 
     Raises:
-        StorageError: a file stands where the folder should be.
+        StorageError: a file exists where the folder should be.
         ConfigError: the bucket's keys are missing.
         ServerError: the bucket cannot be reached or used.
     """
     if config.store.endpoint is None:
         return LocalStore(Path(config.checkpoint_dir))
-    from so8t_shared.store.minio import open_minio  # a folder needs neither the package nor its import time
+    from so8t_shared.store.minio import open_minio  # a folder store need not import this slow package
 
     return open_minio(config, first_contact_s=first_contact_s, check=check)

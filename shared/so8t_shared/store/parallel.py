@@ -1,4 +1,4 @@
-"""Work in threads, a bounded number ahead, with the results in the order in which it was given."""
+"""Run tasks in threads, a bounded number ahead, and yield their results in order."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ T = TypeVar("T")
 
 
 class Abandoned(Exception):
-    """The other work beside this one has failed, so this one need not go on."""
+    """Parallel work has failed, so this task can stop."""
 
 
 class Wanted:
-    """Says to work that is under way whether anyone still wants it."""
+    """Tells running tasks whether their results are still wanted."""
 
     def __init__(self) -> None:
         self._ended = threading.Event()
 
     def end(self) -> None:
-        """Nobody wants it any more."""
+        """Declare the results unwanted."""
         self._ended.set()
 
     def check(self) -> None:
-        """Raise `Abandoned` once nobody wants it."""
+        """Raise `Abandoned` if the results are no longer wanted."""
         if self._ended.is_set():
             raise Abandoned
 
 
 def in_order(tasks: Iterable[Callable[[], T]], workers: int, wanted: Wanted) -> Iterator[T]:
-    """Results of `tasks`, run by `workers` threads; one task more than those is taken ahead.
+    """Results of `tasks`, run by `workers` threads with one more task queued.
 
-    The first task that raises ends it all: the rest is dropped, those under way see that `wanted` ended.
+    The first exception ends everything: queued tasks are canceled, and running ones see that `wanted` has ended.
     """
     pending: deque[Future[T]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="transfer") as pool:

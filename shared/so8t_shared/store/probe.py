@@ -1,6 +1,6 @@
-"""Asking a server, before anything relies on it, whether it honors conditional writes.
+"""Check whether a server honors conditional writes, before anything relies on them.
 
-The object asked about lies where every stage may write, so the question needs no right of its own.
+The probe object is in a place where every stage may write, so it needs no extra permission.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Write = Callable[[Mapping[str, str], bytes], None]
 
 
 def check_conditions(write: Write, location: str) -> bool:
-    """Write where something is, and on top of something else; both must be refused. False: we may not write at all.
+    """Try to write over an existing object and with a wrong etag; both must fail. False if we may not write at all.
 
     Raises:
-        ServerError: the server ignores or does not know one of the headers.
-        Failure: anything else that is wrong.
+        ServerError: the server ignores or does not support one of the headers.
+        Failure: any other error.
     """
     first = _refused(write, {"If-None-Match": "*"})
     if first is None:
@@ -37,16 +37,15 @@ def check_conditions(write: Write, location: str) -> bool:
         ignored.append("If-Match")
     if ignored:
         raise ServerError(
-            f"The server does not honor conditional writes ({' and '.join(ignored)}), "
-            "by which stages agree on who does what.",
+            f"The server does not honor conditional writes ({' and '.join(ignored)}), which coordinate the stages.",
             where=location,
-            remedy="use a server that does: MinIO since late 2024, AWS S3 and others (docs/store.md)",
+            remedy="use a server that supports them: MinIO since late 2024, AWS S3 and others (docs/store.md)",
         )
     return True
 
 
 def _refused(write: Write, condition: Mapping[str, str]) -> bool | None:
-    """Whether a write was refused for its condition; None when these keys may not write."""
+    """Whether a write was refused because of its condition; None if these keys may not write."""
     try:
         write(condition, _CONTENT)
     except Failure as failure:

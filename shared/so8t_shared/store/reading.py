@@ -1,7 +1,7 @@
-"""Reading an object's bytes where the server may be away, or may have lost them: the two are told apart.
+"""Read an object's bytes, and tell an unreachable server from one that has lost the bytes.
 
-Only the server's own word counts for the second: it answers, but with an internal error or with fewer bytes than
-it announced, again and again. No answer, and a wish for fewer requests, say nothing about the bytes.
+Bytes count as lost only if the server repeatedly responds with an internal error or with fewer bytes than announced.
+No response, or a request to slow down, says nothing about the bytes.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _SPOILT_TRIES = 3
 
 
 class _Spoilt:
-    """Spoilt answers in an unbroken row: how many, and for how long."""
+    """Counts consecutive spoilt responses, and for how long they last."""
 
     def __init__(self) -> None:
         self._tries = 0
         self._since = 0.0
 
     def note(self, failure: Failure) -> None:
-        """One more failure; any other kind begins the row anew."""
+        """Count a failure; any other kind resets the count."""
         if not failure.spoilt:
             self._tries = 0
             return
@@ -34,20 +34,20 @@ class _Spoilt:
 
     @property
     def often(self) -> bool:
-        """Often enough for a verdict where the patience ends."""
+        """Whether there are enough for a verdict when the time limit is reached."""
         return self._tries >= _SPOILT_TRIES
 
     @property
     def long(self) -> bool:
-        """Long enough for a verdict before that."""
+        """Whether they have lasted long enough for an early verdict."""
         return self.often and time.monotonic() - self._since >= _SPOILT_S
 
 
 def persist_reading(get: Callable[[], bytes], look: Callable[[], object], limits: Limits, outage: Outage) -> bytes:
-    """What `get()` gives, tried again after failures that pass; `look()` asks for the same object without its bytes.
+    """The result of `get()`, retried after transient failures; `look()` requests the object without its bytes.
 
     Raises:
-        Failure: as `persist`; "unreadable" where the server shows that it is there, and fails at these bytes alone.
+        Failure: as `persist`; "unreadable" if the server works and fails only on these bytes.
     """
     spoilt = _Spoilt()
 
@@ -65,5 +65,5 @@ def persist_reading(get: Callable[[], bytes], look: Callable[[], object], limits
     except Failure as failure:
         if not spoilt.often:
             raise
-        look()  # a server that fails at everything has not lost this object
+        look()  # a server that fails on everything has not lost this object
         raise Failure(failure.status, "unreadable") from failure

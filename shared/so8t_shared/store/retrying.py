@@ -1,4 +1,4 @@
-"""Trying a request again while the server does not answer: growing pauses with full jitter, told once."""
+"""Retry a request while the server does not respond: growing pauses with full jitter, one warning."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ _log = logging.getLogger("so8t.store")
 
 
 def go_on() -> None:
-    """Nothing ends the trying."""
+    """The default check, which never raises."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a request is tried again; other limits are made of these by narrowing, so that none gets lost."""
+    """How long a request is retried; other limits are derived by narrowing these, so that none gets lost."""
 
     patience_s: float
     check: Callable[[], None] = field(default=go_on)
-    """Called before each further try and each part of a file; it may raise to end the trying or the transfer."""
+    """Called before each retry and each part of a file; may raise to stop retrying or transferring."""
 
     def patient(self, seconds: float) -> Limits:
-        """For `seconds` at most."""
+        """These limits with at most `seconds` of retries."""
         return replace(self, patience_s=min(seconds, self.patience_s))
 
     def checked(self, check: Callable[[], None]) -> Limits:
-        """With that check in place of the earlier one."""
+        """These limits with another check."""
         return replace(self, check=check)
 
     def also(self, check: Callable[[], None]) -> Limits:
-        """With a further check."""
+        """These limits with an additional check."""
         earlier = self.check
 
         def both() -> None:
@@ -59,14 +59,14 @@ class Limits:
 
     @property
     def wait_s(self) -> float:
-        """How long one try waits for the network."""
+        """Network timeout of one try."""
         if self.patience_s <= 0:
             return _LONGEST_WAIT_S
         return min(_LONGEST_WAIT_S, max(_SHORTEST_WAIT_S, self.patience_s))
 
 
 class Outage:
-    """Tells a person once that the server is away, and once that it is back; shared by all threads."""
+    """Logs once that the server is unreachable, and once that it is back; shared by all threads."""
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -74,16 +74,16 @@ class Outage:
         self._since: float | None = None
 
     def goes_on(self, failure: Failure, patience_s: float) -> None:
-        """A request failed and is tried again."""
+        """Note that a request failed and is being retried."""
         with self._guard:
             if self._since is not None or patience_s < _QUIET_BELOW_S:
                 return
             self._since = time.monotonic()
         reason = failure.detail or failure.code or f"HTTP {failure.status}"
-        _log.warning("%s does not answer (%s); trying again for up to %.0f s", self._place, reason, patience_s)
+        _log.warning("%s does not answer (%s); retrying for up to %.0f s", self._place, reason, patience_s)
 
     def is_over(self) -> None:
-        """A request was answered."""
+        """Note that a request got a response."""
         if self._since is None:
             return
         with self._guard:
@@ -93,12 +93,12 @@ class Outage:
 
 
 def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage, *, denials_doubted: int = 0) -> T:
-    """What `attempt(number)` gives, tried again after failures that pass; numbers count from 0.
+    """The result of `attempt(number)`, retried after transient failures; numbers start at 0.
 
-    The first `denials_doubted` answers that deny access are tried again, too.
+    The first `denials_doubted` responses that deny access are retried, too.
 
     Raises:
-        Failure: one that does not pass, or the last one when the patience ends.
+        Failure: a permanent one, or the last one when the time limit is reached.
     """
     numbers, denials = itertools.count(), itertools.count()
 
@@ -113,7 +113,7 @@ def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage, *, deni
     def tell(state: RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
         if isinstance(failure, Failure) and failure.passing and state.attempt_number > 1:
-            outage.goes_on(failure, limits.patience_s)  # not the first: a connection closed while idle is no outage
+            outage.goes_on(failure, limits.patience_s)  # skip the first: a connection closed while idle is no outage
 
     answer = Retrying(
         retry=retry_if_exception(is_tried_again),
@@ -128,7 +128,7 @@ def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage, *, deni
 
 
 def _sleep(pause_s: float, check: Callable[[], None]) -> None:
-    """Sleep, asking `check` at once, often, and at the end."""
+    """Sleep, calling `check` at the start, regularly, and at the end."""
     end = time.monotonic() + pause_s
     while True:
         check()

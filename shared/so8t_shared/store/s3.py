@@ -1,7 +1,7 @@
-"""One bucket by way of minio-py, whose requests are sent here: with a time limit each, and failures in our terms.
+"""One bucket through minio-py, whose requests are sent here: each with a timeout, and failures as `Failure`.
 
-minio-py signs, knows S3's documents and cuts files into parts. It has no public way to send `If-Match` or
-`If-None-Match`, or to limit the time of one request.
+minio-py signs requests, parses S3's XML and splits files into parts. It has no public way to send `If-Match` or
+`If-None-Match`, or to set a timeout per request.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STATUS_CODES = {403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed
 
 @dataclass(frozen=True)
 class Request:
-    """A request as minio-py has signed it."""
+    """A request as signed by minio-py."""
 
     method: str
     url: str
@@ -41,12 +41,12 @@ class Request:
     body: bytes
 
     def with_headers(self, more: Mapping[str, str]) -> Request:
-        """With headers beside those that are signed."""
+        """The same request with additional, unsigned headers."""
         return replace(self, headers={**self.headers, **more})
 
     @property
     def ends_upload(self) -> bool:
-        """Whether it makes an object of parts (POST), or throws them away (DELETE)."""
+        """Whether it completes (POST) or aborts (DELETE) a multipart upload."""
         return self.method in {"POST", "DELETE"} and "uploadId" in parse_qs(urlsplit(self.url).query)
 
 
@@ -54,7 +54,7 @@ Send = Callable[[Request], urllib3.BaseHTTPResponse]
 
 
 class Bucket:
-    """A bucket and the keys to it; safe for threads."""
+    """A bucket and the keys to it; thread-safe."""
 
     def __init__(self, endpoint: str, name: str, region: str, credentials: Credentials) -> None:
         self.endpoint = endpoint
@@ -66,7 +66,7 @@ class Bucket:
         self._pool = self._new_pool()
 
     def client(self, send: Send) -> Minio:
-        """minio-py's client, whose requests go by way of `send`."""
+        """minio-py's client, which sends its requests through `send`."""
         address, keys = urlsplit(self.endpoint), self._credentials
         return Minio(
             *(address.netloc, keys.access_key, keys.secret_key),
@@ -76,10 +76,10 @@ class Bucket:
         )
 
     def send(self, request: Request, *, timeout_s: float) -> urllib3.BaseHTTPResponse:
-        """Send one request and read the whole answer; `timeout_s` bounds each wait for the network, not the transfer.
+        """Send one request and read the whole response; `timeout_s` limits each wait for the network, not the transfer.
 
         Raises:
-            Failure: an error answer, or none.
+            Failure: an error response, or no response.
         """
         try:
             response = self._connections().urlopen(
@@ -95,12 +95,12 @@ class Bucket:
             raise no_answer(error) from error
         if response.status not in {200, 204, 206}:
             raise _failure(request.method, response)
-        if request.method == "POST" and b"<Error>" in response.data[:300]:  # parts that become no object: status 200
+        if request.method == "POST" and b"<Error>" in response.data[:300]:  # a failed completion has status 200
             raise _failure(request.method, response, status=500)
         return response
 
     def signed_anew(self, request: Request) -> Request:
-        """The same request with a signature of now; an old one is refused after a quarter of an hour."""
+        """The same request with a fresh signature; the server rejects one older than 15 minutes."""
         moment = datetime.now(UTC)
         headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
         headers["x-amz-date"] = minio_time.to_amz_date(moment)
@@ -116,7 +116,7 @@ class Bucket:
         return replace(request, headers={name: str(value) for name, value in signed.items()})
 
     def _connections(self) -> urllib3.PoolManager:
-        """The pool of this process: connections that a fork copied belong to the parent."""
+        """The pool of this process: connections copied by a fork belong to the parent."""
         with self._guard:
             if self._pid != os.getpid():
                 self._pid, self._pool = os.getpid(), self._new_pool()
@@ -128,19 +128,19 @@ class Bucket:
 
 
 class _Connections(urllib3.PoolManager):
-    """What minio-py takes for its connections to the server."""
+    """Stands in for minio-py's connection pool."""
 
     def __init__(self, send: Send) -> None:
         super().__init__(num_pools=1)
         self._send = send
 
     def urlopen(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
-        """Send a request; minio-py's other options are about what is done here anyway."""
+        """Send a request; minio-py's other options are handled here anyway."""
         return self._send(Request(method, url, dict(options["headers"]), options.get("body") or b""))
 
 
 def _slices(body: bytes) -> Iterator[memoryview]:
-    """The body in pieces, so that the time limit holds for each of them, not for a large part on a slow line."""
+    """The body in slices, so that the timeout applies to each slice, not to a large part on a slow connection."""
     view = memoryview(body)
     for start in range(0, len(view), _SLICE_BYTES):
         yield view[start : start + _SLICE_BYTES]

@@ -1,6 +1,6 @@
-"""Large objects in parts: how large, how many at once, and their way here; `upload` is their way there.
+"""Large objects in parts: part size, parallelism, and downloads; `upload` has the uploads.
 
-A download asks for its parts under one etag, so that two versions are never mixed, and hashes them on the way.
+A download requests all parts with one etag, so that it never mixes two versions, and hashes them in transit.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _MIB = 1 << 20
 
 
 class Read(Protocol):
-    """A GET of an object's bytes, tried again while the server does not answer; `still` may raise to end the trying."""
+    """A GET of an object's bytes, retried while the server does not respond; `still` may raise to stop retrying."""
 
     def __call__(self, key: str, *, headers: Mapping[str, str], still: Callable[[], None]) -> bytes:
-        """Send it."""
+        """Send the request."""
         ...
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Size of a part in bytes, and how many are on their way at once."""
+    """Size of a part in bytes, and how many are transferred at once."""
 
     part_bytes: int = PART_BYTES
     workers: int = WORKERS
 
     def size_for(self, total_bytes: int) -> int:
-        """Part size for an object, larger where the server's limit of 10 000 parts asks for it."""
+        """Part size for an object; larger if the server's limit of 10,000 parts requires it."""
         least = -(-total_bytes // _MOST_PARTS)
         return max(self.part_bytes, -(-least // _MIB) * _MIB)
 
@@ -49,10 +49,10 @@ def receive(
     keep: Callable[[int, bytes], None],
     parts: Parts,
 ) -> str:
-    """Download an object that meets `condition`; `keep(offset, bytes)` comes from several threads. Returns the sha256.
+    """Download an object under `condition`, calling `keep(offset, bytes)` from several threads; return its sha256.
 
     Raises:
-        Failure: also when the object was changed meanwhile.
+        Failure: also if the object changes during the download.
     """
     whole, wanted = hashlib.sha256(), Wanted()
 

@@ -1,4 +1,4 @@
-"""An upload in parts by minio-py: hashed on the way, so that no byte is read twice; one that fails ends at once."""
+"""A multipart upload by minio-py: hashed in transit, so that no byte is read twice; a failure ends it immediately."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LAST_WORDS_S = 3.0
 
 
 class Upload:
-    """One file on its way; minio-py reads it as a stream and sends its parts by way of `_send`."""
+    """One file being uploaded; minio-py reads it as a stream and sends its parts through `_send`."""
 
     def __init__(self, client: Client, source: Path, check: Callable[[], None], *, denials_doubted: int) -> None:
         self._client = client
@@ -34,14 +34,14 @@ class Upload:
 
     @property
     def sha256(self) -> str:
-        """Of what was read."""
+        """Digest of the bytes read so far."""
         return self._whole.hexdigest()
 
     def put(self, key: str, size_bytes: int, metadata: Mapping[str, str], content_type: str, parts: Parts) -> str:
-        """Send the file; the server's etag of the object.
+        """Send the file; return the server's etag of the object.
 
         Raises:
-            Failure: the server refused, or stayed away.
+            Failure: the server refused, or stayed unreachable.
             OSError: the file cannot be read to its end.
         """
         try:
@@ -55,7 +55,7 @@ class Upload:
                 )
         except Exception:
             if self._failure is not None:
-                raise self._failure from None  # not what ended the other parts because of it
+                raise self._failure from None  # the cause, not the parts that it ended
             raise
         return str(result.etag)
 
@@ -65,7 +65,7 @@ class Upload:
             self._check()
             data = self._file.read(size_bytes)
             if not data:
-                raise OSError("the file became shorter while it was read")
+                raise OSError("the file shrank while it was being read")
         self._whole.update(data)
         return data
 
@@ -80,7 +80,7 @@ class Upload:
 
     @contextmanager
     def _ending_all(self) -> Iterator[None]:
-        """One part of the work, which the failure of another one ends; minio-py would wait for the rest."""
+        """One part of the work; ends if another part failed, whereas minio-py would wait for the rest."""
         try:
             self._still()
             yield
@@ -95,7 +95,7 @@ class Upload:
             raise Abandoned
 
     def _thrown_away(self, request: Request) -> urllib3.BaseHTTPResponse:
-        """The parts are gone, or the server drops them by itself after a day: no reason to hide what went wrong."""
+        """Abort the upload, ignoring errors: the server drops the parts after a day, and the cause matters more."""
         with suppress(Exception):
             self._client.resend(request, Limits(_LAST_WORDS_S, go_on))
         return urllib3.HTTPResponse(status=204)

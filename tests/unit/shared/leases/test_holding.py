@@ -20,7 +20,7 @@ from so8t_shared.store.local import LocalStore
 from so8t_shared.store.testing.faulty import Call, Fault, FaultyStore
 
 KEY = "artifacts/train/0/lease.json"
-AWAY = Fault("compare_and_put", ServerError("The store's server does not answer: no answer in time."))
+AWAY = Fault("compare_and_put", ServerError("The store's server does not answer: request timed out."))
 
 
 def test_a_heartbeat_keeps_the_lease(store: LocalStore) -> None:
@@ -111,7 +111,7 @@ def test_a_holder_without_a_store_counts_itself_out(store: LocalStore) -> None:
     with held(FaultyStore(store, [AWAY]), KEY, ttl_s=1.0) as lease:
         assert not lease.lost
         until(lambda: lease.lost, "the holder's own doubt")
-        with pytest.raises(LeaseLost, match="does not answer: no answer in time"):
+        with pytest.raises(LeaseLost, match="does not answer: request timed out"):
             lease.confirm()
 
 

@@ -201,7 +201,7 @@ def test_a_signal_before_the_store_answers(config_file: Path, capfd: pytest.Capt
         def waits() -> bool:
             nonlocal said
             said += capfd.readouterr().err
-            return "trying again for up to 300 s" in said
+            return "retrying for up to 300 s" in said
 
         until(waits, "the message")
         assert process.pid is not None

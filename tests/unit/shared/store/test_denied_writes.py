@@ -68,7 +68,7 @@ def test_lasting_denial_is_believed(kind: str, store: MinioStore, proxy: LossyPr
     """Keys without the right end with exit code 4."""
     request, write = _prepared(kind, store)
     proxy.refuse(request, 10**9, DENIED)
-    with pytest.raises(ServerError, match="do not give the right to write") as caught:
+    with pytest.raises(ServerError, match="have no permission to write") as caught:
         write(store, tmp_path)
     assert caught.value.exit_code == 4
 
@@ -77,7 +77,7 @@ def test_a_denied_read_is_believed_at_once(store: MinioStore, proxy: LossyProxy)
     """Only writes are doubted: a read that is denied once is not sent again."""
     store.put_bytes(KEY, b"x")
     proxy.refuse("GET ", 1, DENIED)
-    with pytest.raises(ServerError, match="do not give the right to read"):
+    with pytest.raises(ServerError, match="have no permission to read"):
         store.get_bytes(KEY)
     assert store.get_bytes(KEY) == b"x"
 

@@ -48,14 +48,14 @@ def test_what_passes(status: int, code: str, passing: bool) -> None:
         (0, "tls", "certificate", "SSL_CERT_FILE"),
         (403, "InvalidAccessKeyId", "does not accept these keys", "store.credentials_file"),
         (403, "SignatureDoesNotMatch", "does not accept these keys", "store.credentials_file"),
-        (403, "AccessDenied", "do not give the right to write", "policy"),
+        (403, "AccessDenied", "have no permission to write", "policy"),
         (403, "RequestTimeTooSkewed", "clock", "NTP"),
         (404, "NoSuchBucket", "no bucket 'the-bucket'", "store.bucket"),
         (507, "XMinioStorageFull", "full", "artifacts gc"),
         (400, "XMinioAdminBucketQuotaExceeded", "full", "artifacts gc"),
         (400, "AuthorizationHeaderMalformed", "another region", "store.region"),
-        (404, "not S3", "no S3 server", "store.endpoint"),
-        (400, "SomethingNew", "refuses (SomethingNew): of which", "log"),
+        (404, "not S3", "not an S3 server", "store.endpoint"),
+        (400, "SomethingNew", "refuses the request (SomethingNew): of which", "log"),
     ],
 )
 def test_every_kind_has_a_message(status: int, code: str, what: str, remedy: str) -> None:

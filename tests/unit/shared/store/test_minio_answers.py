@@ -101,7 +101,7 @@ def test_an_outage_is_told_once(
     with caplog.at_level(logging.WARNING, "so8t.store"), pytest.raises(ServerError) as caught:
         mine.get_bytes("a")
     assert [r.getMessage() for r in caplog.records] == [
-        f"The store at {closed} does not answer (the connection is refused); trying again for up to 10 s"
+        f"The store at {closed} does not answer (connection refused); retrying for up to 10 s"
     ]
     assert caught.value.exit_code == 4
     assert "start it" in caught.value.remedy

@@ -114,7 +114,7 @@ def test_missing_bucket(minio: MinioServer, tmp_path: Path) -> None:
 def test_nobody_listens(minio: MinioServer, tmp_path: Path) -> None:
     """An address where nothing answers is told with what to do once the patience is over."""
     error = _refusal(bucket_config(minio, "b-1", tmp_path, endpoint="http://127.0.0.1:9", retry_s=1.0))
-    assert error.what == "The store's server does not answer: the connection is refused."
+    assert error.what == "The store's server does not answer: connection refused."
     assert "store.endpoint" in error.remedy
     assert error.exit_code == 4
 
@@ -122,7 +122,7 @@ def test_nobody_listens(minio: MinioServer, tmp_path: Path) -> None:
 def test_an_unknown_name(minio: MinioServer, tmp_path: Path) -> None:
     """A host name that nobody knows is told as that."""
     error = _refusal(bucket_config(minio, "b-1", tmp_path, endpoint="http://no-such-host.invalid:9000", retry_s=0.5))
-    assert error.what == "The store's server does not answer: its name is not known."
+    assert error.what == "The store's server does not answer: unknown host name."
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_an_unknown_name(minio: MinioServer, tmp_path: Path) -> None:
         ("key:secret", "not what is expected"),
         ('["a"]', "not what is expected"),
         ('{"accessKey": "only-this"}', "not what is expected"),
-        ('{"accessKey": "", "secretKey": "hidden"}', "lacks one of them"),
+        ('{"accessKey": "", "secretKey": "hidden"}', "lacks one of the two keys"),
     ],
 )
 def test_unusable_key_file(minio: MinioServer, tmp_path: Path, content: str | None, what: str) -> None:
@@ -222,7 +222,7 @@ def test_a_server_without_conditional_writes(tmp_path: Path, other_server: str) 
 def test_something_else_answers(tmp_path: Path, other_server: str) -> None:
     """A web server at store.endpoint is told as what it is, with a hint at MinIO's two ports."""
     error = _refusal(_elsewhere(tmp_path, other_server))
-    assert error.what == "What answers there is no S3 server."
+    assert error.what == "That is not an S3 server."
     assert "console" in error.remedy
 
 

@@ -138,10 +138,10 @@ def test_an_outage_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture
     outage = Outage("The store")
     with caplog.at_level(logging.WARNING, "so8t.store"):
         for _ in range(2):
-            persist(_Server(6, Failure(0, "refused", "the connection is refused")), Limits(30.0), outage)
+            persist(_Server(6, Failure(0, "refused", "connection refused")), Limits(30.0), outage)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 4
-    assert lines[0] == "The store does not answer (the connection is refused); trying again for up to 30 s"
+    assert lines[0] == "The store does not answer (connection refused); retrying for up to 30 s"
     assert lines[1].startswith("The store answers again after")
     assert lines[2:][0] == lines[0]
 

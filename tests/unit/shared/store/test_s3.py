@@ -46,7 +46,7 @@ def test_a_part_that_fails_ends_the_others(minio: MinioServer, tmp_path: Path) -
     with lossy_proxy(minio.port) as proxy:
         store = bucket_store(minio, name, tmp_path / ".local", endpoint=proxy.endpoint)
         proxy.refuse(f"PUT /{name}/", 10**9, DENIED)
-        with pytest.raises(ServerError, match="do not give the right to write"):
+        with pytest.raises(ServerError, match="have no permission to write"):
             store.put_file("artifacts/a", tmp_path / "source")
         parts = [line for line in proxy.requests if "partNumber=" in line]
     assert 1 <= len(parts) < 10
