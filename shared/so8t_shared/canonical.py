@@ -8,9 +8,9 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> bytes:
-    """UTF-8 JSON with sorted keys and no white space; NaN and infinities are refused.
+    """UTF-8 JSON with sorted keys and no white space; NaN and infinities are rejected.
 
-    Names of files that are no UTF-8 (lone surrogates) pass, as `json.loads` reads them back.
+    File names that are not UTF-8 (lone surrogates) pass, as `json.loads` reads them back.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "surrogatepass")

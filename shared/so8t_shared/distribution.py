@@ -1,4 +1,4 @@
-"""The installed distribution `so8t-ab`: its version, and which packages of its extras are missing here."""
+"""The installed distribution `so8t-ab`: its version, and missing packages of its extras."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXTRAS = {
     "so8t_reporter": "report",
     "so8t_demo": "demo",
 }
-"""Top-level module to the extra that installs what it imports. Other modules need the core alone."""
+"""Maps each top-level module to the extra that installs its imports. Other modules need only the core."""
 
 
 def version() -> str:
@@ -38,16 +38,16 @@ def install_command(modules: Iterable[str]) -> str:
 
 
 def need_extras(modules: Iterable[str]) -> None:
-    """Check that all that those modules import is installed.
+    """Check that the packages the modules import are installed.
 
     Raises:
-        MissingExtra: names the packages that are missing and the command that installs them.
+        MissingExtra: names the missing packages and the command that installs them.
     """
     missing = {module: names for module in modules if (names := missing_packages(module))}
     if missing:
         packages = ", ".join(sorted({name for names in missing.values() for name in names}))
         raise MissingExtra(
-            f"Packages that this needs are not installed: {packages}.",
+            f"Required packages are not installed: {packages}.",
             where=", ".join(missing),
             remedy=install_command(missing),
         )

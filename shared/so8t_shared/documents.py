@@ -1,7 +1,7 @@
-"""JSON of the contract: every document and every line that is kept or exchanged is read here, in one way.
+"""Base of all stored and exchanged JSON documents and lines, which are all read in the same way.
 
-A document of a newer version raises NewerFormat and is left alone. What is unreadable, of a version that is no longer
-understood, or has unknown keys raises IntegrityError and may be made anew.
+A document from a newer version raises NewerFormat and is left alone. One that is unreadable, has an obsolete version
+or unknown keys raises IntegrityError and may be rebuilt.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from so8t_shared.canonical import canonical_json
 from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.json_files import numbered_lines
 
-_MADE_ANEW = "run again; what it described is made anew"
+_MADE_ANEW = "run again to rebuild what it describes"
 _STAGE_AGAIN = "run the stage that wrote it again with this version of SO8T-AB (so8t-ab run does so)"
 
 
 class Part(BaseModel):
-    """A part of a document, or one of a file's lines; unknown keys are refused, so a newer writer is noticed."""
+    """A part of a document, or a line of a file; unknown keys are rejected, so that a newer writer is noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
@@ -34,7 +34,7 @@ class Part(BaseModel):
         """Read one from JSON.
 
         Raises:
-            IntegrityError: the bytes are something else.
+            IntegrityError: the bytes are not such a document.
             NewerFormat: a newer program wrote them.
         """
         try:
@@ -45,33 +45,33 @@ class Part(BaseModel):
             why = ": ".join(filter(None, told))
             raise _damaged(where, why, remedy) from error
         except (ValueError, RecursionError) as error:
-            raise _damaged(where, "it is not the JSON object that belongs there", remedy) from error
+            raise _damaged(where, "it is not the expected JSON object", remedy) from error
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a file that a stage wrote.
 
         Raises:
-            IntegrityError: it is missing, or something else.
+            IntegrityError: it is missing or not such a document.
             NewerFormat: a newer program wrote it.
         """
         return cls.from_bytes(read_text(path), str(path), _STAGE_AGAIN)
 
     @classmethod
     def read_lines(cls, path: Path) -> list[Self]:
-        """Read a file with one of these per line.
+        """Read a file with one document per line.
 
         Raises:
-            IntegrityError: it is missing, or a line is something else.
+            IntegrityError: it is missing, or a line is not such a document.
         """
         lines = numbered_lines(read_text(path))
         return [cls.from_bytes(line, f"{path}, line {number}", _STAGE_AGAIN) for number, line in lines]
 
 
 class Document(Part):
-    """A JSON object that stands alone, with the version of its format beside the bytes.
+    """A standalone JSON object that includes its format version.
 
-    The type of `schema_version` lists the versions that can be read, its default is the one that is written.
+    The type of `schema_version` lists the versions that can be read; its default is the version that is written.
     """
 
     schema_version: int
@@ -87,7 +87,7 @@ class Document(Part):
             raise ValueError("its version is missing")
         if isinstance(version, int) and version > field.default:
             raise NewerFormat(
-                f"Schema {version} is newer than this program knows ({field.default}).",
+                f"Schema version {version} is newer than this program supports ({field.default}).",
                 where=info.context["where"],
                 remedy="update SO8T-AB on this host",
             )
@@ -98,7 +98,7 @@ def read_text(path: Path) -> str:
     """The text of a file that a stage wrote.
 
     Raises:
-        IntegrityError: it is missing, or is not UTF-8.
+        IntegrityError: it is missing or not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8")

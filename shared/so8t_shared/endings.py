@@ -1,4 +1,4 @@
-"""What an error means for the program that it ends: the text for a person, and the exit code."""
+"""Message and exit code for an error that ends the program."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from so8t_shared.redaction import without_secrets
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Exit code of a program that this error ends."""
+    """Exit code for an error."""
     return error.exit_code if isinstance(error, So8tError) else 1
 
 
 def text_of(error: BaseException, *, debug: bool = False, remedy: str = "run again with --debug") -> str:
-    """What a person is told, without secrets; `remedy` is for a defect, `debug` puts the traceback in front."""
+    """Message for an error, without secrets; `remedy` is for a bug, `debug` prepends the traceback."""
     if isinstance(error, So8tError):
         lines = error.lines()
     else:

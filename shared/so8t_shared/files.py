@@ -1,6 +1,6 @@
-"""Writing files so that a crash leaves the old or the new content, never a half.
+"""Write files so that a crash leaves the old or the new content, never a mix.
 
-`write_atomically` puts a temporary file beside the target, flushes it to the disk, renames it and
+`write_atomically` writes a temporary file next to the target, flushes it to the disk, renames it and
 flushes the folder. It does not protect against a disk that lies about flushing.
 """
 
@@ -34,28 +34,28 @@ def storage_errors(where: Path | str) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it; one that is there is fine.
+    """Make a folder and its parents, if they do not exist.
 
     Raises:
-        StorageError: nothing can be made there.
+        StorageError: the folder cannot be made.
     """
     with storage_errors(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except FileNotFoundError as error:  # as in /proc, or below a folder that is being deleted
             raise StorageError(
-                "The folder cannot be made there.", where=str(folder), remedy="choose another folder"
+                "The folder cannot be created.", where=str(folder), remedy="choose another folder"
             ) from error
 
 
 def as_storage_error(error: OSError, where: Path | str) -> StorageError | None:
-    """The StorageError that `error` means, or None when it means something else."""
+    """The StorageError for `error`, or None if it is a different kind of error."""
     place = str(error.filename or where)
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageError(
             "The disk is full.",
             where=place,
-            remedy="free some space and run the same command again; nothing is lost",
+            remedy="free some space and run the same command again to resume",
         )
     if error.errno == errno.EROFS:
         return StorageError(
@@ -65,21 +65,21 @@ def as_storage_error(error: OSError, where: Path | str) -> StorageError | None:
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
         return StorageError(
-            "This user may not read or write there.",
+            "This user has no permission to read or write there.",
             where=place,
-            remedy="give this user the right to read and write it, or choose another folder",
+            remedy="give this user permission, or choose another folder",
         )
     if error.errno in {errno.ENOTDIR, errno.EEXIST}:
         return StorageError(
-            "A file stands where a folder is needed.",
+            "There is a file where a folder is needed.",
             where=place,
-            remedy="move that file away, or choose another folder",
+            remedy="move that file, or choose another folder",
         )
     return None
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step.
+    """Replace `path` with `data` in one step.
 
     Raises:
         StorageError: the disk is full, read-only or not ours.
@@ -96,7 +96,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_temporary(folder: Path, data: bytes) -> Path:
-    """A new file in `folder` that holds `data`, flushed to the disk; removed again if that fails."""
+    """Write `data` to a new file in `folder` and flush it to the disk; remove the file if that fails."""
     handle, name = tempfile.mkstemp(dir=folder, prefix=".tmp-")
     temporary = Path(name)
     try:
@@ -113,7 +113,7 @@ def write_temporary(folder: Path, data: bytes) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, so that a rename survives a power cut; Windows opens no folder and does it itself."""
+    """Flush a folder's entries, so that a rename survives a power loss; Windows does that itself."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -124,7 +124,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
-    """Write all of `data` at a place of an open file; threads may do so at once, except in the same place."""
+    """Write all of `data` at an offset of an open file; thread-safe for disjoint ranges."""
     view = memoryview(data)
     while view:
         done = _pwrite(handle, view, offset)
@@ -132,7 +132,7 @@ def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
 
 
 _POSITION = threading.Lock()
-"""Windows knows but one position per file, so there a seek and what follows it are one step."""
+"""Windows has only one position per file, so there a seek and the write after it must be atomic."""
 
 
 def _pwrite(handle: int, data: memoryview, offset: int) -> int:
@@ -144,7 +144,7 @@ def _pwrite(handle: int, data: memoryview, offset: int) -> int:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Make `target` hold the bytes of `source`: a hard link where possible, else a copy."""
+    """Give `target` the bytes of `source`: a hard link if possible, else a copy."""
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -165,10 +165,10 @@ def sha256_file(path: Path) -> str:
 
 
 def files_below(folder: Path) -> list[str]:
-    """Relative POSIX paths of all regular files below `folder`, sorted; links are refused.
+    """Relative POSIX paths of all regular files below `folder`, sorted; links are rejected.
 
     Raises:
-        StorageError: a symbolic link or a special file lies there.
+        StorageError: there is a symbolic link or a special file.
     """
     found = []
     for path in folder.rglob("*"):
@@ -176,7 +176,7 @@ def files_below(folder: Path) -> list[str]:
             raise StorageError(
                 "Only plain files can be stored.",
                 where=str(path),
-                remedy="replace the link by the file it points to",
+                remedy="replace the link with the file it points to",
             )
         if path.is_file():
             found.append(path.relative_to(folder).as_posix())
@@ -184,7 +184,7 @@ def files_below(folder: Path) -> list[str]:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Size of all files in a folder, which may vanish meanwhile."""
+    """Total size of all files in a folder; files may vanish in the meantime."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
@@ -193,6 +193,6 @@ def folder_bytes(folder: Path) -> int:
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete a folder and all in it, also where files are read-only; absent is fine."""
+    """Delete a folder with all its contents, if it exists; files may be read-only."""
     if folder.exists():
         shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Which host this is and when it is, as documents tell it."""
+"""Host name, time and versions for documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def now() -> str:
 
 
 def host_name() -> str:
-    """Name of this host, as it is shown beside measurements."""
+    """Name of this host, as shown next to measurements."""
     return os.environ.get("SO8T_HOST_NAME") or socket.gethostname()
 
 

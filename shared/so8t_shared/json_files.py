@@ -1,6 +1,6 @@
-"""JSON in files and pipes: results that are written whole or not at all, and lines that end at \\n alone.
+"""JSON in files and pipes: results written atomically, and lines that end only at \\n.
 
-`str.splitlines` would also cut at U+2028, U+0085 and others, which JSON leaves as they are inside a text.
+`str.splitlines` would also split at U+2028, U+0085 and others, which JSON does not escape in strings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from so8t_shared.files import write_atomically
 
 
 def write_json(path: Path, result: BaseModel) -> None:
-    """Replace `path` by one indented object, in one step.
+    """Replace `path` with one indented object, in one step.
 
     Raises:
         StorageError: the disk is full, read-only or not ours.
@@ -27,7 +27,7 @@ def write_json(path: Path, result: BaseModel) -> None:
 
 
 def write_lines(path: Path, results: Iterable[BaseModel]) -> None:
-    """Replace `path` by one line per result, in one step.
+    """Replace `path` with one line per result, in one step.
 
     Raises:
         StorageError: the disk is full, read-only or not ours.
@@ -36,12 +36,12 @@ def write_lines(path: Path, results: Iterable[BaseModel]) -> None:
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, each with its number, from 1."""
+    """The non-blank lines with their numbers, starting at 1."""
     return ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
 
 
 def whole_objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The objects in a binary file, a pipe or a `BytesIO`; a line that was cut, or is no object, is left out."""
+    """The objects in a binary file, a pipe or a `BytesIO`; lines that are truncated or not objects are skipped."""
     for line in lines:
         with suppress(ValueError):
             value = json.loads(line.decode("utf-8", "replace"))
@@ -52,7 +52,7 @@ def whole_objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 class Channel:
     """One end of a pair of pipes between two processes, one object per line.
 
-    End of file is how either side learns that the other is gone.
+    End of file tells either side that the other is gone.
     """
 
     def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
@@ -68,13 +68,13 @@ class Channel:
         """Send one object.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            BrokenPipeError: the reader is gone.
         """
         self._writing.write(json.dumps(message).encode("utf-8") + b"\n")
         self._writing.flush()
 
     def receive(self) -> dict[str, Any] | None:
-        """The next object, or None when the other side is gone."""
+        """The next object, or None if the other side is gone."""
         line = self._reading.readline()
         if not line.endswith(b"\n"):
             return None

@@ -6,13 +6,13 @@ LABELS: tuple[str, ...] = ("ALLOW", "ESCALATION", "DENY", "REFUSE")
 """Class names; a class's position is its id (ALLOW 0 ... REFUSE 3)."""
 
 INVALID = "INVALID"
-"""What an answer without a readable label is counted as. It is never dropped."""
+"""Class of an answer without a readable label; such an answer is counted, never dropped."""
 
 _ALIASES = {"ESCALATE": "ESCALATION"}
 
 
 def canonical_label(value: object) -> str | None:
-    """Return the class that a data set or a model means by `value`, or None.
+    """Return the class that `value` means in a data set or an answer, or None.
 
     Accepts a name in any case, the alias ESCALATE, or an id 0..3 (number or digit string).
     """

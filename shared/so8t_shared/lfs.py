@@ -1,4 +1,4 @@
-"""Git LFS pointers: the few lines of text that stand where a large file should be, until `git lfs pull`."""
+"""Git LFS pointers: a few lines of text in place of a large file, until `git lfs pull`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from so8t_shared.errors import InputError
 
 _BEGIN = b"version https://git-lfs"
 _LIMIT_BYTES = 1024
-"""A pointer is smaller (git-lfs, docs/spec.md)."""
+"""Pointers are smaller (git-lfs, docs/spec.md)."""
 
 
 def refuse_pointer(path: Path) -> None:
-    """Refuse a file that is only a pointer.
+    """Check that a file is not just a pointer.
 
     Raises:
-        InputError: it is one.
+        InputError: the file is a pointer.
         OSError: the file cannot be read.
     """
     if path.stat().st_size < _LIMIT_BYTES and path.read_bytes().startswith(_BEGIN):

@@ -1,4 +1,4 @@
-"""Folders that nobody else may enter: rows and answers can hold what people wrote."""
+"""Private files: rows and answers can contain what people wrote."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OTHERS = 0o077
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """Let every folder and file that this process and its children make be open to their owner alone."""
+    """Make every folder and file that this process and its children create accessible only to its owner."""
     before = os.umask(_OTHERS)
     os.umask(before | _OTHERS)
     try:

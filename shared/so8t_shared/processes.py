@@ -1,7 +1,7 @@
-"""Processes as each operating system has them: the only module that knows /proc, prctl, signals beyond SIGTERM, groups.
+"""Processes on each operating system; the only module with /proc, prctl, process groups, signals other than SIGTERM.
 
-Linux and macOS run everything; Windows imports everything and runs what starts no stage (`check_stages_can_run`).
-What a system lacks is looked for when it is needed, never at import.
+Linux and macOS run everything; Windows imports everything and runs commands that start no stage
+(`check_stages_can_run`). Missing system features are detected when needed, never at import.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _PROCESSES = Path("/proc/self/stat")
 _STATUS = Path("/proc/self/status")
 _DEAD = {"Z", "X", "x"}
 _START = 22 - 4
-"""Place of the start among the fields that follow the state; the first of these is field 4 (proc_pid_stat(5))."""
+"""Index of the start time among the fields after the state; the first of these is field 4 (proc_pid_stat(5))."""
 _PR_SET_PDEATHSIG = 1
 
 
 def check_stages_can_run(command: str) -> None:
-    """Refuse `command`, which starts stages, where a stage could not be stopped, locked or cleaned up after.
+    """Check that this system can stop, lock and clean up after the stages that `command` starts.
 
     Raises:
-        UnsupportedSystem: this is Windows itself, or a Python without the parts that it lacks.
+        UnsupportedSystem: this is native Windows, or a Python without the required parts.
     """
     there = {
         "fcntl": importlib.util.find_spec("fcntl") is not None,
@@ -40,7 +40,7 @@ def check_stages_can_run(command: str) -> None:
     missing = [name for name, found in there.items() if not found]
     if missing:
         raise UnsupportedSystem(
-            f"Stages cannot run natively on this system ({platform.system()}): it has no {', '.join(missing)}.",
+            f"Stages cannot run natively on this system ({platform.system()}): it lacks {', '.join(missing)}.",
             where=command,
             remedy="run the same command inside WSL2, or run the stages in containers with Docker Desktop"
             " (docker compose --profile full up)",
@@ -48,12 +48,12 @@ def check_stages_can_run(command: str) -> None:
 
 
 def boot_id() -> str:
-    """Names this boot of this machine, for all its containers alike; '' where the system does not tell it."""
+    """Id of this machine's boot, the same in all its containers; '' if the system has none."""
     return _BOOT.read_text(encoding="ascii").strip() if _BOOT.is_file() else ""
 
 
 def process_domain() -> str:
-    """Names the set of processes that this process can look up: boot, pid namespace, and how their starts are told."""
+    """Id of the set of processes that this process can look up: boot, pid namespace, and kind of start time."""
     parts = [socket.gethostname()]
     if boot := boot_id():
         parts.append(boot)
@@ -62,14 +62,14 @@ def process_domain() -> str:
     except OSError:
         parts.append(platform.system())
     if _PROCESSES.is_file():
-        parts.append("ticks")  # versions before this one told seconds since the epoch, which move with the clock
+        parts.append("ticks")  # earlier versions used seconds since the epoch, which change with the clock
     return "/".join(parts)
 
 
 def process_start(pid: int) -> float | None:
-    """When the process began, or None when it is not alive: one number for all who ask, however the clock is set.
+    """Start time of the process, or None if it is not alive; the same for all callers, even if the clock is set.
 
-    Clock ticks since the boot on Linux (field 22 of /proc/PID/stat), else seconds since the epoch, noted by the kernel.
+    Clock ticks since boot on Linux (field 22 of /proc/PID/stat), else the kernel's record in seconds since the epoch.
     """
     if not _PROCESSES.is_file():
         return _noted_start(pid)
@@ -77,12 +77,12 @@ def process_start(pid: int) -> float | None:
         line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    state, *rest = line.rpartition(")")[2].split()  # the name before it may hold blanks and brackets
+    state, *rest = line.rpartition(")")[2].split()  # the name before it may contain blanks and parentheses
     return None if state in _DEAD else float(rest[_START])
 
 
 def _noted_start(pid: int) -> float | None:
-    import psutil  # imports, on Linux, what Windows lacks
+    import psutil  # on Linux it imports modules that Windows lacks
 
     try:
         process = psutil.Process(pid)
@@ -92,9 +92,10 @@ def _noted_start(pid: int) -> float | None:
 
 
 def end_with(parent: int, *, at_once: bool = False) -> None:
-    """Ask the kernel for a signal when `parent`, which started this process, ends, however it ends.
+    """Ask the kernel to signal this process when its parent `parent` ends, however it ends.
 
-    SIGTERM, or `at_once` SIGKILL. Only Linux can be asked; elsewhere a parent that is gone already is noticed.
+    The signal is SIGTERM, or SIGKILL with `at_once`. Only Linux supports this; elsewhere only a parent that is already
+    gone is noticed.
     """
     if sys.platform.startswith("linux"):
         import ctypes
@@ -109,18 +110,18 @@ def end_with(parent: int, *, at_once: bool = False) -> None:
 
 
 def kill_group(leader: int) -> None:
-    """End what is left of a process group at once; one that is gone is fine."""
+    """Kill what is left of a process group, if anything."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
 
 
 def signal_name(exit_code: int) -> str:
-    """Name of the signal that ended a process, such as "SIGKILL", by its code in `subprocess`; '' when none did."""
+    """Name of the signal behind an exit code from `subprocess`, such as "SIGKILL"; '' if no signal ended it."""
     return signal.Signals(-exit_code).name if exit_code < 0 else ""
 
 
 def peak_memory_bytes() -> int:
-    """Peak resident memory of this process; on Linux since it was started, without its parent's share."""
+    """Peak resident memory of this process; on Linux since its start, without its parent's share."""
     if _STATUS.is_file():
         for line in _STATUS.read_text(encoding="ascii").split("\n"):
             if line.startswith("VmHWM:"):

@@ -1,4 +1,4 @@
-"""The processor: how many of its cores this process may use, how many are free, and what it computes in itself."""
+"""The processor: usable cores, free cores, and bfloat16 instructions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def usable_cores(quota_file: Path = _QUOTA) -> int:
-    """Cores that this process may keep busy, at least 1: the system's choice for it, and a container's CPU quota."""
+    """Cores that this process may use, at least 1: limited by its CPU affinity and a container's CPU quota."""
     return _whole(min(len(_allowed()), _quota(quota_file)))
 
 
 def free_cores(quota_file: Path = _QUOTA) -> int:
-    """Usable cores that nobody else keeps busy right now; at least 1. Looks at the load for 0.3 s."""
-    import psutil  # imports, on Linux, what Windows lacks
+    """Usable cores that are currently idle, at least 1; samples the load for 0.3 s."""
+    import psutil  # on Linux it imports modules that Windows lacks
 
     cores = _allowed()
     busy = sum(sorted(psutil.cpu_percent(interval=_LOOK_S, percpu=True), reverse=True)[: len(cores)]) / 100
@@ -28,9 +28,9 @@ def free_cores(quota_file: Path = _QUOTA) -> int:
 
 
 def has_bf16_instructions(info: Path = _INFO) -> bool:
-    """Whether the processor computes in bfloat16 itself (AVX512_BF16, AMX); if not, bf16 is 12-16x slower.
+    """Whether the processor has bfloat16 instructions (AVX512_BF16, AMX); without them bf16 is 12-16x slower.
 
-    False where the system does not tell (only Linux does).
+    False if the system does not report it (only Linux does).
     """
     if not info.is_file():
         return False
@@ -42,14 +42,14 @@ def has_bf16_instructions(info: Path = _INFO) -> bool:
 
 
 def _allowed() -> set[int]:
-    """Numbers of the cores that the operating system lets this process run on; where it cannot say (macOS), all."""
+    """Numbers of the cores that this process may run on; all if the system does not say (macOS)."""
     if hasattr(os, "sched_getaffinity"):
         return set(os.sched_getaffinity(0))
     return set(range(os.cpu_count() or 1))
 
 
 def _quota(file: Path) -> float:
-    """Cores' worth of time that the control group grants, infinite without a limit."""
+    """CPU quota of the control group in cores; infinite without a limit."""
     try:
         granted, period = file.read_text(encoding="ascii").split()
         return math.inf if granted == "max" else int(granted) / int(period)

@@ -1,1 +1,1 @@
-"""What stages leave behind, by fingerprint: artifacts, checkpoints, cached JSON, and when each counts as whole."""
+"""Stage outputs by fingerprint: artifacts, checkpoints and cached JSON, and when each counts as complete."""

@@ -1,4 +1,4 @@
-"""An artifact: the committed output of one stage for one fingerprint, and what its attempts have written."""
+"""An artifact: the committed output of one stage for one fingerprint, and its attempts' files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from so8t_shared.store.base import ArtifactStore
 
 _ATTEMPT = re.compile(r"attempts/(\d+)/attempt\.json")
 _CHECKPOINT = re.compile(r"(?:attempts/(\d+)/checkpoints|work)/([^/]+)/manifest\.json")
-"""Older versions of this program saved checkpoints in work/; they count as saved before the first attempt."""
+"""Older versions of this program saved checkpoints in work/; these count as older than the first attempt."""
 
 
 class Artifact(FileSet):
-    """artifacts/<stage>/<fingerprint>: manifest, lease, and a folder for each attempt."""
+    """artifacts/<stage>/<fingerprint>: manifest, lease, and one folder per attempt."""
 
     def __init__(self, store: ArtifactStore, stage: str, fingerprint: str) -> None:
         super().__init__(store, f"artifacts/{stage}/{fingerprint}")
@@ -32,13 +32,13 @@ class Artifact(FileSet):
         return f"{self.prefix}/lease.json"
 
     def objects(self) -> list[str]:
-        """Keys of all objects, below the artifact's folder."""
+        """Keys of all objects, relative to the artifact's folder."""
         return [key.removeprefix(f"{self.prefix}/") for key in self.store.list(self.prefix)]
 
     def checkpoints(self, objects: list[str] | None = None) -> dict[str, list[FileSet]]:
-        """Checkpoints that were saved to their end, by name; of several attempts the newest one's first.
+        """Complete checkpoints by name; for several attempts, the newest comes first.
 
-        `objects` saves asking for them again.
+        `objects` avoids listing them again.
         """
         found = sorted(
             (match[2], int(match[1] or 0), match[0].rpartition("/")[0])
@@ -51,9 +51,9 @@ class Artifact(FileSet):
         return places
 
     def inspect(self) -> tuple[Manifest | None, str]:
-        """The manifest if everything it lists is there and right, else (None, why not).
+        """(Manifest, "") if every listed file is present and correct, else (None, reason).
 
-        "" means that there never was one.
+        An empty reason means that there is no manifest.
 
         Raises:
             NewerFormat: a newer program wrote the manifest.
@@ -68,10 +68,10 @@ class Artifact(FileSet):
         return (None, "; ".join(faults)) if faults else (manifest, "")
 
     def reusable(self, lease: Lease) -> tuple[Manifest | None, str]:
-        """As `inspect`, and a damaged artifact is taken away, manifest first, so that it is made anew.
+        """Like `inspect`, but also remove a damaged artifact, manifest first, so that it is rebuilt.
 
         Raises:
-            LeaseLost: another process holds the lease, under which alone anything may be removed.
+            LeaseLost: another process holds the lease, without which nothing may be removed.
         """
         manifest, why = self.inspect()
         if why:
@@ -81,9 +81,9 @@ class Artifact(FileSet):
         return manifest, why
 
     def unnamed(self, manifest: Manifest | None, keys: Iterable[str]) -> list[str]:
-        """Those of `keys`, as `objects()` gives them, that attempts have left and the manifest does not name.
+        """The `keys`, in the form of `objects()`, of attempts' files that the manifest does not name.
 
-        The newest attempt's record is not among them, so that no attempt gets the number of an earlier one.
+        Excludes the newest attempt's record, so that no attempt number is ever reused.
         """
         keys = list(keys)
         kept = {self.manifest_key, self.lease_key, f"{self.prefix}/{attempt_record(newest_attempt(keys))}"}
@@ -91,9 +91,9 @@ class Artifact(FileSet):
         return [key for key in keys if f"{self.prefix}/{key}" not in kept]
 
     def sweep(self, lease: Lease) -> None:
-        """Remove what attempts have left that the manifest does not name, while the lease is ours.
+        """Remove attempts' files that the manifest does not name, while the lease is ours.
 
-        Where there is no manifest everything stays: the next attempt resumes from it.
+        Without a manifest everything stays: the next attempt resumes from it.
         """
         if (manifest := self.manifest()) is not None:
             with suppress(LeaseLost):
@@ -115,10 +115,10 @@ class Artifact(FileSet):
 
 
 def attempt_record(number: int) -> str:
-    """Key of an attempt's record, below the artifact's folder."""
+    """Key of an attempt's record, relative to the artifact's folder."""
     return f"attempts/{number:04d}/attempt.json"
 
 
 def newest_attempt(keys: Iterable[str]) -> int:
-    """Number of the newest attempt among an artifact's keys; 0 where there is none."""
+    """Number of the newest attempt among an artifact's keys; 0 if there is none."""
     return max((int(match[1]) for match in map(_ATTEMPT.fullmatch, keys) if match), default=0)

@@ -1,7 +1,7 @@
-"""Attempts: what each writes lies below a number of its own, so that one that wakes late can harm nothing.
+"""Attempts: each writes below its own number, so that one that wakes up late does no harm.
 
-Outputs and checkpoints of attempt n have keys below attempts/<n>/, where no other process writes. What counts is
-said by the artifact's manifest, which may also name what earlier attempts have saved.
+Outputs and checkpoints of attempt n have keys below attempts/<n>/, where no other process writes. Only files named by
+the artifact's manifest count; it may also name files saved by earlier attempts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OUTPUT = re.compile(r"attempts/\d+/output/")
 
 
 class AttemptRecord(Document):
-    """attempt.json: who made the attempt, for people."""
+    """attempt.json: the process that made the attempt, for debugging."""
 
     schema_version: Literal[1] = 1
     host: str
@@ -33,17 +33,17 @@ class AttemptRecord(Document):
 
 
 class Attempt:
-    """One process's try at an artifact."""
+    """One process's attempt at an artifact."""
 
     def __init__(self, artifact: Artifact, number: int) -> None:
         self.artifact = artifact
         self.number = number
         self.below = f"attempts/{number:04d}"
-        """Where it writes, below the artifact's folder."""
+        """Folder that it writes to, relative to the artifact's folder."""
 
     @classmethod
     def begin(cls, artifact: Artifact) -> Attempt:
-        """The next attempt, whose number nobody else has."""
+        """Start the next attempt, with an unused number."""
         record = AttemptRecord(host=host_name(), pid=os.getpid(), started=now()).to_bytes()
         number = newest_attempt(artifact.objects()) + 1
         while artifact.store.put_if_absent(f"{artifact.prefix}/{attempt_record(number)}", record) is None:
@@ -51,17 +51,17 @@ class Attempt:
         return cls(artifact, number)
 
     def checkpoint(self, name: str) -> FileSet:
-        """Where this attempt saves the checkpoint of that name."""
+        """The file set of this attempt's checkpoint with that name."""
         return FileSet(self.artifact.store, f"{self.artifact.prefix}/{self.below}/checkpoints/{name}")
 
     def commit(self, folder: Path, key: dict[str, Any], lease: Lease) -> Manifest:
         """Move the files of `folder` into the store, then write the manifest: the commit point.
 
-        To a bucket only those are sent that no attempt has sent yet.
+        Uploads to a bucket only the files that no attempt has uploaded yet.
 
         Raises:
             LeaseLost: another process took over; nothing was committed.
-            IntegrityError: another result is committed.
+            IntegrityError: a different result is already committed.
         """
         artifact = self.artifact
         lease.confirm(artifact.store)
@@ -75,10 +75,10 @@ class Attempt:
         return manifest
 
     def _sent(self) -> list[FileEntry]:
-        """Files in the bucket that attempts have sent: in whole checkpoints, or of a commit, as far as known here."""
+        """Files in the bucket that attempts have uploaded, in complete checkpoints or for a commit, if known here."""
         artifact = self.artifact
         if not artifact.store.remote:
-            return []  # a folder takes every file as it is
+            return []  # a folder just takes every file
         objects = artifact.objects()
         places = artifact.checkpoints(objects).values()
         saved = [entry for checkpoint in places for files in checkpoint for entry in _saved(files)]
@@ -88,18 +88,18 @@ class Attempt:
         return found + [entry for key in keys if (entry := artifact.recall(f"{artifact.prefix}/{key}"))]
 
     def _same(self, committed: Manifest | None, ours: list[list[str]]) -> Manifest:
-        """What is committed, if it is what we have, too."""
+        """The committed manifest, if its content is the same as ours."""
         if committed is None or committed.content() != ours:
             raise IntegrityError(
                 "Another process committed a different result for the same fingerprint.",
                 where=self.artifact.manifest_key,
-                remedy="run again; the artifact is checked and, if damaged, made anew",
+                remedy="run again: the artifact is checked and, if damaged, rebuilt",
             )
         return committed
 
 
 def _saved(files: FileSet) -> list[tuple[str, FileEntry]]:
-    """Key and entry of each file of a checkpoint; none of one that cannot be read."""
+    """Key and entry of each file of a checkpoint; empty if it is unreadable."""
     try:
         manifest = files.manifest()
     except (IntegrityError, NewerFormat):

@@ -1,4 +1,4 @@
-"""In-stage checkpoints: folders that survive a kill, each complete only with its manifest."""
+"""Checkpoints within a stage: folders that survive a kill, each complete only with its manifest."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from so8t_shared.store.base import check_key
 
 
 class Checkpoints:
-    """Checkpoints of one stage for one fingerprint, those of earlier attempts too; swept after the commit.
+    """Checkpoints of one stage for one fingerprint, including those of earlier attempts; swept after the commit.
 
-    The lease is confirmed before one is saved or removed: an attempt that was taken over ends there, and removes
-    nothing that its successor resumes from. Without one, nobody else may write.
+    The lease is confirmed before a checkpoint is saved or removed: an attempt that was taken over ends there, and
+    removes nothing that its successor resumes from. Without a lease, no other process may write.
     """
 
     def __init__(self, attempt: Attempt, lease: Lease | None = None) -> None:
@@ -27,20 +27,20 @@ class Checkpoints:
         self._lease = lease
 
     def names(self) -> list[str]:
-        """Complete and undamaged checkpoints, sorted by name."""
+        """Names of complete, undamaged checkpoints, sorted."""
         return [name for name, places in self._artifact.checkpoints().items() if any(map(_intact, places))]
 
     def save(self, name: str, folder: Path) -> None:
-        """Move the files of `folder` into a checkpoint; one of the same name is replaced.
+        """Move the files of `folder` into a checkpoint; one with the same name is replaced.
 
-        Choose a new name for each state (step-000040) where the older one must survive a kill
-        during the saving.
+        Use a new name for each state (step-000040) if the older one must survive a kill
+        during saving.
 
         Raises:
-            LeaseLost: another process took the stage over.
+            LeaseLost: another process took over the stage.
         """
         if "/" in check_key(name):
-            raise InputError(f"{name!r} is no name of a checkpoint.", remedy="use a name without '/'")
+            raise InputError(f"{name!r} is not a valid checkpoint name.", remedy="use a name without '/'")
         files = self._attempt.checkpoint(name)
         self._remove(files)
         manifest = Manifest(files=upload(files, "files", folder), created=now(), host=host_name())
@@ -49,7 +49,7 @@ class Checkpoints:
             files.keep(manifest, folder)
 
     def load(self, name: str) -> Path:
-        """A verified local folder with the checkpoint's files, to be read only.
+        """A verified, read-only local folder with the checkpoint's files.
 
         Raises:
             InputError: there is no such checkpoint.
@@ -66,10 +66,10 @@ class Checkpoints:
         raise fault or InputError(f"There is no checkpoint {name!r}.", where=self._artifact.prefix)
 
     def drop(self, name: str) -> None:
-        """Remove a checkpoint, whichever attempt saved it; absent is fine.
+        """Remove a checkpoint of any attempt, if it exists.
 
         Raises:
-            LeaseLost: another process took the stage over; nothing was removed.
+            LeaseLost: another process took over the stage; nothing was removed.
         """
         for files in self._artifact.checkpoints().get(name, []):
             self._remove(files)

@@ -1,8 +1,8 @@
-"""Digests of files and of a bucket's objects, remembered as long as nothing has changed.
+"""Digests of files and of a bucket's objects, cached as long as nothing changes.
 
-A file counts as unchanged while its size, modification time, change time and inode are the same
-(the rule by which git decides). So an unchanged 7 GB model is read once, and touching or moving it
-costs a reading but gives the same digest. An object is unchanged while its etag is the same.
+A file counts as unchanged while its size, modification time, change time and inode stay the same
+(git's rule). So an unchanged 7 GB model is read once; touching or moving it costs another read but
+gives the same digest. An object is unchanged while its etag stays the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Value = bytes | str | None
 class _Memory:
     """One SQLite file that several processes may use at once.
 
-    It is only a memory: where it is damaged, locked, of another version or cannot be written, it is empty.
+    It is only a cache: if it is damaged, locked, from another version or not writable, it acts as empty.
     """
 
     def __init__(self, database: Path, patience_s: float) -> None:
@@ -35,7 +35,7 @@ class _Memory:
         self._patience_s = patience_s
 
     def ask(self, statement: str, *values: Value) -> tuple[Value, ...] | None:
-        """The first row that a statement gives; None also where there is no usable memory."""
+        """The first row of a statement's result; also None if the cache is unusable."""
         try:
             self._database.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._database, timeout=self._patience_s)) as connection, connection:
@@ -52,11 +52,11 @@ class _Memory:
 
 
 def _bring_to_version(connection: sqlite3.Connection) -> None:
-    """Make the tables; those of another version of this program are dropped."""
+    """Create the tables; drop those of another version of this program."""
     if _version(connection) == _VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
-    if _version(connection) != _VERSION:  # else another process has done it meanwhile
+    if _version(connection) != _VERSION:  # otherwise another process was faster
         for name in (*_FORMER_TABLES, *_TABLES):
             connection.execute(f"DROP TABLE IF EXISTS {name}")
         for name, columns in _TABLES.items():
@@ -77,7 +77,7 @@ class DigestCache:
         self._memory = _Memory(database, patience_s)
 
     def sha256(self, path: Path) -> str:
-        """sha256 of the file, from memory where nothing about the file has changed."""
+        """sha256 of the file, from the cache if the file is unchanged."""
         path = path.absolute()
         state = _state(path)
         found = self._memory.ask("SELECT state, sha256 FROM file WHERE path = ?", os.fsencode(path))
@@ -88,7 +88,7 @@ class DigestCache:
         return value
 
     def remember(self, path: Path, sha256: str) -> None:
-        """Note the digest of a file that was just written by us."""
+        """Cache the digest of a file that we have just written."""
         path = path.absolute()
         self._note(path, _state(path), sha256)
 
@@ -103,21 +103,21 @@ class ObjectDigests:
         self._memory = _Memory(database, patience_s)
 
     def recall(self, name: str, etag: str) -> str | None:
-        """The digest that was noted for that etag; None also where it is in doubt."""
+        """The cached digest for that etag; also None if it is in doubt."""
         found = self._row(name, etag)
         return None if found is None or found[1] is None else str(found[1])
 
     def in_doubt(self, name: str, etag: str) -> bool:
-        """Whether nothing but reading the object can say what its bytes are."""
+        """Whether the object's bytes are in doubt until it is read again."""
         found = self._row(name, etag)
         return found is not None and found[1] is None
 
     def note(self, name: str, etag: str, sha256: str) -> None:
-        """Note the digest of bytes that were sent or read; it ends a doubt."""
+        """Cache the digest of bytes that were sent or read; clears a doubt."""
         self._memory.ask("INSERT OR REPLACE INTO object VALUES (?, ?, ?)", name, etag, sha256)
 
     def doubt(self, name: str, etag: str) -> None:
-        """Reading gave other bytes than expected, or none."""
+        """Record that reading gave unexpected bytes or failed."""
         self._memory.ask("INSERT OR REPLACE INTO object VALUES (?, ?, NULL)", name, etag)
 
     def _row(self, name: str, etag: str) -> tuple[Value, ...] | None:

@@ -1,8 +1,8 @@
-"""What this host has downloaded, and removing what belongs to nothing in the store any more.
+"""Downloads on this host, and the removal of those that are no longer in the store.
 
-A folder for each artifact and each of its contents, and beside it a note of the manifest's key. While the manifest is
-in the store, the folder stays: the next stage that needs the artifact finds it. What `gc` has taken from the store,
-or an older checkpoint, goes from here as well once nobody has asked for it for a day.
+There is one folder per artifact and content, with a note of the manifest's key next to it. While the manifest is
+in the store, the folder stays: the next stage that needs the artifact finds it. Folders of artifacts removed by `gc`,
+and of old checkpoints, are removed after a day without use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from so8t_shared.files import storage_errors, write_atomically
 from so8t_shared.store.base import ArtifactStore, check_key
 
 _UNUSED_S = 86_400.0
-"""A stage that reads an artifact, which was damaged and is made anew meanwhile, may go on with its files."""
+"""Long enough for a stage to finish reading an artifact that is being rebuilt because of damage."""
 
 _LEFTOVER_AFTER_S = 3600.0
 
@@ -26,7 +26,7 @@ _NOTE = ".of"
 
 
 def download_folder(root: Path, prefix: str, content_digest: str, manifest_key: str) -> Path:
-    """The folder for these contents, made where missing, and noted as asked for now.
+    """The folder for these contents, created if missing and marked as used now.
 
     Raises:
         StorageError: the disk is full or cannot be written.
@@ -40,20 +40,20 @@ def download_folder(root: Path, prefix: str, content_digest: str, manifest_key: 
 
 
 def left_downloads(store: ArtifactStore) -> list[Path]:
-    """Folders on this host whose artifact or checkpoint is gone from the store, unused for a day."""
+    """Folders on this host, unused for a day, whose artifact or checkpoint is gone from the store."""
     notes = sorted((store.local_root / "downloads").glob(f"*{_NOTE}"))
     return [note.with_suffix("") for note in notes if _is_left(store, note)]
 
 
 def remove_download(folder: Path) -> None:
-    """Remove a folder as far as possible, its note last, so that what stays is met again."""
+    """Remove a folder as far as possible, its note last, so that leftovers are found again."""
     shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
         folder.with_suffix(_NOTE).unlink(missing_ok=True)
 
 
 def forget_downloads(root: Path, prefix: str) -> None:
-    """Remove at once the folders of all whose manifest had a key that begins with `prefix`."""
+    """Remove immediately all folders whose manifest key starts with `prefix`."""
     for note in (root / "downloads").glob(f"*{_NOTE}"):
         with suppress(OSError, ValueError):
             if note.read_text("utf-8").startswith(prefix):
@@ -65,12 +65,12 @@ def _is_left(store: ArtifactStore, note: Path) -> bool:
         age_s = time.time() - note.stat().st_mtime
         key = check_key(note.read_text("utf-8"))
     except (OSError, ValueError, InputError):
-        return False  # gone meanwhile, or not ours
+        return False  # already gone, or not ours
     return age_s > _UNUSED_S and store.stat(key) is None
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """Remove what downloads left that were killed; one that goes on writes its file all the time."""
+    """Remove partial files of killed downloads; a running download keeps writing to its file."""
     for path in folder.rglob(".*.part"):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _LEFTOVER_AFTER_S:

@@ -1,8 +1,8 @@
-"""Fingerprints: what decides a stage's output, and nothing else.
+"""Fingerprints: a digest of everything that affects a stage's output, and nothing else.
 
-A key is made of the stage's name and version, the part of the configuration that it reads, the
-digests of the upstream files that it reads and of its inputs outside the store. Paths are not in
-it: moving or touching a file changes nothing.
+A key consists of the stage's name and version, the part of the configuration that it reads, and the
+digests of the upstream files that it reads and of its inputs outside the store. It contains no paths:
+moving or touching a file changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DATA_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet"}
 
 
 def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], digests: DigestCache) -> dict[str, Any]:
-    """The parts of a stage's fingerprint; `upstream` holds a manifest for each stage it needs."""
+    """The parts of a stage's fingerprint; `upstream` has a manifest for each stage it needs."""
     whole = config.model_dump(mode="json")
     return {
         "stage": stage.name,
@@ -42,7 +42,7 @@ def fingerprint(key: dict[str, Any]) -> str:
 
 
 def changed_parts(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two keys, one 'part: old -> new' each, digests shortened."""
+    """The differences between two keys, each as 'part: old -> new' with shortened digests."""
     changes = []
     for name in sorted({*old, *new}):
         before, after = old.get(name), new.get(name)
@@ -69,10 +69,10 @@ def _value(whole: dict[str, Any], dotted: str) -> Any:
 
 
 def input_digest(item: ModelInput | DataInput, digests: DigestCache) -> str:
-    """Digest of the bytes of a model folder, a data file or folder; of the name for a Hub data set.
+    """Digest of the bytes of a model folder, data file or data folder, or of a Hub data set's name.
 
     Raises:
-        InputError: it is missing, unreadable, or a Git LFS pointer.
+        InputError: the input is missing, unreadable, or a Git LFS pointer.
     """
     if isinstance(item, ModelInput):
         return _model_digest(item, digests)
@@ -80,22 +80,22 @@ def input_digest(item: ModelInput | DataInput, digests: DigestCache) -> str:
 
 
 def check_model_folder(item: ModelInput) -> None:
-    """Look from outside whether a model's folder can be one.
+    """Check that a model folder exists and has a config.json.
 
     Raises:
-        InputError: it is missing, or holds no config.json.
+        InputError: it is missing, or has no config.json.
     """
     if not item.path.is_dir():
         raise InputError(
-            f"The folder of {item.name} does not exist.",
+            f"The folder for {item.name} does not exist.",
             where=f"{item.name}.base_model = {item.path}",
             remedy=_how_to_get(item.path, "download the checkpoint first, or correct the path"),
         )
     if not (item.path / "config.json").is_file():
         raise InputError(
-            f"The folder of {item.name} has no config.json, so it is no Hugging Face checkpoint.",
+            f"The folder for {item.name} has no config.json, so it is not a Hugging Face checkpoint.",
             where=f"{item.name}.base_model = {item.path}",
-            remedy="give the folder that holds config.json and the safetensors files",
+            remedy="name the folder with config.json and the safetensors files",
         )
 
 
@@ -128,9 +128,9 @@ def _data_digest(item: DataInput, digests: DigestCache) -> str:
 
 
 def _how_to_get(path: Path, otherwise: str) -> str:
-    """What to do about a missing input: the demo's are made by a command."""
+    """The remedy for a missing input; a command makes the demo's inputs."""
     made = path.parts[:1] == (_DEMO_INPUTS,)
-    return "run 'make inputs', which makes the demo's model and data set" if made else otherwise
+    return "run 'make inputs' to make the demo's model and data set" if made else otherwise
 
 
 def _card_digest(folder: Path, digests: DigestCache) -> str | None:
@@ -139,12 +139,12 @@ def _card_digest(folder: Path, digests: DigestCache) -> str | None:
 
 
 def looks_like_hub_name(path: str) -> bool:
-    """Whether a path that names no file or folder may be a Hub data set, OWNER/NAME."""
+    """Whether a path that is no file or folder may be a Hub data set, OWNER/NAME."""
     return path.count("/") == 1 and not path.startswith((".", "/", "~")) and not Path(path).suffix
 
 
 def _file_digest(path: Path, digests: DigestCache) -> str:
     if not os.access(path, os.R_OK):
-        raise InputError("The file cannot be read.", where=str(path), remedy="give this user the right to read it")
+        raise InputError("The file cannot be read.", where=str(path), remedy="give this user permission to read it")
     refuse_pointer(path)
     return digests.sha256(path)

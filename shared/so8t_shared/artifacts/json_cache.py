@@ -1,4 +1,4 @@
-"""Small JSON objects outside any artifact, reused by later runs (for example one answer each)."""
+"""Small JSON objects outside any artifact, reused by later runs (for example, single answers)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from so8t_shared.store.base import ArtifactStore, check_key
 
 
 class Sealed(Document):
-    """An object as it is kept, with the digest that shows it whole."""
+    """A stored object, with a digest that proves it intact."""
 
     schema_version: Literal[1] = Field(1, alias="schema")
     digest: str

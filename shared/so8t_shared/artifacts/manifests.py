@@ -1,6 +1,6 @@
 """Manifests: the list of an artifact's files, written last, so that its presence is the commit.
 
-Readers refuse an artifact without a manifest, and check every file against it.
+Readers reject an artifact without a manifest, and check every file against it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class FileEntry(Part):
     path: str
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    etag: str = Field("", description="Of the object when it was committed to a bucket; empty in a folder.")
-    key: str = Field("", description="Of the object, below the manifest's folder; empty means files/<path>.")
+    etag: str = Field("", description="Etag of the object when committed to a bucket; empty in a folder.")
+    key: str = Field("", description="Key relative to the manifest's folder; empty means files/<path>.")
 
 
 class Manifest(Document):
-    """What a committed artifact or checkpoint consists of; until version 2 every file lay at files/<path>."""
+    """The contents of a committed artifact or checkpoint; before version 2 every file was at files/<path>."""
 
     schema_version: Literal[1, 2] = 2
     files: tuple[FileEntry, ...]
-    key: dict[str, Any] = Field(default_factory=dict, description="Parts of the fingerprint, for `plan` to compare.")
+    key: dict[str, Any] = Field(default_factory=dict, description="Parts of the fingerprint, compared by `plan`.")
     created: str = Field("", description="UTC, ISO 8601.")
     host: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -53,7 +53,7 @@ class Manifest(Document):
 
     @property
     def size_bytes(self) -> int:
-        """Sum of all files."""
+        """Total size of all files."""
         return sum(f.size_bytes for f in self.files)
 
 
@@ -75,13 +75,13 @@ class FileSet:
         """Key of one file.
 
         Raises:
-            InputError: it, or the file's path, leads outside.
+            InputError: it, or the file's path, leads outside the store.
         """
         path = check_key(entry.path)
         return check_key(f"{self.prefix}/{entry.key or f'files/{path}'}")
 
     def manifest(self) -> Manifest | None:
-        """The manifest, or None when nothing complete is here.
+        """The manifest, or None if nothing complete is here.
 
         Raises:
             IntegrityError: it is damaged.
@@ -91,7 +91,7 @@ class FileSet:
         return None if data is None else Manifest.from_bytes(data, self.manifest_key)
 
     def remember(self, key: str, sha256: str, etag: str) -> None:
-        """Note the digest of an object that was just written."""
+        """Cache the digest of an object that was just written."""
         path = self.store.local_path(key)
         if path is None:
             self._objects.note(self._object(key), etag, sha256)
@@ -99,7 +99,7 @@ class FileSet:
             self._digests.remember(path, sha256)
 
     def recall(self, key: str) -> FileEntry | None:
-        """What a manifest says of an object in a bucket; None where this host does not know its bytes."""
+        """The manifest entry for an object in a bucket; None if this host does not know its digest."""
         stat = self.store.stat(key)
         sha256 = self._objects.recall(self._object(key), stat.etag) if stat else None
         if stat is None or sha256 is None:
@@ -108,7 +108,7 @@ class FileSet:
         return FileEntry(path=below, key=below, size_bytes=stat.size_bytes, sha256=sha256, etag=stat.etag)
 
     def faults(self, manifest: Manifest) -> list[str]:
-        """Every file that is missing or differs from the manifest, as a sentence each."""
+        """One clause for each file that is missing or differs from the manifest."""
         found = []
         for entry in manifest.files:
             stat = self.store.stat(self.key_of(entry))
@@ -121,10 +121,10 @@ class FileSet:
         return found
 
     def _wrong_bytes(self, entry: FileEntry, stat: ObjectStat) -> str:
-        """What is wrong with the stored bytes, "" for nothing.
+        """The fault in the stored bytes, or "" if there is none.
 
-        An object that still has the etag of the commit has not been written since. Another one is read once,
-        and so is one whose bytes somebody on this host could not get.
+        An object that still has its etag from the commit has not been written since. Any other is read once, as is one
+        that a process on this host failed to read.
         """
         key = self.key_of(entry)
         path = self.store.local_path(key)
@@ -147,9 +147,9 @@ class FileSet:
         return "" if known == entry.sha256 else _other_bytes(entry)
 
     def materialize(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
-        """A local folder with the verified files, to be read only.
+        """A read-only local folder with the verified files.
 
-        A store on this host gives its own folder; from another one the files are downloaded.
+        A store on this host returns its own folder; from any other store the files are downloaded.
 
         Raises:
             IntegrityError: a file is missing or altered.
@@ -164,7 +164,7 @@ class FileSet:
         return target
 
     def _own_folder(self, wanted: list[FileEntry]) -> Path | None:
-        """The folder of the store on this host that holds all these files under their own paths."""
+        """The local store's folder that contains all these files under their own paths, if there is one."""
         paths = [(entry, self.store.local_path(self.key_of(entry))) for entry in wanted]
         folders = {path.parents[entry.path.count("/")] if path else None for entry, path in paths}
         if len(folders) != 1 or (folder := folders.pop()) is None:
@@ -177,7 +177,7 @@ class FileSet:
         )
 
     def keep(self, manifest: Manifest, folder: Path) -> None:
-        """Move the files of `folder`, which were just sent to a bucket, to where `materialize` looks for them."""
+        """Move the files of `folder`, which were just uploaded to a bucket, to where `materialize` looks for them."""
         target = self._downloads(manifest)
         for entry in manifest.files:
             fresh = _fresh(target / entry.path)
@@ -188,7 +188,7 @@ class FileSet:
             self._install(fresh, target / entry.path, entry.sha256)
 
     def _install(self, fresh: Path, target: Path, sha256: str) -> None:
-        """Give a file that is on the disk its name; only then is its digest remembered."""
+        """Rename a file that is flushed to the disk, and only then cache its digest."""
         with storage_errors(target):
             fresh.replace(target)
             sync_folder(target.parent)
@@ -209,7 +209,7 @@ class FileSet:
                 raise self._damaged(f"{entry.path} is missing")
             sha256 = stat.sha256 or sha256_file(fresh)
             if sha256 != entry.sha256:
-                self._objects.doubt(self._object(key), stat.etag)  # the stage that made it reads it for itself
+                self._objects.doubt(self._object(key), stat.etag)  # the stage that made it will read it itself
                 raise self._damaged(_other_bytes(entry))
             self._objects.note(self._object(key), stat.etag, sha256)
             self._install(fresh, target, sha256)
@@ -229,22 +229,22 @@ class FileSet:
         return IntegrityError(
             f"A stored artifact is damaged: {how}.",
             where=f"{self.store.location}, {self.prefix}",
-            remedy="run again: the stage that made it notices and makes it anew",
+            remedy="run again: the stage that made it rebuilds it",
         )
 
     def _object(self, key: str) -> str:
-        """Name of an object in the memory of digests."""
+        """Name of an object in the digest cache."""
         return f"{self.store.location}/{key}"
 
     def delete(self) -> None:
-        """Remove the manifest first, so that no reader trusts the rest, then everything else."""
+        """Remove the manifest first, so that no reader trusts the rest, then all other objects."""
         self.store.delete(self.manifest_key)
         for key in list(self.store.list(self.prefix)):
             self.store.delete(key)
 
 
 def _fresh(target: Path) -> Path:
-    """A name beside the target: other processes may be reading or fetching the same file."""
+    """A unique name next to the target: other processes may be reading or downloading the same file."""
     return target.with_name(f".{uuid.uuid4().hex}.part")
 
 
@@ -254,9 +254,9 @@ def _flush(path: Path) -> None:
 
 
 def _other_bytes(entry: FileEntry) -> str:
-    return f"{entry.path} has other bytes than the manifest says"
+    return f"the bytes of {entry.path} differ from the manifest"
 
 
 def read_json(folder: Path, name: str) -> Any:
-    """A JSON file of an artifact that was already verified."""
+    """Read a JSON file of an already verified artifact."""
     return json.loads((folder / name).read_text(encoding="utf-8"))

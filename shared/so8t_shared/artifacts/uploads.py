@@ -1,4 +1,4 @@
-"""Moving a stage's files into the store; what the store has already, from whichever attempt, is not sent again."""
+"""Move a stage's files into the store; files that the store already has from any attempt are not sent again."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from so8t_shared.files import files_below, sha256_file
 
 
 def upload(files: FileSet, below: str, folder: Path, there: Sequence[FileEntry] = ()) -> tuple[FileEntry, ...]:
-    """Move all files of `folder` to keys of `files` that begin with `below`; returns what its manifest says of them.
+    """Move all files of `folder` to keys of `files` that start with `below`; return their manifest entries.
 
-    A file with the same bytes as one of the objects `there` stays where it is, and the manifest names that object.
+    A file with the same bytes as one of the objects `there` is not moved, and its entry names that object.
     """
     return tuple(_upload(files, f"{below}/{name}", name, folder / name, there) for name in files_below(folder))
 
@@ -20,7 +20,7 @@ def upload(files: FileSet, below: str, folder: Path, there: Sequence[FileEntry] 
 def _upload(files: FileSet, key: str, name: str, source: Path, there: Sequence[FileEntry]) -> FileEntry:
     size_bytes, remote = source.stat().st_size, files.store.remote
     alike = [entry for entry in there if entry.size_bytes == size_bytes]
-    sha256 = sha256_file(source) if alike or not remote else ""  # else a bucket's client hashes on the way
+    sha256 = sha256_file(source) if alike or not remote else ""  # otherwise the bucket's client hashes in transit
     for entry in alike:
         if entry.sha256 == sha256 and not files.faults(Manifest(files=(entry,))):
             return entry.model_copy(update={"path": name})

@@ -1,1 +1,1 @@
-"""Of all processes that want to compute the same, exactly one does."""
+"""Leases: exactly one of all processes that want to do the same work does it."""

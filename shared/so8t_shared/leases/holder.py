@@ -1,4 +1,4 @@
-"""Who holds a lease, who wants it, and what a waiter has seen of it."""
+"""The holder of a lease, a process's claim to it, and a waiter's observations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from so8t_shared.store.base import ArtifactStore
 
 
 class Holder(Document):
-    """lease.json: who holds a lease."""
+    """lease.json: the holder of a lease."""
 
     schema_version: Literal[1] = 1
     owner: str
@@ -26,17 +26,17 @@ class Holder(Document):
     domain: str
     pid: int
     started: float | None
-    """As `process_start` tells it within `domain`."""
+    """As returned by `process_start` within `domain`."""
     heartbeat: str
     ttl_s: float
     released: bool = False
     lifeline: str = ""
-    """Where the holder keeps a lock that proves its life; see lifeline.py."""
+    """Location of the lock that proves that the holder is alive; see lifeline.py."""
 
     def lives(self, root: Path) -> bool | None:
-        """Whether the holder's process still runs; None where this host, whose local folder is `root`, cannot know.
+        """Whether the holder's process is running; None if this host, whose local folder is `root`, cannot tell.
 
-        The lifeline is asked first, because it proves life; a process is looked up only where there is none to see.
+        The lifeline comes first, because it proves liveness; the process is looked up only without a visible lifeline.
         """
         alive = lives(root, self.owner, self.lifeline)
         if alive is not None:
@@ -46,12 +46,12 @@ class Holder(Document):
         return process_start(self.pid) == self.started
 
     def is_left(self, root: Path) -> bool:
-        """Whether the lease was given back, or its holder certainly ended."""
+        """Whether the lease was released, or its holder is known to have ended."""
         return self.released or self.lives(root) is False
 
 
 class Claim:
-    """One process's wish for a lease: a name of its own, and the proof that it lives."""
+    """One process's claim to a lease: a unique name, and proof of liveness."""
 
     def __init__(self, store: ArtifactStore, ttl_s: float) -> None:
         self.owner = uuid.uuid4().hex
@@ -59,7 +59,7 @@ class Claim:
         self.lifeline = Lifeline(store.local_root, self.owner)
 
     def to_bytes(self, *, released: bool = False) -> bytes:
-        """The lease as it stands in the store while it is ours."""
+        """The stored lease while it is ours."""
         pid = os.getpid()
         return Holder(
             owner=self.owner,
@@ -76,20 +76,20 @@ class Claim:
 
 @dataclass(frozen=True)
 class Sight:
-    """What one look at a lease showed."""
+    """The result of one look at a lease."""
 
     etag: str
-    """Empty where there is none."""
+    """Empty if there is no lease."""
     holder: Holder | None
-    """None where there is no lease, or a damaged one, which protects nobody: a commit asks again."""
+    """None without a lease, or with a damaged one, which protects nothing: a commit confirms again."""
     free: bool
-    """Whether it may be taken: absent, damaged, given back, its holder gone, or silent for its time to live."""
+    """Whether it may be taken: missing, damaged, released, its holder gone, or silent for its time to live."""
     heard: bool = False
-    """Whether its holder is known to live, or was heard of since the last look."""
+    """Whether its holder is known to be alive, or has renewed it since the last look."""
 
 
 class Watch:
-    """One waiter's eye on a lease: how long it has not changed is told by the waiter's own clock alone."""
+    """Observes a lease for one waiter; measures only with the waiter's own clock how long it has not changed."""
 
     def __init__(self, store: ArtifactStore, key: str) -> None:
         self.store = store
@@ -101,7 +101,7 @@ class Watch:
         """Read the lease once.
 
         Raises:
-            NewerFormat: a newer program's lease, which is not to be taken.
+            NewerFormat: the lease is a newer program's and must not be taken.
         """
         began = time.monotonic()
         current = self.store.read_versioned(self.key)
@@ -114,14 +114,14 @@ class Watch:
         holder = holder_of(data, self.key)
         if holder is None:
             return Sight(etag, None, free=True)
-        silent_s = began - self._since  # from the first sight of this version to the asking for the latest
+        silent_s = began - self._since  # from first seeing this version to the latest request
         lives_here = holder.lives(self.store.local_root)
         free = holder.released or lives_here is False or silent_s > holder.ttl_s
         return Sight(etag, holder, free, heard=changed or lives_here is True)
 
 
 def holder_of(data: bytes, key: str) -> Holder | None:
-    """Who holds the lease; None when what is stored is damaged.
+    """The holder of the lease; None if the stored lease is damaged.
 
     Raises:
         NewerFormat: a newer program wrote it.

@@ -1,10 +1,10 @@
-"""A lease on a fingerprint: of all processes that want to compute it, exactly one does.
+"""A lease on a fingerprint: exactly one of all processes that want to compute it does.
 
 The lease is one object, taken and renewed by compare-and-put. Its holder renews it from a thread.
-Nobody compares clocks: a waiter takes a lease over after seeing it unchanged for its whole time to
-live, measured by the waiter's own monotonic clock, or at once when its holder was a process of
-this host, or of another container with the same local folder, that is no longer alive. A holder
-that could not renew for that time counts itself out.
+Clocks are never compared: a waiter takes over a lease after seeing it unchanged for its whole time to
+live, measured by the waiter's own monotonic clock, or immediately if its holder was a process on
+this host, or in another container with the same local folder, that is no longer alive. A holder
+that could not renew for that time considers its lease lost.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from so8t_shared.store.base import ArtifactStore
 T = TypeVar("T")
 
 TTL_S = 60.0
-"""Seconds without a renewal after which others may take a lease over: longer than a server takes to start again."""
+"""Seconds without a renewal after which others may take over a lease: longer than a server takes to restart."""
 
 _A_MOMENT = 12
-"""So many of them are a lease's time to live: what a renewal aside, or the pause between two tries, may take."""
+"""Fraction (1/12) of a lease's time to live that a background renewal, or the pause between two tries, may take."""
 
 _SLOWER = 1.5
 _LONGEST = 10
-"""Pauses between a waiter's looks grow to so many times the first one: half a second to five."""
+"""A waiter's pauses grow to this many times the first one: from half a second to five."""
 
 
 class Lease:
@@ -37,7 +37,7 @@ class Lease:
 
     def __init__(self, store: ArtifactStore, key: str, claim: Claim, etag: str, began: float) -> None:
         self._store = store
-        self._briefly = store.checked(lambda: None).patient(claim.ttl_s / _A_MOMENT)  # also for who is asked to stop
+        self._briefly = store.checked(lambda: None).patient(claim.ttl_s / _A_MOMENT)  # even after a stop request
         self._key = key
         self._claim = claim
         self._etag = etag
@@ -66,7 +66,7 @@ class Lease:
         return self._renewed + self._ttl_s - time.monotonic()
 
     def check(self) -> None:
-        """Ask nobody; cheap enough for every step.
+        """Check without a request; cheap enough for every step.
 
         Raises:
             LeaseLost: another process may have taken over.
@@ -80,16 +80,16 @@ class Lease:
         why = f" ({self._trouble})" if self._trouble else ""
         return LeaseLost(
             f"The lease could not be renewed for {self._ttl_s:.0f} s{why}, "
-            "so another process may have taken this stage over.",
+            "so another process may have taken over this stage.",
             where=self._key,
-            remedy="run the same command again once the cause is gone; the work so far is kept",
+            remedy="fix the cause, then run the same command again to resume",
         )
 
     def confirm(self, through: ArtifactStore | None = None) -> None:
-        """Renew now, as the last thing before a commit; `through` is the store as what follows will use it.
+        """Renew now, right before a commit; `through` is the view of the store that the commit will use.
 
         Raises:
-            LeaseLost: another process holds the lease, or may: the store did not answer for as long as it was ours.
+            LeaseLost: another process holds the lease, or may: the store did not answer while it was still ours.
             ServerError: the store refuses.
         """
         if not self.lost:
@@ -103,21 +103,21 @@ class Lease:
         self.check()
 
     def stop(self) -> None:
-        """Give the lease back, so that the next process need not wait."""
+        """Release the lease, so that the next process need not wait."""
         self._ended.set()
         self._thread.join()
         try:
             if not self.lost:
-                with suppress(So8tError, OSError):  # then it runs out by itself
+                with suppress(So8tError, OSError):  # then it expires by itself
                     self._renew(self._briefly, released=True)
         finally:
             self._claim.lifeline.close()
 
     def discard(self) -> None:
-        """End it and remove its object, the last one of an artifact that is deleted.
+        """End the lease and remove its object, the last one of a deleted artifact.
 
         Raises:
-            LeaseLost: another process holds it; it stays.
+            LeaseLost: another process holds the lease; it stays.
         """
         self._ended.set()
         self._thread.join()
@@ -132,9 +132,9 @@ class Lease:
         while not self._ended.wait(self._ttl_s / 6):
             try:
                 self._renew(self._briefly)
-            except (So8tError, OSError) as error:  # also too many open files, a disk's error, a network folder's
+            except (So8tError, OSError) as error:  # including too many open files, disk errors, network folder errors
                 self._trouble = error.what.rstrip(".") if isinstance(error, So8tError) else str(error)
-                continue  # tried again until the time to live is over, then `lost` says so
+                continue  # retried until the time to live is over; then `lost` is True
             if self.lost:
                 return
 
@@ -151,19 +151,19 @@ class Lease:
                 self._etag, self._renewed, self._trouble = etag, began, ""
 
     def _own_etag(self, store: ArtifactStore) -> str | None:
-        """Etag of the stored lease if it is ours: an earlier renewal was written, and only its answer was lost."""
+        """Etag of the stored lease if it is ours: an earlier renewal was written, but its response was lost."""
         current = store.read_versioned(self._key)
         try:
             holder = holder_of(current[0], self._key) if current else None
         except NewerFormat:
-            return None  # another program's
+            return None  # another program's lease
         return current[1] if current and holder and holder.owner == self._claim.owner else None
 
 
 def lost_lease(key: str) -> LeaseLost:
-    """The error of a process whose lease was taken over."""
+    """The error for a process whose lease was taken over."""
     return LeaseLost(
-        "Another process took this stage over, so its result is not committed here.",
+        "Another process took over this stage, so this result is not committed.",
         where=key,
         remedy="nothing: the other process finishes the stage",
     )
@@ -179,11 +179,11 @@ def acquire(
     pause: Callable[[float], object] = time.sleep,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> Lease | T:
-    """Take the lease, waiting for a living holder to end.
+    """Take the lease, waiting while a holder is alive.
 
-    `until` is asked before each try: what it gives other than None (the artifact that the holder
-    has committed) is the answer instead; it may raise to end the wait. The pauses grow from `poll_s` seconds
-    to ten times that. `on_wait` is told once of each holder that is waited for.
+    `until` is called before each try: a result other than None (the artifact that the holder
+    committed) is returned instead of a lease; it may raise to end the wait. The pauses grow from `poll_s` seconds
+    to ten times that. `on_wait` is called once for each holder.
     """
     watch, claim = Watch(store, key), Claim(store, ttl_s)
     lease, pause_s, told = None, poll_s, ""
@@ -205,7 +205,7 @@ def acquire(
 
 
 def seize(watch: Watch, *, ttl_s: float = TTL_S) -> Lease | None:
-    """Take the lease if it is free by what `watch` has seen so far: one look, no waiting."""
+    """Take the lease if `watch` sees that it is free; looks once and does not wait."""
     claim, lease = Claim(watch.store, ttl_s), None
     try:
         lease = _taken(watch, claim, watch.look())
@@ -216,7 +216,7 @@ def seize(watch: Watch, *, ttl_s: float = TTL_S) -> Lease | None:
 
 
 def _taken(watch: Watch, claim: Claim, sight: Sight) -> Lease | None:
-    """The lease if it was as free as it looked."""
+    """The lease, if it was free and no other process was faster."""
     if not sight.free:
         return None
     began = time.monotonic()

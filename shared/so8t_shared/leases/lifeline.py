@@ -1,8 +1,8 @@
-"""Proof that a process lives, for others that share its local folder: a lock that the kernel gives back at its end.
+"""Proof of liveness for processes that share a local folder: a lock that the kernel releases when its holder ends.
 
-Process numbers do not serve between containers, each of which has its own: a stage that Docker starts again
-is process 1, as its killed predecessor was. The lock is believed only within one boot of one machine, where one
-kernel keeps it; a folder that is shared over a network proves nothing.
+Process ids are useless between containers, which have separate ones: a stage restarted by Docker is process 1, as its
+killed predecessor was. The lock counts only within one boot of one machine, where one kernel keeps it; a folder shared
+over a network proves nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from so8t_shared.processes import boot_id
 
 
 class Lifeline:
-    """Held from the making to `close`, or to the end of this process, however it ends."""
+    """Held from construction until `close` or the end of this process, however it ends."""
 
     def __init__(self, root: Path, owner: str) -> None:
         self.place = ""
-        """Names machine, boot and folder; empty where no lock could be taken, which proves nothing."""
+        """Identifies machine, boot and folder; empty if no lock could be taken, which proves nothing."""
         self._path = _path(root, owner)
         self._handle = -1
         try:
@@ -35,7 +35,7 @@ class Lifeline:
             self.close()
 
     def close(self) -> None:
-        """Let go; safe to call twice."""
+        """Release the lock; safe to call twice."""
         if self._handle >= 0:
             self._path.unlink(missing_ok=True)
             os.close(self._handle)
@@ -43,7 +43,7 @@ class Lifeline:
 
 
 def lives(root: Path, owner: str, place: str) -> bool | None:
-    """Whether the process that took `owner`'s lifeline still holds it; None where that cannot be known."""
+    """Whether `owner`'s process still holds its lifeline; None if that is unknown."""
     try:
         if not place or place != _place(root):
             return None
@@ -63,7 +63,7 @@ def _path(root: Path, owner: str) -> Path:
 
 
 def _place(root: Path) -> str:
-    """This machine's boot, and the folder's own name, made by the first process that asks; '' without a boot id."""
+    """This machine's boot plus the folder's id, created by the first process that asks; '' without a boot id."""
     boot = boot_id()
     if not boot:
         return ""
@@ -72,7 +72,7 @@ def _place(root: Path) -> str:
         temporary = name.with_name(f".{uuid.uuid4().hex}")
         temporary.write_text(uuid.uuid4().hex, encoding="ascii")
         try:
-            os.link(temporary, name)  # one of several at once wins
+            os.link(temporary, name)  # one of several racers wins
         except FileExistsError:
             pass
         finally:

@@ -1,1 +1,1 @@
-"""What trainer, converter and evaluator must do alike to a model: prompts, gate rotations, files of weights."""
+"""Model code shared by trainer, converter and evaluator: prompts, gate rotations, weight files."""

@@ -1,6 +1,6 @@
-"""How to talk to a model: template, beginning, end of turn and stops, from the files of its folder alone.
+"""How to chat with a model: template, bos, end of turn and stops, all from the files in its folder.
 
-Training, conversion and, through chat.json, evaluation take them from here, so a model is stopped by the very
+Training, conversion and, through chat.json, evaluation use this module, so a model is stopped by the same
 token that it was trained to end its answers with.
 """
 
@@ -23,18 +23,18 @@ _ANSWER = "so8t-answer"
 
 @dataclass(frozen=True)
 class Chat:
-    """How to talk to one model."""
+    """How to chat with one model."""
 
     template: str | None
-    """None: the model brings none, and PLAIN_TEMPLATE is used."""
+    """None if the model has no template; PLAIN_TEMPLATE is used then."""
     bos_token: str
     eos_token: str
     stop_tokens: list[str]
-    """Texts that end an answer, eos_token first, the token of `end_of_turn` among them."""
+    """Texts that end an answer, eos_token first, including the token of `end_of_turn`."""
     markers: list[str]
     """Texts of the control tokens."""
     end_of_turn: str
-    """What the template writes behind an answer, up to the token that ends it, for example `<|im_end|>`."""
+    """Text that the template adds after an answer, through the token that ends it, for example `<|im_end|>`."""
 
     def prompt(self, text: str) -> str:
         """The rendered prompt that asks for the class of `text`.
@@ -48,17 +48,17 @@ class Chat:
 
     @property
     def writes_bos(self) -> bool:
-        """Whether prompts begin with the beginning-of-text token."""
+        """Whether prompts start with the beginning-of-text token."""
         return bool(self.bos_token) and self.prompt("?").startswith(self.bos_token)
 
 
 def read_chat(folder: Path) -> Chat:
-    """How to talk to the model in `folder`.
+    """Read how to chat with the model in `folder`.
 
-    Template, bos and eos are those of transformers' AutoTokenizer, with three additions: the default template of
-    a chat_template.json counts where there is no other, the eos ids of generation_config.json and config.json
-    where no eos token is named, and a token may be an object without a type. What a tokenizer's class assumes
-    where the files are silent is not known here.
+    Template, bos and eos match transformers' AutoTokenizer, with three additions: the default template of
+    chat_template.json is used if there is no other, the eos ids of generation_config.json and config.json
+    if no eos token is named, and a token may be an object without a type. Defaults that a tokenizer class assumes
+    beyond the files are not known here.
 
     Raises:
         InputError: a file is broken, the template cannot be rendered, or no token ends an answer.
@@ -69,7 +69,7 @@ def read_chat(folder: Path) -> Chat:
     before, end = end_of_turn(template or PLAIN_TEMPLATE, bos, stops[0] if stops else "", markers)
     if not end:
         raise InputError(
-            "No token ends an answer: tokenizer, generation_config.json and chat template name none.",
+            "No token ends an answer: the tokenizer, generation_config.json and chat template name none.",
             where=str(folder),
             remedy="set eos_token in tokenizer_config.json",
         )
@@ -78,9 +78,9 @@ def read_chat(folder: Path) -> Chat:
 
 
 def end_of_turn(template: str, bos_token: str, eos_token: str, markers: Iterable[str]) -> tuple[str, str]:
-    """What the template writes behind an assistant's answer: (text before the first control token, that token).
+    """What the template adds after an assistant's answer: (text before the first control token, that token).
 
-    ("", `eos_token`) where it writes no control token.
+    ("", `eos_token`) if it adds no control token.
     """
     messages = [*build_messages("question", []), {"role": "assistant", "content": _ANSWER}]
     rendered = render_chat(template, messages, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=False)
@@ -98,7 +98,7 @@ def special_markers(folder: Path) -> list[str]:
     """Texts of the control tokens of the tokenizer in `folder`, sorted, without duplicates.
 
     Raises:
-        InputError: a file of the tokenizer is broken.
+        InputError: a tokenizer file is broken.
     """
     config = read_json_if_there(folder / "tokenizer_config.json")
     added = list(read_json_if_there(folder / "tokenizer.json").get("added_tokens") or [])
@@ -111,7 +111,7 @@ def special_markers(folder: Path) -> list[str]:
 
 
 def _template(folder: Path) -> str | None:
-    """The default chat template, from the place where transformers looks first."""
+    """The default chat template, from the first place where transformers looks."""
     if (jinja := folder / "chat_template.jinja").is_file():
         return jinja.read_text(encoding="utf-8")
     for name in ("tokenizer_config.json", "chat_template.json"):
@@ -126,7 +126,7 @@ def _template(folder: Path) -> str | None:
 
 
 def _named_tokens(folder: Path) -> dict[str, Any]:
-    """The tokenizer's settings; special_tokens_map.json counts only beside a tokenizer without added_tokens_decoder."""
+    """The tokenizer's settings; special_tokens_map.json counts only if there is no added_tokens_decoder."""
     settings = read_json_if_there(folder / "tokenizer_config.json")
     if "added_tokens_decoder" in settings:
         return settings
@@ -134,7 +134,7 @@ def _named_tokens(folder: Path) -> dict[str, Any]:
 
 
 def _named_stops(folder: Path, eos_token: str) -> list[str]:
-    """The named eos token, those that are given by id, and the families' known ends, as far as there are any."""
+    """The named eos token, eos tokens given by id, and the known turn ends in the vocabulary."""
     texts = {index: text for text, index in token_ids(folder).items()}
     configs = [read_json_if_there(folder / name) for name in ("generation_config.json", "config.json")]
     ids = [index for config in configs for index in _ids(config.get("eos_token_id"))]
@@ -148,7 +148,7 @@ def _ids(value: Any) -> list[int]:
 
 
 def _text(token: Any) -> str:
-    """Text of a special token, written as such or as an object; empty where there is none."""
+    """Text of a special token, given as text or as an object; empty if there is none."""
     if isinstance(token, dict):
         token = token.get("content")
     return token if isinstance(token, str) else ""

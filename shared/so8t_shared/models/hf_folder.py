@@ -1,4 +1,4 @@
-"""A Hugging Face folder as it looks before any weight is read; training, converting and `plan` judge it alike.
+"""Checks on a Hugging Face folder before any weights are read, shared by training, conversion and `plan`.
 
 Every error says what is wrong and what to do.
 """
@@ -47,7 +47,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(value, dict):
         raise InputError(
-            f"{path.name} holds a {type(value).__name__} where an object is needed.",
+            f"{path.name} contains a value of type {type(value).__name__}, not an object.",
             where=str(path),
             remedy="download the file again",
         )
@@ -55,12 +55,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_json_if_there(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`, or an empty one where there is no such file."""
+    """The JSON object in `path`, or an empty one if there is no such file."""
     return read_json(path) if path.is_file() else {}
 
 
 def token_ids(folder: Path) -> dict[str, int]:
-    """Ids by text of all tokens that the tokenizer's JSON files list, added ones included."""
+    """Ids by text of all tokens in the tokenizer's JSON files, including added ones."""
     fast = read_json_if_there(folder / "tokenizer.json")
     ids: dict[str, int] = {}
     vocabulary = fast.get("model", {}).get("vocab", {})
@@ -74,15 +74,15 @@ def token_ids(folder: Path) -> dict[str, int]:
 
 
 def holds_gates(config: dict[str, Any]) -> bool:
-    """Whether config.json says that the checkpoint is one of the original project's, with SO8T gates in it."""
+    """Whether config.json marks the checkpoint as one of the original project's, which contain SO8T gates."""
     return architecture_name(config) == FOREIGN_SO8T or bool(config.get("so8t_integrated"))
 
 
 def refuse_quantized(config: dict[str, Any], path: Path) -> None:
-    """Refuse a checkpoint that was saved in quantized form; `path` is that of its config.json.
+    """Check that a checkpoint was not saved in quantized form; `path` is its config.json.
 
     Raises:
-        InputError: it was.
+        InputError: it was saved in quantized form.
     """
     if settings := config.get("quantization_config"):
         method = settings.get("quant_method", "unknown") if isinstance(settings, dict) else "unknown"
@@ -97,14 +97,14 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files that make up the checkpoint, sorted.
 
     Raises:
-        InputError: there are none, only pickled ones, one is missing, or it is unclear which count.
+        InputError: there are none, only pickled weights, some are missing, or the set of shards is ambiguous.
     """
     index = folder / INDEX
     if index.is_file():
         names = read_json(index).get("weight_map")
         if not isinstance(names, dict) or not names or not all(map(_plain_name, names.values())):
             raise InputError(
-                f"{INDEX} has no weight_map of tensor names to file names.",
+                f"{INDEX} has no weight_map from tensor names to file names.",
                 where=str(index),
                 remedy="download the file again",
             )
@@ -122,14 +122,14 @@ def _plain_name(value: object) -> bool:
 
 
 def _shards(folder: Path, found: list[str]) -> list[str]:
-    """The complete list of shards that the found ones belong to."""
+    """Names of all shards of the set that the found ones belong to."""
     matches = [_SHARD.fullmatch(name) for name in found]
     counts = {match.group(2) for match in matches if match}
     if None in matches or len(counts) != 1:
         raise InputError(
             f"It is unclear which of these files are the weights: {', '.join(found)}.",
             where=str(folder),
-            remedy=f"keep model.safetensors alone, or add {INDEX}",
+            remedy=f"keep only model.safetensors, or add {INDEX}",
         )
     total = int(counts.pop())
     return [f"model-{i + 1:05d}-of-{total:05d}.safetensors" for i in range(total)]
@@ -150,7 +150,7 @@ def _no_weights(folder: Path) -> InputError:
     pickled = sorted(path.name for path in folder.glob("*.bin"))
     if pickled:
         return InputError(
-            f"The weights are pickled ({pickled[0]}), which can run code when read; only safetensors are.",
+            f"The weights are pickled ({pickled[0]}), which can run code when loaded; only safetensors are read.",
             where=str(folder),
             remedy="save the model with save_pretrained, or download its safetensors files",
         )

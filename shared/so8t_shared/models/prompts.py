@@ -1,4 +1,4 @@
-"""The one place that decides what a model is asked, so that training and measuring agree.
+"""The only place that decides how a model is prompted, so that training and evaluation agree.
 
 The chat template is rendered exactly as transformers renders it (an immutable sandboxed Jinja
 environment with the same options); a test compares the two byte for byte.
@@ -30,22 +30,22 @@ PLAIN_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-"""Used for a model that brings no chat template of its own."""
+"""Used for a model without a chat template."""
 
 PROMPT_DATE = datetime(2024, 7, 26, tzinfo=UTC)
-"""What a template is told that asks for today's date (Llama 3.1 and later do), whatever day it is.
+"""The fixed date given to templates that ask for today's date (Llama 3.1 and later do).
 
-So training, both models, every engine and every day see the same prompts, and a stored answer stays the answer to
-its prompt. The day is the one that Llama 3.1's own template writes where it is given no date.
+So prompts are the same in training, for both models, in every engine and on every day, and a stored answer stays
+valid for its prompt. It is the default date of Llama 3.1's own template.
 """
 
 _ZERO_WIDTH_SPACE = "\u200b"
 _FINAL = re.compile(r"<final>((?:(?!<final>).)*?)</final>", re.IGNORECASE | re.DOTALL)
 _THINK_TAG = re.compile(r"<(/?)\s*+(think[-_a-z0-9]*+)[^<>]*+>", re.IGNORECASE)
-"""Both read a text of any length in one pass: no two parts that repeat can divide the same characters between them."""
+"""Both run in linear time: no two repeating parts can match the same characters."""
 
 _TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What the code of a template can raise."""
+"""Errors that a template's code can raise."""
 
 
 def build_messages(text: str, markers: list[str], system: str = SYSTEM_PROMPT) -> list[dict[str, str]]:
@@ -59,11 +59,11 @@ def build_messages(text: str, markers: list[str], system: str = SYSTEM_PROMPT) -
 def neutralise_markers(text: str, markers: list[str]) -> str:
     """Break each special-token marker in user text with a zero-width space after its first character.
 
-    Both engines turn `<|im_end|>` typed by a user into the real control token; a row must not be
-    able to end its own turn.
+    Both engines turn `<|im_end|>` typed by a user into the real control token, and a row must not
+    end its own turn.
     """
     for marker in sorted(markers, key=len, reverse=True):
-        while len(marker) > 1 and marker in text:  # again: an overlapping one may be left
+        while len(marker) > 1 and marker in text:  # repeat: an overlapping one may be left
             text = text.replace(marker, marker[0] + _ZERO_WIDTH_SPACE + marker[1:])
     return text
 
@@ -78,13 +78,13 @@ def render_chat(
 ) -> str:
     """Render `messages` as transformers' `apply_chat_template(..., tokenize=False)` does.
 
-    What a template may ask beside that is today's date, which is always PROMPT_DATE.
+    Today's date, which a template may ask for, is always PROMPT_DATE.
 
-    Templates that know no system role (they raise, or drop it) get the system text in front of the
-    first user turn.
+    Templates without a system role (they raise, or drop it) get the system text before the first
+    user turn.
 
     Raises:
-        InputError: the template is not valid Jinja or refuses these messages.
+        InputError: the template is not valid Jinja or rejects these messages.
     """
     given = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": add_generation_prompt}
     try:
@@ -120,9 +120,9 @@ def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 class _GenerationBlock(Extension):
-    """`{% generation %}`, with which some templates mark what the model says; its body is rendered as it is."""
+    """`{% generation %}`, which some templates use to mark the model's turn; its body is rendered unchanged."""
 
-    tags = {"generation"}  # noqa: RUF012 - read so by Jinja
+    tags = {"generation"}  # noqa: RUF012 - Jinja reads it from the class
 
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
@@ -158,9 +158,9 @@ def _raise_exception(message: str) -> NoReturn:
 
 
 def final_answer(label: str, thinking: dict[str, str] | None = None) -> str:
-    """The text a model is trained to give: the thinking parts that the row has, then the label.
+    """The answer that a model is trained to give: the row's thinking parts, then the label.
 
-    `thinking` maps `task`, `safety` and `policy` to their text; absent or empty parts are left out.
+    `thinking` maps `task`, `safety` and `policy` to their text; missing or empty parts are omitted.
     """
     parts = [
         f"<think-{name}>{thinking[name]}</think-{name}>"
@@ -173,8 +173,8 @@ def final_answer(label: str, thinking: dict[str, str] | None = None) -> str:
 def parse_final(answer: str) -> tuple[str, str]:
     """Read (class or INVALID, the text inside `<final>`) from a model's whole answer.
 
-    A `<final>` inside a thinking part does not count, also when that part is nested or never
-    closed; of several outside, the last one does.
+    A `<final>` inside a thinking part does not count, even if that part is nested or never
+    closed; of several outside, the last one counts.
     """
     matches = _FINAL.findall(_without_thinking(answer))
     if not matches:
@@ -184,7 +184,7 @@ def parse_final(answer: str) -> tuple[str, str]:
 
 
 def _without_thinking(answer: str) -> str:
-    """What stands outside all thinking parts; a closing tag also ends the parts opened within its own."""
+    """The text outside all thinking parts; a closing tag also closes the parts opened inside its own."""
     open_parts: list[str] = []
     outside, position = [], 0
     for tag in _THINK_TAG.finditer(answer):

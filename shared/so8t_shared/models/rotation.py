@@ -1,4 +1,4 @@
-"""SO(8) rotations of a gate, and folding them into the projection behind it (numpy, float64).
+"""SO(8) rotations of a gate, and folding them into the projection after it (numpy, float64).
 
 A gate rotates the input x of `o_proj` (a row vector of width D) in D/8 blocks of 8:
 y = W (x R) with R = blockdiag(R_1 ... R_{D/8}). Folding: W' = W @ blockdiag(R)^T, so that
@@ -29,7 +29,7 @@ def blocks_of(width: int, where: str = "") -> int:
         raise InputError(
             f"The attention width {width} is not divisible by 8, so SO8T gates cannot be attached.",
             where=where,
-            remedy="use a model whose heads x head size is a multiple of 8",
+            remedy="use a model where heads x head size is a multiple of 8",
         )
     return width // BLOCK
 

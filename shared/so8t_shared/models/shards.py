@@ -1,4 +1,4 @@
-"""A checkpoint's tensors, written one by one into files of limited size, so that memory does not grow with it."""
+"""Write a checkpoint's tensors one by one to files of limited size, so that memory use stays bounded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Generic, Protocol, TypeVar
 from so8t_shared.models.hf_folder import INDEX
 
 SHARD_BYTES = 1 << 30
-"""1 GiB: what is held at most, beside the tensor worked on; safetensors copies it once more while it writes."""
+"""1 GiB: the most that is buffered, besides the current tensor; safetensors makes one more copy while writing."""
 
 _WHOLE = "model.safetensors"
 
 
 class Sized(Protocol):
-    """A tensor, of whatever library."""
+    """A tensor of any library."""
 
     @property
     def nbytes(self) -> int: ...
@@ -26,15 +26,15 @@ T = TypeVar("T", bound=Sized)
 
 
 class ShardWriter(Generic[T]):
-    """Writes tensors under the names that transformers expects: one file, or numbered ones and their index.
+    """Writes tensors to the files that transformers expects: one file, or numbered files and an index.
 
-    What was added is held until it is `limit_bytes` in sum; no file is larger, unless by a single tensor.
+    Buffers tensors up to `limit_bytes` in total; only a single large tensor makes a file larger.
     """
 
     def __init__(
         self, folder: Path, save: Callable[[dict[str, T], Path], None], limit_bytes: int = SHARD_BYTES
     ) -> None:
-        """`save` writes tensors by name to a new safetensors file in `folder`, which must be there."""
+        """`save` writes tensors by name to a new safetensors file in `folder`, which must exist."""
         self._folder = folder
         self._save = save
         self._limit_bytes = limit_bytes
@@ -44,14 +44,14 @@ class ShardWriter(Generic[T]):
         self._written: list[tuple[Path, list[str]]] = []
 
     def add(self, name: str, tensor: T) -> None:
-        """Take the next tensor; writes a file where the limit is reached."""
+        """Add the next tensor; writes a file when the limit is reached."""
         if self._held and self._held_bytes + tensor.nbytes > self._limit_bytes:
             self._flush()
         self._held[name] = tensor
         self._held_bytes += tensor.nbytes
 
     def finish(self) -> None:
-        """Write what is left, give all files their names, and write the index where there are several."""
+        """Write the remaining tensors, give all files their final names, and write an index if there are several."""
         self._flush()
         if len(self._written) == 1:
             self._written[0][0].rename(self._folder / _WHOLE)

@@ -1,1 +1,1 @@
-"""What can be told before anything runs: what would be done and why, and what would fail."""
+"""Checks before a run: what would be done and why, and what would fail."""

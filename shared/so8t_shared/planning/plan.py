@@ -1,4 +1,4 @@
-"""What a run would do, stage by stage, and why; nothing is written."""
+"""What a run would do for each stage, and why; writes nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PlannedStage:
 def make_plan(store: ArtifactStore, config: Config, stages: Sequence[Stage] = STAGES) -> list[PlannedStage]:
     """Decide for each of the stages whether it would run, resume or be reused.
 
-    One that is left out counts as the configuration's session has completed it; its inputs need not be here.
+    Stages left out count as completed if the configuration's session completed them; their inputs need not exist here.
 
     Raises:
         InputError: a model or data set is missing.
@@ -45,7 +45,7 @@ def make_plan(store: ArtifactStore, config: Config, stages: Sequence[Stage] = ST
     for stage in stages:
         unknown = [need for need in stage.needs if need not in known]
         if unknown:
-            why = [f"{need} {'runs before it' if need in names else 'has not been completed'}" for need in unknown]
+            why = [f"{need} {'runs first' if need in names else 'has not been completed'}" for need in unknown]
             planned.append(PlannedStage(stage, "run", why, None))
             continue
         line, manifest = _plan_stage(stage, store, config, known, digests)
@@ -56,7 +56,7 @@ def make_plan(store: ArtifactStore, config: Config, stages: Sequence[Stage] = ST
 
 
 def _completed(store: ArtifactStore, config: Config, names: set[str]) -> dict[str, Manifest]:
-    """Manifests of those stages that the configuration's session has completed."""
+    """Manifests of the named stages that the configuration's session has completed."""
     session_id = find_session(store, config) if names else None
     if session_id is None:
         return {}
@@ -84,7 +84,7 @@ def _plan_stage(
 
 
 def _nearest(store: ArtifactStore, stage: Stage, key: dict[str, object]) -> list[str]:
-    """Differences from the committed artifact of this stage that differs least; the newest of several."""
+    """Differences from the most similar committed artifact of this stage; from the newest of several."""
     candidates = []
     for name in store.list(f"artifacts/{stage.name}"):
         if name.count("/") == 3 and name.endswith("/manifest.json") and (data := store.get_bytes(name)):

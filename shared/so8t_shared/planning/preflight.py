@@ -1,6 +1,6 @@
-"""What can be told before a run in a second or two, without torch: wrong data, a missing GPU, a server that is away.
+"""Quick checks before a run, without torch: wrong data, a missing GPU, an unreachable server.
 
-The stages find all of it themselves, but some of it only after an hour of others' work.
+The stages would find all of these, but some only after an hour of work by earlier stages.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from so8t_shared.tables.functions import named
 
 
 def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here: bool = False) -> list[str]:
-    """Notes about the inputs of those stages; with `here`, they are about to run on this host.
+    """Notes about the inputs of the stages; with `here`, the stages are about to run on this host.
 
     Raises:
-        InputError: a model or data set that is here cannot be used.
-        ConfigError: with `here`, the device that is demanded is not there.
+        InputError: a model or data set on this host cannot be used.
+        ConfigError: with `here`, the required device is missing.
         MissingExtra: with `here`, packages that a stage needs are not installed.
     """
     notes = _two_bases(config)
@@ -45,16 +45,16 @@ def _two_bases(config: Config) -> list[str]:
     a, b = config.model_a.base_model, config.base_of_b.base_model
     if os.path.realpath(a) == os.path.realpath(b):
         return []
-    note = f"model B is not model A retrained: model_a.base_model is {a}, model_b.base_model is {b}"
+    note = f"model B is not retrained from model A: model_a.base_model is {a}, model_b.base_model is {b}"
     path = Path(a, "config.json")
     if path.is_file() and holds_gates(read_json(path)):
-        return [f"{note}, since A holds SO8T gates already and cannot be retrained itself"]
-    return [f"{note}; leave model_b.base_model out to retrain model A"]
+        return [f"{note}, since A already has SO8T gates and cannot be retrained"]
+    return [f"{note}; remove model_b.base_model to retrain model A"]
 
 
 def _models(stage: Stage, config: Config) -> list[str]:
     notes = []
-    default = config.model_b is None or config.model_b.base_model is None  # then what is said of model A is enough
+    default = config.model_b is None or config.model_b.base_model is None  # then model A's note is enough
     for item in stage.inputs(config):
         if isinstance(item, ModelInput):
             if item.path.exists():
@@ -65,7 +65,7 @@ def _models(stage: Stage, config: Config) -> list[str]:
 
 
 def _look(target: str, config: Config) -> list[str]:
-    """Ask the service itself, where all that it imports is installed: in a container only one's packages are."""
+    """Run the service's own check if its packages are installed; a container has only one service's packages."""
     function = named(target)
     return list(function(config)) if function else []
 
@@ -82,8 +82,8 @@ def _device(config: Config, *, here: bool, devices: Path = Path("/dev")) -> list
         return []
     if here:
         raise ConfigError(
-            "The configuration demands a CUDA device, but this host has none.",
+            "The configuration requires a CUDA device, but this host has none.",
             where="device = cuda",
             remedy="set device to auto or cpu, or run the stage train on a host with a GPU",
         )
-    return ["device is cuda, but this host has no such device: train would fail here"]
+    return ["device is cuda, but this host has no CUDA device: train would fail here"]

@@ -1,1 +1,1 @@
-"""How processes that never talk to each other agree: a session's markers, and the artifacts that it uses."""
+"""Coordination of processes that never talk to each other: a session's markers, and the artifacts it uses."""

@@ -1,4 +1,4 @@
-"""Which artifacts there are, who uses them, and removing those that nobody needs."""
+"""List artifacts and their users, and remove artifacts that are no longer needed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StoredArtifact:
     size_bytes: int
     sessions: list[str]
     left_bytes: int = 0
-    """Of what attempts have left and the manifest does not name; 0 while there is no manifest."""
+    """Size of attempts' leftovers that the manifest does not name; 0 without a manifest."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Collected:
 
     artifacts: list[StoredArtifact]
     swept: list[StoredArtifact]
-    """Artifacts that stay, without what attempts have left in them."""
+    """Artifacts that are kept, without attempts' leftovers."""
 
 
 def list_artifacts(store: ArtifactStore, uses: Uses | None = None) -> list[StoredArtifact]:
-    """All artifacts, in pipeline order, then by age; who uses them is as in `uses`, or as it is now."""
+    """All artifacts in pipeline order, then by age; users come from `uses`, or are read now."""
     uses = uses or Uses(store)
     found = []
     for stage in STAGES:
@@ -61,17 +61,17 @@ def collect(
     on_unreadable: Callable[[str, IntegrityError], None] = lambda session_id, fault: None,
     poll_s: float = 1.0,
 ) -> Collected:
-    """Artifacts that no session which counts uses, and what attempts have left in the others; removed if `delete`.
+    """Artifacts that no kept session uses, and attempts' leftovers in the other artifacts; removed if `delete`.
 
-    Those count: the newest `keep_sessions`, every one that a process works for, however old, and every one whose
-    record cannot be read (`on_unreadable` is told of each). A process works for a session while the lease of an
-    artifact that the session uses is held; such an artifact stays itself, too. A lease that was not given back is
-    watched for its time to live (a minute), all such at once, unless its holder is seen to be alive or gone before.
-    `on_wait` is told how many there are. Deleting is done under the lease; what a session has begun to use meanwhile
-    stays, too.
+    Kept sessions are the newest `keep_sessions`, every session that a process is working for, however old, and every
+    session with an unreadable record (each is reported to `on_unreadable`). A process is working for a session while it
+    holds the lease of an artifact that the session uses; such an artifact is also kept. All leases that were not
+    released are watched together for their time to live (a minute), unless a holder is found to be alive or gone
+    earlier; `on_wait` receives their number. Artifacts are deleted under their lease; one that a session has started to
+    use in the meantime is kept.
 
     Raises:
-        NewerFormat: a newer program's session is there: what it needs is not known, and nothing was deleted.
+        NewerFormat: there is a session of a newer program, whose needs are unknown; nothing was deleted.
     """
     uses = Uses(store)
     _tell_faults(uses, on_unreadable)
@@ -97,12 +97,12 @@ def _tell_faults(uses: Uses, tell: Callable[[str, IntegrityError], None]) -> Non
 
 
 def _all_in(sessions: list[str], kept: set[str]) -> bool:
-    """Whether all of an artifact's sessions are kept in any case, and it has some."""
+    """Whether an artifact has sessions and all of them are kept."""
     return bool(sessions) and kept.issuperset(sessions)
 
 
 def _free(watches: list[Watch], on_wait: Callable[[int], None], poll_s: float) -> set[str]:
-    """Keys of the leases that nobody holds, after watching long enough to know of each."""
+    """Keys of the leases that no process holds, after watching long enough to be sure."""
     free: set[str] = set()
     unknown, told = list(watches), False
     while True:
@@ -118,7 +118,7 @@ def _free(watches: list[Watch], on_wait: Callable[[int], None], poll_s: float) -
 
 
 def _look(watch: Watch) -> Sight | None:
-    """What the lease shows; None for a newer program's, which is left alone."""
+    """The state of the lease; None for a newer program's lease, which is left alone."""
     try:
         return watch.look()
     except NewerFormat:
@@ -126,10 +126,10 @@ def _look(watch: Watch) -> Sight | None:
 
 
 def _delete(item: StoredArtifact, watch: Watch, uses: Uses, kept: set[str]) -> bool:
-    """Delete an artifact under its lease unless it is wanted by now; whether it is gone.
+    """Delete an artifact under its lease unless it has become wanted; return whether it was deleted.
 
-    The manifest goes first, and comes back where a session turns out to have reused the artifact a moment before;
-    one that comes later finds no manifest (see StageRun), and waits for the lease.
+    The manifest goes first, and is restored if a session turns out to have just reused the artifact; a session that
+    comes later finds no manifest (see StageRun) and waits for the lease.
     """
     artifact, lease = item.artifact, seize(watch)
     if lease is None:
@@ -157,7 +157,7 @@ def _delete(item: StoredArtifact, watch: Watch, uses: Uses, kept: set[str]) -> b
 
 
 def _sweep(item: StoredArtifact, watch: Watch) -> bool:
-    """Remove what attempts have left under the artifact's lease; whether it could be had."""
+    """Remove attempts' leftovers under the artifact's lease; return whether the lease was free."""
     lease = seize(watch)
     if lease is None:
         return False

@@ -1,4 +1,4 @@
-"""Markers: how stages that may run on different hosts learn of each other within a session."""
+"""Markers: how stages of a session, which may run on different hosts, learn about each other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Completed(Document):
 
 
 class Withdrawn(Document):
-    """In the place of a completed.json that was taken back: a stage's keys need no right to delete it."""
+    """Replaces a withdrawn completed.json, so that a stage's keys need no permission to delete."""
 
     schema_version: Literal[1] = 1
     withdrawn: Literal[True] = True
@@ -51,13 +51,13 @@ class Failed(Document):
 
 
 class ProgressRecord(Document):
-    """progress.json: what a person would like to see live."""
+    """progress.json: live progress for display."""
 
     schema_version: Literal[1] = 1
     stage: str
     attempt: int
     fingerprint: str
-    """Of the artifact that is worked on, or was last, which keeps interrupted work from `gc`; empty where none was."""
+    """Fingerprint of the current or last artifact, which protects interrupted work from `gc`; empty if none."""
     state: Literal["waiting", "running", "done", "failed", "interrupted"]
     done: int
     total: int
@@ -77,7 +77,7 @@ class StageMarkers:
         self.prefix = f"sessions/{session_id}/{stage}"
 
     def completed(self) -> Completed | None:
-        """The completed marker; a damaged one counts as none, because the artifact decides."""
+        """The completed marker; a damaged one counts as missing, because the artifact decides."""
         return self._read("completed.json", Completed)
 
     def failed(self) -> Failed | None:
@@ -85,16 +85,16 @@ class StageMarkers:
         return self._read("failed.json", Failed)
 
     def progress(self) -> ProgressRecord | None:
-        """The last progress written."""
+        """The latest progress record."""
         return self._read("progress.json", ProgressRecord)
 
     def failed_etag(self) -> str | None:
-        """Changes when another failure is written."""
+        """Etag of failed.json, which changes with each new failure."""
         stat = self._store.stat(f"{self.prefix}/failed.json")
         return stat.etag if stat else None
 
     def complete(self, fingerprint: str, content_digest: str, *, reused: bool, started: str) -> bool:
-        """Write completed.json unless it already says the same; True when it was written."""
+        """Write completed.json unless it already says the same; return whether it was written."""
         current = self.completed()
         if current and (current.fingerprint, current.content_digest) == (fingerprint, content_digest):
             self.clear_failure()
@@ -113,7 +113,7 @@ class StageMarkers:
         return True
 
     def fail(self, error: BaseException, attempt: int) -> Failed:
-        """Write failed.json for an error, without secrets; completed.json, which may be another host's, stays."""
+        """Write failed.json for an error, without secrets; completed.json stays, as it may be another host's."""
         told = error if isinstance(error, So8tError) else self._unexpected(error)
         marker = Failed(
             stage=self._stage,
@@ -135,11 +135,11 @@ class StageMarkers:
         return So8tError(f"{type(error).__name__}: {error}", remedy=remedy)
 
     def clear_failure(self) -> None:
-        """Forget the last failure, because a new attempt begins or has succeeded."""
+        """Remove the last failure, because a new attempt starts or has succeeded."""
         self._store.delete(f"{self.prefix}/failed.json")
 
     def clear_completed(self, unless: Callable[[Completed], bool] = lambda marker: False) -> None:
-        """Take back a marker, so that nobody follows it, `unless` it holds good or is replaced meanwhile."""
+        """Withdraw the completed marker, `unless` it is still valid or has been replaced in the meantime."""
         key = f"{self.prefix}/completed.json"
         current, withdrawn = self._store.read_versioned(key), Withdrawn().to_bytes()
         if current is None or current[0] == withdrawn:

@@ -1,8 +1,8 @@
-"""Sessions: one per configuration, agreed on by all processes without talking to each other.
+"""Sessions: one per configuration, on which all processes agree without talking to each other.
 
-The first process that opens a configuration writes sessions/by-config/<digest>.json by
-put-if-absent; all others, on any host, read the winner. So running again resumes. Whoever reads the
-pointer first writes session.json, so nothing ever has to be deleted: no stage's keys need that right.
+The first process that opens a configuration writes sessions/by-config/<digest>.json with
+put-if-absent; all others, on any host, read the winner's. So running again resumes. The first process
+to read the pointer writes session.json, so nothing is ever deleted: stages' keys need no such permission.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from so8t_shared.host import host_name, now, versions
 from so8t_shared.store.base import ArtifactStore
 
 _PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.host", "ollama.host_name")
-"""Keys that say where things lie or run, seen from one host, not what is computed."""
+"""Keys for locations and devices, which depend on the host and do not affect results."""
 
 _SHOWN = 5
-"""How many of the keys that differ are named."""
+"""How many differing keys are named."""
 
 _POINTERS = "by-config"
 
@@ -63,12 +63,12 @@ class Session:
 
 
 def config_digest(config: Config) -> str:
-    """Digest of all that decides results; places, which differ from host to host, are left out."""
+    """Digest of everything that affects results, without locations, which differ between hosts."""
     return digest(_without_places(config.model_dump(mode="json")))
 
 
 def _without_places(whole: dict[str, Any]) -> dict[str, Any]:
-    """A configuration less its places; a recorded one may be of another version, and lack some."""
+    """A configuration without its locations; a recorded one may be from another version and lack some."""
     kept = copy.deepcopy(whole)
     for dotted in _PLACE_KEYS:
         *sections, key = dotted.split(".")
@@ -80,7 +80,7 @@ def _without_places(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> Session:
-    """The session of this configuration, made if there is none; with `new`, a fresh one in any case."""
+    """The session of this configuration, created if there is none, or always with `new`."""
     key = _pointer_key(config)
     current = store.read_versioned(key)
     taken: str | None = None
@@ -94,11 +94,11 @@ def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> 
         store.put_if_absent(key, data)
     else:
         store.compare_and_put(key, data, current[1])
-    return open_session(store, config)  # whoever won: everybody follows the pointer
+    return open_session(store, config)  # whoever won, all follow the pointer
 
 
 def _named(data: bytes, key: str) -> str | None:
-    """The session that a pointer names; None when the pointer is damaged: a fresh session replaces it."""
+    """The session that a pointer names; None if the pointer is damaged: a new session replaces it."""
     try:
         return SessionPointer.from_bytes(data, key).session_id
     except IntegrityError:
@@ -106,7 +106,7 @@ def _named(data: bytes, key: str) -> str | None:
 
 
 def _join(store: ArtifactStore, session_id: str, config: Config) -> Session | None:
-    """The session of that name, recorded now if nobody has yet; None when its record is damaged or another's."""
+    """The session with that name, recorded now if necessary; None if its record is damaged or another's."""
     key = record_key(session_id)
     data = store.get_bytes(key)
     if data is None:
@@ -115,18 +115,18 @@ def _join(store: ArtifactStore, session_id: str, config: Config) -> Session | No
     try:
         record = SessionRecord.from_bytes(data, key)
     except IntegrityError:
-        return None  # artifacts are still reused by the fresh session
+        return None  # the new session still reuses the artifacts
     if record.config_digest != config_digest(config):
         return None  # two configurations chose the same name at the same moment
     return Session(session_id, config, record.created)
 
 
 def named_session(store: ArtifactStore, session_id: str, config: Config) -> Session:
-    """The session of that name, which must be one of this configuration's.
+    """The session with that name, which must belong to this configuration.
 
     Raises:
-        InputError: there is none of that name.
-        ConfigError: another configuration opened it: its markers would speak of what was not asked for.
+        InputError: there is no such session.
+        ConfigError: another configuration opened it, so its markers would refer to other work.
     """
     record = read_record(store, session_id)
     if record.config_digest != config_digest(config):
@@ -136,17 +136,17 @@ def named_session(store: ArtifactStore, session_id: str, config: Config) -> Sess
         raise ConfigError(
             f"Session {session_id} was opened with another configuration.",
             where="; ".join([*differ[:_SHOWN], *more]) or store.location,
-            remedy="give the configuration and overrides that it was opened with, or leave the session's name out:"
-            " the configuration finds its own",
+            remedy="use the configuration and overrides that it was opened with, or omit the session name to use this"
+            " configuration's session",
         )
     return Session(session_id, config, record.created)
 
 
 def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
-    """session.json of that name.
+    """The record of the session with that name.
 
     Raises:
-        InputError: there is none, or the name is not one.
+        InputError: there is no such session, or the name is invalid.
     """
     data = store.get_bytes(record_key(session_id)) if _SAFE_ID.fullmatch(session_id) else None
     if data is None:
@@ -156,7 +156,7 @@ def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
 
 
 def session_ids(store: ArtifactStore) -> list[str]:
-    """Names of all sessions, oldest first by creation."""
+    """Names of all sessions, oldest first."""
     records = []
     for key in store.list("sessions"):
         parts = key.split("/")
@@ -169,16 +169,16 @@ def session_ids(store: ArtifactStore) -> list[str]:
 
 
 def session_names(store: ArtifactStore) -> set[str]:
-    """Names of all sessions that have left anything, be their records readable or not."""
+    """Names of all sessions with any object, whether their records are readable or not."""
     return {key.split("/")[1] for key in store.list("sessions") if key.count("/") > 1} - {_POINTERS}
 
 
 def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
-    """A name after the configuration's pattern that no session has."""
+    """An unused name that follows the configuration's pattern."""
     base = datetime.now().astimezone().strftime(config.session_id_format)
     if not _SAFE_ID.fullmatch(base):
         raise ConfigError(
-            f"The pattern gives {base!r}, which is no usable name.",
+            f"The pattern gives {base!r}, which is not a valid name.",
             where=f"session_id_format = {config.session_id_format!r}",
             remedy="use letters, digits, '.', '_', '-' and strftime codes, for example %Y%m%d_%H%M%S",
         )
@@ -187,9 +187,9 @@ def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
         if session_id != taken and store.stat(record_key(session_id)) is None:
             return session_id
     raise ConfigError(
-        "A thousand sessions have the same name.",
+        "A thousand sessions already have this name.",
         where=f"session_id_format = {config.session_id_format!r}",
-        remedy="put the time into the pattern",
+        remedy="add the time to the pattern",
     )
 
 
@@ -209,12 +209,12 @@ def _pointer_key(config: Config) -> str:
 
 
 def record_key(session_id: str) -> str:
-    """Where a session's record lies."""
+    """Key of a session's record."""
     return f"sessions/{session_id}/session.json"
 
 
 def find_session(store: ArtifactStore, config: Config) -> str | None:
-    """Name of this configuration's session, or None; nothing is made."""
+    """Name of this configuration's session, or None; creates nothing."""
     key = _pointer_key(config)
     data = store.get_bytes(key)
     return None if data is None else SessionPointer.from_bytes(data, key).session_id

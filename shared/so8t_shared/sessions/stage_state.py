@@ -1,4 +1,4 @@
-"""Where a stage of a session stands, for people: what its markers say, and whether who works on it still lives."""
+"""State of a stage for display: what its markers say, and whether its process is alive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
 from so8t_shared.store.base import ArtifactStore
 
 _SILENT_S = 900.0
-"""A holder that is silent for so long is gone: no server takes requests of a host whose clock is further off."""
+"""A holder silent for this long is gone: no server accepts requests from a host whose clock is off by more."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class StageState:
     count: str = ""
     host: str = ""
     time: str = ""
-    """ISO 8601, UTC; empty where nothing happened yet."""
+    """ISO 8601, UTC; empty if nothing has happened yet."""
     message: str = ""
 
 
 def stage_state(store: ArtifactStore, session_id: str, stage: str) -> StageState:
-    """What is known of a stage: done, reused, failed, running, interrupted, waiting or not started."""
+    """The state of a stage: done, reused, failed, running, interrupted, waiting or not started."""
     markers = StageMarkers(store, session_id, stage)
     completed, failed, progress = markers.completed(), markers.failed(), markers.progress()
     elsewhere = f"; failed on {failed.host}: {failed.what}" if failed else ""
@@ -49,7 +49,7 @@ def stage_state(store: ArtifactStore, session_id: str, stage: str) -> StageState
 
 
 def _liveness(store: ArtifactStore, progress: ProgressRecord) -> tuple[str, str]:
-    """The state that progress tells, unless whoever told it is gone; and what makes it doubtful."""
+    """The state in the progress record, unless its process is gone, and a note if it is in doubt."""
     if progress.state != "running" or not progress.fingerprint:
         return progress.state, ""
     key = Artifact(store, progress.stage, progress.fingerprint).lease_key
@@ -58,12 +58,12 @@ def _liveness(store: ArtifactStore, progress: ProgressRecord) -> tuple[str, str]
     if holder is None or holder.is_left(store.local_root):
         return "interrupted", "its process is gone; "
     silent_s = _age_s(holder.heartbeat)
-    doubt = f"not heard of for {duration(silent_s)}; " if silent_s > holder.ttl_s else ""
+    doubt = f"no heartbeat for {duration(silent_s)}; " if silent_s > holder.ttl_s else ""
     return "interrupted" if silent_s > _SILENT_S else "running", doubt
 
 
 def _age_s(iso: str) -> float:
-    """Seconds since then by this host's clock; 0 where the time cannot be read."""
+    """Seconds since then by this host's clock; 0 if the time is unreadable."""
     try:
         return (datetime.now(UTC) - datetime.fromisoformat(iso)).total_seconds()
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Who uses an artifact: what the sessions' markers say, read once, and looked at again before anything is deleted."""
+"""Which sessions use an artifact: read once from their markers, and checked again before anything is deleted."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ Marks = tuple[Completed | None, ProgressRecord | None]
 
 @dataclass(frozen=True)
 class SessionUse:
-    """What one session has made of each stage, or worked on and can resume, when its markers were read."""
+    """The artifacts that a session has made, or worked on and can resume, as of reading its markers."""
 
     session_id: str
     created: str
-    """Empty where the record cannot be read."""
+    """Empty if the record cannot be read."""
     marks: dict[str, Marks]
     fault: IntegrityError | NewerFormat | None = field(default=None, compare=False)
     """Why the session's record cannot be read."""
 
     def uses(self, artifact: Artifact) -> bool:
-        """Whether the artifact is what it has made of that stage, or worked on."""
+        """Whether the session made the artifact or worked on it."""
         return artifact.fingerprint in _fingerprints(self.marks[artifact.stage])
 
 
 class Uses:
-    """All sessions and what they use, as it was when this was made."""
+    """All sessions and the artifacts they use, as of construction."""
 
     def __init__(self, store: ArtifactStore) -> None:
         self._store = store
         read = [_read(store, name) for name in session_names(store)]
         self.sessions = {use.session_id: use for use in sorted(read, key=lambda use: (use.created, use.session_id))}
-        """Oldest first by creation; before them those whose record cannot be read."""
+        """Oldest first; sessions with unreadable records come before all others."""
 
     def of(self, artifact: Artifact) -> list[str]:
         """Names of the sessions that use an artifact, oldest first."""
         return [name for name, use in self.sessions.items() if use.uses(artifact)]
 
     def newest(self, count: int) -> set[str]:
-        """The newest sessions, and all whose age nobody can tell."""
+        """The newest sessions, and all of unknown age."""
         readable = [name for name, use in self.sessions.items() if not use.fault]
         return {*readable[-count:], *(self.sessions.keys() - readable)}
 
     def wanted_now(self, artifact: Artifact, kept: set[str]) -> bool:
-        """Whether by now one of the sessions `kept`, or one that is new, uses it, or a user of it works again."""
+        """Whether a `kept` or new session now uses the artifact, or one of its users has become active again."""
         users = set(self.of(artifact))
         new = session_names(self._store) - self.sessions.keys()
         if any(artifact.fingerprint in self._used_now(name, artifact.stage) for name in kept | new):

@@ -1,1 +1,1 @@
-"""Where artifacts are kept: one protocol (base.py), a folder (local.py) or a bucket (minio.py) behind it."""
+"""Artifact storage: one protocol (base.py), implemented by a folder (local.py) and a bucket (minio.py)."""

@@ -1,1 +1,1 @@
-"""What varies, in one table per kind: a new one is a row here, and everything else finds it."""
+"""One table per kind of extension: add a row here, and everything else finds it."""

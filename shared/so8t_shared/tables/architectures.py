@@ -1,4 +1,4 @@
-"""The architectures that can be trained and converted, and the tensors that each of them must have."""
+"""Architectures that can be trained and converted, and the tensors that each must have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOREIGN_SO8T = "SO8TPhi3ForCausalLM"
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the shapes of all tensors follow from."""
+    """The sizes that determine all tensor shapes."""
 
     hidden: int
     intermediate: int
@@ -45,18 +45,18 @@ class Architecture:
     name: str
     """As in config.json."""
     family: str
-    """As people write it. llama.cpp recognizes Phi-3's tokenizer by this name, so it matters."""
+    """Display name. It matters: llama.cpp recognizes Phi-3's tokenizer by this name."""
     layer: Callable[[Sizes], Shapes]
     """Shapes of one layer's tensors, named without the layer's prefix."""
     assumes: Mapping[str, Callable[[Sizes], Any]] = field(default_factory=dict)
-    """Keys of config.json with the only value that llama.cpp computes with; an absent key is fine."""
+    """Keys of config.json with the only value that llama.cpp supports; the key may be missing."""
     family_with_bpe: str = ""
-    """The family where the tokenizer is byte-level BPE, if it has another name then."""
+    """The family's name with a byte-level BPE tokenizer, if different."""
     needs_sentencepiece: bool = False
     """Whether llama.cpp's converter reads tokenizer.model unless the tokenizer's class is GPT2Tokenizer."""
 
     def shapes(self, sizes: Sizes) -> Shapes:
-        """Shapes of all tensors by name; lm_head.weight is listed also where it is tied."""
+        """Shapes of all tensors by name, including lm_head.weight even if it is tied."""
         shapes: Shapes = {
             "model.embed_tokens.weight": (sizes.vocabulary, sizes.hidden),
             "model.norm.weight": (sizes.hidden,),
@@ -133,7 +133,7 @@ _GEMMA3: dict[str, Callable[[Sizes], Any]] = {
     "rope_local_base_freq": lambda _: 10000.0,
     "attn_logit_softcapping": lambda _: None,
 }
-"""The 27B one has another query_pre_attn_scalar, which llama.cpp knows by its number of layers alone."""
+"""The 27B model has a different query_pre_attn_scalar, which llama.cpp infers only from its number of layers."""
 
 
 ROWS: tuple[Architecture, ...] = (
@@ -157,10 +157,10 @@ def architecture_name(config: dict[str, Any]) -> str | None:
 
 
 def architecture_of(config: dict[str, Any], where: Path, *, done: str) -> Architecture:
-    """The architecture that config.json names; `done` says what is to be done with it, "converted" or "trained".
+    """The architecture that config.json names; `done` is the operation for the error, "converted" or "trained".
 
     Raises:
-        InputError: it names none, or one that is not supported.
+        InputError: config.json names none, or an unsupported one.
     """
     name = architecture_name(config)
     if name in BY_NAME:
@@ -173,22 +173,22 @@ def architecture_of(config: dict[str, Any], where: Path, *, done: str) -> Archit
 
 
 def check_assumptions(config: dict[str, Any], architecture: Architecture, where: Path) -> None:
-    """Refuse a model that llama.cpp would compute otherwise than transformers.
+    """Check that llama.cpp would compute the model in the same way as transformers.
 
     Raises:
-        InputError: config.json has another value of a key in `assumes`.
+        InputError: config.json has an unsupported value for a key in `assumes`.
     """
     for key, value_for in architecture.assumes.items():
         if key in config and config[key] != (expected := value_for(sizes_of(config, where))):
             raise InputError(
-                f"llama.cpp computes a {architecture.family} with {key} {expected!r}, not {config[key]!r}.",
+                f"llama.cpp supports {architecture.family} only with {key} {expected!r}, not {config[key]!r}.",
                 where=f"{where}, key {key}",
-                remedy="use a checkpoint with that value; no GGUF file can say another",
+                remedy="use a checkpoint with that value; GGUF cannot store another",
             )
 
 
 def sizes_of(config: dict[str, Any], where: Path) -> Sizes:
-    """The sizes in config.json, with transformers' defaults for the keys that may be absent.
+    """The sizes in config.json, with transformers' defaults for optional keys.
 
     Raises:
         InputError: a size is missing or not a positive whole number.

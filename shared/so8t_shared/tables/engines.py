@@ -1,4 +1,4 @@
-"""The engines that answer; each row names functions of the evaluator, see functions.py."""
+"""Inference engines; each row names functions of the evaluator, see functions.py."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Row:
     summary: str
     """For the configuration's description, after the name."""
     open: str
-    """(configuration, told while it waits) to an `Engine`; nothing is loaded yet."""
+    """Takes (configuration, callback while waiting), returns an `Engine`; loads nothing yet."""
     prepare: str = ""
-    """What the stage import does beyond the registry, such as putting the models on a server: (context of the stage,
-    registry, files by name) to the registry with what was learned."""
+    """Extra work of the import stage, such as uploading models to a server. Takes (stage context, registry, files by
+    name), returns the completed registry."""
     check: str = ""
-    """A light look before a run: configuration to notes."""
+    """Quick check before a run: takes the configuration, returns notes."""
 
 
 ROWS: tuple[Row, ...] = (
-    Row("embedded", "llama.cpp in a process of our own", "so8t_evaluator.engine.embedded:open_embedded"),
+    Row("embedded", "llama.cpp in a child process", "so8t_evaluator.engine.embedded:open_embedded"),
     Row(
         "ollama",
         "the server at ollama.host",

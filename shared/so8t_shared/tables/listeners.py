@@ -1,4 +1,4 @@
-"""Who is told what stages do; each row names a function, see functions.py."""
+"""Listeners to stage events; each row names a function, see functions.py."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Kind = Literal["waiting", "started", "progress", "log", "finished", "reused", "interrupted", "failed"]
-"""What an event says of its stage."""
+"""Kind of event."""
 
 Place = Literal["run", "stage", "child"]
-"""The process that listens: a whole run, a stage on its own (as in a container), or a stage that a run started."""
+"""The listening process: a whole run, a single stage (as in a container), or a stage started by a run."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Row:
 
     name: str
     open: str
-    """(`Scene`) to a `Listener`, or to None where it is not wanted."""
+    """Takes a `Scene`, returns a `Listener`, or None if it is not wanted."""
     at: tuple[Place, ...]
     hears: tuple[Kind, ...] = get_args(Kind)
     every_s: float = 0.0
-    """Progress comes no closer than this, except the last step."""
+    """Minimum interval between progress events, except for the last step."""
     of_session: bool = False
-    """Opened once the session is known. It is told what everybody who looks at the session may see later, and not
-    what concerns this process alone."""
+    """Opened once the session is known. Receives events for all readers of the session, but not events that concern
+    only this process."""
 
 
 ROWS: tuple[Row, ...] = (

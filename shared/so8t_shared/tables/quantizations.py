@@ -1,6 +1,6 @@
-"""The quantizations, from the most to the least precise; tables and pictures keep this order.
+"""Quantizations, from most to least precise; tables and charts keep this order.
 
-Each row states llama-quantize's recipe, for architectures without experts and without an importance matrix.
+Each row has llama-quantize's recipe for architectures without experts, without an importance matrix.
 Source: llama.cpp, src/llama-quant.cpp, llama_tensor_get_type_impl.
 """
 
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 Layers = Literal["more bits", "first eighth", "first four", "shared heads"]
-"""Layers that a boost applies to. "more bits": the first and last eighth, and every third between; "shared heads": all
-layers of a model in which at least four query heads share a value head."""
+"""Layers that a boost applies to. "more bits": the first and last eighth, and every third layer in between; "shared
+heads": all layers of a model in which at least four query heads share a value head."""
 
 
 @dataclass(frozen=True)
 class Boost:
-    """A better type for some layers of one kind of tensor."""
+    """A more precise type for some layers of one kind of tensor."""
 
     layers: Layers
     type: str
-    """GGML's name."""
+    """GGML type."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Row:
     """One quantization."""
 
     name: str
-    """As in the configuration, in file names and as a tag in Ollama."""
+    """Name in the configuration and in file names, and tag in Ollama."""
     file_type: int
     """llama.cpp's LLAMA_FTYPE, written to general.file_type."""
     type: str
     """GGML type of most weights."""
     marker: str
-    """Matplotlib's marker in charts; each row has its own."""
+    """Matplotlib marker in charts; unique per row."""
     from_checkpoint: bool = False
-    """Written by the converter from the checkpoint itself; the others are made from F16."""
+    """Whether the converter writes it directly from the checkpoint; the others are made from F16."""
     values: Boost | None = None
     """For attn_v and attn_qkv."""
     ffn_down: Boost | None = None
@@ -58,7 +58,7 @@ ROWS: tuple[Row, ...] = (
 
 BY_NAME = {row.name: row for row in ROWS}
 ORDER = tuple(BY_NAME)
-"""Names, the most precise first."""
+"""Names, most precise first."""
 
 BASE = "f16"
 """The file that the others are quantized from."""

@@ -1,4 +1,4 @@
-"""The ways of asking for a class, in the order in which a row is asked; tables and pictures keep it."""
+"""Scorings, the ways of asking for a class, in the order of asking; tables and charts keep this order."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ class Row:
     summary: str
     """For the configuration's description, after the name."""
     explanation: str
-    """For people who read a report: a sentence or two."""
+    """A sentence or two for the report."""
     marker: str
-    """Matplotlib's marker in charts; each row has its own."""
+    """Matplotlib marker in charts; unique per row."""
     writes_freely: bool
-    """Whether the model writes what it likes, up to ab_test.max_new_tokens, and the class is read from that; if not,
-    it can only choose among the labels."""
+    """Whether the model writes free text, up to ab_test.max_new_tokens, from which the class is read; if not, it can
+    only choose among the labels."""
 
 
 ROWS: tuple[Row, ...] = (
     Row(
         "generate",
-        "parses <final>",
-        "With generate scoring the model writes freely and the class is read from its <final> part; an answer without"
-        " one counts as INVALID and as wrong.",
+        "reads the class from <final>",
+        "With generate scoring, the model writes freely and its class is read from <final>; an answer without a class"
+        " counts as INVALID and wrong.",
         marker="o",
         writes_freely=True,
     ),
     Row(
         "constrained",
-        "lets only the four labels be chosen",
-        "With constrained scoring only the four class names can be produced: it measures the choice without the form.",
+        "allows only the four labels",
+        "With constrained scoring, the model can only produce one of the four class names: it measures the decision"
+        " without the format.",
         marker="s",
         writes_freely=False,
     ),
@@ -42,7 +43,7 @@ ROWS: tuple[Row, ...] = (
 
 BY_NAME = {row.name: row for row in ROWS}
 ORDER = tuple(BY_NAME)
-"""Names. Those that write freely come first: they are what is timed, and their prompt is in no cache yet."""
+"""Names. Scorings with free text come first: they are timed, and their prompt must not be cached yet."""
 
 if TYPE_CHECKING:
     Scoring = str
@@ -51,5 +52,5 @@ else:
 
 
 def freely_written(names: list[Scoring]) -> list[Scoring]:
-    """Of these, the scorings under which the model writes freely."""
+    """The given scorings under which the model writes freely."""
     return [name for name in names if BY_NAME[name].writes_freely]

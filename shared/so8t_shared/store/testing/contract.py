@@ -1,4 +1,4 @@
-"""What a test class of a store says about it.
+"""What a store's test class must provide.
 
 `raw_write` and `raw_keys` bypass the code under test, so that a store cannot vouch for itself.
 """
@@ -16,18 +16,18 @@ KEY = "artifacts/train/0123/files/model.bin"
 
 
 class StoreContract:
-    """Subclasses give the fixture `store`, an empty store, and the three methods."""
+    """Subclasses provide the fixture `store`, an empty store, and the three methods."""
 
     def reopened(self, store: ArtifactStore) -> ArtifactStore:
-        """Another client of the same place, as another process would open it."""
+        """Another client of the same store, as another process would open it."""
         raise NotImplementedError
 
     def raw_write(self, store: ArtifactStore, key: str, data: bytes) -> None:
-        """Put an object there without the store's code."""
+        """Write an object without the store's code."""
         raise NotImplementedError
 
     def raw_keys(self, store: ArtifactStore) -> set[str]:
-        """Every object that really is there."""
+        """Keys of all objects that really exist."""
         raise NotImplementedError
 
     @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""A store that fails, dies or lets something else happen where a test says so, and that notes its calls.
+"""A store that fails, dies or triggers other events where a test says so, and that records its calls.
 
 full = Fault("put_file", StorageError("The disk is full."), key="*/model.gguf")
 store = FaultyStore(LocalStore(tmp_path), fail_on=[full])
@@ -23,32 +23,32 @@ Moment = Literal["before", "after"]
 
 @dataclass(frozen=True)
 class Call:
-    """A request to a store: the method's name, its key or prefix, and how long a server may be away meanwhile."""
+    """A request to a store: the method's name, its key or prefix, and how long it may be retried."""
 
     operation: str
     key: str
     patience_s: float = math.inf
-    """The least that `patient` was given."""
+    """The smallest value given to `patient`."""
 
 
 @dataclass(eq=False)
 class Fault:
-    """What happens before, or after, certain calls."""
+    """Something that happens before or after certain calls."""
 
     operation: str
-    """The method's name; a pattern such as `put_*`."""
+    """The method's name, or a pattern such as `put_*`."""
     does: Exception | Callable[[Call], object]
     """Raised, or called: it may raise, wait, kill the process, or do what another host would do."""
     key: str = "*"
     """A pattern of keys."""
     at: Moment = "before"
-    """`after` the object has been read or written: raising then is an answer that was lost."""
+    """`after` the object has been read or written; raising then simulates a lost response."""
     skip: int = 0
-    """So many such calls go well at first."""
+    """Number of matching calls that succeed first."""
     times: float = math.inf
-    """So many calls are met, then none any more."""
+    """Number of calls that fail after that."""
     met: int = field(default=0, init=False)
-    """Such calls so far, those that went well included."""
+    """Matching calls so far, including successful ones."""
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Fault:
             raise ValueError(f"no store has an operation {self.operation!r}")
 
     def meet(self, call: Call, moment: Moment) -> None:
-        """Do it if this is a call to do it at."""
+        """Trigger the fault if it applies to this call."""
         if moment != self.at or not _matches(call, self.operation, self.key):
             return
         with self._guard:
@@ -75,9 +75,9 @@ class FaultyStore:
         self._inner = inner
         self._patience_s = math.inf
         self.fail_on = list(fail_on)
-        """May be changed at any time."""
+        """Can be changed at any time."""
         self.calls: list[Call] = []
-        """All requests, those that failed included."""
+        """All requests, including failed ones."""
 
     def keys(self, operation: str, key: str = "*") -> list[str]:
         """The keys of the calls so far that match both patterns."""
@@ -110,11 +110,11 @@ class FaultyStore:
 
     @property
     def remote(self) -> bool:
-        """As the inner store."""
+        """The inner store's."""
         return self._inner.remote
 
     def patient(self, seconds: float) -> FaultyStore:
-        """A view whose calls tell the faults that patience."""
+        """A view whose calls carry that patience."""
         return self._view(self._inner.patient(seconds), min(seconds, self._patience_s))
 
     def checked(self, check: Callable[[], None]) -> FaultyStore:
@@ -122,7 +122,7 @@ class FaultyStore:
         return self._view(self._inner.checked(check), self._patience_s)
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
-        """See `ArtifactStore`, as all that follow."""
+        """See `ArtifactStore` for this and the methods below."""
         return self._call("put_bytes", key, lambda: self._inner.put_bytes(key, data))
 
     def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
@@ -142,7 +142,7 @@ class FaultyStore:
         return self._call("checksum", key, lambda: self._inner.checksum(key))
 
     def local_path(self, key: str) -> Path | None:
-        """The object as a file of this host."""
+        """The object as a file on this host."""
         return self._call("local_path", key, lambda: self._inner.local_path(key))
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
@@ -150,7 +150,7 @@ class FaultyStore:
         return self._call("read_versioned", key, lambda: self._inner.read_versioned(key))
 
     def put_if_absent(self, key: str, data: bytes) -> str | None:
-        """Write unless an object is there."""
+        """Write unless the object exists."""
         return self._call("put_if_absent", key, lambda: self._inner.put_if_absent(key, data))
 
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
@@ -162,7 +162,7 @@ class FaultyStore:
         return self._call("stat", key, lambda: self._inner.stat(key))
 
     def list(self, prefix: str) -> Iterator[str]:
-        """All keys below a folder, read at once."""
+        """All keys below a folder, listed immediately."""
         return iter(self._call("list", prefix, lambda: tuple(self._inner.list(prefix))))
 
     def delete(self, key: str) -> None:

@@ -1,4 +1,4 @@
-"""One object: what is put is what comes back, by every way of reading."""
+"""Tests of single objects: every way of reading returns what was written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from so8t_shared.store.testing.contract import KEY, StoreContract
 
 
 class Objects(StoreContract):
-    """Reading what is there, and what is not."""
+    """Reading existing and missing objects."""
 
     @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 5000], ids=["empty", "one byte", "1.3 MB"])
     def test_bytes_come_back(self, store: ArtifactStore, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Real processes for races and kills: forked, so that sixteen of them start in an instant."""
+"""Real processes for races and kills; forked, so that sixteen start in an instant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KILLED = -9
 
 
 def race(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """What `work(i)` answers in each of `count` processes that begin at the same moment."""
+    """The results of `work(i)` in `count` processes that start at the same moment."""
     fork = multiprocessing.get_context("fork")
     gate = fork.Barrier(count)
     pipes = [fork.Pipe(duplex=False) for _ in range(count)]
@@ -27,7 +27,7 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
 
     processes = [start(partial(begin, number, pipes[number][1])) for number in range(count)]
     for _, writing in pipes:
-        writing.close()  # so that a child that died gives EOFError here, not an endless wait
+        writing.close()  # otherwise a dead child would mean an endless wait, not an EOFError
     answers = [_received(reading, process) for (reading, _), process in zip(pipes, processes, strict=True)]
     for process in processes:
         process.join(_PATIENCE_S)
@@ -35,7 +35,7 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def start(work: Callable[[], Any]) -> BaseProcess:
-    """A process that runs `work`; end it with `kill`, or wait with `exit_code`."""
+    """Start a process that runs `work`; end it with `kill`, or wait with `exit_code`."""
     process = multiprocessing.get_context("fork").Process(target=work, daemon=True)
     process.start()
     _STARTED.append(process)
@@ -43,7 +43,7 @@ def start(work: Callable[[], Any]) -> BaseProcess:
 
 
 def end_all() -> None:
-    """End what a failed test left running; such a process would keep pytest itself from ending."""
+    """Kill processes left running by a failed test; they would keep pytest from exiting."""
     while _STARTED:
         process = _STARTED.pop()
         process.kill()
@@ -52,7 +52,7 @@ def end_all() -> None:
 
 @contextmanager
 def running(work: Callable[[], Any]) -> Iterator[BaseProcess]:
-    """A process that runs `work`, and that is gone after the block also when the test fails in it."""
+    """Run `work` in a process during the block; the process is killed even if the test fails."""
     process = start(work)
     try:
         yield process
@@ -62,22 +62,22 @@ def running(work: Callable[[], Any]) -> Iterator[BaseProcess]:
 
 
 def exit_code(process: BaseProcess) -> int:
-    """Exit code of a process once it has ended; minus the signal's number when one ended it."""
+    """Wait for a process to end; return its exit code, or minus the signal's number if a signal ended it."""
     process.join(_PATIENCE_S)
     assert process.exitcode is not None, "the process did not end"
     return process.exitcode
 
 
 def kill(process: BaseProcess) -> None:
-    """SIGKILL, and wait for the end."""
+    """Send SIGKILL and wait for the end."""
     process.kill()
     assert exit_code(process) == _KILLED
 
 
 def _received(reading: Connection, process: BaseProcess) -> Any:
-    assert reading.poll(_PATIENCE_S), f"{process.name} gave no answer"
+    assert reading.poll(_PATIENCE_S), f"{process.name} returned nothing"
     try:
         return reading.recv()
     except EOFError:
         process.join(_PATIENCE_S)
-        raise AssertionError(f"{process.name} ended with {process.exitcode} and gave no answer") from None
+        raise AssertionError(f"{process.name} exited with {process.exitcode} and returned nothing") from None

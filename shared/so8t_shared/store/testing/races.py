@@ -1,4 +1,4 @@
-"""Several processes at one store, some of which are killed."""
+"""Tests with several processes on one store, some of which are killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from so8t_shared.store.testing.processes import kill, race, start
 
 
 class Races(StoreContract):
-    """Who writes at once, and who dies while writing."""
+    """Concurrent writers, and writers that are killed."""
 
     def test_one_of_sixteen_puts_first(self, store: ArtifactStore) -> None:
         """Of sixteen processes that put_if_absent at once, exactly one wins each key, and its bytes stay."""

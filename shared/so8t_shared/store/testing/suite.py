@@ -1,4 +1,4 @@
-"""What every artifact store must do; a test class inherits it and says how a store is opened."""
+"""The tests that every artifact store must pass; a test class inherits them and opens the store."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from so8t_shared.store.testing.writes import Writes
 
 
 class StoreSuite(Objects, Writes, Races):
-    """The conformance suite; the package's own text says how to use it."""
+    """The conformance suite; the package's docstring shows how to use it."""

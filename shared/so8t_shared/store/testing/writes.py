@@ -1,4 +1,4 @@
-"""Replacing, removing, listing and conditional writes; names that lead outside."""
+"""Tests of replacing, removing, listing, conditional writes and unsafe keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNSAFE_KEYS = ["", "/", "/etc/passwd", "a//b", "a/", "..", "a/../b", "./a", "a/.
 
 
 class Writes(StoreContract):
-    """Several objects and versions, one client after the other."""
+    """Several objects and versions, without concurrency."""
 
     def test_put_replaces(self, store: ArtifactStore, tmp_path: Path) -> None:
         """A second put wins, longer or shorter, from bytes or a file."""
@@ -106,7 +106,7 @@ class Writes(StoreContract):
         store.put_bytes(KEY, b"A")
         assert store.compare_and_put(KEY, b"C", first) is None
 
-    # Names that lead outside
+    # Unsafe keys
 
     @pytest.mark.parametrize("key", UNSAFE_KEYS)
     def test_unsafe_keys_are_refused(self, store: ArtifactStore, tmp_path: Path, key: str) -> None:

@@ -75,7 +75,7 @@ def test_materialize_nothing(any_store: LocalStore, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda data: b"X" + data[1:], "has other bytes"),
+        (lambda data: b"X" + data[1:], "differ from the manifest"),
         (lambda data: data[:-1], "has 699 bytes, the manifest says 700"),
         (lambda data: data + b"x", "has 701 bytes, the manifest says 700"),
         (lambda data: b"", "has 0 bytes, the manifest says 700"),

@@ -120,10 +120,10 @@ def test_gc_of_what_attempts_left(cli: Cli, config_file: Path, made: str, store:
     done = cli("artifacts", "gc", "-c", config_file)
     assert (
         done.out
-        == f"0 artifacts, 0 B would be deleted; add --yes to do it\n{what} would be deleted; add --yes to do it\n"
+        == f"0 artifacts, 0 B would be deleted; add --yes to delete\n{what} would be deleted; add --yes to delete\n"
     )
     assert cli("artifacts", "gc", "-c", config_file, "--yes").out == f"0 artifacts, 0 B deleted\n{what} deleted\n"
-    assert cli("artifacts", "gc", "-c", config_file).out == "0 artifacts, 0 B would be deleted; add --yes to do it\n"
+    assert cli("artifacts", "gc", "-c", config_file).out == "0 artifacts, 0 B would be deleted; add --yes to delete\n"
     assert Artifact(store, "convert-a", made).inspect()[0] is not None
 
 
@@ -132,7 +132,7 @@ def test_gc_shows_first(cli: Cli, config_file: Path, made: str, store: LocalStor
     _work(store, "0" * 64)
     done = cli("artifacts", "gc", "-c", config_file)
     assert done.code == 0
-    assert re.search(r"train +0{12} +5.0 kB\n1 artifacts, 5.0 kB would be deleted; add --yes to do it", done.out)
+    assert re.search(r"train +0{12} +5.0 kB\n1 artifacts, 5.0 kB would be deleted; add --yes to delete", done.out)
     assert list(store.list("artifacts/train"))
     done = cli("artifacts", "gc", "-c", config_file, "--yes")
     assert done.out.endswith("1 artifacts, 5.0 kB deleted\n")
@@ -144,8 +144,8 @@ def test_gc_and_the_scratch_of_killed_stages(cli: Cli, config_file: Path, made: 
     """What a killed stage left on this host is shown, and goes with --yes; what a living one uses is not told."""
     with scratch_folder(store.local_root, "convert-a-1-"):
         write(store.local_root / "scratch" / "train-0-x", {"output/model": b"x" * 5000})
-        told = "scratch of killed stages, 5.0 kB"
-        assert f"{told} would be deleted; add --yes to do it\n" in cli("artifacts", "gc", "-c", config_file).out
+        told = "scratch folders of killed stages, 5.0 kB"
+        assert f"{told} would be deleted; add --yes to delete\n" in cli("artifacts", "gc", "-c", config_file).out
         assert cli("artifacts", "gc", "-c", config_file, "--yes").out.endswith(f"{told} deleted\n")
         assert "scratch" not in cli("artifacts", "gc", "-c", config_file).out
         assert len(list((store.local_root / "scratch").iterdir())) == 1
@@ -160,8 +160,8 @@ def test_gc_and_downloads_of_what_is_gone(cli: Cli, config_file: Path, made: str
     ):
         write(downloads, {f"{name}/model": b"x" * 5000, f"{name}.of": key.encode()})
         os.utime(downloads / f"{name}.of", (0, 0))
-    told = "downloads of what is gone, 5.0 kB"
-    assert f"{told} would be deleted; add --yes to do it\n" in cli("artifacts", "gc", "-c", config_file).out
+    told = "downloads of deleted artifacts, 5.0 kB"
+    assert f"{told} would be deleted; add --yes to delete\n" in cli("artifacts", "gc", "-c", config_file).out
     assert cli("artifacts", "gc", "-c", config_file, "--yes").out.endswith(f"{told} deleted\n")
     assert sorted(path.name for path in downloads.iterdir()) == ["there", "there.of"]
 

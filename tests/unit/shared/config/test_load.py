@@ -205,7 +205,7 @@ def test_variables_of_compose_are_noticed(file: Path) -> None:
     """A variable that only compose.yaml reads looks like one of ours: it is said that it does nothing here."""
     config = load(file)
     [notice] = notices(config, {"SO8T_STORE_ENDPOINT": "http://h:9000", "SO8T_CONFIG": "x", "SO8T_RESULTS": ""})
-    assert notice.startswith("SO8T_STORE_ENDPOINT is read by compose.yaml alone")
+    assert notice.startswith("SO8T_STORE_ENDPOINT is ignored here: only compose.yaml reads it")
     assert notice.endswith("reads SO8T__STORE__ENDPOINT")
     assert notices(config, {"SO8T_BUCKET": "x", "SO8T__STORE__BUCKET": "x"}) == []
 

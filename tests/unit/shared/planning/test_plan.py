@@ -67,8 +67,8 @@ def test_nothing_has_run(store: LocalStore, config: Config) -> None:
     assert set(_actions(plan).values()) == {"run"}
     why = {line.stage.name: line.why for line in plan}
     assert why["convert-a"] == why["train"] == ["never run in this store"]
-    assert why["convert-b"] == ["train runs before it"]
-    assert why["import"] == ["convert-a runs before it", "convert-b runs before it"]
+    assert why["convert-b"] == ["train runs first"]
+    assert why["import"] == ["convert-a runs first", "convert-b runs first"]
     assert [line.fingerprint is None for line in plan] == [False, False, True, True, True, True]
 
 

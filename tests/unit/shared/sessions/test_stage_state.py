@@ -76,8 +76,8 @@ def test_work_that_nobody_holds(store: LocalStore, lease: str) -> None:
     ("silent", "state", "message"),
     [
         (timedelta(seconds=5), "running", r"loss 1\.0"),
-        (timedelta(minutes=3), "running", r"not heard of for 3 min 0\d s; loss 1\.0"),
-        (timedelta(hours=30), "interrupted", r"not heard of for 30 h 00 min; loss 1\.0"),
+        (timedelta(minutes=3), "running", r"no heartbeat for 3 min 0\d s; loss 1\.0"),
+        (timedelta(hours=30), "interrupted", r"no heartbeat for 30 h 00 min; loss 1\.0"),
     ],
 )
 def test_another_host(store: LocalStore, silent: timedelta, state: str, message: str) -> None:

@@ -177,7 +177,7 @@ def test_file_in_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
     with pytest.raises(StorageError) as caught:
         LocalStore(tmp_path / "store")
-    assert caught.value.what == "A file stands where a folder is needed."
+    assert caught.value.what == "There is a file where a folder is needed."
     assert str(tmp_path / "store") in caught.value.where
 
 
