@@ -18,7 +18,7 @@ class Objects(StoreContract):
 
     @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 5000], ids=["empty", "one byte", "1.3 MB"])
     def test_bytes_come_back(self, store: ArtifactStore, data: bytes) -> None:
-        """What is put is what another client gets, by every way of reading."""
+        """Another client reads what was written, by every way of reading."""
         stat = store.put_bytes(KEY, data)
         other = self.reopened(store)
         assert other.get_bytes(KEY) == data
@@ -37,7 +37,7 @@ class Objects(StoreContract):
         assert target.read_bytes() == b"weights"
 
     def test_moved_file_is_stored(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """With `move` the object has the bytes, whatever becomes of the source."""
+        """With `move`, the object has the bytes, whatever happens to the source."""
         source = tmp_path / "source"
         source.write_bytes(b"weights")
         stat = store.put_file(KEY, source, move=True)
@@ -46,7 +46,7 @@ class Objects(StoreContract):
         assert store.get_bytes(KEY) == b"weights"
 
     def test_files_are_hashed_on_the_way(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """A store whose objects travel says the sha256 of what went by, and every one can compute it."""
+        """A remote store reports the sha256 of transferred bytes, and every store can compute it."""
         (tmp_path / "source").write_bytes(b"weights")
         put, got = store.put_file(KEY, tmp_path / "source"), store.get_file(KEY, tmp_path / "target")
         expected = hashlib.sha256(b"weights").hexdigest()
@@ -61,7 +61,7 @@ class Objects(StoreContract):
         assert store.checksum("nothing/here") is None
 
     def test_limited_is_the_same_place(self, store: ArtifactStore) -> None:
-        """With other limits the store reads and writes the same objects."""
+        """A store with other limits reads and writes the same objects."""
         for limited in (store.patient(1.0), store.checked(lambda: None)):
             limited.put_bytes(KEY, b"x")
             assert store.get_bytes(KEY) == b"x"
@@ -69,7 +69,7 @@ class Objects(StoreContract):
             store.delete(KEY)
 
     def test_the_check_ends_a_transfer(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """Who is asked to stop sends and fetches no file, and leaves nothing; small objects are still written."""
+        """After a stop request no file is sent or fetched, and none is left; small objects are still written."""
 
         def check() -> None:
             raise Interrupted("asked to stop")
@@ -85,7 +85,7 @@ class Objects(StoreContract):
         assert not (tmp_path / "target").exists()
 
     def test_a_later_check_takes_the_place_of_an_earlier_one(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """Work that is to end in spite of a wish to stop is done with a check of its own."""
+        """Work that must finish despite a stop request uses another check."""
 
         def check() -> None:
             raise Interrupted("asked to stop")
@@ -95,19 +95,19 @@ class Objects(StoreContract):
         assert store.get_bytes(KEY) == b"x"
 
     def test_local_path_is_the_object(self, store: ArtifactStore) -> None:
-        """A store on this host shows the object as a file; others say None."""
+        """A store on this host returns the object as a file; others return None."""
         store.put_bytes(KEY, b"weights")
         path = store.local_path(KEY)
         assert path is None or path.read_bytes() == b"weights"
 
     def test_written_from_outside_is_seen(self, store: ArtifactStore) -> None:
-        """An object that another program put there is read like our own."""
+        """An object written by another program is read like our own."""
         self.raw_write(store, KEY, b"foreign")
         assert store.get_bytes(KEY) == b"foreign"
         assert list(store.list("artifacts")) == [KEY]
 
     def test_absent_is_none_and_leaves_no_trace(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """Asking for an object that is not there answers None or False and creates nothing."""
+        """Reading a missing object returns None or False and creates nothing."""
         assert store.get_bytes(KEY) is None
         assert store.read_versioned(KEY) is None
         assert store.stat(KEY) is None
@@ -117,7 +117,7 @@ class Objects(StoreContract):
         assert self.raw_keys(store) == set()
 
     def test_a_folder_is_no_object(self, store: ArtifactStore) -> None:
-        """The beginning of a key names nothing."""
+        """A prefix of a key is not an object."""
         store.put_bytes("a/b/c", b"x")
         for prefix in ("a", "a/b"):
             assert store.get_bytes(prefix) is None
@@ -126,7 +126,7 @@ class Objects(StoreContract):
             assert store.local_path(prefix) is None
 
     def test_below_an_object_is_nothing(self, store: ArtifactStore) -> None:
-        """A key that goes on behind an object's names nothing."""
+        """A key that extends an object's key is not an object."""
         store.put_bytes("a/b", b"x")
         assert store.get_bytes("a/b/c") is None
         assert store.read_versioned("a/b/c") is None
@@ -142,7 +142,7 @@ class Objects(StoreContract):
         assert [store.get_bytes(key) for key in keys] == [key.encode() for key in keys]
 
     def test_location_and_local_root(self, store: ArtifactStore) -> None:
-        """The store names its place, and its scratch folder is no part of any listing."""
+        """The store has a location, and its scratch folder does not appear in listings."""
         assert store.location
         store.local_root.mkdir(parents=True, exist_ok=True)
         (store.local_root / "note.json").write_text(json.dumps("scratch"))

@@ -15,7 +15,7 @@ class Races(StoreContract):
     """Concurrent writers, and writers that are killed."""
 
     def test_one_of_sixteen_puts_first(self, store: ArtifactStore) -> None:
-        """Of sixteen processes that put_if_absent at once, exactly one wins each key, and its bytes stay."""
+        """If sixteen processes call put_if_absent at once, exactly one wins each key, and its bytes stay."""
         keys = [f"sessions/by-config/{number}.json" for number in range(20)]
 
         def work(number: int) -> list[str | None]:
@@ -29,7 +29,7 @@ class Races(StoreContract):
             assert store.read_versioned(key) == (b"%02d" % winners[0], answers[winners[0]][index])
 
     def test_no_update_is_lost(self, store: ArtifactStore) -> None:
-        """Eight processes count one counter up by compare_and_put; every step counts."""
+        """Eight processes increment one counter with compare_and_put, and no increment is lost."""
         store.put_bytes("counter", b"000")
 
         def count(_: int) -> int:
@@ -44,7 +44,7 @@ class Races(StoreContract):
         assert store.get_bytes("counter") == b"200"
 
     def test_neighbors_come_and_go(self, store: ArtifactStore) -> None:
-        """Processes that put and delete beside each other in one folder, and list it, do not disturb each other."""
+        """Processes that write, delete and list in one folder do not disturb each other."""
 
         def churn(number: int) -> int:
             mine = self.reopened(store)
@@ -62,7 +62,7 @@ class Races(StoreContract):
         assert self.raw_keys(store) == set()
 
     def test_a_reader_never_sees_half(self, store: ArtifactStore) -> None:
-        """While another process replaces an object, each read gives one whole version."""
+        """While another process replaces an object, each read returns one whole version."""
         size = 300_000
         store.put_bytes(KEY, b"a" * size)
 
@@ -84,7 +84,7 @@ class Races(StoreContract):
         assert seen == {b"a", b"b"}
 
     def test_killed_writer_leaves_old_or_new(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """SIGKILL in the middle of put_file: the object is the old or the new one, and nothing else is listed."""
+        """After SIGKILL during put_file, the object is the old or the new one, and nothing else is listed."""
         size, choose = 4_000_000, random.Random(7)
         sources = [tmp_path / letter for letter in "ab"]
         for source in sources:

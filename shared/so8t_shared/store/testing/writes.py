@@ -19,7 +19,7 @@ class Writes(StoreContract):
     """Several objects and versions, without concurrency."""
 
     def test_put_replaces(self, store: ArtifactStore, tmp_path: Path) -> None:
-        """A second put wins, longer or shorter, from bytes or a file."""
+        """A second write wins, longer or shorter, from bytes or a file."""
         store.put_bytes(KEY, b"a long first value")
         store.put_bytes(KEY, b"short")
         assert store.get_bytes(KEY) == b"short"
@@ -29,12 +29,12 @@ class Writes(StoreContract):
         assert self.raw_keys(store) == {KEY}
 
     def test_etag_changes_with_every_write(self, store: ArtifactStore) -> None:
-        """No two of many writes in quick succession have the same etag, though their size is the same."""
+        """Many writes of the same size in quick succession all have different etags."""
         etags = [store.put_bytes(KEY, b"%03d" % number).etag for number in range(100)]
         assert len(set(etags)) == 100
 
     def test_etag_stays_without_a_write(self, store: ArtifactStore) -> None:
-        """Reading, listing and writing another object change no etag."""
+        """Reading, listing and writing another object do not change an etag."""
         etag = store.put_bytes(KEY, b"x").etag
         store.put_bytes(f"{KEY}.other", b"x")
         list(store.list("artifacts"))
@@ -57,7 +57,7 @@ class Writes(StoreContract):
     # Listing
 
     def test_list_is_sorted_and_deep(self, store: ArtifactStore) -> None:
-        """All keys below a folder, in the order of their text, at any depth."""
+        """All keys below a folder, sorted as text, at any depth."""
         keys = ["s/a-b", "s/a.b/c", "s/a/b", "s/a/b.json", "s/a/bb/c/d/e", "s/ab", "s/B", "s/é"]
         for key in random.Random(1).sample(keys, len(keys)):
             store.put_bytes(key, b"")
@@ -66,7 +66,7 @@ class Writes(StoreContract):
         assert list(store.list("s/a")) == ["s/a/b", "s/a/b.json", "s/a/bb/c/d/e"]
 
     def test_list_takes_whole_names(self, store: ArtifactStore) -> None:
-        """A folder's listing has nothing of one whose name merely begins alike, nor the object of that name."""
+        """A folder's listing excludes folders that share only a name prefix, and the object with the folder's name."""
         for key in ("work/step-1/x", "work/step-10/x", "work/step-1.json"):
             store.put_bytes(key, b"")
         assert list(store.list("work/step-1")) == ["work/step-1/x"]
@@ -75,7 +75,7 @@ class Writes(StoreContract):
     # Conditional writes
 
     def test_put_if_absent(self, store: ArtifactStore) -> None:
-        """Only the first one writes; its etag serves for a later compare_and_put; a deleted one is absent."""
+        """Only the first call writes; its etag works in a later compare_and_put; a deleted object is absent."""
         etag = store.put_if_absent(KEY, b"first")
         assert etag is not None
         assert self.reopened(store).put_if_absent(KEY, b"second") is None
@@ -86,7 +86,7 @@ class Writes(StoreContract):
         assert store.get_bytes(KEY) == b"fourth"
 
     def test_compare_and_put(self, store: ArtifactStore) -> None:
-        """Writes with the current etag alone: not with an old one, a wrong one, nor where nothing is."""
+        """Writes only with the current etag: not with an old or wrong one, nor if there is no object."""
         first = store.put_bytes(KEY, b"1").etag
         second = store.compare_and_put(KEY, b"2", first)
         assert second is not None
@@ -110,7 +110,7 @@ class Writes(StoreContract):
 
     @pytest.mark.parametrize("key", UNSAFE_KEYS)
     def test_unsafe_keys_are_refused(self, store: ArtifactStore, tmp_path: Path, key: str) -> None:
-        """Every method refuses a key that is empty, absolute, climbing, or has control characters."""
+        """Every method rejects a key that is empty or absolute, or contains '..' or control characters."""
         (tmp_path / "source").write_bytes(b"x")
         calls: list[Callable[[], object]] = [
             lambda: store.put_bytes(key, b"x"),
