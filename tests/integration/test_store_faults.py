@@ -296,7 +296,7 @@ except So8tError as error:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 4, done.stderr
     assert "15 minutes" in done.stdout
-    assert "set the clock" in done.stdout
+    assert "correct the wrong clock" in done.stdout
 
 
 def _manifest(store: MinioStore) -> Manifest:

@@ -128,7 +128,7 @@ def _fails(ctx: StageContext) -> None:
 
 
 def _refused(call: Callable[[], Any]) -> None:
-    with pytest.raises(ServerError, match="do not give the right") as caught:
+    with pytest.raises(ServerError, match="have no permission") as caught:
         call()
     assert caught.value.exit_code == 4
 

@@ -109,7 +109,7 @@ def test_what_needs_an_extra_names_it(
     arguments = [part.format(config=config_file, folder=folder) for part in command]
     done = run_python(core, *arguments)
     assert done.returncode == 2, done.stderr
-    assert done.stderr.splitlines()[0].startswith("Packages that this needs are not installed: ")
+    assert done.stderr.splitlines()[0].startswith("Required packages are not installed: ")
     assert done.stderr.splitlines()[-1] == f"  to do: pip install 'so8t-ab[{extras}]'"
     assert not folder.exists()
 

@@ -37,7 +37,7 @@ def test_two_bases(whole: Path) -> None:
     same = make_config(whole, model_b={"base_model": str(whole / "other" / ".." / "model")})
     assert preflight(same) == []
     [note] = preflight(make_config(whole, model_b={"base_model": str(whole / "other")}))
-    assert note.startswith("model B is not model A retrained")
+    assert note.startswith("model B is not retrained from model A")
     assert str(whole / "model") in note
     assert str(whole / "other") in note
 
@@ -47,7 +47,7 @@ def test_a_base_of_its_own_beside_gates(whole: Path, said: Said) -> None:
     (make_model(whole / "gated") / "config.json").write_text('{"architectures": ["SO8TPhi3ForCausalLM"]}')
     gated, other = {"base_model": str(whole / "gated")}, {"base_model": str(whole / "model")}
     [note] = preflight(make_config(whole, model_a=gated, model_b=other))
-    assert note.endswith("since A holds SO8T gates already and cannot be retrained itself")
+    assert note.endswith("since A already has SO8T gates and cannot be retrained")
     with said.raised(InputError):
         preflight(make_config(whole, model_a=gated))
 

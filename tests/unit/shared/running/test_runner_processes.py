@@ -181,7 +181,7 @@ def test_a_takeover_explains_an_outage(store: LocalStore, session: Session) -> N
             ctx.lease.confirm()
         raise ServerError("The model cannot be fetched.")
 
-    with pytest.raises(LeaseLost, match="took this stage over"):
+    with pytest.raises(LeaseLost, match="took over this stage"):
         run_stage(FIRST, session, store, robbed)
 
 

@@ -44,7 +44,7 @@ def test_folder_of_another_user(open_folder: Path) -> None:
             lambda: mine.delete("a/b"),
             lambda: mine.get_bytes("private"),
         ):
-            with pytest.raises(StorageError, match="may not read or write"):
+            with pytest.raises(StorageError, match="has no permission to read or write"):
                 call()
 
     assert exit_code(start(work)) == 0

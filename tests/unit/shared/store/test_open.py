@@ -129,10 +129,10 @@ def test_an_unknown_name(minio: MinioServer, tmp_path: Path) -> None:
     ("content", "what"),
     [
         (None, "cannot be read"),
-        ("", "not what is expected"),
-        ("key:secret", "not what is expected"),
-        ('["a"]', "not what is expected"),
-        ('{"accessKey": "only-this"}', "not what is expected"),
+        ("", "has an unexpected format"),
+        ("key:secret", "has an unexpected format"),
+        ('["a"]', "has an unexpected format"),
+        ('{"accessKey": "only-this"}', "has an unexpected format"),
         ('{"accessKey": "", "secretKey": "hidden"}', "lacks one of the two keys"),
     ],
 )
@@ -167,7 +167,7 @@ def test_whoever_may_only_look_can_look(minio: MinioServer, tmp_path: Path) -> N
     store = open_store(bucket_config(minio, bucket, tmp_path, credentials_file=str(path)))
     assert store.get_bytes("sessions/x") == b"x"
     for call in (lambda: store.put_bytes("sessions/x", b"y"), lambda: store.delete("sessions/x")):
-        with pytest.raises(ServerError, match="do not give the right") as caught:
+        with pytest.raises(ServerError, match="have no permission") as caught:
             call()
         assert "policy" in caught.value.remedy
     assert store.get_bytes("sessions/x") == b"x"

@@ -125,7 +125,7 @@ def test_the_table_has_a_row_a_stage() -> None:
         display.hear(Event("convert-a", "reused"))
         display.hear(Event("train", "started"))
         display.hear(Event("train", "progress", "step 7", 7, 60))
-        display.hear(Event("convert-b", "interrupted", "its work so far is kept"))
+        display.hear(Event("convert-b", "interrupted", "its work so far is saved"))
     last = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", _text(console)).splitlines()[-len(STAGES) :]
     assert [line.split()[1] for line in last] == [stage.name for stage in STAGES]
     rows = {line.split()[1]: line for line in last}
