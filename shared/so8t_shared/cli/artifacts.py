@@ -16,7 +16,7 @@ from so8t_shared.artifacts.downloads import left_downloads, remove_download
 from so8t_shared.cli.common import ConfigOption, SetOption, local_time, open_workspace, print_notes, table_cell
 from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import folder_bytes, storage_errors
-from so8t_shared.formatting import size
+from so8t_shared.formatting import plural, size
 from so8t_shared.privacy import private_files
 from so8t_shared.running.scratch import left_scratch, remove_scratch
 from so8t_shared.sessions.collection import collect, list_artifacts
@@ -80,7 +80,8 @@ def get(
             unfinished.rename(target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-    out.print(f"{len(manifest.files)} files in {target}", highlight=False, markup=False, soft_wrap=True)
+    count = len(manifest.files)
+    out.print(f"{count} {plural(count, 'file', 'files')} in {target}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -103,7 +104,8 @@ def gc(
         out.print(line, highlight=False, markup=False)
     total = size(sum(item.size_bytes for item in found.artifacts))
     done = "deleted" if yes else "would be deleted; add --yes to delete"
-    out.print(f"{len(found.artifacts)} artifacts, {total} {done}", highlight=False, markup=False)
+    count = len(found.artifacts)
+    out.print(f"{count} {plural(count, 'artifact', 'artifacts')}, {total} {done}", highlight=False, markup=False)
     if found.swept:
         total = size(sum(item.left_bytes for item in found.swept))
         out.print(f"files of ended attempts, {total} {done}", highlight=False, markup=False)

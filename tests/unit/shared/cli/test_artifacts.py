@@ -132,10 +132,10 @@ def test_gc_shows_first(cli: Cli, config_file: Path, made: str, store: LocalStor
     _work(store, "0" * 64)
     done = cli("artifacts", "gc", "-c", config_file)
     assert done.code == 0
-    assert re.search(r"train +0{12} +5.0 kB\n1 artifacts, 5.0 kB would be deleted; add --yes to delete", done.out)
+    assert re.search(r"train +0{12} +5.0 kB\n1 artifact, 5.0 kB would be deleted; add --yes to delete", done.out)
     assert list(store.list("artifacts/train"))
     done = cli("artifacts", "gc", "-c", config_file, "--yes")
-    assert done.out.endswith("1 artifacts, 5.0 kB deleted\n")
+    assert done.out.endswith("1 artifact, 5.0 kB deleted\n")
     assert list(store.list("artifacts/train")) == []
     assert Artifact(store, "convert-a", made).inspect()[0] is not None
 
@@ -172,7 +172,7 @@ def test_gc_keeps_what_is_in_work(cli: Cli, config_file: Path, store: LocalStore
     with held(store, artifact.lease_key):
         assert "0 artifacts" in cli("artifacts", "gc", "-c", config_file, "--yes").out
         assert artifact.store.get_bytes(f"{artifact.prefix}/attempts/0001/checkpoints/one/files/x")
-    assert "1 artifacts" in cli("artifacts", "gc", "-c", config_file, "--yes").out
+    assert "1 artifact," in cli("artifacts", "gc", "-c", config_file, "--yes").out
 
 
 def test_gc_and_a_record_that_cannot_be_read(
