@@ -1,6 +1,6 @@
 """Write the generated parts of docs/: configuration keys, command line help, JSON Schemas.
 
-`--check` writes nothing and exits with 1 if a file is out of date; a test runs it so.
+`--check` writes nothing and exits with 1 if a file is out of date; a test runs this check.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ DOCS = ROOT / "docs"
 CONFIGURATION = """\
 # Configuration
 
-The configuration is one YAML file. Unknown keys are rejected with a suggestion; all faults are reported at once.
+One YAML file. Unknown keys are rejected with a suggestion; all errors are reported at once.
 Precedence, strongest first: `--set section.key=value`, the environment (`SO8T__SECTION__KEY=value`), the file,
-the file named by `training.config`, the defaults below. Paths are relative to the working directory.
+the file named by `training.config`, the defaults below. Relative paths are relative to the working directory.
 
 `so8t-ab config check -c my.yaml` checks a file, `config show` prints it with every default filled in,
 `config schema` prints the JSON Schema (also in [schema/config.schema.json](schema/config.schema.json)).
@@ -35,10 +35,10 @@ CLI = """\
 # Command line
 
 In a clone, `make venv` installs the program as `.venv/bin/so8t-ab`. Use that path, or run `. .venv/bin/activate` once
-per shell. `so8t-ab --install-completion` enables completion of commands and options in bash, zsh and fish.
+per shell. `so8t-ab --install-completion` adds completion of commands and options in bash, zsh and fish.
 
-Exit codes: 0 success, 1 unexpected error, 2 bad configuration or input, 3 earlier stage failed or missing, 4 server
-unreachable, 5 damaged or newer data, 10 gate refused, 75 interrupted, can be resumed.
+Exit codes: 0 done, 1 unexpected error, 2 bad configuration or input, 3 upstream failed or missing, 4 a server cannot be
+reached, 5 integrity error, 10 the gate did not pass, 75 interrupted and resumable.
 
 On Windows, `run` and `stage` need WSL2, or Docker Desktop and the containers.
 
@@ -47,7 +47,7 @@ On Windows, `run` and `stage` need WSL2, or Docker Desktop and the containers.
 
 
 def documents() -> dict[str, str]:
-    """Relative path in docs/ to content."""
+    """Return the content of each document by its path in docs/."""
     from so8t_reporter.results_schema import schema_text
     from so8t_shared.config.model import Config
     from so8t_shared.config.table import config_table

@@ -21,8 +21,8 @@ app = typer.Typer(
     name="so8t-ab",
     help="Retrain a local model with SO8T gates, and measure whether it got better.\n\n"
     "Start with 'so8t-ab demo', or with 'so8t-ab init' for your own model.",
-    epilog="Exit codes: 0 success, 1 unexpected error, 2 bad configuration or input, 3 earlier stage failed or missing,"
-    " 4 server unreachable, 5 damaged or newer data, 10 gate refused, 75 interrupted, can be resumed.",
+    epilog="Exit codes: 0 done, 1 unexpected error, 2 bad configuration or input, 3 upstream failed or missing,"
+    " 4 a server cannot be reached, 5 integrity error, 10 the gate did not pass, 75 interrupted and resumable.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
