@@ -12,7 +12,7 @@ from so8t_shared.tables.scorings import Scoring
 
 
 class NonInferiority(Part):
-    """Whether B is at most a margin worse than A, on the same rows."""
+    """Whether B is worse than A by less than a margin, on the same rows."""
 
     rows: int
     gained: int = Field(description="Rows that only B got right.")
