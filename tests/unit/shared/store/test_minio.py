@@ -67,7 +67,7 @@ def test_a_failed_upload_leaves_no_parts(store: MinioStore, minio: MinioServer, 
             found = super().stat(**options)
             return os.stat_result((*found[:6], found.st_size + MIB, *found[7:]))
 
-    with pytest.raises(OSError, match="shorter"):
+    with pytest.raises(OSError, match="shrank"):
         store.put_file(KEY, Shrinking(source))
     assert store.stat(KEY) is None
     assert unfinished_uploads(minio, bucket_of(store), KEY) == 0
