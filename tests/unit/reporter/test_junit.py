@@ -31,7 +31,7 @@ def test_comparison_carries_its_figures(inputs: ReportInputs) -> None:
     """A case's output holds verdict, difference, p value and n."""
     text = render_junit(inputs.evaluation).decode()
     d = inputs.evaluation.headline.accuracy_difference
-    assert f"b_better: {100 * d.value:+.1f} points (95 % CI {100 * d.low:+.1f} to {100 * d.high:+.1f})" in text
+    assert f"b_better: {100 * d.value:+.1f} points (95% CI {100 * d.low:+.1f} to {100 * d.high:+.1f})" in text
     assert text.count("n = 320") == 6
 
 

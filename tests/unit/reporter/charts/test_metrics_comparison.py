@@ -103,7 +103,7 @@ def test_names_models_and_verdict(inputs: ReportInputs) -> None:
     found = texts(draw(metrics_comparison, inputs))
     value = 100 * inputs.evaluation.headline.accuracy_difference.value
     assert f"B is better than A at q4_k_m: {value:+.1f} points, p < 0.001" in found
-    assert "320 test rows, generate scoring, error bars are 95 % intervals" in found
+    assert "320 test rows, generate scoring, error bars are 95% intervals" in found
     assert {f"A  {NAMES.a}", f"B  {NAMES.b}"} <= set(found)
 
 

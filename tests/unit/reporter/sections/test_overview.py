@@ -23,7 +23,7 @@ def test_tiles(inputs: ReportInputs) -> None:
     assert found["Accuracy of B"][1].startswith(f"{c.both_right + c.only_b_right} of 320 rows right, ")
     assert found["B minus A"] == (
         f"{100 * d.value:+.1f} points",
-        f"95 % interval {100 * d.low:+.1f} to {100 * d.high:+.1f}",
+        f"95% interval {100 * d.low:+.1f} to {100 * d.high:+.1f}",
     )
     gained = f"{c.only_b_right} rows gained, {c.only_a_right} lost, Holm-adjusted"
     assert found["Exact McNemar test"] == ("p < 0.001", gained)
@@ -36,7 +36,7 @@ def test_unreadable_answers(inputs: ReportInputs) -> None:
     cells = [c.model_copy(update={"invalid": 60 if c.model == "a" else 0, "cut": 56}) for c in e.cells]
     limit = AnswerLimit(max_new_tokens=12, longest_target_tokens=10)
     details = [t.detail for t in tiles(e.model_copy(update={"cells": cells, "answer_limit": limit}))]
-    assert details[0].endswith(" %; no class read from 60 (56 cut at 12 tokens)")
+    assert details[0].endswith("%; no class read from 60 (56 cut at 12 tokens)")
     assert "no class" not in details[1]
 
 
