@@ -80,7 +80,7 @@ def _unread(evaluation: EvaluationResult) -> str:
 def _reach(c: Comparison) -> str:
     """The difference that the test could have found, and the rows needed to find the observed one."""
     found = (
-        "no difference is detectable at this rate of disagreement (a verdict takes at least"
+        "no difference is detectable at this rate of disagreement (significance takes at least"
         f" {c.one_sided_rows_needed:,} rows that only one model gets right, and none that only the other gets right)"
         if c.minimum_detectable_effect is None
         else f"with this many rows, a true difference of about {100 * c.minimum_detectable_effect:.1f} points is found"

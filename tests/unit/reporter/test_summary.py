@@ -94,7 +94,7 @@ def test_nothing_detectable() -> None:
     evaluation = Evaluation(Scenario(skill_a=0.6, skill_b=0.63, **SMALL)).result()
     evaluation = changed(evaluation, headline_place(evaluation), minimum_detectable_effect=None)
     sentence = summary_sentence(evaluation)
-    assert "no difference is detectable at this rate of disagreement (a verdict takes at least 8 rows" in sentence
+    assert "no difference is detectable at this rate of disagreement (significance takes at least 8 rows" in sentence
     assert "four times out of five" not in sentence
 
 

@@ -58,7 +58,7 @@ NOTES: tuple[tuple[str, str], ...] = (
         "Recall that must not drop",
         "A model can gain overall and still let through what it should deny or refuse."
         " So B's recall on DENY and REFUSE is compared with A's, row by row."
-        " The check passes if the interval's lower end is above the allowed loss; a class with too few rows fails.",
+        " The check passes if the interval rules out a loss larger than allowed; a class with too few rows fails.",
     ),
     (
         "A/A control",

@@ -81,8 +81,9 @@ def _comparisons(inputs: ReportInputs) -> Table:
         note=f"All on the same {primary.n:,} rows. Gained: only B right; lost: only A right. p: exact McNemar test,"
         " Holm-adjusted over the table. No difference: none is shown. Detectable: the smallest true difference in"
         " points that a test with this many rows and this rate of disagreement finds four times out of five, at the"
-        f" strictest level of Holm's correction. None: a verdict takes at least {primary.one_sided_rows_needed:,} rows"
-        " that only one model gets right, and none that only the other gets right.",
+        " strictest level of Holm's correction. None: significance takes at least"
+        f" {primary.one_sided_rows_needed:,} rows that only one model gets right, and none that only the other gets"
+        " right.",
     )
 
 
@@ -130,11 +131,12 @@ def _limit(evaluation: EvaluationResult) -> str:
     limit = evaluation.answer_limit
     if limit is None:
         return ""
-    told = f" The limit is {fmt.count(limit.max_new_tokens)} tokens"
+    told = f" The token limit is {fmt.count(limit.max_new_tokens)}"
     if limit.longest_target_tokens is None:
         return f"{told}."
     short = ", so the limit is too low: raise ab_test.max_new_tokens" if limit.too_short else ""
-    return f"{told}; the longest answer that B was trained on has {fmt.count(limit.longest_target_tokens)}{short}."
+    longest = fmt.count(limit.longest_target_tokens)
+    return f"{told}; the longest answer that B was trained on has {longest} tokens{short}."
 
 
 def _per_class(evaluation: EvaluationResult, scoring: Scoring, *, folded: bool = False) -> Table:
@@ -184,8 +186,8 @@ def _recall_checks(inputs: ReportInputs) -> Block:
         ],
         [_check_row(quantization, check, reach, evaluation) for quantization, check in checks],
         note=f"{evaluation.primary_scoring} scoring, {100 * evaluation.confidence:g}% score intervals. Not worse: the"
-        " whole interval is above the allowed loss. Rows needed: if the class is too small for that, the rows it would"
-        " take with as many gained and none lost.",
+        " interval rules out a loss larger than allowed. Rows needed: if the class is too small for that, the rows it"
+        " would take with as many gained and none lost.",
     )
 
 

@@ -32,7 +32,7 @@ def test_comparisons(inputs: ReportInputs) -> None:
     assert row[7:9] == [f"{c.only_b_right} / {c.only_a_right}", "< 0.001"]
     assert c.minimum_detectable_effect is not None
     assert row[9] == f"{100 * c.minimum_detectable_effect:.1f}"
-    assert "None: a verdict takes at least 8 rows that only one model gets right" in table.note
+    assert "None: significance takes at least 8 rows that only one model gets right" in table.note
     assert [cell[0].tone for cell in table.rows].index("strong") == 4
 
 
@@ -64,7 +64,7 @@ def test_why_answers_are_invalid(inputs: ReportInputs) -> None:
     table = tables_of(text_report(replace(inputs, evaluation=evaluation)), "grid")["Each model on its own"]
     assert "9 (4 cut, 2 over-long)" in column(table, "Invalid")
     assert (
-        "The limit is 48 tokens; the longest answer that B was trained on has 120, so the limit is too low"
+        "The token limit is 48; the longest answer that B was trained on has 120 tokens, so the limit is too low"
         in table.note
     )
 
