@@ -125,7 +125,7 @@ def test_a_hub_name_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert note.endswith("treated as a Hub name (there is a folder demo-run: is 'dta' mistyped?)")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     [note] = check_data(_config("owner/name"))
-    assert note.endswith("; HF_HUB_OFFLINE is set, so it must have been downloaded already")
+    assert note.endswith("; HF_HUB_OFFLINE is set, so it must already have been downloaded")
 
 
 def test_a_test_file_among_the_training_rows_is_noted(tmp_path: Path) -> None:
