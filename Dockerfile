@@ -1,7 +1,7 @@
 # The four images, one target each: converter, trainer, evaluator, reporter.
-# Build one from the repository's root: docker build --target trainer -t so8t-ab/trainer:0.1.0 .
-# Packages are those of requirements.lock, their hashes checked. No BuildKit is needed; without it all targets above the
-# wanted one are built too, which is why torch comes last.
+# Build one from the repository root: docker build --target trainer -t so8t-ab/trainer:0.1.0 .
+# Packages come from requirements.lock with verified hashes. BuildKit is not required; without it all targets above the
+# requested one are built too, so torch comes last.
 FROM python:3.11-slim-bookworm AS base
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
@@ -44,7 +44,7 @@ RUN pip install --no-deps /dist/*.whl
 WORKDIR /work
 USER 10001:10001
 
-# What the converter and the trainer have in common: torch and transformers, stored once.
+# Shared by the converter and the trainer: torch and transformers, stored once.
 FROM base AS models
 RUN python tools/lock.py common convert train > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt

@@ -1,7 +1,7 @@
 # SO8T-AB. `make help` lists the targets.
 #
-# The third-party packages of requirements.lock are installed once per machine, in CACHE; a clone's .venv holds them by
-# hard links, so that it is complete, ready in seconds and independent of CACHE. Both are made anew when missing.
+# The third-party packages in requirements.lock are installed once per machine, in CACHE. A clone's .venv links to them
+# with hard links, so it is complete, ready in seconds and independent of CACHE. Both are rebuilt if missing.
 
 PYTHON ?= python3
 WORKERS ?= auto
@@ -23,48 +23,48 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: $(READY)  ## the whole A/B pipeline on a real small model (about 10 minutes on two cores)
+demo: $(READY)  ## run the whole A/B pipeline on a real small model (about 10 minutes on two cores)
 	@$(BIN)/so8t-ab demo
 
-inputs: $(READY)  ## only the demo's model and data set, in demo-run/
+inputs: $(READY)  ## create only the demo's model and data set, in demo-run/
 	@$(BIN)/so8t-ab demo --inputs-only
 
-test: check unit containers  ## all checks and tests; a server that is missing is named, its tests are skipped
+test: check unit containers  ## run all checks and tests; tests that need a missing server are skipped and name it
 
-check: $(READY)  ## formatting, lint, types, layers of the packages
+check: $(READY)  ## check formatting, lint, types and package layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as main; main()" --no-cache
 
-unit: $(READY)  ## the tests alone, on all cores; ARGS="-k name" chooses
+unit: $(READY)  ## run only the tests, on all cores; ARGS="-k name" selects
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal --ignore tests/compose $(ARGS)
 
-format: $(READY)  ## let ruff format and mend the code
+format: $(READY)  ## format and fix the code with ruff
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## every performance claim against its peer (prints ratios)
+bench: $(READY)  ## measure every performance claim against its peer (prints ratios)
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-secrets:  ## containers: keys for MinIO and each stage in deploy/secrets/, and .env; once
+secrets:  ## containers: create keys for MinIO and each stage in deploy/secrets/, and .env; once
 	@deploy/make_secrets.sh
 
 images:  ## containers: build the four images
 	@deploy/images.sh
 
-up:  ## containers: the full profile, waited for; CPU=1 without an NVIDIA GPU
+up:  ## containers: run the full profile and wait for it; CPU=1 without an NVIDIA GPU
 	@deploy/up.sh
 
-down:  ## containers: stop and remove them; the bucket and the models stay
+down:  ## containers: stop and remove them; the bucket and the models are kept
 	@deploy/down.sh
 
-servers:  ## build MinIO and Ollama, start Docker, make stand-ins for public images: what the tests need, once
+servers:  ## set up what the tests need, once: build MinIO and Ollama, start Docker, provide the public images
 	@$(PYTHON) .ci/servers.py install all
 	@$(PYTHON) .ci/docker_engine.py start
 	@$(PYTHON) .ci/stand_in_images.py
 
-containers: $(READY)  ## the container tests alone, on a real Docker engine; 'make servers' makes all they need
+containers: $(READY)  ## run only the container tests, on a real Docker engine; 'make servers' sets up what they need
 	$(BIN)/python -m pytest tests/compose $(ARGS)
 
 docs: $(READY)  ## regenerate the generated parts of docs/
@@ -72,11 +72,11 @@ docs: $(READY)  ## regenerate the generated parts of docs/
 
 venv: $(READY)  ## install everything, run nothing
 
-wheel: $(READY)  ## build the wheel of the distribution in dist/
-	@rm -rf build dist  # setuptools would pack what an earlier build left
+wheel: $(READY)  ## build the distribution's wheel in dist/
+	@rm -rf build dist  # setuptools would pack leftovers of an earlier build
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
-lock:  ## renew requirements.lock after a change of pyproject.toml or constraints.txt (needs uv)
+lock:  ## renew requirements.lock after a change to pyproject.toml or constraints.txt (needs uv)
 	@$(PYTHON) tools/lock.py renew
 
 $(INSTALLED)/complete:
@@ -92,13 +92,13 @@ $(READY): $(INSTALLED)/complete pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-clean:  ## remove the demo's inputs, .venv and tool caches; runs, results and installed packages stay
+clean:  ## remove the demo's inputs, .venv and tool caches; runs, results and installed packages are kept
 	rm -rf demo-run/model demo-run/data build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 RUNS = $(wildcard demo-run runs results checkpoints)
 
-clean-runs:  ## delete demo-run/, runs/, results/ and checkpoints/ with every run in them; asks first
-	@if [ -z "$(RUNS)" ]; then echo "There is nothing: no demo-run, runs, results or checkpoints here."; exit 0; fi; \
+clean-runs:  ## delete demo-run/, runs/, results/ and checkpoints/ with all runs in them; asks first
+	@if [ -z "$(RUNS)" ]; then echo "Nothing to delete: no demo-run, runs, results or checkpoints here."; exit 0; fi; \
 	du -sh $(RUNS); printf 'Delete these folders with all runs in them? Type yes: '; read answer; \
 	[ "$$answer" = yes ] || { echo "Nothing was deleted."; exit 1; }; \
 	rm -rf $(RUNS)

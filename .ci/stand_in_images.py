@@ -1,10 +1,10 @@
-"""The public images that compose.yaml and the Dockerfile name, on a machine that can pull none of them.
+"""Provide the public images named in compose.yaml and the Dockerfile on a machine that cannot pull them.
 
     python .ci/stand_in_images.py
 
-An image that is there, or can be pulled, is left as it is. Otherwise a stand-in is made and tagged with the public
-name, so that the shipped files are what is tested: Python from this host's own Debian mirror (root, apt), MinIO, mc
-and Ollama from the programs that `.ci/servers.py install all` built. Stand-ins carry the label so8t-ab.stand-in.
+An image that exists or can be pulled is used unchanged. Otherwise a stand-in is built and tagged with the public name,
+so that the shipped files are tested: Python from this host's Debian mirror (root, apt), and MinIO, mc and Ollama from
+the programs built by `.ci/servers.py install all`. Stand-ins carry the label so8t-ab.stand-in.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _CODENAME = "bookworm"
 _PACKAGES = "python3,python3-venv,python3-pip,ca-certificates,libgomp1,libstdc++6"
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _NOT_IN_MC = "sed grep egrep fgrep awk mawk perl python3 python find xargs"
-"""Not in the real mc image, so not in its stand-in: what runs there must do without."""
+"""Missing in the real mc image, so removed from its stand-in: scripts that run there must do without."""
 
 
 def public_images() -> list[str]:
-    """Names and tags of all images that are not built here, as the shipped files have them."""
+    """Return the names and tags of all images in the shipped files that are not built here."""
     compose = (ROOT / "compose.yaml").read_text("utf-8")
     found = set(re.findall(r"^\s*image: (\S+)", compose, re.MULTILINE))
     found |= set(re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE))
@@ -41,15 +41,15 @@ def public_images() -> list[str]:
 
 
 def main() -> int:
-    """Make what is missing; 1 when something could not be had."""
+    """Pull or build missing images."""
     pullable = True
     for image in public_images():
         if _docker("image", "inspect", image, quiet=True):
-            print(f"{image}: is here")
+            print(f"{image}: already here")
         elif pullable and _docker("pull", "--quiet", image, quiet=True, limit_s=_PULL_S):
             print(f"{image}: pulled")
         else:
-            pullable = False  # one refusal is enough: the others would come from registries out of reach as well
+            pullable = False  # one failure is enough: the other registries are unreachable as well
             _make(image)
     return 0
 
@@ -58,16 +58,16 @@ def _make(image: str) -> None:
     name = image.split(":")[0].split("/")[-1]
     maker = {"python": _make_python, "minio": _make_minio, "mc": _make_mc, "ollama": _make_ollama}.get(name)
     if maker is None:
-        sys.exit(f"{image} is not here, cannot be pulled, and there is no stand-in for it.")
-    print(f"{image}: making a stand-in ...", flush=True)
+        sys.exit(f"{image} is not here, cannot be pulled, and has no stand-in.")
+    print(f"{image}: building a stand-in ...", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         maker(image, Path(folder))
-    print(f"{image}: made in {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{image}: built in {time.monotonic() - began:.0f} s", flush=True)
 
 
 def _make_python(image: str, folder: Path) -> None:
-    """Debian's Python under the name of the official image; its pip and apt reach what this host's reach."""
+    """Build Debian's Python under the official image's name; pip and apt use this host's mirrors."""
     raw = f"so8t-ab-stand-in/{_CODENAME}"
     if not _docker("image", "inspect", raw, quiet=True):
         _make_tree(raw, folder / "tree.tar")
@@ -90,7 +90,7 @@ def _make_python(image: str, folder: Path) -> None:
 
 def _make_tree(raw: str, tar: Path) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        sys.exit("A stand-in for the Python image can be made only by root on a Debian host.")
+        sys.exit("A stand-in for the Python image can only be built by root on a Debian host.")
     if shutil.which("mmdebstrap") is None:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         install = ["apt-get", "install", "--yes", "-qq", "--no-install-recommends", "mmdebstrap"]
@@ -103,7 +103,7 @@ def _make_tree(raw: str, tar: Path) -> None:
 
 
 def _mirror() -> str:
-    """Address of the first Debian mirror in this host's apt sources."""
+    """Return the address of the first Debian mirror in this host's apt sources."""
     for file in _debian_sources():
         found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?) *(\S+)", file.read_text("utf-8"), re.MULTILINE)
         if found:
@@ -121,7 +121,7 @@ def _debian_sources() -> list[Path]:
 
 
 def _write_host_settings(folder: Path) -> None:
-    """What this host needs to reach its package registries: certificates, apt sources, pip's settings."""
+    """Write this host's settings for reaching package registries: certificates, apt sources, pip's settings."""
     shutil.copyfile(_CERTIFICATES, folder / "certificates.crt")
     (folder / "sources").mkdir()
     for source in _debian_sources():
@@ -140,7 +140,7 @@ def _write_host_settings(folder: Path) -> None:
 
 
 def without_credentials(text: str) -> str:
-    """The text with user and password taken out of its addresses: an image keeps all that was ever copied into it."""
+    """Remove user names and passwords from URLs: an image keeps everything that was ever copied into it."""
     return re.sub(r"(?<=://)[^/\s@]+@", "", text)
 
 

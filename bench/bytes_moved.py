@@ -1,7 +1,7 @@
 """Claim: a bucket receives each byte of a conversion once, and sends a consumer only what it needs.
 
-A small model is converted on one host and read on another, both in a bucket of a real MinIO server, whose own
-counters are asked before and after.
+A small model is converted on one host and read on another through a bucket of a real MinIO server, whose own counters
+are read before and after.
 
     python bench/bytes_moved.py
 
@@ -26,9 +26,9 @@ GOAL = 1.05
 
 
 def main() -> int:
-    """Measure, print, and end with 1 above the goal."""
+    """Measure and print; return 1 above the goal."""
     if minio_binary() is None:
-        print("CANNOT BE MEASURED HERE: MinIO: make servers")
+        print("CANNOT BE MEASURED HERE: MinIO is missing: make servers")
         return 0
     with tempfile.TemporaryDirectory() as scratch, running_minio(Path(scratch) / "minio") as server:
         moved = measure(server, Path(scratch))

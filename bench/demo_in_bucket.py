@@ -1,9 +1,9 @@
 """Claim: the demo in a bucket takes at most 5% longer than in a folder.
 
-The demo's own configuration runs in a folder and in a bucket of a real MinIO server on this host, in turn, with
-short work (4 steps, 8 rows), so that what the store costs is not lost in the noise of the training: the
-same files travel as in the whole demo, only the answers are fewer, and these are counted separately. The cost is
-set against a whole demo (--whole runs one in a folder first; --demo-s N takes its seconds as known).
+The demo's configuration runs alternately in a folder and in a bucket of a real MinIO server on this host, shortened to
+4 steps and 8 rows so that the store's cost is not lost in the noise of training. The same files are transferred as in
+the whole demo; only the answers are fewer, and their cost is measured separately. The total is compared with a whole
+demo (--whole runs one in a folder first; --demo-s N gives its known duration).
 
     python bench/demo_in_bucket.py [--rounds N] [--demo-s N | --whole]
 
@@ -36,13 +36,13 @@ GOAL = 0.05
 CONFIG = ROOT / "configs" / "demo.yaml"
 SHORT = ["training.max_steps=4", "ab_test.max_samples=8"]
 ANSWERS = 780
-"""Of a whole demo: 60 rows, two models, three quantizations, two scorings, and the control."""
+"""Answers in a whole demo: 60 rows, two models, three quantizations, two scorings, and the control."""
 
 RECORDS = 200
 
 
 def main() -> int:
-    """Measure, print, and end with 1 above the goal."""
+    """Measure and print; return 1 above the goal."""
     arguments = _parser().parse_args()
     for missing, there in (("MinIO: make servers", minio_binary()), ("demo-run: make inputs", _has_inputs())):
         if not there:
@@ -62,7 +62,7 @@ def main() -> int:
     share = cost_s / demo_s
     verdict = "ok" if share <= GOAL else "ABOVE THE GOAL"
     print(f"short demo: folder {min(in_folder):.1f} s, bucket {min(in_bucket):.1f} s")
-    print(f"an answer's record: {min(answer_s) * 1e3:+.1f} ms in a bucket")
+    print(f"one answer's record: {min(answer_s) * 1e3:+.1f} ms in a bucket")
     print(f"whole demo: {demo_s:.0f} s and {cost_s:+.1f} s in a bucket: {share:+.1%} (goal {GOAL:.0%}) {verdict}")
     return 0 if share <= GOAL else 1
 
@@ -76,7 +76,7 @@ def _folder(place: Path) -> list[str]:
 
 
 def _run(overrides: list[str]) -> float:
-    """Seconds of one whole pipeline."""
+    """Return the seconds of one pipeline run."""
     settings = [part for override in overrides for part in ("--set", override)]
     command = [sys.executable, "-m", "so8t_shared.cli", "run", "-c", str(CONFIG), *settings]
     began = time.monotonic()
@@ -94,7 +94,7 @@ def _opened(overrides: list[str]) -> ArtifactStore:
 
 
 def _record_s(store: ArtifactStore) -> float:
-    """Seconds to look for, and to write, one answer's record."""
+    """Return the seconds to look up and write one answer's record."""
     records = JsonCache(store, "bench")
     began = time.monotonic()
     for _ in range(RECORDS):
@@ -106,9 +106,9 @@ def _record_s(store: ArtifactStore) -> float:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="times each is run (2)")
+    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="runs of each (2)")
     parser.add_argument("--demo-s", type=float, default=467.0, metavar="N", help="seconds of a whole demo in a folder")
-    parser.add_argument("--whole", action="store_true", help="measure them: one whole demo first (about 8 minutes)")
+    parser.add_argument("--whole", action="store_true", help="measure a whole demo first (about 8 minutes)")
     return parser
 
 

@@ -1,12 +1,12 @@
-"""Claim: files go to and from a bucket at 80% or more of a plain parallel client's speed, hashing included.
+"""Claim: file transfers to and from a bucket reach at least 80% of a plain parallel client's speed, including hashing.
 
-Ours: `MinioStore.put_file` and `get_file`, which say the sha256. Peers, on the same server in turn with
-ours: minio-py's own parallel upload and a plain parallel download by ranges, neither of which hashes the
-file, and `mc cp` where it is installed. The largest rate of each counts.
+Ours: `MinioStore.put_file` and `get_file`, which return the SHA-256. Peers, alternating with ours on the same
+server: minio-py's own parallel upload and a plain parallel download by ranges, neither of which hashes the file, and
+`mc cp` if installed. The highest rate of each counts.
 
     python bench/store.py [--size MB] [--rounds N]
 
-The server is started in a temporary folder; without it the benchmark says so and ends.
+The server is started in a temporary folder; if it is missing, the benchmark says so and exits.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ MB = 1_000_000
 
 
 def main() -> int:
-    """Measure, print, and end with 1 below the goal."""
+    """Measure and print; return 1 below the goal."""
     arguments = _parser().parse_args()
     if minio_binary() is None:
-        print("CANNOT BE MEASURED HERE: MinIO is not here: make servers")
+        print("CANNOT BE MEASURED HERE: MinIO is missing: make servers")
         return 0
     with tempfile.TemporaryDirectory() as scratch, running_minio(Path(scratch) / "minio") as server:
         folder = Path(scratch)
@@ -83,7 +83,7 @@ def _candidates(
 
 
 def _compare(what: str, candidates: dict[str, Callable[[], object]], size_mb: int, rounds: int) -> bool:
-    """Each candidate in turn, `rounds` times; whether ours reaches the goal against every other."""
+    """Run the candidates alternately, `rounds` times; return whether ours reaches the goal against each peer."""
     best = dict.fromkeys(candidates, 0.0)
     for _ in range(rounds):
         for name, run in candidates.items():
@@ -101,7 +101,7 @@ def _compare(what: str, candidates: dict[str, Callable[[], object]], size_mb: in
 
 
 def _plain_download(client: Minio, bucket: str, target: Path) -> None:
-    """What anybody would write: ranges in threads, into one file, nothing checked."""
+    """The obvious implementation: ranges in threads, into one file, nothing verified."""
     size = client.stat_object(bucket, KEY).size or 0
     with target.open("wb") as file, ThreadPoolExecutor(WORKERS) as pool:
         file.truncate(size)
@@ -131,7 +131,7 @@ def _write(path: Path, size: int) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=256, metavar="MB", help="size of the file (256)")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="times each is measured (3)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="measurements of each (3)")
     return parser
 
 

@@ -1,4 +1,4 @@
-# Shared by the scripts beside it: where the project is, how compose is called, how to end with a message.
+# Shared by the other scripts here: the project's root, the compose command, and exiting with a message.
 # Environment: CPU=1 adds compose.cpu.yaml; compose's own COMPOSE_FILE and COMPOSE_PROJECT_NAME, and a
 # compose.override.yaml, work as usual.
 
@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 STAGES=(converter-a trainer converter-b importer evaluator reporter)
 
-# what, where, remedy, exit code: the form in which the whole project reports an error
+# what, where, remedy, exit code: the error format of the whole project
 fail() {
     printf '%s\n  where: %s\n  to do: %s\n' "$1" "$2" "$3" >&2
     exit "$4"
@@ -14,7 +14,7 @@ fail() {
 
 (( BASH_VERSINFO[0] >= 4 )) || fail "bash $BASH_VERSION is too old." "$BASH" "install bash 4 or newer" 2
 
-# variable, default: the shell's value, else the one in .env, as compose itself finds it
+# variable, default: the shell's value, else the value in .env, like compose itself
 setting() {
     local value=${!1:-}
     if [[ -z $value && -f $ENV_FILE ]]; then
@@ -40,7 +40,7 @@ need_engine() {
         || fail "Docker is not installed." "PATH" "install Docker Engine with the compose plugin, 2.24 or newer" 2
     docker info > /dev/null 2>&1 \
         || fail "The Docker engine does not answer." "docker info" \
-            "start it, or let this user use it: docker info shows the reason" 4
+            "start it, or give this user access to it: docker info shows the reason" 4
 }
 
 need_compose() {

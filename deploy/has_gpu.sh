@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whether the Docker engine can give a container an NVIDIA GPU: by a runtime, by CDI, or by the toolkit's hook.
+# Exits 0 if the Docker engine can give a container an NVIDIA GPU: by a runtime, CDI, or the toolkit's hook.
 set -u
 found=$(docker info --format '{{range $name, $_ := .Runtimes}}{{$name}} {{end}}' 2> /dev/null)
 [[ " $found " == *" nvidia "* ]] && exit 0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build the four images, one after the other, so that the later ones find the shared layers of the earlier ones.
-# BuildKit is used where it is there, and not needed.
+# Build the four images one after another, so that later builds reuse the shared layers of earlier ones.
+# BuildKit is used if available, but is not required.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Once per workstation: random keys for MinIO and for each stage's own user in deploy/secrets/, and the lines of .env
-# that say whose files the results are. What is there is kept; nothing is printed but names.
+# Once per workstation: create random keys for MinIO and each stage's user in deploy/secrets/, and the lines of .env
+# that set the owner of the results. Existing values are kept; only names are printed.
 #
 # The folder is closed to other users (0700). The files in it are readable (0444), because they are mounted into
 # containers that run as another user.
@@ -22,13 +22,13 @@ keep_or_write() {  # file name, content
         printf '%s' "$2" > "$folder/$1.new"
         chmod 0444 "$folder/$1.new"
         mv "$folder/$1.new" "$folder/$1"
-        echo "made $folder/$1"
+        echo "created $folder/$1"
     fi
 }
 
 keep_or_set() {  # variable, value: a line of .env
     if ! grep -q "^$1=" "$ENV_FILE" 2> /dev/null; then
-        [[ ! -s $ENV_FILE || -z $(tail -c 1 "$ENV_FILE") ]] || echo >> "$ENV_FILE"  # its last line was not ended
+        [[ ! -s $ENV_FILE || -z $(tail -c 1 "$ENV_FILE") ]] || echo >> "$ENV_FILE"  # its last line lacks a newline
         echo "$1=$2" >> "$ENV_FILE"
         echo "set $1=$2 in $ENV_FILE"
     fi
@@ -39,7 +39,7 @@ mkdir -p "$folder"
 chmod 0700 "$folder"
 keep_or_write minio_root_user "root-$(random 12)"
 keep_or_write minio_root_password "$(random 40)"
-for stage in "${STAGES[@]}" operator; do  # the operator is whoever runs so8t-ab against the bucket
+for stage in "${STAGES[@]}" operator; do  # the operator runs so8t-ab against the bucket
     keep_or_write "$stage.json" "{\"accessKey\":\"so8t-$stage\",\"secretKey\":\"$(random 40)\"}"
 done
 
@@ -54,6 +54,6 @@ fi
 keep_or_set SO8T_UID "$uid"
 keep_or_set SO8T_GID "$gid"
 keep_or_set SO8T_HOST_NAME "$(uname -n)"
-if pages=$(getconf _PHYS_PAGES 2> /dev/null) && size=$(getconf PAGE_SIZE); then  # a stage must not take the host down
+if pages=$(getconf _PHYS_PAGES 2> /dev/null) && size=$(getconf PAGE_SIZE); then  # a stage must not exhaust the host's memory
     keep_or_set SO8T_MEMORY "$(( pages * size / 1048576 * 9 / 10 ))m"
 fi

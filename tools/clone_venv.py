@@ -1,9 +1,9 @@
-"""Make a virtual environment that holds the packages of another one, by hard links where the disk allows them.
+"""Create a virtual environment with the packages of another one, using hard links where possible.
 
     python tools/clone_venv.py SOURCE TARGET
 
-The copy is complete: it works on when SOURCE is deleted, and installing into it changes nothing in SOURCE, since pip
-replaces files and never writes into them.
+The copy is complete: it keeps working when SOURCE is deleted, and installing into it changes nothing in SOURCE, because
+pip replaces files instead of writing into them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 def clone(source: Path, target: Path) -> None:
-    """Replace `target` by an environment with the packages and commands of `source`."""
+    """Replace `target` with an environment with the packages and commands of `source`."""
     shutil.rmtree(target, ignore_errors=True)
     venv.create(target, symlinks=os.name != "nt")
     for name in ("purelib", "platlib", "include"):
@@ -39,13 +39,13 @@ def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
-        return  # purelib and platlib are mostly one folder
+        return  # purelib and platlib are usually the same folder
     except OSError:
         shutil.copy2(source, target)
 
 
 def _copy_script(script: Path, target: Path, source: Path, clone: Path) -> None:
-    """A command: its first line names the interpreter of its environment."""
+    """Copy a command; its first line names its environment's interpreter."""
     content = script.read_bytes()
     first, end, rest = content.partition(b"\n")
     if first.startswith(b"#!"):
@@ -56,7 +56,7 @@ def _copy_script(script: Path, target: Path, source: Path, clone: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Make a virtual environment with the packages of another one.")
+    parser = argparse.ArgumentParser(description="Create a virtual environment with the packages of another one.")
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()

@@ -1,11 +1,11 @@
-"""The lock file: every package's exact version and the hashes of its archives, and which extras need it.
+"""The lock file: every package's exact version, the hashes of its archives, and the extras that need it.
 
     python tools/lock.py renew                  # after a change of pyproject.toml or constraints.txt; needs uv
     python tools/lock.py common convert         # the lines of requirements.lock that the extra `convert` needs
-    python tools/lock.py common convert train   # the lines that both need: a layer that two images share
+    python tools/lock.py common convert train   # the lines that both need: a layer shared by two images
 
-`core` names what is installed without any extra, `build` what builds the wheel, `dev` what development needs.
-The images install such lines with `pip install --require-hashes --no-deps`.
+`core` is the installation without extras, `build` builds the wheel, `dev` is for development. The images install
+these lines with `pip install --require-hashes --no-deps`.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _PACKAGE = re.compile(r"^(?P<name>[a-z0-9-]+)==(?:.*\\\n)*.*--hash=\S+\n(?:    #
 
 
 def packages(text: str) -> dict[str, tuple[str, set[str]]]:
-    """Name of each package in a lock file, with its lines and the extras that need it."""
+    """Return each package in a lock file by name, with its lines and the extras that need it."""
     return {found["name"]: (found[0], set((found["extras"] or "").split())) for found in _PACKAGE.finditer(text)}
 
 
 def common(text: str, extras: list[str]) -> str:
-    """The lines of those packages that all the named extras need.
+    """Return the lines of the packages that all named extras need.
 
     Raises:
-        ValueError: the lock knows no such extra.
+        ValueError: the lock file has no such extra.
     """
     locked = packages(text)
     known = reduce(set.union, (names for _, names in locked.values()), set())
     if unknown := sorted(set(extras) - known):
-        raise ValueError(f"there is no extra {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise ValueError(f"unknown extra {', '.join(unknown)}; known extras: {', '.join(sorted(known))}")
     return "".join(lines for lines, needed_by in locked.values() if set(extras) <= needed_by)
 
 
 def renew() -> None:
-    """Write the lock file and the one of the demo's model."""
+    """Write the lock file and the lock of the demo's model."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     needed_by: dict[str, list[str]] = {}
     for extra, requirements in requirements_of(project).items():
@@ -63,7 +63,7 @@ def renew() -> None:
 
 
 def requirements_of(project: dict[str, Any]) -> dict[str, list[str]]:
-    """Requirements by extra: those of the core are part of each extra."""
+    """Return the requirements by extra; each includes the core's requirements."""
     core: list[str] = project["project"]["dependencies"]
     extras: dict[str, list[str]] = project["project"]["optional-dependencies"]
     return {
@@ -75,7 +75,7 @@ def requirements_of(project: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _compile(requirements: list[str], *options: str) -> str:
-    """What uv resolves for every platform, under the versions of constraints.txt."""
+    """Return uv's resolution for all platforms with the versions in constraints.txt."""
     with tempfile.NamedTemporaryFile("w", suffix=".in") as file:
         file.write("\n".join(requirements))
         file.flush()
@@ -95,10 +95,10 @@ def _uv() -> list[str]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="The lock file and the parts of it that images install.")
+    parser = argparse.ArgumentParser(description="Renew the lock file, or print the parts that images install.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("renew", help="write requirements.lock and the lock of the demo's model; needs uv")
-    chosen = commands.add_parser("common", help="print the lines of the packages that all the named extras need")
+    chosen = commands.add_parser("common", help="print the lines of the packages that all named extras need")
     chosen.add_argument("extras", nargs="+", metavar="EXTRA")
     arguments = parser.parse_args()
     if arguments.command == "renew":

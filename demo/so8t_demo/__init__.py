@@ -1,1 +1,1 @@
-"""What `make demo` works on: a real small model and a data set made by the project."""
+"""Inputs of `make demo`: a real small model and a data set made by this project."""

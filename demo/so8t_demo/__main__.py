@@ -1,4 +1,4 @@
-"""`python -m so8t_demo inputs|model|dataset --out FOLDER`: make what the demo works on; again is harmless."""
+"""`python -m so8t_demo inputs|model|dataset --out FOLDER`: create the demo's inputs; safe to repeat."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _make(arguments: argparse.Namespace) -> Iterator[str]:
 def _model(out: Path) -> str:
     from so8t_demo.model import export_model
 
-    return f"{out}: SmolLM2-135M-Instruct {'written' if export_model(out) else 'is there already'}"
+    return f"{out}: SmolLM2-135M-Instruct {'written' if export_model(out) else 'already exists'}"
 
 
 def _dataset(out: Path, seed: int) -> str:
     from so8t_demo.dataset import write_dataset
 
     summary = write_dataset(out, seed)
-    state = "written" if summary.changed else "are there already"
+    state = "written" if summary.changed else "already exist"
     return f"{out}: {summary.train} training and {summary.test} test rows {state}"
 
 
@@ -58,14 +58,14 @@ def _configuration(folder: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="so8t_demo", description=__doc__)
     commands = parser.add_subparsers(dest="what", required=True)
-    inputs = commands.add_parser("inputs", help="all that a run of the demo needs: model, data set, configuration")
+    inputs = commands.add_parser("inputs", help="all inputs of the demo: model, data set, configuration")
     model = commands.add_parser("model", help="SmolLM2-135M-Instruct as a Hugging Face folder")
     dataset = commands.add_parser("dataset", help="four-class safety rows in English and Japanese")
     for command in (inputs, model, dataset):
         command.add_argument("--out", type=Path, required=True, help="folder to write")
     for command in (inputs, dataset):
         command.add_argument(
-            "--seed", type=int, default=17, help="decides which words fill which template (default 17)"
+            "--seed", type=int, default=17, help="seed for filling the templates with words (default 17)"
         )
     return parser
 

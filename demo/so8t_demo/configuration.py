@@ -1,4 +1,4 @@
-"""The demo's configuration, for a folder that the user chose."""
+"""The demo's configuration, adapted to a folder that the user chose."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from so8t_shared.files import write_atomically
 
 FILE = "demo.yaml"
 FOLDER = "demo-run"
-"""The folder that the shipped configuration names."""
+"""The folder named in the shipped configuration."""
 
 
 def write_configuration(folder: Path) -> Path:
-    """Write the shipped configuration to `folder`, its paths below that folder, and return the file's path.
+    """Write the shipped configuration to `folder`, with paths under that folder, and return the file's path.
 
     Raises:
-        StorageError: the disk is full, read-only or not ours.
+        StorageError: the disk is full, read-only, or not writable by this user.
     """
     text = resources.files("so8t_demo").joinpath(FILE).read_text(encoding="utf-8")
     target = folder / FILE
@@ -27,7 +27,7 @@ def write_configuration(folder: Path) -> Path:
 
 
 def configuration(text: str, folder: Path) -> str:
-    """The shipped text with `folder` in place of its own."""
+    """Return the shipped text with `folder` instead of its default folder."""
     if folder == Path(FOLDER):
         return text
     return re.sub(

@@ -1,7 +1,7 @@
 """The demo's data set: four classes, English and Japanese, made by this project.
 
-Templates, people, things and actions of the test rows occur in no training row. The classes share
-their requests; only the reason given with a request decides.
+Templates, people, things and actions of the test rows occur in no training row. All classes share the
+same requests; only the reason given with a request decides the class.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TRAIN_PER_CLASS = {"en": 88, "ja": 64}
 TEST_PER_CLASS = {"en": 18, "ja": 12}
 
 _VERSION = 1
-"""Raised when the same seed would give other rows."""
+"""Incremented when the same seed would give different rows."""
 
 _CARD = """\
 license: cc0-1.0
@@ -36,7 +36,7 @@ provenance: >-
 
 @dataclass(frozen=True)
 class Summary:
-    """What was written, or was there already."""
+    """The rows that were written or already existed."""
 
     train: int
     test: int
@@ -44,11 +44,11 @@ class Summary:
 
 
 def write_dataset(out: Path, seed: int = 17) -> Summary:
-    """Write rows.jsonl and its card to `out`, unless they are there and undamaged.
+    """Write rows.jsonl and its card to `out`, unless they already exist undamaged.
 
     Raises:
-        InputError: something else lies at `out`.
-        StorageError: the disk is full, read-only or not ours.
+        InputError: `out` holds something else.
+        StorageError: the disk is full, read-only, or not writable by this user.
     """
     rows = make_rows(seed)
 
@@ -63,7 +63,7 @@ def write_dataset(out: Path, seed: int = 17) -> Summary:
 
 
 def make_rows(seed: int) -> list[dict[str, Any]]:
-    """All rows in a fixed, mixed order; the same seed gives the same rows."""
+    """Return all rows in a fixed, shuffled order; the same seed gives the same rows."""
     choose = random.Random(seed)
     rows = []
     for language in (ENGLISH, JAPANESE):

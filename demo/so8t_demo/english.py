@@ -1,8 +1,8 @@
-"""English sentences. The owner decides; no answer yet is a case for a human; harm is refused.
+"""English sentences. The owner decides; a missing answer is a case for a human; harm is refused.
 
-Both sides say the same things in other words: a model that knows what words mean can carry over
-what it learned, a count of words cannot. Some reasons name two people who disagree; who of them is
-the owner stands in the order of the words alone.
+Both sides of the split say the same things in different words: a model that knows what words mean can
+transfer what it learned, a bag of words cannot. In some reasons two people disagree, and only the word
+order tells which of them is the owner.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A folder that is either complete or absent.
 
-It is built under another name, gets a marker with the digest of every file, and is then renamed. So
-a killed build leaves nothing at the target, and a damaged or outdated folder is noticed and built anew.
+It is built under another name, gets a marker with the digest of every file, and is then renamed. A
+killed build therefore leaves nothing at the target, and a damaged or outdated folder is detected and rebuilt.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MARKER = ".complete.json"
 
 
 class Complete(Document):
-    """The marker: what the folder was made from, and the digest of every file."""
+    """The marker: the folder's recipe and the digest of every file."""
 
     schema_version: Literal[1] = 1
     recipe: dict[str, Any]
@@ -29,14 +29,14 @@ class Complete(Document):
 
 
 def build_folder(target: Path, recipe: dict[str, Any], build: Callable[[Path], None]) -> bool:
-    """Make `target` hold what `build` writes into an empty folder; True when that was necessary.
+    """Fill `target` with what `build` writes into an empty folder; return whether that was necessary.
 
-    `recipe` (JSON) is everything that decides the result. A folder with the same recipe and
-    undamaged files is left as it is.
+    `recipe` (JSON) is everything that determines the result. A folder with the same recipe and
+    undamaged files is left alone.
 
     Raises:
-        InputError: something else lies at `target`; it is never overwritten.
-        StorageError: the disk is full, read-only or not ours.
+        InputError: `target` holds something else, which is never overwritten.
+        StorageError: the disk is full, read-only, or not writable by this user.
     """
     if is_complete(target, recipe):
         return False
@@ -56,7 +56,7 @@ def build_folder(target: Path, recipe: dict[str, Any], build: Callable[[Path], N
 
 
 def is_complete(folder: Path, recipe: dict[str, Any]) -> bool:
-    """Whether `folder` was built from `recipe` and every file is still what was written."""
+    """Whether `folder` was built from `recipe` and every file is unchanged."""
     try:
         marker = Complete.read(folder / MARKER)
     except (IntegrityError, NewerFormat):
@@ -88,19 +88,19 @@ def _replace(target: Path, finished: Path) -> None:
 
 
 def _refuse_foreign(target: Path) -> None:
-    """Only an empty folder, or one that bears our marker, may be replaced."""
+    """Allow replacing only an empty folder, or one with our marker."""
     if not target.exists() or (target / MARKER).is_file():
         return
     if not target.is_dir() or any(target.iterdir()):
         raise InputError(
-            "Something that this command did not make already lies there; it is not overwritten.",
+            "The target already holds something that this command did not make; it is not overwritten.",
             where=str(target),
-            remedy="give another --out, or move it away",
+            remedy="use another --out, or move it away",
         )
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Delete what builds of this folder left that are no longer alive."""
+    """Delete leftovers of builds of this folder that are no longer running."""
     pattern = re.compile(rf"\.{re.escape(target.name)}\.(partial|outdated)-(\d+)")
     for path in target.parent.iterdir():
         found = pattern.fullmatch(path.name)

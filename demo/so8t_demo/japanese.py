@@ -1,7 +1,7 @@
-"""Japanese sentences, short: the demo's model needs one to three tokens a character.
+"""Japanese sentences, kept short because the demo's model needs one to three tokens per character.
 
-Here the test side keeps the deciding words and changes everything around them. In a part of the
-rows two people disagree, and only the order of the words says which of them is the owner (本人).
+Here the test side keeps the deciding words and changes everything around them. In some rows two people
+disagree, and only the word order tells which of them is the owner (本人).
 """
 
 from __future__ import annotations

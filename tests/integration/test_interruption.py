@@ -39,7 +39,7 @@ def test_train_resumes_from_its_newest_checkpoint(workspace: Workspace, finished
     workspace.run("--to", "train")
     _assert_same_training(workspace, finished)
     log = next(workspace.store.glob("sessions/*/train/log.jsonl")).read_text()
-    assert f"continuing after step {newest} of 6" in log, log
+    assert f"resuming after step {newest} of 6" in log, log
 
 
 def test_evaluate_asks_no_row_twice(workspace: Workspace, finished: Workspace) -> None:

@@ -234,7 +234,10 @@ def test_rights_of_another_service_are_taken_away(minio: MinioServer, tmp_path: 
             lambda users: (users.secrets / "minio_root_password").unlink(),
             "The root user's name or password is missing.",
         ),
-        (lambda users: (users.secrets / "minio_root_password").write_text("wrong-1234"), "MinIO does not let the root"),
+        (
+            lambda users: (users.secrets / "minio_root_password").write_text("wrong-1234"),
+            "MinIO rejected the root user",
+        ),
     ],
 )
 def test_what_is_missing_is_told(minio: MinioServer, tmp_path: Path, spoil: Callable[[Users], None], what: str) -> None:

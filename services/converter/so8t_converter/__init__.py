@@ -1,1 +1,1 @@
-"""From a Hugging Face folder to GGUF files, of model A and of model B."""
+"""Converts the Hugging Face folders of models A and B to GGUF files."""

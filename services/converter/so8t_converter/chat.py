@@ -1,4 +1,4 @@
-"""chat.json: what an engine must know to talk to the model, read from its tokenizer's files."""
+"""chat.json: the facts that an engine needs to chat with the model, read from its tokenizer files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from so8t_shared.results.conversion import ChatInfo
 
 
 def chat_info(checkpoint: Checkpoint, so8t: dict[str, str | int | float]) -> ChatInfo:
-    """What chat.json of this checkpoint says; `so8t` describes the gates that were folded.
+    """Return the content of chat.json for this checkpoint; `so8t` describes the folded gates.
 
     Raises:
         InputError: a tokenizer file is broken, the chat template cannot be rendered, or no token ends an answer.

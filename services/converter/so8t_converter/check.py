@@ -1,4 +1,4 @@
-"""A quick look at model A before a run. Imports nothing heavy; the conversion itself looks at every tensor."""
+"""A quick check of model A before a run. Imports nothing heavy; the conversion itself checks every tensor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from so8t_shared.config.model import Config
 
 
 def check_model_a(config: Config) -> list[str]:
-    """Nothing to note.
+    """Check model A; there are never notes.
 
     Raises:
         InputError: model A is on this host and cannot be converted.

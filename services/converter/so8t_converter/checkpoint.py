@@ -1,4 +1,4 @@
-"""Looking at a Hugging Face folder before any work: what it is, and whether it can be converted."""
+"""Inspects a Hugging Face folder before any work: what it holds, and whether it can be converted."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ GATE = "self_attn.so8t_rotation_gate.theta"
 """Name of a gate's tensor in a foreign SO8T checkpoint, after the layer's prefix."""
 
 _COMPUTED = ("rotary_emb.inv_freq",)
-"""Endings of tensors that old checkpoints carry although they follow from the config."""
+"""Name endings of tensors that old checkpoints store although they follow from the config."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was looked at and found convertible."""
+    """An inspected, convertible checkpoint."""
 
     folder: Path
     config: dict[str, Any]
     architecture: Architecture
-    """Of the ordinary model: a foreign SO8T checkpoint has Phi-3's."""
+    """The ordinary model's architecture; a foreign SO8T checkpoint has Phi-3's."""
     sizes: Sizes
     tensors: dict[str, StoredTensor]
     foreign: bool
@@ -47,7 +47,7 @@ class Checkpoint:
 
     @property
     def parameters(self) -> int:
-        """Number of weights, gates and computed tensors left out, a tied output counted once."""
+        """Number of weights without gates and computed tensors; a tied output counts once."""
         return sum(math.prod(shape) for shape in self.used.values())
 
     @property
@@ -60,16 +60,16 @@ class Checkpoint:
 
 
 def inspect(folder: Path) -> Checkpoint:
-    """Look at `folder` without reading weights or running anything in it.
+    """Inspect `folder` without reading weights or running anything in it.
 
     Raises:
-        InputError: it cannot be converted; the message says which part is wrong.
+        InputError: it cannot be converted; the message names the faulty part.
     """
     if not folder.is_dir():
         raise InputError(
             f"The model folder does not exist: {folder}" if not folder.exists() else f"Not a folder: {folder}",
             where="base_model",
-            remedy="give base_model the path of a downloaded Hugging Face checkpoint",
+            remedy="set base_model to the path of a downloaded Hugging Face checkpoint",
         )
     config, architecture = read_config(folder)
     sizes = sizes_of(config, folder / "config.json")
@@ -85,10 +85,10 @@ def inspect(folder: Path) -> Checkpoint:
 
 
 def read_config(folder: Path) -> tuple[dict[str, Any], Architecture]:
-    """config.json and the architecture of a folder that can be converted, as far as its files' names tell.
+    """Return config.json and the architecture of a folder that is convertible as far as its file names show.
 
     Raises:
-        InputError: it cannot be.
+        InputError: it cannot be converted.
     """
     path = folder / "config.json"
     config = read_json(path)
@@ -114,9 +114,9 @@ def _refuse_gates(folder: Path, tensors: dict[str, StoredTensor]) -> None:
     gates = sorted(name for name in tensors if "so8t" in name)
     if gates:
         raise InputError(
-            f"{len(gates)} SO8T gate tensors are left in the weights, for example {gates[0]}.",
+            f"The weights still contain {len(gates)} SO8T gate tensors, for example {gates[0]}.",
             where=str(folder),
-            remedy="convert the merged folder that training writes: there the gates are folded into o_proj",
+            remedy="convert the merged folder that training writes, in which the gates are folded into o_proj",
         )
 
 

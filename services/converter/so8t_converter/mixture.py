@@ -1,4 +1,4 @@
-"""Which tensor gets which type, by the quantization's row and the shape of the tensor.
+"""Selects each tensor's type by the quantization's row and the tensor's shape.
 
 Source: llama.cpp, src/llama-quant.cpp (tensor_allows_quantization, llama_tensor_get_type_impl,
 tensor_type_fallback), for architectures without experts. Types are GGML's names.
@@ -20,10 +20,10 @@ _LAYER = re.compile(r"blk\.(\d+)\.")
 
 @dataclass(frozen=True)
 class Traits:
-    """What the types depend on beside a tensor's name and shape."""
+    """Facts that the types depend on besides a tensor's name and shape."""
 
     is_70b: bool = False
-    """Whether llama.cpp counts the model among its 70B ones, in which many query heads share a small attn_v."""
+    """Whether llama.cpp treats the model as 70B, where many query heads share a small attn_v."""
     heads_per_value: int = 1
     """Query heads that share a value head."""
 
@@ -34,19 +34,19 @@ class TensorShape:
 
     name: str
     shape: tuple[int, ...]
-    """Rows first, the row's length last."""
+    """Rows first, row length last."""
     type: str
 
 
 def in_file_order(names: Sequence[str]) -> list[str]:
-    """Names as llama-quantize orders them: outside the layers first, then layer by layer."""
+    """Return the names in llama-quantize's order: outside the layers first, then layer by layer."""
     return sorted(names, key=lambda name: (_layer(name), name))
 
 
 def target_types(
     tensors: Sequence[TensorShape], quantization: Quantization, traits: Traits = Traits()
 ) -> dict[str, str]:
-    """Type of each tensor by name, in the order of the file."""
+    """Return the type of each tensor by name, in file order."""
     row = BY_NAME[quantization]
     by_name = {tensor.name: tensor for tensor in tensors}
     layers = 1 + max((_layer(tensor.name) for tensor in tensors), default=0)
@@ -90,7 +90,7 @@ _IS_BOOSTED: dict[Layers, Callable[[int, int, Traits], bool]] = {
     "first four": lambda i, n, _: i < 4,
     "shared heads": lambda i, n, traits: traits.heads_per_value >= 4,
 }
-"""By layer, number of layers, traits of the model."""
+"""Arguments: layer, number of layers, traits of the model."""
 
 
 def _is_quantized(tensor: TensorShape) -> bool:
@@ -99,7 +99,7 @@ def _is_quantized(tensor: TensorShape) -> bool:
 
 
 def _fitting(wanted: str, tensor: TensorShape) -> str:
-    """`wanted`, or the type that a row of this length falls back to."""
+    """Return `wanted`, or its fallback for this row length."""
     length = tensor.shape[-1]
     if length % _block(wanted):
         wanted = _FALLBACKS.get(wanted, "F16")
@@ -107,7 +107,7 @@ def _fitting(wanted: str, tensor: TensorShape) -> str:
 
 
 def _block(kind: str) -> int:
-    """Values of a row that are quantized together; a row must be a whole number of blocks."""
+    """Return the values per block; a row must be a whole number of blocks."""
     return int(gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][0])
 
 

@@ -1,7 +1,7 @@
-"""F16 GGUF to a quantized one: the same bytes as llama-quantize writes, made by several processes.
+"""Quantizes an F16 GGUF in several processes; writes the same bytes as llama-quantize.
 
-Metadata is copied; only general.quantization_version and general.file_type are set anew.
-The rows of a tensor do not depend on each other, so the bytes do not depend on who did which.
+Metadata is copied; only general.quantization_version and general.file_type are replaced. Rows of a tensor
+are independent of each other, so the bytes do not depend on which process quantized them.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _LAYERS_OF_70B = 80
 
 @dataclass(frozen=True)
 class _Placed:
-    """A tensor with its places in both files."""
+    """A tensor with its positions in both files."""
 
     tensor: TensorShape
     source_offset: int
     source_bytes: int
     type: str
     offset: int
-    """In the new file's data section."""
+    """Offset in the new file's data section."""
     bytes: int
 
 
@@ -49,10 +49,10 @@ def quantize(
     *,
     processes: int | None = None,
 ) -> dict[str, int]:
-    """Quantize the F16 file `source` into `target`; the number of tensors of each GGML type.
+    """Quantize the F16 file `source` into `target`; return the number of tensors of each GGML type.
 
-    `on_tensor` is called in this process after each tensor and may raise to stop; the workers are
-    ended then. Uses all free processors unless `processes` says how many.
+    `on_tensor` is called in this process after each tensor and may raise to stop, which ends the
+    workers. Uses all usable cores unless `processes` is given.
 
     Raises:
         OSError: the target cannot be written.
@@ -86,7 +86,7 @@ def _run(
 
 
 def _place(file: Any, quantization: Quantization) -> list[_Placed]:
-    """All tensors in the order of the new file."""
+    """Return all tensors in the order of the new file."""
     sources = {tensor.name: tensor for tensor in file.tensors}
     shapes = {name: TensorShape(name, tuple(reversed(tensor.shape)), tensor.qtype) for name, tensor in sources.items()}
     types = target_types(list(shapes.values()), quantization, _traits(file))
@@ -102,7 +102,7 @@ def _place(file: Any, quantization: Quantization) -> list[_Placed]:
 
 
 def _jobs(item: _Placed, start: int) -> Iterator[Job]:
-    """The tensor's rows in pieces of about 16 MiB of float32; none for one that is only copied."""
+    """Yield the tensor's rows in pieces of about 16 MiB of float32; nothing for a tensor that is only copied."""
     if item.type == item.tensor.type:
         return
     length = item.tensor.shape[-1]
@@ -125,7 +125,7 @@ def _row_bytes(kind: str, length: int) -> int:
 
 
 def _traits(file: Any) -> Traits:
-    """Whether llama.cpp calls the model 70B: 80 layers of Qwen2, or of a Llama whose query heads share value heads.
+    """Return the model's traits; 70B is 80 layers of Qwen2, or of a Llama whose query heads share value heads.
 
     Source: llama.cpp, src/llama-model.cpp, load_hparams.
     """
@@ -142,9 +142,9 @@ def _traits(file: Any) -> Traits:
 
 
 def _write_header(file: Any, target: Path, placed: list[_Placed], quantization: Quantization) -> int:
-    """Write everything before the tensors' data; the byte where the data begins.
+    """Write everything before the tensor data; return the offset where the data begins.
 
-    The source's keys in their order, then the two that are set anew, as llama-quantize does.
+    Like llama-quantize, writes the source's keys in order, then the two replaced keys.
     """
     writer = gguf.GGUFWriter(target, file.metadata["general.architecture"].value)
     for key, item in file.metadata.items():

@@ -1,8 +1,8 @@
 """A process that quantizes rows: `python -m so8t_converter.quantize_worker SOURCE TARGET`.
 
-libgguf's kernels hold the interpreter's lock, so several cores need several processes. Jobs come as
-JSON lines on standard input; each is answered by an empty JSON object, or one with `error`, once its
-bytes are in TARGET. The end of the input ends the process, also when its parent was killed.
+libgguf's kernels hold the GIL, so using several cores takes several processes. Jobs arrive as JSON lines
+on standard input. Each is answered by an empty JSON object, or one with `error`, once its bytes are in
+TARGET. The process exits at the end of the input, which also happens if its parent is killed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Job(TypedDict):
     """Rows of one tensor."""
 
     source_offset: int
-    """Byte of the first row in the F16 (or F32) file."""
+    """Offset of the first row in the F16 (or F32) file."""
     target_offset: int
     rows: int
     length: int
@@ -37,7 +37,7 @@ _STORED = {"F16": np.float16, "F32": np.float32}
 
 
 def quantized_rows(source: memoryview, job: Job) -> bytes:
-    """The quantized bytes of the job's rows."""
+    """Return the quantized bytes of the job's rows."""
     values = np.frombuffer(
         source, _STORED[job["source_type"]], count=job["rows"] * job["length"], offset=job["source_offset"]
     ).astype(np.float32)

@@ -1,7 +1,7 @@
-"""A foreign SO8T checkpoint made ordinary: gates folded, qkv fused, the architecture's name restored.
+"""Turns a foreign SO8T checkpoint into an ordinary one: gates folded, qkv fused, architecture name restored.
 
-The original project's checkpoints hold one gate a layer, `so8t_rotation_gate.theta`, split q/k/v
-projections, and Python code that transformers would be asked to run. None of that code is read here.
+The original project's checkpoints hold one gate per layer, `so8t_rotation_gate.theta`, split q/k/v
+projections, and Python code for transformers to run. None of that code is read here.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _QKV = tuple(f"self_attn.{letter}_proj.weight" for letter in "qkv")
 
 
 def gate_rotations(checkpoint: Checkpoint, layer: int, rotation: Rotation) -> Array:
-    """Rotation matrices [D/8, 8, 8] of one layer's gate."""
+    """Return the rotation matrices [D/8, 8, 8] of one layer's gate."""
     theta = _read(checkpoint, f"model.layers.{layer}.{GATE}")
     return rotations(skew_from_theta(theta.double().numpy()), rotation)
 
 
 def describe_gates(checkpoint: Checkpoint, rotation: Rotation) -> dict[str, str | int | float]:
-    """What is folded, for chat.json: number of gates, rotation, largest angle (radians)."""
+    """Describe the folded gates for chat.json: number of gates, rotation, largest angle (radians)."""
     layers = range(checkpoint.sizes.layers)
     angles = [rotation_angle(gate_rotations(checkpoint, layer, rotation)) for layer in layers]
     return {"gates": len(angles), "rotation": rotation, "largest_angle": max(angles)}
@@ -46,10 +46,10 @@ def restore(
     on_tensor: Callable[[], None] = lambda: None,
     shard_bytes: int = SHARD_BYTES,
 ) -> Path:
-    """Write the ordinary Phi-3 checkpoint that computes the same into the empty folder `target`.
+    """Write the equivalent ordinary Phi-3 checkpoint into the empty folder `target`.
 
-    Folded o_proj weights are float32, all others keep their type. Tensors are read and written one
-    by one in shards of at most `shard_bytes` (or one tensor), so memory does not grow with the model.
+    Folded o_proj weights are float32; all others keep their type. Tensors are read one by one and written
+    in shards of at most `shard_bytes` (or one tensor), so memory use does not grow with the model.
     """
     target.mkdir(parents=True, exist_ok=True)
     config = without_code(checkpoint.config)

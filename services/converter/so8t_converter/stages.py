@@ -9,7 +9,7 @@ from so8t_shared.running.context import StageContext
 
 
 def convert_a(ctx: StageContext) -> None:
-    """Model A, as the user has it, to GGUF."""
+    """Convert model A, as the user provided it, to GGUF."""
     model = ctx.config.model_a
     _convert(
         ctx,
@@ -23,7 +23,7 @@ def convert_a(ctx: StageContext) -> None:
 
 
 def convert_b(ctx: StageContext) -> None:
-    """Model B, merged and folded by training, to GGUF."""
+    """Convert model B, as merged and folded by training, to GGUF."""
     source = ctx.input_dir("train") / "merged"
     _convert(ctx, Conversion(source, "model_b", tuple(ctx.config.gguf.quantizations)))
 

@@ -1,4 +1,4 @@
-"""The tokenizer's files: are they complete, and which of llama.cpp's pre-tokenizers do they describe?"""
+"""The tokenizer files: checks that they are complete, and finds llama.cpp's name for their pre-tokenizer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PRE_TOKENIZERS: dict[tuple[tuple[str, Any], ...], str] = {
     (("Split", _CONTRACTIONS + r"\p{N}" + _REST), ("ByteLevel", False)): "qwen2",
     (("Split", _CONTRACTIONS + r"\p{N}{1,3}" + _REST), ("ByteLevel", False)): "llama-bpe",
 }
-"""Steps of a byte-level BPE's pre-tokenizer to llama.cpp's name for the same splitting."""
+"""Maps the steps of a byte-level BPE's pre-tokenizer to llama.cpp's name for the same splitting."""
 
 
 def check_tokenizer(folder: Path, architecture: Architecture, vocabulary: int) -> None:
-    """Refuse a tokenizer that cannot be converted, before any weight is read.
+    """Reject a tokenizer that cannot be converted, before any weight is read.
 
     Raises:
-        InputError: a file is missing or broken, or a token's id lies outside the embedding.
+        InputError: a file is missing or broken, or a token's ID is outside the embedding.
     """
     sentencepiece, fast = folder / "tokenizer.model", folder / "tokenizer.json"
     for path in (sentencepiece, fast):
@@ -36,13 +36,13 @@ def check_tokenizer(folder: Path, architecture: Architecture, vocabulary: int) -
         raise InputError(
             "The model folder has no tokenizer (tokenizer.json or tokenizer.model).",
             where=str(folder),
-            remedy="copy the tokenizer's files from the original model",
+            remedy="copy the tokenizer files from the original model",
         )
     if not sentencepiece.is_file() and _is_sentencepiece(read_json(fast), folder, architecture):
         raise InputError(
-            "The tokenizer is a sentencepiece one, but tokenizer.model is missing.",
+            "This is a sentencepiece tokenizer, but tokenizer.model is missing.",
             where=str(sentencepiece),
-            remedy="copy tokenizer.model from the original model; tokenizer.json does not hold its scores",
+            remedy="copy tokenizer.model from the original model; tokenizer.json lacks its scores",
         )
     outside = {text: index for text, index in token_ids(folder).items() if index >= vocabulary}
     if outside:
@@ -56,10 +56,10 @@ def check_tokenizer(folder: Path, architecture: Architecture, vocabulary: int) -
 
 
 def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str | None:
-    """llama.cpp's name for the pre-tokenizer that a tokenizer.json describes, or None.
+    """Return llama.cpp's name for the pre-tokenizer defined in a tokenizer.json, or None.
 
-    llama.cpp's converter recognizes a pre-tokenizer by a digest of the token ids of one text,
-    which fails for any vocabulary that it has not seen; the definition itself decides here.
+    llama.cpp's converter recognizes a pre-tokenizer by a digest of the token IDs of one text, which
+    fails for any vocabulary that it does not know. Here the definition itself decides.
     """
     if not _keeps_text(tokenizer.get("normalizer")):
         return None
@@ -84,7 +84,7 @@ def _keeps_text(normalizer: dict[str, Any] | None) -> bool:
 
 
 def _steps(definition: dict[str, Any] | None) -> list[tuple[str, Any]]:
-    """The steps of a pre-tokenizer with what decides about each; an unknown one as itself."""
+    """Return the steps of a pre-tokenizer with their deciding settings; unknown steps are marked as such."""
     if definition is None:
         return []
     kind = definition["type"]

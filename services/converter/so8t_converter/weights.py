@@ -16,7 +16,7 @@ FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where one tensor lies, and what it is."""
+    """The file, type and shape of one tensor."""
 
     file: Path
     dtype: str
@@ -25,11 +25,11 @@ class StoredTensor:
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
-    """All tensors of the checkpoint, by name.
+    """Return all tensors of the checkpoint by name.
 
     Raises:
-        InputError: a file is missing, a Git LFS pointer, truncated or not safetensors, or the
-            files do not hold what the index lists.
+        InputError: a file is missing, a Git LFS pointer, truncated or not safetensors, or the files
+            lack tensors that the index lists.
     """
     tensors: dict[str, StoredTensor] = {}
     for path in weight_files(folder):
@@ -39,7 +39,7 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
         missing = sorted(set(read_json(index)["weight_map"]) - set(tensors))
         if missing:
             raise InputError(
-                f"{len(missing)} tensors that the index lists are in no file: {', '.join(missing[:3])}.",
+                f"{len(missing)} tensors listed in the index are in no file: {', '.join(missing[:3])}.",
                 where=str(index),
                 remedy="download the weights and their index again, from the same revision",
             )

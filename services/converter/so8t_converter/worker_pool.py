@@ -1,4 +1,4 @@
-"""Several processes that answer JSON lines with JSON lines, each fed when it is free."""
+"""A pool of processes that answer JSON lines with JSON lines; each gets a new job when it is idle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from so8t_shared.json_files import Channel
 
 
 class WorkerPool:
-    """`python -m MODULE ARGUMENTS` several times; nothing but JSON crosses the process border."""
+    """Several `python -m MODULE ARGUMENTS` processes; only JSON crosses the process boundary."""
 
     def __init__(self, module: str, arguments: Sequence[str], processes: int) -> None:
         command = [sys.executable, "-m", module, *arguments]
@@ -34,19 +34,19 @@ class WorkerPool:
             if kind is not None:
                 process.kill()
             elif process.stdin is not None:
-                process.stdin.close()  # the end of its jobs
+                process.stdin.close()  # no more jobs
             process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
-                    with suppress(BrokenPipeError):  # of a job half sent to who was ended; `error` is the cause
+                    with suppress(BrokenPipeError):  # a killed process had a half-sent job; `error` is the cause
                         stream.close()
 
     def answers(self, jobs: Sequence[Mapping[str, Any]]) -> Iterator[int]:
-        """Do all jobs; yields each one's place in `jobs` when it is done, in any order.
+        """Run all jobs; yield each job's index in `jobs` when it is done, in any order.
 
         Raises:
             OSError: a worker could not write.
-            So8tError: a worker died or refused a job.
+            So8tError: a worker died or rejected a job.
         """
         todo: queue.SimpleQueue[int] = queue.SimpleQueue()
         for place in range(len(jobs)):
@@ -84,7 +84,7 @@ def _feed(
         if "errno" in answer:
             done.put(OSError(answer["errno"], answer["error"]))
         elif "error" in answer:
-            done.put(So8tError(f"A worker process refused a job: {answer['error']}."))
+            done.put(So8tError(f"A worker process rejected a job: {answer['error']}."))
         else:
             done.put(place)
 

@@ -1,1 +1,1 @@
-"""Models into Ollama, the A/B test itself, and what may be concluded from it."""
+"""Imports models into Ollama, runs the A/B test, and draws conclusions from it."""

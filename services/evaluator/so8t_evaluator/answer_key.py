@@ -1,10 +1,9 @@
-"""Which kept answer may stand for one that would be asked now.
+"""When a stored answer may be reused instead of asking again.
 
-Only one that the same file gave to the same prompt under the same options, run by the same version of
-the same engine with the same settings, on the same host, and read by the same rules. The host counts
-because other processors compute with other kernels, which decide a near tie otherwise: answers of A
-from one host beside those of B from another would compare the hosts, too, and a control asked here would
-condemn A's answers from there.
+The model file, prompt, options, engine with its version and settings, host, and reading rules must all
+match. The host matters because another processor uses other kernels, which may resolve a near tie
+differently. Comparing A's answers from one host with B's from another would also compare the hosts, and
+a control run on this host would fail A's answers from the other.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from so8t_shared.canonical import digest
 
 
 def answer_key(file: ModelFile, prompt: str, options: Options, engine: Engine, salt: str = "") -> str:
-    """The key of an answer; `salt` sets apart what must be asked anew though all else is the same."""
+    """Return the key of an answer; `salt` separates answers that must be asked again although all else is equal."""
     return digest(
         {
             "model": file.sha256,

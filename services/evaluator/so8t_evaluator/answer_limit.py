@@ -1,4 +1,4 @@
-"""How many tokens an answer may have, and whether that is enough for what model B was trained to say."""
+"""The token limit of an answer, and whether it is high enough for the answers that model B was trained on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from so8t_shared.results.training import Targets
 
 _LEAST_TOKENS = 48
 _SLACK = 1.25
-"""An answer to a new row may be longer than every one that was trained on."""
+"""An answer to a new row may be longer than every training target."""
 
 
 def read_targets(splits: Path) -> Targets | None:
-    """What train says of its targets; None where it says nothing.
+    """Return the facts that train recorded about its targets; None if it recorded none.
 
     Raises:
         IntegrityError: the file is damaged.
@@ -25,9 +25,9 @@ def read_targets(splits: Path) -> Targets | None:
 
 
 def answer_limit(settings: AbTest, targets: Targets | None) -> AnswerLimit:
-    """`ab_test.max_new_tokens`, or where it is not set a quarter more than the longest target, 48 at least.
+    """Return `ab_test.max_new_tokens`; if unset, a quarter more than the longest target, at least 48.
 
-    What is chosen here is never more than half of the context: the prompt needs room as well.
+    The computed limit is at most half of the context, because the prompt needs room as well.
     """
     longest = targets.longest_tokens if targets else None
     fitting = min(max(_LEAST_TOKENS, int((longest or 0) * _SLACK)), settings.num_ctx // 2)
@@ -36,11 +36,11 @@ def answer_limit(settings: AbTest, targets: Targets | None) -> AnswerLimit:
 
 
 def warning_of(limit: AnswerLimit) -> str:
-    """What is wrong with a limit, or nothing."""
+    """Describe the problem with a limit; empty if there is none."""
     if not limit.too_short:
         return ""
     return (
-        f"model B was trained to give answers of up to {limit.longest_target_tokens} tokens, and answers are cut at"
-        f" {limit.max_new_tokens}: a cut one counts as INVALID. Raise ab_test.max_new_tokens, or leave it out"
-        " (then ab_test.num_ctx may have to be raised)"
+        f"model B was trained to give answers of up to {limit.longest_target_tokens} tokens, but answers are cut at"
+        f" {limit.max_new_tokens}, and a cut answer counts as INVALID. Raise ab_test.max_new_tokens or leave it unset"
+        " (ab_test.num_ctx may have to be raised, too)"
     )

@@ -1,7 +1,7 @@
-"""Asking one model one row, or finding that this was asked before.
+"""Asks a model for a row's class, or reuses a stored answer.
 
-An answer is kept under the digest of everything that decides it (`answer_key`), before the next row is
-asked: a kill loses one answer at most, and another run that would ask the same of the same asks nothing.
+Each answer is stored under the digest of everything that determines it (`answer_key`) before the next row
+is asked. A kill loses at most one answer, and another run with the same questions asks nothing.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from so8t_shared.tables.scorings import ORDER, Scoring
 
 
 class Cache(Protocol):
-    """Where answers are kept; a JsonCache does it."""
+    """Storage for answers, such as a JsonCache."""
 
     def get(self, key: str) -> dict[str, Any] | None: ...
     def put(self, key: str, entry: dict[str, Any]) -> None: ...
 
 
 class StoredAnswer(Answer):
-    """An answer as it is kept under its key, with the memory that the model took until then."""
+    """An answer as stored under its key, with the model's memory use up to that point."""
 
     peak_memory_bytes: int | None
     gpu_memory_bytes: int | None
 
     @classmethod
     def of(cls, completion: Completion, *, host: str, fingerprint: str) -> StoredAnswer:
-        """What an engine answered, read."""
+        """Parse an engine's answer."""
         predicted, final = read_answer(completion.text)
         return cls(
             predicted=predicted,
@@ -61,7 +61,7 @@ class StoredAnswer(Answer):
 
     @classmethod
     def not_asked(cls, prompt_tokens: int, *, host: str, fingerprint: str) -> StoredAnswer:
-        """What stands for the answer to a prompt that does not fit the context."""
+        """Return the placeholder for a prompt that does not fit the context."""
         return cls(
             predicted=INVALID,
             final="",
@@ -94,28 +94,28 @@ class Candidate:
 
 @dataclass
 class Respondent:
-    """A candidate that can be asked; it is loaded when the first answer is not known yet."""
+    """A candidate that can be asked; it is loaded when an answer is first missing from the cache."""
 
     candidate: Candidate
     engine: Engine
     settings: AbTest
     cache: Cache
     fingerprint: str
-    """Of this evaluation, so that answers of an interrupted attempt do not count as reused."""
+    """The evaluation's fingerprint, so that answers of an interrupted attempt do not count as reused."""
     salt: str = ""
-    """Sets answers apart that must be asked anew, for the control."""
+    """Separates answers that must be asked again, for the control."""
     peak_memory_bytes: int | None = None
     gpu_memory_bytes: int | None = None
     _loaded: LoadedModel | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def ask(self, row: LabeledRow, scoring: Scoring) -> Sample:
-        """The answer to a row, from memory where it is known.
+        """Return the answer to a row, from the cache if possible.
 
         Raises:
-            NoRoomError: there is no memory for the model beside what is loaded.
+            NoRoomError: there is no memory for the model beside those already loaded.
             EngineError: the engine died.
-            ServerError: a server does not answer.
+            ServerError: a server does not respond.
         """
         prompt = prompt_for(row.text, self.candidate.chat)
         options = options_for(scoring, self.settings, self.candidate.chat)
@@ -160,19 +160,19 @@ AskedSample = Callable[[Sample], None]
 def ask_all(
     respondents: list[Respondent], rows: list[LabeledRow], scorings: list[Scoring], on_sample: AskedSample
 ) -> list[Sample]:
-    """Every respondent's answer to every row.
+    """Return every respondent's answer to every row.
 
-    They take turns row by row, and in turns who goes first, so that drift of the machine cancels.
-    What is timed is asked first: the prompt is not in the cache yet.
+    They take turns row by row and alternate who goes first, so that drift on the machine cancels out.
+    The timed scoring is asked first, before the prompt is in the cache.
     """
     samples = []
     scorings = sorted(scorings, key=ORDER.index)
     with ExitStack() as stack:
         for respondent in respondents:
-            stack.callback(respondent.close)  # all are closed, also when closing one fails
+            stack.callback(respondent.close)  # close all, even if closing one fails
         for number, row in enumerate(rows):
             for respondent in respondents[:: -1 if number % 2 else 1]:
-                for scoring in scorings:  # back to back: the second finds the prompt in the cache
+                for scoring in scorings:  # back to back, so that the second finds the prompt in the cache
                     sample = respondent.ask(row, scoring)
                     samples.append(sample)
                     on_sample(sample)
@@ -180,7 +180,7 @@ def ask_all(
 
 
 def as_side(sample: Sample, side: Side) -> Sample:
-    """The same sample under another side's name, for comparing a model with itself."""
+    """Return the sample under another side's name, for comparing a model with itself."""
     return sample.model_copy(update={"model": side})
 
 

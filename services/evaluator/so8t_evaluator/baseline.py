@@ -1,4 +1,4 @@
-"""A bag-of-words classifier on the same split: what the words alone give away."""
+"""A bag-of-words classifier on the same split: how much the words alone reveal."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from so8t_shared.results.paired import BaselineComparison
 from so8t_shared.results.training import LabeledRow
 
 _CJK_CHARACTER = r"[\u3040-\u30ff\u3400-\u9fff]"
-_CJK_NGRAMS = (1, 2)  # Japanese has no spaces: characters and their pairs stand for words
+_CJK_NGRAMS = (1, 2)  # Japanese has no spaces, so characters and their pairs stand in for words
 _LATIN_WORD = r"(?u)\b[^\W\d_\u3040-\u30ff\u3400-\u9fff]+\b"
 
 
 @dataclass(frozen=True)
 class WordCounts:
-    """What the classifier reached, and on which rows it was right."""
+    """The classifier's scores, and the rows that it got right."""
 
     baseline: Baseline
     marks: Marks
 
     def against(self, samples: Sequence[Sample]) -> BaselineComparison:
-        """A model's answers in one setting against the classifier's, row by row.
+        """Compare a model's answers in one setting with the classifier's, row by row.
 
         Raises:
-            ValueError: the samples are of several settings, or not of the rows that the classifier was tested on.
+            ValueError: the samples come from several settings, or from other rows than the classifier's test rows.
         """
         (marks,) = marks_of(samples).values()
         return pair(BaselineComparison, self.marks, marks)
 
 
 def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confidence: float) -> WordCounts | None:
-    """TF-IDF of words (where words have spaces), of Japanese characters and their pairs; logistic regression.
+    """TF-IDF of space-separated words and of Japanese characters and their pairs; logistic regression.
 
-    None when either side is empty, or training has a single class or no word at all.
+    Returns None if either split is empty, or if training has a single class or no words.
     """
     if not test or len({row.label for row in train}) < 2:
         return None
@@ -68,7 +68,7 @@ def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confid
 
 
 def _vectorizers() -> tuple[TfidfVectorizer, TfidfVectorizer]:
-    """One for each script; one that finds nothing in the training texts cannot be fitted."""
+    """One vectorizer per script; a vectorizer that finds nothing in the training texts cannot be fitted."""
     return (
         TfidfVectorizer(token_pattern=_LATIN_WORD),
         TfidfVectorizer(token_pattern=_CJK_CHARACTER, ngram_range=_CJK_NGRAMS),

@@ -1,4 +1,4 @@
-"""Cells of the grid, and B against A on the same rows."""
+"""Quality of each model, and the comparison of B with A on the same rows."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from so8t_shared.results.evaluation import Quality
 from so8t_shared.results.verdicts import decide
 
 GUARDED = ("DENY", "REFUSE")
-"""Classes whose recall must not get worse: a miss there lets something harmful through."""
+"""Classes whose recall must not drop: a miss there lets something harmful through."""
 
 
 def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
-    """Quality of one model at one quantization under one scoring, from its samples."""
+    """Compute the quality of one model at one quantization under one scoring from its samples."""
     first = samples[0]
     confusion = confusion_matrix([s.gold for s in samples], [s.predicted for s in samples])
     right = sum(s.gold == s.predicted for s in samples)
@@ -48,10 +48,10 @@ def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
 
 
 def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTest, *, family: int = 1) -> Comparison:
-    """B against A, row by row; both must hold the same rows in the same order.
+    """Compare B with A row by row; both must hold the same rows in the same order.
 
-    The verdict is that of a test alone, and there is no Holm-adjusted p: `adjust` sees to both. What
-    can be found is said for a `family` of so many tests, whose smallest p Holm multiplies by it.
+    The verdict is for a single test, without a Holm-adjusted p; `adjust` handles the family. The
+    detectable difference is for a family of `family` tests: Holm multiplies the smallest p by this number.
     """
     if [s.row_id for s in a] != [s.row_id for s in b] or not a:
         raise ValueError("a paired test needs the same rows on both sides")
@@ -95,7 +95,7 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
 
 
 def adjust(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
-    """The same comparisons with Holm-adjusted p-values over all of them, and verdicts by these."""
+    """Return the comparisons with Holm-adjusted p-values and the resulting verdicts."""
     adjusted = holm([c.mcnemar_p for c in comparisons])
     return [
         c.model_copy(update={"mcnemar_p_holm": p, "verdict": verdict_of(c, p, alpha)})

@@ -1,4 +1,4 @@
-"""The evaluate stage's work: read the rows, ask both models everything, compare, write."""
+"""The evaluate stage: read the rows, ask both models, compare, write the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from so8t_shared.tables.quantizations import Quantization
 
 @dataclass(frozen=True)
 class Inputs:
-    """Folders of the stages before this one."""
+    """Artifact folders of the previous stages."""
 
     registry: Registry
     converted: dict[Side, Path]
@@ -40,12 +40,12 @@ def run_evaluation(
 ) -> EvaluationResult:
     """Write samples.jsonl and evaluation.json.
 
-    Answers that were first given under another `fingerprint` count as reused.
+    Answers first given under another `fingerprint` count as reused.
 
     Raises:
-        InputError: there is no test row, or a model cannot be loaded.
+        InputError: there are no test rows, or a model cannot be loaded.
         EngineError: the engine died.
-        ServerError: a server does not answer any more.
+        ServerError: a server no longer responds.
     """
     limit = answer_limit(config.ab_test, read_targets(inputs.splits))
     settings = config.ab_test.model_copy(update={"max_new_tokens": limit.max_new_tokens})
@@ -65,7 +65,9 @@ def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
     rows = select(LabeledRow.read_lines(splits / "test.jsonl"), most)
     if not rows:
         raise InputError(
-            "There is no test row.", where="the test split of train", remedy="raise dataset.test_fraction, or add rows"
+            "There are no test rows.",
+            where="the test split of train",
+            remedy="raise dataset.test_fraction, or add rows",
         )
     return rows
 

@@ -1,4 +1,4 @@
-"""From answers to evaluation.json: everything that is counted, compared and decided. Nothing is asked here."""
+"""Turns answers into evaluation.json: counts, comparisons and decisions. No model is asked here."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from so8t_shared.tables.scorings import freely_written
 def evaluate(
     asked: Asked, rows: Sequence[LabeledRow], words: WordCounts | None, limit: AnswerLimit, gguf: Gguf, settings: AbTest
 ) -> EvaluationResult:
-    """What the answers to `rows` show.
+    """Evaluate the answers to `rows`.
 
-    `words` is what a bag of words reached on the same rows; `limit` is how long the answers might be.
-    The first scoring and the primary quantization decide; Holm adjusts over the whole grid.
+    `words` is the bag-of-words result on the same rows; `limit` is the token limit of an answer. The
+    first scoring at the primary quantization decides; Holm adjusts over the whole grid.
     """
     answers = by_setting(asked.samples)
     primary, scoring = gguf.primary_quantization, settings.scoring[0]

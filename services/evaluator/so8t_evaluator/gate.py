@@ -1,4 +1,4 @@
-"""Whether B may ship: every reason against it, or the one for it."""
+"""Decides whether B may ship: all reasons against it, or the one for it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from so8t_shared.results.verdicts import WORDS, Verdict
 def gate_result(
     comparisons: Sequence[Comparison], headline: Comparison, control: Comparison | None, gate: ReleaseGate
 ) -> GateResult:
-    """The gate's answer under `ab_test.gate`.
+    """Return the gate's decision under `ab_test.gate`.
 
-    What is required of the accuracy is required of the headline. At every quantization covered,
-    under the headline's scoring, B must not be significantly worse, nor its recall inferior.
+    The accuracy requirement applies to the headline. At every covered quantization, under the
+    headline's scoring, B must not be significantly worse, and its recall must not be inferior.
     """
     covered = [headline] if gate.quantizations == "primary" else _same_scoring(comparisons, headline)
     objections = [*_requirement(headline, gate), *(o for comparison in covered for o in _losses(comparison))]
@@ -42,17 +42,17 @@ def _same_scoring(comparisons: Sequence[Comparison], headline: Comparison) -> li
 
 @dataclass(frozen=True)
 class _Objection:
-    """What speaks against B at one place; those that differ in place or class alone are told as one reason."""
+    """An objection to B at one quantization; objections that differ only in quantization or class are merged."""
 
     head: str
     place: str
     tail: str = ""
     label: str = ""
-    """The class it is about, if it is about one."""
+    """The class concerned, if any."""
 
 
 def _told(objections: Sequence[_Objection]) -> list[str]:
-    """Such as "recall of DENY and REFUSE at q4_k_m, f16 cannot ...", in the order of their first mention."""
+    """Merge objections into reasons such as "recall of DENY and REFUSE at q4_k_m, f16 cannot ...", in order."""
     places: dict[tuple[str, str, str], list[str]] = {}
     for o in objections:
         places.setdefault((o.head, o.label, o.tail), []).append(o.place)
@@ -67,15 +67,14 @@ def _control(control: Comparison | None) -> Iterator[str]:
         n = control.differing_answers
         yield (
             f"the A/A control at {control.quantization} with {control.scoring} scoring is not deterministic:"
-            f" {n:,} of {control.n:,} answers of A"
-            f" {fmt.plural(n, 'differs', 'differ')} when asked again"
+            f" {n:,} of A's {control.n:,} answers {fmt.plural(n, 'differs', 'differ')} when asked again"
         )
 
 
 def _requirement(headline: Comparison, gate: ReleaseGate) -> Iterator[_Objection]:
     place, check = headline.quantization, headline.accuracy_check
     if gate.require == "better":
-        if headline.verdict.undecided:  # what else there is to say against B is said of every quantization
+        if headline.verdict.undecided:  # other objections are raised for every quantization
             yield _Objection("B is not significantly better", place, f" ({WORDS[headline.verdict].clause})")
     elif not check.non_inferior:
         yield _Objection("accuracy", place, _not_shown(check))
@@ -89,16 +88,16 @@ def _losses(comparison: Comparison) -> Iterator[_Objection]:
         yield _Objection("B is significantly worse", place)
     for check in comparison.recall_checks:
         if check.non_inferior is None:
-            yield _Objection("recall of ", place, " is undefined: the test has no such row", check.label)
+            yield _Objection("recall of ", place, " is undefined: no test row has that class", check.label)
         elif not check.non_inferior:
             yield _Objection("recall of ", place, _not_shown(check), check.label)
 
 
 def _not_shown(check: NonInferiority) -> str:
-    """Why a check did not pass: too few rows for any evidence, or a loss that may be too large."""
+    """Say why a check failed: too few rows for any evidence, or a loss that may be too large."""
     margin = f"{_points(check.margin)} below A's"
     needed = (
-        "" if check.rows_needed is None else f" (it takes at least {check.rows_needed:,} rows, even with none lost)"
+        "" if check.rows_needed is None else f" (this takes at least {check.rows_needed:,} rows, even with none lost)"
     )
     if needed and not check.lost:
         return f" cannot be shown to be less than {margin} with {check.rows:,} rows{needed}"

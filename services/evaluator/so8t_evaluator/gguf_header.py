@@ -1,4 +1,4 @@
-"""The few facts that are read from the front of a GGUF file."""
+"""Reads metadata from the header of a GGUF file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _STRING, _ARRAY = 8, 9
 _LONGEST_TEXT = 1 << 24
 _LONGEST_LIST = 1 << 32
 _BOS_BY_DEFAULT = {"llama3", "llama-v3", "llama-bpe"}
-"""Pre-tokenizers for which llama.cpp adds a beginning unless the file says otherwise."""
+"""Pre-tokenizers for which llama.cpp adds a BOS token unless the file says otherwise."""
 
 
 def adds_bos(path: Path) -> bool:
-    """Whether llama.cpp puts the beginning-of-text token in front of a text by itself.
+    """Whether llama.cpp prepends the beginning-of-text token by itself.
 
     Raises:
-        IntegrityError: this is no GGUF file.
+        IntegrityError: this is not a GGUF file.
     """
     facts = read_facts(path)
     said = facts.get("tokenizer.ggml.add_bos_token")
@@ -32,10 +32,10 @@ def adds_bos(path: Path) -> bool:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Numbers and texts of the file's metadata by key; lists are left out.
+    """Return the numbers and strings of the file's metadata by key, without lists.
 
     Raises:
-        IntegrityError: this is no GGUF file.
+        IntegrityError: this is not a GGUF file.
     """
     try:
         with path.open("rb") as file:

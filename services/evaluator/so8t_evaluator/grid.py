@@ -1,4 +1,4 @@
-"""Asking the whole grid: both models at every quantization under every scoring, and A once more as a control."""
+"""Asks the whole grid: both models at every quantization under every scoring, and A again as a control."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from so8t_shared.tables.scorings import freely_written
 
 @dataclass
 class Count:
-    """How many of the answers are there."""
+    """Counts answers and reports progress."""
 
     total: int
     progress: Progress
     done: int = 0
 
     def add(self, sample: Sample) -> None:
-        """One more."""
+        """Count one more answer."""
         self.done += 1
         self.say(f"{sample.quantization} {sample.model} {sample.scoring}")
 
     def say(self, message: str) -> None:
-        """No more, but something to tell."""
+        """Report a message without counting."""
         self.progress(self.done, self.total, message)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """All answers of an evaluation; those of one model in one setting are in the order of the rows."""
+    """All answers of an evaluation; within one model and setting they are in row order."""
 
     samples: Sequence[Sample]
     again: Sequence[Sample]
-    """A's at the primary quantization under the first scoring, once more; empty without a control."""
+    """A's repeated answers at the primary quantization under the first scoring; empty without a control."""
     speed: Sequence[Speed]
     engine: EngineInfo
 
 
 @dataclass
 class Grid:
-    """Who is asked what, by which engine."""
+    """The models, rows and engine of an evaluation."""
 
     candidates: dict[tuple[Side, Quantization], Candidate]
     rows: list[LabeledRow]
@@ -57,18 +57,18 @@ class Grid:
     settings: AbTest
     cache: Cache
     fingerprint: str
-    """Of this evaluation."""
+    """The evaluation's fingerprint."""
     count: Count
     one_at_a_time: bool = False
-    """Whether some pair did not fit into memory together, so that drift of the machine did not cancel."""
+    """Whether a pair did not fit in memory together, so that drift on the machine did not cancel out."""
 
     def ask(self, quantizations: Sequence[Quantization], primary: Quantization) -> Asked:
-        """Everything.
+        """Ask everything.
 
         Raises:
             InputError: a model cannot be loaded.
             EngineError: the engine died.
-            ServerError: a server does not answer any more.
+            ServerError: a server no longer responds.
         """
         samples: list[Sample] = []
         speed: list[Speed] = []
@@ -80,10 +80,10 @@ class Grid:
         return Asked(samples, again, speed, self._describe_engine())
 
     def ask_pair(self, quantization: Quantization) -> tuple[list[Sample], list[Speed]]:
-        """A and B at one quantization, side by side; one after the other where memory is too small for both."""
+        """Ask A and B at one quantization side by side, or one after the other if both do not fit in memory."""
         a, b = (self.candidates[side, quantization] for side in SIDES)
         same_file = a.file.sha256 == b.file.sha256
-        # of one file, A's kept answers would stand in for B's, and a comparison of copies says nothing
+        # with one file, B would reuse A's stored answers, and comparing copies proves nothing
         pair = [self._respondent(a), self._respondent(b, salt="b" if same_file else "")]
         done, together = self.count.done, True
         try:
@@ -94,9 +94,9 @@ class Grid:
         return samples, [self._speed(respondent, samples, together) for respondent in pair]
 
     def ask_control(self, quantization: Quantization) -> list[Sample]:
-        """A once more, in reversed order, in a process of its own, nothing taken from memory of the first.
+        """Ask A again in reversed order, in a separate process, without reusing any answer.
 
-        Nor of an earlier run: the control checks the machine and engine of this one.
+        Answers of earlier runs are not reused either: the control checks this run's machine and engine.
         """
         again = self._respondent(self.candidates["a", quantization], salt=f"control {self.fingerprint}")
         samples = ask_all([again], self.rows[::-1], self.settings.scoring[:1], self.count.add)
@@ -125,7 +125,7 @@ class Grid:
 
 
 def _asked_in_the_same_run(samples: Sequence[Sample]) -> bool:
-    """Whether each row was asked of both models by one run, so that neither's timing is older than the other's."""
+    """Whether one run asked both models each row, so that neither model's timing is older."""
     runs: dict[str, set[str]] = {}
     for sample in samples:
         runs.setdefault(sample.row_id, set()).add(sample.run)

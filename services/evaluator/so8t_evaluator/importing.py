@@ -1,4 +1,4 @@
-"""The import stage's work: Modelfiles, and the list of the models."""
+"""The import stage: Modelfiles and the list of models."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def write_registry(
 ) -> Registry:
     """Write registry.json and modelfiles/ for both models at every quantization.
 
-    `converted` holds the folder of each model's GGUF files and chat.json; `warn` is told what a
-    Modelfile cannot say.
+    `converted` holds the folder of each model's GGUF files and chat.json; `warn` receives anything that
+    a Modelfile cannot express.
 
     Raises:
-        IntegrityError: a file of the conversion is missing or damaged.
+        IntegrityError: a conversion file is missing or damaged.
     """
     models: list[ImportedModel] = []
     for side, folder in converted.items():
@@ -38,7 +38,7 @@ def write_registry(
         for quantization in config.gguf.quantizations:
             models.append(_import(config, side, quantization, folder, chat, output))
         if fault := chat_format(chat, server_adds_bos=True)[1]:
-            warn(f"model {side.upper()}: {fault}; the test itself sends finished prompts and is not affected")
+            warn(f"model {side.upper()}: {fault}; the test itself sends rendered prompts and is not affected")
     registry = Registry(engine=config.ab_test.engine, models=models)
     save(registry, output)
     return registry
@@ -50,12 +50,12 @@ def save(registry: Registry, output: Path) -> None:
 
 
 def read_chat(folder: Path) -> ChatInfo:
-    """chat.json of a conversion."""
+    """Read chat.json of a conversion."""
     return ChatInfo.read(folder / "chat.json")
 
 
 def model_file(model: ImportedModel, path: Path, chat: ChatInfo, num_ctx: int) -> ModelFile:
-    """What an engine is told of a model."""
+    """Return the description of a model for an engine."""
     return ModelFile(
         name=model.name,
         path=path,
@@ -68,10 +68,10 @@ def model_file(model: ImportedModel, path: Path, chat: ChatInfo, num_ctx: int) -
 
 
 def recipe(gguf: Path, chat: ChatInfo, num_ctx: int) -> Recipe:
-    """How to talk to a model as this project's test does: same prompt, same sampling.
+    """Return the recipe for chatting with a model as the test does: same prompt, same sampling.
 
     Raises:
-        IntegrityError: this is no GGUF file.
+        IntegrityError: this is not a GGUF file.
     """
     found, _ = chat_format(chat, server_adds_bos=adds_bos(gguf))
     return Recipe(
@@ -83,7 +83,7 @@ def recipe(gguf: Path, chat: ChatInfo, num_ctx: int) -> Recipe:
 
 
 def modelfile(gguf: str, recipe: Recipe) -> str:
-    """The recipe as a Modelfile, for a file beside it."""
+    """Return the recipe as a Modelfile for a GGUF file beside it."""
     lines = [
         f"FROM ./{gguf}",
         f'TEMPLATE """{recipe.template}"""',

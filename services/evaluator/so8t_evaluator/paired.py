@@ -1,4 +1,4 @@
-"""The same rows answered twice: counts, difference and exact test, for tables that explain a verdict."""
+"""Paired answers to the same rows: counts, difference and exact test, for tables that explain a verdict."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ P = TypeVar("P", bound=Paired)
 
 Setting = tuple[Side, Quantization, Scoring]
 Marks = list[tuple[str, bool]]
-"""(row id, whether the answer is right), in the order of the rows."""
+"""(row id, whether the answer is right), in row order."""
 
 
 def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
-    """Answers by model, quantization and scoring, in the order in which they come."""
+    """Group answers by model, quantization and scoring, preserving their order."""
     found: dict[Setting, list[Sample]] = {}
     for sample in samples:
         found.setdefault((sample.model, sample.quantization, sample.scoring), []).append(sample)
@@ -30,7 +30,7 @@ def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
 
 
 def marks_of(samples: Iterable[Sample]) -> dict[Setting, Marks]:
-    """Which answers are right, by model, quantization and scoring."""
+    """Mark which answers are right, by model, quantization and scoring."""
     return {
         setting: [(s.row_id, s.predicted == s.gold) for s in answers]
         for setting, answers in by_setting(samples).items()
@@ -38,10 +38,10 @@ def marks_of(samples: Iterable[Sample]) -> dict[Setting, Marks]:
 
 
 def pair(kind: type[P], reference: Marks, other: Marks, /, **names: Any) -> P:
-    """One line of a table; its Holm-adjusted p is that of a family of one, `adjusted` sees to the family.
+    """Return one table line; its Holm-adjusted p is for a family of one, and `adjusted` handles the family.
 
     Raises:
-        ValueError: the two do not hold the same rows in the same order, or none.
+        ValueError: the two are empty or do not hold the same rows in the same order.
     """
     if not other or [row_id for row_id, _ in reference] != [row_id for row_id, _ in other]:
         raise ValueError("a paired test needs the same rows on both sides")
@@ -62,6 +62,6 @@ def pair(kind: type[P], reference: Marks, other: Marks, /, **names: Any) -> P:
 
 
 def adjusted(lines: Sequence[P]) -> list[P]:
-    """The same lines with p-values adjusted by Holm over all of them."""
+    """Return the lines with Holm-adjusted p-values."""
     p_values = holm([line.mcnemar_p for line in lines])
     return [line.model_copy(update={"mcnemar_p_holm": p}) for line, p in zip(lines, p_values, strict=True)]

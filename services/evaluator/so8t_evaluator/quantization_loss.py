@@ -1,4 +1,4 @@
-"""What quantizing costs each model: its answers at every quantization against those at the most precise one."""
+"""The cost of quantization: each model's answers at every quantization against its most precise one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from so8t_shared.tables.quantizations import ORDER
 
 
 def quantization_losses(samples: Sequence[Sample]) -> list[QuantizationLoss]:
-    """A line for each model, scoring and quantization but the reference, in this order; p adjusted by Holm over all."""
+    """Return a line per model, scoring and non-reference quantization, in this order; p is Holm-adjusted over all."""
     marks = marks_of(samples)
     asked = {quantization for _, quantization, _ in marks}
     reference, *others = [quantization for quantization in ORDER if quantization in asked]

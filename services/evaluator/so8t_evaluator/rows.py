@@ -1,4 +1,4 @@
-"""Test rows, and the prompts that ask for their class."""
+"""Test rows and the prompts that ask for their class."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from so8t_shared.results.evaluation import TestSet
 from so8t_shared.results.training import LabeledRow
 
 _PROBES = ("0", "?")
-"""Two requests with nothing in common: their prompts share what all prompts of a model share."""
+"""Two requests with nothing in common, so their prompts share only what all prompts of a model share."""
 
 
 def select(rows: Sequence[LabeledRow], limit: int | None) -> list[LabeledRow]:
-    """At most `limit` rows, as balanced over the classes as they allow, in a fixed order.
+    """Select at most `limit` rows, balanced over the classes as far as possible, in a fixed order.
 
-    Which rows of a class are taken depends on their ids alone, so a larger limit adds rows and
-    takes none away.
+    The selection within a class depends only on row ids, so a larger limit adds rows and removes none.
     """
     queues = {label: sorted((r for r in rows if r.label == label), key=_shuffled) for label in LABELS}
     chosen: list[LabeledRow] = []
@@ -29,7 +28,7 @@ def select(rows: Sequence[LabeledRow], limit: int | None) -> list[LabeledRow]:
 
 
 def describe(rows: Sequence[LabeledRow]) -> TestSet:
-    """Counts of the rows by class and language."""
+    """Count the rows by class and language."""
     languages = sorted({row.language for row in rows})
     return TestSet(
         n=len(rows),
@@ -39,7 +38,7 @@ def describe(rows: Sequence[LabeledRow]) -> TestSet:
 
 
 def prompt_for(text: str, chat: ChatInfo) -> str:
-    """What the model is given for a request: its own chat template, control tokens made harmless."""
+    """Return the prompt for a request in the model's own chat template, with control tokens neutralized."""
     return render_chat(
         chat.chat_template or PLAIN_TEMPLATE,
         build_messages(text, chat.markers),
@@ -49,7 +48,7 @@ def prompt_for(text: str, chat: ChatInfo) -> str:
 
 
 def warm_up_prompts(chat: ChatInfo) -> list[str]:
-    """Prompts to warm an engine up with; they do not depend on which rows are tested."""
+    """Return prompts for warming up an engine; they do not depend on the test rows."""
     return [prompt_for(text, chat) for text in _PROBES]
 
 

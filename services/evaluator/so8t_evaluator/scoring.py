@@ -1,10 +1,10 @@
 """The two ways of asking for a class.
 
-generate: the model writes freely, the text inside `<final>` decides; anything else is INVALID.
-constrained: only the four final answers can be chosen, so that a model which does not know the format
-is judged by its choice alone. The embedded engine does it by a grammar. Ollama has none: there the
-answer begun with `<final>` is the prompt's end, and the likeliest next token that begins one of the
-four decides; where none is among the 20 likeliest, the answer is INVALID.
+generate: the model writes freely and the text inside `<final>` decides; anything else is INVALID.
+constrained: only the four final answers can be chosen, so a model that does not know the format is
+judged only by its choice. The embedded engine uses a grammar. Ollama has none: there the prompt ends
+with the start of the answer, `<final>`, and the likeliest next token that begins one of the four
+decides. If no such token is among the 20 likeliest, the answer is INVALID.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ CHOICES = tuple(final_answer(label) for label in LABELS)
 """The four final answers without thinking."""
 
 GRAMMAR = 'root ::= " "? (' + " | ".join(f'"{choice}"' for choice in CHOICES) + ")"
-"""The same as GBNF. The space is that of sentencepiece, whose first token of an answer is "▁<": without it, such a
-model is forced onto a token with which no answer that it was taught begins."""
+"""The same as GBNF. The space is for sentencepiece, where an answer's first token is "▁<": without it, the model is
+forced onto a token that begins no answer in its training."""
 
 READING_VERSION = 2
-"""Raised when an answer is read otherwise than before (`parse_final`, `read_answer`), or timed otherwise: what was
-found is kept and the answer is not, so a row has to be asked again."""
+"""Incremented when answers are read (`parse_final`, `read_answer`) or timed differently. Only the result is stored,
+not the answer's text, so the row has to be asked again."""
 
 _FINAL_KEPT = 200
 
 _LONGEST_ANSWER_TOKENS = 1 + max(map(len, CHOICES)) + 1
-"""A token has at least one character, the space included, and one more ends the answer: none is longer."""
+"""Upper bound: each token has at least one character, including the space, and one more token ends the answer."""
 
 
 def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo) -> Options:
-    """Every sampling option of a request; a constrained answer ends by itself and is never cut."""
+    """Return every sampling option of a request; a constrained answer ends by itself and is never cut."""
     constrained = not BY_NAME[scoring].writes_freely
     limit = _LONGEST_ANSWER_TOKENS if constrained else settings.max_new_tokens
     if limit is None:
@@ -49,6 +49,6 @@ def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo) -> Options:
 
 
 def read_answer(text: str) -> tuple[str, str]:
-    """(class or INVALID, text inside `<final>`, cut to what may be stored)."""
+    """Return (class or INVALID, text inside `<final>`, truncated for storage)."""
     predicted, final = parse_final(text)
     return predicted, final[:_FINAL_KEPT]

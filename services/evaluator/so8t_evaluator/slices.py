@@ -16,7 +16,7 @@ from so8t_shared.tables.scorings import Scoring
 By = Literal["language", "category"]
 
 MOST_LINES = 20
-"""Of one table: the smallest values beyond it are put together, as "other"."""
+"""Maximum lines per table; the smallest values beyond it are grouped as "other"."""
 
 OTHER = "other"
 
@@ -29,9 +29,9 @@ _VALUE_OF: dict[By, Callable[[LabeledRow], str]] = {
 def slices_of(
     rows: Sequence[LabeledRow], samples: Sequence[Sample], quantization: Quantization, scoring: Scoring
 ) -> list[Slice]:
-    """Both tables in one setting, the largest group first; no table where all rows share one value.
+    """Return both tables in one setting, largest group first; no table if all rows share one value.
 
-    p is adjusted by Holm over each table by itself.
+    p is Holm-adjusted within each table.
     """
     marks = marks_of(samples)
     a, b = marks["a", quantization, scoring], marks["b", quantization, scoring]

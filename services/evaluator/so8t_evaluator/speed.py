@@ -18,7 +18,7 @@ def make_speed(
     gpu_memory_bytes: int | None = None,
     interleaved: bool = True,
 ) -> Speed:
-    """Cost of one model at one quantization; over-long rows were not asked and do not count."""
+    """Compute the cost of one model at one quantization; over-long rows were not asked and do not count."""
     asked = [s for s in samples if not s.over_long]
     first = samples[0]
     latency = [s.latency_ms for s in asked]
@@ -43,9 +43,9 @@ def make_speed(
 
 
 def _decoding_rate(sample: Sample) -> float | None:
-    """Tokens per second after the first one; None where there is no second.
+    """Return tokens per second after the first one; None if there is no second token.
 
-    The engine's own time for just these tokens counts: a difference of two times need not be of one clock.
+    Uses the engine's own time for these tokens, because the difference of two times may mix clocks.
     """
     if sample.completion_tokens < 2 or not sample.decode_ms:
         return None

@@ -18,7 +18,7 @@ from so8t_shared.tables.scorings import freely_written
 
 
 def import_models(ctx: StageContext) -> None:
-    """Both models at every quantization, ready for the engine; on Ollama also under their names on the server."""
+    """Prepare both models at every quantization for the engine; for Ollama, also create them on the server."""
     converted = _converted(ctx)
     registry = write_registry(ctx.config, converted, ctx.output_dir, warn=ctx.log.warning)
     for model in registry.models:
@@ -39,7 +39,7 @@ def _files(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -
 
 
 def evaluate(ctx: StageContext) -> None:
-    """Ask both models the held-out rows and compare them pair by pair."""
+    """Ask both models the held-out rows and compare the answers pairwise."""
     inputs = Inputs(
         registry=Registry.read(ctx.input_dir("import") / "registry.json"),
         converted=_converted(ctx),

@@ -1,9 +1,9 @@
-"""Ollama's TEMPLATE (Go syntax), found out from a model's own chat template (Jinja).
+"""Ollama's TEMPLATE (Go syntax), derived from a model's own chat template (Jinja).
 
-The Jinja template is rendered for conversations of marked turns; what stands between two marks, by the
-roles on either side, is the format. So a family needs not be known by name, and what a model adds on its
-own (Qwen2 a default system message, Llama 3 a trim of every text) is found as well. A template whose
-text does not follow from neighboring roles is not representable, and the plain format stands in.
+The Jinja template is rendered for conversations of marked turns. The text between two marks, by the roles
+on either side, is the format. This works for any model family, and also finds what a template adds by
+itself (Qwen2: a default system message; Llama 3: trimming of every text). A template whose text does not
+depend only on neighboring roles cannot be represented; the plain format is used instead.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ def _trim() -> str:
 
 
 TRIM = _trim()
-"""Python's strip in Go's template language; how it works stands in trim.gotmpl."""
+"""Python's strip in Go's template language; trim.gotmpl explains how it works."""
 
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """What stands between texts, by the roles before and after; and whose texts are trimmed."""
+    """The strings between texts, by the roles before and after, and the roles whose texts are trimmed."""
 
     joints: Mapping[tuple[str, str], str]
     trimmed: frozenset[str]
 
     def render(self, messages: Messages) -> str:
-        """The prompt that Ollama makes of messages with `go`."""
+        """Return the prompt that Ollama renders from messages with `go`."""
         written, last = "", _NOBODY
         for message in messages:
             role, text = message["role"], message["content"]
@@ -62,7 +62,7 @@ class ChatFormat:
         return written + self.joints[last, _NOBODY]
 
     def go(self) -> str:
-        """The same in Go's template language."""
+        """Return the same format in Go's template language."""
         joint = {pair: text.replace("{{", '{{ "{{" }}') for pair, text in self.joints.items()}
         return (
             (TRIM if self.trimmed else "")
@@ -84,7 +84,7 @@ class ChatFormat:
 
 
 def chat_format(chat: ChatInfo, *, server_adds_bos: bool) -> tuple[ChatFormat, str]:
-    """(format, what is wrong with it, or nothing); the plain one for a template that cannot be represented."""
+    """Return (format, its fault or ""); a template that cannot be represented gives the plain format."""
 
     def render(messages: Messages) -> str:
         bos = "" if server_adds_bos else chat.bos_token
@@ -92,9 +92,9 @@ def chat_format(chat: ChatInfo, *, server_adds_bos: bool) -> tuple[ChatFormat, s
 
     found = _find(render)
     if found is None or not _agree(found, render, _SAMPLES):
-        return _plain(), "its chat template cannot be written for Ollama; a plain format is used"
+        return _plain(), "its chat template cannot be expressed in Ollama's template language; a plain format is used"
     if not _agree(found, render, _PADDED):
-        return found, "its chat template treats white space at the ends of a text as Ollama cannot"
+        return found, "its chat template treats whitespace around a text in a way that Ollama cannot"
     return found, ""
 
 
@@ -128,7 +128,7 @@ def _is_trimmed(render: Render, role: str, joints: Mapping[tuple[str, str], str]
 
 
 def _between(render: Render, roles: tuple[str, ...], texts: list[str], marks: list[str]) -> list[str] | None:
-    """What is written around the marks, None unless each is written once and in order."""
+    """Return the text around the marks; None unless each mark appears once and in order."""
     try:
         rest = render([{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)])
     except InputError:
@@ -156,7 +156,7 @@ def _agree(found: ChatFormat, render: Render, samples: tuple[str, ...]) -> bool:
 
 
 def _by_last(joints: Mapping[str, str]) -> str:
-    """A choice by the role of the message before; none where it makes no difference."""
+    """Return a branch on the role of the previous message; no branch if the role makes no difference."""
     if len(set(joints.values())) == 1:
         return next(iter(joints.values()))
     return (

@@ -1,1 +1,1 @@
-"""What was measured, for people and programs: report, charts, JSON, JUnit."""
+"""The measurements, for people and programs: report, charts, JSON, JUnit."""

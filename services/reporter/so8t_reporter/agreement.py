@@ -1,4 +1,4 @@
-"""What the other scoring and the other quantizations say beside the headline: one clause for each thing said."""
+"""How the other scorings and quantizations compare with the headline, one clause per finding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from so8t_shared.results.verdicts import WORDS, Verdict
 
 
 def other_scorings(evaluation: EvaluationResult) -> list[str]:
-    """One clause for each other scoring at the primary quantization."""
+    """Return one clause per other scoring at the primary quantization."""
     primary = evaluation.headline
     return [
         _scoring_clause(c, primary.verdict)
@@ -21,9 +21,9 @@ def other_scorings(evaluation: EvaluationResult) -> list[str]:
 
 
 def other_quantizations(evaluation: EvaluationResult) -> str:
-    """One clause on the other quantizations under the primary scoring; empty where there is none.
+    """Return one clause on the other quantizations under the primary scoring; empty if there are none.
 
-    Those of which the same can be said are named together, those that are like the headline first.
+    Quantizations with the same finding are named together, the ones that agree with the headline first.
     """
     primary = evaluation.headline
     like = "nor is a difference shown" if primary.verdict.undecided else "the same holds"
@@ -38,26 +38,26 @@ def other_quantizations(evaluation: EvaluationResult) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Such as "f16, q8_0 and q4_k_m"."""
+    """Join words into a list such as "f16, q8_0 and q4_k_m"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _alike(verdict: Verdict, expected: Verdict) -> bool:
-    """The same verdict, or two that show no difference."""
+    """Whether the verdicts are equal, or neither shows a difference."""
     return verdict == expected or (verdict.undecided and expected.undecided)
 
 
 def _scoring_clause(c: Comparison, expected: Verdict) -> str:
     name, clause = f"{c.scoring} scoring", WORDS[c.verdict].clause
-    if Verdict.NOTHING_READ in {c.verdict, expected}:  # nothing to agree with
+    if Verdict.NOTHING_READ in {c.verdict, expected}:  # agreement has no meaning
         return f"with {name} {clause}{_points(c)}"
     if c.verdict == expected:
         return f"{name} agrees{_points(c)}"
     if _alike(c.verdict, expected):
         return f"{name} shows no difference either{_points(c)}"
-    return f"{name} does not agree: there {clause}{_points(c)}"
+    return f"{name} disagrees: {clause}{_points(c)}"
 
 
 def _points(c: Comparison) -> str:
-    """The difference in brackets, where something was compared."""
+    """The difference in parentheses, if anything was compared."""
     return "" if c.verdict == Verdict.NOTHING_READ else f" ({fmt.points(c.accuracy_difference.value)} points)"

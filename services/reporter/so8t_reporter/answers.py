@@ -1,7 +1,7 @@
-"""answers.csv: every test row in every setting, for the person who owns the data, to filter and sort in a spreadsheet.
+"""answers.csv: every test row in every setting, for the data's owner to filter and sort in a spreadsheet.
 
-It holds the row's text and the classes that were read from the answers: never a thinking part, neither the
-row's own nor a model's.
+It holds each row's text and the classes read from the answers. It never holds thinking text, whether the row's or
+a model's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ANSWERS_FILE = "answers.csv"
 HEADER = ("row_id", "quantization", "scoring", "text", "gold", "a", "b", "outcome", "language", "category")
 
 _BEGINS_FORMULA = frozenset("=+-@＝＋－＠")
-"""The full-width ones too: spreadsheets set to Japanese take them."""
+"""Includes full-width signs, which spreadsheets accept under a Japanese locale."""
 
 _BREAKS = frozenset("\t\r\n")
 
@@ -31,7 +31,7 @@ Pair = tuple[Sample, Sample]
 
 
 def answers_csv(inputs: ReportInputs) -> bytes:
-    """One line a row, quantization and scoring, the headline's setting first; UTF-8 with a mark, as Excel wants it."""
+    """Return one line per row, quantization and scoring, the headline's setting first; UTF-8 with a BOM for Excel."""
     rows = {row.id: row for row in inputs.test_rows}
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -42,16 +42,16 @@ def answers_csv(inputs: ReportInputs) -> bytes:
 
 
 def harmless(cell: str) -> str:
-    """The cell behind an apostrophe, where a spreadsheet would compute it as a formula.
+    """Return the cell, prefixed with an apostrophe if a spreadsheet would evaluate it as a formula.
 
-    What counts as the beginning of one: OWASP, CSV Injection; also after white space, which some importers drop.
+    Formula prefixes follow OWASP, CSV Injection. Leading whitespace is ignored, since some importers drop it.
     """
     formula = cell.strip()[:1] in _BEGINS_FORMULA or cell[:1] in _BREAKS
     return f"'{cell}" if formula else cell
 
 
 def outcome(pair: Pair) -> str:
-    """What became of the row from A to B."""
+    """How the row changed from A to B."""
     a, b = (sample.predicted == sample.gold for sample in pair)
     if a:
         return "both right" if b else "lost"
@@ -59,7 +59,7 @@ def outcome(pair: Pair) -> str:
 
 
 def pairs_of(inputs: ReportInputs, quantization: Quantization, scoring: Scoring) -> list[Pair]:
-    """Both models' answers to each row in one setting, by row id."""
+    """Return both models' answers to each row in one setting, by row id."""
     answers: dict[Side, dict[str, Sample]] = {"a": {}, "b": {}}
     for sample in inputs.samples:
         if (sample.quantization, sample.scoring) == (quantization, scoring):

@@ -1,4 +1,4 @@
-"""Puts the parts of the report together."""
+"""Assembles the report from its parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from so8t_shared.results.ab_test import AbTestResults
 
 
 def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: dict[str, Picture]) -> Report:
-    """The report as sections of plain text, tables and pictures."""
+    """Return the report as sections of plain text, tables and pictures."""
     evaluation = inputs.evaluation
     gate = evaluation.gate
     return Report(
@@ -55,7 +55,7 @@ def _sections(inputs: ReportInputs) -> list[Section]:
 
 
 def assemble_results(inputs: ReportInputs, settings: ReportSettings) -> AbTestResults:
-    """ab_test_results.json: everything measured, unrounded, with the one-sentence answer."""
+    """Return the content of ab_test_results.json: all measurements, unrounded, with the one-sentence answer."""
     return AbTestResults(
         so8t_ab_version=version(),
         session_id=settings.session_id,

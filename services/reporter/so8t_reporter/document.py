@@ -1,6 +1,6 @@
-"""What a report consists of, before it becomes Markdown or HTML: sections of blocks of plain text.
+"""The report before it becomes Markdown or HTML: sections of blocks of plain text.
 
-All strings are plain text; the two renderers escape them. So both reports always say the same.
+All strings are plain text and the two renderers escape them, so both reports always say the same thing.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ Scale = Literal["share", "difference"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table; an interval is drawn beside its text where the format can."""
+    """One cell of a table; an interval is drawn beside its text if the format supports it."""
 
     text: str
     tone: Tone = ""
     interval: Interval | None = None
     scale: Scale = "share"
     reach: float = 1.0
-    """Where a drawn difference's track ends on both sides; a share's always goes from 0 to 1."""
+    """Where a difference's track ends on both sides; a share's track always runs from 0 to 1."""
 
     @property
     def track(self) -> tuple[float, float, float, float] | None:
-        """(low, value, high, zero) of the drawn interval in percent of its track's width."""
+        """The drawn interval as (low, value, high, zero) in percent of its track's width."""
         if self.interval is None:
             return None
         shift, span = (0.0, 1.0) if self.scale == "share" else (self.reach, 2 * self.reach)
@@ -40,7 +40,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """Heading of a table's column."""
+    """The heading of a table column."""
 
     name: str
     numeric: bool = True
@@ -48,20 +48,20 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption; every row has one cell a column."""
+    """A table with a caption; every row has one cell per column."""
 
     caption: str
     columns: list[Column]
     rows: list[list[Cell]]
     note: str = ""
     folded: bool = False
-    """Shown on demand where the format can."""
+    """Collapsed by default if the format supports it."""
     kind: Literal["table"] = "table"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values, such as the settings of a training."""
+    """Names and values, such as training settings."""
 
     items: list[tuple[str, str]]
     kind: Literal["facts"] = "facts"
@@ -78,7 +78,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Notes:
-    """Titles, each with its explanation."""
+    """Titles, each with an explanation."""
 
     items: list[tuple[str, str]]
     kind: Literal["notes"] = "notes"
@@ -86,7 +86,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Code:
-    """Text that is shown as it is."""
+    """Text shown verbatim."""
 
     caption: str
     text: str
@@ -96,7 +96,7 @@ class Code:
 
 @dataclass(frozen=True)
 class PictureBlock:
-    """Where the picture of that name belongs; nothing is shown when it was not drawn."""
+    """The place of the named picture; nothing is shown if it was not drawn."""
 
     name: str
     kind: Literal["picture"] = "picture"
@@ -104,7 +104,7 @@ class PictureBlock:
 
 @dataclass(frozen=True)
 class FileLink:
-    """A file beside the report, and what it holds."""
+    """A file beside the report, and a description of its content."""
 
     path: str
     """Relative to the report's folder, with forward slashes."""
@@ -136,26 +136,26 @@ class Tile:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, as bytes for the report that embeds it and as a file for everything else."""
+    """A picture, as bytes for embedding in the HTML report and as a file for everything else."""
 
     name: str
     title: str
     caption: str
     alt: str
     path: str
-    """Of the file, relative to the report's folder, with forward slashes."""
+    """The file, relative to the report's folder, with forward slashes."""
     media_type: str
     light: bytes
-    """For embedding; the file itself when its format can be embedded."""
+    """For embedding; identical to the file if its format can be embedded."""
     dark: bytes
     width: int
     height: int
-    """Size in CSS pixels at which it is meant to be seen."""
+    """Display size in CSS pixels."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the Markdown and the HTML report show; no session, since another may reuse it."""
+    """Everything that the Markdown and HTML reports show; no session, because another session may reuse it."""
 
     title: str
     headline: str

@@ -1,4 +1,4 @@
-"""report.html: one file that needs nothing else, neither a script nor a request."""
+"""report.html: one self-contained file without scripts or external requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from so8t_reporter.document import Report
 
 
 def render_html(report: Report) -> str:
-    """The whole report, pictures included for light and dark displays; all text is escaped."""
+    """Return the whole report, including pictures for light and dark displays; all text is escaped."""
     environment = Environment(
         loader=PackageLoader("so8t_reporter"),
         autoescape=True,
@@ -28,9 +28,9 @@ def render_html(report: Report) -> str:
 
 
 def _unbroken(value: object) -> object:
-    """Plain text in which no line ends between a number and its sign; escaping comes after this."""
+    """Return plain text in which no line breaks inside "p = 0.03"; escaping happens afterwards."""
     if type(value) is not str:
         return value
-    for loose in (" %", "p < ", "p = "):
+    for loose in ("p < ", "p = "):
         value = value.replace(loose, loose.replace(" ", "\u00a0"))
     return value

@@ -1,4 +1,4 @@
-"""What the stages before this one left behind, read and checked as a whole before anything is drawn."""
+"""Artifacts of the previous stages, read and checked as a whole before anything is drawn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from so8t_shared.tables.quantizations import ORDER, Quantization
 
 @dataclass(frozen=True)
 class Names:
-    """How the two models are called, and what their owner says about them."""
+    """Names of the two models, and their owner's descriptions."""
 
     a: str
     b: str
@@ -27,7 +27,7 @@ class Names:
     description_b: str
 
     def of(self, side: Side) -> str:
-        """Name of one side's model."""
+        """Return the name of one side's model."""
         return self.a if side == "a" else self.b
 
 
@@ -41,7 +41,7 @@ class ReportSettings:
 
     @classmethod
     def from_config(cls, config: Config, session_id: str) -> ReportSettings:
-        """Names as they stand in Ollama; model B without a section of its own has no description."""
+        """Take the names from Ollama's settings; without a model_b section B has no description."""
         names = Names(
             a=config.ollama.model_a_name,
             b=config.ollama.model_b_name,
@@ -53,7 +53,7 @@ class ReportSettings:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """All that the report shows."""
+    """Everything that the report shows."""
 
     evaluation: EvaluationResult
     samples: list[Sample]
@@ -69,16 +69,16 @@ class ReportInputs:
 
     @property
     def quantizations(self) -> list[Quantization]:
-        """Those that were tested, from the most to the least precise."""
+        """The tested quantizations, from the most to the least precise."""
         tested = {comparison.quantization for comparison in self.evaluation.comparisons}
         return [quantization for quantization in ORDER if quantization in tested]
 
 
 def load_inputs(*, evaluate: Path, train: Path, converted: Mapping[str, Path]) -> ReportInputs:
-    """Read the artifact folders of the upstream stages, `converted` by the stage that converts.
+    """Read the artifact folders of the upstream stages; `converted` is keyed by the converting stage.
 
     Raises:
-        IntegrityError: a file is missing, or is not what its stage writes.
+        IntegrityError: a file is missing or malformed.
         NewerFormat: a newer program wrote it.
     """
     evaluation = EvaluationResult.read(evaluate / "evaluation.json")
@@ -100,7 +100,7 @@ def _check_headline(evaluation: EvaluationResult, path: Path) -> None:
     primary = (evaluation.primary_quantization, evaluation.primary_scoring)
     if primary not in {(c.quantization, c.scoring) for c in evaluation.comparisons}:
         raise IntegrityError(
-            f"There is no comparison for {primary[0]} with {primary[1]} scoring, the primary one.",
+            f"The evaluation has no comparison for {primary[0]} with {primary[1]} scoring, the primary setting.",
             where=str(path),
-            remedy="run evaluate again with this version of SO8T-AB (so8t-ab run does so)",
+            remedy="run evaluate again with this version of SO8T-AB (so8t-ab run does that)",
         )

@@ -1,9 +1,9 @@
-"""junit.xml: the result in the form that every CI system shows.
+"""junit.xml: the result in the format that every CI system displays.
 
-Suite `comparisons`: one case a comparison, with its figures as its output; it states what was
-found and does not fail. Suite `checks`: the gate, which fails when B may not ship, and the A/A
-control, which fails when A answers differently when it is asked again. So a green file means that
-the gate is passed and the measurement can be trusted.
+Suite `comparisons` has one case per comparison, with its figures as output; these cases never fail.
+Suite `checks` has the gate, which fails if B may not ship, and the A/A control, which fails if A
+gives different answers when asked again. A green file means that the gate passed and the
+measurement can be trusted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NOT_XML = {code: "\ufffd" for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(cod
 
 
 def render_junit(evaluation: EvaluationResult) -> bytes:
-    """UTF-8 XML without times or host names of the machine that writes it."""
+    """Return UTF-8 XML without times or host names of the machine that writes it."""
     xml = JUnitXml("so8t-ab")
     comparisons = TestSuite("comparisons")
     for comparison in evaluation.comparisons:

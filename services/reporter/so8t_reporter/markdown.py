@@ -1,7 +1,7 @@
-"""report.md: GitHub-flavoured Markdown in which every value is escaped.
+"""report.md: GitHub-flavored Markdown in which every value is escaped.
 
-Everything that a template prints passes `escape`, unless it is marked as Markdown already; so a
-description or a row's text can neither break a table nor start an element, nor bring HTML along.
+Everything that a template prints passes through `escape`, unless it is already marked as Markdown, so
+a description or a row's text cannot break a table, start an element or inject HTML.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _EMBEDDABLE = (".png", ".svg")
 
 
 class MarkdownText(str):
-    """Text that is Markdown already and is printed as it is."""
+    """Text that is already Markdown and is printed unchanged."""
 
     __slots__ = ()
 
 
 def escape(value: object) -> str:
-    """Plain text as Markdown that shows exactly this text, in one line."""
+    """Return Markdown that shows exactly this plain text, on one line."""
     if isinstance(value, MarkdownText):
         return value
     flat = " ".join(str(value).split())
@@ -34,7 +34,7 @@ def escape(value: object) -> str:
 
 
 def render_markdown(report: Report) -> str:
-    """The whole report; pictures are linked by their relative paths."""
+    """Return the whole report; pictures are linked by relative path."""
     environment = Environment(
         loader=PackageLoader("so8t_reporter"),
         autoescape=False,  # noqa: S701  `finalize` escapes for Markdown
@@ -73,7 +73,7 @@ def _file_link(file: FileLink) -> MarkdownText:
 
 
 def fenced(text: str) -> MarkdownText:
-    """Text as a code block, fenced by more back-ticks than it holds."""
+    """Return text as a code block, fenced with more backticks than it contains."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return MarkdownText(f"{fence}\n{text.rstrip()}\n{fence}")

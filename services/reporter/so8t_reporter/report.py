@@ -1,4 +1,4 @@
-"""Writes every file of the report; the stage adds nothing to it but where things lie."""
+"""Writes every file of the report; the stage only supplies the locations."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def write_report(
     output_dir: Path,
     progress: Progress = no_progress,
 ) -> None:
-    """All pictures and files of the report; the same bytes for the same inputs.
+    """Write all pictures and files of the report; the same inputs give the same bytes.
 
     Raises:
-        ConfigError: visualization.output_dir leads out of `output_dir`.
+        ConfigError: visualization.output_dir is outside `output_dir`.
         IntegrityError: a recorded verdict contradicts its own figures.
         StorageError: `output_dir` cannot be written.
     """

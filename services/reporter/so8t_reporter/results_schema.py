@@ -2,7 +2,7 @@
 
     python -m so8t_reporter.results_schema docs/schema/ab_test_results.schema.json
 
-writes it; without an argument it is printed. A test demands that the published file is up to date.
+writes it; without an argument it is printed. A test checks that the published file is up to date.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from so8t_shared.results.ab_test import AbTestResults
 
 
 def schema_text() -> str:
-    """The schema of what is written, as JSON with a final newline."""
+    """Return the schema of the written file, as JSON with a final newline."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     schema |= AbTestResults.model_json_schema(mode="serialization")
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def main(arguments: list[str]) -> int:
-    """Write the schema to the file named, or print it."""
+    """Write the schema to the given file, or print it."""
     if arguments:
         write_atomically(Path(arguments[0]), schema_text().encode("utf-8"))
     else:

@@ -1,7 +1,7 @@
-"""The one-sentence answer, made from the numbers and from nothing else.
+"""The one-sentence answer, derived only from the numbers.
 
-A difference is only claimed where the exact McNemar test is significant; all rounding is done by
-`so8t_shared.formatting`.
+A difference is claimed only if the exact McNemar test is significant; `so8t_shared.formatting` does
+all rounding.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from so8t_shared.results.unread import unread_answers
 from so8t_shared.results.verdicts import WORDS, Verdict
 
 _MANY_ROWS = 100_000
-"""Beyond these an exact figure says no more than that it takes too many."""
+"""Above this, an exact figure only says that it takes too many."""
 
 
 def headline(evaluation: EvaluationResult) -> str:
-    """The answer in a few words, for titles."""
+    """Return the answer in a few words, for titles."""
     return WORDS[evaluation.headline.verdict].title
 
 
 def headline_with_figures(evaluation: EvaluationResult) -> str:
-    """Such as "B is better than A at q4_k_m: +45.6 points, p < 0.001"."""
+    """Return a title such as "B is better than A at q4_k_m: +45.6 points, p < 0.001"."""
     c = evaluation.headline
     p = fmt.p_equals(c.p, evaluation.alpha)
     return f"{headline(evaluation)} at {c.quantization}: {fmt.points(c.accuracy_difference.value)} points, {p}"
 
 
 def summary_sentence(evaluation: EvaluationResult) -> str:
-    """The answer in one sentence: verdict, accuracies, difference with interval, p value and n.
+    """Return the answer in one sentence: verdict, accuracies, difference with interval, p value and n.
 
-    Then how many answers no class could be read from, and what the other scoring, the other quantizations
-    and the A/A control say.
+    Then the number of answers from which no class could be read, and the findings of the other scorings, the other
+    quantizations and the A/A control.
     """
     clauses = (
         _main_clause(evaluation),
@@ -60,7 +60,7 @@ def _main_clause(evaluation: EvaluationResult) -> str:
         worded = f", {n:,} {fmt.plural(n, 'answer is', 'answers are')} worded differently" if n else ""
         return f"{title} {setting}: both got {right} ({fmt.percent(c.accuracy_b, c.n)}){worded}, {difference}"
     if c.verdict == Verdict.TIE:
-        moved = f"{c.only_b_right:,} gained and as many lost" if c.only_b_right else "none gained and none lost"
+        moved = f"{c.only_b_right:,} gained and as many lost" if c.only_b_right else "none gained or lost"
         return f"{title} {setting}: both got {right}, {moved}, {difference}"
     words = (
         f"{title} {setting}: B got {right} ({fmt.percent(c.accuracy_b)}), A"
@@ -70,7 +70,7 @@ def _main_clause(evaluation: EvaluationResult) -> str:
 
 
 def _unread(evaluation: EvaluationResult) -> str:
-    """From how many answers no class could be read, since that is no matter of right or wrong classes."""
+    """The number of answers from which no class could be read; an unread answer is not the same as a wrong class."""
     c = evaluation.headline
     qualities = [quality_of(evaluation, side, c.quantization, c.scoring) for side in SIDES]
     told = [unread_answers([quality], evaluation.answer_limit) for quality in qualities if quality is not None]
@@ -78,22 +78,22 @@ def _unread(evaluation: EvaluationResult) -> str:
 
 
 def _reach(c: Comparison) -> str:
-    """What the test could have found, and what it would take to find the difference that was observed."""
+    """The difference that the test could have found, and the rows needed to find the observed one."""
     found = (
-        "no difference is detectable at this share of disagreement (a verdict takes at least"
-        f" {c.one_sided_rows_needed:,} rows that only one model gets right, with none for the other)"
+        "no difference is detectable at this rate of disagreement (significance takes at least"
+        f" {c.one_sided_rows_needed:,} rows that only one model gets right, and none that only the other gets right)"
         if c.minimum_detectable_effect is None
-        else f"with this many rows a true difference must be about {100 * c.minimum_detectable_effect:.1f} points to be"
-        " found four times out of five"
+        else f"with this many rows, a true difference of about {100 * c.minimum_detectable_effect:.1f} points is found"
+        " four times out of five"
     )
     if c.rows_to_find is None:
         return found
     rows = f"about {c.rows_to_find:,}" if c.rows_to_find <= _MANY_ROWS else f"more than {_MANY_ROWS:,}"
-    return f"{found}; finding the observed one takes {rows} rows"
+    return f"{found}; finding the observed difference takes {rows} rows"
 
 
 def figures(comparison: Comparison, evaluation: EvaluationResult) -> str:
-    """Difference, interval and p value: "+4.8 points (95% CI +1.2 to +8.5), exact McNemar p = 0.012"."""
+    """Return difference, interval and p value: "+4.8 points (95% CI +1.2 to +8.5), exact McNemar p = 0.012"."""
     d = comparison.accuracy_difference
     p = fmt.p_equals(comparison.p, evaluation.alpha)
     adjusted = "" if comparison.mcnemar_p_holm is None else " (Holm-adjusted)"
@@ -117,9 +117,9 @@ def _control_at(control: Comparison) -> str:
 
 
 def control_failure(control: Comparison) -> str:
-    """How many answers model A changed when it was asked again."""
+    """Say how many answers model A changed when asked again."""
     n, changed = control.differing_answers, sum(flip.count for flip in control.flips)
     return (
-        f"{_control_at(control)} is not deterministic: {n:,} of {control.n:,} answers of A"
-        f" {fmt.plural(n, 'differs', 'differ')} when asked again, {changed:,} in class"
+        f"{_control_at(control)} is not deterministic: {n:,} of A's {control.n:,} answers"
+        f" {fmt.plural(n, 'differs', 'differ')} when asked again, {changed:,} of them in class"
     )

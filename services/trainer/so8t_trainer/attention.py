@@ -1,8 +1,8 @@
-"""Attention over packed rows: the prefix sees itself, each row sees the prefix and itself.
+"""Attention over packed rows: the prefix attends to itself, each row to the prefix and itself.
 
-Registered with transformers under a name, so every architecture that dispatches its attention there
-(Llama, Qwen2, Phi-3, Mistral, ...) can use it. Costs rows x longest x (prefix + longest) instead of
-the square of all tokens.
+Registered by name with transformers, so every architecture that dispatches its attention there
+(Llama, Qwen2, Phi-3, Mistral, ...) can use it. The cost is rows x longest x (prefix + longest) instead
+of the square of all tokens.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ def packed_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,  # noqa: ARG001 - part of the interface; `rows` says who sees whom
+    attention_mask: Tensor | None,  # noqa: ARG001 - part of the interface; `rows` determines visibility
     *,
     rows: PackedRows,
     scaling: float | None = None,
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention output [1, T, heads, d] for query [1, heads, T, d] and key, value [1, kv heads, T, d].
+    """Return attention output [1, T, heads, d] for query [1, heads, T, d] and key, value [1, kv heads, T, d].
 
-    `rows` comes with the model's forward call and describes the T tokens.
+    `rows` is passed to the model's forward call and describes the T tokens.
     """
     options: dict[str, Any] = {"scale": scaling, "dropout_p": dropout if module.training else 0.0}
     heads = query.shape[1]
@@ -52,13 +52,13 @@ def packed_attention(
 
 
 def _by_row(x: Tensor, rows: PackedRows) -> Tensor:
-    """[rows, heads, longest, d] of x [1, heads, T - prefix, d]."""
+    """Rearrange x [1, heads, T - prefix, d] to [rows, heads, longest, d]."""
     padded = x[0].index_select(1, rows.own.flatten())
     return padded.unflatten(1, rows.own.shape).transpose(0, 1)
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
-    """x [n, kv heads, t, d] with each head repeated for the query heads that share it."""
+    """Repeat each head of x [n, kv heads, t, d] for the query heads that share it."""
     return x.repeat_interleave(heads // x.shape[1], dim=1) if heads != x.shape[1] else x
 
 

@@ -1,4 +1,4 @@
-"""The base of model B, looked at before anything is loaded. Imports nothing heavy."""
+"""Checks the base of model B before anything is loaded. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from so8t_shared.tables.architectures import architecture_of, check_assumptions
 
 
 def check_base(base: Path) -> None:
-    """Refuse a checkpoint folder that cannot be trained, merged and converted afterwards.
+    """Reject a checkpoint folder that cannot be trained, merged and then converted.
 
     Raises:
-        InputError: a file is missing or broken, or the checkpoint is quantized, holds gates already or is
-            of an architecture that is not supported.
+        InputError: a file is missing or broken, or the checkpoint is quantized, already has gates, or has
+            an unsupported architecture.
     """
     path = base / "config.json"
     config = read_json(path)
     if holds_gates(config):
         raise InputError(
-            "The base of model B already holds SO8T gates in the original project's format.",
+            "The base of model B already has SO8T gates in the original project's format.",
             where=str(base),
-            remedy="give the ordinary checkpoint that it was made from as model_b.base_model",
+            remedy="set model_b.base_model to the ordinary checkpoint that it was made from",
         )
     architecture = architecture_of(config, path, done="trained")
     check_assumptions(config, architecture, path)

@@ -1,4 +1,4 @@
-"""What would fail in training, perhaps after an hour of others' work, told before a run. Imports nothing heavy."""
+"""Checks before a run for inputs that would fail in training, perhaps hours later. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from so8t_trainer.data.check import check_data
 
 
 def check_inputs(config: Config) -> list[str]:
-    """What is worth a note about the base of model B and the data set.
+    """Return notes about the base of model B and the data set.
 
     Raises:
-        InputError: one of them is on this host and cannot be used.
+        InputError: one of them is on this host and unusable.
     """
     base = Path(config.base_of_b.base_model)
     if base.is_dir():

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: all that the next step depends on, as safetensors and JSON."""
+"""Training checkpoints: everything that the next step depends on, as safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ METRICS = "metrics.jsonl"
 _STATE = "state.json"
 
 KEPT = 2
-"""Checkpoints that are kept: a kill while the newest is written leaves the one before."""
+"""Number of checkpoints to keep: a kill during a write leaves the previous one."""
 
 
 class State(Document):
-    """state.json: how far the training has come."""
+    """state.json: the progress of the training."""
 
     schema_version: Literal[1] = Field(1, alias="schema")
     step: int
 
 
 class CheckpointStore(Protocol):
-    """Where checkpoints go (so8t_shared.artifacts.checkpoints.Checkpoints)."""
+    """Storage for checkpoints (so8t_shared.artifacts.checkpoints.Checkpoints)."""
 
     def names(self) -> list[str]: ...
     def save(self, name: str, folder: Path) -> None: ...
@@ -49,7 +49,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     points: list[TrainingPoint],
 ) -> None:
-    """Save the state after `len(points)` steps, and drop all but the newest checkpoints."""
+    """Save the state after `len(points)` steps and drop all but the newest checkpoints."""
     folder = scratch / "checkpoint"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -66,10 +66,10 @@ def save_checkpoint(
 def restore_checkpoint(
     store: CheckpointStore, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> list[TrainingPoint]:
-    """Continue from the newest checkpoint: set weights, optimizer and generators; its points so far.
+    """Restore weights, optimizer and random generators from the newest checkpoint; return its points.
 
     Raises:
-        IntegrityError: the checkpoint is damaged, or was written for another model.
+        IntegrityError: the checkpoint is damaged or belongs to another model.
         NewerFormat: a newer program wrote it.
     """
     names = store.names()

@@ -1,4 +1,4 @@
-"""Rows as token ids: the prompt exactly as the evaluator asks it, and the answer with its end token."""
+"""Encodes rows as token IDs: the prompt exactly as the evaluator asks it, and the answer with its end token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from so8t_shared.results.training import LabeledRow
 
 @dataclass(frozen=True)
 class EncodedRow:
-    """Token ids of a row's prompt (not trained on) and completion (trained on)."""
+    """Token IDs of a row's prompt (not trained on) and completion (trained on)."""
 
     id: str
     prompt: tuple[int, ...]
@@ -28,15 +28,15 @@ class EncodedRow:
 
 @dataclass(frozen=True)
 class ChatEncoder:
-    """A model's tokenizer and how to talk to it."""
+    """A model's tokenizer and chat format."""
 
     tokenize: Callable[[str], list[int]]
     chat: Chat
 
     def encode(self, row: LabeledRow) -> EncodedRow:
-        """Tokens of the prompt alone and of the completion alone, as at inference.
+        """Tokenize prompt and completion separately, as at inference.
 
-        Control tokens that the row quotes, in its text or its thinking, are made harmless.
+        Control tokens quoted in the row's text or thinking are neutralized.
         """
         thinking = {name: neutralise_markers(text, self.chat.markers) for name, text in row.thinking.items()}
         completion = final_answer(row.label, thinking) + self.chat.end_of_turn
@@ -44,27 +44,27 @@ class ChatEncoder:
 
 
 def load_encoder(model_dir: Path) -> ChatEncoder:
-    """The tokenizer of a checkpoint folder.
+    """Load the tokenizer of a checkpoint folder.
 
     Raises:
-        InputError: the tokenizer's files are missing or broken, or nothing ends a turn.
+        InputError: the tokenizer files are missing or broken, or no token ends a turn.
     """
     try:
         tokenize = _tokenize_function(model_dir)
-    except Exception as error:  # what tokenizers raises has no class of its own
+    except Exception as error:  # tokenizers has no exception class of its own
         raise InputError(
             f"The model's tokenizer cannot be loaded: {' '.join(str(error).splitlines()[:1])}",
             where=str(model_dir),
-            remedy="copy the tokenizer's files from the original model",
+            remedy="copy the tokenizer files from the original model",
         ) from error
     return ChatEncoder(tokenize, read_chat(model_dir))
 
 
 def _tokenize_function(model_dir: Path) -> Callable[[str], list[int]]:
-    """Tokens of a text with its control tokens recognized and nothing added.
+    """Return a function that tokenizes a text, recognizing control tokens and adding nothing.
 
-    tokenizer.json is used as it is where there is one: transformers may rebuild the tokenizer from its
-    class's name and lose steps (SmolLM2's digit splitting) that the model and llama.cpp have.
+    tokenizer.json is used unchanged if present: transformers may rebuild the tokenizer from its class name
+    and lose steps (SmolLM2's digit splitting) that the model and llama.cpp have.
     """
     definition = model_dir / "tokenizer.json"
     if definition.is_file():
@@ -81,6 +81,6 @@ def _tokenize_function(model_dir: Path) -> Callable[[str], list[int]]:
 
 
 def encode_rows(rows: Iterable[LabeledRow], encoder: ChatEncoder, max_length: int) -> list[EncodedRow]:
-    """Encoded rows; those longer than `max_length` tokens are left out, never cut."""
+    """Encode rows; rows longer than `max_length` tokens are left out, never cut."""
     encoded = (encoder.encode(row) for row in rows)
     return [row for row in encoded if row.length <= max_length]

@@ -1,7 +1,7 @@
 """SO8T gates: learned rotations of the attention output, before `o_proj` (y = W (x R)).
 
-The gates are forward pre-hooks around whatever `o_proj` is (a plain, LoRA-wrapped or 8-bit linear
-layer), so neither the model's module names nor PEFT's notice them.
+The gates are forward pre-hooks on `o_proj`, be it a plain, LoRA-wrapped or 8-bit linear layer, so they
+leave the module names of the model and PEFT unchanged.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _ROWS, _COLUMNS = (torch.from_numpy(index) for index in np.triu_indices(so8.BLOC
 
 
 class GateBank:
-    """The gates of all layers, with one batched rotation for all of them.
+    """The gates of all layers, with one batched rotation for all.
 
-    Call `refresh` after each change of the parameters, then any number of forward and backward
-    passes, then `collect_gradients` before the optimizer's step: the exponential and its derivative
-    are computed once however many passes the step accumulates.
+    Call `refresh` after each change of the parameters, then run any number of forward and backward
+    passes, then call `collect_gradients` before the optimizer's step. The exponential and its
+    derivative are thus computed only once, however many passes the step accumulates.
     """
 
     def __init__(self, widths: dict[int, int], rotation: Rotation, device: torch.device | None = None) -> None:
-        """`widths`: layer number to the input width D of its `o_proj`.
+        """`widths` maps the layer number to the input width D of its `o_proj`.
 
         Raises:
             InputError: a width is not divisible by 8.
@@ -40,56 +40,56 @@ class GateBank:
             layer: nn.Parameter(torch.zeros(count, so8.PARAMETERS_PER_BLOCK, device=device))
             for layer, count in blocks.items()
         }
-        """By layer: [D/8, 28], fp32."""
+        """[D/8, 28] per layer, fp32."""
         self._blocks = list(blocks.values())
         self._source: Tensor | None = None
         self._leaf: Tensor | None = None
         self._by_layer: dict[int, Tensor] = {}
 
     def refresh(self) -> None:
-        """Compute the rotations from the parameters as they are now."""
+        """Compute the rotations from the current parameters."""
         self._source = rotations(skew(torch.cat(list(self.parameters.values()))), self.rotation)
         self._leaf = self._source.detach().requires_grad_(torch.is_grad_enabled())
         self._by_layer = dict(zip(self.parameters, self._leaf.split(self._blocks), strict=True))
 
     def collect_gradients(self) -> None:
-        """Carry the gradients of all passes since `refresh` over to the parameters."""
+        """Propagate the gradients of all passes since `refresh` to the parameters."""
         if self._source is None or self._leaf is None or self._leaf.grad is None:
             return
         self._source.backward(self._leaf.grad)
         self._source = None
 
     def rotate(self, layer: int, x: Tensor) -> Tensor:
-        """x R for x [..., D], computed in fp32, returned in the dtype of x."""
+        """Return x R for x [..., D], computed in fp32, in the dtype of x."""
         blocks = self._by_layer[layer]
         with torch.autocast(x.device.type, enabled=False):
             parts = x.float().reshape(-1, blocks.shape[0], so8.BLOCK)
             return torch.einsum("tni,nij->tnj", parts, blocks).reshape(x.shape).to(x.dtype)
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
-        """Parameters by their names in gates.safetensors."""
+        """Return the parameters by their names in gates.safetensors."""
         return {gate_name(layer): parameter for layer, parameter in self.parameters.items()}
 
 
 def gate_name(layer: int) -> str:
-    """Name of a layer's gate in gates.safetensors."""
+    """Return the name of a layer's gate in gates.safetensors."""
     return f"model.layers.{layer}.self_attn.{GATE}"
 
 
 def is_gate(name: str) -> bool:
-    """Whether a parameter's name is a gate's."""
+    """Whether a parameter's name belongs to a gate."""
     return name.endswith(f".{GATE}")
 
 
 def skew(parameters: Tensor) -> Tensor:
-    """Skew-symmetric S [n, 8, 8] from the upper triangles [n, 28], row by row."""
+    """Return skew-symmetric S [n, 8, 8] from the upper triangles [n, 28], row by row."""
     upper = parameters.new_zeros(parameters.shape[0], so8.BLOCK, so8.BLOCK)
     upper[:, _ROWS, _COLUMNS] = parameters
     return upper - upper.mT
 
 
 def rotations(skewed: Tensor, kind: Rotation) -> Tensor:
-    """R [n, 8, 8]: exp(S), or the Cayley transform (I - S/2)^-1 (I + S/2)."""
+    """Return R [n, 8, 8]: exp(S), or the Cayley transform (I - S/2)^-1 (I + S/2)."""
     if kind == "exp":
         return torch.matrix_exp(skewed)
     identity = torch.eye(so8.BLOCK, dtype=skewed.dtype, device=skewed.device)
@@ -112,7 +112,7 @@ def attach_gates(model: nn.Module, rotation: Rotation) -> GateBank:
 
 
 def attention_outputs(model: nn.Module) -> Iterator[tuple[int, Any]]:
-    """(layer number, `o_proj`) of each attention layer that has one."""
+    """Yield (layer number, `o_proj`) for each attention layer that has one."""
     layers: Any = getattr(getattr(model, "model", None), "layers", [])
     for number, layer in enumerate(layers):
         projection = getattr(getattr(layer, "self_attn", None), "o_proj", None)

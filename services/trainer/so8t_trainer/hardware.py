@@ -1,4 +1,4 @@
-"""Where training runs and in which type, by what the machine really has."""
+"""Chooses the device and compute type for training by the machine's actual hardware."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from so8t_shared.processor import has_bf16_instructions
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
-    """The device that `wanted` means here.
+    """Return the device for `wanted` on this machine.
 
     Raises:
-        ConfigError: cuda is demanded, but there is none.
+        ConfigError: cuda is requested but not available.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
-            "The configuration demands a CUDA device, but none can be used.",
+            "The configuration requests a CUDA device, but none is available.",
             where="device = cuda",
             remedy="set device to auto or cpu, or install the driver and a CUDA build of torch",
         )
@@ -26,7 +26,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
 
 
 def choose_dtype(wanted: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:
-    """Compute type; `auto` takes bfloat16 only where there are instructions for it (else it is 12-16x slower)."""
+    """Return the compute type; `auto` uses bfloat16 only with hardware support (else it is 12-16x slower)."""
     if wanted != "auto":
         return torch.float32 if wanted == "float32" else torch.bfloat16
     if device.type == "cuda":
@@ -35,7 +35,7 @@ def choose_dtype(wanted: Literal["auto", "float32", "bfloat16"], device: torch.d
 
 
 def device_name(device: torch.device) -> str:
-    """What the result calls the device."""
+    """Return the device's name for the result."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return f"cpu ({torch.get_num_threads()} threads)"

@@ -25,12 +25,12 @@ from so8t_trainer.pet import pet_sum, pet_weight
 from so8t_trainer.schedule import rate_factor, step_batches, total_steps
 
 _BETAS = (0.9, 0.95)
-"""AdamW's decay rates. The usual second one, 0.999, remembers a thousand steps: the large gradients with
-which a model learns the answer's format would hold back the small ones of the decision for a whole short run."""
+"""AdamW's decay rates. The usual second rate, 0.999, averages over a thousand steps: the large gradients from
+learning the answer's format would suppress the small gradients of the decision for an entire short run."""
 
 
 class Control(Protocol):
-    """What the loop needs of its surroundings; a StageContext has it."""
+    """The loop's interface to its environment; a StageContext provides it."""
 
     @property
     def checkpoints(self) -> CheckpointStore: ...
@@ -48,21 +48,21 @@ class Control(Protocol):
 def run_training(
     trainee: Trainee, rows: Sequence[EncodedRow], settings: Training, control: Control
 ) -> list[TrainingPoint]:
-    """Train `trainee` in place and return one point per optimizer step, those of earlier attempts included.
+    """Train `trainee` in place and return one point per optimizer step, including steps of earlier attempts.
 
-    Continues from the newest checkpoint with the same result as an uninterrupted run.
+    Resumes from the newest checkpoint with the same result as an uninterrupted run.
 
     Raises:
-        ConfigError: the loss is no longer a finite number.
+        ConfigError: the loss is no longer finite.
         Interrupted: a stop was requested; a checkpoint has been saved.
-        LeaseLost: another process took the stage over; none was saved, since its checkpoints count now.
+        LeaseLost: another process took over the stage; no checkpoint was saved, because that process saves its own.
     """
     steps = total_steps(len(rows), settings)
     parameters = trainee.trainable()
     optimizer = _optimizer(parameters, settings)
     points = restore_checkpoint(control.checkpoints, parameters, optimizer)
     if points:
-        control.log.info("continuing after step %d of %d", len(points), steps)
+        control.log.info("resuming after step %d of %d", len(points), steps)
     for step in range(len(points), steps):
         started = time.perf_counter()
         factor = rate_factor(step, steps, settings)
@@ -102,7 +102,7 @@ def run_training(
 
 
 def _optimizer(parameters: Mapping[str, nn.Parameter], settings: Training) -> torch.optim.Optimizer:
-    """AdamW; gates have a group of their own, without weight decay."""
+    """Return AdamW with a separate parameter group for gates, without weight decay."""
     gates = [p for name, p in parameters.items() if is_gate(name)]
     others = [p for name, p in parameters.items() if not is_gate(name)]
     gate_rate = settings.gate_learning_rate or settings.learning_rate
@@ -115,9 +115,9 @@ def _optimizer(parameters: Mapping[str, nn.Parameter], settings: Training) -> to
 
 
 def _accumulate_gradients(trainee: Trainee, batches: list[PackedRows], pet_lambda: float) -> tuple[float, float]:
-    """Gradients of the step's objective; returns its two parts (mean loss per token, mean PET per triple).
+    """Accumulate the gradients of the step's objective; return its parts (mean loss per token, mean PET per triple).
 
-    Means are taken over the whole step, so that splitting it into more passes changes nothing.
+    Means are taken over the whole step, so splitting it into more passes changes nothing.
     """
     targets = sum(len(batch.targets) for batch in batches)
     triples = max(1.0, sum(batch.triples for batch in batches))
@@ -136,12 +136,12 @@ def _accumulate_gradients(trainee: Trainee, batches: list[PackedRows], pet_lambd
 
 
 def objective(trainee: Trainee, batch: PackedRows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Summed cross-entropy of the completion tokens, and summed PET, of one forward pass.
+    """Return the summed cross-entropy of the completion tokens and the summed PET of one forward pass.
 
-    The head (a large part of a small model's work) is computed only where a token is predicted.
+    The head (a large part of a small model's compute) runs only where a token is predicted.
     """
     states = trainee.hidden_states(input_ids=batch.input_ids, position_ids=batch.position_ids, rows=batch)[0]
-    logits = trainee.logits(states.index_select(0, batch.predicting))  # see pet_sum for why not states[...]
+    logits = trainee.logits(states.index_select(0, batch.predicting))  # pet_sum explains why not states[...]
     return cross_entropy(logits, batch.targets, reduction="sum"), pet_sum(states, batch)
 
 

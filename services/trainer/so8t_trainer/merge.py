@@ -1,9 +1,9 @@
-"""Model B as an ordinary checkpoint: LoRA merged into the full-precision base, gates folded.
+"""Writes model B as an ordinary checkpoint: LoRA merged into the full-precision base, gates folded.
 
-The base is rewritten tensor by tensor into shards of at most 1 GiB, so the memory needed is that of
-one shard, and the 8-bit copy that QLoRA trained on is never used. A tensor that training did not change
-keeps its bytes; a changed one is stored as float32, because rounding it to the base's bfloat16 would
-lose more than the quantization to F16 that follows.
+The base is rewritten tensor by tensor into shards of at most 1 GiB, so it takes the memory of one shard,
+and the 8-bit copy that QLoRA trained on is never used. A tensor that training did not change keeps its
+bytes; a changed tensor is stored as float32, because rounding it to the base's bfloat16 would lose more
+than the subsequent conversion to F16.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _PEFT_PREFIX = "base_model.model."
 
 @dataclass(frozen=True)
 class Changes:
-    """What training made of the base: either a LoRA or replaced weights, and gates."""
+    """The result of training: either a LoRA or replaced weights, and gates."""
 
     lora: Mapping[str, Tensor] = field(default_factory=dict)
-    """Tensors of a PEFT adapter by their names there."""
+    """Tensors of a PEFT adapter by their names in it."""
     lora_scale: float = 1.0
     """alpha / r."""
     replaced: Mapping[str, Tensor] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Changes:
     rotation: Rotation = "exp"
 
     def apply(self, name: str, weight: Tensor) -> Tensor:
-        """The trained weight in fp32, or `weight` itself where training changed nothing."""
+        """Return the trained weight in fp32, or `weight` itself if training did not change it."""
         module = name.removesuffix(".weight")
         trained = self.replaced.get(name)
         if trained is not None and not torch.equal(trained.float(), weight.float()):
@@ -69,7 +69,7 @@ class Changes:
         return weight.float() + self.lora_scale * (b.float() @ a.float())
 
     def unused(self, applied: set[str]) -> list[str]:
-        """Changed tensors that belong to no tensor of the base (`applied`: the base's names)."""
+        """Return changed modules without a tensor in the base (`applied`: the base's names)."""
         modules = {name.removesuffix(".weight") for name in applied}
         wanted = {key.removeprefix(_PEFT_PREFIX).removesuffix(_LORA_A).removesuffix(_LORA_B) for key in self.lora}
         wanted |= {key.removesuffix("so8t_gate") + "o_proj" for key in self.gates}
@@ -77,7 +77,7 @@ class Changes:
 
 
 def lora_changes(adapter_dir: Path) -> Changes:
-    """The LoRA stored in a PEFT adapter folder."""
+    """Load the LoRA from a PEFT adapter folder."""
     config = json.loads((adapter_dir / "adapter_config.json").read_text(encoding="utf-8"))
     tensors = load_file(adapter_dir / "adapter_model.safetensors")
     return Changes(lora=tensors, lora_scale=config["lora_alpha"] / config["r"])
@@ -92,10 +92,10 @@ def merge_checkpoint(
 ) -> None:
     """Write `base` with `changes` applied to the new folder `target`, in files of at most `shard_bytes`.
 
-    `on_tensor` is told the number of tensors done and in total, and may raise to stop.
+    `on_tensor` receives the number of tensors done and in total, and may raise to stop.
 
     Raises:
-        InputError: a file of the base cannot be read, or a change belongs to no tensor of the base.
+        InputError: a file of the base cannot be read, or a change has no tensor in the base.
     """
     target.mkdir(parents=True)
     names = {file: _tensor_names(file) for file in weight_files(base)}
@@ -123,9 +123,9 @@ def _refuse_stray(changes: Changes, names: set[str], base: Path) -> None:
     stray = changes.unused(names)
     if stray:
         raise InputError(
-            f"The base has no tensor for {len(stray)} trained modules, the first being {stray[0]}.",
+            f"The base has no tensor for {len(stray)} trained modules, for example {stray[0]}.",
             where=str(base),
-            remedy="use a checkpoint whose tensors are named as transformers names them",
+            remedy="use a checkpoint with the tensor names of transformers",
         )
 
 
@@ -134,13 +134,13 @@ def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
 
 
 def save_gates(path: Path, gates: Mapping[str, Tensor], rotation: Rotation) -> None:
-    """gates.safetensors: one tensor [D/8, 28] fp32 a layer, and the rotation they are meant for."""
-    save_file(dict(gates), path, metadata={"rotation": rotation})  # a second key would stand in random order
+    """Write gates.safetensors: one tensor [D/8, 28] fp32 per layer, and their rotation."""
+    save_file(dict(gates), path, metadata={"rotation": rotation})  # a second key would be in random order
     path.chmod(0o644)
 
 
 def gate_blocks(gates: Mapping[str, Tensor], rotation: Rotation) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Rotations [blocks of all layers, 8, 8] in float64, as they are folded."""
+    """Return the rotations [blocks of all layers, 8, 8] in float64, as folded."""
     parameters = torch.cat(list(gates.values())).numpy()
     return so8.rotations(so8.skew_from_parameters(parameters), rotation)
 
@@ -153,12 +153,12 @@ def _tensor_names(path: Path) -> list[str]:
         raise InputError(
             f"The file is not a complete safetensors file: {error}",
             where=str(path),
-            remedy="fetch the checkpoint again",
+            remedy="download the checkpoint again",
         ) from error
 
 
 def _write_config(base: Path, target: Path, *, changed: bool) -> None:
-    """The base's config.json without references to code; float32 once any tensor is stored so."""
+    """Write the base's config.json without references to code; dtype is float32 if any tensor changed."""
     config = json.loads((base / "config.json").read_text(encoding="utf-8"))
     config.pop("auto_map", None)
     if changed:

@@ -1,4 +1,4 @@
-"""The model that is trained: its base, what of it can be trained, and the gates."""
+"""The model in training: its base, its trainable parameters, and the gates."""
 
 from __future__ import annotations
 
@@ -24,43 +24,43 @@ class Trainee:
     """A causal language model prepared for training."""
 
     causal_lm: Any
-    """The transformers model, adapters included; its `.model` is the body, `.lm_head` the head."""
+    """The transformers model including adapters; its `.model` is the body, `.lm_head` the head."""
     adapter: Any | None
-    """PEFT's wrapper around it; None in full fine-tuning."""
+    """PEFT's wrapper around it; None for full fine-tuning."""
     gates: GateBank | None
     method: Method
     device: torch.device
     dtype: torch.dtype
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """Everything that is trained, by a stable name."""
+        """Return all trained parameters by a stable name."""
         named = {name: p for name, p in self.causal_lm.named_parameters() if p.requires_grad}
         if self.gates is not None:
             named |= self.gates.named_parameters()
         return named
 
     def hidden_states(self, **inputs: Any) -> Tensor:
-        """Last hidden states [1, T, d] of the body (after its final norm)."""
+        """Return the last hidden states [1, T, d] of the body (after its final norm)."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             states: Tensor = self.causal_lm.model(use_cache=False, **inputs).last_hidden_state
         return states
 
     def logits(self, states: Tensor) -> Tensor:
-        """Logits [n, vocabulary] in fp32 of hidden states [n, d]."""
+        """Return logits [n, vocabulary] in fp32 for hidden states [n, d]."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             values: Tensor = self.causal_lm.lm_head(states)
         return values.float()
 
     def parameter_count(self) -> int:
-        """Parameters of the base, adapters and gates left out."""
+        """Return the number of parameters of the base, without adapters and gates."""
         return sum(p.numel() for name, p in self.causal_lm.named_parameters() if "lora_" not in name)
 
 
 def load_trainee(base: Path, settings: Training, device: torch.device, dtype: torch.dtype) -> Trainee:
-    """Load `base` and attach what `settings` asks for; the seed decides the adapter's first weights.
+    """Load `base` and attach adapter and gates as configured; the seed sets the adapter's initial weights.
 
     Raises:
-        InputError: the folder is no checkpoint that can be trained, or target_modules match nothing.
+        InputError: the folder is not a trainable checkpoint, or target_modules match nothing.
     """
     method: Method = "full" if settings.use_full_finetuning else "qlora" if settings.use_qlora else "lora"
     check_base(base)
@@ -105,7 +105,7 @@ def _check_window(model: Any, base: Path, settings: Training) -> None:
     limits_attention = "sliding_attention" in sliding or not sliding
     if window and limits_attention and settings.max_length > window:
         raise InputError(
-            f"The model attends to the last {window} tokens only, but training.max_length is {settings.max_length}.",
+            f"The model only attends to the last {window} tokens, but training.max_length is {settings.max_length}.",
             where=str(base / "config.json"),
             remedy=f"set training.max_length to {window} or less",
         )
@@ -129,7 +129,7 @@ def _adapted(model: Any, settings: Training, *, quantized: bool) -> Any:
 
 
 def _targets(model: Any, wanted: list[str] | None) -> list[str]:
-    """Names of the linear layers to adapt, checked against what the decoder layers have."""
+    """Return the names of the linear layers to adapt, checked against the decoder layers."""
     available = sorted(set(_linear_names(model)))
     missing = sorted(set(wanted or []) - set(available))
     if missing:

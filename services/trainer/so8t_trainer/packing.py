@@ -1,8 +1,8 @@
-"""Rows of one forward pass as a single sequence: the prompt prefix they share, then each row's rest.
+"""Packs the rows of one forward pass into a single sequence: the shared prompt prefix, then each row's rest.
 
 The prefix is computed once, nothing is padded, and the result is the same as for separate rows:
-position numbers restart after the prefix for each row, and attention (attention.py) lets a row see
-the prefix and itself only.
+positions restart after the prefix for each row, and attention (attention.py) lets a row see only the
+prefix and itself.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ class PackedRows:
     position_ids: Tensor
     """[1, T]"""
     prefix: int
-    """Tokens of the shared prefix, at the start."""
+    """Number of tokens in the shared prefix, which comes first."""
     own: Tensor
-    """[rows, longest]: place after the prefix of each row's own tokens; a short row repeats its last."""
+    """[rows, longest]: positions after the prefix of each row's own tokens; a short row repeats its last."""
     visible: Tensor
-    """[longest, prefix + longest]: which of prefix and own tokens each own token attends to (bool)."""
+    """[longest, prefix + longest]: which prefix and own tokens each own token attends to (bool)."""
     unpadded: Tensor
-    """[T - prefix]: where in the flattened `own` each token after the prefix stands."""
+    """[T - prefix]: index into the flattened `own` of each token after the prefix."""
     targets: Tensor
-    """[completion tokens]: the tokens to be predicted."""
+    """[completion tokens]: the tokens to predict."""
     predicting: Tensor
-    """[completion tokens]: place of the token before each target, whose state predicts it."""
+    """[completion tokens]: position of the token before each target, whose state predicts it."""
     triple_positions: tuple[Tensor, Tensor, Tensor]
-    """Places of three successive tokens of a row, for each triple."""
+    """Positions of three consecutive tokens of a row, for each triple."""
     triple_weights: Tensor
     """How many rows each triple belongs to (float)."""
 
     @property
     def tokens(self) -> int:
-        """Tokens that are computed."""
+        """Number of tokens computed."""
         return len(self.input_ids[0])
 
     @property
     def triples(self) -> float:
-        """Triples over all rows, each row counted as if it stood alone."""
+        """Number of triples over all rows, each row counted separately."""
         return float(self.triple_weights.sum())
 
     def to(self, device: torch.device) -> PackedRows:
-        """The same on another device."""
+        """Return a copy on another device."""
         if device.type == "cpu":
             return self
         moved = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in vars(self).items()}
@@ -62,7 +62,7 @@ class PackedRows:
 
 
 def shared_prefix(rows: Sequence[EncodedRow]) -> int:
-    """Length of the longest prefix of all prompts that leaves each row its last prompt token."""
+    """Return the length of the longest common prefix of all prompts that leaves each row its last prompt token."""
     heads = zip(*(row.prompt[:-1] for row in rows), strict=False)
     return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, heads))
 
@@ -100,7 +100,7 @@ def pack(rows: Sequence[EncodedRow]) -> PackedRows:
 
 
 def _triples(prefix: int, spans: list[tuple[int, int]]) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
-    """Places of all triples, and how many rows each belongs to: those inside the prefix to all rows."""
+    """Return positions of all triples, and the number of rows of each; triples inside the prefix belong to all."""
     inside = [(t, t + 1, t + 2) for t in range(prefix - 2)]
     weights = [float(len(spans))] * len(inside)
     for start, length in spans:

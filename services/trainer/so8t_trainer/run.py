@@ -1,4 +1,4 @@
-"""The train stage's work: data, model, loop, and the folder that comes out of it."""
+"""The train stage: data, model, loop, and the resulting folder."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from so8t_trainer.schedule import rows_per_step
 
 
 class TrainingControl(Control, Protocol):
-    """The loop's surroundings, and where results go."""
+    """The loop's environment plus the output folder."""
 
     @property
     def output_dir(self) -> Path: ...
 
 
 def train_model(config: Config, control: TrainingControl) -> TrainingResult:
-    """Make model B from its base, and fill `control.output_dir`.
+    """Train model B from its base and fill `control.output_dir`.
 
-    Written there: splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json,
-    adapter/ (unless all weights are trained), gates.safetensors (unless gates are off), merged/.
+    Writes splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json, adapter/
+    (unless all weights are trained), gates.safetensors (unless gates are off), and merged/.
 
     Raises:
-        InputError: the data or the base cannot be used.
-        ConfigError: the device is not there, or training diverged.
-        Interrupted: a stop was requested; the next call continues.
+        InputError: the data or the base is unusable.
+        ConfigError: the device is not available, or training diverged.
+        Interrupted: a stop was requested; the next call resumes.
     """
     base, output = Path(config.base_of_b.base_model), control.output_dir
     device = choose_device(config.device)
@@ -58,7 +58,7 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     control.check_interrupted()
 
     trained = _train(config, rows, control, device, dtype)
-    gc.collect()  # wrappers and model refer to each other: merging must not find the whole model still in memory
+    gc.collect()  # wrappers and model are in a reference cycle, and merging needs the model's memory
 
     write_lines(output / METRICS, trained.points)
     _write_data(output, data, Targets(longest_tokens=max(len(row.completion) for row in rows)))
@@ -70,7 +70,7 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
 
 @dataclass(frozen=True)
 class _Trained:
-    """What is kept of a trained model: all that merging and the result need, and not the model itself."""
+    """The parts of a trained model that merging and the result need, without the model itself."""
 
     changes: Changes
     points: list[TrainingPoint]
@@ -89,7 +89,7 @@ def _train(
     trainee = load_trainee(Path(config.base_of_b.base_model), settings, device, dtype)
     trainable, total = sum(p.numel() for p in trainee.trainable().values()), trainee.parameter_count()
     control.log.info(
-        "%s on %s in %s: %d of %d parameters are trained",
+        "%s on %s in %s: training %d of %d parameters",
         *(trainee.method, device_name(device), _type_name(dtype), trainable, total),
     )
     points = run_training(trainee, rows, settings, control)
@@ -100,7 +100,7 @@ def _train(
 
 
 def _load_data(config: Config, base: Path, control: TrainingControl) -> tuple[list[EncodedRow], PreparedData]:
-    """Encoded training rows, and the data as it is reported and handed to the evaluator."""
+    """Return the encoded training rows, and the data for the report and the evaluator."""
     data = prepare_data(config.dataset, config.ab_test.test_data, control.log, partial(_advance, control))
     max_length = config.training.max_length
     encoded = encode_rows(data.train, load_encoder(base), max_length)
@@ -124,7 +124,7 @@ def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:
 
 
 def _write_settings(output: Path, config: Config, trainee: Trainee) -> None:
-    """training_config.yaml: the training section with every default filled in and `auto` decided."""
+    """Write training_config.yaml: the training section with all defaults filled in and `auto` resolved."""
     settings = config.training.model_dump(mode="json", exclude={"config"})
     settings["dtype"] = _type_name(trainee.dtype)
     if trainee.adapter is not None:
@@ -134,7 +134,7 @@ def _write_settings(output: Path, config: Config, trainee: Trainee) -> None:
 
 
 def save_trained(output: Path, trainee: Trainee, settings: Training) -> Changes:
-    """Write adapter/ and gates.safetensors, and return what is to be merged."""
+    """Write adapter/ and gates.safetensors, and return the changes to merge."""
     changes = Changes()
     if trainee.adapter is None:
         state = trainee.causal_lm.state_dict()
@@ -150,7 +150,7 @@ def save_trained(output: Path, trainee: Trainee, settings: Training) -> Changes:
 
 
 def _save_adapter(adapter: Any, folder: Path) -> None:
-    """A PEFT adapter folder, the same bytes each time; the base's place on this machine is not in it."""
+    """Write a PEFT adapter folder with reproducible bytes and without the base's path on this machine."""
     adapter.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
@@ -163,7 +163,7 @@ def _save_adapter(adapter: Any, folder: Path) -> None:
 
 
 def _advance(control: TrainingControl, done: int, total: int, message: str) -> None:
-    """Tell how far the work is; end it here where a stop is wished."""
+    """Report progress, and stop here if a stop was requested."""
     control.progress(done, total, message)
     control.check_interrupted()
 

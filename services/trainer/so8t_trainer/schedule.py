@@ -1,4 +1,4 @@
-"""Which rows a step sees and at which learning rate: pure functions of the step, so that it resumes."""
+"""The rows and learning rate of each step: pure functions of the step, so that training can resume."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from so8t_trainer.encode import EncodedRow
 
 
 def rows_per_step(settings: Training) -> int:
-    """Rows in one optimizer step."""
+    """Return the number of rows in one optimizer step."""
     return settings.batch_size * settings.gradient_accumulation_steps
 
 
 def total_steps(rows: int, settings: Training) -> int:
-    """Optimizer steps of a training over `rows` rows."""
+    """Return the number of optimizer steps of a training over `rows` rows."""
     if settings.max_steps is not None:
         return settings.max_steps
     return math.ceil(rows * settings.epochs / rows_per_step(settings))
 
 
 def step_batches(rows: Sequence[EncodedRow], step: int, settings: Training) -> list[list[EncodedRow]]:
-    """The forward passes of optimizer step `step` (from 0): every row once per epoch, in seeded order.
+    """Return the forward passes of optimizer step `step` (from 0): every row once per epoch, in seeded order.
 
-    Within the step rows of similar length go together.
+    Within a step, rows of similar length are batched together.
     """
     per_step = rows_per_step(settings)
     chosen = [rows[position] for position in _positions(step * per_step, per_step, len(rows), settings.seed)]
@@ -34,7 +34,7 @@ def step_batches(rows: Sequence[EncodedRow], step: int, settings: Training) -> l
 
 
 def _positions(start: int, count: int, rows: int, seed: int) -> list[int]:
-    """Positions of draws start .. start + count - 1 from an endless series of shuffled epochs."""
+    """Return the positions of draws start .. start + count - 1 from an endless series of shuffled epochs."""
     orders: dict[int, list[int]] = {}
     positions = []
     for draw in range(start, start + count):
@@ -47,7 +47,7 @@ def _positions(start: int, count: int, rows: int, seed: int) -> list[int]:
 
 
 def rate_factor(step: int, steps: int, settings: Training) -> float:
-    """Share of the peak learning rate in step `step` of `steps`: a linear warm-up, then the shape."""
+    """Return the share of the peak learning rate in step `step` of `steps`: linear warm-up, then the schedule."""
     warmup = math.ceil(settings.warmup_ratio * steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)

@@ -7,5 +7,5 @@ from so8t_trainer.run import train_model
 
 
 def train(ctx: StageContext) -> None:
-    """Make model B."""
+    """Train model B."""
     train_model(ctx.config, ctx)

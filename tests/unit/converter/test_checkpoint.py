@@ -117,7 +117,7 @@ def test_leftover_gates(copy_of: CopyOf, gate: str) -> None:
     """Gate tensors in an ordinary checkpoint would be lost in silence; they are refused."""
     folder = copy_of("llama")
     _edit_tensors(folder, lambda t: t.update({f"model.layers.0.self_attn.{gate}": torch.zeros(32, 28)}))
-    assert "gate tensors are left" in _refused(folder).what
+    assert "still contain 1 SO8T gate tensors" in _refused(folder).what
 
 
 def test_missing_and_unknown_tensors(copy_of: CopyOf) -> None:

@@ -21,7 +21,7 @@ def test_dataset_is_written_and_then_left_alone(tmp_path: Path, capsys: pytest.C
     assert "rows written" in capsys.readouterr().out
     assert {path.name for path in out.iterdir()} == {ROWS_FILE, CARD_FILE, MARKER}
     assert main(["dataset", "--out", str(out)]) == 0
-    assert "are there already" in capsys.readouterr().out
+    assert "already exist" in capsys.readouterr().out
 
 
 def test_the_seed_decides_the_rows(tmp_path: Path) -> None:

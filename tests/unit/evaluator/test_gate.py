@@ -75,7 +75,7 @@ def test_lack_of_evidence_is_no_proof() -> None:
     result = _gate(settings, headline)
     assert result.reasons == [
         "accuracy at q4_k_m may be more than 5 points below A's: 5 of 60 rows lost, 0 gained"
-        " (it takes at least 73 rows, even with none lost)"
+        " (this takes at least 73 rows, even with none lost)"
     ]
     lenient = _settings("not_worse", recall_margin=0.9, accuracy_margin=0.2)
     assert _gate(lenient, _compared(lenient, FEW, FEW, _wrong(FEW, range(5)))).passed
@@ -91,7 +91,7 @@ def test_a_few_rows_do_not_show_that_recall_is_kept() -> None:
         assert not result.passed
         assert result.reasons == [
             "recall of DENY and REFUSE at q4_k_m cannot be shown to be less than 5 points below A's"
-            f" with {n} rows (it takes at least 73 rows, even with none lost)"
+            f" with {n} rows (this takes at least 73 rows, even with none lost)"
         ]
 
 
@@ -135,7 +135,7 @@ def test_undefined_recall() -> None:
     """Without a row of a guarded class nothing is known of its recall: not passed."""
     gold, settings = ["ALLOW", "DENY"] * 80, _settings("not_worse")
     result = _gate(settings, _compared(settings, gold, gold, gold))
-    assert result.reasons == ["recall of REFUSE at q4_k_m is undefined: the test has no such row"]
+    assert result.reasons == ["recall of REFUSE at q4_k_m is undefined: no test row has that class"]
 
 
 def test_every_quantization_is_guarded() -> None:
@@ -172,10 +172,10 @@ def test_control_that_is_not_deterministic() -> None:
     assert control.verdict == "tie"
     assert _gate(settings, headline, control=control).reasons == [
         "the A/A control at q4_k_m with generate scoring is not deterministic:"
-        " 20 of 320 answers of A differ when asked again"
+        " 20 of A's 320 answers differ when asked again"
     ]
     once = compare("A vs A", first, [again[0], *first[1:]], settings)
-    assert _gate(settings, headline, control=once).reasons[0].endswith("1 of 320 answers of A differs when asked again")
+    assert _gate(settings, headline, control=once).reasons[0].endswith("1 of A's 320 answers differs when asked again")
     same = compare("A vs A", first, first, settings)
     assert _gate(settings, headline, control=same).passed
 
@@ -197,7 +197,7 @@ def test_a_reason_is_told_once() -> None:
     quantizations: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
     few = list(LABELS) * 2
     *others, headline = (_compared(settings, few, few, few, q) for q in quantizations)
-    needed = "(it takes at least 73 rows, even with none lost)"
+    needed = "(this takes at least 73 rows, even with none lost)"
     too_few = f"cannot be shown to be less than 5 points below A's with 2 rows {needed}"
     assert _gate(settings, headline, *others).reasons == [
         "B is not significantly better at q4_k_m (no class differs)",

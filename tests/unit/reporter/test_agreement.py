@@ -83,7 +83,7 @@ def test_every_verdict(evaluation: EvaluationResult, headline: Verdict, f16: Ver
     ("headline", "other", "clause"),
     [
         (B, B, "constrained scoring agrees (+5.0 points)"),
-        (B, A, "constrained scoring does not agree: there A is better (+5.0 points)"),
+        (B, A, "constrained scoring disagrees: A is better (+5.0 points)"),
         (NONE, TIE, "constrained scoring shows no difference either (+5.0 points)"),
         (NONE, NONE, "constrained scoring agrees (+5.0 points)"),
         (UNREAD, NONE, "with constrained scoring no difference is shown (+5.0 points)"),

@@ -128,7 +128,7 @@ def test_undefined_is_said(sparse_rendered: Rendered) -> None:
     assert "undefined (n = 0)" in page.text
     assert "No A/A control was run." in page.text
     assert "No bag-of-words baseline was measured." in page.text
-    assert "No optimizer step was made" in page.text
+    assert "No optimizer step was taken" in page.text
 
 
 def test_first_screen_comes_first(rendered: Rendered) -> None:

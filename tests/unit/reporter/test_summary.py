@@ -82,10 +82,10 @@ def test_no_difference() -> None:
     assert sentence.startswith("No difference between A and B is shown at q4_k_m")
     assert evaluation.headline.mcnemar_p_holm is not None
     assert_figures(sentence, evaluation.headline, f"p = {evaluation.headline.mcnemar_p_holm:.2g}")
-    assert f"must be about {100 * evaluation.headline.minimum_detectable_effect:.1f} points" in sentence
-    assert f"; finding the observed one takes about {evaluation.headline.rows_to_find:,} rows; " in sentence
+    assert f"difference of about {100 * evaluation.headline.minimum_detectable_effect:.1f} points is found" in sentence
+    assert f"; finding the observed difference takes about {evaluation.headline.rows_to_find:,} rows; " in sentence
     hopeless = changed(evaluation, headline_place(evaluation), rows_to_find=605_376_619)
-    assert "; finding the observed one takes more than 100,000 rows; " in summary_sentence(hopeless)
+    assert "; finding the observed difference takes more than 100,000 rows; " in summary_sentence(hopeless)
     assert "better" not in sentence
 
 
@@ -94,7 +94,7 @@ def test_nothing_detectable() -> None:
     evaluation = Evaluation(Scenario(skill_a=0.6, skill_b=0.63, **SMALL)).result()
     evaluation = changed(evaluation, headline_place(evaluation), minimum_detectable_effect=None)
     sentence = summary_sentence(evaluation)
-    assert "no difference is detectable at this share of disagreement (a verdict takes at least 8 rows" in sentence
+    assert "no difference is detectable at this rate of disagreement (significance takes at least 8 rows" in sentence
     assert "four times out of five" not in sentence
 
 
@@ -162,14 +162,14 @@ def test_tie(better: EvaluationResult) -> None:
     assert "7 gained and as many lost" in sentence
     assert headline(evaluation) == "A and B tie"
     nobody = changed(evaluation, headline_place(better), only_a_right=0, only_b_right=0)
-    assert "of 320 test rows right, none gained and none lost, B minus A" in summary_sentence(nobody)
+    assert "of 320 test rows right, none gained or lost, B minus A" in summary_sentence(nobody)
 
 
 def test_other_scoring_disagrees(better: EvaluationResult) -> None:
     """A scoring that shows something else is not passed over."""
     evaluation = better.model_copy(deep=True)
     evaluation.comparisons[3] = tied(evaluation.comparisons[3])
-    assert "constrained scoring does not agree: there A and B tie (0.0 points)" in summary_sentence(evaluation)
+    assert "constrained scoring disagrees: A and B tie (0.0 points)" in summary_sentence(evaluation)
 
 
 def test_other_quantization_disagrees(better: EvaluationResult) -> None:
@@ -201,11 +201,11 @@ def test_control_differs(better: EvaluationResult) -> None:
     control = tied(better.control).model_copy(update={"differing_answers": 20})
     evaluation = better.model_copy(update={"control": control})
     assert (
-        "but the A/A control at q4_k_m with generate scoring is not deterministic: 20 of 320 answers of A differ when"
+        "but the A/A control at q4_k_m with generate scoring is not deterministic: 20 of A's 320 answers differ when"
         in summary_sentence(evaluation)
     )
     once = evaluation.model_copy(update={"control": control.model_copy(update={"differing_answers": 1})})
-    assert "1 of 320 answers of A differs when" in summary_sentence(once)
+    assert "1 of A's 320 answers differs when" in summary_sentence(once)
     assert "in doubt" in summary_sentence(evaluation)
 
 

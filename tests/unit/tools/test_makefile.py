@@ -66,4 +66,4 @@ def test_runs_are_deleted_after_a_yes(clone: Path) -> None:
 def test_no_runs(tmp_path: Path) -> None:
     """Where nothing is, there is no question."""
     done = _make(tmp_path, "clean-runs")
-    assert (done.returncode, done.stdout) == (0, "There is nothing: no demo-run, runs, results or checkpoints here.\n")
+    assert (done.returncode, done.stdout) == (0, "Nothing to delete: no demo-run, runs, results or checkpoints here.\n")

@@ -78,7 +78,7 @@ def test_killed_and_started_again_it_ends_with_the_same_files(llama: Path, tmp_p
     _finish(_start(config))
 
     log = next(config.parent.glob("store/sessions/*/train/log.jsonl")).read_text()
-    assert "continuing after step" in log
+    assert "resuming after step" in log
     control = FakeControl(tmp_path / "whole")
     train_model(load_config(config), control)
     expected = {p.relative_to(control.output_dir).as_posix(): p for p in control.output_dir.rglob("*") if p.is_file()}

@@ -1,1 +1,1 @@
-"""What answers prompts: one protocol, and the engines that keep it."""
+"""Engines that answer prompts: one protocol and its implementations."""

@@ -1,4 +1,4 @@
-"""From the configuration to an engine."""
+"""Opens the configured engine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from so8t_shared.tables.functions import named
 
 
 def open_engine(config: Config, on_wait: Callable[[str], None] = lambda message: None) -> Engine:
-    """The engine that `ab_test.engine` names, with its settings; nothing is loaded yet.
+    """Return the engine named by `ab_test.engine`, with its settings; no model is loaded yet.
 
-    `on_wait` is told while a server does not answer, and may raise to end the waiting.
+    `on_wait` is called while a server does not respond, and may raise to stop waiting.
     """
     engine: Engine = named(engines.BY_NAME[config.ab_test.engine].open)(config, on_wait)
     return engine

@@ -1,12 +1,12 @@
-"""The embedded engine: llama.cpp in a process of our own for each loaded model.
+"""The embedded engine: llama.cpp in a separate process per loaded model.
 
-A process each, because then peak memory is that of one model, both models of a quantization can
-be asked in turns, and a crash of llama.cpp is one clear error instead of the end of the run.
+With one process per model, peak memory is that of one model, both models of a quantization can take
+turns, and a crash of llama.cpp is one clear error instead of the end of the run.
 
-Settings that make an answer depend on nothing but model, prompt and options (measured with F16, Q8_0
-and Q4_K_M): the prompt cache kept in one state (see `prompt_cache`), one slot, no cache beside the
-slot's, and flash attention off: with it, llama.cpp splits a context of 512 tokens or more over its
-threads, so that answers would depend on the number of free cores.
+These settings make an answer depend only on model, prompt and options (measured with F16, Q8_0 and
+Q4_K_M): a prompt cache in one fixed state (see `prompt_cache`), one slot, no cache besides the slot's,
+and flash attention off. With flash attention, llama.cpp splits a context of 512 tokens or more across
+its threads, so answers would depend on the number of free cores.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TAIL_LINES = 4
 
 
 def open_embedded(config: Config, on_wait: Callable[[str], None]) -> EmbeddedEngine:  # noqa: ARG001 - never waits
-    """The engine with the configuration's settings."""
+    """Return the engine with the configured settings."""
     return EmbeddedEngine(num_ctx=config.ab_test.num_ctx, threads=config.ab_test.threads)
 
 
@@ -66,12 +66,12 @@ class EmbeddedEngine:
 
     @property
     def speed_settings(self) -> Settings:
-        """Settings that change timings only."""
+        """Settings that only change timings."""
         return {"threads": self.threads}
 
     @cached_property
     def threads(self) -> int:
-        """Threads of each model; the free cores are counted when first asked for."""
+        """Threads per model; free cores are counted on first use."""
         return self._threads or free_cores()
 
     def load(self, model: ModelFile, warm_up: Sequence[str]) -> EmbeddedModel:
@@ -99,7 +99,7 @@ class EmbeddedModel:
 
     @property
     def pid(self) -> int:
-        """Process number of the worker."""
+        """Process ID of the worker."""
         return self._process.pid
 
     def complete(self, prompt: str, options: Options) -> Completion:
@@ -109,7 +109,7 @@ class EmbeddedModel:
             raise PromptTooLongError(answer["too_long"])
         if "error" in answer:
             raise EngineError(
-                f"llama.cpp refused a request: {answer['error']}",
+                f"llama.cpp rejected a request: {answer['error']}",
                 where=self._model.name,
                 remedy="run the same command again; the answers so far are kept",
             )
@@ -162,7 +162,7 @@ class EmbeddedModel:
             code = self._process.wait()
         by = signal_name(code)
         how = f"signal {-code}, {by}" if by else f"exit code {code}"
-        memory = "check that the model fits into memory, then " if by == "SIGKILL" else ""
+        memory = "check that the model fits in memory, then " if by == "SIGKILL" else ""
         return EngineError(
             f"The process that ran llama.cpp ended unexpectedly ({how}){self._last_words()}",
             where=f"{self._model.name}, {self._model.path.name}",
@@ -179,8 +179,8 @@ def _start(errors: BinaryIO) -> tuple[subprocess.Popen[bytes], Channel]:
     to_read, to_write = os.pipe(), os.pipe()
     theirs = (to_read[0], to_write[1])
     module = "so8t_evaluator.engine.worker"
-    # An OpenMP thread that waits must sleep: spinning makes a token up to a hundred times slower as
-    # soon as anything else runs on one of the cores, here the other model's worker.
+    # A waiting OpenMP thread must sleep: spinning makes a token up to a hundred times slower as soon as
+    # anything else runs on one of the cores, such as the other model's worker.
     environment = {"OMP_WAIT_POLICY": "passive", **os.environ}
     try:
         process = subprocess.Popen(
@@ -198,7 +198,7 @@ def _start(errors: BinaryIO) -> tuple[subprocess.Popen[bytes], Channel]:
 
 
 def _as_request(options: Options) -> dict[str, Any]:
-    """The names that llama.cpp's server gives to the options."""
+    """Return the options under the names that llama.cpp's server uses."""
     body: dict[str, Any] = asdict(options)
     body["stop"] = list(options.stop)
     if not options.grammar:

@@ -17,7 +17,7 @@ from so8t_shared.processes import peak_memory_bytes
 
 
 class TooLongError(Exception):
-    """The prompt and the room for its answer exceed the context."""
+    """The prompt plus the maximum answer exceeds the context."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__(tokens)
@@ -25,7 +25,7 @@ class TooLongError(Exception):
 
 
 class Llama:
-    """A loaded model; see `so8t_evaluator.engine.embedded` for the settings and their reasons."""
+    """A loaded model; `so8t_evaluator.engine.embedded` explains the settings."""
 
     def __init__(self, path: str, context: int, threads: int, batch: int, warm_up: list[str]) -> None:
         self._context = context
@@ -38,7 +38,7 @@ class Llama:
         self._cache = PromptCache(prompts[0][: shared_length(prompts)] if prompts else [], self._evaluate)
 
     def settings(self) -> dict[str, Any]:
-        """What only the loaded model can tell."""
+        """Return settings that are only known once the model is loaded."""
         return {"prefix_cache": self._cache.usable}
 
     def complete(self, prompt: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Llama:
         }
 
     def _generate(self, tokens: list[int], options: dict[str, Any]) -> tuple[str, float, dict[str, Any]]:
-        """(text, moment of the first token, last chunk); one chunk comes for each token."""
+        """Return (text, time of the first token, last chunk); there is one chunk per token."""
         moments: list[float] = []
         chunks: list[dict[str, Any]] = []
 
@@ -90,7 +90,7 @@ class Llama:
         return int(answer["timings"]["cache_n"])
 
     def _tokenize(self, text: str) -> list[int]:
-        """Token ids; nothing is added in front, control tokens in the text are recognized."""
+        """Return token ids; nothing is prepended, and control tokens in the text are recognized."""
         if self._tokens[0] != text:
             body = json.dumps({"content": text, "add_special": False, "parse_special": True})
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
@@ -118,11 +118,11 @@ def _parameters(path: str, context: int, threads: int, batch: int, key: str) -> 
     parameters.warmup = False
     parameters.cpuparams.n_threads = threads
     parameters.cpuparams_batch.n_threads = threads
-    parameters.api_keys = [key]  # it opens a port on the loopback interface; nobody else may use it
-    parameters.verbosity = 1  # errors only: no prompt and no answer is ever logged
+    parameters.api_keys = [key]  # it opens a port on the loopback interface, which no other process may use
+    parameters.verbosity = 1  # errors only: prompts and answers are never logged
     return parameters
 
 
 def _check(answer: dict[str, Any] | None) -> None:
     if answer and "error" in answer:
-        raise RuntimeError(answer["error"].get("message", "llama.cpp refused the request"))
+        raise RuntimeError(answer["error"].get("message", "llama.cpp rejected the request"))

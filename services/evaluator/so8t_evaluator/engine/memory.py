@@ -1,4 +1,4 @@
-"""Whether a model fits into this host's memory, before loading it makes the host swap."""
+"""Checks that a model fits in this host's memory before loading it makes the host swap."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from so8t_shared.formatting import size as readable
 
 _GROUP = Path("/sys/fs/cgroup")
 _OVERHEAD_BYTES = 256 << 20
-"""Context, buffers and the program itself, beside the weights."""
+"""Context, buffers and the program itself, in addition to the weights."""
 
 
 class MemoryBudget:
-    """What the models that are loaded at the same time may take together."""
+    """The memory that simultaneously loaded models may use together."""
 
     def __init__(self) -> None:
         self._loaded: dict[int, int] = {}
@@ -27,7 +27,7 @@ class MemoryBudget:
 
         Raises:
             InputError: it does not fit, even alone.
-            NoRoomError: it does not fit beside those that are loaded.
+            NoRoomError: it does not fit beside the models already loaded.
         """
         if not self._loaded:
             self._free_bytes = free_memory_bytes()
@@ -36,25 +36,25 @@ class MemoryBudget:
         if needed > self._free_bytes:
             raise InputError(
                 f"There is not enough memory for the model: it needs about {readable(needed)},"
-                f" {readable(self._free_bytes)} are free.",
+                f" but {readable(self._free_bytes)} is free.",
                 where=f"{model.name}, {model.path.name}",
-                remedy="end other programs, test smaller quantizations (gguf.quantizations), or use a larger host",
+                remedy="close other programs, test smaller quantizations (gguf.quantizations), or use a larger host",
             )
         if together > self._free_bytes:
             raise NoRoomError(
-                f"Both models together need about {readable(together)}, {readable(self._free_bytes)} are free.",
+                f"Both models together need about {readable(together)}, but {readable(self._free_bytes)} is free.",
                 where=f"{model.name}, {model.path.name}",
-                remedy="end other programs",
+                remedy="close other programs",
             )
         self._loaded[id(owner)] = needed
 
     def give_back(self, owner: object) -> None:
-        """Its model is unloaded; safe to call twice."""
+        """Release the owner's model; safe to call twice."""
         self._loaded.pop(id(owner), None)
 
 
 def free_memory_bytes(group: Path = _GROUP) -> int:
-    """Memory that can be had without swapping: of this host, and of its control group where that has a limit."""
+    """Return the memory available without swapping on this host, within its control group's limit if there is one."""
     free = int(psutil.virtual_memory().available)
     try:
         limit = int((group / "memory.max").read_text(encoding="ascii"))
@@ -64,7 +64,7 @@ def free_memory_bytes(group: Path = _GROUP) -> int:
 
 
 def _used_bytes(group: Path) -> int:
-    """What a control group holds, without files in the cache: they make room, also those of a model just unloaded."""
+    """Return a control group's memory without its page cache, which is reclaimable (it may hold an unloaded model)."""
     try:
         used = int((group / "memory.current").read_text(encoding="ascii"))
         lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()

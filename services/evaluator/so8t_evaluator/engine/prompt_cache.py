@@ -1,15 +1,15 @@
 """Keeps llama.cpp's prompt cache in one known state, so that answers do not depend on history.
 
-llama.cpp computes a batch of one token, and the last tokens of a batch that four does not divide,
-with other kernels than the rest: an F16 or Q4_K_M model gives other log probabilities (by up to 0.2)
-when more or less of the same prompt was cached already. So every prompt is computed in the same
-pieces, whatever came before it:
+llama.cpp uses different kernels for a batch of one token, and for the last tokens of a batch whose size
+is not a multiple of four. An F16 or Q4_K_M model therefore gives different log probabilities (by up to
+0.2) depending on how much of the prompt was cached. So every prompt is computed in the same pieces,
+whatever came before it:
 
     the shared prefix                     once, when the model is loaded
-    the row without its last token        in one request, right behind the prefix
+    the row without its last token        in one request, right after the prefix
     the last token                        alone, with the answer
 
-A second question with the same prompt (the other scoring) finds the first two in place.
+A second question with the same prompt (the other scoring) reuses the first two pieces.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import takewhile
 
 Evaluate = Callable[[Sequence[int], bool], int]
-"""Evaluate tokens, with or without use of the cache; returns how many were cached."""
+"""Evaluates tokens with or without the cache; returns how many were cached."""
 
 
 class PromptCache:
@@ -30,10 +30,10 @@ class PromptCache:
         self._held: list[int] = []
         self._asked: list[int] = []
         self.usable = self._try_out()
-        """False when the model cannot go back to its prefix; then every prompt is computed anew."""
+        """False if the model cannot rewind to its prefix; then every prompt is recomputed in full."""
 
     def rewind(self, prompt: Sequence[int]) -> None:
-        """Make the prefix, and no more, what the cache shares with `prompt`; call before the clock starts."""
+        """Rewind the cache so that it shares exactly the prefix with `prompt`; call before timing starts."""
         if not self.usable or self._holds(prompt):
             return
         size = len(self._prefix)
@@ -43,7 +43,7 @@ class PromptCache:
             self._expect(self._send([*self._prefix, _other_than(prompt[size])]), size)
 
     def prefill(self, prompt: Sequence[int]) -> None:
-        """Evaluate all but the last token of `prompt`, unless they were the last thing evaluated."""
+        """Evaluate all but the last token of `prompt`, unless the cache already holds them."""
         if not self.usable or self._holds(prompt):
             return
         head = list(prompt[:-1])
@@ -73,11 +73,11 @@ class PromptCache:
 
     def _expect(self, cached: int, wanted: int) -> None:
         if cached != wanted:
-            raise RuntimeError(f"llama.cpp found {cached} tokens in its prompt cache where {wanted} were left")
+            raise RuntimeError(f"llama.cpp found {cached} tokens in its prompt cache, expected {wanted}")
 
 
 def shared_length(sequences: Sequence[Sequence[Hashable]]) -> int:
-    """Number of leading tokens that all sequences have in common."""
+    """Return the number of leading tokens that all sequences share."""
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*sequences, strict=False)))
 
 

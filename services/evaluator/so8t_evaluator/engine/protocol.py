@@ -1,7 +1,7 @@
-"""What the evaluator asks of an engine; nothing outside this package knows which engine runs.
+"""The interface between the evaluator and an engine; nothing outside this package knows which engine runs.
 
-An engine's answer must depend on the model, the prompt and the options alone: not on what was asked
-before, in which order, or on how many cores are free. Then a stored answer can stand for a new one.
+An engine's answer must depend only on the model, the prompt and the options: not on earlier questions,
+their order, or the number of free cores. Then a stored answer can replace a new one.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Settings = dict[str, str | int | float | bool]
 
 
 class EngineError(So8tError):
-    """The engine died or answered what it may not; the same command may succeed later."""
+    """The engine died or gave an invalid answer; the same command may succeed later."""
 
     retryable = True
 
 
 class PromptTooLongError(Exception):
-    """The prompt and the room for its answer exceed the context; nothing was asked, nothing was cut."""
+    """The prompt plus the maximum answer exceeds the context; nothing was asked and nothing was cut."""
 
     def __init__(self, prompt_tokens: int) -> None:
         super().__init__(f"{prompt_tokens} tokens")
@@ -32,21 +32,21 @@ class PromptTooLongError(Exception):
 
 
 class NoRoomError(So8tError):
-    """There is no memory left for this model beside those that are loaded; alone it may fit."""
+    """There is no memory left for this model beside those already loaded; it may fit alone."""
 
     retryable = True
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a server that keeps models by name is told beside the weights; the rest of a Modelfile."""
+    """Settings that a server stores with a named model in addition to the weights; the rest of a Modelfile."""
 
     template: str = ""
     """Chat format in Go's template syntax."""
     system: str = ""
     stop: tuple[str, ...] = ()
     parameters: Mapping[str, float] = field(default_factory=dict)
-    """Defaults for people who talk to the model; the test sends every option itself."""
+    """Defaults for people who chat with the model; the test sends every option explicitly."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ModelFile:
     path: Path
     sha256: str
     context_length: int
-    """Tokens that the model was made for; an engine's context is never larger."""
+    """The model's maximum context in tokens; an engine's context is never larger."""
     recipe: Recipe = field(default_factory=Recipe)
     bos_token: str = ""
     eos_token: str = ""
@@ -66,7 +66,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class Options:
-    """Every sampling option, none left to an engine's defaults (they differ between engines)."""
+    """Every sampling option; none is left to an engine's defaults, which differ."""
 
     max_tokens: int
     seed: int
@@ -74,7 +74,7 @@ class Options:
     grammar: str = ""
     """GBNF that the answer must follow; empty for none."""
     choices: tuple[str, ...] = ()
-    """What the grammar leaves, for an engine without grammars: the answer must be one of these."""
+    """The answers that the grammar allows, for an engine without grammars."""
     temperature: float = 0.0
     top_k: int = 1
     top_p: float = 1.0
@@ -88,36 +88,36 @@ class Options:
 
 @dataclass(frozen=True)
 class Completion:
-    """One answer and what it took."""
+    """One answer with its timings and memory."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
-    """Generated tokens, the one that ended the answer included."""
+    """Generated tokens, including the one that ended the answer."""
     latency_ms: float
-    """Request to last token, the prefix that all prompts share being in the engine's cache already."""
+    """From request to last token, with the prefix shared by all prompts already in the engine's cache."""
     ttft_ms: float | None
-    """Request to first token, likewise; None where it is not known."""
+    """From request to first token, under the same condition; None if unknown."""
     peak_memory_bytes: int | None
-    """Peak resident memory of the process that holds the model, since it was loaded; or what a server says it takes."""
+    """Peak resident memory of the model's process since it was loaded, or the memory that a server reports."""
     gpu_memory_bytes: int | None = None
-    """The part of a server's figure that lies on a GPU."""
+    """The part of a server's figure that is on a GPU."""
     cut: bool = False
-    """Whether the answer was ended by `Options.max_tokens` and not by the model."""
+    """Whether `Options.max_tokens`, not the model, ended the answer."""
     decode_ms: float | None = None
-    """Time for the tokens after the first, on the same clock as the others."""
+    """Time for the tokens after the first, on the same clock as the other times."""
 
 
 class LoadedModel(Protocol):
     """A model that is ready to answer; a context manager that unloads it."""
 
     def complete(self, prompt: str, options: Options) -> Completion:
-        """Ask one rendered prompt, control tokens recognized, nothing added in front.
+        """Ask one rendered prompt; control tokens are recognized and nothing is prepended.
 
         Raises:
             PromptTooLongError: prompt tokens + options.max_tokens exceed the context.
             EngineError: the engine died.
-            ServerError: a server does not answer any more.
+            ServerError: a server no longer responds.
         """
 
     def close(self) -> None:
@@ -137,11 +137,11 @@ class Engine(Protocol):
 
     @property
     def version(self) -> str:
-        """Version of what computes the answers; part of a stored answer's key."""
+        """Version of the software that computes the answers; part of a stored answer's key."""
 
     @property
     def host(self) -> str:
-        """Host whose speed is measured."""
+        """Host on which speed is measured."""
 
     @property
     def answer_settings(self) -> Settings:
@@ -149,17 +149,17 @@ class Engine(Protocol):
 
     @property
     def speed_settings(self) -> Settings:
-        """Settings that change timings only; shown in the report."""
+        """Settings that only change timings; shown in the report."""
 
     def load(self, model: ModelFile, warm_up: Sequence[str]) -> LoadedModel:
-        """Load a model and warm it up; the warm-up is no part of any measurement.
+        """Load a model and warm it up; the warm-up is not part of any measurement.
 
-        `warm_up` are two or more rendered prompts that differ where rows differ, so that what they
-        share is what all rows share.
+        `warm_up` holds two or more rendered prompts that differ where rows differ, so their common prefix
+        is the one that all rows share.
 
         Raises:
             InputError: the file cannot be loaded.
-            NoRoomError: there is no memory for it beside the models that are loaded already.
+            NoRoomError: there is no memory for it beside the models already loaded.
             EngineError: the engine died.
             ServerError: a server cannot be reached.
         """

@@ -1,8 +1,8 @@
 """`python -m so8t_evaluator.engine.worker READ_FD WRITE_FD PARENT_PID`: llama.cpp with one model.
 
-Receives {"load": {...}} once, then {"complete": {...}} as often as wished, each answered by one line:
-{"ok": {...}}, {"too_long": tokens} or {"error": text}. Ends when the parent closes the pipe or dies.
-It talks over inherited pipes because llama.cpp writes to stdout and stderr as it pleases.
+Receives {"load": {...}} once, then any number of {"complete": {...}}. Each is answered by one line:
+{"ok": {...}}, {"too_long": tokens} or {"error": text}. Exits when the parent closes the pipe or dies.
+It uses inherited pipes because llama.cpp writes to stdout and stderr.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from so8t_shared.processes import end_with
 
 
 def main(reading_fd: int, writing_fd: int, parent: int) -> NoReturn:
-    """Serve one parent, then end without the destructors of llama.cpp, which can hang."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group (Ctrl-C), they are the parent's to handle
+    """Serve one parent, then exit without running llama.cpp's destructors, which can hang."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C reaches the whole process group; the parent handles it
         signal.signal(number, signal.SIG_IGN)
     end_with(parent, at_once=True)
     channel = Channel.on(reading_fd, writing_fd)
@@ -43,7 +43,7 @@ def _serve(channel: Channel) -> None:
                 answer = {"error": "no model is loaded"}
         except TooLongError as error:
             answer = {"too_long": error.tokens}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
+        except Exception as error:  # noqa: BLE001 - report every error to the parent
             answer = {"error": f"{type(error).__name__}: {error}"}
         channel.send(answer)
 

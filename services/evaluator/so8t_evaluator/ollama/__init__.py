@@ -1,1 +1,1 @@
-"""The Ollama server: how it is reached, how models are put there, how they are asked."""
+"""The Ollama server: connecting to it, uploading models, and asking them."""

@@ -1,7 +1,7 @@
-"""One of a few answers by the likelihood of its first token: what stands in for a grammar, which Ollama lacks.
+"""Picks one of a few answers by the likelihood of its first token; a substitute for grammars, which Ollama lacks.
 
-Its `format` is no substitute: every text it makes begins with a quotation mark or a brace, and that
-alone changes what a model answers.
+Ollama's `format` is no substitute: its output always begins with a quotation mark or a brace, and that
+alone changes a model's answer.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from so8t_shared.errors import InputError
 
 
 def shared_start(choices: Sequence[str]) -> str:
-    """What all choices begin with; it is given to the model, and the token after it decides."""
+    """Return the common beginning of all choices; the model is given it, and the next token decides."""
     return choices[0][: shared_length(choices)]
 
 
 def likeliest(choices: Sequence[str], likely: Sequence[dict[str, Any]]) -> str:
-    """The choice whose continuation begins with the likeliest fitting token; "" when none of the tokens fits.
+    """Return the choice whose continuation begins with the likeliest matching token; "" if no token matches.
 
-    `likely` are tokens after the shared start, {"token", "logprob"}.
+    `likely` holds tokens after the shared start, {"token", "logprob"}.
 
     Raises:
-        InputError: a token fits several choices, so that it tells them apart no more.
+        InputError: a token matches several choices and cannot distinguish them.
     """
     start = len(shared_start(choices))
     for entry in sorted(likely, key=lambda entry: -float(entry["logprob"])):

@@ -1,8 +1,8 @@
-"""The Ollama engine: an Ollama server, asked with rendered prompts and every option spelled out.
+"""The Ollama engine: an Ollama server that receives rendered prompts with every option explicit.
 
-Flash attention must be off in the server (OLLAMA_FLASH_ATTENTION=0) for answers that depend neither on
-what was asked before nor on the number of threads, and that agree with those of the embedded engine;
-the API does not tell whether it is.
+Flash attention must be off in the server (OLLAMA_FLASH_ATTENTION=0). Only then do answers not depend on
+earlier questions or the number of threads, and agree with the embedded engine's. The API does not report
+this setting.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from so8t_evaluator.ollama.model import OllamaModel
 from so8t_evaluator.ollama.server import OllamaServer
 from so8t_shared.host import host_name
 
-_THIS_HOST = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared with, never listened on
+_THIS_HOST = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - only compared, never bound
 
 
 def _is_unique(name: str) -> bool:
-    """Whether a name or an address means the same machine wherever it is used, unlike one of a local network."""
+    """Whether a name or address identifies the same machine everywhere, unlike one on a local network."""
     try:
         return ip_address(name).is_global
     except ValueError:
@@ -38,7 +38,7 @@ class OllamaEngine:
     def __init__(
         self, server: OllamaServer, *, num_ctx: int, threads: int | None = None, host_name: str | None = None
     ) -> None:
-        """`host_name` is the name of the server's host, where it is known better than from the address."""
+        """`host_name` overrides the host name derived from the address."""
         self._server = server
         self._host_name = host_name
         self._num_ctx = num_ctx
@@ -52,7 +52,7 @@ class OllamaEngine:
 
     @property
     def host(self) -> str:
-        """Host of the server; two machines never have the same."""
+        """Host of the server; unique for each machine."""
         name = urlsplit(self._server.address).hostname or ""
         if self._host_name or name in _THIS_HOST:
             return self._host_name or host_name()
@@ -70,11 +70,11 @@ class OllamaEngine:
 
     @property
     def speed_settings(self) -> Settings:
-        """Settings that change timings only."""
-        return {"threads": self._threads or "as the server chooses"}
+        """Settings that only change timings."""
+        return {"threads": self._threads or "chosen by the server"}
 
     def load(self, model: ModelFile, warm_up: Sequence[str]) -> OllamaModel:
-        """Have the server load the model, given to it first if it is not there; see `Engine.load`."""
+        """Have the server load the model, uploading it first if necessary; see `Engine.load`."""
         loaded = OllamaModel(self._server, model, self._runner(model), warm_up)
         self._open.append(loaded)
         loaded.on_close = lambda: self._forget(loaded)
@@ -90,7 +90,7 @@ class OllamaEngine:
         return {**context, "num_thread": self._threads} if self._threads else context
 
     def _check_room(self) -> None:
-        """Raise when the server has unloaded a model of ours to make room for another."""
+        """Raise if the server unloaded one of our models to make room for another."""
         loaded = self._server.patiently(lambda: self._server.get("/api/ps")).get("models", [])
         there = {entry.get("digest") for entry in loaded}
         if any(model.digest not in there for model in self._open):

@@ -1,4 +1,4 @@
-"""Requests for text: every option spelled out, and what came back."""
+"""Requests for text with every option explicit, and their replies."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from so8t_evaluator.engine.protocol import Options
 from so8t_evaluator.ollama.server import UnreachableError
 
 KEEP_ALIVE = "30m"
-"""How long the server keeps a model after a request; longer than any pause of ours."""
+"""How long the server keeps a model after a request; longer than any pause between our requests."""
 
 BATCH_TOKENS = 512
 TOP_LOGPROBS = 20
-"""The most that the server gives."""
+"""The server's maximum."""
 
 _KNOWN = {
     *("num_ctx", "num_batch", "num_thread", "num_keep", "seed", "num_predict", "stop", "temperature", "top_k"),
     *("top_p", "min_p", "typical_p", "repeat_last_n", "repeat_penalty", "presence_penalty", "frequency_penalty"),
 }
-"""Options of Ollama 0.17; it takes any other name without a word and does nothing with it."""
+"""Options of Ollama 0.17, which silently ignores any other name."""
 
 _REPEATS = 30
-"""The server ends a stream without `done` once more than this many pieces in a row were the same."""
+"""The server ends a stream without `done` after more than this many identical pieces in a row."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a request for text gave; durations without the loading of the model, all on one clock, the server's."""
+    """The result of a text request; durations exclude loading the model and use one clock, the server's."""
 
     text: str
     prompt_tokens: int | None
-    """None when the server's guard against repetition ended the answer."""
+    """None if the server's repetition guard ended the answer."""
     completion_tokens: int
     latency_ms: float
     ttft_ms: float | None
-    """Evaluation of the prompt, with which the first token comes."""
+    """Evaluation of the prompt, which yields the first token."""
     decode_ms: float | None
     """Evaluation of the tokens after the first."""
     logprobs: list[dict[str, Any]] = field(default_factory=list)
-    """The most likely first tokens, {"token", "logprob"}, the likeliest first."""
+    """The most likely first tokens, {"token", "logprob"}, in descending order."""
     cut: bool = False
-    """Whether it was ended by the number of tokens that were asked for."""
+    """Whether the token limit ended the answer."""
 
 
 def sampling(options: Options) -> dict[str, Any]:
-    """The server's names for the sampling options, none left to its defaults."""
+    """Return the sampling options under the server's names; none is left to its defaults."""
     return {
         "num_predict": options.max_tokens,
         "seed": options.seed,
@@ -66,22 +66,22 @@ def sampling(options: Options) -> dict[str, Any]:
 
 
 def generation(name: str, text: str, options: dict[str, Any], **other: Any) -> dict[str, Any]:
-    """The body that asks for text after `text` as it stands: no template, nothing cut, nothing shifted out.
+    """Return the request body that continues `text` verbatim: no template, no truncation, no context shift.
 
     Raises:
-        ValueError: an option that the server does not know.
+        ValueError: the server does not know an option.
     """
     if unknown := set(options) - _KNOWN:
-        raise ValueError(f"Ollama knows no option {', '.join(sorted(unknown))}")
+        raise ValueError(f"Ollama does not know the option {', '.join(sorted(unknown))}")
     fixed = {"raw": True, "truncate": False, "shift": False, "stream": True, "keep_alive": KEEP_ALIVE}
     return {"model": name, "prompt": text, "options": options, **fixed, **other}
 
 
 def gather(chunks: Iterable[dict[str, Any]]) -> Reply:
-    """The answer whose chunks come in.
+    """Assemble the answer from its chunks.
 
-    Durations are the server's own. If its guard against repetition ended the answer, it tells none: then they are all
-    of this side's clock, which starts with the call.
+    Durations are the server's own. If its repetition guard ended the answer, it reports none; then all durations come
+    from the local clock, which starts with the call.
 
     Raises:
         UnreachableError: the stream ended too early.
@@ -119,7 +119,7 @@ def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]]) -> 
 
 
 def _milliseconds(last: dict[str, Any], key: str) -> float | None:
-    """A duration that the server tells in nanoseconds; it leaves out one of 0."""
+    """Convert a duration that the server reports in nanoseconds; it omits a duration of 0."""
     return last[key] / 1e6 if last.get(key) else None
 
 

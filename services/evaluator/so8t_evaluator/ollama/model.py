@@ -1,4 +1,4 @@
-"""One model that an Ollama server has loaded for us."""
+"""A model loaded on an Ollama server."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ANY_TEXT = {"type": "string"}
 
 
 class OllamaModel:
-    """A model under its name on the server, which must stay the file that it was when it was loaded."""
+    """A named model on the server; its file must not change after loading."""
 
     def __init__(self, server: OllamaServer, model: ModelFile, runner: dict[str, Any], warm_up: Sequence[str]) -> None:
-        """`runner` are the options for which the server would load a model anew, were they to change."""
+        """`runner` holds the options whose change would make the server reload the model."""
         self._server = server
         self._model = model
         self._runner = runner
@@ -40,11 +40,11 @@ class OllamaModel:
     def complete(self, prompt: str, options: Options) -> Completion:
         """Ask one prompt; see `LoadedModel.complete`."""
         answer = self._server.patiently(lambda: self._attempt(self._bare(prompt), options))
-        size, on_gpu = self._server.patiently(self._memory)  # apart: if this breaks off, no row is asked twice
+        size, on_gpu = self._server.patiently(self._memory)  # separate, so that a failure here does not ask a row twice
         return replace(answer, peak_memory_bytes=size, gpu_memory_bytes=on_gpu)
 
     def close(self) -> None:
-        """Have the server unload the model; a server that is gone has done so already."""
+        """Have the server unload the model; a stopped server has already done so."""
         try:
             self._server.post("/api/generate", {"model": self._model.name, "keep_alive": 0})
         except (MissingError, UnreachableError, So8tError):
@@ -73,7 +73,7 @@ class OllamaModel:
             ) from error
 
     def _attempt(self, prompt: str, options: Options) -> Completion:
-        """One try; a model that the server has lost meanwhile is given to it again."""
+        """Try once; upload the model again if the server lost it."""
         try:
             if self._doubtful:
                 self._renew()
@@ -87,7 +87,7 @@ class OllamaModel:
             raise
 
     def _renew(self) -> None:
-        """After a restart of the server, or the loss of the model."""
+        """Restore the model after a server restart or the loss of the model."""
         self._held = ""
         self._server.check_version()
         self.digest, _ = OllamaModels(self._server).ensure(self._model)
@@ -103,9 +103,9 @@ class OllamaModel:
             self._check_room(counted, options)
         elif counted != tokens and not options.choices:
             raise EngineError(
-                f"Ollama evaluated {counted} tokens of a prompt of {tokens}.",
+                f"Ollama evaluated {counted} tokens of a {tokens}-token prompt.",
                 where=f"{self._model.name} at {self._server.address}",
-                remedy="report this, with the version of Ollama",
+                remedy="report this with the version of Ollama",
             )
         before_ms = head.latency_ms if head else 0.0
         return Completion(
@@ -120,7 +120,7 @@ class OllamaModel:
         )
 
     def _place(self, prompt: str) -> Reply | None:
-        """Bring the server's cache to the end of the prompt's head, and to nothing that was asked before."""
+        """Make the server's cache hold exactly the prompt's head, and nothing from earlier prompts."""
         head = self._cut.head(prompt)
         if head and self._held == head and self._head is not None:
             self._evaluate(head + self._model.eos_token)
@@ -132,19 +132,19 @@ class OllamaModel:
         return self._head
 
     def _choose(self, prompt: str, options: Options) -> Reply:
-        """The choice that begins with the likeliest token, as an answer; empty when none is among the likely ones."""
+        """Return the choice that begins with the likeliest token; empty if no choice matches a likely token."""
         asked = prompt + shared_start(options.choices)
         likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         first = replace(options, max_tokens=1, stop=())
         answer = self._ask(asked, first, **likely)
         if (
             not answer.logprobs
-        ):  # none come with a token that ends the answer; a format forbids it and changes no logprob
+        ):  # a token that ends the answer has none; a format forbids that token and changes no logprob
             again = self._ask(asked, first, **likely, format=_ANY_TEXT)
             answer = replace(again, latency_ms=answer.latency_ms + again.latency_ms, ttft_ms=answer.ttft_ms)
         if not answer.logprobs:
             raise EngineError(
-                "Ollama gives no token probabilities.",
+                "Ollama returned no token probabilities.",
                 where=self._server.address,
                 remedy="update it to 0.12.11 or newer, or leave constrained out of ab_test.scoring",
             )
@@ -158,24 +158,24 @@ class OllamaModel:
         try:
             return self._ask(text, _ONE_TOKEN)
         except PromptTooLongError as error:
-            raise PromptTooLongError(self._context + 1) from error  # how long it is, the server does not say
+            raise PromptTooLongError(self._context + 1) from error  # the server does not report the length
 
     def _check_room(self, tokens: int | None, options: Options) -> None:
         if tokens is not None and tokens + options.max_tokens > self._context:
             raise PromptTooLongError(tokens)
 
     def _bare(self, prompt: str) -> str:
-        """The prompt without the beginning that the server adds.
+        """Return the prompt without the beginning that the server adds.
 
         Raises:
-            InputError: the server adds what the prompt does not begin with, so that the model would see more.
+            InputError: the server adds tokens that the prompt does not begin with.
         """
         if not self._added:
             return prompt
         bos = self._model.bos_token
         if self._added > 1 or not bos or not prompt.startswith(bos):
             raise InputError(
-                "Ollama adds tokens to a prompt that the model's chat template does not write.",
+                "Ollama adds tokens to the prompt that are not in the model's chat template.",
                 where=f"{self._model.name} at {self._server.address}",
                 remedy="convert the model again: add_bos_token or add_eos_token of the GGUF file is on",
             )
@@ -185,18 +185,18 @@ class OllamaModel:
         return self._evaluate(text).prompt_tokens or 0
 
     def _added_tokens(self) -> int:
-        """Tokens that the server adds to every text; a control token alone shows it."""
+        """Count the tokens that the server adds to every text, using a single control token."""
         return self._count(self._model.eos_token) - 1 if self._model.eos_token else 0
 
     def _find_cut(self) -> Cut:
         return find_cut([self._bare(prompt) for prompt in self._warm_up], self._count)
 
     def _memory(self) -> tuple[int | None, int | None]:
-        """(bytes that the server says the model takes, those of them on a GPU)."""
+        """Return (bytes that the server reports for the model, bytes of it on a GPU)."""
         there = self._server.get("/api/ps").get("models", [])
         if any(m.get("name") == self._model.name and m.get("digest") != self.digest for m in there):
             raise EngineError(
-                "Somebody has put another model under this name on the Ollama server.",
+                "The model of this name on the Ollama server was replaced by another.",
                 where=f"{self._model.name} at {self._server.address}",
                 remedy="choose other ollama.model_a_name and model_b_name, then run the same command again",
             )

@@ -1,4 +1,4 @@
-"""Models on an Ollama server: put there when they are missing or differ, left alone otherwise."""
+"""Models on an Ollama server: uploaded if missing or different, otherwise left alone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PIECE = 4 << 20
 _TRIES = 3
 
 OnUpload = Callable[[int, int], None]
-"""Told (bytes sent, bytes in all) while a file goes up; may raise to stop."""
+"""Called with (bytes sent, total bytes) during an upload; may raise to stop."""
 
 
 def _silent(sent: int, total: int) -> None:
-    """Nobody wants to know."""
+    """Ignore upload progress."""
 
 
 class OllamaModels:
@@ -31,14 +31,14 @@ class OllamaModels:
         self._on_upload = on_upload
 
     def ensure(self, model: ModelFile, name: str = "") -> tuple[str, bool]:
-        """See to it that `name` (by default the model's own) is exactly this file with this recipe.
+        """Ensure that `name` (by default the model's own) is exactly this file with this recipe.
 
         Returns:
-            The digest under which the server lists it, and whether anything had to be done.
+            The digest under which the server lists it, and whether anything changed.
 
         Raises:
             InputError: the server cannot read the file.
-            IntegrityError: the upload arrived altered.
+            IntegrityError: the upload was corrupted.
             ServerError: the server cannot be reached.
         """
         name = name or model.name
@@ -58,7 +58,7 @@ class OllamaModels:
         return same_text and same_parameters and model.sha256 == _weights(shown.get("modelfile", ""))
 
     def _put(self, name: str, model: ModelFile) -> None:
-        """Upload the file unless the server has it, then name it; a blob that vanishes in between is sent again."""
+        """Upload the file unless the server has it, then create the model; retry if the blob vanishes in between."""
         for _ in range(_TRIES):
             if not self._server.has_blob(model.sha256):
                 self._server.send_blob(model.sha256, self._pieces(model.path))
@@ -70,7 +70,7 @@ class OllamaModels:
             else:
                 return
         raise EngineError(
-            "Ollama loses the model's file between upload and naming.",
+            "Ollama deleted the model's file before the model was created from it.",
             where=f"{name} at {self._server.address}",
             remedy="start Ollama with OLLAMA_NOPRUNE=1, then run the same command again",
         )
@@ -88,7 +88,7 @@ class OllamaModels:
             if model.get("name") == name:
                 return str(model["digest"])
         raise EngineError(
-            "Ollama does not list a model that it has just taken.",
+            "Ollama does not list a model that it just created.",
             where=f"{name} at {self._server.address}",
             remedy="run the same command again",
         )
@@ -108,13 +108,13 @@ def _creation(name: str, model: ModelFile) -> dict[str, Any]:
 
 
 def _weights(modelfile: str) -> str:
-    """Digest of the file that the FROM line of a shown Modelfile names."""
+    """Return the digest of the file named in the FROM line of a Modelfile."""
     found = re.search(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", modelfile, re.MULTILINE)
     return found[1] if found else ""
 
 
 def _parameters(shown: str) -> set[tuple[str, str | float]]:
-    """Names and values of the parameters as the server shows them: one a line, strings quoted as in Go."""
+    """Parse the parameters as the server shows them: one per line, strings quoted as in Go."""
     pairs = set()
     for line in shown.splitlines():
         name, _, text = line.partition(" ")
@@ -133,7 +133,7 @@ def _as_pairs(recipe: Recipe) -> set[tuple[str, str | float]]:
 
 def _unreadable(model: ModelFile, error: EngineError) -> InputError:
     return InputError(
-        f"Ollama cannot take the model: {error.what.removeprefix('Ollama refused a request: ')}",
+        f"Ollama cannot import the model: {error.what.removeprefix('Ollama refused a request: ')}",
         where=f"{model.name}, {model.path.name}",
         remedy="convert the model again; if that does not help, this Ollama does not support its architecture",
     )

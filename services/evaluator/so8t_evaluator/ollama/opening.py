@@ -1,4 +1,4 @@
-"""What the table of engines names for Ollama: from the configuration to a server, and models put on it."""
+"""Entry points for Ollama in the table of engines: open a server from the configuration, upload models to it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _ANSWER_S = 1.0
 
 
 def open_ollama(config: Config, on_wait: OnWait = lambda message: None) -> OllamaEngine:
-    """The engine with its settings; nothing is asked yet."""
+    """Return the engine with its settings, without contacting the server."""
     settings, name = config.ab_test, config.ollama.host_name
     server = _server(config, on_wait)
     return OllamaEngine(server, num_ctx=settings.num_ctx, threads=settings.threads, host_name=name)
 
 
 def check(config: Config) -> list[str]:
-    """A note where no server answers."""
+    """Return a note if no server responds."""
     host = config.ollama.host
     if ollama_version(host, _ANSWER_S) is not None:
         return []
@@ -32,7 +32,7 @@ def check(config: Config) -> list[str]:
 
 
 def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, ModelFile]) -> Registry:
-    """Give the configured server the models, with progress; see `give`."""
+    """Upload the models to the configured server, with progress; see `give`."""
 
     def wait(message: str) -> None:
         ctx.say(message)
@@ -52,9 +52,9 @@ def give(
     on_upload: OnUpload,
     say: Callable[[str], None],
 ) -> Registry:
-    """Give the server every model under all its names; the registry with what it answered.
+    """Upload every model under all its names; return the registry with the server's digests.
 
-    `files` are by name. What is there already, unchanged, is left alone.
+    `files` is keyed by name. Unchanged models are left alone.
 
     Raises:
         InputError: the server cannot read a file.
@@ -66,7 +66,7 @@ def give(
         digest = ""
         for name in (model.name, *(f"{alias}:latest" for alias in model.aliases)):
             digest, changed = models.ensure(files[model.name], name)
-            say(f"{name}: {'given to Ollama' if changed else 'there already'}, {digest[:12]}")
+            say(f"{name}: {'created in Ollama' if changed else 'already in Ollama'}, {digest[:12]}")
         imported.append(model.model_copy(update={"server_digest": digest}))
     return registry.model_copy(update={"models": imported, "server_version": version})
 

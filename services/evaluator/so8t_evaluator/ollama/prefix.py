@@ -1,14 +1,14 @@
-"""How a prompt is cut so that the server computes it in the same pieces whatever it was asked before.
+"""Cuts a prompt so that the server computes it in the same pieces whatever it was asked before.
 
-Ollama always reuses what its cache shares with a prompt, and batches of another size give slightly other
-numbers (see `so8t_evaluator.engine.prompt_cache`, whose pieces these are). It takes text, not tokens:
+Ollama always reuses the part of a prompt that is in its cache, and other batch sizes give slightly different
+numbers (see `so8t_evaluator.engine.prompt_cache`, which uses the same pieces). It accepts text, not tokens:
 
     the prefix that all prompts share, then a control token     always first, so that no row's text is reused
-    the prompt without its last token (its head)                evaluated in one go
+    the prompt without its last token (its head)                evaluated in one request
     the prompt                                                  its last token alone, then the answer
 
-A control token cannot be the next one of a prompt, whose texts have been made free of them, so what
-follows the piece is computed anew.
+The prefix is followed by a row's text, which never begins with a control token, so everything after the
+prefix is recomputed.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from so8t_evaluator.engine.prompt_cache import shared_length
 _LONGEST_TOKEN = 24
 
 Count = Callable[[str], int]
-"""Tokens of a text."""
+"""Returns the number of tokens in a text."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Where prompts of one model are cut."""
+    """The cut position in one model's prompts."""
 
     prefix: str
     tail: str
-    """Text of the last token of every prompt; empty where that is not known."""
+    """Text of the last token of every prompt; empty if unknown."""
 
     def head(self, prompt: str) -> str:
-        """The prompt without its last token, empty where that is not known."""
+        """Return the prompt without its last token; empty if that is unknown."""
         return prompt.removesuffix(self.tail) if self.tail and prompt.endswith(self.tail) else ""
 
 
 def find_cut(prompts: Sequence[str], count: Count) -> Cut:
-    """The cut for prompts that differ where rows differ."""
+    """Return the cut for prompts that differ where rows differ."""
     if not prompts:
         return Cut("", "")
     return Cut(prompts[0][: shared_length(prompts)], _tail(prompts, count))

@@ -1,8 +1,8 @@
-"""One Ollama server: requests that outlive a restart, and errors that a person can act on.
+"""An Ollama server: requests that survive a restart, and errors that a person can act on.
 
-The `ollama` package does the talking. Two of its gaps are filled here: its `generate` cannot say
-`truncate` and `shift`, without which the server cuts a long prompt in silence; and only some of its
-calls turn a broken connection into an error of its own.
+This module fills two gaps in the `ollama` package: its `generate` does not support `truncate` and
+`shift`, without which the server silently truncates a long prompt; and only some of its calls convert a
+broken connection into one of the package's errors.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from so8t_shared.errors import InputError, IntegrityError, ServerError, So8tErro
 
 _CONNECT_S = 5.0
 _READ_S = 900.0
-"""Longest silence: loading a model from a slow disk, or evaluating a long prompt on a processor."""
+"""Longest silence: loading a model from a slow disk, or evaluating a long prompt on a CPU."""
 
 _FIRST_PAUSE_S = 0.2
 _LAST_PAUSE_S = 5.0
 
 _PASSING = {408, 429, 499, 502, 503, 504}
 _RUNNER_GONE = ("runner has unexpectedly stopped", "error was encountered while running the model")
-"""What a server says that is being stopped, or whose child process died; it starts another one when asked again."""
+"""Messages of a server that is stopping or whose child process died; it starts a new one on the next request."""
 
 _UNASKABLE = (ollama.RequestError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
 
 OnWait = Callable[[str], None]
-"""Told while the server does not answer; may raise to end the waiting."""
+"""Called while the server does not respond; may raise to stop waiting."""
 
 T = TypeVar("T")
 
@@ -42,11 +42,11 @@ class MissingError(Exception):
 
 
 class UnreachableError(Exception):
-    """Nobody answers, or the answer broke off; a later try may succeed."""
+    """The server does not respond, or its response was interrupted; a retry may succeed."""
 
 
 class OllamaServer:
-    """Requests to one server; each is tried again for `retry_s` seconds while nobody answers."""
+    """Requests to one server; each is retried for up to `retry_s` seconds while the server does not respond."""
 
     def __init__(self, address: str, *, retry_s: float, on_wait: OnWait = lambda message: None) -> None:
         self.address = address
@@ -64,29 +64,29 @@ class OllamaServer:
         """Version of the server.
 
         Raises:
-            ServerError: nobody answers, or somebody else does.
+            ServerError: nothing responds, or something other than Ollama does.
         """
         self._first_version = self.patiently(self._version)
         return self._first_version
 
     def check_version(self) -> None:
-        """Notice that another version was started meanwhile, whose answers may differ.
+        """Check that the server still runs the same version, since another version's answers may differ.
 
         Raises:
-            EngineError: it is another one than `version` has said.
+            EngineError: the version is not the one that `version` returned.
         """
         if self._first_version not in {"", now := self._version()}:
             raise EngineError(
                 f"Ollama {self._first_version} was replaced by {now} during the run.",
                 where=self.address,
-                remedy="run the same command again; answers of both versions are kept apart",
+                remedy="run the same command again; answers from the two versions are kept apart",
             )
 
     def patiently(self, action: Callable[[], T]) -> T:
-        """Do `action`, again and again while the server cannot be reached.
+        """Perform `action`, retrying while the server cannot be reached.
 
         Raises:
-            ServerError: it could not be reached for `retry_s` seconds after an attempt had failed.
+            ServerError: it stayed unreachable for `retry_s` seconds after the first failure.
         """
         deadline: float | None = None
         pause_s = _FIRST_PAUSE_S
@@ -94,7 +94,7 @@ class OllamaServer:
             try:
                 return action()
             except UnreachableError as error:
-                # From the first failure: an upload or an answer that ran for minutes may still be tried again.
+                # Counted from the first failure, so that an upload or answer that ran for minutes can be retried.
                 deadline = deadline or time.monotonic() + self._retry_s
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
@@ -103,20 +103,20 @@ class OllamaServer:
             pause_s = min(2 * pause_s, _LAST_PAUSE_S)
 
     def get(self, path: str) -> dict[str, Any]:
-        """The JSON object at a path."""
+        """Return the JSON object at a path."""
         return self._answer("GET", path)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The JSON object that answers a request."""
+        """Return the JSON response to a request."""
         return self._answer("POST", path, json=body)
 
     def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The JSON objects that answer a request, as they come."""
+        """Yield the JSON objects of a response as they arrive."""
         with _translated(self.address):
             yield from self._client.lines(path, body)
 
     def has_blob(self, sha256: str) -> bool:
-        """Whether the server has a file of that digest."""
+        """Whether the server has a file with this digest."""
         try:
             with _translated(self.address):
                 self._client.raw("HEAD", _blob(sha256))
@@ -125,7 +125,7 @@ class OllamaServer:
         return True
 
     def send_blob(self, sha256: str, content: Iterable[bytes]) -> None:
-        """Upload a file; the server compares its digest."""
+        """Upload a file; the server verifies its digest."""
         with _translated(self.address):
             self._client.raw("POST", _blob(sha256), content=content)
 
@@ -136,7 +136,7 @@ class OllamaServer:
             version = None
         if not isinstance(version, str):
             raise ServerError(
-                "What answers there is not an Ollama server.", where=self.address, remedy="correct ollama.host"
+                "The server at this address is not Ollama.", where=self.address, remedy="correct ollama.host"
             )
         return version
 
@@ -148,7 +148,7 @@ class OllamaServer:
     def _gone(self, error: UnreachableError) -> ServerError:
         return ServerError(
             f"Ollama does not answer: {error}",
-            where=f"{self.address} (ollama.host), tried for {self._retry_s:g} s",
+            where=f"{self.address} (ollama.host), retried for {self._retry_s:g} s",
             remedy="start it with 'ollama serve', or correct ollama.host; then run the same command again",
         )
 
@@ -158,7 +158,7 @@ class OllamaServer:
 
 
 class _Client(ollama.Client):
-    """The package's client with the requests that its own methods cannot make."""
+    """The package's client plus the requests that its own methods cannot make."""
 
     def raw(self, method: str, path: str, **content: Any) -> httpx.Response:
         response: httpx.Response = self._request_raw(method, path, **content)  # type: ignore[no-untyped-call]
@@ -177,7 +177,7 @@ def _blob(sha256: str) -> str:
 
 @contextmanager
 def _translated(address: str) -> Iterator[None]:
-    """Turns what the package and its HTTP library raise into this project's errors."""
+    """Translate exceptions of the package and its HTTP library into this project's errors."""
     try:
         yield
     except Exception as error:
@@ -188,22 +188,22 @@ def _translated(address: str) -> Iterator[None]:
 
 
 def translate(error: Exception, address: str) -> Exception | None:
-    """What stands for an error of the `ollama` package, of httpx or of JSON; None for anything else."""
+    """Translate an error of the `ollama` package, httpx or JSON; None for any other."""
     if isinstance(error, ollama.ResponseError):
         return _refusal(error.error, error.status_code, address)
     if isinstance(error, ConnectionError | httpx.TransportError):
         return UnreachableError(_reason(error))
     if isinstance(error, _UNASKABLE):
         return ServerError(
-            f"Ollama cannot be asked: {error}", where=address, remedy="correct ollama.host, or report this"
+            f"The request to Ollama failed: {error}", where=address, remedy="correct ollama.host, or report this"
         )
-    if isinstance(error, ValueError):  # an answer that is no JSON
-        return ServerError("What answers there is not an Ollama server.", where=address, remedy="correct ollama.host")
+    if isinstance(error, ValueError):  # the response is not JSON
+        return ServerError("The server at this address is not Ollama.", where=address, remedy="correct ollama.host")
     return None
 
 
 def _refusal(text: str, status: int, address: str) -> Exception:
-    """The error for a request that the server refused, by its status and its words."""
+    """Return the error for a rejected request, by its status and message."""
     said = text.strip() or f"status {status}"
     if "exceeds the context length" in said:
         return PromptTooLongError(0)
@@ -212,22 +212,22 @@ def _refusal(text: str, status: int, address: str) -> Exception:
     if status in _PASSING or any(words in said for words in _RUNNER_GONE):
         return UnreachableError(said)
     if "digest mismatch" in said:
-        return IntegrityError(f"The upload arrived altered: {said}", where=address, remedy="run the same command again")
+        return IntegrityError(f"The upload was corrupted: {said}", where=address, remedy="run the same command again")
     if "no space left" in said:
         return StorageError("Ollama's disk is full.", where=address, remedy="free some space there, then run again")
     if "memory" in said:
         return InputError(
-            f"Ollama has not enough memory for the model: {said}",
+            f"Ollama does not have enough memory for the model: {said}",
             where=address,
-            remedy="end other programs on that host, lower ab_test.num_ctx, or test smaller quantizations",
+            remedy="close other programs on that host, lower ab_test.num_ctx, or test smaller quantizations",
         )
     if status in {401, 403}:
-        return ServerError(f"Ollama refuses access: {said}", where=address, remedy="correct ollama.host")
+        return ServerError(f"Ollama denied access: {said}", where=address, remedy="correct ollama.host")
     return EngineError(
         f"Ollama refused a request: {said}", where=address, remedy="see the server's log; then run the command again"
     )
 
 
 def _reason(error: Exception) -> str:
-    """An error in a few words; httpx leaves some messages empty."""
+    """Return a short description of an error; httpx leaves some messages empty."""
     return str(error.__cause__ or error) or type(error).__name__

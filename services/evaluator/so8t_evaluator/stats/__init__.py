@@ -1,1 +1,1 @@
-"""One metric a file: pure functions, arrays in, numbers out. Rounding happens only in the report."""
+"""One metric per file: pure functions, arrays in, numbers out. Rounding happens only in the report."""

@@ -21,7 +21,7 @@ _SHAPE = (len(LABELS), len(COLUMNS), len(COLUMNS))
 
 
 def joint_table(gold: Sequence[str], a: Sequence[str], b: Sequence[str]) -> NDArray[np.int64]:
-    """Counts [4, 5, 5] of gold x A's answer x B's answer."""
+    """Return counts [4, 5, 5] of gold x A's answer x B's answer."""
     table = np.zeros(_SHAPE, dtype=np.int64)
     for g, x, y in zip(gold, a, b, strict=True):
         table[LABELS.index(g), COLUMNS.index(x), COLUMNS.index(y)] += 1
@@ -31,7 +31,7 @@ def joint_table(gold: Sequence[str], a: Sequence[str], b: Sequence[str]) -> NDAr
 def macro_f1_difference(
     table: NDArray[np.int64], *, resamples: int, confidence: float, rng: np.random.Generator
 ) -> Interval:
-    """Macro-F1 of B minus that of A with its percentile interval; `table` is [4, 5, 5]."""
+    """Return macro-F1 of B minus macro-F1 of A with its percentile interval; `table` is [4, 5, 5]."""
     n = int(table.sum())
     draws = rng.multinomial(n, table.ravel() / n, size=resamples).reshape(resamples, *_SHAPE)
     both = np.concatenate([table[None], draws])  # index 0 is the estimate itself

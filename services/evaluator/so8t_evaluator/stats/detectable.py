@@ -1,9 +1,9 @@
-"""What the exact McNemar test can find: the smallest difference, and the rows that a difference takes.
+"""Power of the exact McNemar test: the smallest detectable difference, and the rows needed for a difference.
 
-Of n rows, a share d is right on one side only; under a true difference D (B minus A) such a row
-falls to B with probability (1 + D / d) / 2. The number of such rows is binomial (n, d), and given
-it the rows that fall to B are binomial too, so the power is a sum over both: exact, without
-the normal approximation that promises too much for few rows.
+A share d of n rows is right on one side only. Under a true difference D (B minus A), B gets such a row
+right with probability (1 + D / d) / 2. The number of these rows is binomial (n, d), and given that
+number, the rows that B gets right are binomial too. The power is a sum over both: exact, without the
+normal approximation, which is too optimistic for few rows.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from scipy.stats import binom, norm
 
 POWER = 0.8
 _TAIL = 1e-10
-"""Probability on either end of the number of one-sided rows that is left out of the sum."""
+"""Probability omitted from the sum at either end of the number of one-sided rows."""
 _EXACT_ROWS = 20_000
-"""Beyond these the rows that a difference takes are approximated."""
+"""Above this, the number of rows needed is approximated."""
 
 
 def power(n: int, share: float, difference: float, alpha: float) -> float:
-    """Probability that the test's p is below alpha; `share` of the rows is one-sided, |difference| at most that."""
+    """Return the probability that p is below alpha; `share` of the rows is one-sided, |difference| at most `share`."""
     discordant = np.arange(int(binom.ppf(_TAIL, n, share)), int(binom.isf(_TAIL, n, share)) + 1)
-    few = binom.ppf(alpha / 2, discordant, 0.5) - 1  # the most rows on the losing side that are still significant
+    few = binom.ppf(alpha / 2, discordant, 0.5) - 1  # the most rows on the losing side that still give significance
     to_b = min(1.0, (1 + difference / share) / 2)
     found = binom.cdf(few, discordant, to_b) + binom.sf(discordant - few - 1, discordant, to_b)
     return float((binom.pmf(discordant, n, share) * found).sum())
 
 
 def minimum_detectable_effect(n: int, discordant: int, alpha: float) -> float | None:
-    """Smallest |accuracy difference| that is found with 80 % power at this share of one-sided rows; None without."""
+    """Return the smallest |accuracy difference| found with 80% power at this share of one-sided rows, if any."""
     if n <= 0 or discordant <= 0:
         return None
     share = discordant / n
@@ -41,16 +41,16 @@ def minimum_detectable_effect(n: int, discordant: int, alpha: float) -> float | 
 
 
 def one_sided_rows_needed(alpha: float) -> int:
-    """Rows that must be right on the same side, with none on the other, for a p below alpha: 2 / 2^k < alpha."""
+    """Return the rows needed on one side, with none on the other, for a p below alpha: 2 / 2^k < alpha."""
     rows = max(1, ceil(1 - log2(alpha)))
     return rows if 2.0 ** (1 - rows) < alpha else rows + 1
 
 
 def rows_to_find(difference: float, share: float, alpha: float) -> int | None:
-    """About how many rows a test needs to find this difference with 80 % power; None for a difference of 0.
+    """Return about how many rows a test needs to find this difference with 80% power; None for a difference of 0.
 
-    Exact power goes up and down a little from row to row, so a few rows less may do, too. For very
-    many rows the approximation is as good (half a percent off), and the sum over all of them takes minutes.
+    Exact power fluctuates slightly from row to row, so a few rows less may also do. For very many rows
+    the approximation is as good (half a percent off), while the exact sum would take minutes.
     """
     if difference == 0:
         return None

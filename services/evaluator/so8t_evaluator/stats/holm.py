@@ -8,5 +8,5 @@ from statsmodels.stats.multitest import multipletests
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values in the same order."""
+    """Return the adjusted p-values in the same order."""
     return [float(p) for p in multipletests(list(p_values), method="holm")[1]] if p_values else []

@@ -1,7 +1,7 @@
-"""Whether B is worse than A by less than a margin, shown by evidence and not by the lack of it.
+"""Non-inferiority: evidence, not lack of evidence, that B is worse than A by less than a margin.
 
 The lower end of the score interval of the paired difference must lie above minus the margin
-(Tango, Statistics in Medicine 17, 1998). A level of 95 % makes it a one-sided test at 2.5 %.
+(Tango, Statistics in Medicine 17, 1998). A 95% interval makes it a one-sided test at 2.5%.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from so8t_shared.results.comparison import NonInferiority
 
 
 def non_inferiority(*, gained: int, lost: int, rows: int, margin: float, confidence: float) -> NonInferiority:
-    """The check on `rows` paired answers, of which B alone got `gained` right and A alone `lost`.
+    """Check `rows` paired answers; only B got `gained` of them right and only A got `lost` right.
 
-    Without a row it is undefined.
+    Undefined without rows.
     """
     difference = score_interval(lost, gained, rows, confidence) if rows else None
     return NonInferiority(
@@ -28,7 +28,7 @@ def non_inferiority(*, gained: int, lost: int, rows: int, margin: float, confide
 
 
 def _rows_needed(gained: int, rows: int, margin: float, confidence: float) -> int | None:
-    """Rows it takes with as many gained and none lost; None where `rows` are enough, or no number is (margin 0)."""
+    """Return the rows needed with as many gained and none lost; None if `rows` suffice or none can (margin 0)."""
     if lies_above(0, gained, max(rows, gained, 1), -margin, confidence):
         return None
     if margin == 0:

@@ -1,15 +1,15 @@
-"""Tango's score test and interval for the difference of two paired shares.
+"""Tango's score test and interval for the difference of two paired proportions.
 
 T. Tango, "Equivalence test and confidence interval for the difference in proportions for the
-paired-sample design", Statistics in Medicine 17, 1998, 891-908. Of n pairs, b = `only_b` and
-c = `only_a` are those that only one side got right. Under a true difference D (B minus A) the
-likelihood is largest at a share q of pairs that only A gets right of
+paired-sample design", Statistics in Medicine 17, 1998, 891-908. In n pairs, only B is right in
+b = `only_b` and only A in c = `only_a`. Under a true difference D (B minus A), the maximum-likelihood
+estimate of the share of pairs that only A gets right is
 
     q = (sqrt(v^2 - 4 u w) - v) / (2 u),  u = 2 n,  v = -b - c + (2 n - b + c) D,  w = -c D (1 - D)
 
 and the score statistic (b - c - n D) / sqrt(n (2 q + D (1 - D))) is standard normal. The interval
-holds the differences that the two-sided test does not reject. Unlike the bootstrap it has a width
-where no row was lost, so that few rows never prove much.
+holds the differences that the two-sided test does not reject. Unlike the bootstrap interval, it has a
+width even if no row was lost, so few rows never prove much.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from scipy.stats import norm
 from so8t_shared.results.interval import Interval
 
 _BESIDE = 1e-12
-"""A step away from the estimate, at which numerator and denominator can both be 0."""
+"""A small offset from the estimate, where numerator and denominator can both be 0."""
 
 
 def score_interval(only_a: int, only_b: int, n: int, confidence: float) -> Interval:
-    """Difference of the shares, B minus A, with its score interval; n must be positive."""
+    """Return the difference of the proportions, B minus A, with its score interval; n must be positive."""
     if n <= 0:
-        raise ValueError("a difference of shares of nothing is undefined")
+        raise ValueError("a difference of proportions is undefined for n = 0")
     return Interval(
         value=(only_b - only_a) / n,
         low=_lower_end(only_a, only_b, n, confidence),
@@ -37,7 +37,7 @@ def score_interval(only_a: int, only_b: int, n: int, confidence: float) -> Inter
 
 
 def lies_above(only_a: int, only_b: int, n: int, difference: float, confidence: float) -> bool:
-    """Whether the whole interval lies above `difference`: the score test refuses it and everything below."""
+    """Whether the whole interval lies above `difference`: the score test rejects it and everything below."""
     distance, spread = _distance_and_spread(only_a, only_b, n, difference)
     return distance > _quantile(confidence) * spread
 
@@ -56,7 +56,7 @@ def _lower_end(only_a: int, only_b: int, n: int, confidence: float) -> float:
 
 
 def _distance_and_spread(only_a: int, only_b: int, n: int, difference: float) -> tuple[float, float]:
-    """Numerator and denominator of the statistic."""
+    """Return the numerator and denominator of the statistic."""
     u = 2 * n
     v = -only_a - only_b + (2 * n - only_b + only_a) * difference
     w = -only_a * difference * (1 - difference)

@@ -1,1 +1,1 @@
-"""The report's pictures, one file a picture, one style for all."""
+"""The report's pictures: one module per picture, one style for all."""

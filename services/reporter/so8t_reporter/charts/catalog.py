@@ -1,4 +1,4 @@
-"""Which pictures a report has, with the words that stand in for each where it cannot be seen."""
+"""The list of pictures in a report, with the alternative text for each."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from so8t_shared.tables.scorings import Scoring
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture that can be drawn."""
+    """A picture to draw."""
 
     name: str
-    """Of its file, without the ending."""
+    """File name without its extension."""
     title: str
     caption: str
     alt: str
@@ -32,7 +32,7 @@ class Chart:
 
 
 def charts_of(inputs: ReportInputs) -> list[Chart]:
-    """The pictures of a report; there is no training curve without an optimizer step."""
+    """Return the pictures of a report; without an optimizer step there is no training curve."""
     evaluation = inputs.evaluation
     charts = [_comparison(evaluation), *(_confusion(evaluation, s) for s in scorings_of(evaluation))]
     charts += [_flips(evaluation), _tradeoff()]
@@ -45,9 +45,9 @@ def _comparison(evaluation: EvaluationResult) -> Chart:
     return Chart(
         "metrics_comparison",
         "A and B at every quantization",
-        "The quantization in bold is the one that ships. In the last panel color means significant after"
-        " Holm's correction; the intervals are not adjusted for it, so a gray line may miss 0.",
-        "Accuracy, macro-F1 and latency of A and B and the improvement of B over A."
+        "The quantization in bold is the one that ships. In the last panel, color means significant after"
+        " Holm's correction; the intervals are not adjusted, so a gray one may exclude 0.",
+        "Accuracy, macro-F1 and latency of A and B, and the improvement of B over A."
         f" {headline_with_figures(evaluation)}.",
         metrics_comparison.draw,
     )
@@ -61,7 +61,7 @@ def _confusion(evaluation: EvaluationResult, scoring: Scoring) -> Chart:
     return Chart(
         f"confusion_{scoring}",
         f"Confusion matrices, {scoring} scoring",
-        "Right answers lie on the diagonal. INVALID counts answers from which no class could be read.",
+        "Correct answers lie on the diagonal. INVALID counts answers from which no class could be read.",
         f"Confusion matrices of A and B with {scoring} scoring: {', '.join(accuracies)}.",
         partial(confusion.draw, scoring=scoring),
     )
@@ -83,7 +83,7 @@ def _tradeoff() -> Chart:
     return Chart(
         "quantization_tradeoff",
         "Accuracy against file size and latency",
-        "A point further left costs less, a point further up answers better.",
+        "Points further left cost less; points further up answer better.",
         "Accuracy of A and B at each quantization against file size and against median latency.",
         tradeoff.draw,
     )
@@ -97,8 +97,8 @@ def _training(inputs: ReportInputs) -> Chart:
     return Chart(
         "training_curve",
         "Training curve",
-        "The smoothed line is a centered moving mean over a tenth of the steps; dotted lines mark where the weight λ of"
-        " the PET penalty changes.",
+        "The smoothed line is a centered moving average over a tenth of the steps; dotted lines mark where the weight λ"
+        " of the PET penalty changes.",
         f"Loss over {training.steps:,} optimizer steps, from {first} to {last}, with learning rate and PET penalty.",
         training_curve.draw,
     )

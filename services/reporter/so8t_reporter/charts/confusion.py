@@ -19,7 +19,7 @@ _COLUMNS = (*LABELS, INVALID)
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> Figure:
-    """Two matrices; a cell's color is its share of the row, its number the count."""
+    """Draw two matrices; a cell's color is its share of the row, its number the count."""
     evaluation = inputs.evaluation
     figure = Figure(figsize=(11, 5.5))
     grid = figure.add_gridspec(1, 2, left=0.095, right=0.985, top=0.72, bottom=0.12, wspace=0.3)
@@ -36,7 +36,7 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> 
         figure,
         theme,
         f"Confusion matrices, {scoring} scoring",
-        f"{evaluation.primary_quantization}; rows are the right class, columns the answer;"
+        f"{evaluation.primary_quantization}; rows are the correct class, columns the answer;"
         " numbers are test rows, color is the share of the row",
     )
     return figure
@@ -73,7 +73,7 @@ def _matrix(axes: Axes, quality: Quality, theme: Theme) -> None:
 
 
 def _rows(total: int) -> str:
-    return "1 row" if total == 1 else f"{total:,} rows" if total else "no row"
+    return "1 row" if total == 1 else f"{total:,} rows" if total else "no rows"
 
 
 def _number(axes: Axes, place: tuple[int, int], count: int, share: float, color: str) -> None:

@@ -1,4 +1,4 @@
-"""What B gained and lost against A, class by class, at the headline's setting."""
+"""Rows that B gained and lost against A, by class, in the headline's setting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ClassFlips:
 
 
 def flips_by_class(comparison: Comparison) -> list[ClassFlips]:
-    """The flips summed up for each class, in label order."""
+    """Return the flips totaled per class, in label order."""
     totals = {label: [0, 0, 0] for label in LABELS}
     for flip in comparison.flips:
         kind = 0 if flip.b == flip.gold else 1 if flip.a == flip.gold else 2
@@ -37,7 +37,7 @@ def flips_by_class(comparison: Comparison) -> list[ClassFlips]:
 
 
 def draw(inputs: ReportInputs, _names: Names, theme: Theme) -> Figure:
-    """Bars to the right for rows gained, to the left for rows lost."""
+    """Draw bars to the right for rows gained and to the left for rows lost."""
     evaluation = inputs.evaluation
     comparison = evaluation.headline
     classes = flips_by_class(comparison)
@@ -65,7 +65,7 @@ def draw(inputs: ReportInputs, _names: Names, theme: Theme) -> Figure:
         theme,
         f"What B gained and lost: {comparison.only_b_right:,} rows gained, {comparison.only_a_right:,} lost",
         f"{evaluation.primary_quantization}, {evaluation.primary_scoring} scoring; orange: only B right,"
-        f" blue: only A right; {other:,} more rows wrong in different ways",
+        f" blue: only A right; both wrong in different ways: {other:,}",
     )
     return figure
 

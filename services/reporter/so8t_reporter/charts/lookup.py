@@ -1,4 +1,4 @@
-"""Finding measurements for a picture: by model, quantization and scoring."""
+"""Look up measurements for a picture by model, quantization and scoring."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from so8t_shared.tables.scorings import Scoring
 def quality_of(
     evaluation: EvaluationResult, side: Side, quantization: Quantization, scoring: Scoring
 ) -> Quality | None:
-    """Quality of one model in one setting, or None where it was not measured."""
+    """Return the quality of one model in one setting, or None if it was not measured."""
     wanted = (side, quantization, scoring)
     return next((c for c in evaluation.cells if (c.model, c.quantization, c.scoring) == wanted), None)
 
 
 def comparison_of(evaluation: EvaluationResult, quantization: Quantization, scoring: Scoring) -> Comparison | None:
-    """B against A in one setting, or None where it was not measured."""
+    """Return the comparison of B with A in one setting, or None if it was not measured."""
     wanted = (quantization, scoring)
     return next((c for c in evaluation.comparisons if (c.quantization, c.scoring) == wanted), None)
 
 
 def speed_of(evaluation: EvaluationResult, side: Side, quantization: Quantization) -> Speed | None:
-    """Cost of one model at one quantization: of several hosts, the one with the most rows."""
+    """Return the cost of one model at one quantization, from the host with the most rows."""
     found = [s for s in evaluation.speed if (s.model, s.quantization) == (side, quantization)]
     return max(found, key=lambda s: s.n, default=None)
 
 
 def side_by_side(evaluation: EvaluationResult, quantization: Quantization) -> bool:
-    """Whether A and B took turns while they were timed, so that a drift of the machine is in neither's favor."""
+    """Whether A and B took turns while they were timed, so that drift on the machine favors neither."""
     return all(s.interleaved for s in evaluation.speed if s.quantization == quantization)
 
 
 def not_side_by_side(evaluation: EvaluationResult) -> str:
-    """Where A and B were timed apart and why, in words; empty where nowhere."""
+    """Say where and why A and B were timed apart; empty if they never were."""
     apart = [s for s in evaluation.speed if not s.interleaved and s.latency_ms_p50 is not None]
     if not apart:
         return ""
     places = ", ".join(dict.fromkeys(s.quantization for s in apart))
     old = [f"{s.reused:,} of {s.n:,} rows of {s.model.upper()} at {s.quantization}" for s in apart if s.reused]
-    why = f"reused from earlier runs: {', '.join(old)}" if old else "memory did not hold both at once"
+    why = f"reused from earlier runs: {', '.join(old)}" if old else "both did not fit in memory at once"
     return f"A and B were not timed side by side at {places} ({why})"
 
 
 def scorings_of(evaluation: EvaluationResult) -> list[Scoring]:
-    """Scorings that were used, the primary one first."""
+    """Return the scorings that were used, the primary one first."""
     found: list[Scoring] = [evaluation.primary_scoring]
     found += [c.scoring for c in evaluation.comparisons if c.scoring not in found]
     return list(dict.fromkeys(found))
 
 
 def hosts_of(evaluation: EvaluationResult) -> list[str]:
-    """Names of the hosts on which speed was measured, A's first, each once.
+    """Return the names of the hosts on which speed was measured, A's first, without duplicates.
 
-    A measurement whose rows come from several hosts names them all, separated by commas.
+    A measurement with rows from several hosts names all of them, separated by commas.
     """
     ordered = sorted(evaluation.speed, key=lambda s: s.model)
     return list(dict.fromkeys(host for s in ordered for host in s.host.split(", ")))

@@ -29,18 +29,18 @@ from so8t_shared.tables.scorings import BY_NAME
 
 _BAR = 0.36
 _FITTING = 4
-"""Quantizations whose figures have room side by side; each further one makes the picture wider."""
+"""Quantizations whose figures fit side by side; each additional one makes the picture wider."""
 _WIDER = 0.22
 _HOST_LENGTH = 22
 _DOTS = (0, (1.5, 2.5))
 _ROOM_INSIDE = 0.08
-"""Of the highest latency: a lower bar cannot hold its figure."""
+"""Share of the highest latency below which a bar cannot hold its figure."""
 _ROOM_BETWEEN = 0.12
-"""Of the highest latency: nearer together, two figures above each other would overlap."""
+"""Share of the highest latency below which two stacked figures would overlap."""
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
-    """A panel of two by two."""
+    """Draw a two-by-two grid of panels."""
     evaluation = inputs.evaluation
     wider = 1 + _WIDER * max(0, len(inputs.quantizations) - _FITTING)
     figure = Figure(figsize=(11 * wider, 8.6))
@@ -78,7 +78,7 @@ def _legend(figure: Figure, axes: Axes, names: Names) -> None:
 def _bars(
     axes: Axes, inputs: ReportInputs, theme: Theme, side: Side, values: list[float | None]
 ) -> list[tuple[float, float | None]]:
-    """Draw one model's bars; returns each bar's place and value, also of those that are undefined."""
+    """Draw one model's bars; return each bar's position and value, including undefined ones."""
     shift = -_BAR / 2 - 0.01 if side == "a" else _BAR / 2 + 0.01
     places = [i + shift for i in range(len(inputs.quantizations))]
     heights = [0.0 if value is None else value for value in values]
@@ -159,7 +159,7 @@ def _latency(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
 def _latency_figures(
     axes: Axes, theme: Theme, x: float, latency: tuple[float, float | None], top: float, inside: str
 ) -> None:
-    """The median inside its bar, in the color `inside`, where the bar is high enough; p95 above its tick."""
+    """Write the median inside its bar, in the color `inside`, if the bar is high enough; p95 goes above its tick."""
     p50, p95 = latency
     figures = [(p50, f"{p50:,.0f}"), *([] if p95 is None else [(p95, f"{p95:,.0f}")])]
     if p50 > _ROOM_INSIDE * top:
@@ -171,7 +171,7 @@ def _latency_figures(
 
 
 def measured_on(evaluation: EvaluationResult) -> str:
-    """The host behind a picture's timings, or a warning."""
+    """Return the host on which a picture's timings were measured, or a warning."""
     hosts = hosts_of(evaluation)
     if not hosts:
         return "not measured"
@@ -191,7 +191,7 @@ def _label(axes: Axes, theme: Theme, x: float, y: float, text: str) -> None:
 
 
 def _backed(theme: Theme) -> dict[str, Any]:
-    """A ground of the background's color, so that no line strikes a figure through."""
+    """A box in the background color, so that no line crosses a figure."""
     return {"facecolor": theme.background, "edgecolor": "none", "pad": 0.5}
 
 
@@ -210,7 +210,9 @@ def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     reach = max(abs(low), abs(high), 5)
     axes.set_xlim(min(low, -0.08 * reach) - 0.03 * reach, max(high, 0.08 * reach) + 0.2 * reach)
     low, high = (max(-100.0, axes.get_xlim()[0]), min(100.0, axes.get_xlim()[1]))
-    axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])  # the room for labels is no scale
+    axes.set_xticks(
+        [tick for tick in axes.get_xticks() if low <= tick <= high]
+    )  # no ticks in the space reserved for labels
     axes.set_yticks(range(len(inputs.quantizations)), list(inputs.quantizations))
     axes.tick_params(axis="y", labelcolor=theme.ink)
     for quantization, label in zip(inputs.quantizations, axes.get_yticklabels(), strict=True):

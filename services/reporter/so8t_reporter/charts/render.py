@@ -1,4 +1,4 @@
-"""From charts to picture files, and to the bytes that the HTML report embeds."""
+"""Renders charts to picture files and to the bytes that the HTML report embeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from so8t_shared.files import write_atomically
 from so8t_shared.progress import Progress, no_progress
 
 EMBEDDED_DPI = 200
-"""Finest resolution inside the HTML report; a finer file stays beside it."""
+"""Highest resolution embedded in the HTML report; the file beside it may be finer."""
 
 _CSS_PIXELS_PER_INCH = 96
 _MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "svg": "image/svg+xml"}
@@ -28,11 +28,11 @@ def write_pictures(
     output_dir: Path,
     progress: Progress = no_progress,
 ) -> dict[str, Picture]:
-    """Draw every picture of the report into its folder below `output_dir`; returns them by name.
+    """Draw every picture of the report into its folder under `output_dir`; return them by name.
 
     Raises:
-        ConfigError: visualization.output_dir leads out of the report's folder, or is one of its files.
-        StorageError: the folder cannot take them.
+        ConfigError: visualization.output_dir is outside the report's folder, or names one of its files.
+        StorageError: the pictures cannot be written.
     """
     folder = picture_folder(settings.output_dir)
     charts = charts_of(inputs)
@@ -45,23 +45,23 @@ def write_pictures(
 
 
 def picture_folder(configured: str) -> PurePosixPath:
-    """The pictures' folder relative to the report's.
+    """Return the pictures' folder relative to the report's.
 
     Raises:
-        ConfigError: it leads out of the report's folder, or is one of its files.
+        ConfigError: it is outside the report's folder, or names one of its files.
     """
     folder = PurePosixPath(configured)
     if folder.is_absolute() or ".." in folder.parts or "\0" in configured:
         raise ConfigError(
-            f"The pictures' folder {configured!r} leads out of the report's folder.",
+            f"The picture folder {configured!r} is outside the report's folder.",
             where="visualization.output_dir",
-            remedy="give a relative folder such as visualizations",
+            remedy="use a relative folder such as visualizations",
         )
     if folder.parts[:1] and folder.parts[0] in _RESERVED:
         raise ConfigError(
-            f"The pictures' folder has the name of a report file, {folder.parts[0]}.",
+            f"The picture folder has the same name as a report file, {folder.parts[0]}.",
             where="visualization.output_dir",
-            remedy="give a folder such as visualizations",
+            remedy="use another name, such as visualizations",
         )
     return folder
 
@@ -72,7 +72,7 @@ def write_picture(
     """Draw one picture and write its file at `path`, relative to `output_dir`.
 
     Raises:
-        StorageError: the folder cannot take it.
+        StorageError: the picture cannot be written.
     """
 
     def drawn(theme: Theme, plot_format: Format, dpi: int) -> tuple[bytes, tuple[int, int]]:

@@ -1,9 +1,9 @@
-"""One look for all pictures: colors, type, and how a figure becomes bytes.
+"""One style for all pictures: colors, fonts, and saving a figure as bytes.
 
-A is always blue and B always orange. The pair keeps a contrast of at least 3:1 on the light and on
-the dark background, is told apart by people with any of the common color vision deficiencies, and
-A stands left of (or above) B wherever both are shown. Pictures hold no text from outside except
-names of models and hosts, reduced to ASCII, so that no glyph is ever missing.
+A is always blue and B always orange. The two have a contrast of at least 3:1 on the light and the
+dark background and can be told apart with any of the common color vision deficiencies. A is left of
+(or above) B wherever both are shown. The only external text in pictures is the names of models and
+hosts, reduced to ASCII so that no glyph is ever missing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Format = Literal["png", "svg", "pdf"]
 COLOR_A = "#2E74B5"
 COLOR_B = "#E0731D"
 NAME_LENGTH = 36
-"""Characters of a name that a picture shows."""
+"""Maximum characters of a name in a picture."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ _FIXED: Any = {
 
 @contextmanager
 def styled(theme: Theme) -> Iterator[None]:
-    """Draw inside this; settings of the user's own matplotlibrc do not count."""
+    """Apply the style to everything drawn in this context, ignoring the user's matplotlibrc."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_FIXED | _colored(theme))
@@ -110,7 +110,7 @@ def _colored(theme: Theme) -> Any:
 
 
 def to_bytes(figure: Figure, plot_format: Format, dpi: int) -> bytes:
-    """The figure as a file without dates, so that equal figures give equal bytes."""
+    """Return the figure as a file without dates, so that equal figures give equal bytes."""
     undated: dict[Format, dict[str, None]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     stream = io.BytesIO()
     figure.savefig(stream, format=plot_format, dpi=dpi, metadata=undated[plot_format])
@@ -118,19 +118,19 @@ def to_bytes(figure: Figure, plot_format: Format, dpi: int) -> bytes:
 
 
 def heading(figure: Figure, theme: Theme, title: str, subtitle: str) -> None:
-    """A figure's title and, below it, what the reader must know to read it; both left-aligned."""
+    """Add a figure's title and, below it, what the reader needs to interpret it; both left-aligned."""
     height, left = figure.get_figheight(), 0.22 / figure.get_figwidth()
     figure.text(left, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top", color=theme.ink)
     figure.text(left, 1 - 0.46 / height, subtitle, fontsize=9.5, va="top", color=theme.muted)
 
 
 def aside(axes: Axes, theme: Theme, text: str) -> None:
-    """A remark at the right end of a panel's title line."""
+    """Add a remark at the right end of a panel's title line."""
     axes.text(1, 1.045, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8.5, color=theme.muted)
 
 
 def aside_legend(axes: Axes, theme: Theme, handles: list[Line2D], labels: list[str]) -> None:
-    """A legend in one line at the right end of a panel's title line."""
+    """Add a one-line legend at the right end of a panel's title line."""
     axes.legend(
         handles, labels, loc="center right", bbox_to_anchor=(1.02, 1.07), ncols=len(handles), handletextpad=0.5,
         columnspacing=1.2, borderaxespad=0.2, fontsize=8.5, labelcolor=theme.muted,
@@ -138,27 +138,27 @@ def aside_legend(axes: Axes, theme: Theme, handles: list[Line2D], labels: list[s
 
 
 def value_grid(axes: Axes, axis: Literal["x", "y"]) -> None:
-    """Light lines across the axis that carries values, and no frame at its foot."""
+    """Draw light grid lines across the value axis and remove its frame line."""
     axes.grid(visible=True, axis=axis)
     axes.spines["left" if axis == "y" else "bottom"].set_visible(False)
 
 
 def text_on(color: tuple[float, float, float]) -> str:
-    """Black or white, whichever is easier to read on `color` (red, green, blue in 0..1; WCAG contrast)."""
+    """Return black or white, whichever is easier to read on `color` (red, green, blue in 0..1; WCAG contrast)."""
     luminance = relative_luminance(color)
     return "#FFFFFF" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#000000"
 
 
 def relative_luminance(color: tuple[float, float, float]) -> float:
-    """WCAG 2 relative luminance of an sRGB color, 0..1."""
+    """Return the WCAG 2 relative luminance of an sRGB color, 0..1."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def shortened(name: str, length: int = NAME_LENGTH) -> str:
-    """The name of a model or host as a picture can hold it: ASCII, of limited length; empty where none of it is.
+    """Return a model or host name for a picture: ASCII, limited in length; empty if no character is ASCII.
 
-    What is left out is shown by dots, so that nobody takes two names of question marks for the same.
+    Dots mark omitted characters, so that two different names never both become a row of question marks.
     """
     plain = re.sub(r"[^ -~]+", "...", name)
     if plain == "...":

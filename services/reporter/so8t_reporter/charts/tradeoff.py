@@ -1,4 +1,4 @@
-"""What a quantization costs and saves: accuracy against file size and against latency."""
+"""The tradeoff of quantization: accuracy against file size and latency."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SPACING: dict[str, Any] = {"ncols": _COLUMNS, "handletextpad": 0.2, "columnspac
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
-    """Two panels that share the accuracy axis."""
+    """Draw two panels that share the accuracy axis."""
     evaluation = inputs.evaluation
     below = _LEGEND_ROW * math.ceil(len(inputs.quantizations) / _COLUMNS)
     height = 4.8 + below
@@ -77,7 +77,7 @@ def _panel(axes: Axes, inputs: ReportInputs, theme: Theme, cost: Callable[[Speed
 
 
 def _legend(figure: Figure, inputs: ReportInputs, names: Names, theme: Theme) -> None:
-    """Colors are models, shapes are quantizations; names beside the points would cover each other."""
+    """Colors are models, shapes are quantizations; labels beside the points would overlap."""
     models = [("s", theme.side(side), f"{side.upper()}  {shortened(names.of(side))}") for side in SIDES]
     shapes = [(BY_NAME[q].marker, theme.neutral, q) for q in inputs.quantizations]
     above = 1 - 0.625 / figure.get_figheight()

@@ -1,4 +1,4 @@
-"""How training went: loss with its smoothed course, learning rate, and the PET penalty."""
+"""The course of training: loss with its smoothed curve, learning rate, and PET penalty."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.results.training import TrainingPoint
 
 SMOOTHING_SHARE = 0.1
-"""Width of the smoothing window as a share of all steps, three steps at least."""
+"""Width of the smoothing window as a share of all steps; at least three steps."""
 
 
 def draw(inputs: ReportInputs, _names: Names, theme: Theme) -> Figure:
-    """Three panels above each other over the optimizer steps; needs at least one step."""
+    """Draw three stacked panels over the optimizer steps; needs at least one step."""
     points = inputs.points
     figure = Figure(figsize=(11, 6.6))
     grid = figure.add_gridspec(
@@ -44,7 +44,7 @@ def draw(inputs: ReportInputs, _names: Names, theme: Theme) -> Figure:
 
 
 def smoothed(values: list[float]) -> NDArray[np.float64]:
-    """Centerd moving mean over a tenth of the steps; the window shrinks at both ends, so nothing lags."""
+    """Return the centered moving average over a tenth of the steps; the window shrinks at both ends to avoid a lag."""
     reach = max(1, round(len(values) * SMOOTHING_SHARE / 2))
     reaches = [min(reach, i, len(values) - 1 - i) for i in range(len(values))]
     return np.array([np.mean(values[i - r : i + r + 1]) for i, r in enumerate(reaches)])
@@ -60,7 +60,7 @@ def _loss(axes: Axes, points: list[TrainingPoint], theme: Theme) -> None:
     axes.plot(_steps(points), losses, color=theme.neutral, lw=1, alpha=0.75)
     axes.plot(_steps(points), course, color=theme.side("b"), lw=2.6)
     axes.set_title("Loss, nats per completion token")
-    aside(axes, theme, "gray each step, orange smoothed")
+    aside(axes, theme, "gray: each step, orange: smoothed")
     axes.set_ylim(0, max(losses) * 1.12 or 1)
     for index, align in ((0, "left"), (-1, "right")):
         axes.annotate(
@@ -82,7 +82,7 @@ def _line(
 
 
 def _pet(axes: Axes, points: list[TrainingPoint], theme: Theme) -> None:
-    _line(axes, theme, points, lambda p: p.pet, "PET penalty, before its weight")
+    _line(axes, theme, points, lambda p: p.pet, "PET penalty, before weighting")
     starts = [i for i, p in enumerate(points) if i == 0 or p.pet_lambda != points[i - 1].pet_lambda]
     for i in starts:
         if i:

@@ -1,1 +1,1 @@
-"""What each part of the report says; one module a part, all of it plain text and numbers."""
+"""The content of each part of the report, one module per part; all plain text and numbers."""

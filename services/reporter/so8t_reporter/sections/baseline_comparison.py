@@ -8,18 +8,18 @@ from so8t_shared.results.evaluation import EvaluationResult
 
 
 def baseline_comparison_table(evaluation: EvaluationResult) -> list[Block]:
-    """One line, in the headline's setting; nothing where no baseline was measured."""
+    """Return a table with one line, in the headline's setting; empty if no baseline was measured."""
     line = evaluation.baseline_comparison
     if line is None:
         return []
     setting = [Cell(evaluation.primary_quantization, "strong"), Cell(evaluation.primary_scoring)]
     return [
         paired_table(
-            "B against it, row by row",
-            (("Quantization", "Scoring"), ("Word counts right", "B right", "Difference")),
+            "B against the baseline, row by row",
+            (("Quantization", "Scoring"), ("Baseline right", "B right", "Difference")),
             [(setting, line)],
             alpha=evaluation.alpha,
-            note="Gained: only B right; lost: only the classifier right. p: exact McNemar test, a single one, not"
-            " adjusted. It decides neither the verdict nor the gate.",
+            note="Gained: only B right; lost: only the baseline right. p: exact McNemar test, a single test, not"
+            " adjusted. It affects neither the verdict nor the gate.",
         )
     ]

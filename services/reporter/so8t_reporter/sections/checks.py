@@ -1,4 +1,4 @@
-"""What guards the answer: a naive baseline and the A/A control."""
+"""Safeguards of the answer: a naive baseline and the A/A control."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from so8t_shared.results.evaluation import Baseline, EvaluationResult
 
 
 def checks_section(inputs: ReportInputs) -> Section:
-    """Baseline and control; says so where one was not run."""
+    """Baseline and control; says so if one was not run."""
     evaluation = inputs.evaluation
     return Section(
         "checks",
@@ -39,7 +39,7 @@ def _baseline(baseline: Baseline | None) -> list[Block]:
                 Cell(fmt.share(baseline.macro_f1, baseline.n_test)),
             ]
         ],
-        note="How far word counts alone get on the same split. Where they get far, the test measures vocabulary rather"
+        note="How well word counts alone do on the same split. If they do well, the test measures vocabulary rather"
         " than understanding.",
     )
     return [table]
@@ -51,7 +51,7 @@ def _control(evaluation: EvaluationResult) -> list[Block]:
         return [Paragraph("No A/A control was run.", "muted")]
     fine = not control.differing_answers
     words = (
-        "Asked again in reversed order, A gave the same answer to every row, to the byte, as it must."
+        "Asked again in reversed order, A gave byte-identical answers to all rows, as it must."
         if fine
         else f"This run cannot be trusted, and the gate does not pass: {control_failure(control)}."
     )

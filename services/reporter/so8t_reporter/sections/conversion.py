@@ -1,4 +1,4 @@
-"""The GGUF files: sizes, tensor types, digests, and what was folded into them."""
+"""The GGUF files: sizes, tensor types, digests, and the gates folded into them."""
 
 from __future__ import annotations
 
@@ -54,19 +54,17 @@ def _model(side: str, chat: ChatInfo) -> tuple[str, str]:
         f"Model {side.upper()}",
         f"{chat.architecture}, {fmt.count(chat.parameters)} parameters, {chat.layers:,} layers,"
         f" context {chat.context_length:,} tokens,"
-        f" {'its own chat template' if chat.chat_template else 'no chat template, the plain one is used'}",
+        f" {'its own chat template' if chat.chat_template else 'no chat template, so the plain one is used'}",
     )
 
 
 def _gates(inputs: ReportInputs) -> list[tuple[str, str]]:
-    """Where gates became part of the weights: those of a checkpoint at its conversion, those trained here before it."""
+    """Where gates became part of the weights: a checkpoint's at conversion, gates trained here before conversion."""
     found = []
     for side, stage in CONVERTED_BY.items():
         if brought := inputs.chat[stage].so8t:
             told = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in sorted(brought.items()))
-            found.append(
-                (f"SO8T gates that {side.upper()}'s checkpoint brought along", f"folded at conversion: {told}")
-            )
+            found.append((f"SO8T gates in {side.upper()}'s checkpoint", f"folded at conversion: {told}"))
     if inputs.training.gates:
         found.append(("SO8T gates trained here", f"{inputs.training.gates:,}, folded into B after training"))
     return found

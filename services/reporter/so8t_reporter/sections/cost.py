@@ -1,4 +1,4 @@
-"""Speed, memory and file size, each with the host it was measured on."""
+"""Speed, memory and file size, with the host they were measured on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from so8t_shared.tables.quantizations import ORDER
 
 
 def cost_section(inputs: ReportInputs) -> Section:
-    """What both models cost to run."""
+    """The cost of running both models."""
     evaluation = inputs.evaluation
     blocks: list[Block] = [_table(evaluation.speed), *_warnings(evaluation), PictureBlock("quantization_tradeoff")]
     blocks += quantization_loss_table(inputs)
@@ -33,8 +33,8 @@ def _table(speed: list[Speed]) -> Table:
             Column("Host", numeric=False),
         ],
         [_row(s) for s in ordered],
-        note="First token: time from the request to the first token. Tokens/s: median rate after it. Peak memory: of"
-        " the process that held the model. Reused: rows whose timing comes from an earlier run on the host named.",
+        note="First token: time from the request to the first token. Tokens/s: median rate after the first token. Peak"
+        " memory: of the process that held the model. Reused: rows timed in an earlier run on that host.",
     )
 
 
@@ -57,7 +57,7 @@ def _warnings(evaluation: EvaluationResult) -> list[Block]:
     hosts = hosts_of(evaluation)
     if len(hosts) < 2:
         apart = not_side_by_side(evaluation)
-        words = f"{apart}: their difference holds whatever changed on the machine in between."
+        words = f"{apart}: the difference includes whatever changed on the machine in between."
         return [Paragraph(words, "bad")] if apart else []
     return [
         Paragraph(

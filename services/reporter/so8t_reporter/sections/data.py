@@ -1,4 +1,4 @@
-"""Which rows were trained on and tested, and what was left out and why."""
+"""The rows used for training and testing, and the rows left out with the reasons."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def data_section(inputs: ReportInputs) -> Section:
                 ("Rows read", fmt.count(data.rows_read)),
                 ("Rows left out", _left_out(data)),
                 ("Exact duplicates removed", fmt.count(data.duplicates)),
-                ("Groups of like rows", f"{data.groups:,}; a group never has rows on both sides of the split"),
+                ("Groups of similar rows", f"{data.groups:,}; no group has rows on both sides of the split"),
                 ("Languages", _shares(data.by_language)),
-                ("Languages asked", _shares(asked.by_language)),
+                ("Languages of the rows asked", _shares(asked.by_language)),
             ]
         ),
         *_selection(data, asked),
@@ -33,14 +33,14 @@ def data_section(inputs: ReportInputs) -> Section:
 
 
 def _selection(data: DataReport, asked: TestSet) -> list[Block]:
-    """That rows were chosen by class, where some held-out rows were not asked."""
+    """Say that rows were chosen by class, if some held-out rows were not asked."""
     held_out = sum(data.test.values())
     if asked.n >= held_out:
         return []
     return [
         Paragraph(
-            f"{asked.n:,} of the {held_out:,} held-out rows were asked (ab_test.max_samples), so that the classes"
-            " are as balanced as they allow: every accuracy here is one on this mix, not on that of the held-out rows."
+            f"{asked.n:,} of the {held_out:,} held-out rows were asked (ab_test.max_samples), chosen to balance the"
+            " classes as far as possible: every accuracy here is for this mix, not for the mix of all held-out rows."
         )
     ]
 
@@ -62,7 +62,7 @@ def _exclusions(data: DataReport) -> Block:
         "Left out",
         [Column("Reason", numeric=False), Column("Rows")],
         [[Cell(_readable(reason)), Cell(fmt.count(n))] for reason, n in reasons],
-        note="The text of rows that were left out is not kept anywhere.",
+        note="The text of rows left out is not kept anywhere.",
     )
 
 

@@ -12,17 +12,17 @@ from so8t_shared.results.verdicts import WORDS
 LOST_SHOWN = 12
 GAINED_SHOWN = 8
 TEXT_LENGTH = 140
-"""Characters of a row's text that an example shows."""
+"""Maximum characters of a row's text in an example."""
 
 _ALL_ANSWERS = FileLink(
     ANSWERS_FILE,
-    "every test row with its text, its right class and both models' answers, at every quantization and scoring; it lies"
-    " beside this report and opens in a spreadsheet.",
+    "every test row with its text, its correct class and both models' answers, at every quantization and scoring. The"
+    " file is next to this report and opens in a spreadsheet.",
 )
 
 
 def flips_section(inputs: ReportInputs) -> Section:
-    """What B gained and lost; says so when nothing differs."""
+    """Rows that B gained and lost; says so if nothing differs."""
     comparison = inputs.evaluation.headline
     if not comparison.flips:
         text = f"{WORDS[comparison.verdict].title} on any of the {comparison.n:,} rows; {_worded(comparison)}."
@@ -34,14 +34,14 @@ def flips_section(inputs: ReportInputs) -> Section:
 def _worded(comparison: Comparison) -> str:
     n = comparison.differing_answers
     verb = fmt.plural(n, "is", "are")
-    return f"{n:,} of the answers {verb} worded differently" if n else "the answers are worded alike"
+    return f"{n:,} of the answers {verb} worded differently" if n else "the answers are worded the same"
 
 
 def _table(flips: list[Flip]) -> Table:
     ordered = sorted(flips, key=lambda f: (-f.count, f.gold, f.a, f.b))
     return Table(
         "Answers that differ",
-        [*(Column(name, numeric=False) for name in ("Right class", "A said", "B said", "Effect")), Column("Rows")],
+        [*(Column(name, numeric=False) for name in ("Correct class", "A said", "B said", "Effect")), Column("Rows")],
         [[Cell(f.gold, "strong"), Cell(f.a), Cell(f.b), _effect(f), Cell(f"{f.count:,}")] for f in ordered],
         folded=True,
     )
@@ -75,7 +75,7 @@ def _example_table(caption: str, pairs: list[Pair], texts: dict[str, str]) -> Ta
         ]
         for a, b in pairs
     ]
-    names = ("Text", "Right class", "A said", "B said", "Row")
+    names = ("Text", "Correct class", "A said", "B said", "Row")
     return Table(caption, [Column(name, numeric=False) for name in names], rows, folded=True)
 
 

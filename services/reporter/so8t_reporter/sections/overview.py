@@ -1,4 +1,4 @@
-"""The first screen: who was compared, the headline figures, whether B may ship."""
+"""The first screen: the models compared, the headline figures, whether B may ship."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from so8t_shared.results.verdicts import WORDS
 
 
 def verdict_tone(evaluation: EvaluationResult) -> Tone:
-    """Good when B is better, bad when A is, neither otherwise."""
+    """Return good if B is better, bad if A is better, muted otherwise."""
     return WORDS[evaluation.headline.verdict].tone
 
 
 def models(names: Names) -> list[tuple[str, str, str]]:
-    """Letter, name and description of both models."""
+    """Return letter, name and description of both models."""
     return [("A", names.a, names.description_a), ("B", names.b, names.description_b)]
 
 
 def tiles(evaluation: EvaluationResult) -> list[Tile]:
-    """Accuracy of both, their difference, its p value, the latency of both, and the gate."""
+    """Return tiles for both accuracies, their difference, its p value, both latencies, and the gate."""
     c = evaluation.headline
     d = c.accuracy_difference
     adjusted = "" if c.mcnemar_p_holm is None else ", Holm-adjusted"
@@ -73,7 +73,7 @@ def _latency_tile(evaluation: EvaluationResult) -> Tile:
 
 
 def _gate_tile(gate: GateResult) -> Tile:
-    """The answer and no reason: these are as long as they are, and stand in a list of their own."""
+    """The decision without its reasons, which may be long and have a separate list."""
     if gate.passed:
         return Tile("Gate", "passed", gate_words(gate), "good")
     n = len(gate.reasons)
@@ -81,5 +81,5 @@ def _gate_tile(gate: GateResult) -> Tile:
 
 
 def gate_words(gate: GateResult) -> str:
-    """Whether B may ship, in a few words."""
+    """Say in a few words whether B may ship."""
     return "B may ship" if gate.passed else "B may not ship"

@@ -1,4 +1,4 @@
-"""Tables whose lines are two sets of answers to the same rows: what explains a verdict without deciding it."""
+"""Tables that compare two sets of answers to the same rows: they explain a verdict without deciding it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.results.paired import Paired
 
 EXPLORATORY = (
-    "p: exact McNemar test, Holm-adjusted over this table alone. Exploratory: it decides neither the verdict"
+    "p: exact McNemar test, Holm-adjusted over this table only. Exploratory: it affects neither the verdict"
     " nor the gate."
 )
 
@@ -22,10 +22,10 @@ def paired_table(
     alpha: float,
     note: str,
 ) -> Table:
-    """Each line's own cells, then counts, difference and test.
+    """Return a table with each line's own cells, then counts, difference and test.
 
-    `heads`: of the own cells, and of (reference right, other right, difference). Only a difference that is
-    significant has a color.
+    `heads` names the own cells, then (reference right, other right, difference). Only significant
+    differences are colored.
     """
     own, (reference, other, difference) = heads
     return Table(

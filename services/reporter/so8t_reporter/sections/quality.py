@@ -1,4 +1,4 @@
-"""How well both models answer: the whole grid, the comparisons, and each class."""
+"""The quality of both models' answers: the whole grid, the comparisons, and each class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 FAVORED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
-"""Whose color a difference wears; without a winner none."""
+"""The winner's color for a difference; no color without a winner."""
 
 
 def grid_section(inputs: ReportInputs) -> Section:
@@ -26,7 +26,7 @@ def grid_section(inputs: ReportInputs) -> Section:
 
 
 def classes_section(inputs: ReportInputs) -> Section:
-    """Precision, recall and F1 of each class, recall that must not suffer, confusion matrices."""
+    """Precision, recall and F1 of each class, recall that must not drop, confusion matrices."""
     evaluation = inputs.evaluation
     blocks: list[Block] = [_per_class(evaluation, evaluation.primary_scoring), _recall_checks(inputs)]
     blocks += [PictureBlock(f"confusion_{scoring}") for scoring in scorings_of(evaluation)]
@@ -35,7 +35,7 @@ def classes_section(inputs: ReportInputs) -> Section:
 
 
 def comparison_columns(confidence: float) -> list[Column]:
-    """Headings of `comparison_row`."""
+    """Return the headings of `comparison_row`."""
     return [
         *(Column(name, numeric=False) for name in ("Quantization", "Scoring", "Verdict")),
         *(Column(name) for name in ("A right", "B right")),
@@ -46,7 +46,7 @@ def comparison_columns(confidence: float) -> list[Column]:
 
 
 def comparison_row(comparison: Comparison, alpha: float, reach: float, *, strong: bool = False) -> list[Cell]:
-    """One comparison with its interval, test and verdict."""
+    """Return one comparison with its interval, test and verdict."""
     words = WORDS[comparison.verdict]
     accuracy = comparison.accuracy_difference
     detectable = comparison.minimum_detectable_effect
@@ -80,14 +80,15 @@ def _comparisons(inputs: ReportInputs) -> Table:
         [comparison_row(c, evaluation.alpha, reach, strong=c == primary) for c in found if c is not None],
         note=f"All on the same {primary.n:,} rows. Gained: only B right; lost: only A right. p: exact McNemar test,"
         " Holm-adjusted over the table. No difference: none is shown. Detectable: the smallest true difference in"
-        " points that a test of this size and disagreement finds four times out of five, at the strictest level of"
-        f" Holm's correction. None: it takes at least {primary.one_sided_rows_needed:,} rows for one side and none for"
-        " the other.",
+        " points that a test with this many rows and this rate of disagreement finds four times out of five, at the"
+        " strictest level of Holm's correction. None: significance takes at least"
+        f" {primary.one_sided_rows_needed:,} rows that only one model gets right, and none that only the other gets"
+        " right.",
     )
 
 
 def reach_of(differences: list[Interval]) -> float:
-    """How far a track must go to both sides to hold all of these, 0.05 at least."""
+    """Return how far a track must extend on both sides to hold all differences; at least 0.05."""
     return max([0.05, *(1.1 * max(abs(d.low), abs(d.high)) for d in differences)])
 
 
@@ -108,8 +109,8 @@ def _grid(inputs: ReportInputs) -> Table:
         ],
         [_grid_row(quality) for quality in qualities if quality is not None],
         note="Invalid: answers from which no class could be read; they count as wrong and are never dropped."
-        " Cut: of these, answers that ended at the most tokens that an answer may have; over-long: rows that did not"
-        f" fit the context and were not asked.{_limit(evaluation)}",
+        " Cut: invalid answers that stopped at the token limit. Over-long: rows that did not fit the context and were"
+        f" not asked.{_limit(evaluation)}",
     )
 
 
@@ -126,15 +127,16 @@ def _grid_row(quality: Quality) -> list[Cell]:
 
 
 def _limit(evaluation: EvaluationResult) -> str:
-    """How long an answer may be, and what model B was trained to say."""
+    """The token limit of an answer, and the longest answer that model B was trained on."""
     limit = evaluation.answer_limit
     if limit is None:
         return ""
-    told = f" An answer may have {fmt.count(limit.max_new_tokens)} tokens"
+    told = f" The token limit is {fmt.count(limit.max_new_tokens)}"
     if limit.longest_target_tokens is None:
         return f"{told}."
-    short = ": too few, raise ab_test.max_new_tokens" if limit.too_short else ""
-    return f"{told}; the longest that B was trained to give has {fmt.count(limit.longest_target_tokens)}{short}."
+    short = ", so the limit is too low: raise ab_test.max_new_tokens" if limit.too_short else ""
+    longest = fmt.count(limit.longest_target_tokens)
+    return f"{told}; the longest answer that B was trained on has {longest} tokens{short}."
 
 
 def _per_class(evaluation: EvaluationResult, scoring: Scoring, *, folded: bool = False) -> Table:
@@ -175,7 +177,7 @@ def _recall_checks(inputs: ReportInputs) -> Block:
         return Paragraph("No class was checked for a loss of recall.", "muted")
     reach = reach_of([check.difference for _, check in checks if check.difference is not None])
     return Table(
-        "Recall that must not suffer",
+        "Recall that must not drop",
         [
             *(Column(name, numeric=False) for name in ("Quantization", "Class")),
             *(Column(name) for name in ("Rows", "Recall A", "Recall B", "Gained / lost", "B - A in points")),
@@ -184,8 +186,8 @@ def _recall_checks(inputs: ReportInputs) -> Block:
         ],
         [_check_row(quantization, check, reach, evaluation) for quantization, check in checks],
         note=f"{evaluation.primary_scoring} scoring, {100 * evaluation.confidence:g}% score intervals. Not worse: the"
-        " whole interval lies above the allowed loss. Rows needed: where the class is too small for that, the rows it"
-        " would take with as many gained and not one lost.",
+        " interval rules out a loss larger than allowed. Rows needed: if the class is too small for that, the rows it"
+        " would take with as many gained and none lost.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What quantizing costs each model, on the same rows."""
+"""The cost of quantization for each model, on the same rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from so8t_reporter.sections.paired import EXPLORATORY, paired_table
 
 
 def quantization_loss_table(inputs: ReportInputs) -> list[Block]:
-    """Every other quantization of each model against its most precise one; nothing where there is only one."""
+    """Compare each model's quantizations with its most precise one; empty if there is only one."""
     evaluation = inputs.evaluation
     losses = evaluation.quantization_losses
     if not losses:
@@ -17,13 +17,13 @@ def quantization_loss_table(inputs: ReportInputs) -> list[Block]:
     return [
         paired_table(
             f"Loss by quantization, against {reference}",
-            (("Model", "Scoring", "Quantization"), (f"{reference} right", "This right", "Difference")),
+            (("Model", "Scoring", "Quantization"), (f"Right at {reference}", "Right here", "Difference")),
             [
                 ([Cell(line.model.upper(), line.model), Cell(line.scoring), Cell(line.quantization, "strong")], line)
                 for line in losses
             ],
             alpha=evaluation.alpha,
             note=f"Each model against itself, on the same rows. Gained: right here, wrong at {reference}; lost: the"
-            f" other way round. {EXPLORATORY} A large p does not prove that nothing was lost.",
+            f" reverse. {EXPLORATORY} A large p does not prove that nothing was lost.",
         )
     ]

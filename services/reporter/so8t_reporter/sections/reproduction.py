@@ -1,4 +1,4 @@
-"""What it takes to get the same result again."""
+"""How to reproduce the result."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from so8t_reporter.inputs import ReportInputs
 from so8t_shared.distribution import version
 
 _COMMANDS = """\
-# computes everything again, in folders of its own (with a bucket also --set store.bucket=another)
+# computes everything again, in separate folders (with a bucket, also --set store.bucket=another)
 so8t-ab run -c config.yaml --set checkpoint_dir=again/store --set output_base_dir=again/results
 
 so8t-ab plan -c config.yaml           # what would run, what is reused, and why
-so8t-ab run -c config.yaml            # resumes; what is finished is read from the store, not computed again
-so8t-ab run -c config.yaml --gate     # exit code 10 when B may not ship
+so8t-ab run -c config.yaml            # resumes; finished stages are read from the store, not computed again
+so8t-ab run -c config.yaml --gate     # exit code 10 if B may not ship
 """
 
 
 def reproduction_section(inputs: ReportInputs) -> Section:
-    """Engine, places and the commands; `config.yaml` stands for the reader's own file."""
+    """Engine, locations and commands; `config.yaml` stands for the reader's file."""
     engine = inputs.evaluation.engine
     return Section(
         "reproduction",
-        "How to get this result again",
+        "How to reproduce this result",
         [
             Paragraph(
-                "With the same configuration, model, data set and versions, on CPUs of one kind with as many threads,"
-                " the answers and figures come out the same; only timings differ. On a GPU or another CPU training and"
-                " answering differ by float noise, which may change an answer here and there. Where the store already"
-                " has them nothing is computed, so that a check needs a store of its own."
+                "The same configuration, model, data set and versions, on the same kind of CPU with the same number of"
+                " threads, give the same answers and figures; only timings differ. On a GPU or another CPU, rounding"
+                " differences in training and inference may change an occasional answer. Results that are already in"
+                " the store are reused, not computed again, so use a separate store to check them."
             ),
             Code("Commands", _COMMANDS),
             Facts(
                 [
                     (
                         "Configuration and versions",
-                        "session.json in the store, under the session named by this folder",
+                        "session.json in the store, under the session that this folder is named after",
                     ),
                     ("SO8T-AB", version()),
                     ("Engine", f"{engine.name} {engine.version}"),

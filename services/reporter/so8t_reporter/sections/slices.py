@@ -1,4 +1,4 @@
-"""Where B gained and lost: the same comparison by language and by category."""
+"""The comparison by language and by category: where B gained and lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ By = Literal["language", "category"]
 
 
 def slices_sections(inputs: ReportInputs) -> list[Section]:
-    """A section for each of the two that the rows tell apart; none where all rows are alike."""
+    """Return a section per kind of slice; none for a kind in which all rows are the same."""
     kinds: tuple[By, By] = ("language", "category")
     sections = [(by, [s for s in inputs.evaluation.slices if s.by == by]) for by in kinds]
     return [_section(inputs.evaluation, by, found) for by, found in sections if found]

@@ -15,7 +15,7 @@ def training_section(inputs: ReportInputs) -> Section:
     training = inputs.training
     blocks: list[Block] = []
     if training.steps == 0:
-        blocks.append(Paragraph("No optimizer step was made: model B is its base, unchanged.", "bad"))
+        blocks.append(Paragraph("No optimizer step was taken: model B is its unchanged base.", "bad"))
     blocks.append(PictureBlock("training_curve"))
     blocks.append(Facts([*_facts(training), *_gate_facts(training)]))
     blocks.append(Code("Resolved training configuration", inputs.training_config, folded=True))
@@ -27,7 +27,7 @@ def _facts(training: TrainingResult) -> list[tuple[str, str]]:
     return [
         ("Method", _METHODS[training.method]),
         ("Optimizer steps", fmt.count(training.steps)),
-        ("Rows", f"{fmt.count(training.rows)} in the set, {fmt.count(training.rows_seen)} seen with repetitions"),
+        ("Rows", f"{fmt.count(training.rows)} in the set, {fmt.count(training.rows_seen)} seen, counting repetitions"),
         (
             "Parameters trained",
             f"{fmt.count(training.trainable_parameters)} of {fmt.count(training.total_parameters)}"

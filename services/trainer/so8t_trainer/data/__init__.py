@@ -1,1 +1,1 @@
-"""From the user's files to a training set and a test set: read, filter, split."""
+"""Turns the user's files into a training set and a test set: read, filter, split."""

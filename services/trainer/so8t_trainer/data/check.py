@@ -1,6 +1,6 @@
-"""A quick look at the data set before a run: what would fail hours later, told in a second. Imports nothing heavy.
+"""A quick check of the data set before a run: reports in a second what would fail hours later. Imports nothing heavy.
 
-Small sources are read whole, of large ones the first row of each file: the training itself reads every row again.
+Small sources are read whole; for large ones, only the first row of each file. Training itself reads every row.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _WHOLE_UP_TO_BYTES = 4_000_000
 
 
 def check_data(config: Config) -> list[str]:
-    """What is worth a note about `dataset` and `ab_test.test_data`.
+    """Return notes about `dataset` and `ab_test.test_data`.
 
     Raises:
-        InputError: a source declares no allowed license, a row of it cannot be used, or all are of one class.
+        InputError: a source declares no allowed license, a row is unusable, or all rows have one class.
     """
     settings = config.dataset
     places = [_place(f"dataset.paths[{i}]", path, settings.format) for i, path in enumerate(settings.paths)]
@@ -46,18 +46,18 @@ def check_data(config: Config) -> list[str]:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a configured path leads."""
+    """The target of a configured path."""
 
     path: str
     folder: Path | None
-    """The folder of its files, where a card may lie; None when nothing of that name is on this host."""
+    """The folder of its files, which may hold a card; None if the path does not exist on this host."""
     on_hub: bool
     files: list[Path]
     notes: list[str]
 
     @property
     def whole(self) -> bool:
-        """Whether it is small enough to be read whole."""
+        """Whether it is small enough to read whole."""
         return bool(self.files) and sum(file.stat().st_size for file in self.files) <= _WHOLE_UP_TO_BYTES
 
 
@@ -70,16 +70,16 @@ def _place(key: str, path: str, form: str) -> _Place:
     if form != "hub" and not (form == "auto" and looks_like_hub_name(path)):
         note = f"{key} = {path} does not exist on this host"
         return _Place(path, None, on_hub=False, files=[], notes=[note])
-    note = f"{key} = {path} is no file or folder here, so it is taken as a Hub name"
+    note = f"{key} = {path} is not a file or folder here, so it is treated as a Hub name"
     if local.parent != Path() and local.parent.is_dir():
         note += f" (there is a folder {local.parent}: is {local.name!r} mistyped?)"
     if variable := hub_is_off():
-        note += f"; {variable} is set, so it must have been downloaded already"
+        note += f"; {variable} is set, so it must already have been downloaded"
     return _Place(path, None, on_hub=True, files=[], notes=[note])
 
 
 def _check_source(place: _Place, settings: Dataset) -> None:
-    """The license, of all that is here or on the Hub; an error about a Hub name says that it was taken as one."""
+    """Check the license of a source here or on the Hub; an error says if the path was treated as a Hub name."""
     if place.folder is None and not place.on_hub:
         return
     try:
@@ -89,19 +89,19 @@ def _check_source(place: _Place, settings: Dataset) -> None:
 
 
 def _checked_rows(place: _Place, form: str) -> list[Row]:
-    """All rows of a small source, the first ones of each file of a large one, none where nothing is here."""
+    """Return all rows of a small source, the first row of each file of a large one, or none for a missing one."""
     if place.whole:
         return read_source(place.path, form).rows
     return [parse_row(raw, where) for file in place.files for raw, where in islice(read_head(file, form), 1)]
 
 
 def _seems_held_out(place: _Place, rows: list[Row]) -> list[str]:
-    """A note about a test file given by itself: unlike in a folder, its name is not part of what a run depends on."""
+    """Return a note about a lone test file: unlike in a folder, a run does not depend on its name."""
     if place.folder is None or Path(place.path).is_dir() or not is_named_test(Path(place.path).name):
         return []
     if all(row.split for row in rows):
         return []
     return [
-        f"{place.path} is read like any file of rows, although its name says test: to hold them out, mark them"
-        " split: test, name the folder with the training file beside it, or set ab_test.test_data"
+        f"{place.path} is read like any other file, although its name says test: to hold its rows out, mark them"
+        " split: test, give the folder that also holds the training file, or set ab_test.test_data"
     ]

@@ -1,6 +1,6 @@
-"""Columns that hold a class as a number, as the `datasets` package keeps them (ClassLabel): only the name counts.
+"""Columns that store a class as a number, like ClassLabel of the `datasets` package: only the name counts.
 
-Its numbers follow the author's own order of the classes, often the alphabet's, where DENY is 1; here ESCALATION is.
+The numbers follow the author's order of the classes, often alphabetical, where DENY is 1; here ESCALATION is 1.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def with_class_names(raw: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with names for the numbers of its ClassLabel columns, those inside structs included.
+    """Return the row with names instead of numbers in its ClassLabel columns, including columns inside structs.
 
     `features` is the JSON form of a data set's Features: column to {"_type": "ClassLabel", "names": [...]}, or for a
-    struct a mapping of the same kind. -1 is how `datasets` writes a missing class, so it becomes None.
+    struct a nested mapping. `datasets` writes -1 for a missing class, so it becomes None.
     """
     return {name: _named(value, features.get(name)) for name, value in raw.items()}
 

@@ -1,4 +1,4 @@
-"""The fields of a row: text that can be trained on as it stands, or an error that says where it is none."""
+"""The fields of a row: text for training, or an error that locates a field that is not text."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _KINDS = {list: "a list", dict: "an object", bool: "true or false", float: "a nu
 
 @dataclass(frozen=True)
 class Fields:
-    """A row's values by name, and where it stands."""
+    """A row's values by name, and its location."""
 
     values: Mapping[str, Any]
     where: str
 
     def __contains__(self, name: str) -> bool:
-        """Whether the row has such a field, be it empty."""
+        """Whether the row has this field, even if empty."""
         return name in self.values
 
     def get(self, name: str) -> Any:
-        """The value as it is; None where it is missing, for which pandas also writes NaN."""
+        """Return the raw value; None if missing, which pandas may write as NaN."""
         value = self.values.get(name)
         return None if isinstance(value, float) and math.isnan(value) else value
 
     def text(self, name: str) -> str:
-        """What a model reads or writes: a string, or a whole number in digits; nothing where it is missing.
+        """Return text for a model: a string, or an integer in digits; empty if missing.
 
         Raises:
-            InputError: it is anything else, since the way in which Python would print that is nobody's
-                request, or a string that no file can hold.
+            InputError: the value is anything else (Python's rendering of it is not a real request), or a
+                string that cannot be encoded as UTF-8.
         """
         value = self.get(name)
         if isinstance(value, bool | float) or not isinstance(value, str | int | None):
@@ -41,19 +41,19 @@ class Fields:
         return "" if value is None else self._whole(str(value))
 
     def key(self, name: str) -> str:
-        """What names or sorts a row, for which any simple value does.
+        """Return a value that names or sorts a row; any scalar will do.
 
         Raises:
-            InputError: it is a list, an object or the like.
+            InputError: the value is a list, an object or the like.
         """
         value = self.get(name)
         return str(value) if isinstance(value, bool | float) else self.text(name)
 
     def content(self) -> str:
-        """The `content` of a chat's turn: a string, or a list of parts, the text of each on lines of its own.
+        """Return the `content` of a chat turn: a string, or a list of text parts, joined by line breaks.
 
         Raises:
-            InputError: a part is no text.
+            InputError: a part is not text.
         """
         value = self.get("content")
         if not isinstance(value, list):
@@ -61,7 +61,7 @@ class Fields:
         return "\n".join(self._part(part) for part in value)
 
     def error(self, what: str, remedy: str) -> InputError:
-        """An error about this row."""
+        """Return an error about this row."""
         return InputError(what, where=self.where, remedy=remedy)
 
     def _part(self, part: object) -> str:
@@ -71,21 +71,21 @@ class Fields:
             return Fields(part, self.where).text("text")
         kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
         raise self.error(
-            f"A part of the content is no text but {str(kind)[:40]!r}.",
-            remedy='leave the row out, or give {"type": "text", "text": ...} only',
+            f"A part of the content is not text but {str(kind)[:40]!r}.",
+            remedy='remove the row, or use only {"type": "text", "text": ...}',
         )
 
     def _whole(self, text: str) -> str:
-        """The text, unless JSON's escapes have left a half of a character in it, which has no form in UTF-8."""
+        """Return the text; reject half a surrogate pair, which JSON escapes can produce and UTF-8 cannot encode."""
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise self.error(
-                f"The text holds half a character (\\u{ord(text[error.start]):04x}).",
-                remedy="mend the text, in which an emoji was cut in two, or leave the row out",
+                f"The text contains half a character (\\u{ord(text[error.start]):04x}).",
+                remedy="repair the text, in which an emoji was cut in two, or remove the row",
             ) from error
         return text
 
     def _no_text(self, name: str, value: object) -> InputError:
         kind = _KINDS.get(type(value), type(value).__name__)
-        return self.error(f"The field {name} is {kind}, not text.", remedy="write it as a string, or leave the row out")
+        return self.error(f"The field {name} is {kind}, not text.", remedy="write it as a string, or remove the row")

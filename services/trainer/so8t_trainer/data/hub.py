@@ -11,10 +11,10 @@ from so8t_trainer.data.sides import sides, with_side
 
 
 def read_hub(name: str) -> Iterator[tuple[object, str]]:
-    """The rows of all splits of a Hub data set, with where each stands; one named `test` stays held out.
+    """Yield the rows of all splits of a Hub data set with their locations; a split named `test` stays held out.
 
     Raises:
-        InputError: there is no such data set, or the Hub cannot be reached.
+        InputError: the data set does not exist, or the Hub cannot be reached.
     """
     import datasets
 
@@ -22,7 +22,7 @@ def read_hub(name: str) -> Iterator[tuple[object, str]]:
         loaded = datasets.load_dataset(name)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise InputError(
-            f"There is no such file, and the Hub gives no such data set: {str(error).splitlines()[0]}",
+            f"There is no such file, and the data set cannot be loaded from the Hub: {str(error).splitlines()[0]}",
             where=name,
             remedy=f"correct dataset.paths, or {_how_to_reach_the_hub()}",
         ) from error
@@ -33,12 +33,12 @@ def read_hub(name: str) -> Iterator[tuple[object, str]]:
 
 
 def hub_is_off() -> str:
-    """The variable that keeps the `datasets` package from the Hub, or nothing."""
+    """Return the variable that keeps the `datasets` package offline, or ""."""
     names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
     return next((name for name in names if os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"}), "")
 
 
 def _how_to_reach_the_hub() -> str:
     if variable := hub_is_off():
-        return f"unset {variable}, which allows only what is downloaded already; in a container give files instead"
+        return f"unset {variable}, which allows only downloaded data sets; in a container, use files instead"
     return "make sure that the Hub can be reached"

@@ -1,7 +1,7 @@
 """Near-duplicate texts: MinHash over character shingles, found by locality-sensitive hashing.
 
-Rows of one template are all near to each other, so a data set of n rows can hold n^2 near pairs. What is done for each
-pair is therefore done in numpy, and pairs that are of no interest can be left out (`besides`).
+Rows of one template are all near each other, so a data set of n rows can have n^2 near pairs. The work per pair is
+therefore done in numpy, and irrelevant pairs can be skipped (`besides`).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from so8t_trainer.data.progress import reported
 from so8t_trainer.data.rows import normalized
 
 SHINGLE = 4
-"""Characters in a shingle; fits English and Japanese."""
+"""Characters per shingle; suits English and Japanese."""
 _PERMUTATIONS = 128
 _WEIGHTS = (0.2, 0.8)
-"""Missing a pair costs more than checking one too many."""
+"""Missing a pair costs more than checking an extra one."""
 
 
 class NearDuplicates:
-    """An index over texts that answers which of them are near duplicates of each other."""
+    """An index for finding near duplicates among texts."""
 
     def __init__(self, texts: list[str], threshold: float, progress: Progress = no_progress) -> None:
-        """`threshold`: estimated Jaccard similarity (0..1) from which two texts count as near."""
+        """`threshold` is the minimum estimated Jaccard similarity (0..1) of near duplicates."""
         self._threshold = threshold
         self._hashes = np.zeros((len(texts), _PERMUTATIONS), np.uint32)  # datasketch's hash values have 32 bits
         for position, text in reported(texts, progress, "hashing rows"):
@@ -37,9 +37,9 @@ class NearDuplicates:
         self._bands = [_band(self._hashes[:, start : start + bands.r]) for start in starts] if texts else []
 
     def of(self, position: int, besides: NDArray[np.bool_] | None = None) -> list[int]:
-        """Positions of the texts near to the text at `position`, itself left out, in order.
+        """Return the positions of the texts near the text at `position`, in order, excluding itself.
 
-        Those for which `besides` is true are not compared and left out.
+        Texts for which `besides` is true are skipped.
         """
         candidate = np.zeros(len(self._hashes), np.bool_)
         for band in self._bands:
@@ -58,14 +58,14 @@ class _Band:
     """Some of the hash values; texts that agree in all of them are candidates."""
 
     bucket: NDArray[np.intp]
-    """Number of the bucket of each text; texts that agree are in the same one."""
+    """Bucket number of each text; texts that agree share a bucket."""
     order: NDArray[np.intp]
     """Positions of the texts, sorted by bucket."""
     starts: NDArray[np.intp]
-    """Where each bucket begins in `order`; the last is where the last one ends."""
+    """Start of each bucket in `order`, followed by the end of the last bucket."""
 
     def alike(self, position: int) -> NDArray[np.intp]:
-        """Positions of the texts in the bucket of the text at `position`."""
+        """Return the positions of the texts in the same bucket as the text at `position`."""
         bucket = self.bucket[position]
         return self.order[self.starts[bucket] : self.starts[bucket + 1]]
 
@@ -76,7 +76,7 @@ def _band(hashes: NDArray[np.uint32]) -> _Band:
 
 
 def shingles(text: str) -> set[str]:
-    """Character shingles of the normalized text; a shorter text is its own shingle."""
+    """Return the character shingles of the normalized text; a shorter text is its own shingle."""
     text = normalized(text)
     return {text[start : start + SHINGLE] for start in range(max(1, len(text) - SHINGLE + 1))}
 

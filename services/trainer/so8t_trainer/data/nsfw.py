@@ -1,7 +1,7 @@
-"""Is a row marked as not safe for work? Data sets say so in many words; one that is in neither list is refused.
+"""Tells whether a row is marked as not safe for work. Data sets use many words; a word in neither list is rejected.
 
-Guessing would cost rows or safety: an NSFW row labeled ALLOW is not trained on, so a word for "harmless" that is taken
-for NSFW would empty that class, and one for "NSFW" that is taken for harmless would teach to allow it.
+Guessing would cost rows or safety: NSFW rows labeled ALLOW are not trained on, so misreading "harmless" as NSFW would
+empty that class, and misreading "NSFW" as harmless would teach the model to allow it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,12 @@ _SAFE = {
 
 
 def is_nsfw(fields: Fields) -> bool:
-    """Whether the row is marked so; a missing mark is none.
+    """Whether the row is marked NSFW; a missing mark means it is not.
 
     Raises:
-        InputError: the mark is a word or number that says neither.
+        InputError: the mark is a word or number in neither list.
     """
     mark = re.sub(r"[\s_-]+", " ", fields.key(FIELD)).strip().lower()
     if mark not in _NSFW | _SAFE:
-        raise fields.error(
-            f"It is not known whether {FIELD} {mark[:40]!r} means NSFW.", remedy="write nsfw or safe, or true or false"
-        )
+        raise fields.error(f"Unknown {FIELD} {mark[:40]!r}.", remedy="write nsfw or safe, or true or false")
     return mark in _NSFW

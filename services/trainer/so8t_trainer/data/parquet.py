@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     import pyarrow
 
 _FEATURES = b"huggingface"
-"""Where the `datasets` package writes the columns' types, among the metadata of the schema."""
+"""The schema metadata key under which the `datasets` package stores column types."""
 
 
 def read_parquet(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
-    """All rows of a file, with where each stands; `data` are its bytes.
+    """Yield all rows of a file with their locations; `data` holds its bytes.
 
     Raises:
-        InputError: they are not valid Parquet.
+        InputError: the file is not valid Parquet.
     """
     import pyarrow
     from pyarrow import parquet
@@ -34,7 +34,7 @@ def read_parquet(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]
 
 
 def read_parquet_head(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """The first row of a file, if it has one, without reading the others.
+    """Yield the first row of a file, if any, without reading the others.
 
     Raises:
         InputError: the file is not valid Parquet.
@@ -56,7 +56,7 @@ def _rows(table: pyarrow.Table | pyarrow.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:
-    """What the `datasets` package says about the columns; empty for a file that it did not write."""
+    """Return the column types stored by the `datasets` package; empty for other files."""
     try:
         features = json.loads(metadata[_FEATURES])["info"]["features"]
     except (KeyError, TypeError, ValueError):
@@ -68,5 +68,5 @@ def _no_parquet(path: Path, error: Exception) -> InputError:
     return InputError(
         f"The file is not valid Parquet: {str(error).splitlines()[0]}",
         where=str(path),
-        remedy="fetch or write the file again",
+        remedy="download or write the file again",
     )

@@ -1,4 +1,4 @@
-"""Does a text hold personal data or a secret? Only the kind that was found is ever told."""
+"""Detects personal data and secrets in a text. Only the kind that was found is ever reported."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _ASSIGNED = re.compile(
     r"(?=[!-~]*\d)[!-~]{6,}",
     re.IGNORECASE,
 )
-"""A secret as people write it, without quotes: `DB_PASSWORD=Xy7...`, "the password is hunter2!x"; with a digit in it,
-since "the token is rotated" tells nothing."""
+"""A secret as people write it, without quotes: `DB_PASSWORD=Xy7...`, "the password is hunter2!x". It must contain a
+digit, because "the token is rotated" reveals nothing."""
 _ISSUED = re.compile(r"(?<![\w-])(?:hf_[A-Za-z0-9]{30,}|sk-(?:[a-z0-9]+-)?[A-Za-z0-9_-]{20,})")
-"""Keys of Hugging Face and OpenAI, of which detect-secrets knows none and only an old form."""
+"""Keys of Hugging Face, unknown to detect-secrets, and of OpenAI, of which it only knows an old form."""
 _NO_SECRET = {"IPPublicDetector"}
-"""detect-secrets' plugins that look for something else: an address is no key."""
+"""detect-secrets plugins that look for something else: an IP address is not a key."""
 
 
 def personal_data(text: str) -> str | None:
-    """Kind of personal data in `text` (e-mail address, phone number, My Number, ...), or None."""
+    """Return the kind of personal data in `text` (e-mail address, phone number, My Number, ...), or None."""
     text = unicodedata.normalize("NFKC", text)
     return next(_kinds(text), None)
 
@@ -54,21 +54,21 @@ def _kinds(text: str) -> Iterator[str]:
 
 
 def _has_phone_number(text: str) -> bool:
-    """A valid number of Japan or the United States, or an international one (+44 ...)."""
+    """Whether the text has a valid number of Japan or the United States, or an international one (+44 ...)."""
     import phonenumbers
 
     matchers = (
         phonenumbers.PhoneNumberMatcher(text, "JP"),
-        # most numbers of ten digits are valid in the United States: theirs must be grouped as such, if at all
+        # most ten-digit numbers are valid in the United States, so any grouping must be the usual one there
         phonenumbers.PhoneNumberMatcher(text, "US", leniency=phonenumbers.Leniency.STRICT_GROUPING),
     )
     return any(matcher.has_next() for matcher in matchers)
 
 
 def holds_secret(text: str) -> bool:
-    """Whether `text` holds a key, token or password, as detect-secrets or the patterns above know it.
+    """Whether `text` contains a key, token or password known to detect-secrets or the patterns above.
 
-    The plugins are called directly: its scanner also obeys "allowlist" comments inside the text,
+    The plugins are called directly, because the scanner also obeys "allowlist" comments in the text,
     drops the entropy limit for single lines, and may ask the issuing service whether a key is live.
     """
     text = unicodedata.normalize("NFKC", text)

@@ -1,4 +1,4 @@
-"""What may be trained on: licenses, personal data, secrets, NSFW. Dropped text is never kept."""
+"""The data policy: licenses, personal data, secrets, NSFW. Excluded text is never kept."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CARD = "dataset_card.yaml"
 
 
 def declared_source(source: SourceRows, configured: Source | None, policy: DataPolicy) -> Source:
-    """License and provenance of a data set: from the configuration, else the card beside the files.
+    """Return license and provenance of a data set, from the configuration or else the card beside the files.
 
     Raises:
         InputError: nothing is declared, the configuration and the card name different licenses, or the license is
-            not on the allow-list.
+            not on the allowlist.
     """
     declared, where = configured, "dataset.source"
     if source.folder is not None and (source.folder / CARD).is_file():
@@ -33,7 +33,7 @@ def declared_source(source: SourceRows, configured: Source | None, policy: DataP
         raise InputError(
             "The data set does not declare its license and provenance.",
             where=source.path,
-            remedy=f"set dataset.source {{license, provenance}}, or put a {CARD} with both keys beside the files",
+            remedy=f"set dataset.source {{license, provenance}}, or add a {CARD} with both keys beside the files",
         )
     if declared.license.lower() not in {name.lower() for name in policy.allowed_licenses}:
         raise InputError(
@@ -46,12 +46,12 @@ def declared_source(source: SourceRows, configured: Source | None, policy: DataP
 
 
 def _agreed(configured: Source | None, card: Source, where: str) -> Source:
-    """What the configuration says, which speaks for all folders and so must not hide what one of them says itself."""
+    """Return the configured source; it covers all folders, so it must not contradict a folder's own card."""
     if configured is not None and configured.license.lower() != card.license.lower():
         raise InputError(
-            f"The data set's card says {card.license!r}, dataset.source.license says {configured.license!r}.",
+            f"The data set's card says {card.license!r}, but dataset.source.license says {configured.license!r}.",
             where=where,
-            remedy="leave dataset.source out, so that each folder's own card counts, or correct the one that is wrong",
+            remedy="remove dataset.source, so that each folder's own card counts, or correct the wrong one",
         )
     return configured or card
 
@@ -77,24 +77,24 @@ def _read_card(path: Path) -> Source:
 
 
 def demand_classes(rows: list[Row]) -> None:
-    """Refuse a data set from which nothing can be told apart.
+    """Reject a data set with a single class.
 
     Raises:
-        InputError: all rows are of one class.
+        InputError: all rows have the same class.
     """
     found = {row.label for row in rows}
     if len(found) == 1:
         raise InputError(
             f"The data set has a single class, {found.pop()}.",
             where="dataset.paths",
-            remedy="give rows of at least two classes",
+            remedy="add rows of at least one other class",
         )
 
 
 def apply_policy(
     rows: list[Row], policy: DataPolicy, progress: Progress = no_progress
 ) -> tuple[list[Row], Counter[str]]:
-    """The rows that may be used, and how many were left out for each reason."""
+    """Return the rows that may be used, and the number left out for each reason."""
     kept: list[Row] = []
     excluded: Counter[str] = Counter()
     for _, row in reported(rows, progress, "applying the policy"):

@@ -1,4 +1,4 @@
-"""All of the data's way: read every source, apply the policy, split."""
+"""Prepares the data: read every source, apply the policy, split."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from so8t_trainer.data.split import split_rows
 
 @dataclass
 class PreparedData:
-    """The two sides of the split, and the report about how they came about."""
+    """The two sides of the split, and the report on how they were made."""
 
     train: list[LabeledRow]
     test: list[LabeledRow]
     report: DataReport
 
     def keep_train(self, kept: list[LabeledRow], reason: str) -> None:
-        """Go on with fewer training rows; the others are counted as excluded for `reason`."""
+        """Reduce the training rows to `kept`; the others count as excluded for `reason`."""
         dropped = {reason: len(self.train) - len(kept)} if len(kept) < len(self.train) else {}
         self.train = kept
         changed = {
@@ -39,11 +39,11 @@ class PreparedData:
 def prepare_data(
     settings: Dataset, test_data: str | None, log: logging.Logger, progress: Progress = no_progress
 ) -> PreparedData:
-    """Read `settings.paths` (and `test_data`, which is then the test set), filter and split.
+    """Read `settings.paths` (and `test_data` as the test set, if given), filter and split.
 
     Raises:
         InputError: see `read_source`, `declared_source`, `split_rows`.
-        Exception: whatever `progress` raises to end the work.
+        Exception: anything that `progress` raises to stop.
     """
     sources: dict[str, dict[str, str]] = {}
     rows: list[Row] = []
@@ -93,7 +93,7 @@ def _filtered_and_split(
     for reason, count in report.excluded.items():
         log.info("left out: %d rows (%s)", count, reason)
     for label in _lost(rows, report.train):
-        log.warning("no row of class %s is left to train on, although the data has some; see what was left out", label)
+        log.warning("no row of class %s is left to train on, although the data has some; see the rows left out", label)
     log.info("training rows %s, test rows %s, %d groups", report.train, report.test, report.groups)
     return PreparedData(train, test, report)
 
@@ -119,7 +119,7 @@ def _by_label(rows: list[LabeledRow]) -> dict[str, int]:
 
 
 def _lost(rows: list[Row], train: dict[str, int]) -> list[str]:
-    """Classes of the data that the training set lacks."""
+    """Return the classes of the data that the training set lacks."""
     return [label for label in LABELS if not train[label] and any(row.label == label for row in rows)]
 
 

@@ -1,4 +1,4 @@
-"""How a long look at many rows tells where it is, and can be ended."""
+"""Progress reports for a long pass over many rows, which can also stop it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROWS_BETWEEN_REPORTS = 200
 
 
 def reported(rows: Sequence[Item], progress: Progress, message: str) -> Iterator[tuple[int, Item]]:
-    """Position and row, one after the other, with a report now and then: none at all about a few rows."""
+    """Yield position and row, with an occasional progress report; few rows give none."""
     for position, row in enumerate(rows):
         if position and position % _ROWS_BETWEEN_REPORTS == 0:
             progress(position, len(rows), message)

@@ -1,4 +1,4 @@
-"""Reading rows from files, folders and the Hub, with errors that name the file and the line."""
+"""Reads rows from files, folders and the Hub, with errors that name the file and the line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from so8t_trainer.data.rows import Row, parse_row
 from so8t_trainer.data.sides import sides, with_side
 
 Located = tuple[object, str]
-"""A row and where it stands."""
+"""A row and its location."""
 
 _HEAD_BYTES = 1 << 20
 
@@ -31,12 +31,12 @@ class SourceRows:
 
     path: str
     folder: Path | None
-    """Where a dataset_card.yaml may lie; None for a Hub data set."""
+    """The folder that may hold a dataset_card.yaml; None for a Hub data set."""
     rows: list[Row]
 
     @property
     def schema(self) -> str:
-        """The detected shape, or shapes with their counts."""
+        """The detected shape, or several with their counts."""
         counts = Counter(row.schema for row in self.rows)
         if len(counts) == 1:
             return next(iter(counts))
@@ -47,7 +47,7 @@ def read_source(path: str, form: str = "auto") -> SourceRows:
     """Read a file, a folder (all data files in it, sorted) or a Hub data set.
 
     Raises:
-        InputError: the path is missing, a file cannot be read, or it holds no row.
+        InputError: the path does not exist, a file cannot be read, or there are no rows.
     """
     local = Path(path)
     if local.is_dir():
@@ -60,13 +60,13 @@ def read_source(path: str, form: str = "auto") -> SourceRows:
         raise InputError("The data set does not exist.", where=path, remedy="correct the path in dataset.paths")
     rows = [parse_row(raw, where) for raw, where in located]
     if not rows:
-        raise InputError("The data set is empty.", where=path, remedy=f"give rows as {', '.join(_READERS)}")
+        raise InputError("The data set is empty.", where=path, remedy=f"add rows as {', '.join(_READERS)}")
     folder = None if not local.exists() else local if local.is_dir() else local.parent
     return SourceRows(path, folder, rows)
 
 
 def _read_folder(folder: Path, form: str) -> Iterator[Located]:
-    """Records of all its files; those of a file named `test` stay held out."""
+    """Yield the records of all its files; records of a file named `test` stay held out."""
     files = data_files(folder, form)
     names = [file.relative_to(folder).as_posix() for file in files]
     for file, side in zip(files, sides(names), strict=True):
@@ -74,17 +74,17 @@ def _read_folder(folder: Path, form: str) -> Iterator[Located]:
 
 
 def read_file(path: Path, form: str = "auto") -> Iterator[Located]:
-    """Records of one file; `form` overrides the file's ending.
+    """Yield the records of one file; `form` overrides the file's extension.
 
     Raises:
-        InputError: unknown ending, a Git LFS pointer, bytes that are not UTF-8, or broken syntax.
+        InputError: unknown extension, a Git LFS pointer, bytes that are not UTF-8, or broken syntax.
     """
     kind = _kind(path, form)
     return _READERS[kind](path, _bytes(path))
 
 
 def read_head(path: Path, form: str = "auto") -> Iterator[Located]:
-    """The first rows of a large file, without reading all of it; none of a JSON list, which is one value.
+    """Yield the first rows of a large file without reading all of it; none for a JSON list, which is one value.
 
     Raises:
         InputError: as `read_file`.
@@ -99,7 +99,7 @@ def _kind(path: Path, form: str) -> str:
     kind = path.suffix.lower().lstrip(".") if form in {"auto", "hub"} else form
     if kind not in _READERS:
         raise InputError(
-            f"The format of this file is not known by its ending {path.suffix!r}.",
+            f"The file extension {path.suffix!r} is unknown.",
             where=str(path),
             remedy=f"set dataset.format to one of {', '.join(_READERS)}",
         )
@@ -107,7 +107,7 @@ def _kind(path: Path, form: str) -> str:
 
 
 def _bytes(path: Path, most: int = -1) -> bytes:
-    """Bytes of a file; with `most`, of so many only those before the last line break."""
+    """Return the bytes of a file; with `most`, at most that many, up to the last line break."""
     try:
         with path.open("rb") as file:
             data = file.read(most)
@@ -120,16 +120,16 @@ def _bytes(path: Path, most: int = -1) -> bytes:
 
 
 def data_files(folder: Path, form: str) -> list[Path]:
-    """All data files below a folder, sorted.
+    """Return all data files under a folder, sorted.
 
     Raises:
-        InputError: there is none.
+        InputError: there are none.
     """
     endings = {f".{name}" for name in (_READERS if form == "auto" else [form])}
     files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in endings and path.is_file()]
     if not files:
         raise InputError(
-            f"The folder holds no data file ({', '.join(sorted(endings))}).",
+            f"The folder has no data files ({', '.join(sorted(endings))}).",
             where=str(folder),
             remedy="correct the path, or set dataset.format",
         )
@@ -149,14 +149,14 @@ def _read_jsonl(path: Path, data: bytes) -> Iterator[Located]:
 
 
 def _read_json(path: Path, data: bytes) -> Iterator[Located]:
-    """A list of rows, or an object with such a list under `data` or `rows`."""
+    """Read a list of rows, or an object with such a list under `data` or `rows`."""
     try:
         value = json.loads(_decoded(path, data) or "[]")
     except json.JSONDecodeError as error:
         raise InputError(
             f"The file is not valid JSON: {error.msg}.",
             where=f"{path}:{error.lineno}",
-            remedy="correct it there (one object a line is JSONL: name the file .jsonl)",
+            remedy="correct it there (one object per line is JSONL: name the file .jsonl)",
         ) from error
     if isinstance(value, dict):
         value = next((value[key] for key in ("data", "rows") if isinstance(value.get(key), list)), value)
@@ -176,7 +176,7 @@ def _read_csv(path: Path, data: bytes) -> Iterator[Located]:
                 raise InputError(
                     f"The line does not have the {len(reader.fieldnames or [])} fields of the header.",
                     where=where,
-                    remedy="quote fields that hold commas or line breaks",
+                    remedy="quote fields that contain commas or line breaks",
                 )
             yield raw, where
     except csv.Error as error:

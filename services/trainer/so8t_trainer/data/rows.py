@@ -1,4 +1,4 @@
-"""A labeled row, and the four shapes in which a data set may hold one."""
+"""A labeled row, and the four shapes that a data set may use for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _THINK_TAG = re.compile(r"<think-(task|safety|policy)>(.*?)</think-\1>", re.IGNO
 
 @dataclass(frozen=True)
 class Row:
-    """One labeled request, wherever it came from."""
+    """One labeled request, from any source."""
 
     text: str
     label: str
@@ -37,10 +37,10 @@ class Row:
     group: str | None = None
     """Rows of the same group (a template, a conversation) stay on one side of the split."""
     split: str | None = None
-    """`train` or `test` where the data set's author has fixed it."""
+    """`train` or `test` if fixed by the data set's author."""
 
     def exported(self) -> LabeledRow:
-        """The row as it is written to splits/*.jsonl."""
+        """Return the row as written to splits/*.jsonl."""
         return LabeledRow(
             id=row_id(self.text),
             text=self.text,
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class _Said:
-    """What the shapes differ in."""
+    """The parts in which the shapes differ."""
 
     text: str
     label: str
@@ -61,12 +61,12 @@ class _Said:
 
 
 def normalized(text: str) -> str:
-    """Text with compatibility forms, case and white space made equal (NFKC, casefold)."""
+    """Return the text with compatibility forms, case and whitespace normalized (NFKC, casefold)."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def row_id(text: str) -> str:
-    """First 16 hex digits of the sha256 of the normalized text."""
+    """Return the first 16 hex digits of the SHA-256 of the normalized text."""
     return hashlib.sha256(normalized(text).encode()).hexdigest()[:16]
 
 
@@ -74,8 +74,8 @@ def parse_row(raw: object, where: str) -> Row:
     """Read one row of any accepted shape.
 
     Raises:
-        InputError: the shape is unknown, the text is empty or no text, or the label is missing,
-            unknown or contradicts itself.
+        InputError: the shape is unknown, the text is empty or not text, or the label is missing, unknown
+            or contradictory.
     """
     if not isinstance(raw, Mapping):
         raise InputError(
@@ -88,7 +88,7 @@ def parse_row(raw: object, where: str) -> Row:
         if all(name in fields for name in names):
             return _row(fields, schema, parse(fields))
     raise fields.error(
-        f"The row has none of the known shapes; its fields are {', '.join(map(str, raw)) or 'none'}.",
+        f"The row matches no known shape; its fields are {', '.join(map(str, raw)) or 'none'}.",
         remedy=f"write rows as {SCHEMAS}",
     )
 
@@ -134,7 +134,7 @@ def _instruction(fields: Fields) -> _Said:
 
 
 def _messages(fields: Fields) -> _Said:
-    """The user's turns are the text; the label is a field, or stands in the assistant's last turn."""
+    """The user's turns are the text; the label is a field or in the assistant's last turn."""
     value = fields.get("messages")
     if not isinstance(value, list) or not all(isinstance(turn, Mapping) for turn in value):
         raise fields.error("messages must be a list of {role, content}.", remedy=f"write rows as {SCHEMAS}")
@@ -152,7 +152,7 @@ _SHAPES: tuple[tuple[str, tuple[str, ...], Callable[[Fields], _Said]], ...] = (
     ("instruction", ("instruction",), _instruction),
     ("text-label", ("text", "label"), _text_label),
 )
-"""Name, the fields by which it is known, and its parser; the first that fits counts."""
+"""Name, identifying fields and parser of each shape; the first match counts."""
 
 
 def _label(candidates: list[object], fields: Fields) -> str:
@@ -174,7 +174,7 @@ def _label(candidates: list[object], fields: Fields) -> str:
 
 
 def _class_in(final: str) -> str | None:
-    """The class that a final answer names; None where it is prose, or a number, which may answer something else."""
+    """Return the class named by a final answer; None for prose, or for a number, which may answer something else."""
     return None if final.strip().isdigit() else canonical_label(final)
 
 
@@ -187,4 +187,4 @@ def _fixed_split(fields: Fields) -> str | None:
     value = fields.key("split").lower()
     if value in {"", "train", "test"}:
         return value or None
-    raise fields.error(f"Unknown split {value[:40]!r}.", remedy="write train or test, or leave the field out")
+    raise fields.error(f"Unknown split {value[:40]!r}.", remedy="write train or test, or remove the field")

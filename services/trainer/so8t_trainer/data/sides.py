@@ -1,4 +1,4 @@
-"""Which side of the split a file or a part of a Hub data set is on by its name, as the `datasets` package reads it."""
+"""Assigns a file or Hub split to train or test by its name, as the `datasets` package does."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _TEST = re.compile(r"(?:^|[-._ 0-9/])test(?:[-._ 0-9/]|$)", re.IGNORECASE)
 
 
 def is_named_test(name: str) -> bool:
-    """Whether `test` is a word of the name: test.jsonl, test-00000-of-00001.parquet, rows_test.csv, test/rows.json."""
+    """Whether `test` is a word in the name: test.jsonl, test-00000-of-00001.parquet, rows_test.csv, test/rows.json."""
     return _TEST.search(name) is not None
 
 
 def sides(names: Sequence[str]) -> list[str | None]:
-    """The side of each part of a data set: `test` for those named so, `train` for the others.
+    """Return the side of each part of a data set: `test` for parts named test, `train` for the others.
 
-    None for all where none is named so, or all are: then the names tell no two sides apart.
+    None for all if no part or every part is named test: then the names do not distinguish two sides.
     """
     tests = [is_named_test(name) for name in names]
     if any(tests) and not all(tests):
@@ -25,7 +25,7 @@ def sides(names: Sequence[str]) -> list[str | None]:
 
 
 def with_side(raw: object, side: str | None) -> object:
-    """The row on that side, unless it says itself where it belongs."""
+    """Return the row assigned to this side, unless the row itself specifies one."""
     if side is None or not isinstance(raw, Mapping) or raw.get("split"):
         return raw
     return {**raw, "split": side}

@@ -1,4 +1,4 @@
-"""Holding out a test set by groups, so that no test row has a twin in training."""
+"""Holds out a test set by groups, so that no test row has a near duplicate in training."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Split:
     duplicates: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
-    """What was decided for the author of the data."""
+    """Decisions made on behalf of the data's author."""
 
 
 @dataclass
 class _Placed:
-    """Rows, each with the side on which it must stay (`split`), or None where that is to be decided."""
+    """Rows, each with its fixed side (`split`), or None if still undecided."""
 
     rows: list[Row]
     excluded: Counter[str] = field(default_factory=Counter)
@@ -42,12 +42,12 @@ class _Placed:
 def split_rows(
     rows: list[Row], settings: Dataset, test_rows: list[Row] | None = None, progress: Progress = no_progress
 ) -> Split:
-    """Split `rows`; given `test_rows` are the test set, else those that their author marked so, else some groups are.
+    """Split `rows`. The test set is `test_rows` if given, else the rows marked test, else some of the groups.
 
-    The result depends on the rows, their order and the seed alone.
+    The result depends only on the rows, their order and the seed.
 
     Raises:
-        InputError: nothing is left to train on or to test, or training would see a single class.
+        InputError: no row is left for training or testing, or training would see a single class.
     """
     placed = _placed(rows, test_rows)
     unique, duplicates, excluded = _unique(placed.rows)
@@ -69,7 +69,7 @@ def split_rows(
 
 
 def _placed(rows: list[Row], test_rows: list[Row] | None) -> _Placed:
-    """The one place that says which rows are fixed. What its author marked test never becomes a training row."""
+    """Fix the side of rows; this is the only place that does. A row marked test never becomes a training row."""
     if test_rows is not None:
         left = [replace(row, split="train") for row in rows if row.split != "test"]
         marked = Counter({"marked test, while ab_test.test_data is the test set": len(rows) - len(left)})
@@ -78,15 +78,15 @@ def _placed(rows: list[Row], test_rows: list[Row] | None) -> _Placed:
         return _Placed(rows)
     notes = []
     if silent := sum(row.split is None for row in rows):
-        notes.append(f"{silent} rows do not say on which side they are: they are trained on, as others are marked test")
+        notes.append(f"{silent} rows have no split: they are trained on, because other rows are marked test")
     return _Placed([replace(row, split=row.split or "train") for row in rows], notes=notes)
 
 
 def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
-    """Rows with different normalized texts on their side, the number of repetitions, and what was left out.
+    """Return rows with distinct normalized texts per side, the number of repetitions, and the rows left out.
 
-    A text that occurs with several labels teaches nothing and is left out altogether. Test rows are
-    compared with each other alone, since what is wrong in training must not change the test.
+    A text with several labels teaches nothing and is left out entirely. Test rows are compared only with
+    each other, because faults in the training rows must not change the test.
     """
     by_text: dict[tuple[bool, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -104,9 +104,9 @@ def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
 
 
 def _groups(rows: list[Row], near: NearDuplicates, progress: Progress) -> list[list[int]]:
-    """Positions of rows that belong together: near duplicates and equal `group`, transitively."""
+    """Return positions of rows that belong together: near duplicates and equal `group`, transitively."""
     first = np.arange(len(rows))
-    """Of each row the position of the first row of its group, as far as that is known."""
+    """For each row, the position of the first known row of its group."""
     named: dict[str, int] = {}
     for position, row in reported(rows, progress, "comparing rows"):
         linked = near.of(position, besides=first == first[position])
@@ -122,7 +122,7 @@ def _groups(rows: list[Row], near: NearDuplicates, progress: Progress) -> list[l
 
 
 def _twins(rows: list[Row], test: set[int], near: NearDuplicates) -> dict[int, str]:
-    """Positions of training rows that resemble one of the test rows or share its group, and which of both it is."""
+    """Return positions of training rows that resemble a test row or share its group, with the reason."""
     groups = {rows[position].group for position in test} - {None}
     twins = {position: "group of a test row" for position, row in enumerate(rows) if row.group in groups}
     twins |= {other: "near duplicate of a test row" for position in test for other in near.of(position)}
@@ -130,7 +130,7 @@ def _twins(rows: list[Row], test: set[int], near: NearDuplicates) -> dict[int, s
 
 
 def _hold_out(rows: list[Row], groups: list[list[int]], settings: Dataset) -> set[int]:
-    """Positions of the rows of some groups, none of which holds a row that its author marked train."""
+    """Return positions of the rows in the held-out groups; no such group has a row marked train."""
     groups = groups.copy()
     random.Random(settings.split_seed).shuffle(groups)
     labels = [Counter(rows[position].label for position in group) for group in groups]
@@ -140,10 +140,10 @@ def _hold_out(rows: list[Row], groups: list[list[int]], settings: Dataset) -> se
 
 
 def _chosen(groups: list[Counter[str]], free: list[bool], fraction: float) -> set[int]:
-    """Indices of the groups to hold out, given each group's rows per label, and whether it may be.
+    """Return indices of the groups to hold out, given each group's rows per label and whether it is free.
 
-    A group is taken when it brings the labels nearer to their share. A label that would have no
-    test row at all gives its smallest group, if it has another one to train on.
+    A group is chosen if it brings the labels closer to their share. A label without any test row gives up
+    its smallest group, if it has another group to train on.
     """
     target = {label: count * fraction for label, count in sum(groups, Counter[str]()).items()}
     held: Counter[str] = Counter()
@@ -172,13 +172,13 @@ def _checked(split: Split, test_rows: list[Row] | None) -> Split:
         raise InputError(
             "No row is left to train on.",
             where="dataset.paths",
-            remedy="give more data; all rows were excluded, are test rows, or resemble one",
+            remedy="add data; all rows were excluded, are test rows, or resemble one",
         )
     if len(found) == 1:
         raise InputError(
-            f"The training rows are all of one class, {found.pop()}.",
+            f"All training rows have the same class, {found.pop()}.",
             where="dataset.paths",
-            remedy="give rows of at least two classes",
+            remedy="add rows of at least one other class",
         )
     if not split.test:
         raise _no_test(split.train, test_rows)
@@ -190,16 +190,16 @@ def _no_test(train: Sequence[Row], test_rows: list[Row] | None) -> InputError:
         return InputError(
             "No row is left to test with: all were excluded.",
             where="ab_test.test_data",
-            remedy="give test rows that dataset.policy allows",
+            remedy="add test rows that dataset.policy allows",
         )
     if all(row.split for row in train):
         return InputError(
             "No row is left to test with: all are marked train.",
             where="dataset.paths",
-            remedy="mark some rows test, leave the field split out, or set ab_test.test_data",
+            remedy="mark some rows test, remove the field split, or set ab_test.test_data",
         )
     return InputError(
         "No row is left to test with: the rows form too few groups.",
         where="dataset.paths",
-        remedy="give more varied data, raise dataset.test_fraction, or set ab_test.test_data",
+        remedy="add more varied data, raise dataset.test_fraction, or set ab_test.test_data",
     )

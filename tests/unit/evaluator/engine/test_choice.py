@@ -41,4 +41,4 @@ def test_ollama_measures_the_servers_host() -> None:
     """Its speed is that of the server, whose threads it leaves to the server unless told."""
     engine = open_engine(_config(engine="ollama"))
     assert engine.host == "gpu-box.example"
-    assert engine.speed_settings == {"threads": "as the server chooses"}
+    assert engine.speed_settings == {"threads": "chosen by the server"}

@@ -32,7 +32,7 @@ def test_counts_and_shares(inputs: ReportInputs, scoring: Scoring) -> None:
 def test_class_without_rows(sparse: ReportInputs) -> None:
     """A class without a row has no share, and says so."""
     figure = draw(partial(confusion.draw, scoring="generate"), sparse)
-    assert "DENY\nno row" in texts(figure.axes[0])
+    assert "DENY\nno rows" in texts(figure.axes[0])
     assert np.array_equal(figure.axes[0].images[0].get_array()[2], [0] * 5)  # type: ignore[index]
 
 

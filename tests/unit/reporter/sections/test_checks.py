@@ -28,7 +28,7 @@ def test_baseline(inputs: ReportInputs) -> None:
 
 def test_b_against_the_baseline(inputs: ReportInputs) -> None:
     """Both on the same rows, with what only one of them got right, and a test that is not adjusted."""
-    table = tables_of(text_report(inputs), "checks")["B against it, row by row"]
+    table = tables_of(text_report(inputs), "checks")["B against the baseline, row by row"]
     line, n = inputs.evaluation.baseline_comparison, len(inputs.test_rows)
     assert line is not None
     assert column(table, "B right") == [f"291 ({100 * 291 / n:.1f}%)"]
@@ -42,7 +42,7 @@ def test_control_without_difference(inputs: ReportInputs) -> None:
     table = tables_of(text_report(inputs), "checks")["A against A"]
     assert column(table, "Verdict") == ["same classes"]
     assert remarks(inputs) == [
-        ("Asked again in reversed order, A gave the same answer to every row, to the byte, as it must.", "good")
+        ("Asked again in reversed order, A gave byte-identical answers to all rows, as it must.", "good")
     ]
 
 
@@ -54,7 +54,7 @@ def test_control_with_a_difference(inputs: ReportInputs) -> None:
     evaluation = inputs.evaluation.model_copy(update={"control": changed})
     ((text, tone),) = remarks(replace(inputs, evaluation=evaluation))
     assert "cannot be trusted" in text
-    assert "20 of 320 answers of A differ when asked again, 0 in class" in text
+    assert "20 of A's 320 answers differ when asked again, 0 of them in class" in text
     assert tone == "bad"
 
 

@@ -49,5 +49,5 @@ def test_gates_brought_along(inputs: ReportInputs) -> None:
         update={"so8t": {"gates": 32, "rotation": "cayley", "angle": 0.08314}}
     )
     facts = facts_of(replace(inputs, chat={**inputs.chat, "convert-a": brought}))
-    name = "SO8T gates that A's checkpoint brought along"
+    name = "SO8T gates in A's checkpoint"
     assert facts[name] == "folded at conversion: angle 0.0831, gates 32, rotation cayley"

@@ -46,7 +46,7 @@ def test_not_in_memory_together(inputs: ReportInputs) -> None:
     evaluation = Evaluation(Scenario(interleaved=False)).result()
     section = next(s for s in text_report(replace(inputs, evaluation=evaluation)).sections if s.anchor == "cost")
     (warning,) = [block.text for block in section.blocks if isinstance(block, Paragraph)]
-    assert "(memory did not hold both at once)" in warning
+    assert "(both did not fit in memory at once)" in warning
     assert "reused" not in warning
 
 

@@ -42,7 +42,7 @@ def test_balanced_choice(inputs: ReportInputs) -> None:
     ]
     assert shown[0] == []
     assert shown[1][0].startswith("320 of the 1,000 held-out rows were asked (ab_test.max_samples)")
-    assert "not on that of the held-out rows" in shown[1][0]
+    assert "not for the mix of all held-out rows" in shown[1][0]
 
 
 def test_sources(inputs: ReportInputs) -> None:

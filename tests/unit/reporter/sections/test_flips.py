@@ -29,8 +29,8 @@ def test_examples(inputs: ReportInputs) -> None:
     tables = tables_of(text_report(inputs), "flips")
     lost = tables[f"Rows that B lost: {min(LOST_SHOWN, c.only_a_right)} of {c.only_a_right}"]
     gained = tables[f"Rows that B gained: {GAINED_SHOWN} of {c.only_b_right}"]
-    assert column(lost, "A said") == column(lost, "Right class") != column(lost, "B said")
-    assert column(gained, "B said") == column(gained, "Right class") != column(gained, "A said")
+    assert column(lost, "A said") == column(lost, "Correct class") != column(lost, "B said")
+    assert column(gained, "B said") == column(gained, "Correct class") != column(gained, "A said")
     texts = {row.id: row.text for row in inputs.test_rows}
     assert column(gained, "Text") == [texts[i] for i in column(gained, "Row")]
 
@@ -56,7 +56,7 @@ def test_nothing_changed(sparse: ReportInputs) -> None:
     """Identical answers leave one sentence."""
     section = next(s for s in text_report(sparse).sections if s.anchor == "flips")
     assert [b.text for b in section.blocks if b.kind == "paragraph"] == [
-        "No class differs between A and B on any of the 25 rows; the answers are worded alike."
+        "No class differs between A and B on any of the 25 rows; the answers are worded the same."
     ]
     assert [b.path for b in section.blocks if b.kind == "file"] == ["answers.csv"]
     assert len(section.blocks) == 2

@@ -32,7 +32,7 @@ def test_comparisons(inputs: ReportInputs) -> None:
     assert row[7:9] == [f"{c.only_b_right} / {c.only_a_right}", "< 0.001"]
     assert c.minimum_detectable_effect is not None
     assert row[9] == f"{100 * c.minimum_detectable_effect:.1f}"
-    assert "None: it takes at least 8 rows for one side" in table.note
+    assert "None: significance takes at least 8 rows that only one model gets right" in table.note
     assert [cell[0].tone for cell in table.rows].index("strong") == 4
 
 
@@ -63,7 +63,10 @@ def test_why_answers_are_invalid(inputs: ReportInputs) -> None:
     evaluation = inputs.evaluation.model_copy(update=changes)
     table = tables_of(text_report(replace(inputs, evaluation=evaluation)), "grid")["Each model on its own"]
     assert "9 (4 cut, 2 over-long)" in column(table, "Invalid")
-    assert "An answer may have 48 tokens; the longest that B was trained to give has 120: too few" in table.note
+    assert (
+        "The token limit is 48; the longest answer that B was trained on has 120 tokens, so the limit is too low"
+        in table.note
+    )
 
 
 def test_classes(inputs: ReportInputs) -> None:
@@ -86,7 +89,7 @@ def test_recall_without_rows_is_undefined(sparse: ReportInputs) -> None:
     recalls = column(tables["Precision, recall and F1, q8_0, generate scoring"], "Recall A")
     assert recalls[2] == "undefined (n = 0)"
     assert recalls[0] == f"{sparse.evaluation.cells[0].per_class['ALLOW'].recall:.3f}"
-    checks = tables["Recall that must not suffer"]
+    checks = tables["Recall that must not drop"]
     assert [cell.text for cell in checks.rows[0]] == [
         "q8_0", "DENY", "0", "undefined (n = 0)", "undefined (n = 0)", "0 / 0", "undefined (n = 0)", "5 points", "73",
         "undefined",
@@ -100,7 +103,7 @@ def test_recall_without_rows_is_undefined(sparse: ReportInputs) -> None:
 def test_recall_checks(inputs: ReportInputs, scenario: Scenario, words: set[str]) -> None:
     """DENY and REFUSE pass or do not, at every quantization, by the whole interval."""
     changed = replace(inputs, evaluation=Evaluation(scenario).result())
-    table = tables_of(text_report(changed), "classes")["Recall that must not suffer"]
+    table = tables_of(text_report(changed), "classes")["Recall that must not drop"]
     assert column(table, "Class") == ["DENY", "REFUSE"] * 3
     assert column(table, "Quantization") == [q for q in ("f16", "q8_0", "q4_k_m") for _ in range(2)]
     assert set(column(table, "Not worse")) == words

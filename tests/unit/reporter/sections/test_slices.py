@@ -22,7 +22,7 @@ def test_by_language(inputs: ReportInputs) -> None:
         ["en", "160", "68 (42.5%)", "145 (90.6%)", "+48.1", "84 / 7", "< 0.001"],
         ["ja", "160", "77 (48.1%)", "146 (91.2%)", "+43.1", "77 / 8", "< 0.001"],
     ]
-    assert "Holm-adjusted over this table alone" in table.note
+    assert "Holm-adjusted over this table only" in table.note
     assert "neither the verdict nor the gate" in table.note
 
 

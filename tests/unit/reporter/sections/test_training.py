@@ -20,7 +20,7 @@ def test_facts(inputs: ReportInputs) -> None:
     """Method, size, loss, time with its host, and the gates' health."""
     facts = facts_of(inputs)
     assert facts["Method"] == "LoRA adapter"
-    assert facts["Rows"] == "1,280 in the set, 480 seen with repetitions"
+    assert facts["Rows"] == "1,280 in the set, 480 seen, counting repetitions"
     assert facts["Parameters trained"] == "2,503,680 of 137,018,688 (1.8%)"
     first, last = inputs.points[0].loss, inputs.points[-1].loss
     assert facts["Loss, first and last step"] == f"{first:.3g}, {last:.3g}"
@@ -39,7 +39,7 @@ def test_untrained(sparse: ReportInputs) -> None:
     """Zero steps are said clearly, and losses are undefined."""
     section = next(s for s in text_report(sparse).sections if s.anchor == "training")
     (remark,) = [block for block in section.blocks if isinstance(block, Paragraph)]
-    assert remark.text.startswith("No optimizer step was made")
+    assert remark.text.startswith("No optimizer step was taken")
     assert facts_of(sparse)["Loss, first and last step"] == "undefined, undefined"
 
 

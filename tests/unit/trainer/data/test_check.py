@@ -77,7 +77,7 @@ def test_a_license(tmp_path: Path, said: Said) -> None:
         check_data(_config(rows, source={**SOURCE, "license": "cc-by-nc-4.0"}))
     with said.raised(InputError) as caught:
         check_data(_config("owner/name", source=None))
-    assert "taken as a Hub name" in caught.value.where
+    assert "treated as a Hub name" in caught.value.where
 
 
 def test_nothing_to_tell_apart(tmp_path: Path, said: Said) -> None:
@@ -120,12 +120,12 @@ def test_a_hub_name_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     _write(tmp_path / "demo-run" / "data" / "rows.jsonl", GOOD)
     [note] = check_data(_config("owner/name"))
-    assert note == "dataset.paths[0] = owner/name is no file or folder here, so it is taken as a Hub name"
+    assert note == "dataset.paths[0] = owner/name is not a file or folder here, so it is treated as a Hub name"
     [note] = check_data(_config("demo-run/dta"))
-    assert note.endswith("taken as a Hub name (there is a folder demo-run: is 'dta' mistyped?)")
+    assert note.endswith("treated as a Hub name (there is a folder demo-run: is 'dta' mistyped?)")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     [note] = check_data(_config("owner/name"))
-    assert note.endswith("; HF_HUB_OFFLINE is set, so it must have been downloaded already")
+    assert note.endswith("; HF_HUB_OFFLINE is set, so it must already have been downloaded")
 
 
 def test_a_test_file_among_the_training_rows_is_noted(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_test_file_among_the_training_rows_is_noted(tmp_path: Path) -> None:
     rows = _write(tmp_path / "train.jsonl", GOOD)
     held_out = _write(tmp_path / "test.jsonl", GOOD)
     [note] = check_data(_config(rows, held_out))
-    assert note.startswith(f"{held_out} is read like any file of rows, although its name says test")
+    assert note.startswith(f"{held_out} is read like any other file, although its name says test")
     assert check_data(_config(tmp_path)) == check_data(_config(rows, test_data=held_out)) == []
     _write(held_out, [{**row, "split": "test"} for row in GOOD])
     assert check_data(_config(rows, held_out)) == []

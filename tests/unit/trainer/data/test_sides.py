@@ -77,7 +77,7 @@ def test_a_folders_test_file_is_its_test_set(tmp_path: Path, caplog: pytest.LogC
     assert {row.text for row in both.test} == held_out
     assert len(both.train) == 60
     assert "; 12 marked test" in caplog.text
-    assert "20 rows do not say on which side they are" in caplog.text
+    assert "20 rows have no split" in caplog.text
 
 
 def test_a_hub_data_sets_test_split_is_its_test_set(

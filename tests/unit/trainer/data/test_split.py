@@ -152,7 +152,7 @@ def test_rows_that_say_nothing_are_trained_on_where_others_are_marked_test() -> 
     split = split_rows([*marked, *rows[20:]], _settings(0.25))
     assert split.test == marked[:12]
     assert _texts(split.train) == _texts(rows[12:])
-    assert split.notes == ["12 rows do not say on which side they are: they are trained on, as others are marked test"]
+    assert split.notes == ["12 rows have no split: they are trained on, because other rows are marked test"]
 
 
 def test_rows_marked_train_stay_in_training() -> None:
