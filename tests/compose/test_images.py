@@ -52,7 +52,7 @@ def test_runs_as_nobody(service: str) -> None:
     """Also without compose an image does not run as root, and its entry point is the service."""
     [image] = json.loads(docker("image", "inspect", f"so8t-ab/{service}:0.1.0").stdout)
     assert image["Config"]["User"] == "10001:10001"
-    assert image["Config"]["Entrypoint"] == ["python", "-m", f"so8t_{service}"]
+    assert image["Config"]["Entrypoint"] == ["so8t-ab", "stage"]
 
 
 def test_torch_is_stored_once() -> None:
