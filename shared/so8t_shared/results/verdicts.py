@@ -54,7 +54,7 @@ WORDS: dict[Verdict, Words] = {
         "No difference between A and B is shown", "no difference is shown", "no difference", "muted"
     ),
     Verdict.TIE: Words("A and B tie", "A and B tie", "tie", "muted"),
-    Verdict.SAME_CLASSES: Words("A and B chose the same class for every row", "no class differs", "same classes", "muted"),
+    Verdict.SAME_CLASSES: Words("No class differs between A and B", "no class differs", "same classes", "muted"),
     Verdict.NOTHING_READ: Words(
         "No class could be read from A or B", "no class could be read from A or B", "no class read", "muted"
     ),

@@ -102,7 +102,7 @@ def test_same_classes() -> None:
     """The same class read from every answer is called that; nothing is claimed about the answers' texts."""
     evaluation = Evaluation(Scenario(b_copies_a=True, **SMALL)).result()
     sentence = summary_sentence(evaluation)
-    assert sentence.startswith("A and B chose the same class for every row at q4_k_m")
+    assert sentence.startswith("No class differs between A and B at q4_k_m")
     assert f"of 320 test rows right ({100 * evaluation.headline.accuracy_a:.1f}%)" in sentence
     assert "B minus A 0.0 points (95% CI -1.2 to +1.2), exact McNemar p = 1.00" in sentence
     assert "constrained scoring agrees" in sentence
