@@ -31,7 +31,6 @@ _VARYING = (
     (r"\btest-[0-9a-f]{8}\b", "test-<id>"),
     (r"\b\d{8}_\d{6}(_\w+)?\b", "<session>"),
     (r"(127\.0\.0\.1|localhost):\d{4,5}\b", r"\1:<port>"),
-    (r"\b\d+\.\d\d\.\d{3}\.\d{3}\b", "<elapsed>"),
     (r" +$", ""),
 )
 _SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise")

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from so8t_shared.errors import Interrupted
 
 
 class StopSignal:
-    """Set by SIGTERM or SIGINT; a second signal ends the process at once."""
+    """Set by SIGTERM or SIGINT; a second signal ends the process at once.
+
+    A SimpleQueue wakes those who wait, because its `put` may interrupt its `get`. An Event would not do: `set`, called
+    by a signal handler while the same thread is inside `wait`, blocks forever.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._asked = False
+        self._wakes: SimpleQueue[None] = SimpleQueue()
 
     @property
     def is_set(self) -> bool:
         """Whether a stop was requested."""
-        return self._event.is_set()
+        return self._asked
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep, but wake up on a stop request; return whether there is one."""
-        return self._event.wait(timeout_s)
+        with suppress(Empty):
+            self._wakes.get(timeout=max(0.0, timeout_s))
+            self._wakes.put(None)  # for the next one who waits
+        return self._asked
 
     def ask(self) -> None:
         """Request a stop, as a signal does."""
-        self._event.set()
+        self._asked = True
+        self._wakes.put(None)
 
     def install(self) -> None:
         """Handle SIGTERM and SIGINT; call from the main thread."""
@@ -47,6 +57,6 @@ class StopSignal:
             )
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._event.is_set():
+        if self._asked:
             os._exit(128 + number)
         self.ask()

@@ -81,6 +81,26 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert exit_code(process) == 128 + signal.SIGTERM
 
 
+def test_a_signal_in_the_middle_of_a_wait(tmp_path: Path) -> None:
+    """At whatever instant of waiting a signal comes, the process notices it and does not block itself."""
+
+    def work() -> None:
+        stop = StopSignal()
+        stop.install()
+        (tmp_path / str(os.getpid())).touch()
+        while not stop.wait(0.0):
+            pass
+        os._exit(75)
+
+    for _ in range(30):
+        process = start(work)
+        until((tmp_path / str(process.pid)).is_file, "the process")
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGTERM)
+        process.join(10)
+        assert process.exitcode == 75
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a child that its parent died")
 def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     """When the parent is killed with SIGKILL, the child gets SIGTERM and comes to its own end."""

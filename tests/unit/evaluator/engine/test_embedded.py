@@ -127,8 +127,12 @@ def test_unusable_file(tmp_path: Path, engine: EmbeddedEngine, content: bytes | 
     path = tmp_path / "broken.gguf"
     if content is not None:
         path.write_bytes(content)
-    with said.raised(InputError, where=str(path)):
+    with pytest.raises(InputError) as caught:
         engine.load(ModelFile("test:q", path, "0" * 64, 512), WARM_UP)
+    ours, *llama_cpps = caught.value.what.splitlines()
+    said(ours)
+    assert any("failed to load model" in line for line in llama_cpps)
+    assert caught.value.where == str(path)
 
 
 def test_killed_worker(smollm2: ModelFile, engine: EmbeddedEngine, said: Said) -> None:

@@ -35,12 +35,13 @@ def test_a_heartbeat_keeps_the_lease(store: LocalStore) -> None:
         lease.confirm()
 
 
-def test_a_stopped_holder_is_followed_and_knows_it(store: LocalStore) -> None:
+def test_a_stopped_holder_is_followed_and_knows_it(store: LocalStore, tmp_path: Path) -> None:
     """A holder that was suspended beyond its time finds its lease gone when it wakes up."""
 
     def hold() -> None:
         lease = acquire(LocalStore(Path(store.location)), KEY, ttl_s=2.0)
         assert lease is not None
+        (tmp_path / "held").touch()  # not before: it would be suspended with the store's lock in its hands
         while not lease.lost:
             time.sleep(0.02)
         try:
@@ -50,7 +51,7 @@ def test_a_stopped_holder_is_followed_and_knows_it(store: LocalStore) -> None:
             os._exit(42)
 
     with running(hold) as holder:
-        until(lambda: store.stat(KEY), "the lease of the other process")
+        until((tmp_path / "held").is_file, "the lease of the other process")
         assert holder.pid is not None
         os.kill(holder.pid, signal.SIGSTOP)
         with held(store, KEY) as ours:
