@@ -46,8 +46,7 @@ class LineDisplay(Listener):
     def hear(self, event: Event) -> None:
         """Print state changes, log lines, changed waiting messages, and progress now and then."""
         if event.kind == "log":
-            level = "" if event.level == "INFO" else f"{event.level.lower()}: "
-            self._print(event.stage, f"{level}{event.message}")
+            self._print(event.stage, _log_text(event))
         elif event.kind == "waiting":
             self._waiting(event)
         elif event.kind == "progress":
@@ -77,6 +76,10 @@ class LineDisplay(Listener):
 
     def _print(self, stage: str, text: str) -> None:
         self._console.print(f"{stage:<10} {text}", markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def _log_text(event: Event) -> str:
+    return event.message if event.level == "INFO" else f"{event.level.lower()}: {event.message}"
 
 
 class _MessageColumn(ProgressColumn):
@@ -110,7 +113,7 @@ class LiveDisplay(Listener):
     def hear(self, event: Event) -> None:
         """Update a stage's row, or print a log line above the table."""
         if event.kind == "log":
-            self._progress.console.print(Text.assemble((event.stage, "dim"), " ", event.message))
+            self._progress.console.print(Text.assemble((event.stage, "dim"), " ", _log_text(event)))
         elif event.kind in {"waiting", "progress"}:
             self._move(event)
         else:

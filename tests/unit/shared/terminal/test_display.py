@@ -110,11 +110,13 @@ def test_the_table_shows_any_text(message: str) -> None:
     with closing(LiveDisplay(console, STAGES)) as display:
         display.hear(Event("train", "started", message))
         display.hear(Event("train", "log", message))
+        display.hear(Event("train", "log", message, level="WARNING"))
         display.hear(Event("train", "waiting", message))
         display.hear(Event("train", "progress", message, 1, 3))
         display.hear(Event("train", "failed", message))
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", _text(console))
     assert f"train {message}" in text
+    assert f"train warning: {message}" in text
     assert text.count(message) >= 2
 
 
