@@ -21,8 +21,6 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = """
 import sys
 from pathlib import Path
-from tests.unit.shared.store.buckets import bucket_store
-from tests.servers.minio_server import MinioServer
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.errors import So8tError
