@@ -1,6 +1,6 @@
 """SO8T gates: learned rotations of the attention output, before `o_proj` (y = W (x R)).
 
-The gates are forward pre-hooks on `o_proj`, be it a plain, LoRA-wrapped or 8-bit linear layer, so they
+The gates are forward pre-hooks on `o_proj`, which may be a plain, LoRA-wrapped or 8-bit linear layer, so they
 leave the module names of the model and PEFT unchanged.
 """
 

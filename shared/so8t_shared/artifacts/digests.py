@@ -52,7 +52,7 @@ class _Memory:
 
 
 def _bring_to_version(connection: sqlite3.Connection) -> None:
-    """Create the tables; drop those of another version of this program."""
+    """Create the tables; drop tables of another version of this program."""
     if _version(connection) == _VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")

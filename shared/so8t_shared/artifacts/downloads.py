@@ -1,4 +1,4 @@
-"""Downloads on this host, and the removal of those that are no longer in the store.
+"""Downloads on this host, and the removal of downloads whose originals left the store.
 
 There is one folder per artifact and content, with a note of the manifest's key next to it. While the manifest is
 in the store, the folder stays: the next stage that needs the artifact finds it. Folders of artifacts removed by `gc`,

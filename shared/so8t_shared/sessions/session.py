@@ -94,7 +94,7 @@ def open_session(store: ArtifactStore, config: Config, *, new: bool = False) -> 
         store.put_if_absent(key, data)
     else:
         store.compare_and_put(key, data, current[1])
-    return open_session(store, config)  # whoever won, all follow the pointer
+    return open_session(store, config)  # the pointer names the winner, which all processes use
 
 
 def _named(data: bytes, key: str) -> str | None:

@@ -21,7 +21,7 @@ _ASSIGNED = re.compile(
 """A secret as people write it, without quotes: `DB_PASSWORD=Xy7...`, "the password is hunter2!x". It must contain a
 digit, because "the token is rotated" reveals nothing."""
 _ISSUED = re.compile(r"(?<![\w-])(?:hf_[A-Za-z0-9]{30,}|sk-(?:[a-z0-9]+-)?[A-Za-z0-9_-]{20,})")
-"""Keys of Hugging Face, unknown to detect-secrets, and of OpenAI, of which it only knows an old form."""
+"""Hugging Face keys, which detect-secrets does not know, and OpenAI keys, whose present form it does not know."""
 _NO_SECRET = {"IPPublicDetector"}
 """detect-secrets plugins that look for something else: an IP address is not a key."""
 
