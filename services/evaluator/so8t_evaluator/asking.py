@@ -135,6 +135,9 @@ class Respondent:
             scoring=scoring,
             row_id=row.id,
             gold=row.label,
+            group=row.group,
+            language=row.language,
+            category=row.category,
             reused=answer.run != self.fingerprint,
         )
 

@@ -35,4 +35,12 @@ class Sample(Answer):
     scoring: Scoring
     row_id: str
     gold: str = Field(description="The row's class.")
+    group: str = Field("", description="The row's group; empty if it stands alone.")
+    language: str = "unknown"
+    category: str = ""
     reused: bool = Field(False, description="Taken from an earlier measurement of the same model, prompt and options.")
+
+    @property
+    def cluster(self) -> str:
+        """The group, or the row itself if it stands alone."""
+        return self.group or self.row_id

@@ -36,6 +36,8 @@ class Row:
     nsfw: bool = False
     group: str | None = None
     """Rows of the same group (a template, a conversation) stay on one side of the split."""
+    cluster: str = ""
+    """Set by the split: the same for rows on one side that belong together, by `group` or as near duplicates."""
     split: str | None = None
     """`train` or `test` if fixed by the data set's author."""
 
@@ -48,6 +50,7 @@ class Row:
             thinking=self.thinking,
             language=self.language,
             category=self.category,
+            group=self.cluster,
         )
 
 

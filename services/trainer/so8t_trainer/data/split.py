@@ -14,7 +14,7 @@ from so8t_shared.errors import InputError
 from so8t_shared.progress import Progress, no_progress
 from so8t_trainer.data.near import NearDuplicates
 from so8t_trainer.data.progress import reported
-from so8t_trainer.data.rows import Row, normalized
+from so8t_trainer.data.rows import Row, normalized, row_id
 
 
 @dataclass
@@ -58,8 +58,8 @@ def split_rows(
     if not test:
         test = _hold_out(unique, groups, settings)
     split = Split(
-        train=[row for position, row in enumerate(unique) if position not in test and position not in twins],
-        test=[unique[position] for position in sorted(test)],
+        train=_side(unique, groups, set(range(len(unique))) - test - set(twins)),
+        test=_side(unique, groups, test),
         groups=len(groups),
         duplicates=duplicates,
         excluded=placed.excluded + excluded + Counter(twins.values()),
@@ -119,6 +119,17 @@ def _groups(rows: list[Row], near: NearDuplicates, progress: Progress) -> list[l
     for position, group in enumerate(first.tolist()):
         members[group].append(position)
     return list(members.values())
+
+
+def _side(rows: list[Row], groups: list[list[int]], chosen: set[int]) -> list[Row]:
+    """Return the chosen rows in order, each with the name of its group unless it is alone on this side."""
+    side = {position: rows[position] for position in sorted(chosen)}
+    for group in groups:
+        together = [position for position in group if position in chosen]
+        if len(together) > 1:
+            name = min(row_id(rows[position].text) for position in together)
+            side |= {position: replace(rows[position], cluster=name) for position in together}
+    return list(side.values())
 
 
 def _twins(rows: list[Row], test: set[int], near: NearDuplicates) -> dict[int, str]:

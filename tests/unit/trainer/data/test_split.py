@@ -15,7 +15,7 @@ from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_trainer.data.near import shingles
-from so8t_trainer.data.rows import Row, normalized
+from so8t_trainer.data.rows import Row, normalized, row_id
 from so8t_trainer.data.split import split_rows
 
 WORDS = "apple bridge candle desert engine forest garden hammer island jacket kettle ladder mirror".split()  # noqa: SIM905
@@ -117,6 +117,20 @@ def test_near_duplicates_stay_together() -> None:
     rows = [*near, *_distinct_rows(10)]
     assert split_rows(rows, _settings()).groups == 41
     assert split_rows(rows, Dataset(paths=["x"], near_duplicate_threshold=0.99)).groups == 43
+
+
+def test_rows_of_one_group_and_near_duplicates_share_a_name_on_either_side() -> None:
+    """The evaluator needs to know which test rows are not independent, however the author named their groups."""
+    near = [_row(f"{_sentence(901)} number {i}") for i in range(3)]
+    named = [_row(_sentence(902), "DENY", group="t"), _row(_sentence(903), "DENY", group="t"), _row(_sentence(904), "DENY")]
+    split = split_rows([*near, *named, *_distinct_rows(4)], _settings())
+    clusters: dict[str, list[str]] = {}
+    for row in (*split.train, *split.test):
+        clusters.setdefault(row.exported().group, []).append(row.text)
+    alone = clusters.pop("")
+    assert _sentence(904) in alone
+    assert sorted(map(len, clusters.values())) == [2, 3]
+    assert all(name in {row_id(text) for text in texts} for name, texts in clusters.items())
 
 
 def test_repetitions_are_dropped_and_contradictions_left_out() -> None:
