@@ -4,7 +4,7 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STAGES=(converter-a trainer converter-b importer evaluator reporter)
+STAGES=(converter-a trainer converter-b importer evaluator concluder reporter)
 
 # what, where, remedy, exit code: the error format of the whole project
 fail() {

@@ -15,7 +15,7 @@ set -eu
 
 here=${0%/*}
 secrets=${SECRETS:-/run/secrets}
-stages="converter-a:convert-a trainer:train converter-b:convert-b importer:import evaluator:evaluate reporter:report"
+stages="converter-a:convert-a trainer:train converter-b:convert-b importer:import evaluator:evaluate concluder:conclude reporter:report"
 
 die() { # what, where, remedy
     printf '%s\n  where: %s\n  to do: %s\n' "$1" "$2" "$3" >&2

@@ -1,4 +1,4 @@
-"""The six stages: what each needs, which part of the configuration it reads, and its version.
+"""The seven stages: what each needs, which part of the configuration it reads, and its version.
 
 This is the only list of stages; the runner, `plan`, the command line and the docs derive from it.
 Raise a stage's `version` when its output changes for the same input.
@@ -108,13 +108,10 @@ _DATASET_KEYS = tuple(
     f"dataset.{key}"
     for key in ("format", "source", "test_fraction", "split_seed", "near_duplicate_threshold", "policy")
 )
-_AB_TEST_KEYS = tuple(
-    f"ab_test.{key}"
-    for key in (
-        *("max_samples", "engine", "scoring", "max_new_tokens", "num_ctx", "seed"),
-        *("bootstrap_resamples", "confidence", "control", "gate"),
-    )
+_ASKING_KEYS = tuple(
+    f"ab_test.{key}" for key in ("max_samples", "engine", "scoring", "max_new_tokens", "num_ctx", "seed", "control")
 )
+_CONCLUDING_KEYS = tuple(f"ab_test.{key}" for key in ("seed", "bootstrap_resamples", "confidence", "gate"))
 _GGUF_KEYS = ("gguf.quantizations", "gguf.primary")
 _GGUF_AND_CHAT = ("chat.json", "model_")
 
@@ -137,7 +134,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "train",
         "so8t_trainer.stages:train",
-        4,
+        5,
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         inputs=_training_inputs,
@@ -163,22 +160,31 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "evaluate",
         "so8t_evaluator.stages:evaluate",
-        8,
-        "ask both models, compare",
-        reads=(*_AB_TEST_KEYS, *_GGUF_KEYS),
+        9,
+        "ask both models",
+        reads=(*_ASKING_KEYS, *_GGUF_KEYS),
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
+    ),
+    Stage(
+        "conclude",
+        "so8t_evaluator.stages:conclude",
+        1,
+        "compare the answers, apply the gate",
+        reads=_CONCLUDING_KEYS,
+        needs={"evaluate": ("",), "train": ("splits/",)},
     ),
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        5,
+        6,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),
             *("ollama.model_a_name", "ollama.model_b_name"),
         ),
         needs={
-            "evaluate": ("",),
+            "evaluate": ("samples.jsonl",),
+            "conclude": ("",),
             "train": (
                 "training.json",
                 "metrics.jsonl",

@@ -15,7 +15,7 @@ import yaml
 from tests.compose.engine import docker, environment, run_command
 from tests.servers.needed import free_port
 
-SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "reporter"]
+SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "concluder", "reporter"]
 SERVERS = ["minio", "minio-init", "ollama"]
 _PATIENCE_S = 600.0
 

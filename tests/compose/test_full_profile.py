@@ -75,7 +75,7 @@ def test_all_containers_agreed_on_one_session(finished: tuple[Stack, str]) -> No
     """Six containers that started at once, each with its own keys, made one session; the command line shows it."""
     stack, _ = finished
     done = stack.compose("run", "--rm", "--no-deps", "--entrypoint", "so8t-ab", "reporter", "status")
-    for stage in ("convert-a", "train", "convert-b", "import", "evaluate", "report"):
+    for stage in ("convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"):
         assert re.search(rf"^\s*{stage}\s+(done|complete|reused)", done.stdout, re.MULTILINE), done.stdout
     assert len(list((stack.folder / "results" / "ab_test_results").iterdir())) == 1
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.integration.workspace import Workspace, kill_when
 
-KILLED_STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "report"]
+KILLED_STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"]
 
 
 def test_killed_in_every_stage_ends_with_the_same_result(workspace: Workspace, finished: Workspace) -> None:

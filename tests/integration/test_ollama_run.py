@@ -66,7 +66,7 @@ def copy(finished_on_ollama: Workspace, tmp_path: Path) -> Workspace:
 def fresh(finished: Workspace, server: OllamaServer, tmp_path: Path) -> Workspace:
     """Converted and trained, neither imported nor evaluated; more rows, so that there is a middle."""
     shutil.copytree(finished.root, tmp_path / "fresh")
-    for stage in ("import", "evaluate", "report"):
+    for stage in ("import", "evaluate", "conclude", "report"):
         shutil.rmtree(tmp_path / "fresh" / "store" / "artifacts" / stage)
     shutil.rmtree(tmp_path / "fresh" / "store" / "cache")
     return _with_ollama(Workspace(tmp_path / "fresh"), server.address)
@@ -87,7 +87,7 @@ def _registry(workspace: Workspace) -> dict[str, Any]:
 
 
 def _samples(workspace: Workspace, engine: str) -> list[dict[str, Any]]:
-    for path in workspace.store.glob("artifacts/evaluate/*/attempts/*/output/evaluation.json"):
+    for path in workspace.store.glob("artifacts/evaluate/*/attempts/*/output/asking.json"):
         if json.loads(path.read_text())["engine"]["name"] == engine:
             lines = (path.parent / "samples.jsonl").read_text().splitlines()
             return [json.loads(line) for line in lines]
@@ -173,7 +173,7 @@ def test_model_lost_on_the_server(copy: Workspace, server: OllamaServer) -> None
     """Import is reused, but the server has lost a model that evaluate needs: it is imported again."""
     for path in (copy.store / "cache").rglob("*.json"):
         path.unlink()
-    for stage in ("evaluate", "report"):
+    for stage in ("evaluate", "conclude", "report"):
         shutil.rmtree(copy.store / "artifacts" / stage)
     gone = {f"{NAMES[0]}:q4_k_m", f"{NAMES[1]}:f16"}
     for name in gone:
@@ -189,7 +189,7 @@ def test_another_server(copy: Workspace, tmp_path: Path) -> None:
     """Import is reused, but ollama.host is now an empty server: it gets the models that are asked."""
     for path in (copy.store / "cache").rglob("*.json"):
         path.unlink()
-    for stage in ("evaluate", "report"):
+    for stage in ("evaluate", "conclude", "report"):
         shutil.rmtree(copy.store / "artifacts" / stage)
     before = _newest(copy)["evaluation"]["cells"]
     with running_ollama(tmp_path / "ollama") as other:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.integration.workspace import Workspace, make_workspace
 
-STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "report"]
+STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"]
 
 
 def test_run_leaves_exactly_the_promised_files(finished: Workspace) -> None:
@@ -72,9 +72,9 @@ def test_missing_results_are_exported_again(finished_copy: Workspace) -> None:
     ("override", "running"),
     [
         ("visualization.dpi=51", ["report"]),
-        ("training.learning_rate=0.001", ["train", "convert-b", "import", "evaluate", "report"]),
-        ("ab_test.confidence=0.9", ["evaluate", "report"]),
-        ("gguf.primary=q8_0", ["import", "evaluate", "report"]),
+        ("training.learning_rate=0.001", ["train", "convert-b", "import", "evaluate", "conclude", "report"]),
+        ("ab_test.confidence=0.9", ["conclude", "report"]),
+        ("gguf.primary=q8_0", ["import", "evaluate", "conclude", "report"]),
         ("training.checkpoint_every_steps=3", []),
         ("ab_test.threads=2", []),
     ],

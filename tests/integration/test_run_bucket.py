@@ -40,7 +40,7 @@ def test_the_same_artifacts_as_in_a_folder(minio: MinioServer, in_bucket: Worksp
     """Each stage has the same fingerprint in both, where what it reads does not differ."""
     ours = {key.split("/")[1]: key.split("/")[2] for key in _manifests(minio, in_bucket)}
     theirs = {p.parts[-3]: p.parts[-2] for p in finished.store.glob("artifacts/*/*/manifest.json")}
-    assert set(ours) == set(theirs) == {"convert-a", "train", "convert-b", "import", "evaluate", "report"}
+    assert set(ours) == set(theirs) == {"convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"}
     assert ours["convert-a"] == theirs["convert-a"]
     assert ours["train"] == theirs["train"]
 

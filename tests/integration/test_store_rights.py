@@ -29,6 +29,7 @@ SERVICES = {
     "converter-b": "convert-b",
     "importer": "import",
     "evaluator": "evaluate",
+    "concluder": "conclude",
     "reporter": "report",
 }
 NAMES = [*SERVICES, "operator"]

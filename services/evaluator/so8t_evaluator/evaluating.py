@@ -1,16 +1,13 @@
-"""The evaluate stage: read the rows, ask both models, compare, write the results."""
+"""The evaluate stage: read the rows, ask both models, write their answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from so8t_evaluator.answer_limit import answer_limit, read_targets
 from so8t_evaluator.asking import Cache, Candidate
-from so8t_evaluator.baseline import bag_of_words
 from so8t_evaluator.engine.choice import open_engine
-from so8t_evaluator.evaluation import evaluate
 from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import select
@@ -18,8 +15,8 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.progress import Progress
-from so8t_shared.results.answers import Sample
-from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE
+from so8t_shared.results.asking import ASKING_FILE, Asking
 from so8t_shared.results.registry import Registry
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
@@ -35,10 +32,10 @@ class Inputs:
     splits: Path
 
 
-def run_evaluation(
+def ask_models(
     config: Config, inputs: Inputs, cache: Cache, progress: Progress, output: Path, *, fingerprint: str
-) -> EvaluationResult:
-    """Write samples.jsonl and evaluation.json.
+) -> Asking:
+    """Write samples.jsonl, control.jsonl (A's repeated answers) and asking.json.
 
     Answers first given under another `fingerprint` count as reused.
 
@@ -55,10 +52,18 @@ def run_evaluation(
     engine = open_engine(config, count.say)
     grid = Grid(_candidates(config, inputs), rows, engine, settings, cache, fingerprint, count)
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)
-    words = bag_of_words(LabeledRow.read_lines(inputs.splits / "train.jsonl"), rows, settings.confidence)
-    result = evaluate(asked, rows, words, limit, config.gguf, settings)
-    _write(output, asked.samples, result)
-    return result
+    asking = Asking(
+        primary_quantization=config.gguf.primary_quantization,
+        quantizations=config.gguf.quantizations,
+        scorings=settings.scoring,
+        engine=asked.engine,
+        answer_limit=limit,
+        speed=list(asked.speed),
+    )
+    write_lines(output / SAMPLES_FILE, asked.samples)
+    write_lines(output / CONTROL_FILE, asked.again)
+    write_json(output / ASKING_FILE, asking)
+    return asking
 
 
 def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
@@ -83,8 +88,3 @@ def _candidates(config: Config, inputs: Inputs) -> dict[tuple[Side, Quantization
         )
         for m in inputs.registry.models
     }
-
-
-def _write(output: Path, samples: Sequence[Sample], result: EvaluationResult) -> None:
-    write_lines(output / "samples.jsonl", samples)
-    write_json(output / "evaluation.json", result)

@@ -38,7 +38,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Asked:
-    """All answers of an evaluation; within one model and setting they are in row order."""
+    """All answers; within one model and setting they are in row order."""
 
     samples: Sequence[Sample]
     again: Sequence[Sample]

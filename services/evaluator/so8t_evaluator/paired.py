@@ -31,10 +31,12 @@ def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
 
 def marks_of(samples: Iterable[Sample]) -> dict[Setting, Marks]:
     """Mark which answers are right, by model, quantization and scoring."""
-    return {
-        setting: [(s.row_id, s.predicted == s.gold) for s in answers]
-        for setting, answers in by_setting(samples).items()
-    }
+    return {setting: marks_of_one(answers) for setting, answers in by_setting(samples).items()}
+
+
+def marks_of_one(answers: Iterable[Sample]) -> Marks:
+    """Mark which answers of one model in one setting are right."""
+    return [(s.row_id, s.predicted == s.gold) for s in answers]
 
 
 def pair(kind: type[P], reference: Marks, other: Marks, /, **names: Any) -> P:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
 from so8t_shared.results.conversion import ChatInfo
-from so8t_shared.results.evaluation import TestSet
 from so8t_shared.results.training import LabeledRow
 
 _PROBES = ("0", "?")
@@ -25,16 +24,6 @@ def select(rows: Sequence[LabeledRow], limit: int | None) -> list[LabeledRow]:
     for turn in range(max((len(queue) for queue in queues.values()), default=0)):
         chosen += [queue[turn] for queue in queues.values() if turn < len(queue)]
     return chosen[:limit]
-
-
-def describe(rows: Sequence[LabeledRow]) -> TestSet:
-    """Count the rows by class and language."""
-    languages = sorted({row.language for row in rows})
-    return TestSet(
-        n=len(rows),
-        by_label={label: sum(row.label == label for row in rows) for label in LABELS},
-        by_language={language: sum(row.language == language for row in rows) for language in languages},
-    )
 
 
 def prompt_for(text: str, chat: ChatInfo) -> str:

@@ -1,4 +1,4 @@
-"""B against A in parts of the test set: by language, and by category."""
+"""The test set and its parts, and B against A in each: by language, and by category."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from so8t_evaluator.paired import Marks, adjusted, marks_of, pair
+from so8t_evaluator.paired import Marks, adjusted, marks_of_one, pair
+from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
+from so8t_shared.results.evaluation import TestSet
 from so8t_shared.results.paired import Slice
-from so8t_shared.results.training import LabeledRow
-from so8t_shared.tables.quantizations import Quantization
-from so8t_shared.tables.scorings import Scoring
 
 By = Literal["language", "category"]
 
@@ -20,22 +19,29 @@ MOST_LINES = 20
 
 OTHER = "other"
 
-_VALUE_OF: dict[By, Callable[[LabeledRow], str]] = {
-    "language": lambda row: row.language,
-    "category": lambda row: row.category,
+_VALUE_OF: dict[By, Callable[[Sample], str]] = {
+    "language": lambda sample: sample.language,
+    "category": lambda sample: sample.category,
 }
 
 
-def slices_of(
-    rows: Sequence[LabeledRow], samples: Sequence[Sample], quantization: Quantization, scoring: Scoring
-) -> list[Slice]:
-    """Return both tables in one setting, largest group first; no table if all rows share one value.
+def describe(samples: Sequence[Sample]) -> TestSet:
+    """Count the rows by class and language, given one model's answers in one setting."""
+    languages = sorted({sample.language for sample in samples})
+    return TestSet(
+        n=len(samples),
+        by_label={label: sum(sample.gold == label for sample in samples) for label in LABELS},
+        by_language={language: sum(sample.language == language for sample in samples) for language in languages},
+    )
 
-    p is Holm-adjusted within each table.
+
+def slices_of(a: Sequence[Sample], b: Sequence[Sample]) -> list[Slice]:
+    """Return both tables for the answers of A and B in one setting, largest group first.
+
+    No table if all rows share one value; p is Holm-adjusted within each table.
     """
-    marks = marks_of(samples)
-    a, b = marks["a", quantization, scoring], marks["b", quantization, scoring]
-    return [line for by, value_of in _VALUE_OF.items() for line in _table(by, [*map(value_of, rows)], a, b)]
+    marks_a, marks_b = (marks_of_one(answers) for answers in (a, b))
+    return [line for by, value_of in _VALUE_OF.items() for line in _table(by, [*map(value_of, a)], marks_a, marks_b)]
 
 
 def _table(by: By, values: Sequence[str], a: Marks, b: Marks) -> list[Slice]:

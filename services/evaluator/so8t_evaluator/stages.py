@@ -1,14 +1,17 @@
-"""The two stages of this service."""
+"""The three stages of this service."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of
+from so8t_evaluator.conclude import conclude_from_files
 from so8t_evaluator.engine.protocol import ModelFile
-from so8t_evaluator.evaluating import Inputs, run_evaluation
+from so8t_evaluator.evaluating import Inputs, ask_models
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
+from so8t_shared.json_files import write_json
 from so8t_shared.results.conversion import CONVERTED_BY
+from so8t_shared.results.evaluation import EVALUATION_FILE
 from so8t_shared.results.registry import Registry
 from so8t_shared.results.sides import Side
 from so8t_shared.running.context import StageContext
@@ -39,13 +42,12 @@ def _files(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -
 
 
 def evaluate(ctx: StageContext) -> None:
-    """Ask both models the held-out rows and compare the answers pairwise."""
+    """Ask both models the held-out rows."""
     inputs = Inputs(
         registry=Registry.read(ctx.input_dir("import") / "registry.json"),
         converted=_converted(ctx),
-        splits=ctx.input_dir("train") / "splits",
+        splits=_splits(ctx),
     )
-
     settings = ctx.config.ab_test
     fault = warning_of(answer_limit(settings, read_targets(inputs.splits)))
     if fault and freely_written(settings.scoring):
@@ -55,9 +57,13 @@ def evaluate(ctx: StageContext) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
-    result = run_evaluation(
-        ctx.config, inputs, ctx.cache("samples"), progress, ctx.output_dir, fingerprint=ctx.fingerprint
-    )
+    ask_models(ctx.config, inputs, ctx.cache("samples"), progress, ctx.output_dir, fingerprint=ctx.fingerprint)
+
+
+def conclude(ctx: StageContext) -> None:
+    """Compare the answers and apply the gate; no model is asked."""
+    result = conclude_from_files(ctx.input_dir("evaluate"), _splits(ctx), ctx.config.ab_test)
+    write_json(ctx.output_dir / EVALUATION_FILE, result)
     for comparison in result.comparisons:
         ctx.log.info(
             "%s: A %.3f, B %.3f, p %.3g",
@@ -66,3 +72,7 @@ def evaluate(ctx: StageContext) -> None:
             comparison.accuracy_b,
             comparison.mcnemar_p,
         )
+
+
+def _splits(ctx: StageContext) -> Path:
+    return ctx.input_dir("train") / "splits"

@@ -9,9 +9,9 @@ from pathlib import Path
 from so8t_shared.config.model import Config, Visualization
 from so8t_shared.documents import read_text
 from so8t_shared.errors import IntegrityError
-from so8t_shared.results.answers import Sample
+from so8t_shared.results.answers import SAMPLES_FILE, Sample
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
-from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.evaluation import EVALUATION_FILE, EvaluationResult
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, LabeledRow, TrainingPoint, TrainingResult
 from so8t_shared.tables.quantizations import ORDER, Quantization
@@ -74,18 +74,18 @@ class ReportInputs:
         return [quantization for quantization in ORDER if quantization in tested]
 
 
-def load_inputs(*, evaluate: Path, train: Path, converted: Mapping[str, Path]) -> ReportInputs:
+def load_inputs(*, evaluate: Path, conclude: Path, train: Path, converted: Mapping[str, Path]) -> ReportInputs:
     """Read the artifact folders of the upstream stages; `converted` is keyed by the converting stage.
 
     Raises:
         IntegrityError: a file is missing or malformed.
         NewerFormat: a newer program wrote it.
     """
-    evaluation = EvaluationResult.read(evaluate / "evaluation.json")
-    _check_headline(evaluation, evaluate / "evaluation.json")
+    evaluation = EvaluationResult.read(conclude / EVALUATION_FILE)
+    _check_headline(evaluation, conclude / EVALUATION_FILE)
     return ReportInputs(
         evaluation=evaluation,
-        samples=Sample.read_lines(evaluate / "samples.jsonl"),
+        samples=Sample.read_lines(evaluate / SAMPLES_FILE),
         training=TrainingResult.read(train / "training.json"),
         points=TrainingPoint.read_lines(train / "metrics.jsonl"),
         data=DataReport.read(train / "data_report.json"),
@@ -102,5 +102,5 @@ def _check_headline(evaluation: EvaluationResult, path: Path) -> None:
         raise IntegrityError(
             f"The evaluation has no comparison for {primary[0]} with {primary[1]} scoring, the primary setting.",
             where=str(path),
-            remedy="run evaluate again with this version of SO8T-AB (so8t-ab run does that)",
+            remedy="run conclude again with this version of SO8T-AB (so8t-ab run does that)",
         )

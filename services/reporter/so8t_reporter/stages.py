@@ -12,6 +12,7 @@ def report(ctx: StageContext) -> None:
     """Charts, Markdown and HTML report, machine-readable results, JUnit."""
     inputs = load_inputs(
         evaluate=ctx.input_dir("evaluate"),
+        conclude=ctx.input_dir("conclude"),
         train=ctx.input_dir("train"),
         converted={stage: ctx.input_dir(stage) for stage in CONVERTED_BY.values()},
     )

@@ -13,12 +13,12 @@ from so8t_shared.errors import InputError, So8tError
 from so8t_shared.json_files import whole_objects
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import find_session, read_record
-from so8t_shared.stages import stage_named
+from so8t_shared.stages import BY_NAME, stage_named
 from so8t_shared.terminal.console import out
 
 
 def logs(
-    name: Annotated[str, typer.Argument(metavar="STAGE", help="convert-a, train, convert-b, import, evaluate, report")],
+    name: Annotated[str, typer.Argument(metavar="STAGE", help=", ".join(BY_NAME))],
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     session: SessionOption = "",

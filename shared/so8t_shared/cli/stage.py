@@ -10,11 +10,11 @@ from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption
 from so8t_shared.config.load import load_config
 from so8t_shared.running.events import Listeners, Scene
 from so8t_shared.running.service import serve
-from so8t_shared.stages import stage_named
+from so8t_shared.stages import BY_NAME, stage_named
 
 
 def stage(
-    name: Annotated[str, typer.Argument(metavar="STAGE", help="convert-a, train, convert-b, import, evaluate, report")],
+    name: Annotated[str, typer.Argument(metavar="STAGE", help=", ".join(BY_NAME))],
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     session: SessionOption = "",

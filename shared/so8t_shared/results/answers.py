@@ -1,4 +1,4 @@
-"""Stored parts of an answer (samples.jsonl of the evaluate stage)."""
+"""Stored parts of an answer (samples.jsonl and control.jsonl of the evaluate stage)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from so8t_shared.documents import Part
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
+
+SAMPLES_FILE = "samples.jsonl"
+CONTROL_FILE = "control.jsonl"
+"""A's answers when asked again, in the same form."""
 
 
 class Answer(Part):

@@ -1,4 +1,4 @@
-"""evaluation.json: all measurements of the evaluate stage."""
+"""evaluation.json: everything that the conclude stage finds in the answers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Sli
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
+
+EVALUATION_FILE = "evaluation.json"
 
 
 class ClassMetrics(Part):
@@ -111,7 +113,7 @@ class GateResult(Part):
 
 
 class EvaluationResult(Document):
-    """evaluation.json of the evaluate stage."""
+    """evaluation.json of the conclude stage."""
 
     schema_version: Literal[3] = 3
     confidence: float = Field(description="Level of the intervals.")

@@ -71,7 +71,8 @@ class LabeledRow(Part):
     language: str = "unknown"
     category: str = ""
     group: str = Field(
-        "", description="The same for rows of one group and near duplicates: the smallest id among them; empty if alone."
+        "",
+        description="The same for rows of one group or near duplicates: the smallest id among them; empty if alone.",
     )
 
 

@@ -75,7 +75,7 @@ def make_inputs(config: Config, folder: Path) -> Inputs:
 
 
 def make_grid(config: Config, inputs: Inputs, cache: JsonCache, report: Any = lambda done, total, text: None) -> Grid:
-    """The grid of `run_evaluation`, asked with a scripted engine that goes by the configured one's name."""
+    """The grid of `ask_models`, asked with a scripted engine that goes by the configured one's name."""
     real = open_engine(config)
     engine = ScriptedEngine(
         _answer, name=real.name, version=real.version, host=real.host, answer_settings=real.answer_settings

@@ -9,26 +9,39 @@ import pytest
 from tests.messages import Said
 from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ROWS_PER_CLASS, ask_everything, make_grid
 
-from so8t_evaluator.evaluating import Inputs, run_evaluation
+from so8t_evaluator.conclude import conclude_from_files
+from so8t_evaluator.evaluating import Inputs, ask_models
 from so8t_shared.artifacts.json_cache import JsonCache
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
+from so8t_shared.results.asking import Asking
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import Targets
 
 
-def test_run_evaluation(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
-    """From answers that are all known (no engine is loaded) to the result, its verdicts and its files."""
+def _conclude(inputs: Inputs, asked: Path, config: Config) -> EvaluationResult:
+    return conclude_from_files(asked, inputs.splits, config.ab_test)
+
+
+def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
+    """From answers that are all known (no engine is loaded) to their files, the result and its verdicts."""
     asked = ask_everything(make_grid(config, inputs, cache), fingerprint="second")
     output, reports = tmp_path / "output", list[int]()
     output.mkdir()
-    result = run_evaluation(
+    asking = ask_models(
         config, inputs, cache, lambda done, total, text: reports.append(total), output, fingerprint="second"
     )
     assert reports == [ASKED] * ASKED
+    assert asking == Asking.read(output / "asking.json")
+    assert [s.reused for s in asking.speed] == [12] * 4
+    written = Sample.read_lines(output / "samples.jsonl")
+    assert [s.model_copy(update={"reused": False}) for s in written] == asked[:-12]
+    assert Sample.read_lines(output / "control.jsonl") == asked[-12:]
+    result = _conclude(inputs, output, config)
+    assert result.speed == asking.speed
     assert result.answer_limit == AnswerLimit(max_new_tokens=48, longest_target_tokens=None)
     assert result.test_set.by_label == dict.fromkeys(LABELS, ROWS_PER_CLASS)
     assert {(c.model, c.quantization, c.scoring): c.accuracy.value for c in result.cells} == {
@@ -49,17 +62,12 @@ def test_run_evaluation(config: Config, inputs: Inputs, cache: JsonCache, tmp_pa
     assert [reason.split(" (")[0] for reason in result.gate.reasons] == [
         "recall of DENY and REFUSE at q4_k_m, q8_0 cannot be shown to be less than 5 points below A's with 3 rows"
     ]
-    assert [s.reused for s in result.speed] == [12] * 4
     assert [(s.by, s.value, s.n, s.gained, s.lost) for s in result.slices] == [
         ("language", "en", 9, 6, 0),
         ("language", "ja", 3, 3, 0),
     ]
     losses = [(x.model, x.scoring, x.reference, x.quantization, x.difference) for x in result.quantization_losses]
     assert losses == [(side, s, "q8_0", "q4_k_m", 0.0) for side in SIDES for s in ("generate", "constrained")]
-    lines = (output / "samples.jsonl").read_text(encoding="utf-8").splitlines()
-    written = [Sample.model_validate_json(line) for line in lines]
-    assert [s.model_copy(update={"reused": False}) for s in written] == asked[:-12]
-    assert EvaluationResult.model_validate_json((output / "evaluation.json").read_text(encoding="utf-8")) == result
 
 
 def test_answers_may_be_as_long_as_those_trained_on(
@@ -70,19 +78,20 @@ def test_answers_may_be_as_long_as_those_trained_on(
     decided = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"max_new_tokens": 125})})
     (inputs.splits / "targets.json").write_text(Targets(longest_tokens=100).model_dump_json(), encoding="utf-8")
     ask_everything(make_grid(decided, inputs, cache))
-    result = run_evaluation(open_limit, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="first")
+    result = ask_models(open_limit, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="first")
     assert result.answer_limit == AnswerLimit(max_new_tokens=125, longest_target_tokens=100)
 
 
 def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
-    """Evaluating the same answers again writes the same files, to the byte."""
+    """Asking and concluding again writes the same files, to the byte."""
     ask_everything(make_grid(config, inputs, cache), fingerprint="second")
     digests = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path / name, fingerprint="second")
-        files = [(tmp_path / name / file).read_bytes() for file in ("samples.jsonl", "evaluation.json")]
-        digests.append(hashlib.sha256(b"".join(files)).hexdigest())
+        ask_models(config, inputs, cache, lambda done, total, text: None, tmp_path / name, fingerprint="second")
+        concluded = _conclude(inputs, tmp_path / name, config).to_bytes()
+        files = [(tmp_path / name / file).read_bytes() for file in ("samples.jsonl", "control.jsonl", "asking.json")]
+        digests.append(hashlib.sha256(b"".join([*files, concluded])).hexdigest())
     assert digests[0] == digests[1]
 
 
@@ -90,4 +99,4 @@ def test_no_test_row(config: Config, inputs: Inputs, cache: JsonCache, tmp_path:
     """An empty test split is refused with a remedy, before anything is loaded."""
     (inputs.splits / "test.jsonl").write_text("")
     with said.raised(InputError):
-        run_evaluation(config, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="x")
+        ask_models(config, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="x")

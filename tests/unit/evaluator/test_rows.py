@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from tests.unit.evaluator.material import make_chat, make_row
 
-from so8t_evaluator.rows import describe, prompt_for, select, warm_up_prompts
+from so8t_evaluator.rows import prompt_for, select, warm_up_prompts
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import SYSTEM_PROMPT
 
@@ -41,15 +41,6 @@ def test_larger_limit_adds_rows() -> None:
 def test_select_nothing() -> None:
     """No rows give no rows."""
     assert select([], 10) == []
-
-
-def test_describe() -> None:
-    """Counts by class, absent ones too, and by language."""
-    rows = [make_row("a", "DENY", language="ja"), make_row("b", "DENY", language="en"), make_row("c", "ALLOW")]
-    found = describe(rows)
-    assert found.n == 3
-    assert found.by_label == {"ALLOW": 1, "ESCALATION": 0, "DENY": 2, "REFUSE": 0}
-    assert found.by_language == {"en": 1, "ja": 1, "unknown": 1}
 
 
 def test_prompt_neutralises_markers() -> None:

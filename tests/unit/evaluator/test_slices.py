@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.unit.evaluator.material import make_row, make_samples
+from tests.unit.evaluator.material import make_row, make_sample
 
-from so8t_evaluator.slices import MOST_LINES, OTHER, slices_of
+from so8t_evaluator.slices import MOST_LINES, OTHER, describe, slices_of
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.training import LabeledRow
 
@@ -16,19 +16,32 @@ def _rows(languages: list[str], categories: list[str] | None = None) -> list[Lab
     ]
 
 
-def _samples(rows: list[LabeledRow], a: list[bool], b: list[bool]) -> list[Sample]:
-    """Answers in the setting that is asked for, and useless ones in another."""
-    gold = [row.label for row in rows]
-    said = {side: ["DENY" if right else "ALLOW" for right in marks] for side, marks in (("a", a), ("b", b))}
-    other = [s for side in said for s in make_samples(gold, ["INVALID"] * len(rows), model=side, quantization="f16")]
-    return other + [s for side, answers in said.items() for s in make_samples(gold, answers, model=side)]
+def _samples(rows: list[LabeledRow], right: list[bool]) -> list[Sample]:
+    """One model's answers in one setting."""
+    said = ["DENY" if mark else "ALLOW" for mark in right]
+    return [
+        make_sample(row.id, row.label, answer, language=row.language, category=row.category)
+        for row, answer in zip(rows, said, strict=True)
+    ]
+
+
+def test_describe() -> None:
+    """Counts by class, absent ones too, and by language."""
+    rows = [
+        make_sample(str(i), gold, "ALLOW", language=language)
+        for i, (gold, language) in enumerate([("DENY", "ja"), ("DENY", "en"), ("ALLOW", "unknown")])
+    ]
+    found = describe(rows)
+    assert found.n == 3
+    assert found.by_label == {"ALLOW": 1, "ESCALATION": 0, "DENY": 2, "REFUSE": 0}
+    assert found.by_language == {"en": 1, "ja": 1, "unknown": 1}
 
 
 def test_counts() -> None:
     """Each value has its rows, both models' right answers, gained and lost; Holm stays within the table."""
     rows = _rows(["ja"] * 8 + ["en"] * 4, ["x", "y"] * 6)
     a, b = [False] * 7 + [True] * 5, [True] * 7 + [False, True, True, False, True]
-    found = slices_of(rows, _samples(rows, a, b), "q4_k_m", "generate")
+    found = slices_of(_samples(rows, a), _samples(rows, b))
     counted = [(s.by, s.value, s.n, s.reference_right, s.other_right, s.gained, s.lost) for s in found]
     assert counted == [
         ("language", "ja", 8, 1, 7, 7, 1),
@@ -45,14 +58,14 @@ def test_counts() -> None:
 def test_one_value_is_no_table() -> None:
     """Where all rows share a language and none has a category, there is nothing to slice."""
     rows = _rows(["en"] * 3)
-    assert slices_of(rows, _samples(rows, [True] * 3, [True] * 3), "q4_k_m", "generate") == []
+    assert slices_of(_samples(rows, [True] * 3), _samples(rows, [True] * 3)) == []
 
 
 def test_smallest_are_gathered() -> None:
     """Beyond 20 lines the smallest values share the last one; no row is left out, no value named other is mixed up."""
     names = [OTHER] * 3 + [f"topic {i:02d}" for i in range(30) for _ in range(2)]
     rows = _rows(["en"] * len(names), names)
-    found = slices_of(rows, _samples(rows, [True] * len(rows), [False] * len(rows)), "q4_k_m", "generate")
+    found = slices_of(_samples(rows, [True] * len(rows)), _samples(rows, [False] * len(rows)))
     assert len(found) == MOST_LINES == 20
     assert (found[0].value, found[0].n, found[0].gathered) == (OTHER, 3, 1)
     assert (found[-1].value, found[-1].n, found[-1].gathered) == (OTHER, 2 * 12, 12)
@@ -63,5 +76,5 @@ def test_smallest_are_gathered() -> None:
 def test_exactly_twenty_stand_alone() -> None:
     """Twenty values need no gathering."""
     rows = _rows(["en"] * 20, [f"{i:02d}" for i in range(20)])
-    found = slices_of(rows, _samples(rows, [True] * 20, [True] * 20), "q4_k_m", "generate")
+    found = slices_of(_samples(rows, [True] * 20), _samples(rows, [True] * 20))
     assert [(s.value, s.gathered) for s in found] == [(f"{i:02d}", 1) for i in range(20)]

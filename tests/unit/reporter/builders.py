@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from so8t_evaluator.baseline import WordCounts
-from so8t_evaluator.evaluation import evaluate
-from so8t_evaluator.grid import Asked
+from so8t_evaluator.conclude import Evidence, conclude
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
+from so8t_shared.results.asking import Asking
 from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, EvaluationResult, Speed
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
@@ -121,11 +121,13 @@ class Evaluation:
         deciding = ("a", gguf.primary_quantization, settings.scoring[0])
         again = [s for s in samples if (s.model, s.quantization, s.scoring) == deciding]
         speed = [self.speed(side, q) for q in scenario.quantizations for side in SIDES]
-        asked = Asked(samples, again if scenario.control else [], speed, ENGINE)
+        asking = Asking(
+            primary_quantization=gguf.primary_quantization, quantizations=gguf.quantizations,
+            scorings=settings.scoring, engine=ENGINE, speed=speed,
+            answer_limit=AnswerLimit(max_new_tokens=48, longest_target_tokens=None),
+        )  # fmt: skip
         words = self._words() if scenario.baseline else None
-        return evaluate(
-            asked, self.rows(), words, AnswerLimit(max_new_tokens=48, longest_target_tokens=None), gguf, settings
-        )
+        return conclude(Evidence(asking, samples, again if scenario.control else [], words), settings)
 
     def _words(self) -> WordCounts:
         marks = [(row_id(i), 37 * i % 100 < 64) for i in range(len(self.gold))]
@@ -152,9 +154,10 @@ class Evaluation:
                 answer_sha256=hashlib.sha256(predicted.encode()).hexdigest(),
                 prompt_tokens=206, completion_tokens=6, latency_ms=LATENCY_MS[q], ttft_ms=LATENCY_MS[q] * 0.41,
                 host=self.scenario.host_a if side == "a" else self.scenario.host_b,
+                language=row.language, category=row.category,
             )
             for (side, q, s), answers in self.answers.items()
-            for i, (gold, predicted) in enumerate(zip(self.gold, answers, strict=True))
+            for i, (gold, predicted, row) in enumerate(zip(self.gold, answers, self.rows(), strict=True))
         ]  # fmt: skip
 
 

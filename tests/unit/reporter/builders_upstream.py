@@ -95,18 +95,24 @@ class Folders:
     """The artifact folders of the upstream stages."""
 
     evaluate: Path
+    conclude: Path
     train: Path
     convert_a: Path
     convert_b: Path
+
+    @classmethod
+    def below(cls, root: Path) -> Folders:
+        """The stages' folders by name."""
+        return cls(*(root / name for name in ("evaluate", "conclude", "train", "convert-a", "convert-b")))
 
 
 def write_folders(root: Path, scenario: Scenario | None = None, steps: int = 60) -> Folders:
     """Write every file that the report stage reads, as the stages before it would."""
     scenario = scenario or Scenario()
     evaluation = Evaluation(scenario)
-    folders = Folders(*(root / name for name in ("evaluate", "train", "convert-a", "convert-b")))
+    folders = Folders.below(root)
     points = training_points(steps)
-    write_record(folders.evaluate / "evaluation.json", evaluation.result())
+    write_record(folders.conclude / "evaluation.json", evaluation.result())
     write_lines(folders.evaluate / "samples.jsonl", evaluation.samples())
     write_record(folders.train / "training.json", training_result(points))
     write_lines(folders.train / "metrics.jsonl", points)

@@ -24,6 +24,7 @@ def settings(names: Names = NAMES, visualization: Visualization = SMALL) -> Repo
 def read(folders: Folders) -> ReportInputs:
     return load_inputs(
         evaluate=folders.evaluate,
+        conclude=folders.conclude,
         train=folders.train,
         converted={"convert-a": folders.convert_a, "convert-b": folders.convert_b},
     )

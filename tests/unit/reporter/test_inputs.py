@@ -58,8 +58,8 @@ def _newer(path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "damage"),
     [
-        ("evaluate/evaluation.json", _remove),
-        ("evaluate/evaluation.json", _newer),
+        ("conclude/evaluation.json", _remove),
+        ("conclude/evaluation.json", _newer),
         ("evaluate/samples.jsonl", _unknown_key),
         ("train/metrics.jsonl", _break_json),
         ("train/data_report.json", _not_utf8),
@@ -71,7 +71,7 @@ def test_damaged_input(folders: Folders, tmp_path: Path, file: str, damage: Call
     """A file that is missing or not what its stage writes is named, with what is wrong in it."""
     shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
     damage(tmp_path / "copy" / file)
-    copied = Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b")))
+    copied = Folders.below(tmp_path / "copy")
     with said.raised(NewerFormat if damage is _newer else IntegrityError) as caught:
         read(copied)
     assert Path(file).name in caught.value.where
@@ -80,17 +80,17 @@ def test_damaged_input(folders: Folders, tmp_path: Path, file: str, damage: Call
 def test_headline_must_exist(folders: Folders, tmp_path: Path, said: Said) -> None:
     """An evaluation without its own primary comparison is refused before anything is drawn."""
     shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
-    path = tmp_path / "copy/evaluate/evaluation.json"
+    path = tmp_path / "copy/conclude/evaluation.json"
     path.write_text(
         path.read_text(encoding="utf-8").replace('"primary_scoring":"generate"', '"primary_scoring":"constrained"'),
         encoding="utf-8",
     )
-    read(Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b"))))
+    read(Folders.below(tmp_path / "copy"))
     path.write_text(
         path.read_text(encoding="utf-8").replace('"scoring":"constrained"', '"scoring":"generate"'), encoding="utf-8"
     )
     with said.raised(IntegrityError):
-        read(Folders(*(tmp_path / "copy" / name for name in ("evaluate", "train", "convert-a", "convert-b"))))
+        read(Folders.below(tmp_path / "copy"))
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_unsupported_verdict_is_refused(
 ) -> None:
     """A verdict that its own counts and p value do not support is refused before anything is drawn."""
     shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
-    path = tmp_path / "copy/evaluate/evaluation.json"
+    path = tmp_path / "copy/conclude/evaluation.json"
     evaluation = json.loads(path.read_text(encoding="utf-8"))
     evaluation["comparisons"][0] |= {"verdict": name, **update}
     path.write_text(json.dumps(evaluation), encoding="utf-8")
     with said.raised(IntegrityError):
-        read(Folders(*(tmp_path / "copy" / part for part in ("evaluate", "train", "convert-a", "convert-b"))))
+        read(Folders.below(tmp_path / "copy"))
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_same_bytes_in_another_process(sparse_folders: Folders, sparse_rendered:
         "from tests.unit.reporter.builders_upstream import Folders\n"
         "render(read(Folders(*map(Path, sys.argv[2:]))), Path(sys.argv[1]))"
     )
-    folders = [sparse_folders.evaluate, sparse_folders.train, sparse_folders.convert_a, sparse_folders.convert_b]
+    folders = [getattr(sparse_folders, field.name) for field in dataclasses.fields(Folders)]
     subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), *map(str, folders)],
         env=os.environ | {"PYTHONHASHSEED": "4711", "LC_ALL": "C", "TZ": "Asia/Tokyo"},

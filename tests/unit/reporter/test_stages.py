@@ -51,6 +51,7 @@ class Pipeline:
             "convert-b": self.folders.convert_b,
             "import": self.root / "registry",
             "evaluate": self.folders.evaluate,
+            "conclude": self.folders.conclude,
         }
         for name, folder in before.items():
             run = StageRun(stage_named(name), session, store, listeners=Listeners("child"), stop=StopSignal())

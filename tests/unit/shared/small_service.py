@@ -1,4 +1,4 @@
-"""Work of six stages that only writes a few bytes.
+"""Work of all stages that only writes a few bytes.
 
 What a stage does besides is said by the environment: SMALL_<STAGE>=fail, defect, leak, kill, slow, saving,
 sigterm, orphan.
@@ -21,7 +21,7 @@ from so8t_shared.stages import BY_NAME
 
 WORK = "tests.unit.shared.small_service:produce"
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = ("convert-a", "train", "convert-b", "import", "evaluate", "report")
+NAMES = tuple(BY_NAME)
 
 
 def produce(ctx: StageContext) -> None:

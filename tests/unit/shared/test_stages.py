@@ -15,10 +15,10 @@ from so8t_shared.errors import ConfigError
 from so8t_shared.stages import BY_NAME, STAGES, DataInput, ModelInput, stage_named
 from so8t_shared.tables.functions import named
 
-NAMES = ["convert-a", "train", "convert-b", "import", "evaluate", "report"]
+NAMES = ["convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"]
 
 
-def test_six_stages_in_order() -> None:
+def test_stages_in_order() -> None:
     """The names of the contract, each after all that it needs."""
     assert [stage.name for stage in STAGES] == NAMES
     for index, stage in enumerate(STAGES):
@@ -33,7 +33,8 @@ def test_needs_are_the_contract() -> None:
         "convert-b": {"train"},
         "import": {"convert-a", "convert-b"},
         "evaluate": {"import", "train", "convert-a", "convert-b"},
-        "report": {"evaluate", "train", "convert-a", "convert-b"},
+        "conclude": {"evaluate", "train"},
+        "report": {"evaluate", "conclude", "train", "convert-a", "convert-b"},
     }
 
 
@@ -57,7 +58,7 @@ def test_four_services() -> None:
 
 
 def test_unknown_stage(said: Said) -> None:
-    """A name that is none is a ConfigError that lists the six."""
+    """A name that is none is a ConfigError that lists all of them."""
     assert stage_named("train") is BY_NAME["train"]
     with said.raised(ConfigError) as caught:
         stage_named("trian")

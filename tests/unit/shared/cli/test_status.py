@@ -54,6 +54,7 @@ def test_every_state(cli: Cli, config_file: Path, store: LocalStore, session: Se
         "convert-b": "running",
         "import": "interrupted",
         "evaluate": "failed",
+        "conclude": "not",
         "report": "not",
     }
     assert "1/1" in rows["convert-b"]
@@ -118,7 +119,7 @@ def test_all_sessions(cli: Cli, config_file: Path, store: LocalStore, session: S
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in done.out.splitlines()[1:] if line[0] != " "}
     assert list(rows) == [session.session_id, newer.session_id, failed.session_id]
     assert rows[session.session_id].startswith(local_time(session.created))
-    assert rows[session.session_id].endswith("0 of 6 stages done")
+    assert rows[session.session_id].endswith("0 of 7 stages done")
     assert rows[newer.session_id].endswith("plain, b-longer finished")
     assert rows[failed.session_id].endswith("failed: train")
 

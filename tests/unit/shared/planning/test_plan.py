@@ -69,7 +69,7 @@ def test_nothing_has_run(store: LocalStore, config: Config) -> None:
     assert why["convert-a"] == why["train"] == ["never run in this store"]
     assert why["convert-b"] == ["train runs first"]
     assert why["import"] == ["convert-a runs first", "convert-b runs first"]
-    assert [line.fingerprint is None for line in plan] == [False, False, True, True, True, True]
+    assert [line.fingerprint is None for line in plan] == [False, False, True, True, True, True, True]
 
 
 def test_everything_has_run(store: LocalStore, config: Config) -> None:
@@ -143,8 +143,10 @@ def test_stages_that_are_left_out(store: LocalStore, config: Config, tmp_path: P
     shutil.rmtree(tmp_path / "model")
     (tmp_path / "rows.jsonl").unlink()
     plan = make_plan(store, config, STAGES[3:])
-    assert _actions(plan) == {"import": "reuse", "evaluate": "run", "report": "run"}
-    assert [line.fingerprint for line in plan] == [whole[name].fingerprint for name in ("import", "evaluate", "report")]
+    assert _actions(plan) == {"import": "reuse", "evaluate": "run", "conclude": "run", "report": "run"}
+    assert [line.fingerprint for line in plan] == [
+        whole[name].fingerprint for name in ("import", "evaluate", "conclude", "report")
+    ]
     other = _changed(tmp_path, training={"seed": 43})
     [line] = make_plan(store, other, STAGES[2:3])
     assert (line.action, line.why) == ("run", ["train has not been completed"])

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.evaluator.material import make_row, make_samples
+from tests.unit.evaluator.material import make_samples
 
-from so8t_evaluator.evaluation import evaluate
-from so8t_evaluator.grid import Asked
-from so8t_shared.config.model import AbTest, Gguf
+from so8t_evaluator.conclude import Evidence, conclude
+from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
+from so8t_shared.results.asking import Asking
 from so8t_shared.results.evaluation import AnswerLimit, EngineInfo, EvaluationResult
 from so8t_shared.results.sides import SIDES
 
 GOLD = [LABELS[i % 4] for i in range(24)]
-ROWS = [make_row(str(i), label) for i, label in enumerate(GOLD)]
-GGUF = Gguf(quantizations=["f16", "q4_k_m"], primary="f16")
+QUANTIZATIONS = ["f16", "q4_k_m"]
 LIMIT = AnswerLimit(max_new_tokens=48, longest_target_tokens=None)
 ENGINE = EngineInfo(name="none", version="0", settings={})
 
@@ -28,11 +27,11 @@ def _said(side: str, scoring: str) -> list[str]:
     return GOLD if scoring == "generate" else [*GOLD[:12], *["ALLOW"] * 12]
 
 
-def _evaluate(*, control: bool = True, **settings: Any) -> EvaluationResult:
+def _conclude(*, control: bool = True, **settings: Any) -> EvaluationResult:
     test = AbTest.model_validate({"bootstrap_resamples": 100, **settings})
     samples = [
         sample
-        for quantization in GGUF.quantizations
+        for quantization in QUANTIZATIONS
         for side in SIDES
         for scoring in ("constrained", "generate")  # as they come, not as they are configured
         for sample in make_samples(GOLD, _said(side, scoring), model=side, quantization=quantization, scoring=scoring)
@@ -40,20 +39,28 @@ def _evaluate(*, control: bool = True, **settings: Any) -> EvaluationResult:
     ]
     deciding = ("a", "f16", test.scoring[0])
     again = [s for s in samples if (s.model, s.quantization, s.scoring) == deciding]
-    return evaluate(Asked(samples, again if control else [], [], ENGINE), ROWS, None, LIMIT, GGUF, test)
+    asking = Asking(
+        primary_quantization="f16",
+        quantizations=QUANTIZATIONS,
+        scorings=test.scoring,
+        engine=ENGINE,
+        answer_limit=LIMIT,
+        speed=[],
+    )
+    return conclude(Evidence(asking, samples, again if control else []), test)
 
 
 def test_the_first_scoring_and_the_primary_quantization_decide() -> None:
     """Whatever the order of the answers, and wherever the primary quantization stands in the list."""
-    found = _evaluate(scoring=["constrained", "generate"])
+    found = _conclude(scoring=["constrained", "generate"])
     assert (found.headline.quantization, found.headline.scoring) == ("f16", "constrained")
     assert found.headline.accuracy_b == pytest.approx(15 / 24)
-    assert _evaluate(scoring=["generate", "constrained"]).headline.accuracy_b == 1.0
+    assert _conclude(scoring=["generate", "constrained"]).headline.accuracy_b == 1.0
 
 
 def test_holm_adjusts_over_the_whole_grid() -> None:
     """Four comparisons, two of them of one p: the smallest is multiplied by four, the largest by one."""
-    found = _evaluate()
+    found = _conclude()
     assert [(c.quantization, c.scoring) for c in found.comparisons] == [
         (q, s) for q in ("f16", "q4_k_m") for s in ("generate", "constrained")
     ]
@@ -64,15 +71,15 @@ def test_holm_adjusts_over_the_whole_grid() -> None:
 
 def test_the_control_compares_a_with_itself() -> None:
     """In the deciding setting, and by its own p: it is none of the tests that Holm adjusts over."""
-    found = _evaluate()
+    found = _conclude()
     assert found.control is not None
     assert (found.control.name, found.control.differing_answers) == ("A vs A, f16, generate", 0)
     assert found.control.mcnemar_p_holm is None
-    assert _evaluate(control=False).control is None
+    assert _conclude(control=False).control is None
 
 
 def test_what_was_not_measured_is_left_out() -> None:
     """No baseline without a bag of words, no limit of answers that are not generated, no table of one language."""
-    found = _evaluate(scoring=["constrained"])
+    found = _conclude(scoring=["constrained"])
     assert (found.baseline, found.baseline_comparison, found.answer_limit, found.slices) == (None, None, None, [])
-    assert _evaluate().answer_limit == LIMIT
+    assert _conclude().answer_limit == LIMIT

@@ -1,0 +1,98 @@
+"""Turns answers into evaluation.json: counts, comparisons and decisions. No model is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from so8t_evaluator.asking import as_side
+from so8t_evaluator.baseline import WordCounts, bag_of_words
+from so8t_evaluator.comparison import adjust, compare, make_quality
+from so8t_evaluator.gate import gate_result
+from so8t_evaluator.paired import by_setting
+from so8t_evaluator.quantization_loss import quantization_losses
+from so8t_evaluator.slices import describe, slices_of
+from so8t_shared.config.model import AbTest
+from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
+from so8t_shared.results.asking import ASKING_FILE, Asking
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.sides import SIDES
+from so8t_shared.results.training import LabeledRow
+from so8t_shared.tables.scorings import freely_written
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All answers to be judged; within one model and setting they are in row order."""
+
+    asking: Asking
+    samples: Sequence[Sample]
+    again: Sequence[Sample]
+    """A's repeated answers in the headline's setting; empty without a control."""
+    words: WordCounts | None = None
+    """The bag-of-words result on the same rows."""
+
+
+def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
+    """Judge the answers.
+
+    The first scoring at the primary quantization decides; Holm adjusts over the whole grid.
+    """
+    asking, words = evidence.asking, evidence.words
+    answers = by_setting(evidence.samples)
+    primary, scoring = asking.primary_quantization, asking.scorings[0]
+    grid = [(quantization, scoring) for quantization in asking.quantizations for scoring in asking.scorings]
+    tests = [
+        compare(f"B vs A, {q}, {s}", answers["a", q, s], answers["b", q, s], settings, family=len(grid))
+        for q, s in grid
+    ]
+    comparisons = adjust(tests, settings.alpha)
+    headline = comparisons[grid.index((primary, scoring))]
+    control = _control(answers["a", primary, scoring], evidence.again, settings)
+    return EvaluationResult(
+        confidence=settings.confidence,
+        alpha=settings.alpha,
+        primary_quantization=primary,
+        primary_scoring=scoring,
+        test_set=describe(answers["a", primary, scoring]),
+        engine=asking.engine,
+        answer_limit=asking.answer_limit if freely_written(asking.scorings) else None,
+        cells=[make_quality(answers[side, q, s], settings.confidence) for side in SIDES for q, s in grid],
+        speed=asking.speed,
+        comparisons=comparisons,
+        control=control,
+        baseline=words.baseline if words else None,
+        baseline_comparison=words.against(answers["b", primary, scoring]) if words else None,
+        gate=gate_result(comparisons, headline, control, settings.gate),
+        slices=slices_of(answers["a", primary, scoring], answers["b", primary, scoring]),
+        quantization_losses=quantization_losses(evidence.samples),
+    )
+
+
+def conclude_from_files(evaluate: Path, splits: Path, settings: AbTest) -> EvaluationResult:
+    """Judge the answers in the evaluate stage's folder; `splits` is the train stage's, for the bag of words.
+
+    Raises:
+        IntegrityError: a file is missing or damaged.
+        NewerFormat: a newer program wrote it.
+    """
+    samples = Sample.read_lines(evaluate / SAMPLES_FILE)
+    rows = {row.id: row for row in LabeledRow.read_lines(splits / "test.jsonl")}
+    tested = [rows[row_id] for row_id in dict.fromkeys(sample.row_id for sample in samples)]
+    train = LabeledRow.read_lines(splits / "train.jsonl")
+    evidence = Evidence(
+        asking=Asking.read(evaluate / ASKING_FILE),
+        samples=samples,
+        again=Sample.read_lines(evaluate / CONTROL_FILE),
+        words=bag_of_words(train, tested, settings.confidence),
+    )
+    return conclude(evidence, settings)
+
+
+def _control(first: Sequence[Sample], again: Sequence[Sample], settings: AbTest) -> Comparison | None:
+    if not again:
+        return None
+    name = f"A vs A, {again[0].quantization}, {again[0].scoring}"
+    return compare(name, first, [as_side(sample, "b") for sample in again], settings)
