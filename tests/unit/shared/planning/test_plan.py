@@ -144,9 +144,7 @@ def test_stages_that_are_left_out(store: LocalStore, config: Config, tmp_path: P
     (tmp_path / "rows.jsonl").unlink()
     plan = make_plan(store, config, STAGES[3:])
     assert _actions(plan) == {"import": "reuse", "evaluate": "run", "conclude": "run", "report": "run"}
-    assert [line.fingerprint for line in plan] == [
-        whole[name].fingerprint for name in ("import", "evaluate", "conclude", "report")
-    ]
+    assert [line.fingerprint for line in plan] == [whole[name].fingerprint for name in NAMES[3:]]
     other = _changed(tmp_path, training={"seed": 43})
     [line] = make_plan(store, other, STAGES[2:3])
     assert (line.action, line.why) == ("run", ["train has not been completed"])
