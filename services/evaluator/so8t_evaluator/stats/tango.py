@@ -29,11 +29,13 @@ def score_interval(only_a: int, only_b: int, n: int, confidence: float) -> Inter
     """Return the difference of the proportions, B minus A, with its score interval; n must be positive."""
     if n <= 0:
         raise ValueError("a difference of proportions is undefined for n = 0")
-    return Interval(
-        value=(only_b - only_a) / n,
-        low=_lower_end(only_a, only_b, n, confidence),
-        high=-_lower_end(only_b, only_a, n, confidence),
-    )
+    low, high = score_ends(only_a, only_b, n, _quantile(confidence))
+    return Interval(value=(only_b - only_a) / n, low=low, high=high)
+
+
+def score_ends(only_a: float, only_b: float, n: float, z: float) -> tuple[float, float]:
+    """Return both ends of the interval at quantile `z`; effective counts need not be whole numbers."""
+    return _lower_end(only_a, only_b, n, z), -_lower_end(only_b, only_a, n, z)
 
 
 def lies_above(only_a: int, only_b: int, n: int, difference: float, confidence: float) -> bool:
@@ -42,9 +44,7 @@ def lies_above(only_a: int, only_b: int, n: int, difference: float, confidence: 
     return distance > _quantile(confidence) * spread
 
 
-def _lower_end(only_a: int, only_b: int, n: int, confidence: float) -> float:
-    z = _quantile(confidence)
-
+def _lower_end(only_a: float, only_b: float, n: float, z: float) -> float:
     def surplus(difference: float) -> float:
         distance, spread = _distance_and_spread(only_a, only_b, n, difference)
         return distance - z * spread
@@ -55,7 +55,7 @@ def _lower_end(only_a: int, only_b: int, n: int, confidence: float) -> float:
     return float(brentq(surplus, -1.0, estimate - _BESIDE, xtol=1e-12))
 
 
-def _distance_and_spread(only_a: int, only_b: int, n: int, difference: float) -> tuple[float, float]:
+def _distance_and_spread(only_a: float, only_b: float, n: float, difference: float) -> tuple[float, float]:
     """Return the numerator and denominator of the statistic."""
     u = 2 * n
     v = -only_a - only_b + (2 * n - only_b + only_a) * difference

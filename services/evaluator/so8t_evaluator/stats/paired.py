@@ -1,0 +1,80 @@
+"""Two models on the same rows: a test and an interval of the difference that allow for groups.
+
+The test flips the signs of whole groups, all 2^G ways at once (Fisher, The Design of Experiments, 1935): under equal
+models, a group's sum is as likely to be positive as negative. Where every row stands alone, this is the exact McNemar
+test. The mid-p counts half the probability of the observed difference (Lancaster, JASA 56, 1961; Fagerland, Lydersen &
+Laake, BMC Medical Research Methodology 13, 2013).
+
+The interval is Tango's score interval; with groups, for the effective number of rows and a quantile of Student's t.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import convolve
+from scipy.stats import binom, t
+
+from so8t_evaluator.stats.groups import Groups, grouped
+from so8t_evaluator.stats.mcnemar import mcnemar_exact
+from so8t_evaluator.stats.tango import score_ends, score_interval
+from so8t_shared.results.interval import Interval
+
+Kind = Literal["exact", "mid_p"]
+
+
+def paired_p(difference: NDArray[np.int8], groups: NDArray[np.integer], kind: Kind = "exact") -> float:
+    """Return the two-sided p that both models are equally often right.
+
+    `difference` has 1 for a row that only B got right, -1 for one that only A got right, else 0. Too few groups give 1.
+
+    Raises:
+        ValueError: there is no row.
+    """
+    rows = grouped(groups)
+    if rows.too_few:
+        return 1.0
+    if rows.alone and kind == "exact":
+        return mcnemar_exact(int((difference < 0).sum()), int((difference > 0).sum()))
+    return _sign_flip_p(rows.sums(difference).astype(np.int64), kind)
+
+
+def paired_interval(difference: NDArray[np.int8], groups: NDArray[np.integer], confidence: float) -> Interval:
+    """Return the mean of `difference` (see `paired_p`), B minus A; too few groups give -1 to 1.
+
+    Raises:
+        ValueError: there is no row.
+    """
+    rows = grouped(groups)
+    counts = {"rows": rows.rows, "groups": rows.count}
+    only_a, only_b = int((difference < 0).sum()), int((difference > 0).sum())
+    if rows.alone:
+        found = score_interval(only_a, only_b, rows.rows, confidence)
+        return found.model_copy(update={**counts, "design_effect": 1.0})
+    value = (only_b - only_a) / rows.rows
+    if rows.too_few:
+        return Interval(value=value, low=-1.0, high=1.0, too_few_groups=True, **counts)
+    effect = _design_effect(difference, rows)
+    z = float(t.ppf((1 + confidence) / 2, rows.count - 1))
+    low, high = score_ends(only_a / effect, only_b / effect, rows.rows / effect, z)
+    return Interval(value=value, low=low, high=high, design_effect=effect, **counts)
+
+
+def _design_effect(difference: NDArray[np.int8], rows: Groups) -> float:
+    plain = float(np.var(difference)) / rows.rows
+    return max(1.0, rows.variance_of_mean(difference) / plain) if plain else rows.largest_design_effect
+
+
+def _sign_flip_p(sums: NDArray[np.int64], kind: Kind) -> float:
+    """Return the probability of a sum at least as far from 0, over all signs of the groups' sums."""
+    observed, sizes = abs(int(sums.sum())), np.abs(sums[sums != 0])
+    chance = np.ones(1)  # chance[i]: of the sum 2 i minus all sizes
+    for size, count in zip(*np.unique(sizes, return_counts=True), strict=True):
+        spread = np.zeros(count * size + 1)
+        spread[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        chance = np.maximum(convolve(chance, spread), 0)  # a fast transform may fall below by rounding
+    distance = np.abs(2 * np.arange(len(chance)) - int(sizes.sum()))
+    beyond, at = float(chance[distance > observed].sum()), float(chance[distance == observed].sum())
+    return min(1.0, beyond + (at if kind == "exact" else at / 2))
