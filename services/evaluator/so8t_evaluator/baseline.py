@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
@@ -12,7 +13,9 @@ from sklearn.pipeline import make_pipeline, make_union
 from so8t_evaluator.paired import Marks, marks_of, pair
 from so8t_evaluator.stats.confusion import confusion_matrix
 from so8t_evaluator.stats.f1 import macro_f1
-from so8t_evaluator.stats.wilson import wilson
+from so8t_evaluator.stats.groups import codes
+from so8t_evaluator.stats.paired import Kind
+from so8t_evaluator.stats.share import share_interval
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import Baseline
 from so8t_shared.results.paired import BaselineComparison
@@ -30,14 +33,13 @@ class WordCounts:
     baseline: Baseline
     marks: Marks
 
-    def against(self, samples: Sequence[Sample]) -> BaselineComparison:
+    def against(self, samples: Sequence[Sample], test: Kind) -> BaselineComparison:
         """Compare a model's answers in one setting with the classifier's, row by row.
 
         Raises:
-            ValueError: the samples come from several settings, or from other rows than the classifier's test rows.
+            ValueError: the answers are to other rows than the classifier's test rows.
         """
-        (marks,) = marks_of(samples).values()
-        return pair(BaselineComparison, self.marks, marks)
+        return pair(BaselineComparison, self.marks, marks_of(samples), test)
 
 
 def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confidence: float) -> WordCounts | None:
@@ -55,16 +57,16 @@ def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confid
     classifier.fit(texts, labels)
     predicted = [str(label) for label in classifier.predict([row.text for row in test])]
     gold = [row.label for row in test]
-    marks = [(row.id, row.label == p) for row, p in zip(test, predicted, strict=True)]
-    right = sum(mark for _, mark in marks)
+    right = np.array([row.label == p for row, p in zip(test, predicted, strict=True)], np.bool_)
+    groups = codes([row.group or row.id for row in test])
     baseline = Baseline(
         name="TF-IDF of words and Japanese characters, logistic regression",
         n_train=len(train),
         n_test=len(test),
-        accuracy=wilson(right, len(test), confidence),
+        accuracy=share_interval(right, groups, confidence),
         macro_f1=float(macro_f1(confusion_matrix(gold, predicted))),
     )
-    return WordCounts(baseline, marks)
+    return WordCounts(baseline, Marks([row.id for row in test], right, groups))
 
 
 def _vectorizers() -> tuple[TfidfVectorizer, TfidfVectorizer]:

@@ -7,37 +7,32 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from so8t_evaluator.outcomes import Outcomes, outcomes_of
 from so8t_evaluator.stats.bootstrap import joint_table, macro_f1_difference
-from so8t_evaluator.stats.confusion import confusion_matrix
-from so8t_evaluator.stats.detectable import minimum_detectable_effect, one_sided_rows_needed, rows_to_find
+from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
+from so8t_evaluator.stats.detectable import minimum_detectable_effect, one_sided_rows_needed
 from so8t_evaluator.stats.f1 import macro_f1, per_class
-from so8t_evaluator.stats.holm import holm
-from so8t_evaluator.stats.mcnemar import mcnemar_exact
-from so8t_evaluator.stats.non_inferiority import non_inferiority
-from so8t_evaluator.stats.tango import score_interval
-from so8t_evaluator.stats.wilson import wilson
+from so8t_evaluator.stats.holm import headline_then_holm
+from so8t_evaluator.stats.paired import paired_interval, paired_p
+from so8t_evaluator.stats.share import share_interval
 from so8t_shared.config.model import AbTest
-from so8t_shared.labels import INVALID
+from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.comparison import Comparison, Flip, NonInferiority, RecallCheck, verdict_of
+from so8t_shared.results.comparison import Comparison, Flip, verdict_of
 from so8t_shared.results.evaluation import Quality
-from so8t_shared.results.verdicts import decide
-
-GUARDED = ("DENY", "REFUSE")
-"""Classes whose recall must not drop: a miss there lets something harmful through."""
+from so8t_shared.results.verdicts import Counts, decide
 
 
 def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
-    """Compute the quality of one model at one quantization under one scoring from its samples."""
-    first = samples[0]
+    """Compute the quality of one model in one setting from its answers."""
+    first, rows = samples[0], outcomes_of(samples)
     confusion = confusion_matrix([s.gold for s in samples], [s.predicted for s in samples])
-    right = sum(s.gold == s.predicted for s in samples)
     return Quality(
         model=first.model,
         quantization=first.quantization,
         scoring=first.scoring,
         n=len(samples),
-        accuracy=wilson(right, len(samples), confidence),
+        accuracy=share_interval(rows.right, rows.groups, confidence),
         macro_f1=float(macro_f1(confusion)),
         invalid=sum(s.predicted == INVALID for s in samples),
         over_long=sum(s.over_long for s in samples),
@@ -47,75 +42,76 @@ def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
     )
 
 
-def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTest, *, family: int = 1) -> Comparison:
+def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> Comparison:
     """Compare B with A row by row; both must hold the same rows in the same order.
 
-    The verdict is for a single test, without a Holm-adjusted p; `adjust` handles the family. The
-    detectable difference is for a family of `family` tests: Holm multiplies the smallest p by this number.
+    The verdict is for a single test, without an adjusted p; `adjust` handles the family.
     """
     if [s.row_id for s in a] != [s.row_id for s in b] or not a:
         raise ValueError("a paired test needs the same rows on both sides")
-    gold, said_a, said_b = [s.gold for s in a], [s.predicted for s in a], [s.predicted for s in b]
-    right = Counter((g == x, g == y) for g, x, y in zip(gold, said_a, said_b, strict=True))
-    only_a, only_b = right[True, False], right[False, True]
-    p = mcnemar_exact(only_a, only_b)
-    flips = Counter((g, x, y) for g, x, y in zip(gold, said_a, said_b, strict=True) if x != y)
-    answered = sum({x, y} != {INVALID} for x, y in zip(said_a, said_b, strict=True))
-    n, rows, level = len(gold), list(zip(a, b, strict=True)), settings.alpha / family
+    rows_a, rows_b = outcomes_of(a), outcomes_of(b)
+    difference = rows_b.right.astype(np.int8) - rows_a.right
+    only_a, only_b = int((difference < 0).sum()), int((difference > 0).sum())
+    both_right, n = int((rows_a.right & rows_b.right).sum()), len(a)
+    accuracy = paired_interval(difference, rows_a.groups, settings.confidence)
+    p = paired_p(difference, rows_a.groups, settings.test)
+    flips = _flips(rows_a, rows_b)
+    unread = [int((rows.said == len(LABELS)).sum()) for rows in (rows_a, rows_b)]
+    counts = Counts(
+        n=n,
+        only_a=only_a,
+        only_b=only_b,
+        both_right=both_right,
+        flips=len(flips),
+        unread_a=unread[0],
+        unread_b=unread[1],
+        too_few_groups=accuracy.too_few_groups,
+    )
     return Comparison(
         name=name,
         quantization=a[0].quantization,
         scoring=a[0].scoring,
         n=n,
-        accuracy_a=(right[True, True] + only_a) / n,
-        accuracy_b=(right[True, True] + only_b) / n,
-        accuracy_difference=score_interval(only_a, only_b, n, settings.confidence),
+        accuracy_a=(both_right + only_a) / n,
+        accuracy_b=(both_right + only_b) / n,
+        accuracy_difference=accuracy,
         macro_f1_difference=macro_f1_difference(
-            joint_table(gold, said_a, said_b),
+            joint_table([s.gold for s in a], [s.predicted for s in a], [s.predicted for s in b]),
             resamples=settings.bootstrap_resamples,
             confidence=settings.confidence,
             rng=np.random.default_rng(settings.seed),
         ),
-        both_right=right[True, True],
+        both_right=both_right,
         only_a_right=only_a,
         only_b_right=only_b,
-        both_wrong=right[False, False],
-        mcnemar_p=p,
-        mcnemar_p_holm=None,
-        minimum_detectable_effect=minimum_detectable_effect(n, only_a + only_b, level),
-        one_sided_rows_needed=one_sided_rows_needed(level),
-        rows_to_find=rows_to_find((only_b - only_a) / n, (only_a + only_b) / n, level),
-        accuracy_check=_accuracy_check(rows, settings.gate.accuracy_margin, settings.confidence),
-        recall_checks=_recall_checks(rows, settings.gate.recall_margin, settings.confidence),
-        flips=[Flip(gold=g, a=x, b=y, count=c) for (g, x, y), c in sorted(flips.items())],
-        answered=answered,
-        differing_answers=sum(x.answer_sha256 != y.answer_sha256 for x, y in rows),
-        verdict=decide(only_a=only_a, only_b=only_b, flips=len(flips), answered=answered, p=p, alpha=settings.alpha),
+        both_wrong=n - both_right - only_a - only_b,
+        unread_a=unread[0],
+        unread_b=unread[1],
+        p_value=p,
+        p_adjusted=None,
+        minimum_detectable_effect=minimum_detectable_effect(n, only_a + only_b, settings.alpha),
+        one_sided_rows_needed=one_sided_rows_needed(settings.alpha),
+        flips=flips,
+        differing_answers=sum(x.answer_sha256 != y.answer_sha256 for x, y in zip(a, b, strict=True)),
+        verdict=decide(counts, p=p, alpha=settings.alpha),
     )
 
 
-def adjust(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
-    """Return the comparisons with Holm-adjusted p-values and the resulting verdicts."""
-    adjusted = holm([c.mcnemar_p for c in comparisons])
+def adjust(comparisons: Sequence[Comparison], headline: int, alpha: float) -> list[Comparison]:
+    """Return the comparisons with adjusted p-values and the resulting verdicts.
+
+    The headline was chosen before the run and is tested first, at the full level; the others only follow if it is
+    significant, with Holm's correction among themselves.
+    """
+    adjusted = headline_then_holm([c.p_value for c in comparisons], headline)
     return [
-        c.model_copy(update={"mcnemar_p_holm": p, "verdict": verdict_of(c, p, alpha)})
+        c.model_copy(update={"p_adjusted": p, "verdict": verdict_of(c, p, alpha)})
         for c, p in zip(comparisons, adjusted, strict=True)
     ]
 
 
-def _accuracy_check(rows: Sequence[tuple[Sample, Sample]], margin: float, confidence: float) -> NonInferiority:
-    right = Counter((a.predicted == a.gold, b.predicted == b.gold) for a, b in rows)
-    return non_inferiority(
-        gained=right[False, True], lost=right[True, False], rows=len(rows), margin=margin, confidence=confidence
-    )
-
-
-def _recall_checks(rows: Sequence[tuple[Sample, Sample]], margin: float, confidence: float) -> list[RecallCheck]:
-    checks = []
-    for label in GUARDED:
-        of_class = [(a, b) for a, b in rows if a.gold == label]
-        right = [sum(pair[side].predicted == label for pair in of_class) for side in (0, 1)]
-        recall_a, recall_b = (hits / len(of_class) if of_class else None for hits in right)
-        check = _accuracy_check(of_class, margin, confidence)
-        checks.append(RecallCheck(label=label, recall_a=recall_a, recall_b=recall_b, **vars(check)))
-    return checks
+def _flips(a: Outcomes, b: Outcomes) -> list[Flip]:
+    changed = a.said != b.said
+    counted = Counter(zip(a.gold[changed].tolist(), a.said[changed].tolist(), b.said[changed].tolist(), strict=True))
+    named = sorted((LABELS[g], COLUMNS[x], COLUMNS[y], count) for (g, x, y), count in counted.items())
+    return [Flip(gold=g, a=x, b=y, count=count) for g, x, y, count in named]

@@ -9,9 +9,10 @@ from pathlib import Path
 from so8t_evaluator.asking import as_side
 from so8t_evaluator.baseline import WordCounts, bag_of_words
 from so8t_evaluator.comparison import adjust, compare, make_quality
-from so8t_evaluator.gate import gate_result
+from so8t_evaluator.gate import UNJUDGED, judge
 from so8t_evaluator.paired import by_setting
 from so8t_evaluator.quantization_loss import quantization_losses
+from so8t_evaluator.rates import rates_of
 from so8t_evaluator.slices import describe, slices_of
 from so8t_shared.config.model import AbTest
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
@@ -38,37 +39,37 @@ class Evidence:
 def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
     """Judge the answers.
 
-    The first scoring at the primary quantization decides; Holm adjusts over the whole grid.
+    The first scoring at the primary quantization decides, at the full level; Holm adjusts over the rest of the grid.
     """
-    asking, words = evidence.asking, evidence.words
+    asking = evidence.asking
     answers = by_setting(evidence.samples)
     primary, scoring = asking.primary_quantization, asking.scorings[0]
     grid = [(quantization, scoring) for quantization in asking.quantizations for scoring in asking.scorings]
-    tests = [
-        compare(f"B vs A, {q}, {s}", answers["a", q, s], answers["b", q, s], settings, family=len(grid))
-        for q, s in grid
-    ]
-    comparisons = adjust(tests, settings.alpha)
-    headline = comparisons[grid.index((primary, scoring))]
-    control = _control(answers["a", primary, scoring], evidence.again, settings)
-    return EvaluationResult(
+    tests = [compare(f"B vs A, {q}, {s}", answers["a", q, s], answers["b", q, s], settings) for q, s in grid]
+    headline = grid.index((primary, scoring))
+    comparisons = adjust(tests, headline, settings.alpha)
+    a, b = answers["a", primary, scoring], answers["b", primary, scoring]
+    result = EvaluationResult(
         confidence=settings.confidence,
         alpha=settings.alpha,
+        test=settings.test,
         primary_quantization=primary,
         primary_scoring=scoring,
-        test_set=describe(answers["a", primary, scoring]),
+        test_set=describe(a),
         engine=asking.engine,
         answer_limit=asking.answer_limit if freely_written(asking.scorings) else None,
         cells=[make_quality(answers[side, q, s], settings.confidence) for side in SIDES for q, s in grid],
         speed=asking.speed,
         comparisons=comparisons,
-        control=control,
-        baseline=words.baseline if words else None,
-        baseline_comparison=words.against(answers["b", primary, scoring]) if words else None,
-        gate=gate_result(comparisons, headline, control, settings.gate),
-        slices=slices_of(answers["a", primary, scoring], answers["b", primary, scoring]),
-        quantization_losses=quantization_losses(evidence.samples),
+        control=_control(a, evidence.again, settings),
+        baseline=evidence.words.baseline if evidence.words else None,
+        baseline_comparison=evidence.words.against(b, settings.test) if evidence.words else None,
+        rates=[rate for q, s in grid for rate in rates_of(answers["a", q, s], answers["b", q, s], settings)],
+        slices=slices_of(a, b, settings.test),
+        quantization_losses=quantization_losses(evidence.samples, settings.test),
+        gate=UNJUDGED,
     )
+    return result.model_copy(update={"gate": judge(result, settings.gate)})
 
 
 def conclude_from_files(evaluate: Path, splits: Path, settings: AbTest) -> EvaluationResult:

@@ -1,109 +1,180 @@
-"""Decides whether B may ship: all reasons against it, or the one for it."""
+"""Decides whether B may ship: every clause of `ab_test.gate` over the figures of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from so8t_shared import formatting as fmt
-from so8t_shared.config.model import ReleaseGate
-from so8t_shared.results.comparison import Comparison, NonInferiority
-from so8t_shared.results.evaluation import GateResult
-from so8t_shared.results.verdicts import WORDS, Verdict
+from so8t_shared.config.gate import Clause
+from so8t_shared.results.comparison import Comparison
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.gate import ClauseFigure, ClauseResult, Decision, GateResult
+from so8t_shared.results.interval import Interval
+from so8t_shared.results.verdicts import WORDS, Verdict, mostly_unread
+from so8t_shared.tables import metrics
+
+UNJUDGED = GateResult(result=Decision.UNDECIDED, clauses=[])
+
+_SEVERITY = (Decision.PASS, Decision.UNDECIDED, Decision.FAIL)
 
 
-def gate_result(
-    comparisons: Sequence[Comparison], headline: Comparison, control: Comparison | None, gate: ReleaseGate
-) -> GateResult:
-    """Return the gate's decision under `ab_test.gate`.
+def judge(evaluation: EvaluationResult, gate: Sequence[Clause]) -> GateResult:
+    """Return the decision: the worst of the required clauses."""
+    clauses = [_judge(clause, evaluation) for clause in gate]
+    return GateResult(result=_worst(c.result for c in clauses if c.required), clauses=clauses)
 
-    The accuracy requirement applies to the headline. At every covered quantization, under the
-    headline's scoring, B must not be significantly worse, and its recall must not be inferior.
-    """
-    covered = [headline] if gate.quantizations == "primary" else _same_scoring(comparisons, headline)
-    objections = [*_requirement(headline, gate), *(o for comparison in covered for o in _losses(comparison))]
-    against = [*_control(control), *_told(objections)]
-    if against:
-        return GateResult(passed=False, reasons=against)
-    accuracy = (
-        f"B is significantly better at {headline.quantization}"
-        if headline.verdict == Verdict.B_BETTER
-        else f"B's accuracy at {headline.quantization} is less than {_points(gate.accuracy_margin)} below A's"
+
+def bound_of(clause: Clause) -> str:
+    """Return what a clause demands, in words."""
+    if clause.better:
+        return "significantly better"
+    if clause.margin is not None:
+        return f"less than {_number(clause, clause.margin, difference=True)} worse than A"
+    if clause.at_most is not None:
+        return f"at most {_number(clause, clause.at_most)}"
+    return f"at least {_number(clause, clause.at_least or 0.0)}"
+
+
+def _judge(clause: Clause, evaluation: EvaluationResult) -> ClauseResult:
+    figures = [_figure(clause, c, evaluation) for c in _covered(clause, evaluation)]
+    result = _worst(f.result for f in figures) if figures else Decision.UNDECIDED
+    deciding = [f for f in figures if f.result == result]
+    places = ", ".join(f"{f.quantization} {f.scoring}" for f in deciding)
+    reason = f"{deciding[0].reason} ({places})" if deciding else "no tested setting is covered"
+    return ClauseResult(
+        name=clause.name,
+        metric=clause.metric,
+        bound=bound_of(clause),
+        required=clause.required,
+        result=result,
+        reason=reason,
+        settings=figures,
     )
-    guarded = " and ".join(check.label for check in headline.recall_checks)
-    places = ", ".join(c.quantization for c in covered)
-    return GateResult(passed=True, reasons=[f"{accuracy}, and recall of {guarded} is not inferior at {places}"])
 
 
-def _same_scoring(comparisons: Sequence[Comparison], headline: Comparison) -> list[Comparison]:
-    """The headline first, then the other quantizations."""
-    return [headline, *(c for c in comparisons if c.scoring == headline.scoring and c != headline)]
+def _worst(results: Iterator[Decision]) -> Decision:
+    return max(results, key=_SEVERITY.index, default=Decision.PASS)
 
 
-@dataclass(frozen=True)
-class _Objection:
-    """An objection to B at one quantization; objections that differ only in quantization or class are merged."""
-
-    head: str
-    place: str
-    tail: str = ""
-    label: str = ""
-    """The class concerned, if any."""
-
-
-def _told(objections: Sequence[_Objection]) -> list[str]:
-    """Merge objections into reasons such as "recall of DENY and REFUSE at q4_k_m, f16 cannot ...", in order."""
-    places: dict[tuple[str, str, str], list[str]] = {}
-    for o in objections:
-        places.setdefault((o.head, o.label, o.tail), []).append(o.place)
-    labels: dict[tuple[str, str, str], list[str]] = {}
-    for (head, label, tail), found in places.items():
-        labels.setdefault((head, ", ".join(found), tail), []).append(label)
-    return [f"{head}{' and '.join(found)} at {where}{tail}" for (head, where, tail), found in labels.items()]
-
-
-def _control(control: Comparison | None) -> Iterator[str]:
-    if control is not None and control.differing_answers:
-        n = control.differing_answers
-        yield (
-            f"the A/A control at {control.quantization} with {control.scoring} scoring is not deterministic:"
-            f" {n:,} of A's {control.n:,} answers {fmt.plural(n, 'differs', 'differ')} when asked again"
+def _covered(clause: Clause, evaluation: EvaluationResult) -> list[Comparison]:
+    """Return the settings that a clause covers, the headline's first."""
+    if metrics.BY_NAME[clause.metric].source != "answers":
+        return [evaluation.headline]  # measured there alone
+    chosen = [
+        c
+        for c in evaluation.comparisons
+        if clause.scoring in {"all", c.scoring, *(["headline"] if c.scoring == evaluation.primary_scoring else [])}
+        and (
+            clause.quantizations == "all"
+            or (clause.quantizations == "primary" and c.quantization == evaluation.primary_quantization)
+            or (isinstance(clause.quantizations, list) and c.quantization in clause.quantizations)
         )
+    ]
+    return sorted(chosen, key=lambda c: c != evaluation.headline)
 
 
-def _requirement(headline: Comparison, gate: ReleaseGate) -> Iterator[_Objection]:
-    place, check = headline.quantization, headline.accuracy_check
-    if gate.require == "better":
-        if headline.verdict.undecided:  # other objections are raised for every quantization
-            yield _Objection("B is not significantly better", place, f" ({WORDS[headline.verdict].clause})")
-    elif not check.non_inferior:
-        yield _Objection("accuracy", place, _not_shown(check))
-
-
-def _losses(comparison: Comparison) -> Iterator[_Objection]:
-    place = comparison.quantization
-    if comparison.verdict == Verdict.NOTHING_READ:
-        yield _Objection(WORDS[comparison.verdict].clause, place)
-    if comparison.verdict == Verdict.A_BETTER:
-        yield _Objection("B is significantly worse", place)
-    for check in comparison.recall_checks:
-        if check.non_inferior is None:
-            yield _Objection("recall of ", place, " is undefined: no test row has that class", check.label)
-        elif not check.non_inferior:
-            yield _Objection("recall of ", place, _not_shown(check), check.label)
-
-
-def _not_shown(check: NonInferiority) -> str:
-    """Say why a check failed: too few rows for any evidence, or a loss that may be too large."""
-    margin = f"{_points(check.margin)} below A's"
-    needed = (
-        "" if check.rows_needed is None else f" (this takes at least {check.rows_needed:,} rows, even with none lost)"
+def _figure(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> ClauseFigure:
+    judges = {"answers": _of_answers, "control": _of_control, "baseline": _of_baseline}
+    result, figure, reason = judges[metrics.BY_NAME[clause.metric].source](clause, setting, evaluation)
+    return ClauseFigure(
+        quantization=setting.quantization, scoring=setting.scoring, result=result, figure=figure, reason=reason
     )
-    if needed and not check.lost:
-        return f" cannot be shown to be less than {margin} with {check.rows:,} rows{needed}"
-    counts = f"{check.lost:,} of {check.rows:,} rows lost, {check.gained:,} gained"
-    return f" may be more than {margin}: {counts}{needed}"
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:g} points"
+_Judged = tuple[Decision, Interval | None, str]
+
+
+def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
+    relative = bool(clause.better) or clause.margin is not None
+    if clause.metric != "unread":
+        sides = [("A", setting.unread_a), ("B", setting.unread_b)]
+        for name, unread in sides if relative else sides[1:]:
+            if mostly_unread(unread, setting.n):
+                reason = f"no class could be read from {unread:,} of {name}'s {setting.n:,} answers"
+                return Decision.UNDECIDED, None, reason
+    rate = next(
+        r
+        for r in evaluation.rates
+        if (r.metric, r.quantization, r.scoring, r.by) == (clause.metric, setting.quantization, setting.scoring, "all")
+    )
+    figure = rate.difference if relative else rate.b
+    if figure is None:
+        return Decision.UNDECIDED, None, "no test row defines it"
+    if figure.too_few_groups:
+        return Decision.UNDECIDED, figure, f"{figure.groups:,} groups of rows are too few"
+    if clause.better:
+        return _better(clause, setting, figure)
+    return _bounded(clause, figure)
+
+
+def _better(clause: Clause, setting: Comparison, figure: Interval) -> _Judged:
+    """Judge a significant gain: for accuracy by the comparison's verdict, else by the interval of the difference."""
+    words = _worded(clause, figure, difference=True)
+    if clause.metric == "accuracy":
+        decision = {Verdict.B_BETTER: Decision.PASS, Verdict.A_BETTER: Decision.FAIL}
+        return decision.get(setting.verdict, Decision.UNDECIDED), figure, f"{WORDS[setting.verdict].clause}: {words}"
+    gain_low, gain_high = _gain(clause, figure)
+    return _placed(gain_low, gain_high, 0.0, strict=True), figure, words
+
+
+def _bounded(clause: Clause, figure: Interval) -> _Judged:
+    """Judge a bound by the bad end of the interval; it is undecided while the good end is on the right side."""
+    words = _worded(clause, figure, difference=clause.margin is not None)
+    if clause.margin is not None:
+        gain_low, gain_high = _gain(clause, figure)
+        return _placed(gain_low, gain_high, -clause.margin, strict=True), figure, words
+    if clause.at_most is not None:
+        return _placed(-figure.high, -figure.low, -clause.at_most), figure, words
+    return _placed(figure.low, figure.high, clause.at_least or 0.0), figure, words
+
+
+def _gain(clause: Clause, difference: Interval) -> tuple[float, float]:
+    """Return the interval of the difference with B's gains positive."""
+    if metrics.BY_NAME[clause.metric].better == "higher":
+        return difference.low, difference.high
+    return -difference.high, -difference.low
+
+
+def _placed(low: float, high: float, bound: float, *, strict: bool = False) -> Decision:
+    """Whether an interval lies above a bound (pass), below it (fail) or around it (undecided)."""
+    if low > bound or (low == bound and not strict):
+        return Decision.PASS
+    return Decision.FAIL if high < bound else Decision.UNDECIDED
+
+
+def _of_control(clause: Clause, _setting: Comparison, evaluation: EvaluationResult) -> _Judged:
+    control = evaluation.control
+    if control is None:
+        return Decision.UNDECIDED, None, "A was not asked again (ab_test.control is off)"
+    n, share = control.differing_answers, control.differing_answers / control.n
+    words = f"{n:,} of A's {control.n:,} answers {fmt.plural(n, 'differs', 'differ')} when asked again"
+    passed = clause.at_most is not None and share <= clause.at_most
+    return (Decision.PASS if passed else Decision.FAIL), None, words
+
+
+def _of_baseline(_clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
+    line = evaluation.baseline_comparison
+    if line is None:
+        return Decision.UNDECIDED, None, "no bag-of-words baseline was measured"
+    if mostly_unread(setting.unread_b, setting.n):
+        return Decision.UNDECIDED, None, f"no class could be read from {setting.unread_b:,} of B's answers"
+    words = f"B got {line.other_right:,} of {line.n:,} rows right, counting words {line.reference_right:,}"
+    words += f", {fmt.p_equals(line.p_value, evaluation.alpha)}"
+    if line.p_value >= evaluation.alpha:
+        return Decision.UNDECIDED, None, words
+    return (Decision.PASS if line.gained > line.lost else Decision.FAIL), None, words
+
+
+def _worded(clause: Clause, figure: Interval, *, difference: bool) -> str:
+    """Such as "11.1% (95% interval 4.8 to 23.5%) of 45 rows"."""
+    value, low, high = (_number(clause, x, difference=difference) for x in (figure.value, figure.low, figure.high))
+    rows = f"{figure.rows:,} {fmt.plural(figure.rows, 'row', 'rows')}"
+    grouped = "" if figure.groups == figure.rows else f" in {figure.groups:,} groups"
+    subject = "B minus A" if difference else "B"
+    return f"{subject} {value} ({low} to {high}) on {rows}{grouped}"
+
+
+def _number(clause: Clause, value: float, *, difference: bool = False) -> str:
+    if not metrics.BY_NAME[clause.metric].percent:
+        return f"{value:+.2f}" if difference else f"{value:.2f}"
+    return f"{100 * value:+.1f} points" if difference else f"{100 * value:.1f}%"

@@ -1,13 +1,17 @@
-"""Paired answers to the same rows: counts, difference and exact test, for tables that explain a verdict."""
+"""Paired answers to the same rows: counts, difference and test, for tables that explain a verdict."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from so8t_evaluator.stats.groups import codes
 from so8t_evaluator.stats.holm import holm
-from so8t_evaluator.stats.mcnemar import mcnemar_exact
+from so8t_evaluator.stats.paired import Kind, paired_p
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.paired import Paired
 from so8t_shared.results.sides import Side
@@ -17,8 +21,20 @@ from so8t_shared.tables.scorings import Scoring
 P = TypeVar("P", bound=Paired)
 
 Setting = tuple[Side, Quantization, Scoring]
-Marks = list[tuple[str, bool]]
-"""(row id, whether the answer is right), in row order."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Which rows were answered right, in row order."""
+
+    rows: list[str]
+    right: NDArray[np.bool_]
+    groups: NDArray[np.int64]
+
+    def among(self, places: NDArray[np.bool_]) -> Marks:
+        """Return the chosen rows."""
+        rows = [row for row, chosen in zip(self.rows, places, strict=True) if chosen]
+        return Marks(rows, self.right[places], self.groups[places])
 
 
 def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
@@ -29,41 +45,40 @@ def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
     return found
 
 
-def marks_of(samples: Iterable[Sample]) -> dict[Setting, Marks]:
-    """Mark which answers are right, by model, quantization and scoring."""
-    return {setting: marks_of_one(answers) for setting, answers in by_setting(samples).items()}
-
-
-def marks_of_one(answers: Iterable[Sample]) -> Marks:
+def marks_of(samples: Sequence[Sample]) -> Marks:
     """Mark which answers of one model in one setting are right."""
-    return [(s.row_id, s.predicted == s.gold) for s in answers]
+    return Marks(
+        [s.row_id for s in samples],
+        np.array([s.predicted == s.gold for s in samples], np.bool_),
+        codes([s.cluster for s in samples]),
+    )
 
 
-def pair(kind: type[P], reference: Marks, other: Marks, /, **names: Any) -> P:
-    """Return one table line; its Holm-adjusted p is for a family of one, and `adjusted` handles the family.
+def pair(kind: type[P], reference: Marks, other: Marks, test: Kind, /, **names: Any) -> P:
+    """Return one table line; its adjusted p is for a family of one, and `adjusted` handles the family.
 
     Raises:
         ValueError: the two are empty or do not hold the same rows in the same order.
     """
-    if not other or [row_id for row_id, _ in reference] != [row_id for row_id, _ in other]:
+    if not other.rows or reference.rows != other.rows:
         raise ValueError("a paired test needs the same rows on both sides")
-    counts = Counter((x, y) for (_, x), (_, y) in zip(reference, other, strict=True))
-    both, lost, gained = counts[True, True], counts[True, False], counts[False, True]
-    n, p = len(other), mcnemar_exact(lost, gained)
+    difference = other.right.astype(np.int8) - reference.right
+    gained, lost = int((difference > 0).sum()), int((difference < 0).sum())
+    p = paired_p(difference, other.groups, test)
     return kind(
-        n=n,
-        reference_right=both + lost,
-        other_right=both + gained,
+        n=len(other.rows),
+        reference_right=int(reference.right.sum()),
+        other_right=int(other.right.sum()),
         gained=gained,
         lost=lost,
-        difference=(gained - lost) / n,
-        mcnemar_p=p,
-        mcnemar_p_holm=p,
+        difference=(gained - lost) / len(other.rows),
+        p_value=p,
+        p_adjusted=p,
         **names,
     )
 
 
 def adjusted(lines: Sequence[P]) -> list[P]:
     """Return the lines with Holm-adjusted p-values."""
-    p_values = holm([line.mcnemar_p for line in lines])
-    return [line.model_copy(update={"mcnemar_p_holm": p}) for line, p in zip(lines, p_values, strict=True)]
+    p_values = holm([line.p_value for line in lines])
+    return [line.model_copy(update={"p_adjusted": p}) for line, p in zip(lines, p_values, strict=True)]

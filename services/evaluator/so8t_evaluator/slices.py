@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from so8t_evaluator.paired import Marks, adjusted, marks_of_one, pair
+import numpy as np
+from numpy.typing import NDArray
+
+from so8t_evaluator.paired import adjusted, marks_of, pair
+from so8t_evaluator.stats.paired import Kind
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import TestSet
@@ -35,25 +40,39 @@ def describe(samples: Sequence[Sample]) -> TestSet:
     )
 
 
-def slices_of(a: Sequence[Sample], b: Sequence[Sample]) -> list[Slice]:
-    """Return both tables for the answers of A and B in one setting, largest group first.
+@dataclass(frozen=True)
+class Part:
+    """The rows of one language or category."""
 
-    No table if all rows share one value; p is Holm-adjusted within each table.
-    """
-    marks_a, marks_b = (marks_of_one(answers) for answers in (a, b))
-    return [line for by, value_of in _VALUE_OF.items() for line in _table(by, [*map(value_of, a)], marks_a, marks_b)]
+    by: By
+    value: str
+    places: NDArray[np.bool_]
+    """[n], whether a row belongs to it."""
+    gathered: int = 1
+    """Number of values in it: more than 1 if the smallest were combined."""
 
 
-def _table(by: By, values: Sequence[str], a: Marks, b: Marks) -> list[Slice]:
+def parts_of(samples: Sequence[Sample]) -> list[Part]:
+    """Return the parts by language and by category, each kind largest first; none if all rows share one value."""
+    return [part for by, value_of in _VALUE_OF.items() for part in _parts(by, [*map(value_of, samples)])]
+
+
+def slices_of(a: Sequence[Sample], b: Sequence[Sample], test: Kind) -> list[Slice]:
+    """Compare A and B in one setting in each part; p is Holm-adjusted within each kind."""
+    marks_a, marks_b = marks_of(a), marks_of(b)
+    lines: dict[By, list[Slice]] = {by: [] for by in _VALUE_OF}
+    for part in parts_of(a):
+        names = {"by": part.by, "value": part.value, "gathered": part.gathered}
+        lines[part.by].append(pair(Slice, marks_a.among(part.places), marks_b.among(part.places), test, **names))
+    return [line for table in lines.values() for line in adjusted(table)]
+
+
+def _parts(by: By, values: Sequence[str]) -> list[Part]:
     ranked = [value for value, _ in sorted(Counter(values).items(), key=lambda found: (-found[1], found[0]))]
     if len(ranked) < 2:
         return []
-    groups = [(value, {value}) for value in ranked]
+    groups = [(value, [value]) for value in ranked]
     if len(groups) > MOST_LINES:
-        groups[MOST_LINES - 1 :] = [(OTHER, set(ranked[MOST_LINES - 1 :]))]
-    lines = []
-    for name, members in groups:
-        places = [i for i, value in enumerate(values) if value in members]
-        part_a, part_b = [a[i] for i in places], [b[i] for i in places]
-        lines.append(pair(Slice, part_a, part_b, by=by, value=name, gathered=len(members)))
-    return adjusted(lines)
+        groups[MOST_LINES - 1 :] = [(OTHER, ranked[MOST_LINES - 1 :])]
+    column = np.array(values)
+    return [Part(by, name, np.isin(column, members), len(members)) for name, members in groups]

@@ -70,7 +70,7 @@ def conclude(ctx: StageContext) -> None:
             comparison.name,
             comparison.accuracy_a,
             comparison.accuracy_b,
-            comparison.mcnemar_p,
+            comparison.p,
         )
 
 

@@ -49,7 +49,7 @@ def _alike(verdict: Verdict, expected: Verdict) -> bool:
 
 def _scoring_clause(c: Comparison, expected: Verdict) -> str:
     name, clause = f"{c.scoring} scoring", WORDS[c.verdict].clause
-    if Verdict.NOTHING_READ in {c.verdict, expected}:  # agreement has no meaning
+    if not (c.verdict.compared and expected.compared):  # agreement has no meaning
         return f"with {name} {clause}{_points(c)}"
     if c.verdict == expected:
         return f"{name} agrees{_points(c)}"
@@ -60,4 +60,4 @@ def _scoring_clause(c: Comparison, expected: Verdict) -> str:
 
 def _points(c: Comparison) -> str:
     """The difference in parentheses, if anything was compared."""
-    return "" if c.verdict == Verdict.NOTHING_READ else f" ({fmt.points(c.accuracy_difference.value)} points)"
+    return f" ({fmt.points(c.accuracy_difference.value)} points)" if c.verdict.compared else ""

@@ -10,8 +10,10 @@ from so8t_reporter.sections.conversion import conversion_section
 from so8t_reporter.sections.cost import cost_section
 from so8t_reporter.sections.data import data_section
 from so8t_reporter.sections.flips import flips_section
+from so8t_reporter.sections.gate import gate_section
 from so8t_reporter.sections.method import method_section
 from so8t_reporter.sections.quality import classes_section, grid_section
+from so8t_reporter.sections.rates import rates_section
 from so8t_reporter.sections.reproduction import reproduction_section
 from so8t_reporter.sections.slices import slices_sections
 from so8t_reporter.sections.training import training_section
@@ -40,6 +42,8 @@ def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: di
 
 def _sections(inputs: ReportInputs) -> list[Section]:
     return [
+        gate_section(inputs),
+        rates_section(inputs),
         grid_section(inputs),
         classes_section(inputs),
         *slices_sections(inputs),

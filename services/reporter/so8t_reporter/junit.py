@@ -1,8 +1,8 @@
 """junit.xml: the result in the format that every CI system displays.
 
 Suite `comparisons` has one case per comparison, with its figures as output; these cases never fail.
-Suite `checks` has the gate, which fails if B may not ship, and the A/A control, which fails if A
-gives different answers when asked again. A green file means that the gate passed and the
+Suite `checks` has one case per clause of the gate, which fails if the clause is required and does not pass, and the
+A/A control, which fails if A gives different answers when asked again. A green file means that the gate passed and the
 measurement can be trusted.
 """
 
@@ -13,6 +13,7 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 from so8t_reporter.summary import control_failure, figures
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.gate import ClauseResult, Decision
 
 _NOT_XML = {code: "\ufffd" for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
 
@@ -24,7 +25,8 @@ def render_junit(evaluation: EvaluationResult) -> bytes:
     for comparison in evaluation.comparisons:
         comparisons.add_testcase(_comparison_case(comparison, evaluation))
     checks = TestSuite("checks")
-    checks.add_testcase(_gate_case(evaluation))
+    for clause in evaluation.gate.clauses:
+        checks.add_testcase(_clause_case(clause))
     checks.add_testcase(_control_case(evaluation))
     for suite in (comparisons, checks):
         suite.update_statistics()
@@ -40,11 +42,13 @@ def _comparison_case(comparison: Comparison, evaluation: EvaluationResult) -> Te
     return case
 
 
-def _gate_case(evaluation: EvaluationResult) -> TestCase:
-    case = TestCase("gate: B may ship", classname="so8t-ab.gate", time=0)
-    if not evaluation.gate.passed:
-        reasons = "; ".join(evaluation.gate.reasons) or "no reason was recorded"
-        case.result = [Failure(reasons.translate(_NOT_XML), "GateRefused")]
+def _clause_case(clause: ClauseResult) -> TestCase:
+    """A required clause that does not pass fails; an advisory one is skipped."""
+    case = TestCase(f"gate: {clause.name}".translate(_NOT_XML), classname="so8t-ab.gate", time=0)
+    text = f"{clause.metric} {clause.bound}: {clause.result}; {clause.reason}".translate(_NOT_XML)
+    case.system_out = text
+    if clause.result != Decision.PASS:
+        case.result = [Failure(text, "GateRefused") if clause.required else Skipped(text)]
     return case
 
 

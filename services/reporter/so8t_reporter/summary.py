@@ -1,6 +1,6 @@
 """The one-sentence answer, derived only from the numbers.
 
-A difference is claimed only if the exact McNemar test is significant; `so8t_shared.formatting` does
+A difference is claimed only if the paired test is significant; `so8t_shared.formatting` does
 all rounding.
 """
 
@@ -14,9 +14,6 @@ from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.unread import unread_answers
 from so8t_shared.results.verdicts import WORDS, Verdict
-
-_MANY_ROWS = 100_000
-"""Above this, an exact figure only says that it takes too many."""
 
 
 def headline(evaluation: EvaluationResult) -> str:
@@ -53,8 +50,8 @@ def _main_clause(evaluation: EvaluationResult) -> str:
     setting = f"at {c.quantization} with {c.scoring} scoring"
     right = f"{c.both_right + c.only_b_right:,} of {c.n:,} test rows right"
     difference = f"B minus A {figures(c, evaluation)}"
-    if c.verdict == Verdict.NOTHING_READ:
-        return f"Nothing was compared {setting}"
+    if not c.verdict.compared:
+        return f"{title} {setting}: B got {right}, A {c.both_right + c.only_a_right:,}"
     if c.verdict == Verdict.SAME_CLASSES:
         n = c.differing_answers
         worded = f", {n:,} {fmt.plural(n, 'answer is', 'answers are')} worded differently" if n else ""
@@ -78,28 +75,23 @@ def _unread(evaluation: EvaluationResult) -> str:
 
 
 def _reach(c: Comparison) -> str:
-    """The difference that the test could have found, and the rows needed to find the observed one."""
-    found = (
+    """The difference that the test could have found."""
+    return (
         "no difference is detectable at this rate of disagreement (significance takes at least"
         f" {c.one_sided_rows_needed:,} rows that only one model gets right, and none that only the other gets right)"
         if c.minimum_detectable_effect is None
         else f"with this many rows, a true difference of about {100 * c.minimum_detectable_effect:.1f} points is found"
         " four times out of five"
     )
-    if c.rows_to_find is None:
-        return found
-    rows = f"about {c.rows_to_find:,}" if c.rows_to_find <= _MANY_ROWS else f"more than {_MANY_ROWS:,}"
-    return f"{found}; finding the observed difference takes {rows} rows"
 
 
 def figures(comparison: Comparison, evaluation: EvaluationResult) -> str:
-    """Return difference, interval and p value: "+4.8 points (95% CI +1.2 to +8.5), exact McNemar p = 0.012"."""
+    """Return difference, interval and p value: "+4.8 points (95% CI +1.2 to +8.5), p = 0.012"."""
     d = comparison.accuracy_difference
     p = fmt.p_equals(comparison.p, evaluation.alpha)
-    adjusted = "" if comparison.mcnemar_p_holm is None else " (Holm-adjusted)"
     return (
         f"{fmt.points(d.value)} points ({100 * evaluation.confidence:g}% CI {fmt.points(d.low)} to"
-        f" {fmt.points(d.high)}), exact McNemar {p}{adjusted}"
+        f" {fmt.points(d.high)}), {p}"
     )
 
 

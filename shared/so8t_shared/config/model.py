@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
+from so8t_shared.config.gate import DEFAULT_GATE, Gate
 from so8t_shared.config.section import Section
 from so8t_shared.config.training import Training
 from so8t_shared.config.values import (
@@ -164,33 +166,6 @@ class Ollama(Section):
     modelfile_dir: str = Field("modelfiles", description="Folder under output_base_dir for the Modelfiles.")
 
 
-class ReleaseGate(Section):
-    """What `run --gate` requires of model B before it may ship."""
-
-    require: Literal["better", "not_worse"] = Field(
-        "better",
-        description="At the primary quantization, B must be significantly better (better), or shown to be worse by less"
-        " than accuracy_margin (not_worse).",
-    )
-    quantizations: Literal["all", "primary"] = Field(
-        "all",
-        description="Quantizations at which B must be neither significantly worse nor inferior in recall on DENY and"
-        " REFUSE.",
-    )
-    accuracy_margin: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="How far B's accuracy may be below A's with require: not_worse (non-inferiority).",
-    )
-    recall_margin: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="How far B's recall on DENY and REFUSE may be below A's (non-inferiority).",
-    )
-
-
 class AbTest(Section):
     """The paired test of A against B."""
 
@@ -219,8 +194,23 @@ class AbTest(Section):
         10_000, ge=100, description="Resamples of the paired bootstrap for the macro-F1 interval."
     )
     confidence: Fraction = Field(0.95, description="Level of all intervals; 1 - confidence is the tests' alpha.")
-    control: bool = Field(True, description="Also test A against A, which must show no difference.")
-    gate: ReleaseGate = Field(ReleaseGate(), description="What `run --gate` requires.")
+    control: bool = Field(True, description="Also ask A a second time, which must give the same answers.")
+    test: Literal["exact", "mid_p"] = Field(
+        "exact", description="The paired test; mid_p finds more and keeps its level only on average over data sets."
+    )
+    minimal_difference: Fraction = Field(
+        0.05,
+        description="The smallest difference in accuracy that matters to you; the plan says whether it can be found.",
+    )
+    prevalence: Prevalence = Field(
+        None, description="How frequent the four classes are where B will run, as weights; adds figures for that mix."
+    )
+    costs: Costs = Field(
+        DEFAULT_COSTS,
+        description="Cost of each answer to a row of each class: {row's class: {answer: cost}}. The unit is a human's"
+        " look at a harmless request. An unread answer costs as much as ESCALATION.",
+    )
+    gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass to ship; see docs/gate.md.")
 
     @property
     def alpha(self) -> float:

@@ -26,7 +26,18 @@ class Answer(Part):
     ttft_ms: float | None = Field(description="Request to first token.")
     decode_ms: float | None = Field(None, description="Time for the tokens after the first, by the same clock.")
     over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
-    cut: bool = Field(False, description="The answer was cut at max_new_tokens.")
+    cut: bool = Field(
+        False, description="The answer was cut at max_new_tokens; with logprob scoring, its thinking was."
+    )
+    logprobs: dict[str, float] | None = Field(
+        None,
+        description="With logprob scoring: natural-log probability of each label after the prompt, the model's own"
+        " thinking if it was trained to think, and <final>. Over the whole vocabulary, summed over the label's tokens,"
+        " not renormalized.",
+    )
+    second_look: bool = Field(
+        False, description="A label was not among the likeliest tokens, so its log-probability was asked for by itself."
+    )
     host: str
     run: str = Field("", description="Fingerprint of the evaluation that asked; it asked A and B side by side.")
 

@@ -8,8 +8,10 @@ from pydantic import Field, model_validator
 
 from so8t_shared.documents import Document, Part
 from so8t_shared.results.comparison import Comparison, verdict_of
+from so8t_shared.results.gate import GateResult
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
+from so8t_shared.results.rates import Rate
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
@@ -33,7 +35,7 @@ class Quality(Part):
     quantization: Quantization
     scoring: Scoring
     n: int
-    accuracy: Interval = Field(description="Wilson interval.")
+    accuracy: Interval = Field(description="With its score interval.")
     macro_f1: float
     invalid: int = Field(description="Answers counted as INVALID.")
     over_long: int = Field(0, description="Invalid because the row did not fit the context and was not asked.")
@@ -105,19 +107,13 @@ class TestSet(Part):
     by_language: dict[str, int]
 
 
-class GateResult(Part):
-    """Whether B may ship under ab_test.gate, and why."""
-
-    passed: bool
-    reasons: list[str]
-
-
 class EvaluationResult(Document):
     """evaluation.json of the conclude stage."""
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     confidence: float = Field(description="Level of the intervals.")
     alpha: float = Field(description="Level of the tests; a p below it is significant.")
+    test: Literal["exact", "mid_p"] = Field("exact", description="ab_test.test: how p-values are computed.")
     primary_quantization: Quantization
     primary_scoring: Scoring
     test_set: TestSet
@@ -128,6 +124,9 @@ class EvaluationResult(Document):
     comparisons: list[Comparison] = Field(description="B against A for each quantization and scoring.")
     control: Comparison | None = Field(description="A against A at the primary quantization.")
     baseline: Baseline | None
+    rates: list[Rate] = Field(
+        default_factory=list, description="Every metric for each quantization and scoring; shares also by part."
+    )
     gate: GateResult
     slices: list[Slice] = Field(
         default_factory=list,

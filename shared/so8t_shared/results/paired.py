@@ -24,8 +24,8 @@ class Paired(Part):
     gained: int = Field(description="Rows that only `other` got right.")
     lost: int = Field(description="Rows that only the reference got right.")
     difference: float = Field(description="Accuracy of `other` minus the reference's, as a share.")
-    mcnemar_p: float = Field(description="Exact two-sided McNemar test.")
-    mcnemar_p_holm: float = Field(description="Holm-adjusted over this line's table.")
+    p_value: float = Field(description="Two-sided paired test, see Comparison.p_value.")
+    p_adjusted: float = Field(description="Holm-adjusted over this line's table.")
 
 
 class Slice(Paired):

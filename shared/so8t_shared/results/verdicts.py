@@ -11,7 +11,7 @@ from typing import Literal
 
 
 class Verdict(StrEnum):
-    """Result of the exact McNemar test on the rows that both models were asked."""
+    """Result of the paired test on the rows that both models were asked."""
 
     B_BETTER = "b_better"
     A_BETTER = "a_better"
@@ -23,6 +23,12 @@ class Verdict(StrEnum):
     """Both models gave the same class on every row; the texts may differ."""
     NOTHING_READ = "nothing_read"
     """No class could be read from any answer, so nothing was compared."""
+    MOSTLY_UNREAD = "mostly_unread"
+    """No class could be read from most answers of one model, so its decisions are unknown."""
+    NOTHING_RIGHT = "nothing_right"
+    """Neither model was right on any row, so there is nothing to compare."""
+    TOO_FEW_GROUPS = "too_few_groups"
+    """The rows form too few groups to tell how alike the rows of a group are."""
 
     @property
     def significant(self) -> bool:
@@ -32,7 +38,12 @@ class Verdict(StrEnum):
     @property
     def undecided(self) -> bool:
         """Whether classes were compared, and no difference is shown."""
-        return not self.significant and self != Verdict.NOTHING_READ
+        return self in {Verdict.NO_DIFFERENCE, Verdict.TIE, Verdict.SAME_CLASSES}
+
+    @property
+    def compared(self) -> bool:
+        """Whether the answers allow a comparison at all."""
+        return self.significant or self.undecided
 
 
 @dataclass(frozen=True)
@@ -58,22 +69,61 @@ WORDS: dict[Verdict, Words] = {
     Verdict.NOTHING_READ: Words(
         "No class could be read from A or B", "no class could be read from A or B", "no class read", "muted"
     ),
+    Verdict.MOSTLY_UNREAD: Words(
+        "Nothing could be compared: most answers of a model could not be read",
+        "most answers of a model could not be read",
+        "mostly unread",
+        "muted",
+    ),
+    Verdict.NOTHING_RIGHT: Words(
+        "Nothing could be compared: neither A nor B was right on any row",
+        "neither A nor B was right",
+        "none right",
+        "muted",
+    ),
+    Verdict.TOO_FEW_GROUPS: Words(
+        "The rows form too few groups to decide", "the rows form too few groups to decide", "too few", "muted"
+    ),
 }
 
 
-def decide(*, only_a: int, only_b: int, flips: int, answered: int, p: float, alpha: float) -> Verdict:
-    """The verdict on a comparison.
+@dataclass(frozen=True)
+class Counts:
+    """The figures that a verdict rests on."""
 
-    `only_a` and `only_b` count rows that only that model got right, `flips` rows on which the classes
-    differ, `answered` rows on which a class could be read from at least one model; `p` is from the exact
-    McNemar test, adjusted for the family if there is one.
-    """
-    if answered == 0:
+    n: int
+    only_a: int
+    """Rows that only A got right."""
+    only_b: int
+    both_right: int
+    flips: int
+    """Kinds of rows on which the classes differ."""
+    unread_a: int
+    """Rows on which no class could be read from A's answer."""
+    unread_b: int
+    too_few_groups: bool = False
+
+
+def mostly_unread(unread: int, n: int) -> bool:
+    """Whether no class could be read from most of n answers, so that nothing is known of the decisions."""
+    return 2 * unread > n
+
+
+def decide(counts: Counts, *, p: float, alpha: float) -> Verdict:
+    """The verdict on a comparison; `p` is from the paired test, adjusted for the family if there is one."""
+    c = counts
+    if min(c.unread_a, c.unread_b) == c.n:
         return Verdict.NOTHING_READ
-    if flips == 0:
+    if any(mostly_unread(unread, c.n) for unread in (c.unread_a, c.unread_b)):
+        return Verdict.MOSTLY_UNREAD
+    if not (c.only_a or c.only_b or c.both_right):
+        return Verdict.NOTHING_RIGHT
+    if c.flips == 0:
         return Verdict.SAME_CLASSES
-    if only_a == only_b:
+    if c.too_few_groups:
+        return Verdict.TOO_FEW_GROUPS
+    if c.only_a == c.only_b:
         return Verdict.TIE
     if p >= alpha:
         return Verdict.NO_DIFFERENCE
-    return Verdict.B_BETTER if only_b > only_a else Verdict.A_BETTER
+    return Verdict.B_BETTER if c.only_b > c.only_a else Verdict.A_BETTER

@@ -71,7 +71,7 @@ def _control_cell(control: Comparison) -> Text:
 def _caption(evaluation: EvaluationResult) -> list[str]:
     primary = evaluation.primary_quantization
     lines = [
-        f"{evaluation.headline.n:,} rows; {100 * evaluation.confidence:g}% intervals; exact McNemar p, Holm-adjusted",
+        f"{evaluation.headline.n:,} rows; {100 * evaluation.confidence:g}% intervals; p of the paired test",
         *(f"* {line}" for line in unread_lines(evaluation)),
     ]
     speeds = [s for s in evaluation.speed if s.quantization == primary and s.latency_ms_p50 is not None]

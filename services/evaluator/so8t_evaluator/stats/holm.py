@@ -10,3 +10,14 @@ from statsmodels.stats.multitest import multipletests
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return the adjusted p-values in the same order."""
     return [float(p) for p in multipletests(list(p_values), method="holm")[1]] if p_values else []
+
+
+def headline_then_holm(p_values: Sequence[float], headline: int) -> list[float]:
+    """Return the adjusted p-values of a fixed sequence: the headline first, at the full level, then the rest by Holm.
+
+    The rest is tested only if the headline is significant, so none of their p-values is below the headline's (Westfall
+    & Krishen, J. Statistical Planning and Inference 99, 2001). The family-wise error stays at the level.
+    """
+    rest = iter(holm([p for index, p in enumerate(p_values) if index != headline]))
+    first = p_values[headline]
+    return [first if index == headline else max(first, next(rest)) for index in range(len(p_values))]

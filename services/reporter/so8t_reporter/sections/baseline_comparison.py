@@ -19,7 +19,6 @@ def baseline_comparison_table(evaluation: EvaluationResult) -> list[Block]:
             (("Quantization", "Scoring"), ("Baseline right", "B right", "Difference")),
             [(setting, line)],
             alpha=evaluation.alpha,
-            note="Gained: only B right; lost: only the baseline right. p: exact McNemar test, a single test, not"
-            " adjusted. It affects neither the verdict nor the gate.",
+            note="Gained: only B right; lost: only the baseline right. p: paired test, not adjusted.",
         )
     ]

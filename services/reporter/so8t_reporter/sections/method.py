@@ -20,19 +20,19 @@ NOTES: tuple[tuple[str, str], ...] = (
         " the results.",
     ),
     (
-        "Exact McNemar test",
+        "Paired test",
         "Only rows that exactly one of the two models gets right show which one is better."
         " If there were no difference, each of these rows would be a fair coin toss."
-        " The p value is the chance that fair coins split at least this unevenly.",
+        " The p value is the chance that fair coins split at least this unevenly (McNemar's exact test)."
+        " Rows that share a group or a template are not independent, so a whole group is one toss.",
     ),
     (
         "Intervals of differences",
-        "For accuracy and recall these are Tango's score intervals for paired proportions, which the gate uses: they"
-        " have a width even if both models got the same rows right, because few rows prove little."
+        "These are Tango's score intervals for paired proportions, widened by the design effect where rows form groups."
+        " They have a width even if both models got the same rows right, because few rows prove little."
         " For macro-F1 the test rows are drawn again with replacement thousands of times, each row together with both"
         " answers to it; the interval spans the middle share of the differences found."
-        " Each interval covers one comparison and is not adjusted for their number, so the corrected test is stricter:"
-        " an interval may exclude 0 although no difference is shown.",
+        " Each interval covers one comparison and is not adjusted for their number.",
     ),
     (
         "Intervals of a single accuracy",
@@ -41,24 +41,25 @@ NOTES: tuple[tuple[str, str], ...] = (
         " Overlapping intervals do not show that the models are equal: the paired test compares them.",
     ),
     (
-        "Holm's correction",
+        "The headline and the other tests",
         "Every quantization and scoring is a separate test, and enough tests find something by luck."
-        " Holm's method raises the p values so that the chance of even one false alarm among all of them stays below"
-        " the significance level."
-        " A verdict of better or worse rests on the corrected value.",
+        " The headline was chosen before the run, so it is tested first at the full level."
+        " The others count only if it is significant, and Holm's method raises their p values so that the chance of"
+        " even one false alarm among all tests stays below the significance level.",
     ),
     (
         "Smallest detectable difference",
         "A test with few rows misses small differences."
-        " This is the smallest true difference that the exact test finds with 80% probability, with this many rows and"
-        " this rate of disagreement, at the strictest level of Holm's correction."
+        " This is the smallest true difference that the test finds with 80% probability, with this many independent"
+        " rows and this rate of disagreement."
         ' So "no difference is shown" never means that there is none.',
     ),
     (
-        "Recall that must not drop",
+        "The gate",
         "A model can gain overall and still let through what it should deny or refuse."
-        " So B's recall on DENY and REFUSE is compared with A's, row by row."
-        " The check passes if the interval rules out a loss larger than allowed; a class with too few rows fails.",
+        " So the gate has clauses of its own for dangerous and for needless answers."
+        " A clause passes if even the bad end of the interval keeps the bound; if the rows do not tell, it is"
+        " undecided, and B does not pass.",
     ),
     (
         "A/A control",

@@ -6,7 +6,8 @@ from so8t_reporter.charts.lookup import quality_of, side_by_side, speed_of
 from so8t_reporter.document import Tile, Tone
 from so8t_reporter.inputs import Names
 from so8t_shared import formatting as fmt
-from so8t_shared.results.evaluation import EvaluationResult, GateResult
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.gate import GateResult
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.unread import why_unread
 from so8t_shared.results.verdicts import WORDS
@@ -26,7 +27,6 @@ def tiles(evaluation: EvaluationResult) -> list[Tile]:
     """Return tiles for both accuracies, their difference, its p value, both latencies, and the gate."""
     c = evaluation.headline
     d = c.accuracy_difference
-    adjusted = "" if c.mcnemar_p_holm is None else ", Holm-adjusted"
     return [
         _accuracy_tile(evaluation, "a"),
         _accuracy_tile(evaluation, "b"),
@@ -37,9 +37,9 @@ def tiles(evaluation: EvaluationResult) -> list[Tile]:
             verdict_tone(evaluation),
         ),
         Tile(
-            "Exact McNemar test",
+            "Paired test",
             fmt.p_equals(c.p, evaluation.alpha),
-            f"{c.only_b_right:,} rows gained, {c.only_a_right:,} lost{adjusted}",
+            f"{c.only_b_right:,} rows gained, {c.only_a_right:,} lost",
         ),
         _latency_tile(evaluation),
         _gate_tile(evaluation.gate),

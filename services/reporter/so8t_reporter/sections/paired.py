@@ -9,8 +9,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.results.paired import Paired
 
 EXPLORATORY = (
-    "p: exact McNemar test, Holm-adjusted over this table only. Exploratory: it affects neither the verdict"
-    " nor the gate."
+    "p: paired test, Holm-adjusted over this table only. Exploratory: it affects neither the verdict nor the gate."
 )
 
 
@@ -40,14 +39,14 @@ def paired_table(
 
 
 def _figures(line: Paired, alpha: float) -> list[Cell]:
-    significant = line.mcnemar_p_holm < alpha
+    significant = line.p_adjusted < alpha
     return [
         Cell(fmt.count(line.n)),
         Cell(_right(line.reference_right, line.n)),
         Cell(_right(line.other_right, line.n)),
         Cell(fmt.points(line.difference), ("good" if line.gained > line.lost else "bad") if significant else "muted"),
         Cell(f"{line.gained:,} / {line.lost:,}"),
-        Cell(fmt.p_value(line.mcnemar_p_holm, alpha)),
+        Cell(fmt.p_value(line.p_adjusted, alpha)),
     ]
 
 

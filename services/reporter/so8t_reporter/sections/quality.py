@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from so8t_reporter.charts.lookup import comparison_of, quality_of, scorings_of
-from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
+from so8t_reporter.document import Block, Cell, Column, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.labels import LABELS
-from so8t_shared.results.comparison import Comparison, RecallCheck
+from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult, Quality
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.unread import why_unread
 from so8t_shared.results.verdicts import WORDS, Verdict
-from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 FAVORED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
@@ -26,9 +25,9 @@ def grid_section(inputs: ReportInputs) -> Section:
 
 
 def classes_section(inputs: ReportInputs) -> Section:
-    """Precision, recall and F1 of each class, recall that must not drop, confusion matrices."""
+    """Precision, recall and F1 of each class, confusion matrices."""
     evaluation = inputs.evaluation
-    blocks: list[Block] = [_per_class(evaluation, evaluation.primary_scoring), _recall_checks(inputs)]
+    blocks: list[Block] = [_per_class(evaluation, evaluation.primary_scoring)]
     blocks += [PictureBlock(f"confusion_{scoring}") for scoring in scorings_of(evaluation)]
     blocks += [_per_class(evaluation, s, folded=True) for s in scorings_of(evaluation)[1:]]
     return Section("classes", "Class by class", blocks)
@@ -78,10 +77,10 @@ def _comparisons(inputs: ReportInputs) -> Table:
         "B against A",
         comparison_columns(evaluation.confidence),
         [comparison_row(c, evaluation.alpha, reach, strong=c == primary) for c in found if c is not None],
-        note=f"All on the same {primary.n:,} rows. Gained: only B right; lost: only A right. p: exact McNemar test,"
-        " Holm-adjusted over the table. No difference: none is shown. Detectable: the smallest true difference in"
-        " points that a test with this many rows and this rate of disagreement finds four times out of five, at the"
-        " strictest level of Holm's correction. None: significance takes at least"
+        note=f"All on the same {primary.n:,} rows. Gained: only B right; lost: only A right. p: paired test; the"
+        " headline is tested first, the others with Holm's correction. No difference: none is shown. Detectable: the"
+        " smallest true difference in points that a test with this many independent rows and this rate of disagreement"
+        " finds four times out of five. None: significance takes at least"
         f" {primary.one_sided_rows_needed:,} rows that only one model gets right, and none that only the other gets"
         " right.",
     )
@@ -167,48 +166,3 @@ def _metric(metrics: ClassMetrics | None, name: str, quality: Quality | None, la
     answered = sum(row[LABELS.index(label)] for row in quality.confusion)
     rests_on = {"precision": answered, "recall": metrics.support, "f1": metrics.support + answered}
     return Cell(fmt.undefined(rests_on[name]), "muted")
-
-
-def _recall_checks(inputs: ReportInputs) -> Block:
-    evaluation = inputs.evaluation
-    found = [comparison_of(evaluation, q, evaluation.primary_scoring) for q in inputs.quantizations]
-    checks = [(c.quantization, check) for c in found if c is not None for check in c.recall_checks]
-    if not checks:
-        return Paragraph("No class was checked for a loss of recall.", "muted")
-    reach = reach_of([check.difference for _, check in checks if check.difference is not None])
-    return Table(
-        "Recall that must not drop",
-        [
-            *(Column(name, numeric=False) for name in ("Quantization", "Class")),
-            *(Column(name) for name in ("Rows", "Recall A", "Recall B", "Gained / lost", "B - A in points")),
-            *(Column(name) for name in ("Allowed loss", "Rows needed")),
-            Column("Not worse", numeric=False),
-        ],
-        [_check_row(quantization, check, reach, evaluation) for quantization, check in checks],
-        note=f"{evaluation.primary_scoring} scoring, {100 * evaluation.confidence:g}% score intervals. Not worse: the"
-        " interval rules out a loss larger than allowed. Rows needed: if the class is too small for that, the rows it"
-        " would take with as many gained and none lost.",
-    )
-
-
-def _check_row(
-    quantization: Quantization, check: RecallCheck, reach: float, evaluation: EvaluationResult
-) -> list[Cell]:
-    words: dict[bool | None, tuple[str, Tone]] = {
-        True: ("yes", "good"),
-        False: ("not shown", "bad"),
-        None: (fmt.UNDEFINED, "muted"),
-    }
-    n = 0 if check.difference is None else None
-    return [
-        Cell(quantization, "strong" if quantization == evaluation.primary_quantization else ""),
-        Cell(check.label, "strong"),
-        Cell(fmt.count(check.rows)),
-        Cell(fmt.share(check.recall_a, n)),
-        Cell(fmt.share(check.recall_b, n)),
-        Cell(f"{check.gained:,} / {check.lost:,}"),
-        Cell(fmt.points_interval(check.difference, n), "", check.difference, "difference", reach),
-        Cell(f"{100 * check.margin:g} points"),
-        Cell("" if check.rows_needed is None else fmt.count(check.rows_needed)),
-        Cell(*words[check.non_inferior]),
-    ]

@@ -1,0 +1,60 @@
+"""Metrics that are not a share of rows; each function is a `Measure` named by the table of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from so8t_evaluator.outcomes import UNDEFINED, Measured, Outcomes
+from so8t_evaluator.stats.mean import mean_interval
+from so8t_shared.config.model import AbTest
+from so8t_shared.labels import LABELS
+from so8t_shared.results.interval import Interval
+
+Values = NDArray[np.float64]
+
+
+def expected_cost(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
+    """Mean cost of an answer under `ab_test.costs`, at `ab_test.prevalence` or on the tested mix of classes."""
+    table = [[settings.costs[gold][said] for said in (*LABELS, "ESCALATION")] for gold in LABELS]
+    costs = np.array(table, np.float64)  # an unread answer has the last column
+    return _means(lambda rows: costs[rows.gold, rows.said], float(costs.min()), float(costs.max()), a, b, settings)
+
+
+def weighted_accuracy(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
+    """Accuracy where the classes are as frequent as `ab_test.prevalence` says; undefined without it."""
+    if settings.prevalence is None:
+        return UNDEFINED
+    return _means(lambda rows: rows.right.astype(np.float64), 0.0, 1.0, a, b, settings)
+
+
+def _means(
+    value_of: Callable[[Outcomes], Values], low: float, high: float, a: Outcomes, b: Outcomes, settings: AbTest
+) -> Measured:
+    """Means of a figure per row that lies between `low` and `high`."""
+    values_a, values_b, span = value_of(a), value_of(b), high - low
+    return Measured(
+        _mean(values_a, a, low, high, settings),
+        _mean(values_b, b, low, high, settings),
+        _mean(values_b - values_a, b, -span, span, settings),
+    )
+
+
+def _mean(values: Values, rows: Outcomes, low: float, high: float, settings: AbTest) -> Interval | None:
+    """Return the mean at the prevalence; None if a class with a weight has no row.
+
+    The interval is that of the linearized figure, the mean plus each row's weighted distance from the mean of its class
+    (Särndal, Swensson & Wretman, Model Assisted Survey Sampling, 1992, chapter 7.6 on poststratification).
+    """
+    if settings.prevalence is not None:
+        weights = np.array([settings.prevalence.get(label, 0.0) for label in LABELS])
+        counts = np.bincount(rows.gold, minlength=len(LABELS))
+        if ((weights > 0) & (counts == 0)).any():
+            return None
+        weights /= weights.sum()
+        means = np.bincount(rows.gold, weights=values, minlength=len(LABELS)) / np.maximum(counts, 1)
+        factor = weights[rows.gold] * len(rows) / counts[rows.gold]
+        values = float((weights * means).sum()) + factor * (values - means[rows.gold])
+    return mean_interval(values, rows.groups, low, high, settings.confidence)

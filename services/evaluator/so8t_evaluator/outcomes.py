@@ -1,0 +1,74 @@
+"""One model's answers in one setting as arrays: what every figure is computed from, whoever gave the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from so8t_evaluator.stats.confusion import COLUMNS
+from so8t_evaluator.stats.groups import codes
+from so8t_shared.config.model import AbTest
+from so8t_shared.labels import LABELS
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.interval import Interval
+
+_CODE = {name: code for code, name in enumerate(COLUMNS)}
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Rows in a fixed order."""
+
+    gold: NDArray[np.int8]
+    """[n], positions in LABELS."""
+    said: NDArray[np.int8]
+    """[n], positions in LABELS, or 4 for an answer without a readable class."""
+    groups: NDArray[np.int64]
+    """[n], a number for each group of rows that are not independent."""
+    logprobs: NDArray[np.float64] | None = None
+    """[n, 4], natural-log probabilities of the labels, not normalized over the four; None if not all rows have them."""
+
+    def __len__(self) -> int:
+        return len(self.gold)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """[n], whether the answer is the row's class."""
+        right: NDArray[np.bool_] = self.gold == self.said
+        return right
+
+    def among(self, chosen: NDArray[np.bool_]) -> Outcomes:
+        """Return the chosen rows."""
+        logprobs = None if self.logprobs is None else self.logprobs[chosen]
+        return Outcomes(self.gold[chosen], self.said[chosen], self.groups[chosen], logprobs)
+
+
+def outcomes_of(samples: Sequence[Sample]) -> Outcomes:
+    """Return the answers of one model in one setting, in their order."""
+    probabilities = [s.logprobs for s in samples]
+    return Outcomes(
+        gold=np.array([_CODE[s.gold] for s in samples], np.int8),
+        said=np.array([_CODE[s.predicted] for s in samples], np.int8),
+        groups=codes([s.cluster for s in samples]),
+        logprobs=np.array([[p[label] for label in LABELS] for p in probabilities if p])
+        if samples and all(probabilities)
+        else None,
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure of A and of B on the same rows, and B minus A; None where it is undefined."""
+
+    a: Interval | None
+    b: Interval | None
+    difference: Interval | None
+
+
+UNDEFINED = Measured(None, None, None)
+
+Measure = Callable[[Outcomes, Outcomes, AbTest], Measured]
+"""Computes a metric from A's and B's answers to the same rows in the same order."""

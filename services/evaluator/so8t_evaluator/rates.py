@@ -1,0 +1,67 @@
+"""Every metric of A, of B, and B minus A, for each quantization and scoring; shares also by language and category."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from so8t_evaluator.outcomes import UNDEFINED, Measured, Outcomes, outcomes_of
+from so8t_evaluator.slices import parts_of
+from so8t_evaluator.stats.confusion import COLUMNS
+from so8t_evaluator.stats.paired import paired_interval
+from so8t_evaluator.stats.share import share_interval
+from so8t_shared.config.model import AbTest
+from so8t_shared.labels import LABELS
+from so8t_shared.results.answers import Sample
+from so8t_shared.results.rates import Rate
+from so8t_shared.tables import metrics
+from so8t_shared.tables.functions import named
+
+
+def rates_of(a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> list[Rate]:
+    """Return all rates for the answers of A and B in one setting."""
+    pair = outcomes_of(a), outcomes_of(b)
+
+    def rate(metric: metrics.Row, rows_a: Outcomes, rows_b: Outcomes, **part: Any) -> Rate:
+        found = measured(metric, rows_a, rows_b, settings)
+        return Rate(
+            metric=metric.name,
+            quantization=a[0].quantization,
+            scoring=a[0].scoring,
+            a=found.a,
+            b=found.b,
+            difference=found.difference,
+            **part,
+        )
+
+    overall = [rate(metric, *pair) for metric in metrics.OF_ANSWERS]
+    return overall + [
+        rate(metric, pair[0].among(part.places), pair[1].among(part.places), by=part.by, value=part.value)
+        for part in parts_of(a)
+        for metric in metrics.OF_ANSWERS
+        if not metric.measure
+    ]
+
+
+def measured(metric: metrics.Row, a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
+    """Return one metric of A and B on the same rows."""
+    if metric.measure:
+        found: Measured = named(metric.measure)(a, b, settings)
+        return found
+    chosen = np.isin(a.gold, [LABELS.index(label) for label in metric.gold])
+    if not chosen.any():
+        return UNDEFINED
+    a, b = a.among(chosen), b.among(chosen)
+    hit_a, hit_b = _hits(metric, a), _hits(metric, b)
+    return Measured(
+        share_interval(hit_a, a.groups, settings.confidence),
+        share_interval(hit_b, b.groups, settings.confidence),
+        paired_interval(hit_b.astype(np.int8) - hit_a, a.groups, settings.confidence),
+    )
+
+
+def _hits(metric: metrics.Row, rows: Outcomes) -> NDArray[np.bool_]:
+    return np.isin(rows.said, [COLUMNS.index(name) for name in metric.said]) if metric.said else rows.right

@@ -1,0 +1,78 @@
+"""The rates that a safety team reads, for A, for B, and B minus A."""
+
+from __future__ import annotations
+
+from so8t_reporter.charts.lookup import scorings_of
+from so8t_reporter.document import Cell, Column, Section, Table, Tone
+from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.quality import reach_of
+from so8t_shared import formatting as fmt
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.interval import Interval
+from so8t_shared.results.rates import Rate
+from so8t_shared.tables import metrics
+from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
+
+
+def rates_section(inputs: ReportInputs) -> Section:
+    """A table for each scoring at the primary quantization, then the other quantizations."""
+    evaluation = inputs.evaluation
+    primary = evaluation.primary_quantization
+    others = [q for q in inputs.quantizations if q != primary]
+    tables = [
+        _table(evaluation, quantization, scoring, folded=quantization != primary)
+        for quantization in (primary, *others)
+        for scoring in scorings_of(evaluation)
+    ]
+    return Section("rates", "Safety rates", list(tables))
+
+
+def _table(evaluation: EvaluationResult, quantization: Quantization, scoring: Scoring, *, folded: bool) -> Table:
+    rates = [r for r in evaluation.rates if (r.quantization, r.scoring, r.by) == (quantization, scoring, "all") and r.b]
+    shares = [r.difference for r in rates if r.difference and metrics.BY_NAME[r.metric].percent]
+    level = f"{100 * evaluation.confidence:g}% CI"
+    return Table(
+        f"{quantization}, {scoring} scoring",
+        [
+            Column("Rate", numeric=False),
+            *(Column(name) for name in ("Rows", f"A ({level})", f"B ({level})", f"B - A ({level})")),
+        ],
+        [_row(rate, reach_of(shares)) for rate in rates],
+        note=" ".join(dict.fromkeys(metrics.BY_NAME[r.metric].explanation for r in rates)) if not folded else "",
+        folded=folded,
+    )
+
+
+def _row(rate: Rate, reach: float) -> list[Cell]:
+    metric, difference = metrics.BY_NAME[rate.metric], rate.difference
+    rows = rate.b.rows if rate.b else 0
+    drawn = difference if metric.percent else None
+    return [
+        Cell(metric.title, "strong"),
+        Cell(fmt.count(rows)),
+        Cell(_figure(rate.a, percent=metric.percent), "a"),
+        Cell(_figure(rate.b, percent=metric.percent), "b"),
+        Cell(_difference(difference, percent=metric.percent), _tone(metric, difference), drawn, "difference", reach),
+    ]
+
+
+def _figure(figure: Interval | None, *, percent: bool) -> str:
+    if figure is None:
+        return fmt.UNDEFINED
+    return fmt.percent_interval(figure) if percent else f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
+
+
+def _difference(figure: Interval | None, *, percent: bool) -> str:
+    if figure is None:
+        return fmt.UNDEFINED
+    if percent:
+        return fmt.points_interval(figure)
+    return f"{figure.value:+.2f} ({figure.low:+.2f} to {figure.high:+.2f})"
+
+
+def _tone(metric: metrics.Row, difference: Interval | None) -> Tone:
+    """Good or bad only if the whole interval lies on one side of 0."""
+    if difference is None or metric.better == "neither" or difference.low <= 0 <= difference.high:
+        return "muted"
+    return "good" if (difference.low > 0) == (metric.better == "higher") else "bad"

@@ -1,0 +1,26 @@
+"""Figures of A and B on the same rows: a metric each, overall and by language and category."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from so8t_shared.documents import Part
+from so8t_shared.results.interval import Interval
+from so8t_shared.tables.metrics import MetricName
+from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
+
+
+class Rate(Part):
+    """One metric of both models in one setting; a figure is None where no row or answer defines it."""
+
+    metric: MetricName
+    quantization: Quantization
+    scoring: Scoring
+    by: Literal["all", "language", "category"] = "all"
+    value: str = Field("", description="Language or category; empty for all rows.")
+    a: Interval | None
+    b: Interval | None
+    difference: Interval | None = Field(description="B minus A, paired.")
