@@ -2,22 +2,40 @@
 
 The estimates are plain means over rows. Their variance comes from the groups' sums, which are independent:
 
-    V = G / (G - 1) * sum over groups of (s_g - n_g * mean)^2 / n^2
+    V = sum over groups of (s_g - n_g * mean)^2 / (1 - n_g / n) / n^2
 
-(Liang & Zeger, Biometrika 73, 1986). Divided by the variance of as many independent rows, it is the design
-effect (Kish, Survey Sampling, 1965). As many rows with a design effect of 2 tell as much as half of them.
+(Liang & Zeger, Biometrika 73, 1986; the divisor is that of Bell & McCaffrey, Survey Methodology 28, 2002). Divided by
+the variance of as many independent rows, it is the design effect (Kish, Survey Sampling, 1965): as many rows with a
+design effect of 2 tell as much as half of them. It is at least 1 here.
+
+Where few groups differ from the rest, this estimate is blind: if one template in fifty is answered wrong as a whole,
+a test set without that template shows independent single errors. So the estimate is mixed with the largest possible
+effect, that of groups whose rows are all the same:
+
+    (k * estimate + w * largest) / (k + w),  w = 8 exp(-G (1 - share of the most frequent value))
+
+k is the number of groups with a row that differs from the most frequent value, and the exponential is the chance that
+none of the G groups differs as a whole. The 8 is from simulation (bench/statistics.py): with 4, intervals of 5% at
+50 groups of 10 rows cover 91%.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
-FEWEST_GROUPS = 8
-"""Kish's effective number of groups below which no interval is given, unless every row stands alone."""
+FEWEST_GROUPS = 6
+"""Kish's effective number of groups below which nothing is concluded, unless every row stands alone.
+
+The simulated intervals hold from here on, and five groups cannot give an exact p below 5%.
+"""
+_UNSEEN_WEIGHT = 8.0
+_FEWEST_DEGREES = 30
 
 
 @dataclass(frozen=True)
@@ -48,18 +66,49 @@ class Groups:
         return float((self.sizes**2).sum() / self.rows)
 
     @property
+    def effective(self) -> float:
+        """Kish's effective number of groups: as many of equal size tell as much."""
+        return self.rows / self.largest_design_effect
+
+    @property
     def too_few(self) -> bool:
         """Whether there are too few groups to estimate how alike their rows are."""
-        return not self.alone and self.rows / self.largest_design_effect < FEWEST_GROUPS
+        return not self.alone and self.effective < FEWEST_GROUPS
 
     def sums(self, values: NDArray[np.number | np.bool_]) -> NDArray[np.float64]:
         """Return the sum of `values` (one per row) over each group."""
         return np.bincount(self.codes, weights=values, minlength=self.count).astype(np.float64)
 
-    def variance_of_mean(self, values: NDArray[np.number | np.bool_]) -> float:
-        """Return the cluster-robust variance of the mean of `values`; needs two groups."""
+    def design_effect(self, values: NDArray[np.number | np.bool_]) -> float:
+        """Return the design effect of the mean of `values`, from 1; needs two groups."""
+        plain = float(values.var()) * self.rows
+        if not plain or self.alone:
+            return self.largest_design_effect
         left = self.sums(values) - self.sizes * float(values.mean())
-        return float(self.count / (self.count - 1) * (left**2).sum() / self.rows**2)
+        estimate = float((left**2 / (1 - self.sizes / self.rows)).sum()) / plain
+        differs = _rare(values)
+        weight = _UNSEEN_WEIGHT * exp(-self.effective * float(differs.mean()))
+        seen = self._seen(differs)
+        mixed = (seen * estimate + weight * self.largest_design_effect) / (seen + weight)
+        return max(1.0, estimate, mixed)
+
+    def degrees_of_freedom(self, values: NDArray[np.number | np.bool_]) -> float:
+        """Return the degrees of freedom behind the design effect: fewer where few groups differ from the rest."""
+        return min(self.effective - 1, max(2 * self._seen(_rare(values)), _FEWEST_DEGREES))
+
+    def quantile(self, values: NDArray[np.number | np.bool_], confidence: float) -> float:
+        """Return the two-sided quantile of Student's t for the mean of `values`."""
+        return float(t.ppf((1 + confidence) / 2, self.degrees_of_freedom(values)))
+
+    def _seen(self, differs: NDArray[np.bool_]) -> int:
+        return int(np.count_nonzero(self.sums(differs)))
+
+
+def _rare(values: NDArray[np.number | np.bool_]) -> NDArray[np.bool_]:
+    """Mark the rows whose value is not the most frequent one."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    rare: NDArray[np.bool_] = place != count.argmax()
+    return rare
 
 
 def codes(names: Sequence[str]) -> NDArray[np.int64]:

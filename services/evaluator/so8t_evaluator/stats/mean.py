@@ -10,7 +10,6 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from so8t_evaluator.stats.groups import grouped
 from so8t_shared.results.interval import Interval
@@ -29,9 +28,7 @@ def mean_interval(
     value, n = float(np.mean(values)), rows.rows
     if rows.too_few or n == 1:
         return Interval(value=value, low=low_bound, high=high_bound, too_few_groups=True, **counts)
-    z = float(t.ppf((1 + confidence) / 2, rows.count - 1))
-    robust, plain = rows.variance_of_mean(values), float(np.var(values)) / (n - 1)
-    effect = max(1.0, robust / plain) if plain else rows.largest_design_effect
+    z, effect = rows.quantile(values, confidence), rows.design_effect(values)
     effective, added = n / effect, z**2 / 2
     total = effective + 2 * added
     center = (effective * value + added * (low_bound + high_bound)) / total

@@ -1,6 +1,10 @@
-"""Wilson's score interval for a proportion (Wilson, JASA 22, 1927), from statsmodels."""
+"""Wilson's score interval for a proportion (Wilson, JASA 22, 1927), from math import sqrt
+
+from statsmodels."""
 
 from __future__ import annotations
+
+from math import sqrt
 
 from statsmodels.stats.proportion import proportion_confint
 
@@ -17,3 +21,10 @@ def wilson(successes: int, n: int, confidence: float) -> Interval:
         low=float(low) if successes else 0.0,  # exact; rounding in the formula may miss the proportion
         high=float(high) if successes < n else 1.0,
     )
+
+
+def score_ends(share: float, n: float, z: float) -> tuple[float, float]:
+    """Return both ends of the interval at quantile `z`; an effective `n` need not be a whole number."""
+    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return (0.0 if share == 0 else max(0.0, center - half)), (1.0 if share == 1 else min(1.0, center + half))
