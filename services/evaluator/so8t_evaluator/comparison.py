@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from so8t_evaluator.outcomes import Outcomes, outcomes_of
-from so8t_evaluator.stats.bootstrap import joint_table, macro_f1_difference
+from so8t_evaluator.stats.bootstrap import macro_f1_difference
 from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
 from so8t_evaluator.stats.detectable import minimum_detectable_effect, one_sided_rows_needed
 from so8t_evaluator.stats.f1 import macro_f1, per_class
@@ -76,7 +76,10 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         accuracy_b=(both_right + only_b) / n,
         accuracy_difference=accuracy,
         macro_f1_difference=macro_f1_difference(
-            joint_table([s.gold for s in a], [s.predicted for s in a], [s.predicted for s in b]),
+            rows_a.gold,
+            rows_a.said,
+            rows_b.said,
+            rows_a.groups,
             resamples=settings.bootstrap_resamples,
             confidence=settings.confidence,
             rng=np.random.default_rng(settings.seed),

@@ -30,7 +30,7 @@ def power(n: int, share: float, difference: float, alpha: float) -> float:
     return float((binom.pmf(discordant, n, share) * found).sum())
 
 
-def minimum_detectable_effect(n: int, discordant: int, alpha: float) -> float | None:
+def minimum_detectable_effect(n: int, discordant: float, alpha: float) -> float | None:
     """Return the smallest |accuracy difference| found with 80% power at this share of one-sided rows, if any."""
     if n <= 0 or discordant <= 0:
         return None

@@ -15,7 +15,7 @@ effect, that of groups whose rows are all the same:
     (k * estimate + w * largest) / (k + w),  w = 8 exp(-G (1 - share of the most frequent value))
 
 k is the number of groups with a row that differs from the most frequent value, and the exponential is the chance that
-none of the G groups differs as a whole. The 8 is from simulation (bench/statistics.py): with 4, intervals of 5% at
+none of the G groups differs as a whole. The 8 is from simulation (bench/intervals.py): with 4, intervals of 5% at
 50 groups of 10 rows cover 91%.
 """
 
@@ -34,8 +34,8 @@ FEWEST_GROUPS = 6
 
 The simulated intervals hold from here on, and five groups cannot give an exact p below 5%.
 """
-_UNSEEN_WEIGHT = 8.0
-_FEWEST_DEGREES = 30
+UNSEEN_WEIGHT = 8.0
+FEWEST_DEGREES = 30
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ class Groups:
         left = self.sums(values) - self.sizes * float(values.mean())
         estimate = float((left**2 / (1 - self.sizes / self.rows)).sum()) / plain
         differs = _rare(values)
-        weight = _UNSEEN_WEIGHT * exp(-self.effective * float(differs.mean()))
+        weight = UNSEEN_WEIGHT * exp(-self.effective * float(differs.mean()))
         seen = self._seen(differs)
         mixed = (seen * estimate + weight * self.largest_design_effect) / (seen + weight)
         return max(1.0, estimate, mixed)
 
     def degrees_of_freedom(self, values: NDArray[np.number | np.bool_]) -> float:
         """Return the degrees of freedom behind the design effect: fewer where few groups differ from the rest."""
-        return min(self.effective - 1, max(2 * self._seen(_rare(values)), _FEWEST_DEGREES))
+        return min(self.effective - 1, max(2 * self._seen(_rare(values)), FEWEST_DEGREES))
 
     def quantile(self, values: NDArray[np.number | np.bool_], confidence: float) -> float:
         """Return the two-sided quantile of Student's t for the mean of `values`."""

@@ -28,7 +28,9 @@ def mean_interval(
     value, n = float(np.mean(values)), rows.rows
     if rows.too_few or n == 1:
         return Interval(value=value, low=low_bound, high=high_bound, too_few_groups=True, **counts)
-    z, effect = rows.quantile(values, confidence), rows.design_effect(values)
+    far = (values > (value + high_bound) / 2, values < (value + low_bound) / 2)  # rare, and most of the variance
+    effect = max(rows.design_effect(v) for v in (values, *far) if v.any() or v is values)
+    z = rows.quantile(values, confidence)
     effective, added = n / effect, z**2 / 2
     total = effective + 2 * added
     center = (effective * value + added * (low_bound + high_bound)) / total
