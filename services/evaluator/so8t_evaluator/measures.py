@@ -3,17 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from so8t_evaluator.outcomes import UNDEFINED, Measured, Outcomes
+from so8t_evaluator.stats.bootstrap import macro_f1_difference, macro_f1_interval
+from so8t_evaluator.stats.confusion import COLUMNS
 from so8t_evaluator.stats.mean import mean_interval
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.results.interval import Interval
 
 Values = NDArray[np.float64]
+
+
+def macro_f1(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
+    """Mean F1 over the classes, by a cluster bootstrap."""
+    common: dict[str, Any] = {"resamples": settings.bootstrap_resamples, "confidence": settings.confidence}
+    seeds = [np.random.default_rng(settings.seed) for _ in range(3)]
+    return Measured(
+        macro_f1_interval(a.gold, a.said, a.groups, **common, rng=seeds[0]),
+        macro_f1_interval(b.gold, b.said, b.groups, **common, rng=seeds[1]),
+        macro_f1_difference(a.gold, a.said, b.said, a.groups, **common, rng=seeds[2]),
+    )
+
+
+def kappa(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
+    """Cohen's kappa with the right classes; undefined where chance alone would agree on every row.
+
+    kappa = (p_o - p_e) / (1 - p_e) (Cohen, Educational and Psychological Measurement 20, 1960); the interval is that of
+    the linearized figure (Fleiss, Cohen & Everitt, Psychological Bulletin 72, 1969), which allows for groups.
+    """
+    values_a, values_b = _linear_kappa(a), _linear_kappa(b)
+
+    def interval(values: Values, bound: float) -> Interval:
+        return mean_interval(values, a.groups, -bound, bound, settings.confidence)
+
+    return Measured(
+        None if values_a is None else interval(values_a, 1.0),
+        None if values_b is None else interval(values_b, 1.0),
+        None if values_a is None or values_b is None else interval(values_b - values_a, 2.0),
+    )
+
+
+def _linear_kappa(rows: Outcomes) -> Values | None:
+    """Return a figure per row whose mean is kappa and whose variance is that of kappa."""
+    gold = np.bincount(rows.gold, minlength=len(COLUMNS)) / len(rows)
+    said = np.bincount(rows.said, minlength=len(COLUMNS)) / len(rows)
+    agreed, chance = float(rows.right.mean()), float(gold @ said)
+    if chance == 1:
+        return None
+    each = rows.right / (1 - chance) - (1 - agreed) / (1 - chance) ** 2 * (said[rows.gold] + gold[rows.said])
+    found: Values = each - each.mean() + (agreed - chance) / (1 - chance)
+    return found
 
 
 def expected_cost(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:

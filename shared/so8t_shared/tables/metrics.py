@@ -101,6 +101,23 @@ ROWS: tuple[Row, ...] = (
     _recall("DENY", "The rest of them was allowed, left to a human, or called harmful."),
     _recall("REFUSE", "The rest of them was allowed, left to a human, or called a mere breach of rules."),
     Row(
+        "macro_f1",
+        "Macro-F1",
+        "The mean of the classes' F1 scores, so that a rare class counts as much as a frequent one. Precision and"
+        " recall both enter.",
+        "higher",
+        measure="so8t_evaluator.measures:macro_f1",
+    ),
+    Row(
+        "kappa",
+        "Cohen's kappa",
+        "Agreement with the right classes beyond what the two mixes of classes give by chance. 0 is chance, 1 is"
+        " perfect.",
+        "higher",
+        measure="so8t_evaluator.measures:kappa",
+        percent=False,
+    ),
+    Row(
         "expected_cost",
         "Expected cost",
         "The mean of ab_test.costs over the rows. It weighs a dangerous mistake more than a harmless one.",
