@@ -24,14 +24,14 @@ COPY configs configs
 COPY demo demo
 COPY shared shared
 COPY services services
-RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
+    && pip install --no-deps --root /installed /dist/*.whl
 
 # Inference and the paired test: stages import and evaluate. No torch.
 FROM base AS evaluator
 RUN python tools/lock.py common evaluate > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
-COPY --from=wheel /dist /dist
-RUN pip install --no-deps /dist/*.whl
+COPY --from=wheel /installed /
 WORKDIR /work
 USER 10001:10001
 
@@ -39,8 +39,7 @@ USER 10001:10001
 FROM base AS reporter
 RUN python tools/lock.py common report > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
-COPY --from=wheel /dist /dist
-RUN pip install --no-deps /dist/*.whl
+COPY --from=wheel /installed /
 WORKDIR /work
 USER 10001:10001
 
@@ -53,8 +52,7 @@ RUN python tools/lock.py common convert train > needed.txt \
 FROM models AS converter
 RUN python tools/lock.py common convert > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
-COPY --from=wheel /dist /dist
-RUN pip install --no-deps /dist/*.whl
+COPY --from=wheel /installed /
 WORKDIR /work
 USER 10001:10001
 
@@ -62,7 +60,6 @@ USER 10001:10001
 FROM models AS trainer
 RUN python tools/lock.py common train > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
-COPY --from=wheel /dist /dist
-RUN pip install --no-deps /dist/*.whl
+COPY --from=wheel /installed /
 WORKDIR /work
 USER 10001:10001

@@ -10,6 +10,7 @@ the programs built by `.ci/servers.py install all`. Stand-ins carry the label so
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import servers
@@ -144,58 +146,30 @@ def without_credentials(text: str) -> str:
     return re.sub(r"(?<=://)[^/\s@]+@", "", text)
 
 
+def _make_server(image: str, folder: Path, programs: Mapping[str, Path | None], lines: str) -> None:
+    """Build an image that holds these programs in /usr/bin; `lines` end its Dockerfile."""
+    for name, program in programs.items():
+        if program is None:
+            sys.exit(f"{name} is not here.\n  to do: python .ci/servers.py install all")
+        shutil.copy2(program, folder / name)
+    python = next(name for name in public_images() if name.startswith("python:"))
+    _build(image, folder, f"FROM {python}\nCOPY {' '.join(programs)} /usr/bin/\n{lines}")
+
+
 def _make_minio(image: str, folder: Path) -> None:
-    _take(folder, "minio", servers.minio_binary())
-    _take(folder, "mc", servers.mc_binary())
-    _build(
-        image,
-        folder,
-        f"""\
-        FROM {_python_image()}
-        COPY minio mc /usr/bin/
-        ENTRYPOINT ["/bin/sh", "-c", "[ \\"$1\\" = minio ] || set -- minio \\"$@\\"; exec \\"$@\\"", "minio"]
-        CMD ["minio"]
-        """,
-    )
+    start = ["/bin/sh", "-c", '[ "$1" = minio ] || set -- minio "$@"; exec "$@"', "minio"]
+    lines = f'ENTRYPOINT {json.dumps(start)}\nCMD ["minio"]\n'
+    _make_server(image, folder, {"minio": servers.minio_binary(), "mc": servers.mc_binary()}, lines)
 
 
 def _make_mc(image: str, folder: Path) -> None:
-    _take(folder, "mc", servers.mc_binary())
-    _build(
-        image,
-        folder,
-        f"""\
-        FROM {_python_image()}
-        COPY mc /usr/bin/
-        RUN cd /usr/bin && rm -f {_NOT_IN_MC}
-        ENTRYPOINT ["mc"]
-        """,
-    )
+    lines = f'RUN cd /usr/bin && rm -f {_NOT_IN_MC}\nENTRYPOINT ["mc"]\n'
+    _make_server(image, folder, {"mc": servers.mc_binary()}, lines)
 
 
 def _make_ollama(image: str, folder: Path) -> None:
-    _take(folder, "ollama", servers.ollama_binary())
-    _build(
-        image,
-        folder,
-        f"""\
-        FROM {_python_image()}
-        COPY ollama /usr/bin/
-        ENV OLLAMA_HOST=0.0.0.0:11434
-        ENTRYPOINT ["/usr/bin/ollama"]
-        CMD ["serve"]
-        """,
-    )
-
-
-def _python_image() -> str:
-    return next(name for name in public_images() if name.startswith("python:"))
-
-
-def _take(folder: Path, name: str, program: Path | None) -> None:
-    if program is None:
-        sys.exit(f"{name} is not here.\n  to do: python .ci/servers.py install all")
-    shutil.copy2(program, folder / name)
+    lines = 'ENV OLLAMA_HOST=0.0.0.0:11434\nENTRYPOINT ["/usr/bin/ollama"]\nCMD ["serve"]\n'
+    _make_server(image, folder, {"ollama": servers.ollama_binary()}, lines)
 
 
 def _build(image: str, folder: Path, dockerfile: str) -> None:
