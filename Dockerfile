@@ -20,7 +20,6 @@ FROM base AS wheel
 RUN python tools/lock.py common build > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
 COPY pyproject.toml README.md LICENSE ./
-COPY configs configs
 COPY demo demo
 COPY shared shared
 COPY services services

@@ -33,7 +33,7 @@ from so8t_shared.store.base import ArtifactStore  # noqa: E402
 from so8t_shared.store.open import open_store  # noqa: E402
 
 GOAL = 0.05
-CONFIG = ROOT / "configs" / "demo.yaml"
+CONFIG = ROOT / "demo" / "so8t_demo" / "demo.yaml"
 SHORT = ["training.max_steps=4", "ab_test.max_samples=8"]
 ANSWERS = 780
 """Answers in a whole demo: 60 rows, two models, three quantizations, two scorings, and the control."""

@@ -46,7 +46,7 @@ def run(
 
     Examples:
 
-      so8t-ab run -c configs/demo.yaml
+      so8t-ab run -c my.yaml
 
       so8t-ab run -c my.yaml --set training.max_steps=200 --gate
     """

@@ -71,7 +71,7 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"The {what} does not exist.", where=str(path), remedy="correct the path") from error
     except IsADirectoryError as error:
-        remedy = "name a file in it, such as configs/demo.yaml"
+        remedy = "name a file in it"
         raise ConfigError(f"This is a folder, not the {what}.", where=str(path), remedy=remedy) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
@@ -92,7 +92,7 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
         raise ConfigError(
             f"The {what} contains only a value of type {type(raw).__name__}, not keys and values.",
             where=str(path),
-            remedy="write 'key: value' lines; see configs/demo.yaml",
+            remedy="write 'key: value' lines, as 'so8t-ab init' does",
         )
     return raw
 

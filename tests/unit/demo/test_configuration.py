@@ -9,7 +9,7 @@ import pytest
 from so8t_demo.configuration import write_configuration
 from so8t_shared.config.load import load_config
 
-SHIPPED = Path(__file__).resolve().parents[3] / "configs" / "demo.yaml"
+SHIPPED = Path(__file__).resolve().parents[3] / "demo" / "so8t_demo" / "demo.yaml"
 
 
 def test_the_folder_of_make_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from so8t_shared.config.load import load_config
 from so8t_shared.config.model import Ollama
 from so8t_shared.distribution import EXTRAS
 from so8t_shared.stages import STAGES
@@ -36,9 +37,13 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("!reset", lambda loader, node: None)  # type: ignore[no-untyped-call]
 
 
+def _loaded(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load((ROOT / name).read_text("utf-8"), Loader=_Loader)
+    return loaded
+
+
 def _services(name: str) -> dict[str, Any]:
-    loaded = yaml.load((ROOT / name).read_text("utf-8"), Loader=_Loader)
-    services: dict[str, Any] = loaded["services"]
+    services: dict[str, Any] = _loaded(name)["services"]
     return services
 
 
@@ -119,6 +124,15 @@ def test_what_compose_sets_is_told(services: dict[str, Any]) -> None:
     keys = {name.removeprefix("SO8T__") for name in services["trainer"]["environment"] if name.startswith("SO8T__")}
     told = {word for word in re.findall(r"`([a-z_.]+)`", paragraph) if word not in {"compose.yaml", ".env", "ollama"}}
     assert told == {key.lower().replace("__", ".") for key in keys}
+
+
+def test_the_demo_is_the_default(services: dict[str, Any]) -> None:
+    """Every stage has the demo's configuration and reads it, unless SO8T_CONFIG names another."""
+    file = ROOT / _loaded("compose.yaml")["configs"]["demo"]["file"]
+    assert load_config(file, environ={}).model_a.base_model == "demo-run/model"
+    for name in STAGE_OF:
+        assert services[name]["configs"] == [{"source": "demo", "target": "/work/demo.yaml"}]
+        assert services[name]["environment"]["SO8T_CONFIG"] == "${SO8T_CONFIG:-demo.yaml}"
 
 
 def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:

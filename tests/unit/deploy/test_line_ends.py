@@ -19,10 +19,14 @@ def _git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *options, *arguments], cwd=folder, env=nowhere, check=True, capture_output=True)
 
 
+def _files(kind: str) -> list[Path]:
+    folders = [ROOT / name for name in ("configs", "demo", "deploy", "docs", "services", "shared")]
+    return [p for folder in folders for p in folder.rglob(kind) if "secrets" not in p.parts]
+
+
 def test_line_ends_are_those_of_the_repository(tmp_path: Path) -> None:
     """Where git turns line ends into those of Windows, scripts, templates, data and pictures stay as they are."""
-    folders = [ROOT / name for name in ("deploy", "services", "configs", "docs")]
-    files = [p for folder in folders for kind in KINDS for p in folder.rglob(kind) if "secrets" not in p.parts]
+    files = [p for kind in KINDS for p in _files(kind)]
     bytes_ = {p.relative_to(ROOT): p.read_bytes() for p in files} | {Path("rows.jsonl"): b'{"text": "a"}\n' * 3}
     origin = tmp_path / "origin"
     for name, data in bytes_.items():
@@ -35,3 +39,8 @@ def test_line_ends_are_those_of_the_repository(tmp_path: Path) -> None:
     _git(tmp_path, "clone", "--quiet", "--no-local", str(origin), "clone")
     assert len(bytes_) > 20
     assert {name: (tmp_path / "clone" / name).read_bytes() for name in bytes_} == bytes_
+
+
+def test_no_file_is_a_link() -> None:
+    """Git on Windows checks a link out as a text file that names its target."""
+    assert [path for path in _files("*") if path.is_symlink()] == []
