@@ -26,45 +26,46 @@ _FLUSH_EVERY_S = 5.0
 class LogFile(Listener):
     """log.jsonl: keeps the attempt's lines in memory and writes the whole object every few seconds.
 
-    Failed writes to `aside` are skipped. Earlier attempts' lines are read once, through the more patient `store`:
-    lines that were not read would be overwritten.
+    Failed writes to `aside` are skipped. Earlier attempts' lines are read first, since a write would replace them:
+    through the more patient `store` when the work starts, and if that fails, through `aside` before each write.
     """
 
     def __init__(self, store: ArtifactStore, aside: ArtifactStore, key: str) -> None:
         self._store, self._aside, self._key = store, aside, key
-        self._earlier: list[tuple[int, str]] = []
-        self._lines: list[str] = []
-        self._attempt = 0
+        self._started = False
+        self._earlier: list[tuple[int, str]] | None = None
+        """Earlier attempts' lines; None until they are read."""
+        self._lines: list[dict[str, Any]] = []
         self._written = 0.0
 
     def hear(self, event: Event) -> None:
-        """Keep a line; start a new attempt when a stage's work begins.
-
-        Raises:
-            ServerError: the earlier lines cannot be read.
-        """
+        """Keep a line; start a new attempt when a stage's work begins."""
         if event.kind == "started":
-            self._begin()
+            self._started, self._earlier = True, None
+            self._lines.clear()
+            with suppress(ServerError, StorageError):
+                self._earlier = _earlier_attempts(self._store, self._key)
             return
-        line: dict[str, Any] = {"attempt": self._attempt, "time": now(), "level": event.level, "message": event.message}
+        line: dict[str, Any] = {"time": now(), "level": event.level, "message": event.message}
         if event.traceback:
             line["traceback"] = event.traceback
-        self._lines.append(_text(line))
+        self._lines.append(line)
         if time.monotonic() - self._written > _FLUSH_EVERY_S:
             self.flush()
 
     def flush(self) -> None:
         """Write all lines."""
         self._written = time.monotonic()
-        kept = [line for _, line in self._earlier] + self._lines
-        if self._attempt:
+        if self._started:
             with suppress(ServerError, StorageError):  # a log must not end the work that it describes
-                self._aside.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace"))
+                self._write()
 
-    def _begin(self) -> None:
-        self._earlier = _earlier_attempts(self._store, self._key)
-        self._attempt = self._earlier[-1][0] + 1 if self._earlier else 1
-        self._lines.clear()
+    def _write(self) -> None:
+        if self._earlier is None:
+            self._earlier = _earlier_attempts(self._aside, self._key)
+        attempt = self._earlier[-1][0] + 1 if self._earlier else 1
+        kept = [line for _, line in self._earlier] + [_text({"attempt": attempt, **line}) for line in self._lines]
+        self._aside.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def open_log_file(scene: Scene) -> LogFile:

@@ -156,6 +156,19 @@ def test_a_hiccup_at_the_start_neither_ends_the_work_nor_costs_the_log(store: Lo
     assert [(line["attempt"], line["message"]) for line in _lines(store)] == [(1, "first"), (2, "second")]
 
 
+@pytest.mark.parametrize("back", [True, False])
+def test_an_outage_at_the_start_does_not_end_the_work(store: LocalStore, back: bool) -> None:
+    """Until the earlier lines can be read, nothing is written over them; then both are there."""
+    _attempt(store, "first")
+    away = FaultyStore(store, [Fault("get_bytes", ServerError("The store's server does not answer."), key=KEY)])
+    with _log(away) as log:
+        log.info("second")
+        if back:
+            away.fail_on.clear()
+    expected = [(1, "first"), (2, "second")] if back else [(1, "first")]
+    assert [(line["attempt"], line["message"]) for line in _lines(store)] == expected
+
+
 def test_what_was_logged_before_an_error_is_written(store: LocalStore) -> None:
     """The log is written also when the block ends with an exception."""
 
