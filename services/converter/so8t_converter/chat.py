@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from so8t_converter.checkpoint import Checkpoint
 from so8t_shared.errors import InputError
-from so8t_shared.models.chat import read_chat
 from so8t_shared.results.conversion import ChatInfo
 
 
@@ -14,7 +13,7 @@ def chat_info(checkpoint: Checkpoint, so8t: dict[str, str | int | float]) -> Cha
     Raises:
         InputError: a tokenizer file is broken, the chat template cannot be rendered, or no token ends an answer.
     """
-    chat = read_chat(checkpoint.folder)
+    chat = checkpoint.chat
     return ChatInfo(
         architecture=checkpoint.architecture.name,
         chat_template=chat.template,

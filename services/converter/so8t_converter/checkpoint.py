@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from so8t_converter.tokenizer import check_tokenizer
 from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
 from so8t_shared.errors import InputError
+from so8t_shared.models.chat import Chat, read_chat
 from so8t_shared.models.hf_folder import read_json, refuse_quantized, weight_files
 from so8t_shared.models.rotation import BLOCK, blocks_of
 from so8t_shared.tables.architectures import (
@@ -44,6 +46,15 @@ class Checkpoint:
     tensors: dict[str, StoredTensor]
     foreign: bool
     """Whether SO8T gates must be folded first."""
+
+    @cached_property
+    def chat(self) -> Chat:
+        """How to chat with the model, read on first use, for chat.json and every GGUF file.
+
+        Raises:
+            InputError: see `read_chat`.
+        """
+        return read_chat(self.folder)
 
     @property
     def parameters(self) -> int:

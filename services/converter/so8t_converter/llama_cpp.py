@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 from so8t_converter.checkpoint import Checkpoint
 from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_shared.errors import InputError, So8tError
-from so8t_shared.models.chat import Chat, read_chat
+from so8t_shared.models.chat import Chat
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
@@ -59,10 +59,9 @@ def write_gguf(
             model.dir_model_card = None
             model.prepare_tensors()
             model.prepare_metadata(vocab_only=False)
-            chat = read_chat(folder)
-            if chat.template:
-                model.gguf_writer.add_chat_template(chat.template)
-            _add_nothing(model.gguf_writer, chat)
+            if checkpoint.chat.template:
+                model.gguf_writer.add_chat_template(checkpoint.chat.template)
+            _add_nothing(model.gguf_writer, checkpoint.chat)
         except _REFUSALS as error:
             raise InputError(
                 f"llama.cpp's converter cannot read this checkpoint ({type(error).__name__}: {error}).",

@@ -7,7 +7,7 @@ from typing import Any
 
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
-from so8t_shared.models.hf_folder import read_json, read_json_if_there, token_ids
+from so8t_shared.models.hf_folder import JsonFiles, token_ids
 from so8t_shared.tables.architectures import Architecture
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
@@ -38,13 +38,14 @@ def check_tokenizer(folder: Path, architecture: Architecture, vocabulary: int) -
             where=str(folder),
             remedy="copy the tokenizer files from the original model",
         )
-    if not sentencepiece.is_file() and _is_sentencepiece(read_json(fast), folder, architecture):
+    files = JsonFiles(folder)
+    if not sentencepiece.is_file() and _is_sentencepiece(files, architecture):
         raise InputError(
             "This is a sentencepiece tokenizer, but tokenizer.model is missing.",
             where=str(sentencepiece),
             remedy="copy tokenizer.model from the original model; tokenizer.json lacks its scores",
         )
-    outside = {text: index for text, index in token_ids(folder).items() if index >= vocabulary}
+    outside = {text: index for text, index in token_ids(files).items() if index >= vocabulary}
     if outside:
         text, index = max(outside.items(), key=lambda item: item[1])
         raise InputError(
@@ -68,11 +69,11 @@ def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str | None:
     return name if whole_words == (name == "llama-bpe") else None
 
 
-def _is_sentencepiece(tokenizer: dict[str, Any], folder: Path, architecture: Architecture) -> bool:
-    if tokenizer.get("model", {}).get("byte_fallback") or tokenizer.get("model", {}).get("type") == "Unigram":
+def _is_sentencepiece(files: JsonFiles, architecture: Architecture) -> bool:
+    model = files["tokenizer.json"].get("model", {})
+    if model.get("byte_fallback") or model.get("type") == "Unigram":
         return True
-    settings = read_json_if_there(folder / "tokenizer_config.json")
-    return architecture.needs_sentencepiece and settings.get("tokenizer_class") != "GPT2Tokenizer"
+    return architecture.needs_sentencepiece and files["tokenizer_config.json"].get("tokenizer_class") != "GPT2Tokenizer"
 
 
 def _keeps_text(normalizer: dict[str, Any] | None) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import read_json_if_there, token_ids
+from so8t_shared.models.hf_folder import JsonFiles, token_ids
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
 
 _TURN_ENDS = ("<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
@@ -63,9 +63,10 @@ def read_chat(folder: Path) -> Chat:
     Raises:
         InputError: a file is broken, the template cannot be rendered, or no token ends an answer.
     """
-    named = _named_tokens(folder)
-    template, bos, markers = _template(folder), _text(named.get("bos_token")), special_markers(folder)
-    stops = _named_stops(folder, _text(named.get("eos_token")))
+    files = JsonFiles(folder)
+    named = _named_tokens(files)
+    template, bos, markers = _template(files), _text(named.get("bos_token")), special_markers(files)
+    stops = _named_stops(files, _text(named.get("eos_token")))
     before, end = end_of_turn(template or PLAIN_TEMPLATE, bos, stops[0] if stops else "", markers)
     if not end:
         raise InputError(
@@ -94,28 +95,28 @@ def end_of_turn(template: str, bos_token: str, eos_token: str, markers: Iterable
     return after[:start], marker
 
 
-def special_markers(folder: Path) -> list[str]:
-    """Texts of the control tokens of the tokenizer in `folder`, sorted, without duplicates.
+def special_markers(files: JsonFiles) -> list[str]:
+    """Texts of the tokenizer's control tokens, sorted, without duplicates.
 
     Raises:
         InputError: a tokenizer file is broken.
     """
-    config = read_json_if_there(folder / "tokenizer_config.json")
-    added = list(read_json_if_there(folder / "tokenizer.json").get("added_tokens") or [])
+    config = files["tokenizer_config.json"]
+    added = list(files["tokenizer.json"].get("added_tokens") or [])
     added += list((config.get("added_tokens_decoder") or {}).values())
     found = {_text(token) for token in added if token.get("special")}
-    for named in (config, read_json_if_there(folder / "special_tokens_map.json")):
+    for named in (config, files["special_tokens_map.json"]):
         found |= {_text(value) for key, value in named.items() if key.endswith("_token")}
         found |= {_text(token) for token in named.get("additional_special_tokens") or []}
     return sorted(found - {""})
 
 
-def _template(folder: Path) -> str | None:
+def _template(files: JsonFiles) -> str | None:
     """The default chat template, from the first place where transformers looks."""
-    if (jinja := folder / "chat_template.jinja").is_file():
+    if (jinja := files.folder / "chat_template.jinja").is_file():
         return jinja.read_text(encoding="utf-8")
     for name in ("tokenizer_config.json", "chat_template.json"):
-        template = read_json_if_there(folder / name).get("chat_template")
+        template = files[name].get("chat_template")
         if isinstance(template, list):
             template = {entry["name"]: entry["template"] for entry in template}
         if isinstance(template, dict):
@@ -125,18 +126,18 @@ def _template(folder: Path) -> str | None:
     return None
 
 
-def _named_tokens(folder: Path) -> dict[str, Any]:
+def _named_tokens(files: JsonFiles) -> dict[str, Any]:
     """The tokenizer's settings; special_tokens_map.json counts only if there is no added_tokens_decoder."""
-    settings = read_json_if_there(folder / "tokenizer_config.json")
+    settings = files["tokenizer_config.json"]
     if "added_tokens_decoder" in settings:
         return settings
-    return settings | read_json_if_there(folder / "special_tokens_map.json")
+    return settings | files["special_tokens_map.json"]
 
 
-def _named_stops(folder: Path, eos_token: str) -> list[str]:
+def _named_stops(files: JsonFiles, eos_token: str) -> list[str]:
     """The named eos token, eos tokens given by id, and the known turn ends in the vocabulary."""
-    texts = {index: text for text, index in token_ids(folder).items()}
-    configs = [read_json_if_there(folder / name) for name in ("generation_config.json", "config.json")]
+    texts = {index: text for text, index in token_ids(files).items()}
+    configs = [files[name] for name in ("generation_config.json", "config.json")]
     ids = [index for config in configs for index in _ids(config.get("eos_token_id"))]
     known = set(texts.values())
     candidates = [eos_token, *(texts.get(index) for index in ids), *(text for text in _TURN_ENDS if text in known)]

@@ -54,21 +54,32 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_json_if_there(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`, or an empty one if there is no such file."""
-    return read_json(path) if path.is_file() else {}
+class JsonFiles(dict[str, dict[str, Any]]):
+    """A model folder's JSON files by name, each parsed once (a tokenizer.json may take a quarter of a second).
+
+    A missing file is an empty object; a broken one raises `InputError`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        self[name] = read_json(path) if path.is_file() else {}
+        return self[name]
 
 
-def token_ids(folder: Path) -> dict[str, int]:
-    """Ids by text of all tokens in the tokenizer's JSON files, including added ones."""
-    fast = read_json_if_there(folder / "tokenizer.json")
+def token_ids(files: JsonFiles) -> dict[str, int]:
+    """Ids by text of all tokens in the tokenizer's files, including added ones."""
+    fast = files["tokenizer.json"]
     ids: dict[str, int] = {}
     vocabulary = fast.get("model", {}).get("vocab", {})
     if isinstance(vocabulary, dict):
         ids.update(vocabulary)
     ids.update({token["content"]: token["id"] for token in fast.get("added_tokens", [])})
-    ids.update(read_json_if_there(folder / "added_tokens.json"))
-    decoder = read_json_if_there(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
+    ids.update(files["added_tokens.json"])
+    decoder = files["tokenizer_config.json"].get("added_tokens_decoder", {})
     ids.update({token["content"]: int(index) for index, token in decoder.items()})
     return ids
 

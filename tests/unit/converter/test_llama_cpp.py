@@ -24,6 +24,7 @@ from so8t_converter.clean_folder import clean_folder
 from so8t_converter.llama_cpp import write_gguf
 from so8t_shared.errors import InputError
 from so8t_shared.models.chat import special_markers
+from so8t_shared.models.hf_folder import JsonFiles
 from so8t_shared.models.prompts import build_messages, render_chat
 from so8t_shared.tables.architectures import BY_NAME
 
@@ -39,7 +40,7 @@ TEXTS = [
 
 def _prompt(source: Path) -> str:
     tokenizer = AutoTokenizer.from_pretrained(source)
-    messages = build_messages("送金 12345 dollars? It's 🚀", special_markers(source))
+    messages = build_messages("送金 12345 dollars? It's 🚀", special_markers(JsonFiles(source)))
     return render_chat(tokenizer.chat_template, messages)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from so8t_converter.tokenizer import pre_tokenizer_name, token_ids
+from so8t_converter.tokenizer import pre_tokenizer_name
+from so8t_shared.models.hf_folder import JsonFiles, token_ids
 
 _LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -64,4 +65,4 @@ def test_token_ids_are_those_of_transformers(made: Callable[[str], Path]) -> Non
     from transformers import AutoTokenizer
 
     for name in ("llama", "qwen2", "phi3"):
-        assert token_ids(made(name)) == AutoTokenizer.from_pretrained(made(name)).get_vocab()
+        assert token_ids(JsonFiles(made(name))) == AutoTokenizer.from_pretrained(made(name)).get_vocab()

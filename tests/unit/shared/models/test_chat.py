@@ -16,6 +16,7 @@ from tests.tiny_tokenizers import CHATML, PHI35
 
 from so8t_shared.errors import InputError
 from so8t_shared.models.chat import end_of_turn, read_chat, special_markers
+from so8t_shared.models.hf_folder import JsonFiles
 from so8t_shared.models.prompts import PLAIN_TEMPLATE
 
 MAKERS = {**BY_ARCHITECTURE, "GPT2Tokenizer": partial(make_llama, tokenizer_class="GPT2Tokenizer")}
@@ -203,20 +204,20 @@ def test_special_markers_of_real_tokenizers(models: Callable[[str], Path], name:
     """All special tokens that transformers knows are found in the folder's files."""
     from transformers import AutoTokenizer
 
-    markers = special_markers(models(name))
+    markers = special_markers(JsonFiles(models(name)))
     assert set(AutoTokenizer.from_pretrained(models(name)).all_special_tokens) <= set(markers)
     assert markers == sorted(set(markers))
 
 
 def test_special_markers_of_every_file(tmp_path: Path) -> None:
     """tokenizer.json, tokenizer_config.json and special_tokens_map.json are read; ordinary added tokens are not."""
-    assert special_markers(tmp_path) == []
+    assert special_markers(JsonFiles(tmp_path)) == []
     token = {"content": "<a>", "special": True}
     _edit(tmp_path, "tokenizer.json", added_tokens=[token, {"content": "<no>", "special": False}])
     added = {"5": {"content": "<b>", "special": True}}
     _edit(tmp_path, CONFIG, added_tokens_decoder=added, eos_token="<c>", bos_token=None)
     _edit(tmp_path, MAP, pad_token={"content": "<d>"}, additional_special_tokens=["<e>"])
-    assert special_markers(tmp_path) == ["<a>", "<b>", "<c>", "<d>", "<e>"]
+    assert special_markers(JsonFiles(tmp_path)) == ["<a>", "<b>", "<c>", "<d>", "<e>"]
 
 
 @pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b"", b"[]"])
@@ -224,5 +225,5 @@ def test_a_damaged_tokenizer_is_named(tmp_path: Path, data: bytes) -> None:
     """A cut tokenizer file is an InputError with its path."""
     (tmp_path / "tokenizer.json").write_bytes(data)
     with pytest.raises(InputError) as caught:
-        special_markers(tmp_path)
+        special_markers(JsonFiles(tmp_path))
     assert str(caught.value.where).startswith(str(tmp_path / "tokenizer.json"))

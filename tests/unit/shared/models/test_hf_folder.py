@@ -12,9 +12,9 @@ from tests.messages import Said
 from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import (
     INDEX,
+    JsonFiles,
     holds_gates,
     read_json,
-    read_json_if_there,
     refuse_quantized,
     weight_files,
 )
@@ -50,7 +50,17 @@ def test_missing_file(tmp_path: Path, said: Said) -> None:
     """A missing file is an error, or an empty object where it may be missing."""
     with said.raised(InputError):
         read_json(tmp_path / "config.json")
-    assert read_json_if_there(tmp_path / "config.json") == {}
+    assert JsonFiles(tmp_path)["config.json"] == {}
+
+
+def test_a_folders_files_are_read_once(tmp_path: Path) -> None:
+    """What a file held at first is what everyone sees."""
+    path = tmp_path / "tokenizer.json"
+    path.write_text('{"a": 1}', encoding="utf-8")
+    files = JsonFiles(tmp_path)
+    assert files["tokenizer.json"] == {"a": 1}
+    path.unlink()
+    assert files["tokenizer.json"] == {"a": 1}
 
 
 # config.json
