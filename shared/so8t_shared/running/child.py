@@ -1,6 +1,6 @@
 """A stage as the child of a run: `python -m so8t_shared.running.child`, with its order as JSON on standard input.
 
-The run decides once what to do; the child rereads nothing that may have changed in the meantime.
+The run decides once what to do; the child does not read the configuration again, which may have changed since.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from so8t_shared.stages import stage_named
 
 
 class Order(Part):
-    """A run's instructions to a child process."""
+    """A run's instructions to a child process.
+
+    The stage's key is not among them: a stage may wait for hours before it starts, and inputs edited meanwhile would be
+    recorded under the key of the old ones, so the child computes it again (unchanged files are not read for that).
+    """
 
     stage: str
     work: str

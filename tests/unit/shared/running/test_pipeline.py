@@ -14,6 +14,8 @@ from tests.unit.shared.material import spoil
 from tests.unit.shared.processes import until
 from tests.unit.shared.small_service import NAMES, ROOT, WORK
 
+from so8t_shared.artifacts.digests import DigestCache
+from so8t_shared.artifacts.fingerprints import fingerprint, stage_key
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import InputError, Interrupted, UpstreamError
 from so8t_shared.interruption import StopSignal
@@ -276,3 +278,22 @@ def test_a_configuration_edited_during_the_run(store: LocalStore, session: Sessi
     run.run()
     [made] = Path(store.location).glob("artifacts/train/*/attempts/*/output/merged/x")
     assert (run.computed, made.read_text()) == (["train"], f"train {session.config.training.seed}")
+
+
+def test_an_input_edited_while_its_stage_waits(store: LocalStore, session: Session) -> None:
+    """The artifact is recorded for the bytes that the stage read, not for those of the run's beginning."""
+
+    class Editor(Listener):
+        def hear(self, event: Event) -> None:
+            if (event.stage, event.kind) == ("convert-a", "finished"):
+                Path(session.config.dataset.paths[0]).write_text("")
+
+    def expected() -> str:
+        return fingerprint(stage_key(SMALL[1], session.config, {}, DigestCache(store.local_root / "digests.sqlite")))
+
+    before = expected()
+    run = _pipeline(store, session, SMALL[:2])
+    run.listeners.add(Editor())
+    run.run()
+    [made] = {key.split("/")[2] for key in store.list("artifacts/train")}
+    assert before != expected() == made
