@@ -10,12 +10,18 @@ import pytest
 from tests.servers import ollama_server as real
 from tests.unit.evaluator.conftest import GetModel
 
-from so8t_evaluator.engine.protocol import ModelFile, Recipe
+from so8t_evaluator.engine.protocol import ModelFile, Options, Recipe
 from so8t_evaluator.ollama.engine import OllamaEngine
 from so8t_evaluator.ollama.server import OllamaServer
+from so8t_evaluator.scoring import CHOICES, GRAMMAR
 
 TEMPLATE = "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
 RECIPE = Recipe(TEMPLATE, "Decide.", ("<|im_end|>", "<|endoftext|>"), {"temperature": 0.0, "num_ctx": 512})
+
+FREE = Options(max_tokens=10, seed=7, stop=("<|im_end|>",))
+BOUND = Options(max_tokens=32, seed=7, grammar=GRAMMAR, choices=CHOICES)
+ONE = Options(max_tokens=1, seed=7)
+SMOLLM2 = "test-smollm2:q4_1"
 
 NewModel = Callable[..., ModelFile]
 

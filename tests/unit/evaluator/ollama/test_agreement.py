@@ -14,17 +14,15 @@ from tests.likelihoods import END, NEAR_TIE, RecordingServer, Row, compare, embe
 from tests.servers import ollama_server as real
 from tests.servers.ollama_server import running_ollama
 from tests.unit.evaluator.conftest import MANY_REQUESTS, REQUESTS, WARM_UP, GetModel, chatml
-from tests.unit.evaluator.ollama.conftest import NewModel
+from tests.unit.evaluator.ollama.conftest import BOUND, SMOLLM2, NewModel
 
 from so8t_evaluator.engine.protocol import ModelFile, Options
 from so8t_evaluator.ollama.engine import OllamaEngine
-from so8t_evaluator.scoring import CHOICES, GRAMMAR
+from so8t_evaluator.scoring import CHOICES
 
 FREE = Options(max_tokens=10, seed=7)
 """Without stops: llama.cpp holds a text back that begins one, and then gives it none."""
-BOUND = Options(max_tokens=32, seed=7, grammar=GRAMMAR, choices=CHOICES)
 CONTEXT = 512
-SMOLLM2 = "test-smollm2:q4_1"
 
 PROMPTS = [chatml(text) for text in MANY_REQUESTS]
 TOLD = [chatml(f"{text}. Say {label}.") for text in REQUESTS for label in CHOICES]
