@@ -33,7 +33,7 @@ from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.registry import ImportedModel
 from so8t_shared.store.local import LocalStore
 
-TEMPLATES = Path(__file__).parents[1] / "unit" / "shared" / "templates"
+TEMPLATES = Path(__file__).parents[2] / "unit" / "shared" / "templates"
 NAMES = ["phi-3.5", "llama-3", "qwen2", "smollm2"]
 BOS = {"llama-3": "<|begin_of_text|>", "phi-3.5": "<s>", "qwen2": "", "smollm2": "<|im_start|>"}
 
