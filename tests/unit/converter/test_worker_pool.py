@@ -48,9 +48,9 @@ def test_refused_job(module: str, said: Said) -> None:
         list(pool.answers([{"do": "work"}, {"do": "fail"}, {"do": "work"}]))
 
 
-def test_full_disk(module: str) -> None:
+def test_full_disk(module: str, said: Said) -> None:
     """An answer with an errno becomes that OSError, which the stage runner knows."""
-    with pytest.raises(OSError, match="No space left") as raised, WorkerPool(module, [], 1) as pool:
+    with said.raised(OSError) as raised, WorkerPool(module, [], 1) as pool:
         list(pool.answers([{"do": "full"}]))
     assert raised.value.errno == 28
 
@@ -61,8 +61,8 @@ def test_the_cause_is_told_though_another_worker_waits_for_its_job(module: str) 
     stdin = pool._processes[1].stdin
     assert stdin is not None
     stdin.write(b"half a job")
-    with pytest.raises(OSError, match="No space left"), pool:
-        raise OSError(28, "No space left")
+    with pytest.raises(ZeroDivisionError), pool:
+        raise ZeroDivisionError
 
 
 def test_killed_worker(module: str, said: Said) -> None:

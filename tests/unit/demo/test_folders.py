@@ -93,9 +93,9 @@ def test_a_failed_build_leaves_the_old_folder(tmp_path: Path) -> None:
 
     def fail(folder: Path) -> None:
         (folder / "half.txt").write_text("half", encoding="utf-8")
-        raise RuntimeError("no")
+        raise ZeroDivisionError
 
-    with pytest.raises(RuntimeError, match="no"):
+    with pytest.raises(ZeroDivisionError):
         build_folder(tmp_path / "out", {**RECIPE, "version": 2}, fail)
     assert is_complete(tmp_path / "out", RECIPE)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

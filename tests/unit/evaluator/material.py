@@ -70,6 +70,14 @@ Answering = Callable[[str, str], str]
 """(model's name, prompt) -> the whole answer, or TOO_LONG."""
 
 
+class Killed(Exception):
+    """The end of an engine that dies."""
+
+
+class NotClosed(Exception):
+    """A model, the argument, that cannot be closed."""
+
+
 @dataclass
 class ScriptedEngine:
     """An engine whose answers come from a function; it notes what it was asked and what is loaded."""
@@ -110,7 +118,7 @@ class ScriptedModel:
     def complete(self, prompt: str, options: Options) -> Completion:
         """The function's answer; the k-th request takes k ms and k bytes."""
         if len(self.engine.asked) == self.engine.dies_after:
-            raise RuntimeError("killed")
+            raise Killed
         self.engine.asked.append((self.name, prompt, options))
         text, number = self.engine.answer(self.name, prompt), len(self.engine.asked)
         if text == TOO_LONG:
@@ -123,7 +131,7 @@ class ScriptedModel:
         if self.name in self.engine.open:
             self.engine.open.remove(self.name)
         if self.name in self.engine.cannot_close:
-            raise OSError(f"{self.name} cannot be closed")
+            raise NotClosed(self.name)
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.evaluator.material import CUT, TOO_LONG, ScriptedEngine, make_chat, make_file, make_row
+from tests.unit.evaluator.material import (
+    CUT,
+    TOO_LONG,
+    Killed,
+    NotClosed,
+    ScriptedEngine,
+    make_chat,
+    make_file,
+    make_row,
+)
 
 from so8t_evaluator import answer_key
 from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
@@ -101,7 +110,7 @@ def test_resume_asks_only_the_rest(cache: JsonCache, tmp_path: Path, killed_at: 
     whole_engine = ScriptedEngine(_answer)
     whole = _ask(whole_engine, JsonCache(LocalStore(tmp_path / "other"), "answers"))
     dying = ScriptedEngine(_answer, dies_after=killed_at)
-    with pytest.raises(RuntimeError, match="killed"):
+    with pytest.raises(Killed):
         _ask(dying, cache)
     engine = ScriptedEngine(_answer)
     resumed = _ask(engine, cache)
@@ -112,7 +121,7 @@ def test_resume_asks_only_the_rest(cache: JsonCache, tmp_path: Path, killed_at: 
 
 def test_own_answers_are_not_reused_ones(cache: JsonCache) -> None:
     """Answers of an interrupted attempt of the same evaluation do not count as taken from an earlier one."""
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Killed):
         _ask(ScriptedEngine(_answer, dies_after=5), cache)
     assert not any(sample.reused for sample in _ask(ScriptedEngine(_answer), cache))
 
@@ -175,7 +184,7 @@ def test_over_long_is_counted(cache: JsonCache) -> None:
 def test_models_are_closed_when_the_engine_dies(cache: JsonCache, dies_after: int) -> None:
     """Whatever was loaded is unloaded."""
     engine = ScriptedEngine(_answer, dies_after=dies_after)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Killed):
         _ask(engine, cache)
     assert engine.loads
     assert engine.open == []
@@ -200,8 +209,9 @@ def test_all_are_closed_when_closing_one_fails(cache: JsonCache) -> None:
     """The failure is told, after the others have been closed."""
     for unlucky in "ab":
         engine = ScriptedEngine(_answer, cannot_close={unlucky})
-        with pytest.raises(OSError, match=unlucky):
+        with pytest.raises(NotClosed) as caught:
             _ask(engine, cache, salt=unlucky)
+        assert caught.value.args == (unlucky,)
         assert sorted(engine.loads) == ["a", "b"]
         assert engine.open == []
 

@@ -10,7 +10,7 @@ from pkgutil import walk_packages
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from tests.messages import Said
 
 import so8t_shared
@@ -113,9 +113,12 @@ def test_a_newer_document_is_left_alone(kind: type[Document]) -> None:
     with pytest.raises(NewerFormat) as caught:
         kind.from_bytes(json.dumps({key: field.default + 1, "unheard_of": 1}).encode(), "here")
     assert (caught.value.where, caught.value.exit_code) == ("here", 5)
-    for older in ({key: 0}, {}):
-        with pytest.raises(IntegrityError, match=r"version|schema"):
+    for older, place in (({key: 0}, (key,)), ({}, ())):
+        with pytest.raises(IntegrityError) as damaged:
             kind.from_bytes(json.dumps(older).encode(), "here")
+        assert damaged.value.where == "here"
+        assert isinstance(damaged.value.__cause__, ValidationError)
+        assert damaged.value.__cause__.errors()[0]["loc"] == place
 
 
 @pytest.mark.parametrize("data", [b"{", b"null", b"[1]", b"\xff\xfe", b'{"unheard_of": 1}'])
@@ -126,10 +129,13 @@ def test_garbage_and_unknown_keys_are_damage(kind: type[Part], data: bytes, tmp_
     assert kind.__doc__
     path = tmp_path / "file"
     path.write_bytes(data)
-    for read in (lambda: kind.from_bytes(data, "file"), lambda: kind.read(path), lambda: kind.read_lines(path)):
-        with pytest.raises(IntegrityError, match="damaged") as caught:
+    line = str(path) if data == b"\xff\xfe" else f"{path}, line 1"
+    reads = {"file": lambda: kind.from_bytes(data, "file"), str(path): lambda: kind.read(path)}
+    for where, read in {**reads, line: lambda: kind.read_lines(path)}.items():
+        with pytest.raises(IntegrityError) as caught:
             read()
-        assert "file" in caught.value.where
+        assert caught.value.where == where
+        assert caught.value.__cause__ is not None
 
 
 def test_a_file_that_is_missing(tmp_path: Path, said: Said) -> None:

@@ -93,8 +93,9 @@ def test_killed_writer_leaves_old_or_new(tmp_path: Path) -> None:
 def test_a_folder_in_the_way_is_not_replaced(tmp_path: Path) -> None:
     """A folder of the target's name stays, and no temporary file is left beside it."""
     (tmp_path / "file").mkdir()
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(IsADirectoryError) as caught:
         write_atomically(tmp_path / "file", b"x")
+    assert caught.value.filename2 == str(tmp_path / "file")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.documents import Part
 from so8t_shared.errors import IntegrityError
@@ -40,11 +41,15 @@ def test_lines_come_back(tmp_path: Path) -> None:
     assert Note.read_lines(tmp_path / "none.jsonl") == []
 
 
-@pytest.mark.parametrize("data", [b'{"text": "a"}\n{"te', b"null\n", b'{"text": "\xff"}\n'])
-def test_lines_that_are_none(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "where"),
+    [(b'{"text": "a"}\n{"te', ", line 2"), (b"null\n", ", line 1"), (b'{"text": "\xff"}\n', "")],
+    ids=["cut", "null", "no UTF-8"],
+)
+def test_lines_that_are_none(tmp_path: Path, data: bytes, where: str, said: Said) -> None:
     """A line that was cut, is something else or no UTF-8 is an IntegrityError with its place."""
     (tmp_path / "notes.jsonl").write_bytes(data)
-    with pytest.raises(IntegrityError, match="damaged"):
+    with said.raised(IntegrityError, where=f"{tmp_path / 'notes.jsonl'}{where}"):
         Note.read_lines(tmp_path / "notes.jsonl")
 
 

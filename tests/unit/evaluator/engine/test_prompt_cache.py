@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.messages import Said
 
 from so8t_evaluator.engine.prompt_cache import PromptCache, shared_length
 
@@ -85,12 +85,12 @@ def test_model_without_a_rewindable_cache() -> None:
     assert slot.pieces == before
 
 
-def test_unexpected_cache_is_an_error() -> None:
+def test_unexpected_cache_is_an_error(said: Said) -> None:
     """If the engine forgets later, that is an error, not a silently different answer."""
     slot = Slot()
     cache = PromptCache(PREFIX, slot.evaluate)
     slot.forgets = True
-    with pytest.raises(RuntimeError, match="prompt cache"):
+    with said.raised(RuntimeError):
         cache.prefill([*PREFIX, 1, 2])
 
 

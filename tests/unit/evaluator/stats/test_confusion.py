@@ -20,5 +20,5 @@ def test_agrees_with_sklearn() -> None:
 
 def test_lengths_differ() -> None:
     """An answer too few is an error, not a shorter table."""
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="zip"):  # Python's own words: sklearn's ValueErrors would say others
         confusion_matrix(["ALLOW", "DENY"], ["ALLOW"])

@@ -89,17 +89,17 @@ def test_a_failure_with_a_secret(
     monkeypatch.setenv("HF_TOKEN", "hf_a-secret-value")
 
     def leak(ctx: StageContext) -> None:
-        raise ValueError("refused: hf_a-secret-value")
+        raise LookupError("refused: hf_a-secret-value")
 
     session = open_session(store, load_config(config_file))
-    with pytest.raises(ValueError, match="refused") as caught:
+    with pytest.raises(LookupError) as caught:
         run_stage(stage_named("train"), session, store, leak)
     markers = StageMarkers(store, session.session_id, "train")
     markers.fail(caught.value, 1)
-    assert cli("logs", "train", "-c", config_file).out.count("ValueError: refused: ***\n") == 1
-    markers.fail(ValueError("refused again: hf_a-secret-value"), 2)
+    assert cli("logs", "train", "-c", config_file).out.count("LookupError: refused: ***\n") == 1
+    markers.fail(LookupError("refused again: hf_a-secret-value"), 2)
     out = cli("logs", "train", "-c", config_file).out
-    assert "ERROR   ValueError: refused again: ***\n  to do: " in out
+    assert "ERROR   LookupError: refused again: ***\n  to do: " in out
     assert "a-secret" not in out
 
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import (
     FIRST,
     SECOND,
@@ -91,32 +92,41 @@ def test_a_failure_after_the_commit(store: LocalStore, session: Session) -> None
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    "error",
     [
-        (OSError(28, "No space left on device"), "disk is full"),
-        (RuntimeError("safetensors: I/O error: No space left on device (os error 28)"), "disk is full"),
-        (OSError(30, "Read-only file system"), "read-only"),
+        OSError(28, "No space left on device"),
+        RuntimeError("safetensors: I/O error: No space left on device (os error 28)"),
+        OSError(30, "Read-only file system"),
     ],
+    ids=["full", "full for safetensors", "read-only"],
 )
-def test_disk_troubles_in_a_stage(store: LocalStore, session: Session, error: Exception, words: str) -> None:
+def test_disk_troubles_in_a_stage(store: LocalStore, session: Session, error: Exception, said: Said) -> None:
     """However a library says it, a full disk is a StorageError."""
+    places: list[Path] = []
 
     def broken(ctx: StageContext) -> None:
+        places.append(ctx.output_dir.parent)
         raise error
 
-    with pytest.raises(StorageError, match=words):
+    with pytest.raises(StorageError) as caught:
         run_stage(FIRST, session, store, broken)
+    assert [caught.value.where] == [str(place) for place in places]
+    said(caught.value, scratch=places[0])
 
 
-def test_a_link_in_the_output_is_refused(store: LocalStore, session: Session) -> None:
+def test_a_link_in_the_output_is_refused(store: LocalStore, session: Session, said: Said) -> None:
     """A stage that leaves a symbolic link commits nothing."""
+    links: list[Path] = []
 
     def broken(ctx: StageContext) -> None:
         first(ctx)
-        (ctx.output_dir / "link").symlink_to("/etc/hostname")
+        links.append(ctx.output_dir / "link")
+        links[0].symlink_to("/etc/hostname")
 
-    with pytest.raises(StorageError, match="plain files"):
+    with pytest.raises(StorageError) as caught:
         run_stage(FIRST, session, store, broken)
+    assert [caught.value.where] == [str(link) for link in links]
+    said(caught.value, link=links[0])
     assert not [key for key in store.list("artifacts") if key.endswith("manifest.json")]
 
 

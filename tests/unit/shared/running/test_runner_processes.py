@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import (
     FIRST,
     Events,
@@ -148,16 +149,16 @@ def test_whatever_follows_a_lost_lease_is_no_failure(store: LocalStore, session:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "words"),
+    ("error", "kind"),
     [
-        (ServerError("The model cannot be fetched."), ServerError, "model cannot be fetched"),
-        (StorageError("The disk is full."), StorageError, "disk is full"),
-        (FileNotFoundError("out/x"), LeaseLost, r"could not be renewed for 0 s \(The store's server does not answer\)"),
+        (ServerError("The model cannot be fetched."), ServerError),
+        (StorageError("The disk is full."), StorageError),
+        (FileNotFoundError("out/x"), LeaseLost),
     ],
-    ids=str,
+    ids=["server", "disk", "file"],
 )
 def test_an_outage_is_not_told_as_a_takeover(
-    store: LocalStore, session: Session, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type, words: str
+    store: LocalStore, session: Session, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type, said: Said
 ) -> None:
     """With a lease that is only silent an error keeps its own words; one that a new holder may have caused says so."""
     monkeypatch.setattr("so8t_shared.running.runner.acquire", partial(acquire, ttl_s=0.4))
@@ -167,12 +168,12 @@ def test_an_outage_is_not_told_as_a_takeover(
         raise error
 
     away = Fault("compare_and_put", ServerError("The store's server does not answer."))  # at each renewal
-    with pytest.raises(kind, match=words) as caught:
+    with said.raised(kind) as caught:
         run_stage(FIRST, session, FaultyStore(store, [away]), alone)
     assert type(caught.value) is kind
 
 
-def test_a_takeover_explains_an_outage(store: LocalStore, session: Session) -> None:
+def test_a_takeover_explains_an_outage(store: LocalStore, session: Session, said: Said) -> None:
     """Once the lease is known to be another's, whatever the loser met is no failure of the stage."""
 
     def robbed(ctx: StageContext) -> None:
@@ -181,7 +182,7 @@ def test_a_takeover_explains_an_outage(store: LocalStore, session: Session) -> N
             ctx.lease.confirm()
         raise ServerError("The model cannot be fetched.")
 
-    with pytest.raises(LeaseLost, match="took over this stage"):
+    with said.raised(LeaseLost):
         run_stage(FIRST, session, store, robbed)
 
 

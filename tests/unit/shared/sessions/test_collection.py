@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import (
     commit,
     held,
@@ -165,11 +166,11 @@ def test_a_session_whose_record_cannot_be_read_keeps_its_artifacts(
     assert made in _left(store)
 
 
-def test_a_newer_programs_session_ends_the_cleaning(store: LocalStore, tmp_path: Path) -> None:
+def test_a_newer_programs_session_ends_the_cleaning(store: LocalStore, tmp_path: Path, said: Said) -> None:
     """What it needs is not known to an older program: NewerFormat, and nothing is deleted."""
     made = {_session(store, tmp_path, seed, age=seed) for seed in range(3)}
     spoil(Path(store.location, "sessions/s0/session.json"), lambda d: d.replace(b'n":1', b'n":2'))
-    with pytest.raises(NewerFormat, match="newer than this program"):
+    with said.raised(NewerFormat, where="sessions/s0/session.json"):
         collect(store, keep_sessions=1, delete=True)
     assert _left(store) == made
 

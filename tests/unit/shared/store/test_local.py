@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.errors import StorageError
 from so8t_shared.store.base import ArtifactStore, ObjectStat
@@ -124,8 +125,9 @@ def test_nothing_temporary_is_left(store: LocalStore, tmp_path: Path) -> None:
     store.put_file(KEY, tmp_path / "source")
     store.put_if_absent(KEY, b"2")
     store.compare_and_put(KEY, b"3", "wrong")
-    with pytest.raises(OSError, match="missing"):
+    with pytest.raises(FileNotFoundError) as caught:
         store.put_file(KEY, tmp_path / "missing")
+    assert caught.value.filename == str(tmp_path / "missing")
     assert _temporary_files(store) == []
 
 
@@ -172,13 +174,11 @@ def test_conditional_writes_stand_against_plain_ones(
     assert store.get_bytes("k") == left
 
 
-def test_file_in_place_of_a_folder(tmp_path: Path) -> None:
+def test_file_in_place_of_a_folder(tmp_path: Path, said: Said) -> None:
     """A file where the store's folder should be is told with its path."""
     (tmp_path / "store").write_text("a file")
-    with pytest.raises(StorageError) as caught:
+    with said.raised(StorageError, where=f"{tmp_path / 'store'}/"):
         LocalStore(tmp_path / "store")
-    assert caught.value.what == "There is a file where a folder is needed."
-    assert str(tmp_path / "store") in caught.value.where
 
 
 @pytest.mark.parametrize("write", ["put_bytes", "put_file", "put_if_absent"])

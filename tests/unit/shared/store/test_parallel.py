@@ -53,7 +53,7 @@ def test_the_first_error_ends_it_all() -> None:
 
     def failing() -> None:
         time.sleep(0.02)
-        raise ValueError("part 1")
+        raise ZeroDivisionError("part 1")
 
     def patient() -> None:
         try:
@@ -64,7 +64,7 @@ def test_the_first_error_ends_it_all() -> None:
             told.set()
             raise
 
-    with pytest.raises(ValueError, match="part 1"):
+    with pytest.raises(ZeroDivisionError):
         list(in_order(iter([failing, patient, patient]), 2, wanted))
     assert told.is_set()
 
@@ -80,7 +80,7 @@ def test_an_error_of_the_source_ends_it_too() -> None:
 
     def tasks() -> Iterator[Callable[[], None]]:
         yield patient
-        raise OSError("the file became shorter")
+        raise EOFError("the file became shorter")
 
-    with pytest.raises(OSError, match="shorter"):
+    with pytest.raises(EOFError):
         list(in_order(tasks(), 2, wanted))

@@ -71,8 +71,9 @@ def test_a_server_that_fails_at_these_bytes_has_lost_them(failure: Failure) -> N
 def test_the_verdict_need_not_wait_for_the_end_of_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long patience is for a server that is away; spoilt answers for a while are enough."""
     monkeypatch.setattr(reading, "_SPOILT_S", 0.05)
-    with pytest.raises(Failure, match="unreadable"):
+    with pytest.raises(Failure) as caught:
         _Object(SPOILT[:1]).read(patience_s=600.0)
+    assert caught.value.code == "unreadable"
 
 
 @pytest.mark.parametrize("between", AWAY, ids=str)
@@ -93,8 +94,9 @@ def test_a_hiccup_is_ridden_out() -> None:
 
 def test_one_spoilt_answer_is_no_verdict() -> None:
     """Without patience the first failure is the last, and is told as what it is."""
-    with pytest.raises(Failure, match="InternalError"):
+    with pytest.raises(Failure) as caught:
         _Object(SPOILT[:1]).read(0.0)
+    assert caught.value is SPOILT[0]
 
 
 def test_a_server_that_fails_at_everything_has_not_lost_this() -> None:

@@ -49,8 +49,9 @@ def test_it_goes_on_until_there_is_an_answer(failures: int) -> None:
 def test_what_does_not_pass_is_not_tried_again() -> None:
     """A refusal is told at once."""
     server = _Server(5, Failure(403, "AccessDenied"))
-    with pytest.raises(Failure, match="AccessDenied"):
+    with pytest.raises(Failure) as caught:
         persist(server, Limits(30.0), Outage("here"))
+    assert caught.value is server.failure
     assert server.tries == 1
 
 
@@ -65,8 +66,9 @@ def test_one_more_denial_is_believed() -> None:
     """Keys that lack the right get the server's answer after the doubts; other refusals are never doubted."""
     for failure, tries in ((DENIED, 4), (Failure(404, "NoSuchBucket"), 1)):
         server = _Server(10, failure)
-        with pytest.raises(Failure, match=failure.code):
+        with pytest.raises(Failure) as caught:
             persist(server, Limits(30.0), Outage("here"), denials_doubted=3)
+        assert caught.value is failure
         assert server.tries == tries
 
 
@@ -94,8 +96,9 @@ def test_without_patience_there_is_one_try() -> None:
 def test_patience_ends() -> None:
     """A server that stays away is given up after the patience, with its last failure."""
     began = time.monotonic()
-    with pytest.raises(Failure, match="SlowDown"):
+    with pytest.raises(Failure) as caught:
         persist(_Server(10**9), Limits(0.3), Outage("here"))
+    assert caught.value is PASSING
     assert time.monotonic() - began >= 0.2
 
 

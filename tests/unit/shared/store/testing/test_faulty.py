@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 
 from so8t_shared.errors import Interrupted, ServerError
 from so8t_shared.store.local import LocalStore
@@ -128,7 +129,7 @@ def test_threads_share_a_fault(store: LocalStore) -> None:
     assert outcomes.count("failed") == 5
 
 
-def test_a_misspelled_operation_is_refused() -> None:
+def test_a_misspelled_operation_is_refused(said: Said) -> None:
     """It would never be met, and its test would show nothing."""
-    with pytest.raises(ValueError, match="put_byte"):
+    with said.raised(ValueError):
         Fault("put_byte", GONE)
