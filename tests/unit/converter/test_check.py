@@ -1,4 +1,4 @@
-"""What is told about model A before a run."""
+"""What is reported about model A before a run."""
 
 from __future__ import annotations
 

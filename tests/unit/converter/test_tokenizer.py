@@ -24,7 +24,7 @@ def _tokenizer(made: Callable[[str], Path], name: str) -> dict[str, Any]:
 
 
 def test_families(made: Callable[[str], Path]) -> None:
-    """SmolLM2's and Qwen2's definitions are told apart whatever the vocabulary; Phi-3 has none."""
+    """SmolLM2's and Qwen2's definitions are distinguished whatever the vocabulary; Phi-3 has none."""
     assert pre_tokenizer_name(_tokenizer(made, "llama")) == "smollm"
     assert pre_tokenizer_name(_tokenizer(made, "qwen2")) == "qwen2"
     assert pre_tokenizer_name(_tokenizer(made, "phi3")) is None

@@ -36,7 +36,7 @@ def test_a_configured_limit_stands() -> None:
 
 
 def test_reading(tmp_path: Path, said: Said) -> None:
-    """What train wrote; nothing where it wrote nothing; a damaged file is told."""
+    """What train wrote; nothing where it wrote nothing; a damaged file is named."""
     assert read_targets(tmp_path) is None
     (tmp_path / "targets.json").write_text(Targets(longest_tokens=7).model_dump_json(), encoding="utf-8")
     assert read_targets(tmp_path) == Targets(longest_tokens=7)

@@ -206,7 +206,7 @@ def test_models_are_closed_when_the_caller_stops(cache: JsonCache) -> None:
 
 
 def test_all_are_closed_when_closing_one_fails(cache: JsonCache) -> None:
-    """The failure is told, after the others have been closed."""
+    """The failure is raised after the others have been closed."""
     for unlucky in "ab":
         engine = ScriptedEngine(_answer, cannot_close={unlucky})
         with pytest.raises(NotClosed) as caught:

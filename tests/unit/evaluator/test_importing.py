@@ -80,7 +80,7 @@ def test_beginning_stands_once(tmp_path: Path, adds: bool) -> None:
 
 
 def test_warning(config: Config, converted: dict[Side, Path], output: Path) -> None:
-    """A chat template that Ollama cannot have is told once for the model, not for each quantization."""
+    """A chat template that Ollama cannot have is reported once for the model, not for each quantization."""
     chat = make_chat(chat_template="{{ messages | tojson }}")
     (converted["b"] / "chat.json").write_text(chat.model_dump_json(), encoding="utf-8")
     said = list[str]()

@@ -89,7 +89,7 @@ def test_unknown(template: str) -> None:
 
 
 def test_only_nearly_the_same() -> None:
-    """Gemma trims the system and the user text as one; that is told, and all else is kept."""
+    """Gemma trims the system and the user text as one; that is reported, and all else is kept."""
     found, fault = chat_format(make_chat(chat_template=_file("gemma")), server_adds_bos=False)
     assert "whitespace" in fault
     assert found.joints["", "system"] == "<start_of_turn>user\n"

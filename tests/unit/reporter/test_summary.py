@@ -129,7 +129,7 @@ def unreadable(evaluation: EvaluationResult, side: str, *, invalid: int, cut: in
 
 
 def test_unreadable_answers(better: EvaluationResult) -> None:
-    """Answers without a class are told for each model that gave some, with the limit that cut them."""
+    """Answers without a class are counted for each model that gave some, with the limit that cut them."""
     clean = unreadable(unreadable(better, "a", invalid=0), "b", invalid=0)
     assert "could be read" not in summary_sentence(clean)
     a = unreadable(clean, "a", invalid=60, cut=56)

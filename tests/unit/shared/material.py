@@ -33,7 +33,7 @@ Listing = dict[str, tuple[bytes, int]]
 
 
 class Events(Listeners):
-    """Listeners of a stage's process, one of which keeps what it is told."""
+    """Listeners of a stage's process, one of which keeps the events that it hears."""
 
     def __init__(self, *, every_s: float = 0.0) -> None:
         super().__init__("stage")

@@ -39,7 +39,7 @@ def test_asked(said: Said) -> None:
 
 
 def test_another_reason() -> None:
-    """`check` also asks what it is told to ask."""
+    """`check` also calls the check that it is given."""
     with pytest.raises(Interrupted):
         StopSignal().check(lambda: True)
 

@@ -1,4 +1,4 @@
-"""Git LFS pointers are told from files."""
+"""Git LFS pointers are recognized."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_process_start() -> None:
 
 
 def test_the_clock_does_not_move_a_start() -> None:
-    """Where the wall clock can be set, a start is told in ticks since the boot: those between boot and now."""
+    """Where the wall clock can be set, a start is counted in ticks since the boot: those between boot and now."""
     if not Path("/proc/uptime").is_file():
         pytest.skip("CANNOT BE TESTED HERE: starts since the boot: no /proc")
     mine, ticks = process_start(os.getpid()), os.sysconf("SC_CLK_TCK")

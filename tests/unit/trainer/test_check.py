@@ -1,4 +1,4 @@
-"""What is told about a training before a run."""
+"""What is reported about a training before a run."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_finished_training_is_not_trained_further(llama: Path, tmp_path: Path)
 
 @pytest.mark.parametrize(("state", "error"), [('{"schema": 2}', NewerFormat), ('{"schema": 0}', IntegrityError)])
 def test_a_checkpoint_of_another_version(llama: Path, tmp_path: Path, state: str, error: type[So8tError]) -> None:
-    """A newer program's is told apart from a damaged one."""
+    """A newer program's is distinguished from a damaged one."""
     control = FakeControl(tmp_path)
     _train(llama, control, max_steps=1)
     (control.checkpoints.load("step-000001") / "state.json").write_text(state)

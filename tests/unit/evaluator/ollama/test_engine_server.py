@@ -101,7 +101,7 @@ def test_exchanged_model_is_noticed(
 
 
 def test_unsupported_model(engine: OllamaEngine, new_model: NewModel, broken_gguf: ModelFile, said: Said) -> None:
-    """A file that is taken but cannot be run is told with the server's reason, and spoils nothing."""
+    """A file that is taken but cannot be run is named with the server's reason, and spoils nothing."""
     with said.raised(InputError) as caught:
         engine.load(broken_gguf, WARM_UP)
     assert broken_gguf.name in caught.value.where

@@ -72,7 +72,7 @@ def test_refusals(text: str, status: int, expected: type[Exception], said: Said)
 
 
 def test_nobody_there(said: Said) -> None:
-    """Exit code 4 after the configured time, with the address and what to do; meanwhile the caller is told."""
+    """Exit code 4 after the configured time, with the address and what to do; meanwhile the caller is notified."""
     told = list[str]()
     server = OllamaServer(NOBODY, retry_s=1.0, on_wait=told.append)
     with said.raised(ServerError) as caught:
@@ -84,7 +84,7 @@ def test_nobody_there(said: Said) -> None:
 
 
 def test_waiting_can_be_ended() -> None:
-    """What the caller raises while it is told ends the waiting at once."""
+    """What the caller raises when it is notified ends the waiting at once."""
 
     def stop(message: str) -> None:
         raise Interrupted("stop")
@@ -155,6 +155,6 @@ def other(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_another_server(other: str, said: Said) -> None:
-    """An address at which something else answers is told at once, not waited for."""
+    """An address at which something else answers is refused at once, not waited for."""
     with said.raised(ServerError):
         OllamaServer(other, retry_s=600).version()

@@ -11,7 +11,7 @@ from so8t_shared.results.comparison import Flip
 
 
 def test_counted_by_class(inputs: ReportInputs) -> None:
-    """Gained, lost and both wrong are told apart, and the sums are the comparison's own."""
+    """Gained, lost and both wrong are distinguished, and the sums are the comparison's own."""
     c = inputs.evaluation.headline
     found = flips_by_class(c)
     assert sum(f.gained for f in found) == c.only_b_right

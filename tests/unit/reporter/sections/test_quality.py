@@ -56,7 +56,7 @@ def test_grid(inputs: ReportInputs) -> None:
 
 
 def test_why_answers_are_invalid(inputs: ReportInputs) -> None:
-    """Cut and over-long ones are told apart from nonsense, and a limit shorter than what was taught is told."""
+    """Cut and over-long ones are distinguished from nonsense, and a limit shorter than what was taught is named."""
     first = inputs.evaluation.cells[0].model_copy(update={"invalid": 9, "cut": 4, "over_long": 2})
     limit = AnswerLimit(max_new_tokens=48, longest_target_tokens=120)
     changes = {"cells": [first, *inputs.evaluation.cells[1:]], "answer_limit": limit}

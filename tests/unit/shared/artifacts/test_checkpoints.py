@@ -92,7 +92,7 @@ def test_a_damaged_one_does_not_count(checkpoints: Checkpoints, store: LocalStor
 
 
 def test_a_newer_programs_does_not_count(checkpoints: Checkpoints, store: LocalStore, tmp_path: Path) -> None:
-    """It is not offered either; whoever asks for it by name is told that it is newer."""
+    """It is not offered either; whoever asks for it by name learns that it is newer."""
     checkpoints.save("step-1", write(tmp_path / "out", {"weights": b"w"}))
     store.put_bytes(f"artifacts/train/{'f' * 64}/work/step-2/manifest.json", NEWER)
     assert checkpoints.names() == ["step-1"]

@@ -154,7 +154,7 @@ def test_missing_data(digests: DigestCache, path: str) -> None:
 
 
 def test_a_pointer_instead_of_data(tmp_path: Path, digests: DigestCache, said: Said) -> None:
-    """A Git LFS pointer is told before anything runs."""
+    """A Git LFS pointer is refused before anything runs."""
     (tmp_path / "rows.jsonl").write_text(POINTER)
     with said.raised(InputError):
         _data_digest(tmp_path / "rows.jsonl", digests)

@@ -68,7 +68,7 @@ def test_get(cli: Cli, config_file: Path, made: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["zzzz", ""])
 def test_get_of_what(cli: Cli, config_file: Path, made: str, store: LocalStore, prefix: str, said: Said) -> None:
-    """Digits that fit none, or several, are told."""
+    """Digits that match no artifact, or several, are refused."""
     commit(store, config_file.parent / "out", FILES, stage="train")
     done = cli("artifacts", "get", prefix, config_file.parent / "copy", "-c", config_file)
     assert done.code == 2
@@ -178,7 +178,7 @@ def test_gc_keeps_what_is_in_work(cli: Cli, config_file: Path, store: LocalStore
 def test_gc_and_a_record_that_cannot_be_read(
     cli: Cli, config_file: Path, made: str, store: LocalStore, said: Said
 ) -> None:
-    """A damaged session.json is told, and its session's artifacts stay; a newer program's ends with 5."""
+    """A damaged session.json is named, and its session's artifacts stay; a newer program's ends with 5."""
     session = open_session(store, load_config(config_file)).session_id
     record = Path(store.location, "sessions", session, "session.json")
     original = record.read_bytes()

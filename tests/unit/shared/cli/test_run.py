@@ -98,7 +98,7 @@ def test_the_inputs_of_stages_that_are_left_out(
 
 
 def test_read_only_results(config_file: Path) -> None:
-    """Results that could not be written are told before the work."""
+    """Results that could not be written are refused before the work."""
     (config_file.parent / "results").mkdir()
     printed = run_read_only(
         config_file.parent / "results",

@@ -81,7 +81,7 @@ def test_eighty_columns(cli: Cli, config_file: Path, store: LocalStore, session:
 
 
 def test_a_failure_elsewhere(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
-    """What one host has done or does is shown first; that another one failed is told beside it."""
+    """What one host has done or does is shown first, and beside it that another one failed."""
     for name in ("convert-a", "train"):
         markers = StageMarkers(store, session.session_id, name)
         progress_of(store, session.session_id, name).update(2, 5, "loss 1.0")

@@ -45,7 +45,7 @@ def refused(said: Said) -> Refused:
 
 
 def keys_of(error: ConfigError) -> list[str]:
-    """Keys of the faults, in the order in which they are told."""
+    """Keys of the faults, in the order in which they are reported."""
     return re.findall(r"^    - (.*?):", error.where, re.MULTILINE)
 
 

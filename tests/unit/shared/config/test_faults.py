@@ -58,7 +58,7 @@ def test_unknown_keys(tmp_path: Path, text: str, key: str, refused: Refused) -> 
     ],
 )
 def test_wrong_values(tmp_path: Path, text: str, key: str, refused: Refused) -> None:
-    """A wrong type or value is told with its key, what is wanted and what was found."""
+    """A wrong type or value is reported with its key, what is wanted and what was found."""
     raw = {**yaml.safe_load(MINIMAL), **yaml.safe_load(text)}
     error = refused(write(tmp_path, yaml.safe_dump(raw)))
     assert keys_of(error) == [key]
@@ -91,13 +91,13 @@ def test_long_values_are_cut(tmp_path: Path, refused: Refused) -> None:
 
 @pytest.mark.parametrize("text", ["{}", "", "# only a comment\n", "---\n", "null\n"])
 def test_an_empty_file(tmp_path: Path, text: str, refused: Refused) -> None:
-    """Nothing is told as the two sections that are missing."""
+    """An empty configuration is reported as the two sections that are missing."""
     error = refused(write(tmp_path, text))
     assert keys_of(error) == ["model_a", "dataset"]
 
 
 def test_the_source_of_a_fault(file: Path, refused: Refused) -> None:
-    """A fault says by what it was given: the file, a variable, an override; several are told apart, fault by fault."""
+    """A fault names its source: the file, a variable or an override; several are listed, each with its own."""
     assert refused(file, "training.sede=1").where.startswith("--set training.sede\n    - training.sede: ")
     assert refused(file, SO8T__DEVICE="gpu").where.startswith("SO8T__DEVICE\n")
     both = refused(file, "training.use_qlora=true", "training.use_full_finetuning=true").where

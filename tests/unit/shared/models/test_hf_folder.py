@@ -146,7 +146,7 @@ def test_ambiguous_files(tmp_path: Path, said: Said) -> None:
 
 
 def test_no_weights(tmp_path: Path, said: Said) -> None:
-    """Pickled files are told apart from missing weights."""
+    """Pickled files are distinguished from missing weights."""
     with said.raised(InputError):
         weight_files(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")

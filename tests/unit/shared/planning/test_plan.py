@@ -114,7 +114,7 @@ def test_what_cannot_be_read_is_not_compared(store: LocalStore, config: Config, 
 
 
 def test_changed_data_are_named(store: LocalStore, config: Config, tmp_path: Path) -> None:
-    """Other bytes in an input are told as that input."""
+    """Other bytes in an input are reported as a change of that input."""
     _run_all(store, config)
     (tmp_path / "rows.jsonl").write_text('{"more": 1}\n')
     [why] = make_plan(store, config)[1].why

@@ -1,4 +1,4 @@
-"""What is told before a run."""
+"""What is reported before a run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_base_of_its_own_beside_gates(whole: Path, said: Said) -> None:
 
 
 def test_a_model_that_only_looks_right(whole: Path, said: Said) -> None:
-    """What conversion and training would refuse is told before anything runs, of A and of B's own base."""
+    """What conversion and training would refuse is reported before anything runs, for A and for B's own base."""
     (make_model(whole / "gemma") / "config.json").write_text('{"architectures": ["GemmaForCausalLM"]}')
     gemma = {"base_model": str(whole / "gemma")}
     with said.raised(InputError):

@@ -26,7 +26,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class _Keeper(Listener):
-    """Keeps what it is told."""
+    """Keeps the events that it hears."""
 
     def __init__(self) -> None:
         self.told: list[Event] = []
@@ -71,7 +71,7 @@ def test_each_row_takes_every_event_that_it_hears(row: Row, store: LocalStore, t
 
 @pytest.mark.parametrize("place", get_args(Place))
 def test_each_place_has_a_listener_for_the_user(place: Place) -> None:
-    """Wherever a stage works, its beginning, progress, log and ends are told to somebody who is no file."""
+    """Wherever a stage works, a listener that is no file hears its beginning, progress, log and end."""
     heard = {kind for row in ROWS if place in row.at and not row.of_session for kind in row.hears}
     assert heard == set(KINDS)
 
@@ -85,7 +85,7 @@ def test_rows_name_functions() -> None:
 
 
 def test_a_row_chooses_its_kinds() -> None:
-    """A listener is told the kinds of its row alone."""
+    """A listener hears the kinds of its row alone."""
     listeners, keeper = Listeners("run"), _Keeper()
     listeners.add(keeper, Row("ends", "", at=("run",), hears=("finished", "failed")))
     for kind in KINDS:
@@ -106,7 +106,7 @@ def test_an_audience(of_session: bool, heard: list[Audience]) -> None:
 
 
 def test_each_has_its_own_pace() -> None:
-    """Steps come no closer than a row wants; what must be told at once is told at once, and to the others always."""
+    """Steps come no closer than a row wants; what is urgent comes at once, and other listeners hear everything."""
     listeners, hasty, slow = Listeners("stage"), _Keeper(), _Keeper()
     listeners.add(hasty)
     listeners.add(slow, Row("slow", "", at=("stage",), every_s=1000))
@@ -127,7 +127,7 @@ def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_logs_alone() -> None:
-    """While looking for something to reuse only log lines are told."""
+    """While looking for something to reuse, only log lines are passed on."""
     events = Events()
     for kind in KINDS:
         events.logs_alone().hear(Event("train", kind, "x"))

@@ -91,7 +91,7 @@ def test_damage_is_not_exported(store: LocalStore, session: Session, tmp_path: P
 
 
 def test_a_file_in_the_way(store: LocalStore, session: Session, tmp_path: Path) -> None:
-    """A file where the results' folder should be is told with its place."""
+    """A file where the results' folder should be is named."""
     artifact = commit(store, tmp_path / "out", REPORT, stage="report")
     (tmp_path / "results").write_text("a file")
     with pytest.raises(StorageError) as caught:

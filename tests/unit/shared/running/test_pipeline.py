@@ -31,7 +31,7 @@ SMALL = [replace(stage, work=WORK) for stage in STAGES]
 
 
 class Shown(Listener):
-    """Keeps what it is told."""
+    """Keeps the events that it hears."""
 
     def __init__(self) -> None:
         self.states: list[tuple[str, str]] = []

@@ -39,7 +39,7 @@ def test_a_secret_in_a_message(store: LocalStore, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_thousand_steps_are_a_few_writes(store: LocalStore) -> None:
-    """The first and the last step are told; those in between only now and then."""
+    """The first and the last step are reported, and those in between only now and then."""
     events = Events(every_s=0.2)
     reporter = _reporter(store, events)
     for step in range(1, 1001):
@@ -115,7 +115,7 @@ def _elsewhere(store: LocalStore, state: str) -> ProgressRecord:
 
 @pytest.mark.parametrize("state", ["failed", "interrupted"])
 def test_the_progress_of_who_computes_stays(store: LocalStore, state: Literal["failed", "interrupted"]) -> None:
-    """A host that ends without having had the stage leaves the other one's progress; its own people are told."""
+    """A host that ends without having had the stage leaves the other one's progress; its own listeners hear it."""
     record, events = _elsewhere(store, "running"), Events()
     _reporter(store, events).tell(state, "here")
     assert _record(store) == record
@@ -139,7 +139,7 @@ def test_an_ended_attempt_is_written_over(store: LocalStore) -> None:
 
 
 def test_telling_writes_nothing(store: LocalStore) -> None:
-    """Waiting for another host is told to who looks on here alone."""
+    """Only the listeners on this host hear that it waits for another one."""
     record, events = _elsewhere(store, "running"), Events()
     _reporter(store, events).tell("waiting", "computed by gpu-box, process 7", "here")
     assert _record(store) == record

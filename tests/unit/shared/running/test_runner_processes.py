@@ -136,7 +136,7 @@ def test_lost_lease_is_not_committed(store: LocalStore, session: Session) -> Non
 
 
 def test_whatever_follows_a_lost_lease_is_no_failure(store: LocalStore, session: Session) -> None:
-    """When the new holder has taken our files away, that is told as the lost lease, not as a defect of the stage."""
+    """When the new holder has taken our files away, that is reported as a lost lease, not as a defect of the stage."""
 
     def robbed(ctx: StageContext) -> None:
         steal(store, ctx.artifact.lease_key)

@@ -201,7 +201,7 @@ def test_a_holder_that_fell_silent_counts_no_longer(store: LocalStore, session: 
 
 
 def test_an_old_failure_ends_a_wait_without_patience(store: LocalStore, session: Session, said: Said) -> None:
-    """Where we do not wait, a failure of before is told instead of 'missing'."""
+    """Where we do not wait, an earlier failure is reported instead of 'missing'."""
     _markers(store, session).fail(InputError("The model is cut."), 1)
     with pytest.raises(UpstreamError) as caught:
         _wait(store, session)

@@ -152,7 +152,7 @@ def test_a_session_that_goes_on_meanwhile(store: LocalStore, tmp_path: Path) -> 
 def test_a_session_whose_record_cannot_be_read_keeps_its_artifacts(
     store: LocalStore, tmp_path: Path, damage: Callable[[bytes], bytes] | None
 ) -> None:
-    """A damaged or lost session.json is told, and what that session uses stays, as nobody knows how old it is."""
+    """A damaged or lost session.json is reported, and what that session uses stays, as nobody knows how old it is."""
     made = _session(store, tmp_path, 1, age=20)
     _session(store, tmp_path, 2)
     record = Path(store.location, "sessions/s1/session.json")

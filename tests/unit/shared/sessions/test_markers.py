@@ -1,4 +1,4 @@
-"""Markers: what other hosts are told of a stage."""
+"""Markers: what other hosts learn about a stage."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_retryable_failures_say_so(markers: StageMarkers) -> None:
 
 
 def test_defects_are_failures_too(markers: StageMarkers, said: Said) -> None:
-    """An error of the program itself is told with its type, exit code 1, and where to look."""
+    """An error of the program itself is recorded with its type, exit code 1, and where to look."""
     marker = markers.fail(ZeroDivisionError("division by zero"), 1)
     assert marker.what == "ZeroDivisionError: division by zero"
     assert (marker.exit_code, marker.retryable) == (1, False)

@@ -107,7 +107,7 @@ def test_a_failure(store: LocalStore) -> None:
 
 
 def test_a_result(store: LocalStore) -> None:
-    """What is done is told with its artifact, and a failure elsewhere beside it."""
+    """A completed stage is shown with its artifact, and a failure elsewhere beside it."""
     _work(store)
     _markers(store).complete(FINGERPRINT, "c", reused=True, started="")
     assert (_state(store).state, _state(store).message) == ("reused", "f" * 12)

@@ -1,4 +1,4 @@
-"""What a failure means: whether it passes, and what a person is told."""
+"""What a failure means: whether it passes, and the message for a person."""
 
 from __future__ import annotations
 

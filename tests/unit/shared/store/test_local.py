@@ -175,7 +175,7 @@ def test_conditional_writes_stand_against_plain_ones(
 
 
 def test_file_in_place_of_a_folder(tmp_path: Path, said: Said) -> None:
-    """A file where the store's folder should be is told with its path."""
+    """A file where the store's folder should be is named."""
     (tmp_path / "store").write_text("a file")
     with said.raised(StorageError, where=f"{tmp_path / 'store'}/"):
         LocalStore(tmp_path / "store")

@@ -117,7 +117,7 @@ def test_a_download_mixes_no_versions(store: MinioStore, minio: MinioServer, tmp
 
 
 def test_a_full_disk_of_the_reader(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
-    """A download that does not fit is told before it begins and leaves no half file."""
+    """A download that does not fit is refused before it begins and leaves no half file."""
     store.put_file(KEY, random_file(tmp_path / "source", 6 * MIB)[0])
     (tmp_path / "disk").mkdir()
     printed = run_on_small_disk(

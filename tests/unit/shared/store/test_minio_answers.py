@@ -46,7 +46,7 @@ def test_a_won_write_whose_answer_was_lost_is_won(
 
 
 def test_a_lost_write_of_the_same_bytes_stays_lost(store: MinioStore, minio: MinioServer, tmp_path: Path) -> None:
-    """Two racers write equal bytes; the one that was second is told so even when it had to ask twice."""
+    """Two racers write equal bytes; the second one learns that it lost even when it had to ask twice."""
     store.put_bytes("sessions/a", b"same")
     with lossy_proxy(minio.port) as proxy:
         mine = bucket_store(minio, bucket_of(store), tmp_path / ".local", endpoint=proxy.endpoint)

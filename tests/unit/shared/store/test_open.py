@@ -97,7 +97,7 @@ def _refusal(config: Config) -> So8tError:
 
 
 def test_wrong_keys(minio: MinioServer, tmp_path: Path, said: Said) -> None:
-    """An unknown access key and a wrong secret are told at once, without either of them."""
+    """An unknown access key and a wrong secret are refused at once, and the message shows neither."""
     for keys in (Keys("nobody", "wrong-secret-1234"), Keys(minio.root.access_key, "wrong-secret-1234")):
         path = keys.write(tmp_path / "keys.json")
         error = _refusal(bucket_config(minio, minio.new_bucket(), tmp_path, credentials_file=str(path)))
@@ -114,14 +114,14 @@ def test_missing_bucket(minio: MinioServer, tmp_path: Path, said: Said) -> None:
 
 
 def test_nobody_listens(minio: MinioServer, tmp_path: Path, said: Said) -> None:
-    """An address where nothing answers is told with what to do once the patience is over."""
+    """An address where nothing answers is named, with what to do, once the patience is over."""
     error = _refusal(bucket_config(minio, "b-1", tmp_path, endpoint="http://127.0.0.1:9", retry_s=1.0))
     said(error)
     assert error.exit_code == 4
 
 
 def test_an_unknown_name(minio: MinioServer, tmp_path: Path, said: Said) -> None:
-    """A host name that nobody knows is told as that."""
+    """An unknown host name is reported as one."""
     error = _refusal(bucket_config(minio, "b-1", tmp_path, endpoint="http://no-such-host.invalid:9000", retry_s=0.5))
     said(error)
 
@@ -215,7 +215,7 @@ def test_a_server_without_conditional_writes(tmp_path: Path, other_server: str, 
 
 @pytest.mark.parametrize("other_server", [_Website], indirect=True)
 def test_something_else_answers(tmp_path: Path, other_server: str, said: Said) -> None:
-    """A web server at store.endpoint is told as what it is, with a hint at MinIO's two ports."""
+    """A web server at store.endpoint is recognized, with a hint at MinIO's two ports."""
     error = _refusal(_elsewhere(tmp_path, other_server))
     said(error)
 

@@ -48,7 +48,7 @@ def test_it_runs_ahead_no_further_than_it_may() -> None:
 
 
 def test_the_first_error_ends_it_all() -> None:
-    """The error comes out, the rest is dropped, and work under way is told that nobody wants it."""
+    """The error comes out, the rest is dropped, and work under way learns that nobody wants it."""
     wanted, told = Wanted(), threading.Event()
 
     def failing() -> None:

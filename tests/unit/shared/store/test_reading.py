@@ -1,4 +1,4 @@
-"""Reading bytes: a server that is away is waited for, one that has lost them is told by its own answers alone."""
+"""Reading bytes: a server that is away is waited for, one that has lost them is recognized by its own answers alone."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_hiccup_is_ridden_out() -> None:
 
 
 def test_one_spoilt_answer_is_no_verdict() -> None:
-    """Without patience the first failure is the last, and is told as what it is."""
+    """Without patience the first failure is the last, and is raised as it is."""
     with pytest.raises(Failure) as caught:
         _Object(SPOILT[:1]).read(0.0)
     assert caught.value is SPOILT[0]

@@ -1,4 +1,4 @@
-"""Trying again: how long, how often, what is told, and what ends it."""
+"""Retries: how long, how often, what is logged, and what ends them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_it_goes_on_until_there_is_an_answer(failures: int) -> None:
 
 
 def test_what_does_not_pass_is_not_tried_again() -> None:
-    """A refusal is told at once."""
+    """A refusal is raised at once."""
     server = _Server(5, Failure(403, "AccessDenied"))
     with pytest.raises(Failure) as caught:
         persist(server, Limits(30.0), Outage("here"))
@@ -137,7 +137,7 @@ def test_the_first_try_needs_no_check() -> None:
 
 
 def test_an_outage_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
-    """However many tries, two lines; the next outage is told again."""
+    """However many tries, two lines; the next outage is logged again."""
     outage = Outage("The store")
     with caplog.at_level(logging.WARNING, "so8t.store"):
         for _ in range(2):

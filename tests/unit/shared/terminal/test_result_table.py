@@ -43,7 +43,7 @@ def test_rows(results: AbTestResults) -> None:
 
 
 def test_names_and_caption(results: AbTestResults) -> None:
-    """Both models are named, the latency says where it was measured, and the engine is told."""
+    """Both models are named, the latency says where it was measured, and the engine is named."""
     text = "\n".join(shown(results, 120))
     assert "A: borea-base    B: borea-retrained" in text
     assert "320 rows; 95% intervals" in text

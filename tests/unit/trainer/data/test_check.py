@@ -1,4 +1,4 @@
-"""The look at the data before a run: what would fail in training is told at once, and what is doubtful is noted."""
+"""The look at the data before a run: what would fail in training is reported at once, and what is doubtful is noted."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_how_often(store: LocalStore, skip: int, times: float, expected: str) ->
 
 
 def test_an_action_may_use_the_store(store: LocalStore) -> None:
-    """What another client does meanwhile, once: the call is told, and its own calls do not start it again."""
+    """What another client does meanwhile, once: it gets the call, and its own calls do not start it again."""
     told: list[Call] = []
 
     def other_client(call: Call) -> None:
@@ -92,7 +92,7 @@ def test_every_operation_is_noted_and_may_fail(store: LocalStore, tmp_path: Path
 
 
 def test_views_share_faults_and_calls(store: LocalStore, tmp_path: Path) -> None:
-    """Limited in any order: the least patience is told, the check is asked, a fault added later is met."""
+    """Limited in any order: the least patience is noted, the check is asked, a fault added later is met."""
     asked: list[str] = []
     faulty = FaultyStore(store)
     view = faulty.patient(9.0).checked(lambda: asked.append("check")).patient(20.0)
