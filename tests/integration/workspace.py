@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,17 @@ from typing import Any
 import yaml
 
 PIPELINE = [sys.executable, "-m", "so8t_shared.cli"]
+
+
+def message_of(done: subprocess.CompletedProcess[str], exit_code: int) -> str:
+    """The one message, which ends what a command prints when it ends so: what happened, where, and what to do."""
+    text = done.stdout + done.stderr
+    assert done.returncode == exit_code, f"exit {done.returncode}\n{text}"
+    assert "Traceback" not in text, text
+    assert text.count("to do:") == 1, text
+    message = re.search(r"^.*\n  where: (?s:.*)\Z", text, re.MULTILINE)
+    assert message, text
+    return message[0]
 
 
 @dataclass(frozen=True)
