@@ -23,7 +23,7 @@ CARD_FILE = "dataset_card.yaml"
 TRAIN_PER_CLASS = {"en": 88, "ja": 64}
 TEST_PER_CLASS = {"en": 18, "ja": 12}
 
-_VERSION = 1
+_VERSION = 2
 """Incremented when the same seed would give different rows."""
 
 _CARD = """\

@@ -84,6 +84,7 @@ _TEST = Sentences(
     frames=(
         "{owner}'s {thing}: {action} it, {reason}.",
         "I ask you to {action} {owner}'s {thing}; {reason}.",
+        "About the {thing} that belongs to {owner}: {reason}. Kindly {action} it.",
     ),
     reasons={
         "ALLOW": (

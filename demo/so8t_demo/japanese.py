@@ -25,7 +25,11 @@ _TEST = Sentences(
     people=tuple(map(Person, ("従兄", "大家", "先輩", "客"))),
     things=("手帳", "電話", "鍵", "財布"),
     actions=("渡して", "読んで", "貸して"),
-    frames=("{thing}は{owner}の物だが{action}。{reason}。", "{reason}。なので{owner}の{thing}を{action}。"),
+    frames=(
+        "{thing}は{owner}の物だが{action}。{reason}。",
+        "{reason}。なので{owner}の{thing}を{action}。",
+        "{owner}にある{thing}、それを{action}ほしい。{reason}。",
+    ),
     reasons={
         "ALLOW": ("昨日許可が出た", "もう本人が賛成した", "今は本人は賛成、店は反対", "本人は許可、店は禁止だ"),
         "ESCALATION": ("今も未定だ", "まだ返事を待っている", "許可が出るか不明だ", "皆で検討中だ"),

@@ -51,12 +51,12 @@ class Sentence:
 
 
 def sentences(source: Sentences, per_class: int, choose: random.Random) -> Iterator[Sentence]:
-    """Yield `per_class` distinct texts per class; reasons take turns, other words are drawn at random."""
+    """Yield `per_class` distinct texts per class; reasons and templates take turns, other words are drawn at random."""
     for label in LABELS:
         seen: set[str] = set()
         while len(seen) < per_class:
-            reason = len(seen) % len(source.reasons[label])
-            frame = choose.randrange(len(source.frames))
+            turn, reason = divmod(len(seen), len(source.reasons[label]))
+            frame = turn % len(source.frames)
             text = _fill(source, label, reason, frame, choose)
             if text not in seen:
                 seen.add(text)
