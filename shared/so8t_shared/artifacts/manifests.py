@@ -5,6 +5,7 @@ Readers reject an artifact without a manifest, and check every file against it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -20,7 +21,9 @@ from so8t_shared.canonical import digest
 from so8t_shared.documents import Document, Part
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file, storage_errors, sync_folder
+from so8t_shared.part_file import OnBytes, copy_hashed, part_file
 from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
+from so8t_shared.store.transfer import PART_BYTES
 
 
 class FileEntry(Part):
@@ -162,6 +165,34 @@ class FileSet:
         for entry in wanted:
             self._download(entry, target / entry.path)
         return target
+
+    def holds(self, path: Path, entry: FileEntry) -> bool:
+        """Whether a file outside the store has the entry's bytes; an unchanged file is read only once."""
+        with storage_errors(path):
+            same_size = path.is_file() and path.stat().st_size == entry.size_bytes
+            return same_size and self._digests.sha256(path) == entry.sha256
+
+    def copy(self, entry: FileEntry, target: Path, on_bytes: OnBytes) -> None:
+        """Copy a file out of the store, verified; `target` appears whole or not at all.
+
+        From a bucket, `on_bytes` counts whole parts, and a repeated one twice.
+
+        Raises:
+            IntegrityError: the stored file is missing or altered.
+        """
+        key = self.key_of(entry)
+        with part_file(target) as part:
+            if (own := self.store.local_path(key)) is not None:
+                sha256 = copy_hashed(own, part, on_bytes)
+            else:
+                parts = itertools.count(1)
+                remote = self.store.checked(lambda: on_bytes(min(next(parts) * PART_BYTES, entry.size_bytes)))
+                if (stat := remote.get_file(key, part)) is None:
+                    raise self._damaged(f"{entry.path} is missing")
+                sha256 = stat.sha256 or sha256_file(part)
+            if sha256 != entry.sha256:
+                raise self._damaged(_other_bytes(entry))
+        self._digests.remember(target, sha256)
 
     def _own_folder(self, wanted: list[FileEntry]) -> Path | None:
         """The local store's folder that contains all these files under their own paths, if there is one."""
