@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from so8t_shared import places
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY
+from so8t_shared.results.registry import MODELFILES
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class Export:
 
     prefix: str
     """Prefix of the files to copy; it is stripped from their names."""
-    place: Callable[[Config, str], Path]
-    """Folder below output_base_dir, given the configuration and the session's name."""
+    place: Callable[[Config, str, str], Path | None]
+    """Path given the configuration, the session's name and the file's name; None if the file is not copied."""
+    large: bool = False
+    """Models, which a run does not download from a bucket."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Stage:
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
     """Models and data outside the store; only their bytes matter, not their location."""
     exports: tuple[Export, ...] = ()
-    """Files copied to output_base_dir."""
+    """Files copied for people."""
     check: str = ""
     """'module:function' of the service: a quick input check before a run; takes the configuration, returns notes."""
 
@@ -129,6 +133,7 @@ STAGES: tuple[Stage, ...] = (
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
         inputs=_model_a,
+        exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_a",
     ),
     Stage(
@@ -147,6 +152,7 @@ STAGES: tuple[Stage, ...] = (
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/",)},
+        exports=(Export("", places.model_file, large=True),),
     ),
     Stage(
         "import",
@@ -155,7 +161,7 @@ STAGES: tuple[Stage, ...] = (
         "register both models with the engine",
         reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
         needs=_of_both(*_GGUF_AND_CHAT),
-        exports=(Export("modelfiles/", lambda config, _: Path(config.ollama.modelfile_dir)),),
+        exports=(Export(MODELFILES, places.modelfile),),
     ),
     Stage(
         "evaluate",
@@ -176,11 +182,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        6,
+        7,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),
-            *("ollama.model_a_name", "ollama.model_b_name"),
+            *("ollama.model_a_name", "ollama.model_b_name", "ollama.modelfile_dir", "output_layout"),
         ),
         needs={
             "evaluate": ("samples.jsonl",),
@@ -194,7 +200,7 @@ STAGES: tuple[Stage, ...] = (
             ),
             **_of_both("conversion.json", "chat.json"),
         },
-        exports=(Export("", lambda _, session_id: Path("ab_test_results") / f"complete_so8t_ab_test_{session_id}"),),
+        exports=(Export("", places.report_file),),
     ),
 )
 

@@ -20,12 +20,12 @@ def test_run_leaves_exactly_the_promised_files(finished: Workspace) -> None:
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert {"report.md", "report.html", "ab_test_results.json", "answers.csv", "junit.xml"} <= names
     assert "visualizations/metrics_comparison.png" in names
-    extra = {n for n in names if not n.startswith("visualizations/")}
+    models = {n.removeprefix("models/") for n in names if n.startswith("models/")}
+    quantizations = ("f16", "q8_0", "q4_k_m")
+    assert models == {f for q in quantizations for f in (f"model_b_{q}.gguf", f"tiny-retrained.{q}.Modelfile")}
+    extra = {n for n in names if not n.startswith(("visualizations/", "models/"))}
     assert extra == {"report.md", "report.html", "ab_test_results.json", "answers.csv", "junit.xml"}
-    modelfiles = {p.name for p in (finished.results / "modelfiles").iterdir()}
-    assert {
-        f"tiny-{side}.{q}.Modelfile" for side in ("base", "retrained") for q in ("f16", "q8_0", "q4_k_m")
-    } <= modelfiles
+    assert [p.name for p in finished.results.iterdir()] == ["ab_test_results"]
 
 
 def test_every_stage_is_committed_and_marked(finished: Workspace) -> None:

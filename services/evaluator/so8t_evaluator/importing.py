@@ -13,8 +13,9 @@ from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file, write_atomically
 from so8t_shared.json_files import write_json
 from so8t_shared.models.prompts import SYSTEM_PROMPT
+from so8t_shared.places import gguf_name, modelfile_name
 from so8t_shared.results.conversion import CONVERTED_BY, ChatInfo
-from so8t_shared.results.registry import ImportedModel, Registry
+from so8t_shared.results.registry import MODELFILES, REGISTRY_FILE, ImportedModel, Registry
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 
@@ -46,7 +47,7 @@ def write_registry(
 
 def save(registry: Registry, output: Path) -> None:
     """Write registry.json."""
-    write_json(output / "registry.json", registry)
+    write_json(output / REGISTRY_FILE, registry)
 
 
 def read_chat(folder: Path) -> ChatInfo:
@@ -97,13 +98,13 @@ def modelfile(gguf: str, recipe: Recipe) -> str:
 def _import(
     config: Config, side: Side, quantization: Quantization, folder: Path, chat: ChatInfo, output: Path
 ) -> ImportedModel:
-    file = f"model_{side}_{quantization}.gguf"
+    file = gguf_name(side, quantization)
     if not (folder / file).is_file():
         raise IntegrityError(
             f"{file} is missing.", where=CONVERTED_BY[side], remedy=f"run again from {CONVERTED_BY[side]}"
         )
     name = config.ollama.model_a_name if side == "a" else config.ollama.model_b_name
-    path = output / "modelfiles" / f"{name}.{quantization}.Modelfile"
+    path = output / MODELFILES / modelfile_name(name, quantization)
     write_atomically(path, modelfile(file, recipe(folder / file, chat, config.ab_test.num_ctx)).encode())
     return ImportedModel(
         model=side,

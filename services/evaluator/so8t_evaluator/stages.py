@@ -12,7 +12,7 @@ from so8t_evaluator.importing import model_file, read_chat, save, write_registry
 from so8t_shared.json_files import write_json
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.evaluation import EVALUATION_FILE
-from so8t_shared.results.registry import Registry
+from so8t_shared.results.registry import REGISTRY_FILE, Registry
 from so8t_shared.results.sides import Side
 from so8t_shared.running.context import StageContext
 from so8t_shared.tables import engines
@@ -44,7 +44,7 @@ def _files(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -
 def evaluate(ctx: StageContext) -> None:
     """Ask both models the held-out rows."""
     inputs = Inputs(
-        registry=Registry.read(ctx.input_dir("import") / "registry.json"),
+        registry=Registry.read(ctx.input_dir("import") / REGISTRY_FILE),
         converted=_converted(ctx),
         splits=_splits(ctx),
     )

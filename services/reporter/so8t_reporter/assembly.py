@@ -11,6 +11,7 @@ from so8t_reporter.sections.cost import cost_section
 from so8t_reporter.sections.data import data_section
 from so8t_reporter.sections.flips import flips_section
 from so8t_reporter.sections.gate import gate_section
+from so8t_reporter.sections.handover import handover_section
 from so8t_reporter.sections.method import method_section
 from so8t_reporter.sections.quality import classes_section, grid_section
 from so8t_reporter.sections.rates import rates_section
@@ -35,12 +36,12 @@ def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: di
         tiles=overview.tiles(evaluation),
         gate_words=overview.gate_words(gate),
         gate_reasons=list(gate.reasons),
-        sections=_sections(inputs),
+        sections=_sections(inputs, settings),
         pictures=pictures,
     )
 
 
-def _sections(inputs: ReportInputs) -> list[Section]:
+def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
     return [
         gate_section(inputs),
         rates_section(inputs),
@@ -53,6 +54,7 @@ def _sections(inputs: ReportInputs) -> list[Section]:
         data_section(inputs),
         checks_section(inputs),
         conversion_section(inputs),
+        handover_section(inputs, settings),
         method_section(),
         reproduction_section(inputs),
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from so8t_shared.config.model import Config, Visualization
 from so8t_shared.documents import read_text
 from so8t_shared.errors import IntegrityError
+from so8t_shared.places import models_beside_report
 from so8t_shared.results.answers import SAMPLES_FILE, Sample
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
 from so8t_shared.results.evaluation import EVALUATION_FILE, EvaluationResult
@@ -38,6 +39,8 @@ class ReportSettings:
     session_id: str
     names: Names
     visualization: Visualization
+    models: str
+    """Folder of model B's Modelfiles, from the report's folder; empty if models are not handed over."""
 
     @classmethod
     def from_config(cls, config: Config, session_id: str) -> ReportSettings:
@@ -48,7 +51,7 @@ class ReportSettings:
             description_a=config.model_a.description,
             description_b=config.model_b.description if config.model_b else "",
         )
-        return cls(session_id, names, config.visualization)
+        return cls(session_id, names, config.visualization, models_beside_report(config))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
+from so8t_shared import places
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.running.export import RESULTS_FILE, results_dir
 from so8t_shared.sessions.session import Session
@@ -29,12 +31,37 @@ def print_results(session: Session) -> AbTestResults:
     results = AbTestResults.read(folder / RESULTS_FILE)
     out.print(result_table(results))
     out.print(results.summary, highlight=False, markup=False)
-    out.print(f"Report: {shown(folder, session)}/report.html", highlight=False, markup=False, soft_wrap=True)
+    for line in [*model_lines(session), f"Report: {shown(folder, session)}/report.html"]:
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
     return results
+
+
+def model_lines(session: Session) -> list[str]:
+    """Where model B is, or how to copy it from the store, and how to talk to it."""
+    config = session.config
+    name, quantization = config.ollama.model_b_name, config.gguf.primary_quantization
+    gguf = places.model_file(config, session.session_id, places.gguf_name("b", quantization))
+    modelfile = places.modelfile(config, session.session_id, places.modelfile_name(name, quantization))
+    copied = gguf is not None and modelfile is not None and gguf.is_file()
+    export = f"so8t-ab export {session.session_id} -c CONFIG --model b --quantization {quantization} --to FOLDER"
+    lines = [f"Model B: {shown(gguf, session) if gguf and copied else export}"]
+    if config.ab_test.engine == "ollama":  # the import has put it on the server
+        return [*lines, f"  ollama run {name}"]
+    if modelfile and copied:
+        lines += commands(shown(modelfile.parent, session), modelfile.name, name)
+    return lines
+
+
+def commands(folder: Path | str, modelfile: str, name: str) -> list[str]:
+    """Shell commands that put a model on an Ollama server and talk to it."""
+    create = f"cd {shlex.quote(str(folder))} && ollama create {name} -f {shlex.quote(modelfile)}"
+    return [f"  {create}", f"  ollama run {name}"]
 
 
 def shown(folder: Path, session: Session) -> str:
     """Path of a folder below output_base_dir as the user sees it, which is outside the container."""
     outside = os.environ.get(SHOWN_AS_VARIABLE, "")
     inside = session.config.output_base_dir
-    return f"{outside.rstrip('/')}/{folder.relative_to(inside).as_posix()}" if outside else str(folder)
+    if not outside or not folder.is_relative_to(inside):
+        return str(folder)
+    return f"{outside.rstrip('/')}/{folder.relative_to(inside).as_posix()}"

@@ -13,12 +13,14 @@ from so8t_shared.cli.common import (
     ConfigOption,
     SessionOption,
     SetOption,
+    Workspace,
     local_time,
     no_session,
     open_workspace,
     table_cell,
 )
-from so8t_shared.sessions.session import find_session, read_record, session_ids
+from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.session import Session, config_digest, find_session, read_record, session_ids
 from so8t_shared.sessions.stage_state import stage_state
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
@@ -47,11 +49,23 @@ def status(
         raise no_session(workspace)
     if not watch:
         out.print(status_table(workspace.store, session_id))
+        _show_model(workspace, session_id)
         return
     with Live(console=err, refresh_per_second=2) as live:
         while not err.quiet:
             live.update(status_table(workspace.store, session_id))
             time.sleep(1.0)
+
+
+def _show_model(workspace: Workspace, session_id: str) -> None:
+    """Say where model B is, once it is made; only for the configuration's own sessions, as it names the folders."""
+    record = read_record(workspace.store, session_id)
+    made = all(StageMarkers(workspace.store, session_id, stage).completed() for stage in ("convert-b", "import"))
+    if made and record.config_digest == config_digest(workspace.config):
+        from so8t_shared.cli.announce import model_lines  # slow: loads the models of all results
+
+        for line in model_lines(Session(session_id, workspace.config, record.created)):
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def sessions_table(store: ArtifactStore) -> Table:

@@ -25,8 +25,9 @@ from so8t_shared.config.values import (
     Rotation,
     unique,
 )
-from so8t_shared.tables import engines, scorings
+from so8t_shared.tables import engines, layouts, scorings
 from so8t_shared.tables.engines import EngineName
+from so8t_shared.tables.layouts import LayoutName
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
@@ -163,7 +164,9 @@ class Ollama(Section):
     )
     model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantizations are tags.")
     model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
-    modelfile_dir: str = Field("modelfiles", description="Folder under output_base_dir for the Modelfiles.")
+    modelfile_dir: str = Field(
+        "modelfiles", description="Folder under output_base_dir for Modelfiles, with output_layout original."
+    )
 
 
 class AbTest(Section):
@@ -233,7 +236,11 @@ class Config(Section):
     """One run of the pipeline."""
 
     session_id_format: str = Field("%Y%m%d_%H%M%S", description="strftime pattern of a session's name.")
-    output_base_dir: str = Field("results", description="Folder to export reports and Modelfiles to.")
+    output_base_dir: str = Field("results", description="Folder for reports and models.")
+    output_layout: LayoutName = Field(
+        layouts.ROWS[0].name,
+        description="Models to copy there. " + "; ".join(f"{row.name}: {row.summary}" for row in layouts.ROWS) + ".",
+    )
     checkpoint_dir: str = Field("checkpoints", description="Folder of the local store: artifacts, sessions, markers.")
     store: Store = Field(Store(), description="A bucket instead of the local store.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")

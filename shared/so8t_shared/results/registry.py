@@ -11,6 +11,10 @@ from so8t_shared.results.conversion import ConvertStage
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 
+REGISTRY_FILE = "registry.json"
+MODELFILES = "modelfiles/"
+"""Folder of the Modelfiles in the import stage's output."""
+
 
 class ImportedModel(Part):
     """One model an engine can load (in registry.json)."""

@@ -244,7 +244,7 @@ class StageRun:
         self._marked |= self.markers.complete(artifact.fingerprint, content, reused=reused, started=self._started)
 
     def _finish(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> Outcome:
-        export_outputs(self.stage, artifact, manifest, self.session)
+        export_outputs(self.stage, artifact, manifest, self.session, self.stop.check)
         if not reused:
             self.reporter.tell("finished")
         return Outcome(artifact.fingerprint, manifest, reused)

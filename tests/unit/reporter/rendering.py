@@ -18,7 +18,7 @@ SMALL = Visualization(dpi=40)
 
 
 def settings(names: Names = NAMES, visualization: Visualization = SMALL) -> ReportSettings:
-    return ReportSettings("20261122_224400", names, visualization)
+    return ReportSettings("20261122_224400", names, visualization, models="models")
 
 
 def read(folders: Folders) -> ReportInputs:

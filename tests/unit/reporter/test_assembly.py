@@ -12,7 +12,7 @@ def test_sections_in_order(report: Report) -> None:
     """The answer first, then what supports it, then how it was made."""
     assert [section.anchor for section in report.sections] == [
         "grid", "classes", "by-language", "by-category", "flips", "cost", "training", "data", "checks", "conversion",
-        "method", "reproduction",
+        "handover", "method", "reproduction",
     ]  # fmt: skip
 
 

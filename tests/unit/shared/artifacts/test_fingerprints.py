@@ -24,6 +24,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     # key: (another value, the stages that it reruns by itself). A new key fails here until it is decided.
     "session_id_format": ("%Y", NOTHING),
     "output_base_dir": ("elsewhere", NOTHING),
+    "output_layout": ("original", REPORT),  # the report says where model B is
     "checkpoint_dir": ("elsewhere", NOTHING),
     "device": ("cpu", NOTHING),
     "model_a.base_model": ("COPY", NOTHING),  # the bytes count, not the place
@@ -80,7 +81,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ollama.retry_s": (1.0, NOTHING),
     "ollama.model_a_name": ("other", {"import", "report"}),
     "ollama.model_b_name": ("other", {"import", "report"}),
-    "ollama.modelfile_dir": ("other", NOTHING),  # where copies for people lie
+    "ollama.modelfile_dir": ("other", REPORT),
     "ab_test.test_data": ("COPY", NOTHING),
     "ab_test.max_samples": (8, EVALUATE),
     "ab_test.engine": ("ollama", {"import", "evaluate"}),

@@ -131,3 +131,15 @@ def test_an_unknown_session(cli: Cli, config_file: Path, session: Session, name:
     assert done.code == 2
     assert session.session_id in done.err
     said(done.err, session=session.session_id)
+
+
+def test_model_b(cli: Cli, config_file: Path, store: LocalStore, session: Session) -> None:
+    """Once B is converted and imported, the table is followed by how to use it; not for another configuration."""
+    line = f"Model B: so8t-ab export {session.session_id} -c CONFIG --model b --quantization q4_k_m --to FOLDER\n"
+    for stage in ("convert-b", "import"):
+        assert "Model B" not in cli("status", "-c", config_file).out
+        StageMarkers(store, session.session_id, stage).complete("f" * 64, "c" * 64, reused=False, started="")
+    assert cli("status", "-c", config_file).out.endswith(line)
+    assert cli("status", "-c", config_file, "--session", session.session_id).out.endswith(line)
+    other = cli("status", "-c", config_file, "--set", "training.seed=5", "--session", session.session_id)
+    assert (other.code, "Model B" in other.out) == (0, False)

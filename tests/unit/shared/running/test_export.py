@@ -1,8 +1,9 @@
-"""Results for people: in the original project's places, written only where they differ."""
+"""Results and models for people: where the layout puts them, written only where they differ."""
 
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ from tests.unit.shared.material import commit, key_of, listing, make_config, man
 from tests.unit.shared.namespaces import run_read_only
 
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.errors import IntegrityError, StorageError
+from so8t_shared.config.model import Config
+from so8t_shared.errors import IntegrityError, Interrupted, StorageError
 from so8t_shared.running.export import export_outputs, results_dir
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import stage_named
 from so8t_shared.store.local import LocalStore
+from so8t_shared.tables import layouts
 
 REPORT = {
     "report.md": b"# Report",
@@ -63,17 +66,121 @@ def test_a_second_export_writes_nothing(store: LocalStore, session: Session, tmp
     }
 
 
-def test_modelfiles(store: LocalStore, tmp_path: Path) -> None:
-    """The Modelfiles of the import stage, and nothing else of it, lie below modelfile_dir."""
-    config = make_config(tmp_path, ollama={"modelfile_dir": "for/ollama"})
-    session = open_session(store, config)
-    files = {"modelfiles/a.f16.Modelfile": b"FROM x", "registry.json": b"{}"}
-    _export(store, session, commit(store, tmp_path / "out", files, stage="import"))
-    assert {n: d for n, (d, _) in listing(tmp_path / "results").items()} == {"for/ollama/a.f16.Modelfile": b"FROM x"}
+REPORT_FOLDER = "ab_test_results/complete_so8t_ab_test_SESSION"
+PLACES = {
+    "session": {
+        f"{REPORT_FOLDER}/models/model_b_f16.gguf": b"GGUF b f16",
+        f"{REPORT_FOLDER}/models/model_b_q8_0.gguf": b"GGUF b q8_0",
+        f"{REPORT_FOLDER}/models/tuned.f16.Modelfile": b"FROM ./model_b_f16.gguf\nSYSTEM",
+        f"{REPORT_FOLDER}/models/tuned.q8_0.Modelfile": b"FROM ./model_b_q8_0.gguf\nSYSTEM",
+    },
+    "original": {
+        "gguf_models/model_a/model_a_f16.gguf": b"GGUF a f16",
+        "gguf_models/model_a/model_a_q8_0.gguf": b"GGUF a q8_0",
+        "gguf_models/model_b/model_b_f16.gguf": b"GGUF b f16",
+        "gguf_models/model_b/model_b_q8_0.gguf": b"GGUF b q8_0",
+        "for/ollama/base.f16.Modelfile": b"FROM ../../gguf_models/model_a/model_a_f16.gguf\nSYSTEM",
+        "for/ollama/base.q8_0.Modelfile": b"FROM ../../gguf_models/model_a/model_a_q8_0.gguf\nSYSTEM",
+        "for/ollama/tuned.f16.Modelfile": b"FROM ../../gguf_models/model_b/model_b_f16.gguf\nSYSTEM",
+        "for/ollama/tuned.q8_0.Modelfile": b"FROM ../../gguf_models/model_b/model_b_q8_0.gguf\nSYSTEM",
+    },
+    "report": {},
+}
+
+
+def _models_config(tmp_path: Path, layout: str = "session") -> Config:
+    names = {"model_a_name": "base", "model_b_name": "tuned", "modelfile_dir": "for/ollama"}
+    return make_config(tmp_path, output_layout=layout, ollama=names, gguf={"quantizations": ["f16", "q8_0"]})
+
+
+def _commit_models(store: LocalStore, tmp_path: Path) -> list[Artifact]:
+    """What both conversions and the import leave in the store."""
+    files: dict[str, dict[str, bytes]] = {"import": {"registry.json": b"{}"}}
+    for side, name in (("a", "base"), ("b", "tuned")):
+        files[f"convert-{side}"] = {"chat.json": b"{}", "conversion.json": b"{}"}
+        for quantization in ("f16", "q8_0"):
+            gguf = f"model_{side}_{quantization}.gguf"
+            files[f"convert-{side}"][gguf] = f"GGUF {side} {quantization}".encode()
+            files["import"][f"modelfiles/{name}.{quantization}.Modelfile"] = f"FROM ./{gguf}\nSYSTEM".encode()
+    return [commit(store, tmp_path / stage, content, stage=stage) for stage, content in files.items()]
+
+
+@pytest.mark.parametrize("layout", layouts.BY_NAME)
+def test_layouts(store: LocalStore, tmp_path: Path, layout: str) -> None:
+    """Which models are copied, and where; each Modelfile names its model relative to its own folder."""
+    session = open_session(store, _models_config(tmp_path, layout))
+    for artifact in _commit_models(store, tmp_path):
+        _export(store, session, artifact)
+    results = tmp_path / "results"
+    found = {name: data for name, (data, _) in listing(results).items()} if results.exists() else {}
+    assert {name.replace(session.session_id, "SESSION"): data for name, data in found.items()} == PLACES[layout]
+
+
+def _model_of(session: Session) -> Path:
+    return results_dir(session) / "models" / "model_b_q8_0.gguf"
+
+
+def test_a_copy_is_the_users(store: LocalStore, tmp_path: Path) -> None:
+    """Writing to a copy, and making it writable, leaves the artifact as it was; so does deleting the artifact."""
+    session = open_session(store, _models_config(tmp_path))
+    converted = next(a for a in _commit_models(store, tmp_path) if a.stage == "convert-b")
+    _export(store, session, converted)
+    copy = _model_of(session)
+    copy.chmod(0o666)
+    with copy.open("r+b") as file:
+        file.write(b"XXXX")
+    assert converted.inspect()[0] is not None
+    _export(store, session, converted)
+    assert copy.read_bytes() == b"GGUF b q8_0"
+    converted.delete()
+    assert copy.read_bytes() == b"GGUF b q8_0"
+
+
+def test_a_model_takes_space_once(store: LocalStore, tmp_path: Path) -> None:
+    """Several sessions with the same model share one copy, unless it was changed."""
+    config = _models_config(tmp_path)
+    one, two, three = (open_session(store, config, new=True) for _ in range(3))
+    converted = next(a for a in _commit_models(store, tmp_path) if a.stage == "convert-b")
+    _export(store, one, converted)
+    _export(store, two, converted)
+    assert _model_of(one).samefile(_model_of(two))
+    for changed in (one, two):
+        _model_of(changed).unlink()
+        _model_of(changed).write_bytes(b"GGUF mine!!")
+    _export(store, three, converted)
+    assert _model_of(three).read_bytes() == b"GGUF b q8_0"
+    assert _model_of(one).read_bytes() == b"GGUF mine!!"
+
+
+def test_a_second_export_copies_no_model(store: LocalStore, tmp_path: Path) -> None:
+    """Models that are right are not touched."""
+    session = open_session(store, _models_config(tmp_path))
+    artifacts = _commit_models(store, tmp_path)
+    for _ in range(2):
+        for artifact in artifacts:
+            _export(store, session, artifact)
+        before = listing(tmp_path / "results")
+    assert listing(tmp_path / "results") == before
+    assert len(before) == 4
+
+
+def test_a_stop_ends_the_copying(store: LocalStore, tmp_path: Path) -> None:
+    """A stop request ends a copy, of which nothing stays."""
+    session = open_session(store, _models_config(tmp_path))
+    converted = next(a for a in _commit_models(store, tmp_path) if a.stage == "convert-b")
+    calls = count()
+
+    def check() -> None:
+        if next(calls) == 1:  # while the first model is copied
+            raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        export_outputs(stage_named("convert-b"), converted, manifest_of(converted), session, check)
+    assert list((results_dir(session) / "models").iterdir()) == []
 
 
 @pytest.mark.parametrize("stage", ["convert-a", "train", "convert-b", "evaluate"])
-def test_other_stages_export_nothing(store: LocalStore, session: Session, tmp_path: Path, stage: str) -> None:
+def test_other_files_are_not_exported(store: LocalStore, session: Session, tmp_path: Path, stage: str) -> None:
     """What is not for people stays in the store."""
     _export(store, session, commit(store, tmp_path / "out", REPORT, stage=stage))
     assert not (tmp_path / "results").exists()
