@@ -90,3 +90,16 @@ def test_wrong_keys_end_every_command_with_4(in_bucket: Workspace) -> None:
         assert done.stderr.splitlines()[0] == "The server does not accept these keys."
         assert "to do:" in done.stderr
         assert "not-the-secret" not in done.stdout + done.stderr
+
+
+def test_export_from_the_bucket(minio: MinioServer, in_bucket: Workspace, finished: Workspace, tmp_path: Path) -> None:
+    """The run has downloaded no model, and says how to get one; `export` does it, byte for byte."""
+    [models] = in_bucket.results.glob("ab_test_results/*/models")
+    assert {p.name for p in models.iterdir()} == {f"tiny-retrained.{q}.Modelfile" for q in ("f16", "q8_0", "q4_k_m")}
+    status = in_bucket.cli("status", "-c", "config.yaml").stdout
+    assert "Model B: so8t-ab export " in status
+    done = in_bucket.cli("export", "-c", "config.yaml", "--to", str(tmp_path / "got"))
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in (tmp_path / "got").iterdir()} == {"model_b_q4_k_m.gguf", "tiny-retrained.q4_k_m.Modelfile"}
+    [same] = finished.results.glob("ab_test_results/*/models/model_b_q4_k_m.gguf")
+    assert (tmp_path / "got" / "model_b_q4_k_m.gguf").read_bytes() == same.read_bytes()

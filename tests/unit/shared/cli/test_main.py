@@ -70,7 +70,19 @@ def test_help_names_every_command(cli: Cli) -> None:
     done = cli("--help")
     assert done.code == 0
     commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
-    assert commands == {"run", "plan", "status", "logs", "stage", "doctor", "config", "artifacts", "demo", "init"}
+    assert commands == {
+        "run",
+        "plan",
+        "status",
+        "logs",
+        "stage",
+        "export",
+        "doctor",
+        "config",
+        "artifacts",
+        "demo",
+        "init",
+    }
     assert [name for name in commands if str(name) not in done.out] == []
     for code in {kind.exit_code for kind in ERRORS.values() if issubclass(kind, errors.So8tError)}:
         assert f" {code} " in " ".join(done.out.split())
