@@ -15,10 +15,11 @@ from typing import Any, Protocol
 from so8t_evaluator.answer_key import answer_key
 from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, ModelFile, Options, PromptTooLongError
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
-from so8t_evaluator.scoring import options_for, read_answer
+from so8t_evaluator.scoring import options_for
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
-from so8t_shared.results.answers import Answer, Sample
+from so8t_shared.models.reading import read_answer
+from so8t_shared.results.answers import FINAL_KEPT, Answer, Sample
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow
@@ -42,10 +43,11 @@ class StoredAnswer(Answer):
     @classmethod
     def of(cls, completion: Completion, *, host: str, fingerprint: str) -> StoredAnswer:
         """Parse an engine's answer."""
-        predicted, final = read_answer(completion.text)
+        reading = read_answer(completion.text)
         return cls(
-            predicted=predicted,
-            final=final,
+            predicted=reading.predicted,
+            final=reading.final[:FINAL_KEPT],
+            lenient=reading.lenient,
             answer_sha256=_sha256(completion.text),
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
@@ -65,6 +67,7 @@ class StoredAnswer(Answer):
         return cls(
             predicted=INVALID,
             final="",
+            lenient=INVALID,
             answer_sha256=_sha256(""),
             prompt_tokens=prompt_tokens,
             completion_tokens=0,

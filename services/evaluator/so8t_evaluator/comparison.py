@@ -37,6 +37,7 @@ def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
         invalid=sum(s.predicted == INVALID for s in samples),
         over_long=sum(s.over_long for s in samples),
         cut=sum(s.cut and s.predicted == INVALID for s in samples),
+        rescued=sum(s.predicted == INVALID != s.lenient for s in samples),
         per_class=per_class(confusion),
         confusion=confusion.tolist(),
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from so8t_evaluator.engine.protocol import Options
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
-from so8t_shared.models.prompts import final_answer, parse_final
+from so8t_shared.models.prompts import final_answer
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.tables.scorings import BY_NAME, Scoring
 
@@ -23,11 +23,9 @@ GRAMMAR = 'root ::= " "? (' + " | ".join(f'"{choice}"' for choice in CHOICES) + 
 """The same as GBNF. The space is for sentencepiece, where an answer's first token is "▁<": without it, the model is
 forced onto a token that begins no answer in its training."""
 
-READING_VERSION = 2
-"""Incremented when answers are read (`parse_final`, `read_answer`) or timed differently. Only the result is stored,
-not the answer's text, so the row has to be asked again."""
-
-_FINAL_KEPT = 200
+READING_VERSION = 3
+"""Incremented when answers are read (`models.reading`) or timed differently. Reasoning is not stored, so the row has to
+be asked again."""
 
 _LONGEST_ANSWER_TOKENS = 1 + max(map(len, CHOICES)) + 1
 """Upper bound: each token has at least one character, including the space, and one more token ends the answer."""
@@ -46,9 +44,3 @@ def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo) -> Options:
         grammar=GRAMMAR if constrained else "",
         choices=CHOICES if constrained else (),
     )
-
-
-def read_answer(text: str) -> tuple[str, str]:
-    """Return (class or INVALID, text inside `<final>`, truncated for storage)."""
-    predicted, final = parse_final(text)
-    return predicted, final[:_FINAL_KEPT]

@@ -7,7 +7,6 @@ environment with the same options); a test compares the two byte for byte.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -19,7 +18,6 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from so8t_shared.errors import InputError
-from so8t_shared.labels import INVALID, canonical_label
 
 SYSTEM_PROMPT = (
     "Decide on the request: ALLOW, ESCALATION (a human must decide), DENY (against the rules) or REFUSE (harmful). "
@@ -40,9 +38,6 @@ valid for its prompt. It is the default date of Llama 3.1's own template.
 """
 
 _ZERO_WIDTH_SPACE = "\u200b"
-_FINAL = re.compile(r"<final>((?:(?!<final>).)*?)</final>", re.IGNORECASE | re.DOTALL)
-_THINK_TAG = re.compile(r"<(/?)\s*+(think[-_a-z0-9]*+)[^<>]*+>", re.IGNORECASE)
-"""Both run in linear time: no two repeating parts can match the same characters."""
 
 _TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """Errors that a template's code can raise."""
@@ -168,33 +163,3 @@ def final_answer(label: str, thinking: dict[str, str] | None = None) -> str:
         if thinking and thinking.get(name)
     ]
     return "".join([*parts, f"<final>{label}</final>"])
-
-
-def parse_final(answer: str) -> tuple[str, str]:
-    """Read (class or INVALID, the text inside `<final>`) from a model's whole answer.
-
-    A `<final>` inside a thinking part does not count, even if that part is nested or never
-    closed; of several outside, the last one counts.
-    """
-    matches = _FINAL.findall(_without_thinking(answer))
-    if not matches:
-        return INVALID, ""
-    final = matches[-1].strip()
-    return canonical_label(final) or INVALID, final
-
-
-def _without_thinking(answer: str) -> str:
-    """The text outside all thinking parts; a closing tag also closes the parts opened inside its own."""
-    open_parts: list[str] = []
-    outside, position = [], 0
-    for tag in _THINK_TAG.finditer(answer):
-        closing, name = tag[1] == "/", tag[2].lower()
-        if not open_parts:
-            outside.append(answer[position : tag.start()])
-        if not closing:
-            open_parts.append(name)
-        elif name in open_parts:
-            while open_parts.pop() != name:
-                pass
-        position = tag.end()
-    return "".join(outside) + ("" if open_parts else answer[position:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from so8t_shared.documents import Part
+from so8t_shared.labels import INVALID
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
@@ -12,13 +13,16 @@ from so8t_shared.tables.scorings import Scoring
 SAMPLES_FILE = "samples.jsonl"
 CONTROL_FILE = "control.jsonl"
 """A's answers when asked again, in the same form."""
+FINAL_KEPT = 200
+"""Longest `Answer.final` in characters."""
 
 
 class Answer(Part):
     """The stored parts of one model's answer to one prompt, with its cost."""
 
-    predicted: str = Field(description="The class read from the answer, or INVALID.")
+    predicted: str = Field(description="The class read strictly from the answer, or INVALID.")
     final: str = Field(description="Text inside <final>, at most 200 characters; no other text is kept.")
+    lenient: str = Field(INVALID, description="The class that a lenient reading finds, or INVALID; it never counts.")
     answer_sha256: str = Field(description="Digest of the whole answer, including thinking.")
     prompt_tokens: int
     completion_tokens: int

@@ -40,6 +40,7 @@ class Quality(Part):
     invalid: int = Field(description="Answers counted as INVALID.")
     over_long: int = Field(0, description="Invalid because the row did not fit the context and was not asked.")
     cut: int = Field(0, description="Invalid answers that were cut at max_new_tokens.")
+    rescued: int = Field(0, description="Invalid answers that a lenient reading understands, such as DENY. or DENIED.")
     per_class: dict[str, ClassMetrics]
     confusion: list[list[int]] = Field(
         description="Rows: gold in label order; columns: predicted in label order, then INVALID."

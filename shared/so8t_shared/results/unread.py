@@ -21,11 +21,12 @@ def unread_answers(qualities: Sequence[Quality], limit: AnswerLimit | None) -> s
 
 
 def why_unread(qualities: Sequence[Quality], limit: AnswerLimit | None = None) -> str:
-    """The known causes, such as " (56 cut, 2 over-long)"; names `limit` if given."""
+    """What is known of them, such as " (56 cut, 2 over-long, 1 readable leniently)"; names `limit` if given."""
     at = f" at {limit.max_new_tokens:,} tokens" if limit else ""
     causes = (
         ([quality.cut for quality in qualities], f"cut{at}"),
         ([quality.over_long for quality in qualities], "over-long"),
+        ([quality.rescued for quality in qualities], "readable leniently"),
     )
     told = [f"{_span(counts)} {name}" for counts, name in causes if any(counts)]
     return f" ({', '.join(told)})" if told else ""

@@ -254,3 +254,11 @@ def test_as_side(cache: JsonCache) -> None:
     other = as_side(sample, "b")
     assert (sample.model, other.model) == ("a", "b")
     assert as_side(other, "a") == sample
+
+
+def test_the_reading_is_stored(cache: JsonCache) -> None:
+    """The text inside <final> is cut at 200 characters; what a lenient reading finds stands beside the class."""
+    answers = {"a": f"<final>{'x' * 500}</final>", "b": "<final>DENIED</final>"}
+    samples = _ask(ScriptedEngine(lambda model, _: answers[model]), cache)
+    found = {(s.model, s.predicted, s.final, s.lenient) for s in samples}
+    assert found == {("a", "INVALID", "x" * 200, "INVALID"), ("b", "INVALID", "DENIED", "DENY")}

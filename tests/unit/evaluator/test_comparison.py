@@ -38,7 +38,9 @@ def test_why_answers_are_invalid() -> None:
     plain, class_then_cut = make_sample("0", "DENY", "INVALID"), make_sample("1", "DENY", "DENY", cut=True)
     cut, long = make_sample("2", "DENY", "INVALID", cut=True), make_sample("3", "DENY", "INVALID", over_long=True)
     quality = make_quality([plain, class_then_cut, cut, long], 0.95)
-    assert (quality.invalid, quality.over_long, quality.cut) == (3, 1, 1)
+    assert (quality.invalid, quality.over_long, quality.cut, quality.rescued) == (3, 1, 1, 0)
+    rescued = [make_sample("0", "DENY", "INVALID", lenient=label) for label in ("DENY", "ALLOW", "INVALID")]
+    assert make_quality(rescued, 0.95).rescued == 2
 
 
 def test_cell() -> None:

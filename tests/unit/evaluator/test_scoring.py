@@ -14,10 +14,11 @@ from tests.unit.evaluator.material import make_chat
 from tokenizers import Tokenizer
 
 from so8t_converter.convert import Conversion, convert
-from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS, CHOICES, GRAMMAR, options_for, read_answer
+from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS, CHOICES, GRAMMAR, options_for
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import final_answer
+from so8t_shared.models.reading import parse_final
 
 SETTINGS = AbTest(max_new_tokens=5, seed=11)
 
@@ -50,7 +51,7 @@ def test_grammar_leaves_the_final_answers(label: str) -> None:
     assert len(alternatives) == len(LABELS)
     assert f'"{final_answer(label)}"' in alternatives
     assert final_answer(label) in CHOICES
-    assert read_answer(final_answer(label)) == read_answer(f" {final_answer(label)}") == (label, label)
+    assert parse_final(final_answer(label)) == parse_final(f" {final_answer(label)}") == (label, label)
 
 
 @pytest.mark.parametrize("make", [make_llama, make_phi3])
@@ -66,16 +67,4 @@ def test_grammar_lets_a_model_say_what_it_was_taught(make: Callable[[Path], Path
     first = tokenizer.encode(final_answer("DENY"), add_special_tokens=False).ids[0]
     said = model.answer(prompt, first, GRAMMAR, limit=_LONGEST_ANSWER_TOKENS)
     assert said[0] == first
-    assert read_answer(tokenizer.decode(said, skip_special_tokens=False))[0] in LABELS
-
-
-@pytest.mark.parametrize("text", ["", "ALLOW", "<final>ALLOW", "<final>maybe</final>"])
-def test_unreadable(text: str) -> None:
-    """An answer without a class inside <final> is INVALID."""
-    assert read_answer(text)[0] == "INVALID"
-
-
-def test_stored_text_is_cut() -> None:
-    """No more than 200 characters of the model's words are kept."""
-    predicted, final = read_answer(f"<final>{'x' * 500}</final>")
-    assert (predicted, final) == ("INVALID", "x" * 200)
+    assert parse_final(tokenizer.decode(said, skip_special_tokens=False))[0] in LABELS

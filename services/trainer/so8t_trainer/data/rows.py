@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS, canonical_label
-from so8t_shared.models.prompts import parse_final
+from so8t_shared.models.reading import parse_final
 from so8t_shared.results.training import LabeledRow
 from so8t_trainer.data.fields import Fields
 from so8t_trainer.data.nsfw import is_nsfw

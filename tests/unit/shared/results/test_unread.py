@@ -11,11 +11,11 @@ from so8t_shared.results.unread import unread_answers, why_unread
 LIMIT = AnswerLimit(max_new_tokens=12, longest_target_tokens=10)
 
 
-def quality(invalid: int, cut: int = 0, over_long: int = 0) -> Quality:
+def quality(invalid: int, cut: int = 0, over_long: int = 0, rescued: int = 0) -> Quality:
     """Of A, with 1,200 answers."""
     return Quality(
         model="a", quantization="q8_0", scoring="generate", n=1200, accuracy=Interval(value=0, low=0, high=0.1),
-        macro_f1=0, invalid=invalid, cut=cut, over_long=over_long, per_class={}, confusion=[],
+        macro_f1=0, invalid=invalid, cut=cut, over_long=over_long, rescued=rescued, per_class={}, confusion=[],
     )  # fmt: skip
 
 
@@ -27,6 +27,7 @@ def quality(invalid: int, cut: int = 0, over_long: int = 0) -> Quality:
         ([quality(7)], "7 of A's 1,200 answers"),
         ([quality(60, 56)], "60 of A's 1,200 answers (56 cut at 12 tokens)"),
         ([quality(60, 56, 2)], "60 of A's 1,200 answers (56 cut at 12 tokens, 2 over-long)"),
+        ([quality(60, rescued=3)], "60 of A's 1,200 answers (3 readable leniently)"),
         ([quality(60, 59), quality(58), quality(0)], "58 to 60 of A's 1,200 answers (0 to 59 cut at 12 tokens)"),
     ],
 )

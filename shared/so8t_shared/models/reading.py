@@ -1,0 +1,165 @@
+"""The only place that reads a class from what a model wrote.
+
+An answer is compared as it looks: a character that is a variant of another (full-width, bold; Unicode's NFKC) counts
+as that one, and invisible characters (zero-width, soft hyphens, direction marks) count as absent.
+
+Reasoning is cut out first, by the tables in `tables.reading`: a part that is never closed runs to the end, a part
+inside a part belongs to it, and a closing tag without an opening one ends reasoning that the chat template opened, so
+all before it is reasoning. Letters of other alphabets that look like Latin ones are not recognized.
+
+*Strict*, the reading that counts: a complete `<final>...</final>` outside all reasoning holds exactly one label, in any
+case, with nothing but white space around it (a label is one of the four names, ESCALATE, or a class's id 0 to 3).
+Several decide by the last one. A format example, such as `<final>LABEL</final>` or `<final>ALLOW|DENY</final>`, is no
+answer, and it erases none. Anything else is INVALID: what runs beside a model in production compares labels, so a full
+stop or a translation is a failure to keep to the format.
+
+*Lenient*, which is only counted: what a person would understand without guessing. Punctuation and markdown around the
+label are ignored (`DENY.`, `**DENY**`), words for it count (`DENIED`, 拒否), and so does a label that stands alone as
+the whole answer, or in a `<final>` that was not closed. A label inside a sentence is never picked out.
+
+All of it takes time linear in the answer's length.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from so8t_shared.labels import INVALID, LABELS, canonical_label
+from so8t_shared.tables.reading import MARKERS, PLACEHOLDERS, SYNONYMS, TAG_NAMES
+
+_MOST_WORDS = 12
+"""Longer texts are neither a label nor a format example."""
+
+_NAMES = "|".join(rf"{row.name}{'[-_a-z0-9]*+' if row.any_suffix else '(?![-_a-z0-9])'}" for row in TAG_NAMES)
+_MARK = re.compile(
+    "|".join(
+        [
+            rf"<\|?+\s*+(?P<slash>/?)\s*+(?P<tag>(?:[a-z]\w*+:)?+(?:{_NAMES}))[^<>]*+(?<!/)>",
+            *(rf"(?P<close{i}>{row.closes})|(?P<open{i}>{row.opens})" for i, row in enumerate(MARKERS)),
+        ]
+    ),
+    re.IGNORECASE | re.ASCII,
+)
+"""Linear: no repeating part can match a character that another one matches, or run over the start of the next mark."""
+_FINAL = re.compile(r"<final>((?:(?!<final>).)*?)</final>", re.IGNORECASE | re.DOTALL)
+_FINAL_TAG = re.compile(r"</?final>", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+_SEPARATOR = re.compile(r"[|/,、・]|\bor\b|または", re.IGNORECASE)
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u3164\uffa0") | frozenset(map(chr, range(0xFE00, 0xFE10)))
+"""Invisible characters outside the category Cf: joiners, Hangul fillers, variation selectors."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an answer says."""
+
+    predicted: str
+    """The class by the strict reading, or INVALID."""
+    final: str
+    """The text inside the deciding `<final>`, as it looks; empty without one."""
+    lenient: str
+    """The class by the lenient reading, or INVALID."""
+    text: str
+    """What stands outside all reasoning, as the model wrote it."""
+    thinking: str
+    """All the rest, with its tags, as the model wrote it."""
+
+
+def read_answer(answer: str) -> Reading:
+    """Read a model's whole answer."""
+    look, places = _look(answer)
+    spans = _outside(look)
+    outside = "".join(look[start:end] for start, end in spans)
+    finals = [found.strip() for found in _FINAL.findall(outside)]
+    final = next((found for found in reversed(finals) if not _is_example(found)), finals[-1] if finals else "")
+    predicted = canonical_label(final) or INVALID
+    lenient = predicted if predicted != INVALID else _lenient(final, finals, outside)
+    text, thinking = _apart(answer, [(places[start], places[end]) for start, end in spans])
+    return Reading(predicted, final, lenient, text, thinking)
+
+
+def parse_final(answer: str) -> tuple[str, str]:
+    """Read (class or INVALID, the text inside the deciding `<final>`) from a model's whole answer, strictly."""
+    reading = read_answer(answer)
+    return reading.predicted, reading.final
+
+
+def _look(answer: str) -> tuple[str, Sequence[int]]:
+    """The answer as it looks, and the place in `answer` of each of its characters and of its end."""
+    if answer.isascii():
+        return answer, range(len(answer) + 1)
+    alike = {c: unicodedata.normalize("NFKC", c) for c in set(answer) if not c.isascii()}
+    unseen = {c for c in alike if c in _INVISIBLE or unicodedata.category(c) == "Cf"}
+    table = {ord(c): None if c in unseen else shape for c, shape in alike.items() if c in unseen or len(shape) == 1}
+    places = range(len(answer)) if not unseen else [i for i, c in enumerate(answer) if c not in unseen]
+    return answer.translate(table), [*places, len(answer)]
+
+
+def _outside(look: str) -> list[tuple[int, int]]:
+    """The spans outside all reasoning."""
+    parts, depth = list[str](), Counter[str]()
+    spans, position = list[tuple[int, int]](), 0
+    for mark in _MARK.finditer(look):
+        part, closes, nests = _meaning(mark)
+        if not closes:
+            if not parts:
+                spans.append((position, mark.start()))
+            if nests or not depth[part]:
+                parts.append(part)
+                depth[part] += 1
+        elif depth[part]:
+            while (ended := parts.pop()) != part:
+                depth[ended] -= 1
+            depth[part] -= 1
+        elif not parts:
+            spans.clear()  # the template opened it
+        position = mark.end()
+    return spans if parts else [*spans, (position, len(look))]
+
+
+def _meaning(mark: re.Match[str]) -> tuple[str, bool, bool]:
+    """Which part a mark belongs to, whether it closes it, and whether such parts nest."""
+    if mark["tag"]:
+        return mark["tag"].lower(), mark["slash"] == "/", True
+    kind = mark.lastgroup or ""
+    number = int(kind.removeprefix("open").removeprefix("close"))
+    return str(number), kind.startswith("close"), MARKERS[number].nests
+
+
+def _apart(answer: str, spans: list[tuple[int, int]]) -> tuple[str, str]:
+    """The text in the spans, and the text between them."""
+    edges = [0, *(edge for span in spans for edge in span), len(answer)]
+    between = zip(edges[::2], edges[1::2], strict=True)
+    return "".join(answer[a:b] for a, b in spans), "".join(answer[a:b] for a, b in between)
+
+
+def _words(text: str) -> list[str]:
+    """The first words, without punctuation, in lower case."""
+    return [unicodedata.normalize("NFKC", word[0]).casefold() for word in islice(_WORD.finditer(text), _MOST_WORDS + 1)]
+
+
+def _is_example(final: str) -> bool:
+    """Whether the text names no label or several to choose from, as a format example does."""
+    words = _words(final)
+    if " ".join(words) in PLACEHOLDERS or (final and not words):
+        return True
+    named = {label for word in words if word.isalpha() and (label := canonical_label(word))}
+    rest = {word for word in words if word.upper() not in LABELS} - {"or", "and", "of", "one", "または"}
+    return len(named) > 1 and not rest and bool(_SEPARATOR.search(final))
+
+
+def _lenient(final: str, finals: list[str], outside: str) -> str:
+    if finals:
+        words = _words(final)
+        return canonical_label(" ".join(words)) or _synonym(words)
+    return _synonym(_words(_FINAL_TAG.sub(" ", outside)))
+
+
+def _synonym(words: list[str]) -> str:
+    word = " ".join(words)
+    return (canonical_label(word) if not word.isdigit() else None) or SYNONYMS.get(word, INVALID)
