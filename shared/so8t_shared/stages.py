@@ -113,7 +113,8 @@ _DATASET_KEYS = tuple(
     for key in ("format", "source", "test_fraction", "split_seed", "near_duplicate_threshold", "policy")
 )
 _ASKING_KEYS = tuple(
-    f"ab_test.{key}" for key in ("max_samples", "engine", "scoring", "max_new_tokens", "num_ctx", "seed", "control")
+    f"ab_test.{key}"
+    for key in ("max_samples", "engine", "scoring", "max_new_tokens", "num_ctx", "seed", "control", "keep_answers")
 )
 _CONCLUDING_KEYS = tuple(f"ab_test.{key}" for key in ("seed", "bootstrap_resamples", "confidence", "gate"))
 _GGUF_KEYS = ("gguf.quantizations", "gguf.primary")

@@ -6,7 +6,6 @@ is asked. A kill loses at most one answer, and another run with the same questio
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,12 +13,13 @@ from typing import Any, Protocol
 
 from so8t_evaluator.answer_key import answer_key
 from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, ModelFile, Options, PromptTooLongError
+from so8t_evaluator.kept_text import hash_of, kept_final, kept_text
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import options_for
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
 from so8t_shared.models.reading import read_answer
-from so8t_shared.results.answers import FINAL_KEPT, Answer, Sample
+from so8t_shared.results.answers import Answer, Sample
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow
@@ -39,16 +39,21 @@ class StoredAnswer(Answer):
 
     peak_memory_bytes: int | None
     gpu_memory_bytes: int | None
+    text_kept: bool = False
 
     @classmethod
-    def of(cls, completion: Completion, *, host: str, fingerprint: str) -> StoredAnswer:
+    def of(cls, completion: Completion, *, host: str, fingerprint: str, keep_text: bool) -> StoredAnswer:
         """Parse an engine's answer."""
         reading = read_answer(completion.text)
         return cls(
             predicted=reading.predicted,
-            final=reading.final[:FINAL_KEPT],
+            final=kept_final(reading.final),
             lenient=reading.lenient,
-            answer_sha256=_sha256(completion.text),
+            text=kept_text(reading.text) if keep_text else "",
+            text_kept=keep_text,
+            thinking_chars=len(reading.thinking),
+            thinking_sha256=hash_of(reading.thinking) if reading.thinking else "",
+            answer_sha256=hash_of(completion.text),
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             latency_ms=completion.latency_ms,
@@ -68,7 +73,8 @@ class StoredAnswer(Answer):
             predicted=INVALID,
             final="",
             lenient=INVALID,
-            answer_sha256=_sha256(""),
+            text_kept=True,
+            answer_sha256=hash_of(""),
             prompt_tokens=prompt_tokens,
             completion_tokens=0,
             latency_ms=0.0,
@@ -79,10 +85,6 @@ class StoredAnswer(Answer):
             peak_memory_bytes=None,
             gpu_memory_bytes=None,
         )
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,10 @@ class Respondent:
         prompt = prompt_for(row.text, self.candidate.chat)
         options = options_for(scoring, self.settings, self.candidate.chat)
         key = answer_key(self.candidate.file, prompt, options, self.engine, self.salt)
-        known = self.cache.get(key)
-        if known is None:
+        answer = self._stored(key)
+        if answer is None:
             answer = self._measure(prompt, options)
             self.cache.put(key, answer.model_dump())
-        else:
-            answer = StoredAnswer.model_validate(known)
         self.peak_memory_bytes = _larger(self.peak_memory_bytes, answer.peak_memory_bytes)
         self.gpu_memory_bytes = _larger(self.gpu_memory_bytes, answer.gpu_memory_bytes)
         return Sample(
@@ -149,6 +149,14 @@ class Respondent:
         self._stack.close()
         self._loaded = None
 
+    def _stored(self, key: str) -> StoredAnswer | None:
+        """Return the stored answer, with its text or without, as `keep_answers` says."""
+        known = self.cache.get(key)
+        answer = StoredAnswer.model_validate(known) if known else None
+        if answer is None or self.settings.keep_answers:
+            return answer if answer and answer.text_kept else None
+        return answer.model_copy(update={"text": ""})
+
     def _measure(self, prompt: str, options: Options) -> StoredAnswer:
         if self._loaded is None:
             warm_up = warm_up_prompts(self.candidate.chat)
@@ -157,7 +165,12 @@ class Respondent:
             completion = self._loaded.complete(prompt, options)
         except PromptTooLongError as error:
             return StoredAnswer.not_asked(error.prompt_tokens, host=self.engine.host, fingerprint=self.fingerprint)
-        return StoredAnswer.of(completion, host=self.engine.host, fingerprint=self.fingerprint)
+        return StoredAnswer.of(
+            completion,
+            host=self.engine.host,
+            fingerprint=self.fingerprint,
+            keep_text=self.settings.keep_answers,
+        )
 
 
 AskedSample = Callable[[Sample], None]

@@ -198,6 +198,11 @@ class AbTest(Section):
     )
     confidence: Fraction = Field(0.95, description="Level of all intervals; 1 - confidence is the tests' alpha.")
     control: bool = Field(True, description="Also ask A a second time, which must give the same answers.")
+    keep_answers: bool = Field(
+        True,
+        description="Keep what the models wrote outside their thinking, without personal data and secrets; the answers"
+        " that lack it are asked again when this is turned on.",
+    )
     test: Literal["exact", "mid_p"] = Field(
         "exact", description="The paired test; mid_p finds more and keeps its level only on average over data sets."
     )

@@ -15,14 +15,23 @@ CONTROL_FILE = "control.jsonl"
 """A's answers when asked again, in the same form."""
 FINAL_KEPT = 200
 """Longest `Answer.final` in characters."""
+TEXT_KEPT = 2_000
+"""Longest `Answer.text` in characters, with its mark if it was cut."""
+CUT_MARK = " [cut here]"
 
 
 class Answer(Part):
     """The stored parts of one model's answer to one prompt, with its cost."""
 
     predicted: str = Field(description="The class read strictly from the answer, or INVALID.")
-    final: str = Field(description="Text inside <final>, at most 200 characters; no other text is kept.")
+    final: str = Field(description="Text inside <final>, redacted, at most 200 characters.")
     lenient: str = Field(INVALID, description="The class that a lenient reading finds, or INVALID; it never counts.")
+    text: str = Field(
+        "",
+        description="What the model wrote outside its thinking, redacted, at most 2,000 characters; see keep_answers.",
+    )
+    thinking_chars: int = Field(0, description="Characters of the thinking, which is not kept.")
+    thinking_sha256: str = Field("", description="Digest of the thinking; empty if there is none.")
     answer_sha256: str = Field(description="Digest of the whole answer, including thinking.")
     prompt_tokens: int
     completion_tokens: int

@@ -262,3 +262,36 @@ def test_the_reading_is_stored(cache: JsonCache) -> None:
     samples = _ask(ScriptedEngine(lambda model, _: answers[model]), cache)
     found = {(s.model, s.predicted, s.final, s.lenient) for s in samples}
     assert found == {("a", "INVALID", "x" * 200, "INVALID"), ("b", "INVALID", "DENIED", "DENY")}
+
+
+def _thoughtful(model: str, _: str) -> str:
+    return "<think>is it?</think>Mail a@example.com: <final>DENY</final>" if model == "a" else "no idea"
+
+
+def test_what_was_written_is_kept(cache: JsonCache) -> None:
+    """The text outside thinking, redacted; of thinking its length and digest."""
+    samples = {s.model: s for s in _ask(ScriptedEngine(_thoughtful), cache)}
+    assert (samples["a"].text, samples["b"].text) == (
+        "Mail [redacted: e-mail address]: <final>DENY</final>",
+        "no idea",
+    )
+    assert (samples["a"].thinking_chars, samples["b"].thinking_chars) == (len("<think>is it?</think>"), 0)
+    assert (len(samples["a"].thinking_sha256), samples["b"].thinking_sha256) == (64, "")
+
+
+def test_text_can_be_turned_off_and_on(cache: JsonCache) -> None:
+    """Off: no text is stored or told, and nothing is asked again. On: rows without their text are asked again."""
+
+    def ask(keep: bool) -> tuple[set[str], int]:
+        engine = ScriptedEngine(lambda model, _: "no idea")
+        pair = _pair(engine, cache)
+        for respondent in pair:
+            respondent.settings = SETTINGS.model_copy(update={"keep_answers": keep})
+        samples = ask_all(pair, ROWS, ["generate"], lambda sample: None)
+        return {sample.text for sample in samples}, len(engine.asked)
+
+    assert ask(False) == ({""}, 2 * len(ROWS))
+    assert ask(False) == ({""}, 0)
+    assert ask(True) == ({"no idea"}, 2 * len(ROWS))
+    assert ask(False) == ({""}, 0)
+    assert ask(True) == ({"no idea"}, 0)

@@ -9,8 +9,8 @@ import yaml
 
 from so8t_shared.config.model import DataPolicy, Source
 from so8t_shared.errors import InputError
+from so8t_shared.personal import holds_secret, personal_data
 from so8t_shared.progress import Progress, no_progress
-from so8t_trainer.data.personal import holds_secret, personal_data
 from so8t_trainer.data.progress import reported
 from so8t_trainer.data.read import SourceRows
 from so8t_trainer.data.rows import Row

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from so8t_trainer.data.personal import holds_secret, personal_data
+from so8t_shared.personal import holds_secret, personal_data, redacted
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,49 @@ def test_secrets_are_found(text: str) -> None:
 def test_talk_about_secrets_is_no_secret(text: str) -> None:
     """A request for a password holds none."""
     assert not holds_secret(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Call 090-1234-5678 or a@example.com.", "Call [redacted: phone number] or [redacted: e-mail address]."),
+        ("電話は０３ー１２３４ー５６７８です", "電話は[redacted: phone number]です"),
+        ("Card 4111 1111 1111 1111, thanks", "Card [redacted: card number], thanks"),
+        ("The key is AKIAQYLPMN5HFIQR7XYA, use it", "The key is [redacted: secret], use it"),
+        ("a\r\nDB_PASSWORD=Xy7!kdP0\r\nb", "a\r\nDB_[redacted: secret]\r\nb"),
+        ("k: -----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAK\n", "k: [redacted: secret]"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nok", "[redacted: secret]\nok"),
+        ("ｆｕｌｌ <final>DENY</final>", "ｆｕｌｌ <final>DENY</final>"),
+        ("", ""),
+    ],
+)
+def test_redacted(text: str, shown: str) -> None:
+    """Each finding gives way to its kind; the rest of the text is as it was."""
+    assert redacted(text) == shown
+
+
+_FOUND = (
+    *("taro.yamada@example.co.jp", "090-1234-5678", "+44 20 7946 0958", "6214 9832 0257", "4111 1111 1111 1111"),
+    *(
+        "536-90-4399",
+        "GB82 WEST 1234 5698 7654 32",
+        "AKIAQYLPMN5HFIQR7XYA",
+        "password: hunter2!x",
+        "api_key: 9f8e7d6c5b4a",
+    ),
+    *("token ghp_16C7e42F292c6912E7710c838347Ae178B4a", "https://user:pass123@example.com/x"),
+    *(
+        'password: "Xk29fjs8k2vv"',
+        "use sk-proj-aBcDeFgHiJkLmNoPqRsTuVwX_1-2",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n",
+    ),
+)
+
+
+@given(st.lists(st.sampled_from([*_FOUND, " ", "\n", ", ", "x", "12", "-", "<final>", ". "]), max_size=8).map("".join))
+@settings(max_examples=150, deadline=None)
+def test_nothing_is_left(text: str) -> None:
+    """A redacted text is one that training would keep, however the findings stand together."""
+    shown = redacted(text)
+    assert personal_data(shown) is None
+    assert not holds_secret(shown)
