@@ -1,7 +1,7 @@
 """answers.csv: every test row in every setting, for the data's owner to filter and sort in a spreadsheet.
 
-It holds each row's text and the classes read from the answers. It never holds thinking text, whether the row's or
-a model's.
+It holds each row's text, the classes read from the answers, strictly and leniently, and what was kept of the models'
+words. It never holds thinking text, whether the row's or a model's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from so8t_shared.tables.scorings import Scoring
 
 ANSWERS_FILE = "answers.csv"
 
-HEADER = ("row_id", "quantization", "scoring", "text", "gold", "a", "b", "outcome", "language", "category")
+HEADER = (
+    *("row_id", "quantization", "scoring", "text", "gold", "a", "b", "outcome", "language", "category"),
+    *("a_lenient", "b_lenient", "a_wrote", "b_wrote"),
+)
 
 _BEGINS_FORMULA = frozenset("=+-@＝＋－＠")
 """Includes full-width signs, which spreadsheets accept under a Japanese locale."""
@@ -88,4 +91,8 @@ def _line(pair: Pair, row: LabeledRow | None) -> tuple[str, ...]:
         outcome(pair),
         row.language if row else "",
         row.category if row else "",
+        a.lenient,
+        b.lenient,
+        a.text,
+        b.text,
     )

@@ -18,6 +18,7 @@ from so8t_reporter.sections.rates import rates_section
 from so8t_reporter.sections.reproduction import reproduction_section
 from so8t_reporter.sections.slices import slices_sections
 from so8t_reporter.sections.training import training_section
+from so8t_reporter.sections.unread import unread_sections
 from so8t_reporter.summary import headline, summary_sentence
 from so8t_shared.distribution import version
 from so8t_shared.results.ab_test import AbTestResults
@@ -49,6 +50,7 @@ def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
         classes_section(inputs),
         *slices_sections(inputs),
         flips_section(inputs),
+        *unread_sections(inputs),
         cost_section(inputs),
         training_section(inputs),
         data_section(inputs),

@@ -30,6 +30,7 @@ def test_no_half_secret_is_left(length: int, before: int) -> None:
         assert len(shown) <= 2_000
 
 
-def test_hash_of_any_text() -> None:
-    """A lone surrogate, which is no valid UTF-8, has a digest too."""
+def test_any_text() -> None:
+    """A lone surrogate, which no file can hold, is replaced; the whole has a digest too."""
+    assert kept_text("a\ud800b") == "a\ufffdb"
     assert len(hash_of("\ud800")) == 64

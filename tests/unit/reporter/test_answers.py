@@ -105,3 +105,11 @@ def test_both_reports_link_it(rendered: Rendered, sparse_rendered: Rendered) -> 
         assert (one.folder / ANSWERS_FILE).is_file()
         assert '<a href="answers.csv">answers.csv</a>' in one.text("report.html")
         assert "[answers.csv](answers.csv): every test row" in one.text("report.md")
+
+
+def test_what_was_said(inputs: ReportInputs) -> None:
+    """The lenient classes and the kept words stand beside the classes, and are guarded like every cell."""
+    samples = [s.model_copy(update={"text": f"{FORMULA} {s.model}", "lenient": "DENY"}) for s in inputs.samples]
+    for line in _read(answers_csv(replace(inputs, samples=samples))):
+        assert (line["a_lenient"], line["b_lenient"]) == ("DENY", "DENY")
+        assert (line["a_wrote"], line["b_wrote"]) == (f"'{FORMULA} a", f"'{FORMULA} b")

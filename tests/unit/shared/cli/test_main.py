@@ -75,6 +75,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "plan",
         "status",
         "logs",
+        "answers",
         "stage",
         "export",
         "doctor",
