@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 from tests.servers.minio_server import running_minio  # noqa: E402
 
 from servers import minio_binary  # noqa: E402
-from so8t_shared.artifacts.json_cache import JsonCache  # noqa: E402
+from so8t_shared.artifacts.segment_cache import SegmentCache  # noqa: E402
 from so8t_shared.config.load import load_config  # noqa: E402
 from so8t_shared.store.base import ArtifactStore  # noqa: E402
 from so8t_shared.store.open import open_store  # noqa: E402
@@ -95,12 +95,12 @@ def _opened(overrides: list[str]) -> ArtifactStore:
 
 def _record_s(store: ArtifactStore) -> float:
     """Return the seconds to look up and write one answer's record."""
-    records = JsonCache(store, "bench")
     began = time.monotonic()
-    for _ in range(RECORDS):
-        key = uuid.uuid4().hex
-        records.get(key)
-        records.put(key, {"predicted": "DENY", "latency_ms": 123.4, "answer_sha256": "0" * 64})
+    with SegmentCache(store, "bench", "bench") as records:
+        for _ in range(RECORDS):
+            key = 2 * uuid.uuid4().hex
+            records.get(key)
+            records.put(key, {"predicted": "DENY", "latency_ms": 123.4, "answer_sha256": "0" * 64})
     return (time.monotonic() - began) / RECORDS
 
 

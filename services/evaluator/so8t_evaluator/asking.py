@@ -1,7 +1,7 @@
 """Asks a model for a row's class, or reuses a stored answer.
 
-Each answer is stored under the digest of everything that determines it (`answer_key`) before the next row
-is asked. A kill loses at most one answer, and another run with the same questions asks nothing.
+Each answer is stored under the digest of everything that determines it (`answer_key`). A kill loses at most the
+answers since the last write of the cache, and another run with the same questions asks nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from so8t_shared.tables.scorings import ORDER, Scoring
 
 
 class Cache(Protocol):
-    """Storage for answers, such as a JsonCache."""
+    """Storage for answers, such as a SegmentCache."""
 
     def get(self, key: str) -> dict[str, Any] | None: ...
     def put(self, key: str, entry: dict[str, Any]) -> None: ...

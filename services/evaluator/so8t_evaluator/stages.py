@@ -57,7 +57,8 @@ def evaluate(ctx: StageContext) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
-    ask_models(ctx.config, inputs, ctx.cache("samples"), progress, ctx.output_dir, fingerprint=ctx.fingerprint)
+    with ctx.cache("samples") as cache:
+        ask_models(ctx.config, inputs, cache, progress, ctx.output_dir, fingerprint=ctx.fingerprint)
 
 
 def conclude(ctx: StageContext) -> None:

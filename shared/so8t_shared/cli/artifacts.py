@@ -93,9 +93,9 @@ def gc(
 ) -> None:
     """Delete what none of the newest sessions uses.
 
-    This covers artifacts, checkpoints of abandoned work, and files of killed attempts. Artifacts of an older session
-    are kept while a process is working for it. On this host it also covers scratch folders of killed stages, and
-    downloads of artifacts deleted from a bucket, a day after their last use.
+    This covers artifacts, checkpoints of abandoned work, files of killed attempts, and answers cached for later runs.
+    Artifacts of an older session are kept while a process is working for it. On this host it also covers scratch
+    folders of killed stages, and downloads of artifacts deleted from a bucket, a day after their last use.
     """
     workspace = open_workspace(config, overrides)
     found = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching, on_unreadable=_unreadable)
@@ -109,6 +109,9 @@ def gc(
     if found.swept:
         total = size(sum(item.left_bytes for item in found.swept))
         out.print(f"files of ended attempts, {total} {done}", highlight=False, markup=False)
+    if found.caches:
+        total = size(sum(cache.size_bytes for cache in found.caches))
+        out.print(f"cached answers, {total} {done}", highlight=False, markup=False)
     local = workspace.store.local_root
     _let_go("scratch folders of killed stages", left_scratch(local), remove_scratch, done, delete=yes)
     _let_go("downloads of deleted artifacts", left_downloads(workspace.store), remove_download, done, delete=yes)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.checkpoints import Checkpoints
-from so8t_shared.artifacts.json_cache import JsonCache
 from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import Config
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease
@@ -78,9 +78,9 @@ class StageContext:
         artifact, manifest = self.upstream[stage]
         return artifact.materialize(manifest, self.stage.needs[stage])
 
-    def cache(self, namespace: str) -> JsonCache:
-        """Small JSON objects that outlive the artifact."""
-        return JsonCache(self.artifact.store, namespace)
+    def cache(self, namespace: str) -> SegmentCache:
+        """Small JSON objects that other artifacts can use too; close it at the end."""
+        return SegmentCache(self.artifact.store, namespace, self.fingerprint)
 
 
 StageFunction = Callable[[StageContext], None]

@@ -11,6 +11,7 @@ from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
 from so8t_shared.leases.holder import Sight, Watch
 from so8t_shared.leases.lease import seize
+from so8t_shared.sessions.cached import StoredCache, unneeded
 from so8t_shared.sessions.uses import Uses
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
@@ -35,6 +36,7 @@ class Collected:
     artifacts: list[StoredArtifact]
     swept: list[StoredArtifact]
     """Artifacts that are kept, without attempts' leftovers."""
+    caches: list[StoredCache]
 
 
 def list_artifacts(store: ArtifactStore, uses: Uses | None = None) -> list[StoredArtifact]:
@@ -61,7 +63,7 @@ def collect(
     on_unreadable: Callable[[str, IntegrityError], None] = lambda session_id, fault: None,
     poll_s: float = 1.0,
 ) -> Collected:
-    """Artifacts that no kept session uses, and attempts' leftovers in the other artifacts; removed if `delete`.
+    """Artifacts and caches that no kept session uses, and attempts' leftovers in other artifacts; removed if `delete`.
 
     Kept sessions are the newest `keep_sessions`, every session that a process is working for, however old, and every
     session with an unreadable record (each is reported to `on_unreadable`). A process is working for a session while it
@@ -85,7 +87,11 @@ def collect(
     doomed = [(item, watch) for item, watch in idle if kept.isdisjoint(item.sessions)]
     left = [(item, watch) for item, watch in idle if item.left_bytes and not kept.isdisjoint(item.sessions)]
     gone = [item for item, watch in doomed if not delete or _delete(item, watch, uses, kept)]
-    return Collected(gone, [item for item, watch in left if not delete or _sweep(item, watch)])
+    swept = [item for item, watch in left if not delete or _sweep(item, watch)]
+    caches = unneeded(store, uses, kept)
+    for key in (key for cache in caches if delete for key in cache.keys):
+        store.delete(key)
+    return Collected(gone, swept, caches)
 
 
 def _tell_faults(uses: Uses, tell: Callable[[str, IntegrityError], None]) -> None:

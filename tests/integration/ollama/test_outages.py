@@ -6,10 +6,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.cached import cached_answers
 from tests.integration.ollama.conftest import samples
 from tests.integration.workspace import Workspace
 from tests.servers.ollama_server import OllamaServer
@@ -21,13 +21,13 @@ def test_stopped_in_the_middle_of_evaluate(
 ) -> None:
     """Killed or stopped, away for a while, started again: the same run goes on, no answered row is asked twice."""
     process = fresh.start()
-    _wait_for(lambda: len(_records(fresh)) >= 12, process, fresh)
+    _wait_for(lambda: len(cached_answers(fresh)) >= 12, process, fresh)
     getattr(server, how)()
-    answered = {p: p.stat().st_mtime_ns for p in _records(fresh)}
+    answered = cached_answers(fresh)
     assert _is_waiting(fresh, process), "the run did not say that it waits for Ollama"
     server.start()
     assert process.wait(timeout=300) == 0, (fresh.root / "run.log").read_text()
-    after = {p: p.stat().st_mtime_ns for p in _records(fresh)}
+    after = cached_answers(fresh)
     assert {p: after[p] for p in answered} == answered
     assert _without_times(samples(fresh, "ollama")) == _without_times(samples(finished_on_ollama, "ollama"))
 
@@ -49,13 +49,13 @@ def test_gone_for_good_in_evaluate(fresh: Workspace, server: OllamaServer) -> No
     """Killed and not started again: exit 4; later the same command asks only the rest."""
     fresh.edit(ollama={"retry_s": 2})
     process = fresh.start()
-    _wait_for(lambda: len(_records(fresh)) >= 12, process, fresh)
+    _wait_for(lambda: len(cached_answers(fresh)) >= 12, process, fresh)
     server.kill()
     assert process.wait(timeout=120) == 4, (fresh.root / "run.log").read_text()
-    answered = {p: p.stat().st_mtime_ns for p in _records(fresh)}
+    answered = cached_answers(fresh)
     server.start()
     fresh.run()
-    after = {p: p.stat().st_mtime_ns for p in _records(fresh)}
+    after = cached_answers(fresh)
     assert {p: after[p] for p in answered} == answered
     assert len(after) > len(answered)
 
@@ -63,7 +63,7 @@ def test_gone_for_good_in_evaluate(fresh: Workspace, server: OllamaServer) -> No
 def test_asked_to_stop_while_it_waits(fresh: Workspace, server: OllamaServer) -> None:
     """SIGTERM while Ollama is away ends the run at once, resumable, not after the whole patience."""
     process = fresh.start()
-    _wait_for(lambda: len(_records(fresh)) >= 6, process, fresh)
+    _wait_for(lambda: len(cached_answers(fresh)) >= 6, process, fresh)
     server.kill()
     assert _is_waiting(fresh, process)
     process.send_signal(signal.SIGTERM)
@@ -86,10 +86,6 @@ def test_wrong_address(fresh: Workspace, address: str, words: str) -> None:
 def _without_times(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     timed = {"latency_ms", "ttft_ms", "decode_ms", "reused", "run", "host"}
     return [{key: value for key, value in sample.items() if key not in timed} for sample in samples]
-
-
-def _records(workspace: Workspace) -> list[Path]:
-    return sorted((workspace.store / "cache").rglob("*.json"))
 
 
 def _wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], workspace: Workspace) -> None:

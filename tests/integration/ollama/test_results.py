@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tests.integration.cached import forget_answers
 from tests.integration.ollama.conftest import NAMES, samples
 from tests.integration.workspace import Workspace
 from tests.servers.ollama_server import OllamaServer, running_ollama
@@ -109,8 +110,7 @@ def test_import_is_idempotent(copy: Workspace, server: OllamaServer) -> None:
 
 def test_model_lost_on_the_server(copy: Workspace, server: OllamaServer) -> None:
     """Import is reused, but the server has lost a model that evaluate needs: it is imported again."""
-    for path in (copy.store / "cache").rglob("*.json"):
-        path.unlink()
+    forget_answers(copy)
     for stage in ("evaluate", "conclude", "report"):
         shutil.rmtree(copy.store / "artifacts" / stage)
     gone = {f"{NAMES[0]}:q4_k_m", f"{NAMES[1]}:f16"}
@@ -125,8 +125,7 @@ def test_model_lost_on_the_server(copy: Workspace, server: OllamaServer) -> None
 
 def test_another_server(copy: Workspace, tmp_path: Path) -> None:
     """Import is reused, but ollama.host is now an empty server: it gets the models that are asked."""
-    for path in (copy.store / "cache").rglob("*.json"):
-        path.unlink()
+    forget_answers(copy)
     for stage in ("evaluate", "conclude", "report"):
         shutil.rmtree(copy.store / "artifacts" / stage)
     before = _newest(copy)["evaluation"]["cells"]

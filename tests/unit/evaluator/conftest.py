@@ -18,7 +18,7 @@ from so8t_evaluator.evaluating import Inputs
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
-from so8t_shared.artifacts.json_cache import JsonCache
+from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import Config
 from so8t_shared.store.local import LocalStore
 
@@ -92,9 +92,9 @@ def _silence_pieces(folder: Path) -> None:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> JsonCache:
+def cache(tmp_path: Path) -> SegmentCache:
     """Answers kept in a store, as in a run."""
-    return JsonCache(LocalStore(tmp_path / "store"), "answers")
+    return SegmentCache(LocalStore(tmp_path / "store"), "answers", "run")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.unit.evaluator.material import (
 
 from so8t_evaluator import answer_key
 from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
-from so8t_shared.artifacts.json_cache import JsonCache
+from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import AbTest
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import Side
@@ -32,16 +32,16 @@ SETTINGS = AbTest(max_new_tokens=48)
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> JsonCache:
+def cache(tmp_path: Path) -> SegmentCache:
     """Answers kept in a store, as in a run."""
-    return JsonCache(LocalStore(tmp_path / "store"), "answers")
+    return SegmentCache(LocalStore(tmp_path / "store"), "answers", "run")
 
 
 def _answer(model: str, _: str) -> str:
     return "<final>DENY</final>" if model == "a" else "no idea"
 
 
-def _pair(engine: ScriptedEngine, cache: JsonCache, run: str = "run", **other: Any) -> list[Respondent]:
+def _pair(engine: ScriptedEngine, cache: SegmentCache, run: str = "run", **other: Any) -> list[Respondent]:
     sides: tuple[Side, Side] = ("a", "b")
     return [
         Respondent(Candidate(side, "q8_0", make_file(side), make_chat()), engine, SETTINGS, cache, run, **other)
@@ -49,7 +49,7 @@ def _pair(engine: ScriptedEngine, cache: JsonCache, run: str = "run", **other: A
     ]
 
 
-def _ask(engine: ScriptedEngine, cache: JsonCache, run: str = "run", **other: Any) -> list[Sample]:
+def _ask(engine: ScriptedEngine, cache: SegmentCache, run: str = "run", **other: Any) -> list[Sample]:
     return ask_all(_pair(engine, cache, run, **other), ROWS, BOTH, lambda sample: None)
 
 
@@ -57,7 +57,7 @@ def _but_reused(samples: list[Sample]) -> list[dict[str, Any]]:
     return [sample.model_dump(exclude={"reused"}) for sample in samples]
 
 
-def test_samples(cache: JsonCache) -> None:
+def test_samples(cache: SegmentCache) -> None:
     """Each answer is read, measured and told to the caller as it comes."""
     engine, told = ScriptedEngine(_answer), list[Sample]()
     samples = ask_all(_pair(engine, cache), ROWS, BOTH, told.append)
@@ -69,27 +69,27 @@ def test_samples(cache: JsonCache) -> None:
     assert {s.predicted for s in samples if s.model == "b"} == {"INVALID"}
 
 
-def test_generate_is_asked_first(cache: JsonCache) -> None:
+def test_generate_is_asked_first(cache: SegmentCache) -> None:
     """It is what is timed, so the prompt must not be in the engine's cache yet; whatever the order configured."""
     samples = _ask(ScriptedEngine(_answer), cache)
     assert [s.scoring for s in samples] == ["generate", "constrained"] * (2 * len(ROWS))
 
 
-def test_they_take_turns(cache: JsonCache) -> None:
+def test_they_take_turns(cache: SegmentCache) -> None:
     """Row by row, each model goes first every other time."""
     engine = ScriptedEngine(_answer)
     _ask(engine, cache)
     assert [model for model, _, options in engine.asked if not options.grammar] == list("abbaabba")
 
 
-def test_grammar_only_when_constrained(cache: JsonCache) -> None:
+def test_grammar_only_when_constrained(cache: SegmentCache) -> None:
     """The engine gets the options of each way of asking."""
     engine = ScriptedEngine(_answer)
     samples = _ask(engine, cache)
     assert [bool(options.grammar) for *_, options in engine.asked] == [s.scoring == "constrained" for s in samples]
 
 
-def test_nothing_is_asked_twice(cache: JsonCache) -> None:
+def test_nothing_is_asked_twice(cache: SegmentCache) -> None:
     """The same again loads nothing, asks nothing, and gives the same samples."""
     first = _ask(ScriptedEngine(_answer), cache)
     engine = ScriptedEngine(_answer)
@@ -97,7 +97,7 @@ def test_nothing_is_asked_twice(cache: JsonCache) -> None:
     assert (engine.asked, engine.loads) == ([], [])
 
 
-def test_each_model_is_loaded_once(cache: JsonCache) -> None:
+def test_each_model_is_loaded_once(cache: SegmentCache) -> None:
     """Loaded with the first question, unloaded at the end."""
     engine = ScriptedEngine(_answer)
     _ask(engine, cache)
@@ -105,10 +105,10 @@ def test_each_model_is_loaded_once(cache: JsonCache) -> None:
 
 
 @pytest.mark.parametrize("killed_at", range(0, 16, 3))
-def test_resume_asks_only_the_rest(cache: JsonCache, tmp_path: Path, killed_at: int) -> None:
+def test_resume_asks_only_the_rest(cache: SegmentCache, tmp_path: Path, killed_at: int) -> None:
     """After a death at any question only the rest is asked, and the answers are those of a run without one."""
     whole_engine = ScriptedEngine(_answer)
-    whole = _ask(whole_engine, JsonCache(LocalStore(tmp_path / "other"), "answers"))
+    whole = _ask(whole_engine, SegmentCache(LocalStore(tmp_path / "other"), "answers", "run"))
     dying = ScriptedEngine(_answer, dies_after=killed_at)
     with pytest.raises(Killed):
         _ask(dying, cache)
@@ -119,14 +119,14 @@ def test_resume_asks_only_the_rest(cache: JsonCache, tmp_path: Path, killed_at: 
         assert again.model_copy(update={"latency_ms": 0}) == expected.model_copy(update={"latency_ms": 0})
 
 
-def test_own_answers_are_not_reused_ones(cache: JsonCache) -> None:
+def test_own_answers_are_not_reused_ones(cache: SegmentCache) -> None:
     """Answers of an interrupted attempt of the same evaluation do not count as taken from an earlier one."""
     with pytest.raises(Killed):
         _ask(ScriptedEngine(_answer, dies_after=5), cache)
     assert not any(sample.reused for sample in _ask(ScriptedEngine(_answer), cache))
 
 
-def test_answers_of_another_run_are_reused(cache: JsonCache) -> None:
+def test_answers_of_another_run_are_reused(cache: SegmentCache) -> None:
     """They are the same answers and say that they come from an earlier measurement."""
     first = _ask(ScriptedEngine(_answer), cache, "yesterday")
     second = _ask(ScriptedEngine(_answer), cache, "today")
@@ -140,7 +140,7 @@ def test_answers_of_another_run_are_reused(cache: JsonCache) -> None:
     [{"version": "2"}, {"name": "other"}, {"answer_settings": {"num_ctx": 1}}, {"host": "gpu-box"}],
     ids=["version", "name", "settings", "host"],
 )
-def test_another_engine_is_asked_anew(cache: JsonCache, change: dict[str, Any]) -> None:
+def test_another_engine_is_asked_anew(cache: SegmentCache, change: dict[str, Any]) -> None:
     """What an engine of another version or setting said stands for nothing, nor what it said on another host."""
     _ask(ScriptedEngine(_answer), cache)
     engine = ScriptedEngine(_answer, **change)
@@ -148,7 +148,7 @@ def test_another_engine_is_asked_anew(cache: JsonCache, change: dict[str, Any]) 
     assert len(engine.asked) == 16
 
 
-def test_timing_settings_do_not_matter(cache: JsonCache) -> None:
+def test_timing_settings_do_not_matter(cache: SegmentCache) -> None:
     """Threads change no answer."""
     _ask(ScriptedEngine(_answer), cache)
     engine = ScriptedEngine(_answer, speed_settings={"threads": 8})
@@ -156,7 +156,7 @@ def test_timing_settings_do_not_matter(cache: JsonCache) -> None:
     assert engine.asked == []
 
 
-def test_salt_asks_anew(cache: JsonCache) -> None:
+def test_salt_asks_anew(cache: SegmentCache) -> None:
     """The control takes nothing from the first asking, but resumes from its own."""
     _ask(ScriptedEngine(_answer), cache)
     engine = ScriptedEngine(_answer)
@@ -165,7 +165,7 @@ def test_salt_asks_anew(cache: JsonCache) -> None:
     assert len(engine.asked) == 16
 
 
-def test_over_long_is_counted(cache: JsonCache) -> None:
+def test_over_long_is_counted(cache: SegmentCache) -> None:
     """A prompt that does not fit is INVALID with its length, is kept, and spoils nothing after it."""
     engine = ScriptedEngine(lambda _, prompt: TOO_LONG if "row-1" in prompt else "<final>DENY</final>")
     samples = _ask(engine, cache)
@@ -181,7 +181,7 @@ def test_over_long_is_counted(cache: JsonCache) -> None:
 
 
 @pytest.mark.parametrize("dies_after", [0, 1, 2, 7])
-def test_models_are_closed_when_the_engine_dies(cache: JsonCache, dies_after: int) -> None:
+def test_models_are_closed_when_the_engine_dies(cache: SegmentCache, dies_after: int) -> None:
     """Whatever was loaded is unloaded."""
     engine = ScriptedEngine(_answer, dies_after=dies_after)
     with pytest.raises(Killed):
@@ -190,7 +190,7 @@ def test_models_are_closed_when_the_engine_dies(cache: JsonCache, dies_after: in
     assert engine.open == []
 
 
-def test_models_are_closed_when_the_caller_stops(cache: JsonCache) -> None:
+def test_models_are_closed_when_the_caller_stops(cache: SegmentCache) -> None:
     """An exception from the report of progress ends the asking; the answer just given is kept."""
 
     def stop(_: Sample) -> None:
@@ -205,7 +205,7 @@ def test_models_are_closed_when_the_caller_stops(cache: JsonCache) -> None:
     assert len(resumed.asked) == 15
 
 
-def test_all_are_closed_when_closing_one_fails(cache: JsonCache) -> None:
+def test_all_are_closed_when_closing_one_fails(cache: SegmentCache) -> None:
     """The failure is raised after the others have been closed."""
     for unlucky in "ab":
         engine = ScriptedEngine(_answer, cannot_close={unlucky})
@@ -216,13 +216,13 @@ def test_all_are_closed_when_closing_one_fails(cache: JsonCache) -> None:
         assert engine.open == []
 
 
-def test_host_is_the_engines(cache: JsonCache) -> None:
+def test_host_is_the_engines(cache: SegmentCache) -> None:
     """A server on another host is what was measured."""
     engine = ScriptedEngine(lambda model, _: TOO_LONG if model == "a" else "", host="gpu-box")
     assert {sample.host for sample in _ask(engine, cache)} == {"gpu-box"}
 
 
-def test_peak_memory(cache: JsonCache) -> None:
+def test_peak_memory(cache: SegmentCache) -> None:
     """The highest seen, also from answers that were given before."""
     first, second = _pair(ScriptedEngine(_answer), cache), _pair(ScriptedEngine(_answer), cache, "later")
     for pair in (first, second):
@@ -230,7 +230,7 @@ def test_peak_memory(cache: JsonCache) -> None:
     assert [r.peak_memory_bytes for r in first] == [r.peak_memory_bytes for r in second] == [16, 14]
 
 
-def test_cut_answers_are_told_apart(cache: JsonCache) -> None:
+def test_cut_answers_are_told_apart(cache: SegmentCache) -> None:
     """An answer that ended at the limit says so, also when it is taken from memory."""
     cut = f"{CUT}<think-task>on and on"
     engine = ScriptedEngine(lambda _, prompt: cut if "row-1" in prompt else "<final>DENY</final>")
@@ -239,7 +239,7 @@ def test_cut_answers_are_told_apart(cache: JsonCache) -> None:
     assert _ask(ScriptedEngine(_answer), cache) == samples
 
 
-def test_a_new_reading_asks_anew(cache: JsonCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_reading_asks_anew(cache: SegmentCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read from an answer is kept, the answer is not: to read it otherwise it must be given again."""
     _ask(ScriptedEngine(_answer), cache)
     monkeypatch.setattr(answer_key, "READING_VERSION", answer_key.READING_VERSION + 1)
@@ -248,7 +248,7 @@ def test_a_new_reading_asks_anew(cache: JsonCache, monkeypatch: pytest.MonkeyPat
     assert len(engine.asked) == 16
 
 
-def test_as_side(cache: JsonCache) -> None:
+def test_as_side(cache: SegmentCache) -> None:
     """The same sample under the other side's name."""
     sample = _ask(ScriptedEngine(_answer), cache)[0]
     other = as_side(sample, "b")
@@ -256,7 +256,7 @@ def test_as_side(cache: JsonCache) -> None:
     assert as_side(other, "a") == sample
 
 
-def test_the_reading_is_stored(cache: JsonCache) -> None:
+def test_the_reading_is_stored(cache: SegmentCache) -> None:
     """The text inside <final> is cut at 200 characters; what a lenient reading finds stands beside the class."""
     answers = {"a": f"<final>{'x' * 500}</final>", "b": "<final>DENIED</final>"}
     samples = _ask(ScriptedEngine(lambda model, _: answers[model]), cache)
@@ -268,7 +268,7 @@ def _thoughtful(model: str, _: str) -> str:
     return "<think>is it?</think>Mail a@example.com: <final>DENY</final>" if model == "a" else "no idea"
 
 
-def test_what_was_written_is_kept(cache: JsonCache) -> None:
+def test_what_was_written_is_kept(cache: SegmentCache) -> None:
     """The text outside thinking, redacted; of thinking its length and digest."""
     samples = {s.model: s for s in _ask(ScriptedEngine(_thoughtful), cache)}
     assert (samples["a"].text, samples["b"].text) == (
@@ -279,7 +279,7 @@ def test_what_was_written_is_kept(cache: JsonCache) -> None:
     assert (len(samples["a"].thinking_sha256), samples["b"].thinking_sha256) == (64, "")
 
 
-def test_text_can_be_turned_off_and_on(cache: JsonCache) -> None:
+def test_text_can_be_turned_off_and_on(cache: SegmentCache) -> None:
     """Off: no text is stored or told, and nothing is asked again. On: rows without their text are asked again."""
 
     def ask(keep: bool) -> tuple[set[str], int]:

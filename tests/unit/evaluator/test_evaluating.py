@@ -11,7 +11,7 @@ from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ROWS_PER
 
 from so8t_evaluator.conclude import conclude_from_files
 from so8t_evaluator.evaluating import Inputs, ask_models
-from so8t_shared.artifacts.json_cache import JsonCache
+from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
@@ -26,7 +26,7 @@ def _conclude(inputs: Inputs, asked: Path, config: Config) -> EvaluationResult:
     return conclude_from_files(asked, inputs.splits, config.ab_test)
 
 
-def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
+def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:
     """From answers that are all known (no engine is loaded) to their files, the result and its verdicts."""
     asked = ask_everything(make_grid(config, inputs, cache), fingerprint="second")
     output, reports = tmp_path / "output", list[int]()
@@ -71,7 +71,7 @@ def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: JsonCach
 
 
 def test_answers_may_be_as_long_as_those_trained_on(
-    config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path
+    config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path
 ) -> None:
     """Where no limit is configured, the longest target of training decides; the result tells both numbers."""
     open_limit = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"max_new_tokens": None})})
@@ -82,7 +82,7 @@ def test_answers_may_be_as_long_as_those_trained_on(
     assert result.answer_limit == AnswerLimit(max_new_tokens=125, longest_target_tokens=100)
 
 
-def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
+def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:
     """Asking and concluding again writes the same files, to the byte."""
     ask_everything(make_grid(config, inputs, cache), fingerprint="second")
     digests = []
@@ -95,7 +95,7 @@ def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: JsonCach
     assert digests[0] == digests[1]
 
 
-def test_no_test_row(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path, said: Said) -> None:
+def test_no_test_row(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path, said: Said) -> None:
     """An empty test split is refused with a remedy, before anything is loaded."""
     (inputs.splits / "test.jsonl").write_text("")
     with said.raised(InputError):

@@ -10,12 +10,12 @@ from tests.unit.evaluator.material import Answering, ScriptedEngine
 from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ask_everything, make_grid
 
 from so8t_evaluator.evaluating import Inputs
-from so8t_shared.artifacts.json_cache import JsonCache
+from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import Config
 from so8t_shared.store.local import LocalStore
 
 
-def test_grid_counts(config: Config, inputs: Inputs, cache: JsonCache) -> None:
+def test_grid_counts(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
     """Progress goes from 1 to the total, each with what was just asked."""
     seen: list[tuple[int, int, str]] = []
     grid = make_grid(config, inputs, cache, lambda *progress: seen.append(progress))
@@ -24,7 +24,7 @@ def test_grid_counts(config: Config, inputs: Inputs, cache: JsonCache) -> None:
     assert seen[0][1:] == (ASKED, "q8_0 a generate")
 
 
-def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: JsonCache) -> None:
+def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
     """One line a model, over the rows of `generate` alone, with the size of its file."""
     samples, speed = make_grid(config, inputs, cache).ask_pair("q8_0")
     size = (inputs.converted["a"] / "model_a_q8_0.gguf").stat().st_size
@@ -33,11 +33,11 @@ def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: JsonCa
     assert speed[1].latency_ms_p50 == (timed[5] + timed[6]) / 2
 
 
-def test_too_little_memory_for_both(config: Config, inputs: Inputs, cache: JsonCache, tmp_path: Path) -> None:
+def test_too_little_memory_for_both(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:
     """Where the second model finds no room, they are asked one after the other: same answers, nothing twice."""
     seen: list[tuple[int, int, str]] = []
     grid = make_grid(config, inputs, cache, lambda *progress: seen.append(progress))
-    small = make_grid(config, inputs, JsonCache(LocalStore(tmp_path / "small"), "answers"))
+    small = make_grid(config, inputs, SegmentCache(LocalStore(tmp_path / "small"), "answers", "run"))
     assert isinstance(grid.engine, ScriptedEngine)
     assert isinstance(small.engine, ScriptedEngine)
     small.engine.room_for = 1
@@ -52,7 +52,7 @@ def test_too_little_memory_for_both(config: Config, inputs: Inputs, cache: JsonC
     assert answers[0] == answers[1]
 
 
-def test_timings_of_another_run_are_not_side_by_side(config: Config, inputs: Inputs, cache: JsonCache) -> None:
+def test_timings_of_another_run_are_not_side_by_side(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
     """A's timings from an earlier run beside B's of this one: reused on one side, and interleaved on neither."""
     _, together = make_grid(config, inputs, cache).ask_pair("q8_0")
     assert [s.interleaved for s in together] == [True, True]
@@ -67,7 +67,7 @@ def test_timings_of_another_run_are_not_side_by_side(config: Config, inputs: Inp
     assert resumed == apart
 
 
-def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache: JsonCache) -> None:
+def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
     """A again, the last row first, nothing taken from memory; given back in the order of the rows."""
     grid = make_grid(config, inputs, cache)
     assert isinstance(grid.engine, ScriptedEngine)
@@ -79,7 +79,7 @@ def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache:
     assert [row.text in prompt for row, prompt in zip(grid.rows[::-1], prompts, strict=True)] == [True] * 12
 
 
-def test_control_is_of_this_run(config: Config, inputs: Inputs, cache: JsonCache) -> None:
+def test_control_is_of_this_run(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
     """It resumes within a run and is asked again in the next one, whose machine it must vouch for."""
     for run, asked in (("first", 12), ("first", 0), ("second", 12)):
         grid = make_grid(config, inputs, cache)
@@ -89,7 +89,7 @@ def test_control_is_of_this_run(config: Config, inputs: Inputs, cache: JsonCache
         assert len(grid.engine.asked) == asked
 
 
-def test_control_on_another_host(config: Config, inputs: Inputs, cache: JsonCache) -> None:
+def test_control_on_another_host(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
     """Where the evaluation moves to a host that decides near ties otherwise, A's answers there are asked there."""
     near_tie: dict[str, Answering] = {"workstation": lambda *_: "<final>ALLOW", "gpu-box": lambda *_: "<final>DENY"}
     for host, answer in near_tie.items():
@@ -101,7 +101,7 @@ def test_control_on_another_host(config: Config, inputs: Inputs, cache: JsonCach
         assert {(s.host, s.reused, s.interleaved) for s in speeds} == {(host, 0, True)}
 
 
-def test_a_model_against_itself_is_asked_as_both(config: Config, inputs: Inputs, cache: JsonCache) -> None:
+def test_a_model_against_itself_is_asked_as_both(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
     """Where B's file is A's, byte for byte, B's answers and timings are still its own, and resume as such."""
     grid = make_grid(config, inputs, cache)
     assert isinstance(grid.engine, ScriptedEngine)

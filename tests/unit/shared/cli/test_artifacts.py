@@ -127,6 +127,16 @@ def test_gc_of_what_attempts_left(cli: Cli, config_file: Path, made: str, store:
     assert Artifact(store, "convert-a", made).inspect()[0] is not None
 
 
+def test_gc_of_cached_answers(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
+    """Answers that no session uses are shown, and go with --yes."""
+    store.put_bytes(f"cache/samples/{'0' * 64}/1.seg", b"x" * 5000)
+    told = "cached answers, 5.0 kB"
+    assert f"{told} would be deleted; add --yes to delete\n" in cli("artifacts", "gc", "-c", config_file).out
+    assert cli("artifacts", "gc", "-c", config_file, "--yes").out.endswith(f"{told} deleted\n")
+    assert "cached" not in cli("artifacts", "gc", "-c", config_file).out
+    assert list(store.list("cache")) == []
+
+
 def test_gc_shows_first(cli: Cli, config_file: Path, made: str, store: LocalStore) -> None:
     """Without --yes it only says what would go; with it, it goes; what the session uses stays."""
     _work(store, "0" * 64)

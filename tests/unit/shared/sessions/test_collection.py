@@ -20,6 +20,7 @@ from tests.unit.shared.material import (
 )
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.errors import Interrupted, NewerFormat
 from so8t_shared.running.context import StageContext
 from so8t_shared.sessions.collection import collect, list_artifacts
@@ -36,13 +37,13 @@ def _files(ctx: StageContext) -> None:
     write(ctx.output_dir, {"x": b"%010d" % ctx.config.training.seed})
 
 
-def _session(store: LocalStore, tmp_path: Path, seed: int, *, age: int = 0) -> str:
+def _session(store: LocalStore, tmp_path: Path, seed: int, *, age: int = 0, stage: Stage = STAGE) -> str:
     """A session that has made the artifact of that seed; the fingerprint."""
     session = open_session(store, make_config(tmp_path, training={"seed": seed}, session_id_format=f"s{seed}"))
     created = f"2099-01-{28 - age:02d}T00:00:00+00:00"
     record = read_record(store, session.session_id).model_copy(update={"created": created})
     store.put_bytes(f"sessions/{session.session_id}/session.json", record.to_bytes())
-    return run_stage(STAGE, session, store, _files).fingerprint
+    return run_stage(stage, session, store, _files).fingerprint
 
 
 def _left(store: LocalStore) -> set[str]:
@@ -266,3 +267,34 @@ def test_a_lease_taken_meanwhile_keeps_what_would_be_swept(store: LocalStore, tm
     key = _leave(artifact)
     assert collect(_taken_meanwhile(store, artifact), keep_sessions=1, delete=True).swept == []
     assert store.get_bytes(key) == b"12345"
+
+
+EVALUATE = Stage("evaluate", "tests", 1, "", reads=("training.seed",))
+
+
+def _answered(store: LocalStore, owner: str) -> str:
+    with SegmentCache(store, "samples", owner) as cache:
+        cache.put("1" * 64, {"answer": "x"})
+    return owner
+
+
+def test_cached_answers_go_with_their_session(store: LocalStore, tmp_path: Path) -> None:
+    """Answers of kept sessions stay, also in work; those of older sessions, of none and of earlier versions go."""
+    made = [_answered(store, _session(store, tmp_path, n, age=n, stage=EVALUATE)) for n in range(3)]
+    _answered(store, "e" * 64)
+    store.put_bytes(f"cache/samples/ab/{'ab' * 32}.json", b"{}")
+    gone = {made[2], "e" * 64, "ab"}
+    assert {cache.owner for cache in collect(store, keep_sessions=2, delete=False).caches} == gone
+    assert len(list(store.list("cache"))) == 5
+    found = collect(store, keep_sessions=2, delete=True).caches
+    assert {cache.owner for cache in found} == gone
+    assert all(cache.size_bytes for cache in found)
+    assert {key.split("/")[2] for key in store.list("cache")} == set(made[:2])
+
+
+def test_cached_answers_of_work_are_kept(store: LocalStore, tmp_path: Path) -> None:
+    """An old session that a process is working for keeps its answers, and so does one that has just come."""
+    made = [_answered(store, _session(store, tmp_path, n, age=n, stage=EVALUATE)) for n in range(2)]
+    with held(store, Artifact(store, "evaluate", made[1]).lease_key):
+        assert collect(store, keep_sessions=1, delete=True).caches == []
+    assert [cache.owner for cache in collect(store, keep_sessions=1, delete=True).caches] == [made[1]]

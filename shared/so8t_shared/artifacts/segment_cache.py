@@ -1,0 +1,158 @@
+"""Small JSON objects outside any artifact, such as single answers, that later runs reuse.
+
+They are kept in segments below cache/<namespace>/<owner>/, where the owner is the fingerprint of the artifact that is
+being made. An entry that another owner wrote is copied when it is used, so each owner's folder has all it needs, and
+`gc` deletes the folder with the owner's last session. Entries of earlier versions (a file each) are ignored.
+
+New entries are written together: at the latest with the 100th, or with the first one a second after the last write (30
+seconds in a bucket, where a write is a request). A kill loses at most what came since; `close` writes the rest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+
+from so8t_shared.artifacts.blocks import count_of, key_bytes, keys_of, pack, split, unpack
+from so8t_shared.artifacts.segment_writer import ENTRIES, SUFFIX, SegmentWriter
+from so8t_shared.errors import So8tError
+from so8t_shared.store.base import ArtifactStore, check_key
+
+WRITE_AFTER = 100
+"""New entries that are written together."""
+WRITE_AFTER_S = 1.0
+WRITE_AFTER_REMOTE_S = 30.0
+_BLOCK = 64
+_UNPACKED_BLOCKS = 16
+_SMALL_SEGMENTS = 8
+"""That many segments of killed or short runs in a folder are merged."""
+
+
+class SegmentCache:
+    """Objects by the sha256 of what determines them, for one thread; a damaged or newer one counts as absent."""
+
+    def __init__(
+        self, store: ArtifactStore, namespace: str, owner: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._root = check_key(f"cache/{namespace}")
+        self._own = check_key(f"{self._root}/{owner}")
+        self._writer = SegmentWriter(store, self._own)
+        self._clock = clock
+        self._written = clock() - WRITE_AFTER_REMOTE_S
+        self._blocks: list[bytes] | None = None
+        """Packed blocks of all segments, read at the first `get`."""
+        self._places: dict[bytes, int] = {}
+        """Number of the block with a key's newest entry."""
+        self._foreign: set[int] = set()
+        """Blocks of other owners."""
+        self._pending: dict[bytes, dict[str, Any]] = {}
+        self._new = 0
+        """Pending entries that are nowhere else."""
+        self._unpacked = lru_cache(_UNPACKED_BLOCKS)(self._unpack)
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The object, or None."""
+        found = key_bytes(key)
+        if found in self._pending:
+            return self._pending[found]
+        if self._blocks is None:
+            self._blocks = []
+            self._read()
+        place = self._places.get(found)
+        entry = None if place is None else self._unpacked(place).get(found)
+        if entry is not None and place in self._foreign:
+            self._add(found, entry)
+        return entry
+
+    def put(self, key: str, entry: dict[str, Any]) -> None:
+        """Add or replace an object; it is durable after the next write."""
+        self._new += 1
+        self._add(key_bytes(key), entry)
+
+    def close(self) -> None:
+        """Write what is pending.
+
+        Raises:
+            StorageError: the disk is full, read-only or not ours.
+            ServerError: the server does not answer.
+        """
+        self._write()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            with suppress(So8tError):  # the first error is the one to report
+                self.close()
+
+    def _add(self, key: bytes, entry: dict[str, Any]) -> None:
+        self._pending[key] = entry
+        wait_s = WRITE_AFTER_REMOTE_S if self._store.remote else WRITE_AFTER_S
+        late = self._new and self._clock() - self._written >= wait_s
+        if late or self._new >= WRITE_AFTER or len(self._pending) >= ENTRIES:
+            self._write()
+
+    def _write(self) -> None:
+        entries = list(self._pending.items())
+        if not entries:
+            return
+        blocks = [pack(entries[i : i + _BLOCK]) for i in range(0, len(entries), _BLOCK)]
+        self._writer.write(b"".join(blocks), len(entries))
+        self._written, self._new = self._clock(), 0
+        self._pending.clear()
+        if self._blocks is not None:
+            for block in blocks:
+                self._index(block)
+
+    def _read(self) -> None:
+        """Index all segments, those of other owners first, so that an own entry counts; merge own small ones."""
+        keys = [key for key in self._store.list(self._root) if key.endswith(SUFFIX)]
+        own = {key for key in keys if key.startswith(f"{self._own}/")}
+        small: dict[str, list[bytes]] = {}
+        for key in sorted(keys, key=lambda key: (key in own, key)):
+            blocks = list(split(self._store.get_bytes(key) or b""))
+            for block in blocks:
+                self._index(block, foreign=key not in own)
+            if key in own and sum(map(count_of, blocks)) <= ENTRIES // 2:
+                small[key] = blocks
+        if len(small) >= _SMALL_SEGMENTS and not self._store.remote:  # in a bucket, a stage may not delete answers
+            self._merge(small)
+
+    def _merge(self, small: dict[str, list[bytes]]) -> None:
+        """Write the blocks of own small segments again, into as few as possible, and delete those.
+
+        The owner's lease makes this its only live process. One that lost the lease finds its segment gone and begins
+        another.
+        """
+        writer, part = SegmentWriter(self._store, self._own), list[bytes]()
+        for block in (block for blocks in small.values() for block in blocks):
+            part.append(block)
+            if sum(map(count_of, part)) >= ENTRIES:
+                writer.write(b"".join(part), ENTRIES)
+                part.clear()
+        if part:
+            writer.write(b"".join(part), ENTRIES)
+        for key in small:
+            self._store.delete(key)
+
+    def _index(self, block: bytes, *, foreign: bool = False) -> None:
+        assert self._blocks is not None
+        number = len(self._blocks)
+        self._blocks.append(block)
+        self._places.update(dict.fromkeys(keys_of(block), number))
+        if foreign:
+            self._foreign.add(number)
+
+    def _unpack(self, number: int) -> dict[bytes, dict[str, Any]]:
+        assert self._blocks is not None
+        return dict(unpack(self._blocks[number]))
