@@ -5,9 +5,10 @@ with the same table of answers are exchangeable, so that one multinomial draw of
 resamples at once. The ends are bias-corrected and accelerated (Efron, JASA 82, 1987), with Student's quantile instead
 of the normal one, as percentiles are too narrow for few groups (Hesterberg, The American Statistician 69, 2015).
 
-Answers that are all right, or the same for both models, would leave no width. So, as Agresti & Min do for paired shares
-(Statistics in Medicine 24, 2005), a prior of two rows is drawn along: for each class half of it right and half wrong
-(for two models: only B, or only A right). With groups, a prior row counts as many rows as the design effect.
+Answers that are all right, or the same for both models, would leave no width. So, like the two rows that Agresti & Min
+add to a paired table (Statistics in Medicine 24, 2005), a prior of one row is drawn along, shared by the classes that
+occur: half of it right and half wrong (for two models: only B, or only A right). Two rows cover too much below 100 rows
+by simulation. With groups, the prior row counts as many rows as the design effect.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from so8t_shared.results.interval import Interval
 
 Floats = NDArray[np.float64]
 
-_PRIOR_ROWS = 2.0
+_PRIOR_ROWS = 1.0
 _CHUNK = 1000
 """Resamples at a time, which bounds the memory."""
 
