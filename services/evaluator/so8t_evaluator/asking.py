@@ -15,7 +15,7 @@ from so8t_evaluator.answer_key import answer_key
 from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, ModelFile, Options, PromptTooLongError
 from so8t_evaluator.kept_text import hash_of, kept_final, kept_text
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
-from so8t_evaluator.scoring import options_for
+from so8t_evaluator.scoring import by_label, options_for
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
 from so8t_shared.models.reading import read_answer
@@ -60,6 +60,8 @@ class StoredAnswer(Answer):
             ttft_ms=completion.ttft_ms,
             decode_ms=completion.decode_ms,
             cut=completion.cut,
+            logprobs=by_label(completion.logprobs),
+            second_look=completion.second_look,
             host=host,
             run=fingerprint,
             peak_memory_bytes=completion.peak_memory_bytes,
@@ -95,6 +97,8 @@ class Candidate:
     quantization: Quantization
     file: ModelFile
     chat: ChatInfo
+    thinks: bool = False
+    """Whether it was trained to think before its label."""
 
 
 @dataclass
@@ -123,7 +127,7 @@ class Respondent:
             ServerError: a server does not respond.
         """
         prompt = prompt_for(row.text, self.candidate.chat)
-        options = options_for(scoring, self.settings, self.candidate.chat)
+        options = options_for(scoring, self.settings, self.candidate.chat, thinks=self.candidate.thinks)
         key = answer_key(self.candidate.file, prompt, options, self.engine, self.salt)
         answer = self._stored(key)
         if answer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +45,15 @@ def ask_models(
         EngineError: the engine died.
         ServerError: a server no longer responds.
     """
-    limit = answer_limit(config.ab_test, read_targets(inputs.splits))
+    targets = read_targets(inputs.splits)
+    limit = answer_limit(config.ab_test, targets)
     settings = config.ab_test.model_copy(update={"max_new_tokens": limit.max_new_tokens})
     rows = _test_rows(inputs.splits, settings.max_samples)
     of_each_side = len(config.gguf.quantizations) * len(settings.scoring)
     count = Count(len(rows) * (len(SIDES) * of_each_side + settings.control), progress)
     engine = open_engine(config, count.say)
-    grid = Grid(_candidates(config, inputs), rows, engine, settings, cache, fingerprint, count)
+    thinks: dict[Side, bool] = {"a": False, "b": targets is not None and targets.thinking}
+    grid = Grid(_candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count)
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)
     asking = Asking(
         primary_quantization=config.gguf.primary_quantization,
@@ -77,7 +80,9 @@ def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
     return rows
 
 
-def _candidates(config: Config, inputs: Inputs) -> dict[tuple[Side, Quantization], Candidate]:
+def _candidates(
+    config: Config, inputs: Inputs, thinks: Mapping[Side, bool]
+) -> dict[tuple[Side, Quantization], Candidate]:
     chats = {side: read_chat(folder) for side, folder in inputs.converted.items()}
     return {
         (m.model, m.quantization): Candidate(
@@ -85,6 +90,7 @@ def _candidates(config: Config, inputs: Inputs) -> dict[tuple[Side, Quantization
             quantization=m.quantization,
             file=model_file(m, inputs.converted[m.model] / m.file, chats[m.model], config.ab_test.num_ctx),
             chat=chats[m.model],
+            thinks=thinks[m.model],
         )
         for m in inputs.registry.models
     }

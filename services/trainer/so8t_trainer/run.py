@@ -61,7 +61,8 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     gc.collect()  # wrappers and model are in a reference cycle, and merging needs the model's memory
 
     write_lines(output / METRICS, trained.points)
-    _write_data(output, data, Targets(longest_tokens=max(len(row.completion) for row in rows)))
+    longest = max(len(row.completion) for row in rows)
+    _write_data(output, data, Targets(longest_tokens=longest, thinking=any(row.thinking for row in data.train)))
     merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
     result = _result(trained, config.training, len(rows))
     write_json(output / "training.json", result)

@@ -180,7 +180,7 @@ class AbTest(Section):
         engines.ROWS[0].name, description="; ".join(f"{row.name}: {row.summary}" for row in engines.ROWS) + "."
     )
     scoring: OneOrMany[Annotated[list[Scoring], AfterValidator(unique)]] = Field(
-        default=["generate", "constrained"],
+        default=["logprob", "generate"],
         min_length=1,
         description="; ".join(f"{row.name} {row.summary}" for row in scorings.ROWS) + ". The first one decides.",
     )

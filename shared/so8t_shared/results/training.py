@@ -81,3 +81,4 @@ class Targets(Document):
 
     schema_version: Literal[1] = 1
     longest_tokens: int = Field(description="Tokens of the longest answer trained on, including its end token.")
+    thinking: bool = Field(False, description="Whether an answer trained on has thinking before its label.")

@@ -20,6 +20,8 @@ class Row:
     writes_freely: bool
     """Whether the model writes free text, up to ab_test.max_new_tokens, from which the class is read; if not, it can
     only choose among the labels."""
+    scored: bool = False
+    """Whether the labels' log-probabilities decide; they are kept with the answer."""
 
 
 ROWS: tuple[Row, ...] = (
@@ -38,6 +40,15 @@ ROWS: tuple[Row, ...] = (
         " without the format.",
         marker="s",
         writes_freely=False,
+    ),
+    Row(
+        "logprob",
+        "takes the likeliest of the four labels after <final>",
+        "With logprob scoring, nothing is written: the class is the label that the model finds likeliest after <final>,"
+        " and the probabilities of all four are kept. It measures the decision, free of the format.",
+        marker="D",
+        writes_freely=False,
+        scored=True,
     ),
 )
 

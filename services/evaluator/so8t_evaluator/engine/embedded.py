@@ -22,6 +22,7 @@ from importlib import metadata
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from so8t_evaluator.engine.likelihood import shared_start
 from so8t_evaluator.engine.memory import MemoryBudget
 from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError, Settings
 from so8t_shared.config.model import Config
@@ -104,7 +105,7 @@ class EmbeddedModel:
 
     def complete(self, prompt: str, options: Options) -> Completion:
         """Ask one prompt; see `LoadedModel.complete`."""
-        answer = self._ask({"complete": {"prompt": prompt, "options": _as_request(options)}})
+        answer = self._ask(_as_message(prompt, options))
         if "too_long" in answer:
             raise PromptTooLongError(answer["too_long"])
         if "error" in answer:
@@ -197,10 +198,14 @@ def _start(errors: BinaryIO) -> tuple[subprocess.Popen[bytes], Channel]:
     return process, Channel.on(to_write[0], to_read[1])
 
 
-def _as_request(options: Options) -> dict[str, Any]:
-    """Return the options under the names that llama.cpp's server uses."""
+def _as_message(prompt: str, options: Options) -> dict[str, Any]:
+    """Return the worker's message, with the options under the names that llama.cpp's server uses."""
     body: dict[str, Any] = asdict(options)
+    choices, scored, think = (body.pop(name) for name in ("choices", "score", "think"))
     body["stop"] = list(options.stop)
     if not options.grammar:
         del body["grammar"]
-    return body
+    if not scored:
+        return {"complete": {"prompt": prompt, "options": body}}
+    think_until = shared_start(choices) if think else ""
+    return {"score": {"prompt": prompt, "choices": list(choices), "think_until": think_until, "options": body}}

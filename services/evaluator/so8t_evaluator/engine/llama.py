@@ -12,8 +12,21 @@ from typing import Any
 
 import xllamacpp
 
+from so8t_evaluator.engine.likelihood import score, split
 from so8t_evaluator.engine.prompt_cache import PromptCache, shared_length
 from so8t_shared.processes import peak_memory_bytes
+
+_REMEMBERED = 16
+"""Texts whose tokens are remembered."""
+
+_LIKELY = 500
+"""First tokens to look at; more cost time, and those beyond are asked for by ID."""
+
+_CERTAIN = 1e6
+"""Bias of a token that must be chosen, so that its log-probability is reported."""
+
+_LEAST = -104.0
+"""Log of the smallest float32; llama.cpp rounds a smaller probability to 0."""
 
 
 class TooLongError(Exception):
@@ -33,7 +46,7 @@ class Llama:
         parameters = _parameters(path, context, threads, batch, self._key)
         self._server = xllamacpp.Server(parameters)
         self._address = self._server.listening_address.removeprefix("http://")
-        self._tokens: tuple[str, list[int]] = ("", [])
+        self._tokens: dict[str, list[int]] = {}
         prompts = [self._tokenize(prompt) for prompt in warm_up]
         self._cache = PromptCache(prompts[0][: shared_length(prompts)] if prompts else [], self._evaluate)
 
@@ -47,26 +60,74 @@ class Llama:
         Raises:
             TooLongError: it does not fit the context.
         """
-        started = time.perf_counter()
-        tokens = self._tokenize(prompt)
-        if len(tokens) + options["max_tokens"] > self._context:
-            raise TooLongError(len(tokens))
-        before_s = time.perf_counter() - started
-        self._cache.rewind(tokens)
-        started = time.perf_counter() - before_s
-        self._cache.prefill(tokens)
+        tokens, started = self._prepare(prompt, options["max_tokens"])
         text, first, last = self._generate(tokens, options)
         ended = time.perf_counter()
         return {
             "text": text,
             "prompt_tokens": len(tokens),
-            "completion_tokens": last["usage"]["completion_tokens"],
+            **_ending(last),
             "latency_ms": (ended - started) * 1e3,
             "ttft_ms": (first - started) * 1e3,
             "decode_ms": (ended - first) * 1e3,
             "peak_memory_bytes": peak_memory_bytes(),
-            "cut": last["choices"][0]["finish_reason"] == "length",
         }
+
+    def score(self, prompt: str, choices: Sequence[str], think_until: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Score the choices after a prompt, or after what the model writes up to `think_until` if that is given.
+
+        Raises:
+            TooLongError: it does not fit the context.
+        """
+        longest = max(len(self._tokenize(choice)) for choice in choices)
+        tokens, started = self._prepare(prompt, options["max_tokens"] + (longest if think_until else 0))
+        thinking = {"text": "", "completion_tokens": 0, "cut": False}
+        if think_until:
+            text, _, last = self._generate(tokens, {**options, "stop": [*options["stop"], think_until]})
+            thinking = {"text": text.removeprefix(" "), **_ending(last)}  # sentencepiece's space is no part of a text
+        else:
+            self._cache.drop_answer(tokens)
+        given, scored = split([self._tokenize(f"{thinking['text']}{choice}") for choice in choices])
+        start = [*tokens, *given]
+        if given and self._cache.usable:
+            self._evaluate(start[:-1], True)
+        scores = score(start, scored, self._next_token)
+        best = max(range(len(choices)), key=lambda number: scores.logprobs[number])
+        latency_ms = (time.perf_counter() - started) * 1e3
+        return {
+            **thinking,
+            "text": f"{thinking['text']}{choices[best]}",
+            "prompt_tokens": len(tokens),
+            "latency_ms": latency_ms,
+            "ttft_ms": None,
+            "peak_memory_bytes": peak_memory_bytes(),
+            "logprobs": scores.logprobs,
+            "second_look": scores.second_look,
+        }
+
+    def _next_token(self, tokens: Sequence[int], wanted: int, *, likeliest: bool = False) -> dict[int, float]:
+        """See `likelihood.NextToken`.
+
+        `wanted` is chosen by a bias, which the reported log-probabilities do not include. It is a piece of a label,
+        whereas a token that is a piece of a character would be reported without any.
+        """
+        count = _LIKELY if likeliest else 1
+        wish = {"logit_bias": [[wanted, _CERTAIN]], "logprobs": count, "n_probs": count}
+        answer = self._evaluate_one(tokens, self._cache.usable, **wish)
+        (written,) = answer["choices"][0]["logprobs"]["content"]
+        return {one["id"]: max(one["logprob"], _LEAST) for one in (*written["top_logprobs"], written)}
+
+    def _prepare(self, prompt: str, room: int) -> tuple[list[int], float]:
+        """Bring all but the prompt's last token into the cache; return the tokens and the time when it started."""
+        started = time.perf_counter()
+        tokens = self._tokenize(prompt)
+        if len(tokens) + room > self._context:
+            raise TooLongError(len(tokens))
+        before_s = time.perf_counter() - started
+        self._cache.rewind(tokens)
+        started = time.perf_counter() - before_s
+        self._cache.prefill(tokens)
+        return tokens, started
 
     def _generate(self, tokens: list[int], options: dict[str, Any]) -> tuple[str, float, dict[str, Any]]:
         """Return (text, time of the first token, last chunk); there is one chunk per token."""
@@ -84,23 +145,34 @@ class Llama:
         return "".join(chunk["choices"][0]["text"] for chunk in chunks), moments[0], chunks[-1]
 
     def _evaluate(self, tokens: Sequence[int], use_cache: bool) -> int:
-        body = {"prompt": list(tokens), "max_tokens": 1, "temperature": 0.0, "stream": False}
-        answer = self._server.handle_completions({**body, "cache_prompt": use_cache})
+        return int(self._evaluate_one(tokens, use_cache)["timings"]["cache_n"])
+
+    def _evaluate_one(self, tokens: Sequence[int], use_cache: bool, **other: Any) -> dict[str, Any]:
+        body = {"prompt": list(tokens), "max_tokens": 1, "temperature": 0.0, "stream": False, **other}
+        answer: dict[str, Any] = self._server.handle_completions({**body, "cache_prompt": use_cache})
         _check(answer)
-        return int(answer["timings"]["cache_n"])
+        return answer
 
     def _tokenize(self, text: str) -> list[int]:
-        """Return token ids; nothing is prepended, and control tokens in the text are recognized."""
-        if self._tokens[0] != text:
-            body = json.dumps({"content": text, "add_special": False, "parse_special": True})
-            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
-            connection = http.client.HTTPConnection(self._address, timeout=60)
-            with closing(connection):
-                connection.request("POST", "/tokenize", body.encode("utf-8"), headers)
-                answer = json.loads(connection.getresponse().read())
-            _check(answer)
-            self._tokens = (text, [int(token) for token in answer["tokens"]])
-        return self._tokens[1]
+        """Return token ids; nothing is prepended, and control tokens in the text are recognized.
+
+        The last few texts are remembered: the answers, and a prompt that is asked twice.
+        """
+        known = self._tokens.pop(text, None)
+        self._tokens[text] = self._token_ids(text) if known is None else known
+        if len(self._tokens) > _REMEMBERED:
+            del self._tokens[next(iter(self._tokens))]
+        return self._tokens[text]
+
+    def _token_ids(self, text: str) -> list[int]:
+        body = json.dumps({"content": text, "add_special": False, "parse_special": True})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+        connection = http.client.HTTPConnection(self._address, timeout=60)
+        with closing(connection):
+            connection.request("POST", "/tokenize", body.encode("utf-8"), headers)
+            answer = json.loads(connection.getresponse().read())
+        _check(answer)
+        return [int(token) for token in answer["tokens"]]
 
 
 def _parameters(path: str, context: int, threads: int, batch: int, key: str) -> Any:
@@ -121,6 +193,11 @@ def _parameters(path: str, context: int, threads: int, batch: int, key: str) -> 
     parameters.api_keys = [key]  # it opens a port on the loopback interface, which no other process may use
     parameters.verbosity = 1  # errors only: prompts and answers are never logged
     return parameters
+
+
+def _ending(last: dict[str, Any]) -> dict[str, Any]:
+    cut = last["choices"][0]["finish_reason"] == "length"
+    return {"completion_tokens": last["usage"]["completion_tokens"], "cut": cut}
 
 
 def _check(answer: dict[str, Any] | None) -> None:

@@ -7,7 +7,7 @@ whatever came before it:
 
     the shared prefix                     once, when the model is loaded
     the row without its last token        in one request, right after the prefix
-    the last token                        alone, with the answer
+    the last token                        alone, with the answer; or with `<final>` where answers are scored
 
 A second question with the same prompt (the other scoring) reuses the first two pieces.
 """
@@ -29,11 +29,13 @@ class PromptCache:
         self._evaluate = evaluate
         self._held: list[int] = []
         self._asked: list[int] = []
+        self._written_on = False
         self.usable = self._try_out()
         """False if the model cannot rewind to its prefix; then every prompt is recomputed in full."""
 
     def rewind(self, prompt: Sequence[int]) -> None:
         """Rewind the cache so that it shares exactly the prefix with `prompt`; call before timing starts."""
+        self._written_on = True
         if not self.usable or self._holds(prompt):
             return
         size = len(self._prefix)
@@ -52,6 +54,12 @@ class PromptCache:
             self._expect(cached, min(shared_length([self._prefix, head]), len(head) - 1))
         self._held = head
         self._asked = list(prompt)
+        self._written_on = False
+
+    def drop_answer(self, prompt: Sequence[int]) -> None:
+        """After `prefill`, drop what an earlier answer to the same prompt left behind it."""
+        if self.usable and self._written_on:
+            self._expect(self._evaluate([*prompt[:-1], _other_than(prompt[-1])], True), len(prompt) - 1)
 
     def _holds(self, prompt: Sequence[int]) -> bool:
         return self._held == list(prompt[:-1])

@@ -74,7 +74,11 @@ class Options:
     grammar: str = ""
     """GBNF that the answer must follow; empty for none."""
     choices: tuple[str, ...] = ()
-    """The answers that the grammar allows, for an engine without grammars."""
+    """The answers that the grammar allows, for an engine without grammars; or those that are scored."""
+    score: bool = False
+    """Give the log-probabilities of `choices` instead of writing; the likeliest is the answer."""
+    think: bool = False
+    """Before scoring, write up to where all choices begin (`<final>`) or up to `max_tokens`."""
     temperature: float = 0.0
     top_k: int = 1
     top_p: float = 1.0
@@ -106,6 +110,11 @@ class Completion:
     """Whether `Options.max_tokens`, not the model, ended the answer."""
     decode_ms: float | None = None
     """Time for the tokens after the first, on the same clock as the other times."""
+    logprobs: Sequence[float] | None = None
+    """With `Options.score`, the natural-log probability of each choice, in their order: log-softmax over the whole
+    vocabulary, summed over the tokens by which the choices differ (see `engine.likelihood`), not renormalized."""
+    second_look: bool = False
+    """Whether a choice was not among the likeliest tokens and had to be asked for by itself."""
 
 
 class LoadedModel(Protocol):

@@ -1,7 +1,7 @@
 """`python -m so8t_evaluator.engine.worker READ_FD WRITE_FD PARENT_PID`: llama.cpp with one model.
 
-Receives {"load": {...}} once, then any number of {"complete": {...}}. Each is answered by one line:
-{"ok": {...}}, {"too_long": tokens} or {"error": text}. Exits when the parent closes the pipe or dies.
+Receives {"load": {...}} once, then any number of {"complete": {...}} and {"score": {...}}. Each is answered
+by one line: {"ok": {...}}, {"too_long": tokens} or {"error": text}. Exits when the parent closes the pipe or dies.
 It uses inherited pipes because llama.cpp writes to stdout and stderr.
 """
 
@@ -37,6 +37,8 @@ def _serve(channel: Channel) -> None:
             if "load" in message:
                 model = Llama(**message["load"])
                 answer: dict[str, Any] = {"ok": model.settings()}
+            elif model is not None and "score" in message:
+                answer = {"ok": model.score(**message["score"])}
             elif model is not None:
                 answer = {"ok": model.complete(**message["complete"])}
             else:

@@ -9,13 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from so8t_evaluator.engine.prompt_cache import shared_length
+from so8t_evaluator.engine.likelihood import shared_start
 from so8t_shared.errors import InputError
-
-
-def shared_start(choices: Sequence[str]) -> str:
-    """Return the common beginning of all choices; the model is given it, and the next token decides."""
-    return choices[0][: shared_length(choices)]
 
 
 def likeliest(choices: Sequence[str], likely: Sequence[dict[str, Any]]) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -22,14 +23,16 @@ from so8t_shared.errors import InputError
 
 FREE = Options(max_tokens=10, seed=7, stop=("<|im_end|>",))
 BOUND = Options(max_tokens=32, seed=7, grammar=GRAMMAR)
+SCORE = Options(max_tokens=32, seed=7, choices=CHOICES, score=True)
+THINK = replace(SCORE, max_tokens=12, think=True)
 
 
-def _answers(model: LoadedModel, requests: Sequence[str], *kinds: Options) -> dict[str, list[tuple[str, int]]]:
+def _answers(model: LoadedModel, requests: Sequence[str], *kinds: Options) -> dict[str, list[tuple[object, ...]]]:
     return {text: [_what(model.complete(chatml(text), kind)) for kind in kinds] for text in requests}
 
 
-def _what(completion: Completion) -> tuple[str, int]:
-    return completion.text, completion.completion_tokens
+def _what(completion: Completion) -> tuple[object, ...]:
+    return completion.text, completion.completion_tokens, tuple(completion.logprobs or ()), completion.second_look
 
 
 @pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
@@ -42,6 +45,35 @@ def test_answers_do_not_depend_on_history(tiny: GetModel, engine: EmbeddedEngine
     with engine.load(tiny(quantization), WARM_UP) as fresh:
         assert _answers(fresh, MANY_REQUESTS[::-1], BOUND) == {t: found[1:] for t, found in forward.items()}
     assert len({found[0] for found in forward.values()}) > 1, "all rows alike: this could not fail"
+
+
+@pytest.mark.parametrize("quantization", ["f16", "q8_0", "q4_k_m"])
+def test_scores_do_not_depend_on_history(tiny: GetModel, engine: EmbeddedEngine, quantization: str) -> None:
+    """Alone, after an answer to the same prompt or before one, log-probabilities are equal to the last bit."""
+    long = Options(max_tokens=24, seed=7)
+    with engine.load(tiny(quantization), WARM_UP) as model:
+        alone = _answers(model, REQUESTS, SCORE)
+        mixed = _answers(model, REQUESTS[::-1], long, SCORE, THINK, SCORE, long, THINK)
+        unscored = _answers(model, REQUESTS, long)
+    for text in REQUESTS:
+        free, *rest = mixed[text]
+        assert rest == [*alone[text], rest[1], *alone[text], free, rest[1]]
+        assert unscored[text] == [free]
+    assert len({found[0] for found in alone.values()}) == len(REQUESTS), "rows alike: this could not fail"
+
+
+def test_scores_after_thinking(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """The model writes up to <final> or the limit, which is told; the labels are scored after what it wrote."""
+    with engine.load(smollm2, WARM_UP) as model:
+        wrote = model.complete(chatml("show me the map"), replace(FREE, max_tokens=12))
+        answer = model.complete(chatml("show me the map"), THINK)
+        unthinking = model.complete(chatml("show me the map"), SCORE)
+        told = model.complete(chatml("Repeat exactly: so <final>DENY</final>"), replace(THINK, max_tokens=40))
+    assert (answer.text.startswith(wrote.text), answer.cut, answer.completion_tokens) == (True, True, 12)
+    assert answer.text.removeprefix(wrote.text) in CHOICES
+    assert answer.logprobs != unthinking.logprobs
+    assert (unthinking.text in CHOICES, unthinking.cut, unthinking.completion_tokens) == (True, False, 0)
+    assert told.text.count("<final>") == 1
 
 
 def test_answers_do_not_depend_on_threads(tiny: GetModel) -> None:
