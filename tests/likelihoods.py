@@ -133,7 +133,7 @@ def _main() -> None:
     for prompt in asked["prompts"]:
         recorder.steps = []
         answer = llama.complete(prompt, {**options, "logprobs": _LIKELY, "n_probs": _LIKELY})
-        rows.append(asdict(Row(answer["prompt_tokens"], llama._tokenize(prompt), answer["text"], recorder.steps)))
+        rows.append(asdict(Row(answer["prompt_tokens"], llama._tokenizer.ids(prompt), answer["text"], recorder.steps)))
     print(json.dumps(rows), flush=True)
     os._exit(0)
 

@@ -17,7 +17,7 @@ from so8t_evaluator.kept_text import hash_of, kept_final, kept_text
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import by_label, options_for
 from so8t_shared.config.model import AbTest
-from so8t_shared.labels import INVALID
+from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.models.reading import read_answer
 from so8t_shared.results.answers import Answer, Sample
 from so8t_shared.results.conversion import ChatInfo
@@ -61,6 +61,7 @@ class StoredAnswer(Answer):
             decode_ms=completion.decode_ms,
             cut=completion.cut,
             logprobs=by_label(completion.logprobs),
+            upper_bounds=[label for label, bound in zip(LABELS, completion.bounds or (), strict=False) if bound],
             second_look=completion.second_look,
             host=host,
             run=fingerprint,

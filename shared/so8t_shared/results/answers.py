@@ -48,8 +48,12 @@ class Answer(Part):
         " thinking if it was trained to think, and <final>. Over the whole vocabulary, summed over the label's tokens,"
         " not renormalized.",
     )
+    upper_bounds: list[str] = Field(
+        default_factory=list,
+        description="Labels whose entry in logprobs is only an upper bound: Ollama shows the 20 likeliest tokens.",
+    )
     second_look: bool = Field(
-        False, description="A label was not among the likeliest tokens, so its log-probability was asked for by itself."
+        False, description="The first request for log-probabilities did not show all labels, so another was made."
     )
     host: str
     run: str = Field("", description="Fingerprint of the evaluation that asked; it asked A and B side by side.")

@@ -124,7 +124,8 @@ class ScriptedModel:
         if text == TOO_LONG:
             raise PromptTooLongError(9999)
         cut, text = text.startswith(CUT), text.removeprefix(CUT)
-        return Completion(text, 10, 5, latency_ms=float(number), ttft_ms=0.5, peak_memory_bytes=number, cut=cut)
+        logprobs = tuple(-0.5 if choice in text else -9.0 for choice in options.choices) if options.score else None
+        return Completion(text, 10, 5, float(number), 0.5, peak_memory_bytes=number, cut=cut, logprobs=logprobs)
 
     def close(self) -> None:
         """Unload; safe to call twice."""

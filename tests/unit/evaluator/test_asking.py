@@ -19,8 +19,10 @@ from tests.unit.evaluator.material import (
 
 from so8t_evaluator import answer_key
 from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
+from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS
 from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import AbTest
+from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import Side
 from so8t_shared.store.local import LocalStore
@@ -73,6 +75,27 @@ def test_generate_is_asked_first(cache: SegmentCache) -> None:
     """It is what is timed, so the prompt must not be in the engine's cache yet; whatever the order configured."""
     samples = _ask(ScriptedEngine(_answer), cache)
     assert [s.scoring for s in samples] == ["generate", "constrained"] * (2 * len(ROWS))
+
+
+def test_log_probabilities_are_kept(cache: SegmentCache) -> None:
+    """With logprob scoring each label's is stored with the answer, also when it is reused; with the others none is."""
+    scorings: list[Scoring] = ["logprob", "generate"]
+    for run in ("first", "second"):
+        samples = ask_all(_pair(ScriptedEngine(_answer), cache, run), ROWS, scorings, lambda sample: None)
+        assert [s.scoring for s in samples] == ["generate", "logprob"] * (2 * len(ROWS))
+        for sample in samples:
+            likely = {**dict.fromkeys(LABELS, -9.0), **({"DENY": -0.5} if sample.model == "a" else {})}
+            assert sample.logprobs == (likely if sample.scoring == "logprob" else None)
+
+
+def test_thinking_comes_first_where_it_was_trained(cache: SegmentCache) -> None:
+    """Only a model that was trained to think does so before its labels are scored, for as long as an answer may be."""
+    for thinks, limit in ((True, 48), (False, _LONGEST_ANSWER_TOKENS)):
+        engine = ScriptedEngine(_answer)
+        candidate = Candidate("b", "q8_0", make_file("b"), make_chat(), thinks=thinks)
+        ask_all([Respondent(candidate, engine, SETTINGS, cache, "run")], ROWS[:1], ["logprob"], lambda sample: None)
+        ((_, _, options),) = engine.asked
+        assert (options.score, options.think, options.max_tokens) == (True, thinks, limit)
 
 
 def test_they_take_turns(cache: SegmentCache) -> None:

@@ -48,11 +48,11 @@ def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentC
         (side, quantization, scoring): share
         for side, share in zip(SIDES, (0.25, 1.0), strict=True)
         for quantization in QUANTIZATIONS
-        for scoring in ("generate", "constrained")
+        for scoring in ("logprob", "generate")
     }
     assert [c.verdict for c in result.comparisons] == ["b_better"] * 4
     assert [c.mcnemar_p_holm for c in result.comparisons] == pytest.approx([4 * 2 / 2**9] * 4)
-    assert (result.headline.quantization, result.headline.scoring) == ("q4_k_m", "generate")
+    assert (result.headline.quantization, result.headline.scoring) == ("q4_k_m", "logprob")
     assert result.control is not None
     assert result.control.verdict == "same_classes"
     assert result.baseline is not None
@@ -67,7 +67,7 @@ def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentC
         ("language", "ja", 3, 3, 0),
     ]
     losses = [(x.model, x.scoring, x.reference, x.quantization, x.difference) for x in result.quantization_losses]
-    assert losses == [(side, s, "q8_0", "q4_k_m", 0.0) for side in SIDES for s in ("generate", "constrained")]
+    assert losses == [(side, s, "q8_0", "q4_k_m", 0.0) for side in SIDES for s in ("generate", "logprob")]
 
 
 def test_answers_may_be_as_long_as_those_trained_on(

@@ -1,4 +1,4 @@
-"""The two ways of asking for a class."""
+"""The ways of asking for a class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.evaluator.material import make_chat
 from tokenizers import Tokenizer
 
 from so8t_converter.convert import Conversion, convert
-from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS, CHOICES, GRAMMAR, options_for
+from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS, CHOICES, GRAMMAR, by_label, options_for
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import final_answer
@@ -42,6 +42,14 @@ def test_constrained_is_never_cut() -> None:
     options = options_for("constrained", SETTINGS, make_chat())
     assert (options.grammar, options.choices) == (GRAMMAR, CHOICES)
     assert all(options.max_tokens > len(final_answer(label)) for label in LABELS)
+
+
+def test_logprob_scores_the_choices() -> None:
+    """Nothing is written and no grammar is needed; the likelihoods are named by label."""
+    options = options_for("logprob", SETTINGS, make_chat())
+    assert (options.grammar, options.choices, options.score, options.think) == ("", CHOICES, True, False)
+    assert by_label((-1.0, -2.0, -3.0, -4.0)) == {"ALLOW": -1.0, "ESCALATION": -2.0, "DENY": -3.0, "REFUSE": -4.0}
+    assert by_label(None) is None
 
 
 @pytest.mark.parametrize("label", LABELS)

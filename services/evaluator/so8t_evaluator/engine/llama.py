@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import secrets
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 import xllamacpp
 
 from so8t_evaluator.engine.likelihood import score, split
 from so8t_evaluator.engine.prompt_cache import PromptCache, shared_length
+from so8t_evaluator.engine.tokens import Tokenizer
 from so8t_shared.processes import peak_memory_bytes
-
-_REMEMBERED = 16
-"""Texts whose tokens are remembered."""
 
 _LIKELY = 500
 """First tokens to look at; more cost time, and those beyond are asked for by ID."""
@@ -42,12 +37,11 @@ class Llama:
 
     def __init__(self, path: str, context: int, threads: int, batch: int, warm_up: list[str]) -> None:
         self._context = context
-        self._key = secrets.token_urlsafe(24)
-        parameters = _parameters(path, context, threads, batch, self._key)
+        key = secrets.token_urlsafe(24)
+        parameters = _parameters(path, context, threads, batch, key)
         self._server = xllamacpp.Server(parameters)
-        self._address = self._server.listening_address.removeprefix("http://")
-        self._tokens: dict[str, list[int]] = {}
-        prompts = [self._tokenize(prompt) for prompt in warm_up]
+        self._tokenizer = Tokenizer(self._server.listening_address, key)
+        prompts = [self._tokenizer.ids(prompt) for prompt in warm_up]
         self._cache = PromptCache(prompts[0][: shared_length(prompts)] if prompts else [], self._evaluate)
 
     def settings(self) -> dict[str, Any]:
@@ -79,7 +73,7 @@ class Llama:
         Raises:
             TooLongError: it does not fit the context.
         """
-        longest = max(len(self._tokenize(choice)) for choice in choices)
+        longest = max(len(self._tokenizer.ids(choice)) for choice in choices)
         tokens, started = self._prepare(prompt, options["max_tokens"] + (longest if think_until else 0))
         thinking = {"text": "", "completion_tokens": 0, "cut": False}
         if think_until:
@@ -87,7 +81,7 @@ class Llama:
             thinking = {"text": text.removeprefix(" "), **_ending(last)}  # sentencepiece's space is no part of a text
         else:
             self._cache.drop_answer(tokens)
-        given, scored = split([self._tokenize(f"{thinking['text']}{choice}") for choice in choices])
+        given, scored = split([self._tokenizer.ids(f"{thinking['text']}{choice}") for choice in choices])
         start = [*tokens, *given]
         if given and self._cache.usable:
             self._evaluate(start[:-1], True)
@@ -120,7 +114,7 @@ class Llama:
     def _prepare(self, prompt: str, room: int) -> tuple[list[int], float]:
         """Bring all but the prompt's last token into the cache; return the tokens and the time when it started."""
         started = time.perf_counter()
-        tokens = self._tokenize(prompt)
+        tokens = self._tokenizer.ids(prompt)
         if len(tokens) + room > self._context:
             raise TooLongError(len(tokens))
         before_s = time.perf_counter() - started
@@ -152,27 +146,6 @@ class Llama:
         answer: dict[str, Any] = self._server.handle_completions({**body, "cache_prompt": use_cache})
         _check(answer)
         return answer
-
-    def _tokenize(self, text: str) -> list[int]:
-        """Return token ids; nothing is prepended, and control tokens in the text are recognized.
-
-        The last few texts are remembered: the answers, and a prompt that is asked twice.
-        """
-        known = self._tokens.pop(text, None)
-        self._tokens[text] = self._token_ids(text) if known is None else known
-        if len(self._tokens) > _REMEMBERED:
-            del self._tokens[next(iter(self._tokens))]
-        return self._tokens[text]
-
-    def _token_ids(self, text: str) -> list[int]:
-        body = json.dumps({"content": text, "add_special": False, "parse_special": True})
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
-        connection = http.client.HTTPConnection(self._address, timeout=60)
-        with closing(connection):
-            connection.request("POST", "/tokenize", body.encode("utf-8"), headers)
-            answer = json.loads(connection.getresponse().read())
-        _check(answer)
-        return [int(token) for token in answer["tokens"]]
 
 
 def _parameters(path: str, context: int, threads: int, batch: int, key: str) -> Any:

@@ -113,6 +113,9 @@ class Completion:
     logprobs: Sequence[float] | None = None
     """With `Options.score`, the natural-log probability of each choice, in their order: log-softmax over the whole
     vocabulary, summed over the tokens by which the choices differ (see `engine.likelihood`), not renormalized."""
+    bounds: Sequence[bool] | None = None
+    """For each choice, whether its figure is only an upper bound, because the engine does not show it; None if none is.
+    If that leaves the likeliest open, `text` holds no choice."""
     second_look: bool = False
     """Whether a choice was not among the likeliest tokens and had to be asked for by itself."""
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from so8t_evaluator.engine.likelihood import shared_start
 from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError
-from so8t_evaluator.ollama.choices import likeliest, shared_start
+from so8t_evaluator.ollama.choices import likeliest
 from so8t_evaluator.ollama.generation import TOP_LOGPROBS, Reply, gather, generation, sampling
 from so8t_evaluator.ollama.models import OllamaModels
 from so8t_evaluator.ollama.prefix import Cut, find_cut
+from so8t_evaluator.ollama.scored import Answers, Likely, answers_of, score
 from so8t_evaluator.ollama.server import MissingError, OllamaServer, UnreachableError
 from so8t_shared.errors import InputError, So8tError
 
@@ -31,6 +35,7 @@ class OllamaModel:
         self._held = ""
         self._head: Reply | None = None
         self._doubtful = False
+        self._answers: Answers | None = None
         self.on_close: Callable[[], None] = lambda: None
         self.digest, _ = OllamaModels(server).ensure(model)
         server.patiently(self._load)
@@ -97,6 +102,8 @@ class OllamaModel:
         head = self._place(prompt)
         tokens = None if head is None or head.prompt_tokens is None else head.prompt_tokens + 1
         self._check_room(tokens, options)
+        if options.score:
+            return self._score(prompt, options, tokens, head)
         answer = self._choose(prompt, options) if options.choices else self._ask(prompt, options)
         counted = answer.prompt_tokens or tokens or self._count(prompt)
         if tokens is None:
@@ -133,22 +140,65 @@ class OllamaModel:
 
     def _choose(self, prompt: str, options: Options) -> Reply:
         """Return the choice that begins with the likeliest token; empty if no choice matches a likely token."""
-        asked = prompt + shared_start(options.choices)
+        answer, _ = self._look(prompt + shared_start(options.choices), options)
+        return replace(answer, text=likeliest(options.choices, answer.logprobs))
+
+    def _score(self, prompt: str, options: Options, tokens: int | None, head: Reply | None) -> Completion:
+        """Score the choices; see `so8t_evaluator.ollama.scored`."""
+        started = time.perf_counter()
+        answers = self._answers_after(prompt, options.choices)
+        counted = tokens or self._count(prompt)
+        self._check_room(counted, options)
+        thinking = None
+        if options.think:
+            thinking = self._ask(prompt, replace(options, stop=(*options.stop, shared_start(options.choices))))
+        text = thinking.text if thinking and thinking.text.strip() else answers.separator
+        start = f"{prompt}{text}{answers.before}"
+        self._evaluate(start)
+
+        def after(written: str) -> Likely:
+            reply, again = self._look(f"{start}{answers.shared}{written}", options)
+            logprobs: dict[str, float] = {}
+            for one in reply.logprobs:  # several tokens can have the same text
+                logprobs[one["token"]] = max(float(one["logprob"]), logprobs.get(one["token"], -math.inf))
+            return Likely(logprobs, again)
+
+        sums = score(answers, after)
+        return Completion(
+            text=f"{text.removeprefix(' ')}{'' if sums.best is None else options.choices[sums.best]}",
+            prompt_tokens=counted,
+            completion_tokens=thinking.completion_tokens if thinking else 0,
+            latency_ms=(head.latency_ms if head else 0.0) + (time.perf_counter() - started) * 1e3,
+            ttft_ms=None,
+            peak_memory_bytes=None,
+            cut=thinking is not None and thinking.cut,
+            logprobs=sums.logprobs,
+            bounds=sums.bounds,
+            second_look=sums.second_look,
+        )
+
+    def _look(self, text: str, options: Options) -> tuple[Reply, bool]:
+        """Return the likeliest tokens after a text, and whether it took two requests."""
         likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         first = replace(options, max_tokens=1, stop=())
-        answer = self._ask(asked, first, **likely)
-        if (
-            not answer.logprobs
-        ):  # a token that ends the answer has none; a format forbids that token and changes no logprob
-            again = self._ask(asked, first, **likely, format=_ANY_TEXT)
+        answer = self._ask(text, first, **likely)
+        ended = not answer.logprobs
+        if ended:  # a token that ends the answer has none; a format forbids that token and changes no logprob
+            again = self._ask(text, first, **likely, format=_ANY_TEXT)
             answer = replace(again, latency_ms=answer.latency_ms + again.latency_ms, ttft_ms=answer.ttft_ms)
         if not answer.logprobs:
             raise EngineError(
                 "Ollama returned no token probabilities.",
                 where=self._server.address,
-                remedy="update it to 0.12.11 or newer, or leave constrained out of ab_test.scoring",
+                remedy="update it to 0.12.11 or newer, or leave constrained and logprob out of ab_test.scoring",
             )
-        return replace(answer, text=likeliest(options.choices, answer.logprobs))
+        return answer, ended
+
+    def _answers_after(self, prompt: str, choices: Sequence[str]) -> Answers:
+        """Return the tokens of the choices; all prompts of a model end alike."""
+        if self._answers is None:
+            self._answers = answers_of(self._model.path, choices, prompt)
+        return self._answers
 
     def _ask(self, text: str, options: Options, **other: Any) -> Reply:
         body = generation(self._model.name, text, {**self._runner, **sampling(options)}, **other)

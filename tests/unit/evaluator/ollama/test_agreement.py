@@ -16,12 +16,14 @@ from tests.servers.ollama_server import running_ollama
 from tests.unit.evaluator.conftest import MANY_REQUESTS, REQUESTS, WARM_UP, GetModel, chatml
 from tests.unit.evaluator.ollama.conftest import BOUND, SMOLLM2, NewModel
 
+from so8t_evaluator.engine.embedded import EmbeddedEngine
 from so8t_evaluator.engine.protocol import ModelFile, Options
 from so8t_evaluator.ollama.engine import OllamaEngine
 from so8t_evaluator.scoring import CHOICES
 
 FREE = Options(max_tokens=10, seed=7)
 """Without stops: llama.cpp holds a text back that begins one, and then gives it none."""
+SCORE = Options(max_tokens=32, seed=7, choices=CHOICES, score=True)
 CONTEXT = 512
 
 PROMPTS = [chatml(text) for text in MANY_REQUESTS]
@@ -102,6 +104,35 @@ def _lead(row: Row) -> float:
 
 def _starts(choice: str, token: str) -> bool:
     return choice.removeprefix("<final>").startswith(token)
+
+
+def test_label_probabilities_agree(ollama_server: real.OllamaServer, smollm2: ModelFile, engine: OllamaEngine) -> None:
+    """What both engines show differs by rounding, and a bound is one; asked again, Ollama gives the same figures.
+
+    A label has two or three tokens, each of which rounding can move as far as one that decides a near tie.
+    """
+    embedded = EmbeddedEngine(num_ctx=1024, threads=1)
+    exact, bounds, classes = [], [], []
+    with (
+        embedded.load(smollm2, WARM_UP) as ours,
+        engine.load(replace(smollm2, name=SMOLLM2), WARM_UP) as theirs,
+    ):
+        for prompt in TOLD:
+            one, other = ours.complete(prompt, SCORE), theirs.complete(prompt, SCORE)
+            for mine, its, bound in zip(one.logprobs or (), other.logprobs or (), other.bounds or (), strict=True):
+                (bounds if bound else exact).append(its - mine)
+            if other.text:
+                classes.append((one.text, other.text, sorted(one.logprobs or ())[-1] - sorted(one.logprobs or ())[-2]))
+        theirs.complete(prompt, FREE)
+        again = theirs.complete(prompt, SCORE)
+    sizes = sorted(map(abs, exact))
+    print(f"{len(sizes)} figures, differences {statistics.median(sizes):.2g}, {sizes[-1]:.2g}; {len(bounds)} bounds")
+    print(f"{len(classes)} of {len(TOLD)} decided, differing: {[c for c in classes if c[0] != c[1]]}")
+    assert (again.text, again.logprobs, again.bounds) == (other.text, other.logprobs, other.bounds)
+    assert len(exact) >= 10, "too few figures to compare: this could not fail"
+    assert (statistics.median(sizes) <= NEAR_TIE / 2, sizes[-1] <= 3 * NEAR_TIE) == (True, True)
+    assert min(bounds) >= -3 * NEAR_TIE
+    assert [c for c in classes if c[0] != c[1] and c[2] > NEAR_TIE] == []
 
 
 FIRST_TOKEN = 0.002

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.messages import Said
 
-from so8t_evaluator.ollama.choices import likeliest, shared_start
+from so8t_evaluator.ollama.choices import likeliest
 from so8t_evaluator.scoring import CHOICES
 from so8t_shared.errors import InputError
 
@@ -15,11 +15,6 @@ from so8t_shared.errors import InputError
 def _likely(*tokens: str) -> list[dict[str, Any]]:
     """Tokens in falling likelihood."""
     return [{"token": token, "logprob": -1.0 - rank} for rank, token in enumerate(tokens)]
-
-
-def test_shared_start() -> None:
-    """The four final answers share their opening tag and nothing else."""
-    assert shared_start(CHOICES) == "<final>"
 
 
 @pytest.mark.parametrize("token", ["D", "DE", "DEN", "DENY", "DENY</", "DENY</final>"])
