@@ -93,6 +93,7 @@ def test_the_longest_target_is_told(llama: Path, rows: Path, tmp_path: Path) -> 
     tokenizer = Tokenizer.from_file(str(llama / "tokenizer.json"))
     answers = [f"{final_answer(row.label, row.thinking)}<|im_end|>" for row in taught]
     assert told.longest_tokens == max(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in answers)
+    assert told.thinking == any(row.thinking for row in taught)
 
 
 def test_the_result_tells_how_the_gates_ended(llama: Path, rows: Path, tmp_path: Path) -> None:
