@@ -15,7 +15,7 @@ from so8t_evaluator.answer_key import answer_key
 from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, ModelFile, Options, PromptTooLongError
 from so8t_evaluator.kept_text import hash_of, kept_final, kept_text
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
-from so8t_evaluator.scoring import by_label, options_for
+from so8t_evaluator.scoring import by_label, likeliest_label, options_for
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.models.reading import read_answer
@@ -43,13 +43,15 @@ class StoredAnswer(Answer):
 
     @classmethod
     def of(cls, completion: Completion, *, host: str, fingerprint: str, keep_text: bool) -> StoredAnswer:
-        """Parse an engine's answer."""
+        """Parse an engine's answer; where labels were scored, the model wrote nothing but its thinking."""
         reading = read_answer(completion.text)
+        scored = completion.logprobs is not None
+        decided = likeliest_label(completion) if scored else reading.predicted
         return cls(
-            predicted=reading.predicted,
-            final=kept_final(reading.final),
-            lenient=reading.lenient,
-            text=kept_text(reading.text) if keep_text else "",
+            predicted=decided,
+            final="" if scored else kept_final(reading.final),
+            lenient=decided if scored else reading.lenient,
+            text=kept_text(reading.text) if keep_text and not scored else "",
             text_kept=keep_text,
             thinking_chars=len(reading.thinking),
             thinking_sha256=hash_of(reading.thinking) if reading.thinking else "",

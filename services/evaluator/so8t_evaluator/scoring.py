@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from so8t_evaluator.engine.protocol import Options
+from so8t_evaluator.engine.protocol import Completion, Options
 from so8t_shared.config.model import AbTest
-from so8t_shared.labels import LABELS
+from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.models.prompts import final_answer
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.tables.scorings import BY_NAME, Scoring
@@ -64,3 +64,10 @@ def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo, *, thinks: b
 def by_label(logprobs: Sequence[float] | None) -> dict[str, float] | None:
     """Return the log-probability of each label, from those of `CHOICES`."""
     return None if logprobs is None else dict(zip(LABELS, logprobs, strict=True))
+
+
+def likeliest_label(completion: Completion) -> str:
+    """Return the class with the highest log-probability; INVALID if that is only an upper bound."""
+    logprobs, bounds = completion.logprobs or (), completion.bounds or (False,) * len(LABELS)
+    best = max(range(len(logprobs)), key=logprobs.__getitem__)
+    return INVALID if bounds[best] else LABELS[best]

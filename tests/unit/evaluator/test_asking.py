@@ -18,7 +18,8 @@ from tests.unit.evaluator.material import (
 )
 
 from so8t_evaluator import answer_key
-from so8t_evaluator.asking import Candidate, Respondent, as_side, ask_all
+from so8t_evaluator.asking import Candidate, Respondent, StoredAnswer, as_side, ask_all
+from so8t_evaluator.engine.protocol import Completion
 from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS
 from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import AbTest
@@ -318,3 +319,31 @@ def test_text_can_be_turned_off_and_on(cache: SegmentCache) -> None:
     assert ask(True) == ({"no idea"}, 2 * len(ROWS))
     assert ask(False) == ({""}, 0)
     assert ask(True) == ({"no idea"}, 0)
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "bounds", "predicted"),
+    [
+        ((-4.0, -3.0, -0.2, -9.0), None, "DENY"),
+        ((-4.0, -3.0, -0.2, -9.0), (True, False, False, True), "DENY"),
+        ((-1.0, -3.0, -2.0, -9.0), (True, False, False, True), "INVALID"),
+    ],
+    ids=["all known", "bounds below the best", "the best is only a bound"],
+)
+def test_scored_labels_decide_and_not_the_text(
+    logprobs: tuple[float, ...], bounds: tuple[bool, ...] | None, predicted: str
+) -> None:
+    """Also after thinking that was never closed; nothing that the model did not write is kept as its words."""
+    completion = Completion(
+        "<think>a long thought <final>DENY</final>",
+        10,
+        5,
+        1.0,
+        0.5,
+        peak_memory_bytes=1,
+        logprobs=logprobs,
+        bounds=bounds,
+    )
+    answer = StoredAnswer.of(completion, host="h", fingerprint="f", keep_text=True)
+    assert (answer.predicted, answer.lenient, answer.text, answer.final) == (predicted, predicted, "", "")
+    assert answer.thinking_chars > 0
