@@ -116,7 +116,9 @@ _ASKING_KEYS = tuple(
     f"ab_test.{key}"
     for key in ("max_samples", "engine", "scoring", "max_new_tokens", "num_ctx", "seed", "control", "keep_answers")
 )
-_CONCLUDING_KEYS = tuple(f"ab_test.{key}" for key in ("seed", "bootstrap_resamples", "confidence", "gate"))
+_CONCLUDING_KEYS = tuple(
+    f"ab_test.{key}" for key in ("seed", "bootstrap_resamples", "confidence", "test", "prevalence", "costs", "gate")
+)
 _GGUF_KEYS = ("gguf.quantizations", "gguf.primary")
 _GGUF_AND_CHAT = ("chat.json", "model_")
 
