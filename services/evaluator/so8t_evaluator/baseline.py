@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline, make_union
 
 from so8t_evaluator.paired import Marks, marks_of, pair
 from so8t_evaluator.stats.confusion import confusion_matrix
@@ -49,6 +47,9 @@ def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confid
     """
     if not test or len({row.label for row in train}) < 2:
         return None
+    from sklearn.linear_model import LogisticRegression  # slow, and a comparison of logs does without
+    from sklearn.pipeline import make_pipeline, make_union
+
     texts, labels = [row.text for row in train], [row.label for row in train]
     scripts = [features for features in _vectorizers() if any(map(features.build_analyzer(), texts))]
     if not scripts:
@@ -69,8 +70,10 @@ def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confid
     return WordCounts(baseline, Marks([row.id for row in test], right, groups))
 
 
-def _vectorizers() -> tuple[TfidfVectorizer, TfidfVectorizer]:
+def _vectorizers() -> tuple[Any, Any]:
     """One vectorizer per script; a vectorizer that finds nothing in the training texts cannot be fitted."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     return (
         TfidfVectorizer(token_pattern=_LATIN_WORD),
         TfidfVectorizer(token_pattern=_CJK_CHARACTER, ngram_range=_CJK_NGRAMS),
