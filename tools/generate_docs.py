@@ -48,12 +48,14 @@ def documents() -> dict[str, str]:
     from so8t_reporter.results_schema import schema_text
     from so8t_shared.config.model import Config
     from so8t_shared.config.table import config_table
+    from so8t_shared.results.compare import CompareResult
 
     return {
         "configuration.md": CONFIGURATION.format(table=config_table()),
         "cli.md": CLI.format(commands="".join(_commands())),
         "schema/config.schema.json": _json(Config.model_json_schema()),
         "schema/ab_test_results.schema.json": schema_text(),
+        "schema/compare.schema.json": schema_text(CompareResult),
     }
 
 

@@ -11,14 +11,15 @@ import json
 import sys
 from pathlib import Path
 
+from so8t_shared.documents import Document
 from so8t_shared.files import write_atomically
 from so8t_shared.results.ab_test import AbTestResults
 
 
-def schema_text() -> str:
-    """Return the schema of the written file, as JSON with a final newline."""
+def schema_text(document: type[Document] = AbTestResults) -> str:
+    """Return the schema of a written document, as JSON with a final newline."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    schema |= AbTestResults.model_json_schema(mode="serialization")
+    schema |= document.model_json_schema(mode="serialization")
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -9,7 +9,21 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from so8t_shared.cli import answers, artifacts, config, demo, doctor, export, init, logs, plan, run, stage, status
+from so8t_shared.cli import (
+    answers,
+    artifacts,
+    compare,
+    config,
+    demo,
+    doctor,
+    export,
+    init,
+    logs,
+    plan,
+    run,
+    stage,
+    status,
+)
 from so8t_shared.distribution import NAME, version
 from so8t_shared.endings import exit_code_of, text_of
 from so8t_shared.terminal.console import err, say
@@ -37,6 +51,7 @@ app.command("logs")(logs.logs)
 app.command("answers")(answers.answers)
 app.command("stage")(stage.stage)
 app.command("export")(export.export)
+app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(artifacts.app, name="artifacts")

@@ -11,8 +11,10 @@ import yaml
 from pydantic import ValidationError
 
 from so8t_shared.config.faults import config_error, section_of
-from so8t_shared.config.model import Config
+from so8t_shared.config.gate import DEFAULT_GATE
+from so8t_shared.config.model import AbTest, Config
 from so8t_shared.errors import ConfigError
+from so8t_shared.tables.metrics import BY_NAME
 
 ENVIRONMENT_PREFIX = "SO8T__"
 COMPOSE_VARIABLES = {
@@ -36,7 +38,7 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
         ConfigError: lists every fault found, each with its key, the value and what to write instead.
     """
     path = Path(path)
-    raw = _read_yaml(path, "configuration file")
+    raw = _read_keys(path, "configuration file")
     given: dict[str, str] = {}
     for dotted, value, source in [
         *_from_environment(os.environ if environ is None else environ),
@@ -52,6 +54,43 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
         raise config_error(error, f"{path} and {other}" if other else str(path), given) from error
 
 
+def load_test_settings(path: Path | None, overrides: Sequence[str], keys: Sequence[str]) -> AbTest:
+    """Return how to judge answers that are already there.
+
+    `path` holds the clauses of a gate, keys of the section ab_test, or a whole configuration; without a gate, the
+    default's clauses over answers apply. `overrides` are 'key=value', with a key from `keys`.
+
+    Raises:
+        ConfigError: lists every fault found.
+    """
+    raw = _test_section(path) if path else {}
+    given: dict[str, str] = {}
+    for dotted, value, source in map(_split, overrides):
+        key = dotted.removeprefix("ab_test.")
+        if key.partition(".")[0] not in keys:
+            raise ConfigError(f"{key} has no effect here.", where=source, remedy=f"use one of {', '.join(keys)}")
+        _assign(raw, key, value)
+        given[f"ab_test.{key}"] = source
+    raw.setdefault("gate", [clause for clause in DEFAULT_GATE if BY_NAME[clause.metric].source == "answers"])
+    around = {"model_a": {"base_model": "-"}, "dataset": {"paths": ["-"]}}
+    try:
+        return Config.model_validate({**around, "ab_test": raw}).ab_test
+    except ValidationError as error:
+        raise config_error(error, str(path or "--set"), given) from error
+
+
+def _test_section(path: Path) -> dict[str, Any]:
+    raw = _read_yaml(path, "gate file")
+    if isinstance(raw, list):
+        return {"gate": raw}
+    if isinstance(raw, dict) and "ab_test" in raw:
+        raw = raw["ab_test"]
+    if raw is not None and not isinstance(raw, dict):
+        remedy = "write a list of clauses, as for ab_test.gate; see docs/compare.md"
+        raise ConfigError("The gate file holds no clauses.", where=str(path), remedy=remedy)
+    return {key: value for key, value in (raw or {}).items() if value is not None}
+
+
 def notices(config: Config, environ: Mapping[str, str] | None = None) -> list[str]:
     """One line for each key that no longer has an effect, and each variable that only compose.yaml reads."""
     environ = os.environ if environ is None else environ
@@ -65,7 +104,7 @@ def notices(config: Config, environ: Mapping[str, str] | None = None) -> list[st
     return found
 
 
-def _read_yaml(path: Path, what: str) -> dict[str, Any]:
+def _read_yaml(path: Path, what: str) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -80,12 +119,16 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
             remedy="give a readable UTF-8 YAML file",
         ) from error
     try:
-        raw = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or error
         raise ConfigError(f"This is not valid YAML: {problem}.", where=place, remedy="correct that line") from error
+
+
+def _read_keys(path: Path, what: str) -> dict[str, Any]:
+    raw = _read_yaml(path, what)
     if raw is None:
         raw = {}
     if not isinstance(raw, dict):
@@ -118,7 +161,7 @@ def _fill_training(raw: dict[str, Any], path: Path) -> Path | None:
     named = Path(str(training["config"]))
     candidates = [named, path.parent / named]
     found = next((c for c in candidates if c.is_file()), named)
-    values = _read_yaml(found, "training.config file")
+    values = _read_keys(found, "training.config file")
     values = values.get("training", values) if set(values) == {"training"} else values
     raw["training"] = _merge(values, training)
     return found

@@ -1,0 +1,1 @@
+"""One module per kind of log; so8t_shared.tables.readers lists them."""
