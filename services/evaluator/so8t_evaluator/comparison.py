@@ -20,7 +20,7 @@ from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison, Flip, verdict_of
 from so8t_shared.results.evaluation import Quality
-from so8t_shared.results.verdicts import Counts, decide
+from so8t_shared.results.verdicts import Verdict
 
 
 def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
@@ -54,28 +54,15 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
     difference = rows_b.right.astype(np.int8) - rows_a.right
     only_a, only_b = int((difference < 0).sum()), int((difference > 0).sum())
     both_right, n = int((rows_a.right & rows_b.right).sum()), len(a)
-    accuracy = paired_interval(difference, rows_a.groups, settings.confidence)
     p = paired_p(difference, rows_a.groups, settings.test)
-    flips = _flips(rows_a, rows_b)
-    unread = [int((rows.said == len(LABELS)).sum()) for rows in (rows_a, rows_b)]
-    counts = Counts(
-        n=n,
-        only_a=only_a,
-        only_b=only_b,
-        both_right=both_right,
-        flips=len(flips),
-        unread_a=unread[0],
-        unread_b=unread[1],
-        too_few_groups=accuracy.too_few_groups,
-    )
-    return Comparison(
+    found = Comparison(
         name=name,
         quantization=a[0].quantization,
         scoring=a[0].scoring,
         n=n,
         accuracy_a=(both_right + only_a) / n,
         accuracy_b=(both_right + only_b) / n,
-        accuracy_difference=accuracy,
+        accuracy_difference=paired_interval(difference, rows_a.groups, settings.confidence),
         macro_f1_difference=macro_f1_difference(
             rows_a.gold,
             rows_a.said,
@@ -89,16 +76,17 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         only_a_right=only_a,
         only_b_right=only_b,
         both_wrong=n - both_right - only_a - only_b,
-        unread_a=unread[0],
-        unread_b=unread[1],
+        unread_a=rows_a.unread,
+        unread_b=rows_b.unread,
         p_value=p,
         p_adjusted=None,
         minimum_detectable_effect=minimum_detectable_effect(n, only_a + only_b, settings.alpha),
         one_sided_rows_needed=one_sided_rows_needed(settings.alpha),
-        flips=flips,
+        flips=_flips(rows_a, rows_b),
         differing_answers=sum(x.answer_sha256 != y.answer_sha256 for x, y in zip(a, b, strict=True)),
-        verdict=decide(counts, p=p, alpha=settings.alpha),
+        verdict=Verdict.NO_DIFFERENCE,
     )
+    return found.model_copy(update={"verdict": verdict_of(found, p, settings.alpha)})
 
 
 def adjust(comparisons: Sequence[Comparison], headline: int, alpha: float) -> list[Comparison]:

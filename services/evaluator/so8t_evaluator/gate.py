@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 from so8t_shared import formatting as fmt
 from so8t_shared.config.gate import Clause
@@ -12,6 +13,8 @@ from so8t_shared.results.gate import ClauseFigure, ClauseResult, Decision, GateR
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.verdicts import WORDS, Verdict, mostly_unread
 from so8t_shared.tables import metrics
+from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import Scoring
 
 UNJUDGED = GateResult(result=Decision.UNDECIDED, clauses=[])
 
@@ -27,27 +30,27 @@ def judge(evaluation: EvaluationResult, gate: Sequence[Clause]) -> GateResult:
 def bound_of(clause: Clause) -> str:
     """Return what a clause demands, in words."""
     if clause.better:
-        return "significantly better"
+        other = "counting words" if metrics.BY_NAME[clause.metric].source == "baseline" else "A"
+        return f"significantly better than {other}"
     if clause.margin is not None:
-        return f"less than {_number(clause, clause.margin, difference=True)} worse than A"
+        return f"less than {_number(clause, clause.margin, difference=True).removeprefix('+')} worse than A"
     if clause.at_most is not None:
         return f"at most {_number(clause, clause.at_most)}"
     return f"at least {_number(clause, clause.at_least or 0.0)}"
 
 
 def _judge(clause: Clause, evaluation: EvaluationResult) -> ClauseResult:
-    figures = [_figure(clause, c, evaluation) for c in _covered(clause, evaluation)]
-    result = _worst(f.result for f in figures) if figures else Decision.UNDECIDED
-    deciding = [f for f in figures if f.result == result]
-    places = ", ".join(f"{f.quantization} {f.scoring}" for f in deciding)
-    reason = f"{deciding[0].reason} ({places})" if deciding else "no tested setting is covered"
+    figures = [_figure(clause, *setting, evaluation) for setting in _covered(clause, evaluation)]
+    result = _worst(f.result for f in figures)
+    first, *others = [f for f in figures if f.result == result]
+    also = ", ".join(f"{f.quantization} {f.scoring}" for f in others)
     return ClauseResult(
         name=clause.name,
         metric=clause.metric,
         bound=bound_of(clause),
         required=clause.required,
         result=result,
-        reason=reason,
+        reason=f"{first.quantization} {first.scoring}: {first.reason}" + (f"; also at {also}" if also else ""),
         settings=figures,
     )
 
@@ -56,29 +59,31 @@ def _worst(results: Iterator[Decision]) -> Decision:
     return max(results, key=_SEVERITY.index, default=Decision.PASS)
 
 
-def _covered(clause: Clause, evaluation: EvaluationResult) -> list[Comparison]:
-    """Return the settings that a clause covers, the headline's first."""
+def _covered(clause: Clause, evaluation: EvaluationResult) -> list[tuple[Quantization, Scoring]]:
+    """Return the settings that a clause covers, the headline's first; one that it names may not have been tested."""
+    headline = (evaluation.primary_quantization, evaluation.primary_scoring)
     if metrics.BY_NAME[clause.metric].source != "answers":
-        return [evaluation.headline]  # measured there alone
-    chosen = [
-        c
-        for c in evaluation.comparisons
-        if clause.scoring in {"all", c.scoring, *(["headline"] if c.scoring == evaluation.primary_scoring else [])}
-        and (
-            clause.quantizations == "all"
-            or (clause.quantizations == "primary" and c.quantization == evaluation.primary_quantization)
-            or (isinstance(clause.quantizations, list) and c.quantization in clause.quantizations)
-        )
-    ]
-    return sorted(chosen, key=lambda c: c != evaluation.headline)
+        return [headline]  # measured there alone
+    quantizations, scorings = {headline[0]: None}, {headline[1]: None}
+    if clause.quantizations == "all":
+        quantizations = dict.fromkeys(c.quantization for c in evaluation.comparisons)
+    elif clause.quantizations != "primary":
+        quantizations = dict.fromkeys(clause.quantizations)
+    if clause.scoring == "all":
+        scorings = dict.fromkeys(c.scoring for c in evaluation.comparisons)
+    elif clause.scoring != "headline":
+        scorings = {clause.scoring: None}
+    return sorted(product(quantizations, scorings), key=lambda setting: setting != headline)
 
 
-def _figure(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> ClauseFigure:
+def _figure(clause: Clause, quantization: Quantization, scoring: Scoring, evaluation: EvaluationResult) -> ClauseFigure:
     judges = {"answers": _of_answers, "control": _of_control, "baseline": _of_baseline}
-    result, figure, reason = judges[metrics.BY_NAME[clause.metric].source](clause, setting, evaluation)
-    return ClauseFigure(
-        quantization=setting.quantization, scoring=setting.scoring, result=result, figure=figure, reason=reason
+    judge_one = judges[metrics.BY_NAME[clause.metric].source]
+    tested = [c for c in evaluation.comparisons if (c.quantization, c.scoring) == (quantization, scoring)]
+    result, figure, reason = (
+        judge_one(clause, tested[0], evaluation) if tested else (Decision.UNDECIDED, None, "not tested")
     )
+    return ClauseFigure(quantization=quantization, scoring=scoring, result=result, figure=figure, reason=reason)
 
 
 _Judged = tuple[Decision, Interval | None, str]
@@ -86,12 +91,6 @@ _Judged = tuple[Decision, Interval | None, str]
 
 def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
     relative = bool(clause.better) or clause.margin is not None
-    if clause.metric != "unread":
-        sides = [("A", setting.unread_a), ("B", setting.unread_b)]
-        for name, unread in sides if relative else sides[1:]:
-            if mostly_unread(unread, setting.n):
-                reason = f"no class could be read from {unread:,} of {name}'s {setting.n:,} answers"
-                return Decision.UNDECIDED, None, reason
     rate = next(
         r
         for r in evaluation.rates
@@ -99,7 +98,11 @@ def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResul
     )
     figure = rate.difference if relative else rate.b
     if figure is None:
-        return Decision.UNDECIDED, None, "no test row defines it"
+        return Decision.UNDECIDED, None, metrics.BY_NAME[clause.metric].undefined
+    for name, unread in (("B", rate.unread_b), ("A", rate.unread_a if relative else 0)):
+        if clause.metric != "unread" and mostly_unread(unread, figure.rows):
+            reason = f"no class could be read from {unread:,} of {name}'s {figure.rows:,} answers to these rows"
+            return Decision.UNDECIDED, None, reason
     if figure.too_few_groups:
         return Decision.UNDECIDED, figure, f"{figure.groups:,} groups of rows are too few"
     if clause.better:
@@ -148,8 +151,7 @@ def _of_control(clause: Clause, _setting: Comparison, evaluation: EvaluationResu
         return Decision.UNDECIDED, None, "A was not asked again (ab_test.control is off)"
     n, share = control.differing_answers, control.differing_answers / control.n
     words = f"{n:,} of A's {control.n:,} answers {fmt.plural(n, 'differs', 'differ')} when asked again"
-    passed = clause.at_most is not None and share <= clause.at_most
-    return (Decision.PASS if passed else Decision.FAIL), None, words
+    return (Decision.PASS if share <= (clause.at_most or 0.0) else Decision.FAIL), None, words
 
 
 def _of_baseline(_clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
@@ -166,7 +168,7 @@ def _of_baseline(_clause: Clause, setting: Comparison, evaluation: EvaluationRes
 
 
 def _worded(clause: Clause, figure: Interval, *, difference: bool) -> str:
-    """Such as "11.1% (95% interval 4.8 to 23.5%) of 45 rows"."""
+    """Such as "B 11.1% (4.8% to 23.5%) on 45 rows"."""
     value, low, high = (_number(clause, x, difference=difference) for x in (figure.value, figure.low, figure.high))
     rows = f"{figure.rows:,} {fmt.plural(figure.rows, 'row', 'rows')}"
     grouped = "" if figure.groups == figure.rows else f" in {figure.groups:,} groups"

@@ -40,6 +40,11 @@ class Outcomes:
         right: NDArray[np.bool_] = self.gold == self.said
         return right
 
+    @property
+    def unread(self) -> int:
+        """Number of answers without a readable class."""
+        return int((self.said == len(LABELS)).sum())
+
     def among(self, chosen: NDArray[np.bool_]) -> Outcomes:
         """Return the chosen rows."""
         logprobs = None if self.logprobs is None else self.logprobs[chosen]

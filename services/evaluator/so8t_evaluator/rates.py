@@ -26,6 +26,7 @@ def rates_of(a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> list
     pair = outcomes_of(a), outcomes_of(b)
 
     def rate(metric: metrics.Row, rows_a: Outcomes, rows_b: Outcomes, **part: Any) -> Rate:
+        rows_a, rows_b = (rows.among(_counted(metric, rows)) for rows in (rows_a, rows_b))
         found = measured(metric, rows_a, rows_b, settings)
         return Rate(
             metric=metric.name,
@@ -34,12 +35,14 @@ def rates_of(a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> list
             a=found.a,
             b=found.b,
             difference=found.difference,
+            unread_a=rows_a.unread,
+            unread_b=rows_b.unread,
             **part,
         )
 
     overall = [rate(metric, *pair) for metric in metrics.OF_ANSWERS]
     return overall + [
-        rate(metric, pair[0].among(part.places), pair[1].among(part.places), by=part.by, value=part.value)
+        rate(metric, *(rows.among(part.places) for rows in pair), by=part.by, value=part.value, gathered=part.gathered)
         for part in parts_of(a)
         for metric in metrics.OF_ANSWERS
         if not metric.measure
@@ -47,20 +50,22 @@ def rates_of(a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> list
 
 
 def measured(metric: metrics.Row, a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
-    """Return one metric of A and B on the same rows."""
+    """Return one metric of A and B on the same rows, all of the metric's classes."""
     if metric.measure:
         found: Measured = named(metric.measure)(a, b, settings)
         return found
-    chosen = np.isin(a.gold, [LABELS.index(label) for label in metric.gold])
-    if not chosen.any():
+    if not len(a):
         return UNDEFINED
-    a, b = a.among(chosen), b.among(chosen)
     hit_a, hit_b = _hits(metric, a), _hits(metric, b)
     return Measured(
         share_interval(hit_a, a.groups, settings.confidence),
         share_interval(hit_b, b.groups, settings.confidence),
         paired_interval(hit_b.astype(np.int8) - hit_a, a.groups, settings.confidence),
     )
+
+
+def _counted(metric: metrics.Row, rows: Outcomes) -> NDArray[np.bool_]:
+    return np.isin(rows.gold, [LABELS.index(label) for label in metric.gold])
 
 
 def _hits(metric: metrics.Row, rows: Outcomes) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -100,14 +100,15 @@ def _described(path: list[str | int]) -> str:
 def _section_at(path: Sequence[str | int]) -> type[BaseModel] | None:
     section: type[BaseModel] | None = Config
     for part in path:
-        section = section_of(section, str(part)) if section else None
+        if isinstance(part, str):  # not a place in a list
+            section = section_of(section, part, in_list=True) if section else None
     return section
 
 
-def section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
-    """The model class of a key that holds a section, else None."""
+def section_of(section: type[BaseModel], name: str, *, in_list: bool = False) -> type[BaseModel] | None:
+    """The model class of a key that holds a section (`in_list`: or a list of sections), else None."""
     info = section.model_fields.get(name)
-    if info is None:
+    if info is None or (get_origin(info.annotation) is list and not in_list):
         return None
     for kind in (info.annotation, *get_args(info.annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from math import inf
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from so8t_shared.config.section import Section
 from so8t_shared.config.values import LowerQuantization, OneOrMany, unique
@@ -29,8 +30,8 @@ class Clause(Section):
     scoring: Literal["headline", "all"] | Scoring = Field(
         "headline", description="The first scoring (headline), all of them, or one by name."
     )
-    quantizations: Literal["primary", "all"] | OneOrMany[list[LowerQuantization]] = Field(
-        "primary", description="The primary quantization, all of them, or some by name."
+    quantizations: Literal["primary", "all"] | OneOrMany[Annotated[list[LowerQuantization], Field(min_length=1)]] = (
+        Field("primary", description="The primary quantization, all of them, or some by name.")
     )
     required: bool = Field(True, description="Whether B must pass it to ship; otherwise it is only reported.")
 
@@ -39,13 +40,23 @@ class Clause(Section):
         given = [name for name in _BOUNDS if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(_BOUNDS)}, not {' and '.join(given) or 'none'}")
-        better = metrics.BY_NAME[self.metric].better
-        if better == "neither" and given[0] in {"margin", "better"}:
-            raise ValueError(f"{self.metric} has no better direction; give at_most or at_least")
-        wrong = {"higher": "at_most", "lower": "at_least"}.get(better)
-        if given[0] == wrong:
-            raise ValueError(f"{wrong} cannot guard {self.metric}, for which {better} is better")
+        bound, metric = given[0], metrics.BY_NAME[self.metric]
+        if bound not in metric.bounds:
+            raise ValueError(f"{bound} cannot guard {self.metric}; give {' or '.join(metric.bounds)}")
+        if not 0 <= getattr(self, bound) <= (1 if metric.percent else inf):
+            raise ValueError(f"{bound} is {'a share: write 0.05 for 5%' if metric.percent else 'below 0'}")
         return self
+
+
+def _a_list(value: Any) -> Any:
+    """Tell the sections of version 0.1 what became of their keys."""
+    if isinstance(value, dict):
+        raise ValueError(
+            "the gate is now a list of clauses, each with a name (docs/gate.md). Instead of 'require: better', write"
+            " {metric: accuracy, better: true}; instead of accuracy_margin, {metric: accuracy, margin: 0.05}; instead"
+            " of recall_margin, {metric: recall_deny, margin: 0.05} and the same for recall_refuse"
+        )
+    return value
 
 
 def _named_once(clauses: list[Clause]) -> list[Clause]:
@@ -53,7 +64,7 @@ def _named_once(clauses: list[Clause]) -> list[Clause]:
     return clauses
 
 
-Gate = Annotated[list[Clause], AfterValidator(_named_once)]
+Gate = Annotated[list[Clause], BeforeValidator(_a_list), AfterValidator(_named_once)]
 
 DEFAULT_GATE: tuple[Clause, ...] = (
     Clause(name="B is better", metric="accuracy", better=True),

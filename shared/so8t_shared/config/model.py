@@ -218,7 +218,7 @@ class AbTest(Section):
         description="Cost of each answer to a row of each class: {row's class: {answer: cost}}. The unit is a human's"
         " look at a harmless request. An unread answer costs as much as ESCALATION.",
     )
-    gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass to ship; see docs/gate.md.")
+    gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass to ship.")
 
     @property
     def alpha(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
@@ -41,6 +42,8 @@ def _keys(
 def _type(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(str(value) for value in get_args(annotation))
+    if get_origin(annotation) is dict:
+        return "section"
     if get_origin(annotation) is not None:
         if get_origin(annotation) in {list, tuple}:
             return f"list of {_type(get_args(annotation)[0])}"
@@ -48,7 +51,9 @@ def _type(annotation: Any) -> str:
     if annotation is type(None):
         return "null"
     name = str(annotation.__name__)
-    return {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}.get(name, name)
+    return {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Clause": "clauses"}.get(
+        name, name
+    )
 
 
 def _is_constraint(part: Any) -> bool:
@@ -59,6 +64,10 @@ def _default(info: FieldInfo, *, optional: bool) -> str:
     if info.is_required():
         return "required if the section is given" if optional else "required"
     value = info.get_default(call_default_factory=True)
+    if isinstance(value, dict):
+        return json.dumps(value).replace('"', "")
+    if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+        return "see [the gate](gate.md)"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(str(v) for v in value) + "]"
     return "null" if value is None else f"{str(value).lower() if isinstance(value, bool) else value}" or '""'

@@ -21,6 +21,9 @@ class Rate(Part):
     scoring: Scoring
     by: Literal["all", "language", "category"] = "all"
     value: str = Field("", description="Language or category; empty for all rows.")
+    gathered: int = Field(1, description="Number of values in this line: more than 1 if the smallest were combined.")
+    unread_a: int = Field(description="Of the metric's rows, those from whose answer no class could be read.")
+    unread_b: int
     a: Interval | None
     b: Interval | None
     difference: Interval | None = Field(description="B minus A, paired.")

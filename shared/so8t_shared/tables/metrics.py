@@ -34,6 +34,18 @@ class Row:
     """Whether the figure is shown in percent."""
     source: Source = "answers"
     """What the figure is computed from: A's and B's answers, A's repeated answers, or the bag of words."""
+    undefined: str = "no test row has such a class"
+    """Why there may be no figure."""
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """The kinds of bounds that a clause of the gate may set for it."""
+        if self.source == "control":
+            return ("at_most",)
+        if self.source == "baseline":
+            return ("better",)
+        absolute = {"higher": ("at_least",), "lower": ("at_most",), "neither": ("at_most", "at_least")}
+        return absolute[self.better] + (() if self.better == "neither" else ("margin", "better"))
 
 
 def _recall(label: str, consequence: str) -> Row:
@@ -116,6 +128,7 @@ ROWS: tuple[Row, ...] = (
         "higher",
         measure="so8t_evaluator.measures:kappa",
         percent=False,
+        undefined="all rows have the same class",
     ),
     Row(
         "expected_cost",
@@ -124,6 +137,7 @@ ROWS: tuple[Row, ...] = (
         "lower",
         measure="so8t_evaluator.measures:expected_cost",
         percent=False,
+        undefined="ab_test.prevalence names a class without a test row",
     ),
     Row(
         "weighted_accuracy",
@@ -132,6 +146,7 @@ ROWS: tuple[Row, ...] = (
         " another mix.",
         "higher",
         measure="so8t_evaluator.measures:weighted_accuracy",
+        undefined="ab_test.prevalence is not set, or names a class without a test row",
     ),
     Row(
         "control",
