@@ -81,47 +81,60 @@ def test_counts_are_consistent() -> None:
 def test_against_itself() -> None:
     """The same classes on every row, with p = 1 and nothing detectable."""
     found = _against(GOLD, GOLD, GOLD)
-    assert (found.verdict, found.mcnemar_p, found.minimum_detectable_effect) == ("same_classes", 1.0, None)
+    assert (found.verdict, found.p_value, found.minimum_detectable_effect) == ("same_classes", 1.0, None)
 
 
 def test_nothing_read() -> None:
-    """Answers without a single class are no agreement; one readable answer makes it one, or a difference."""
+    """Answers without a single class are no agreement."""
     unreadable = ["INVALID"] * len(GOLD)
     found = _against(GOLD, unreadable, unreadable)
-    assert (found.answered, found.verdict) == (0, "nothing_read")
-    assert adjust([found], 0.05)[0].verdict == "nothing_read"
-    once = ["ALLOW", *unreadable[1:]]
-    assert (_against(GOLD, once, once).answered, _against(GOLD, once, once).verdict) == (1, "same_classes")
-    assert _against(GOLD, unreadable, GOLD).answered == len(GOLD)
+    assert (found.unread_a, found.unread_b, found.verdict) == (40, 40, "nothing_read")
+    assert adjust([found], 0, 0.05)[0].verdict == "nothing_read"
 
 
-def test_the_interval_is_that_of_the_gate() -> None:
-    """Accuracy's interval is the one that the gate decides on, also where both were right on the same rows: 40 rows
-    without a changed one do not show that B is less than 5 points below A."""
-    rng = np.random.default_rng(0)
-    for b in (GOLD, _answers(rng, GOLD, 0.7)):
-        found = _against(GOLD, GOLD, b)
-        assert found.accuracy_difference == found.accuracy_check.difference
-    same = _against(GOLD, GOLD, GOLD)
-    assert not same.accuracy_check.non_inferior
-    assert same.accuracy_difference.low < -same.accuracy_check.margin
+def test_mostly_unread() -> None:
+    """Where most answers of one model cannot be read there is nothing to compare; where half of them can, there is."""
+    most, half = _wrong(GOLD, rows=range(21)), _wrong(GOLD, rows=range(20))
+    for a, b in ((most, GOLD), (GOLD, most), (most, most)):
+        assert _against(GOLD, a, b).verdict == "mostly_unread"
+    assert _against(GOLD, half, GOLD).verdict == "b_better"
+    assert _against(GOLD, half, half).verdict == "same_classes"
 
 
-def test_what_can_be_found_follows_the_family() -> None:
-    """As one of six tests, more rows and a larger difference are needed than alone."""
-    a, b = (
-        make_samples(GOLD, _wrong(GOLD, rows=range(14))),
-        make_samples(GOLD, _wrong(GOLD, rows=range(8, 16)), model="b"),
-    )
-    alone, of_six = compare("B vs A", a, b, SETTINGS), compare("B vs A", a, b, SETTINGS, family=6)
-    assert (alone.one_sided_rows_needed, of_six.one_sided_rows_needed) == (6, 8)
-    assert alone.minimum_detectable_effect is not None
-    assert (
-        of_six.minimum_detectable_effect is None or of_six.minimum_detectable_effect > alone.minimum_detectable_effect
-    )
-    assert alone.rows_to_find is not None
-    assert of_six.rows_to_find is not None
-    assert 40 < alone.rows_to_find < of_six.rows_to_find
+def test_nothing_right() -> None:
+    """Two models that are wrong on every row do not tie at zero: there was nothing to compare."""
+    a, b = (["DENY" if g == other else other for g in GOLD] for other in ("ALLOW", "REFUSE"))
+    assert _against(GOLD, a, b).verdict == "nothing_right"
+    assert _against(GOLD, a, a).verdict == "nothing_right"
+    assert _against(GOLD, a, ["ALLOW", *b[1:]]).verdict == "no_difference"
+
+
+def test_groups() -> None:
+    """Six rows that only B got right are a difference if each stands alone, and none if they are one group."""
+    gold, some = GOLD * 2, _wrong(GOLD * 2, rows=range(6))
+    a, b = make_samples(gold, some), make_samples(gold, gold, model="b")
+    assert compare("x", a, b, SETTINGS).verdict == "b_better"
+    by_row = {size: [{"group": str(i // size)} for i in range(len(gold))] for size in (6, 20)}
+    for size, verdict in ((6, "no_difference"), (20, "too_few_groups")):
+        grouped = [[s.model_copy(update=g) for s, g in zip(x, by_row[size], strict=True)] for x in (a, b)]
+        found = compare("x", *grouped, SETTINGS)
+        assert (found.verdict, found.p_value) == (verdict, 1.0)
+        assert (found.accuracy_difference.rows, found.accuracy_difference.groups) == (80, -(-80 // size))
+    assert found.accuracy_difference.too_few_groups
+    assert (found.accuracy_difference.low, found.accuracy_difference.high) == (-1, 1)
+
+
+def test_few_rows_still_leave_a_width() -> None:
+    """40 rows without a changed one do not show that B is less than 5 points below A."""
+    assert _against(GOLD, GOLD, GOLD).accuracy_difference.low < -0.05
+
+
+def test_what_can_be_found() -> None:
+    """At the full level, since the headline is tested first: six rows on one side, and a difference that fits n."""
+    found = _against(GOLD, _wrong(GOLD, rows=range(14)), _wrong(GOLD, rows=range(8, 16)))
+    assert found.one_sided_rows_needed == 6
+    assert found.minimum_detectable_effect is not None
+    assert 0.15 < found.minimum_detectable_effect < found.only_a_right / 40 + found.only_b_right / 40
 
 
 def test_swapping_sides_swaps_the_verdict() -> None:
@@ -131,16 +144,22 @@ def test_swapping_sides_swaps_the_verdict() -> None:
     assert _against(GOLD, GOLD, some).verdict == "a_better"
 
 
-def test_verdict_after_adjust_uses_holm() -> None:
-    """Six against none (p = 0.031) is significant alone, but not as one of two (0.0625)."""
-    alone = _against(GOLD, _wrong(GOLD, rows=range(6)), GOLD)
-    assert (alone.verdict, alone.mcnemar_p_holm) == ("b_better", None)
-    [only] = adjust([alone], 0.05)
-    assert (only.verdict, only.mcnemar_p_holm) == ("b_better", pytest.approx(2 / 64))
-    first, second = adjust([alone, _against(GOLD, GOLD, GOLD)], 0.05)
-    assert (first.verdict, first.mcnemar_p_holm) == ("no_difference", pytest.approx(4 / 64))
-    assert second.verdict == "same_classes"
-    assert first.mcnemar_p == alone.mcnemar_p
+def test_the_headline_comes_first() -> None:
+    """Six against none (p = 0.031) is significant as the headline, wherever it stands, but not as one of two others."""
+    same, six = _against(GOLD, GOLD, GOLD), _against(GOLD, _wrong(GOLD, rows=range(6)), GOLD)
+    nine = _against(GOLD, _wrong(GOLD, rows=range(9)), GOLD)
+    assert (six.verdict, six.p_adjusted) == ("b_better", None)
+    for family, headline, p in (
+        ([six], 0, [2 / 64]),
+        ([same, six, nine], 1, [1, 2 / 64, 2 / 64]),
+        ([same, six, nine], 2, [1, 4 / 64, 2 / 512]),
+        ([same, six, nine], 0, [1, 1, 1]),  # the headline shows nothing, so nothing else counts
+    ):
+        adjusted = adjust(family, headline, 0.05)
+        assert [c.p_adjusted for c in adjusted] == pytest.approx(p)
+        expected = ["b_better" if x < 0.05 else "no_difference" for x in p]
+        assert [c.verdict for c in adjusted if c.flips] == [v for v, c in zip(expected, family, strict=True) if c.flips]
+        assert [c.p_value for c in adjusted] == [c.p_value for c in family]
 
 
 def test_no_false_alarms() -> None:
@@ -151,8 +170,8 @@ def test_no_false_alarms() -> None:
         family = [_against(GOLD, _answers(rng, GOLD, 0.6), _answers(rng, GOLD, 0.6)) for _ in range(3)]
         alarms = _alarms(family)
         alone += alarms
-        if alarms:  # adjusting raises every p, so it makes no new alarm
-            familywise += _alarms(adjust(family, 0.05)) > 0
+        if alarms:  # adjusting lowers no p, so it makes no new alarm
+            familywise += _alarms(adjust(family, 0, 0.05)) > 0
     assert alone / (3 * families) <= 0.05 + 0.024  # three standard errors
     assert familywise / families <= 0.05 + 0.042
 
@@ -166,21 +185,6 @@ def test_finds_what_is_there() -> None:
     rng, gold = np.random.default_rng(6), GOLD * 3
     verdicts = [_against(gold, _answers(rng, gold, 0.4), _answers(rng, gold, 0.8)).verdict for _ in range(50)]
     assert verdicts.count("b_better") >= 45
-
-
-def test_recall_checks() -> None:
-    """Recalls on the two guarded classes over their own rows, and whether B's may be lower by more than the margin."""
-    gold = GOLD * 8
-    worse = ["ALLOW" if g == "REFUSE" and i < 160 else g for i, g in enumerate(gold)]
-    found = _against(gold, gold, worse)
-    deny, refuse = found.recall_checks
-    assert (deny.label, deny.rows, deny.recall_a, deny.recall_b, deny.non_inferior) == ("DENY", 80, 1.0, 1.0, True)
-    assert (refuse.label, refuse.recall_a, refuse.recall_b, refuse.non_inferior) == ("REFUSE", 1.0, 0.5, False)
-    assert (refuse.gained, refuse.lost) == (0, 40)
-    assert refuse.difference is not None
-    assert refuse.difference.low <= -0.5 <= refuse.difference.high
-    accuracy = found.accuracy_check
-    assert (accuracy.rows, accuracy.gained, accuracy.lost, accuracy.non_inferior) == (320, 0, 40, False)
 
 
 def test_answers_that_differ_are_counted() -> None:

@@ -58,15 +58,15 @@ def test_the_first_scoring_and_the_primary_quantization_decide() -> None:
     assert _conclude(scoring=["generate", "constrained"]).headline.accuracy_b == 1.0
 
 
-def test_holm_adjusts_over_the_whole_grid() -> None:
-    """Four comparisons, two of them of one p: the smallest is multiplied by four, the largest by one."""
+def test_the_headline_first_then_holm() -> None:
+    """Four comparisons, two of them of one p: the headline keeps its own, Holm adjusts over the other three."""
     found = _conclude()
     assert [(c.quantization, c.scoring) for c in found.comparisons] == [
         (q, s) for q in ("f16", "q4_k_m") for s in ("generate", "constrained")
     ]
     p = [2 * 0.5**18, 2 * 0.5**9]  # 18 rows gained and none lost; 9 and none
-    assert [c.mcnemar_p for c in found.comparisons] == pytest.approx(p * 2)
-    assert [c.mcnemar_p_holm for c in found.comparisons] == pytest.approx([4 * p[0], 2 * p[1]] * 2)
+    assert [c.p_value for c in found.comparisons] == pytest.approx(p * 2)
+    assert [c.p_adjusted for c in found.comparisons] == pytest.approx([p[0], 2 * p[1], 3 * p[0], 2 * p[1]])
 
 
 def test_the_control_compares_a_with_itself() -> None:
@@ -74,7 +74,7 @@ def test_the_control_compares_a_with_itself() -> None:
     found = _conclude()
     assert found.control is not None
     assert (found.control.name, found.control.differing_answers) == ("A vs A, f16, generate", 0)
-    assert found.control.mcnemar_p_holm is None
+    assert found.control.p_adjusted is None
     assert _conclude(control=False).control is None
 
 

@@ -23,7 +23,7 @@ def test_each_against_the_most_precise() -> None:
         *_samples("b", "f16", 0), *_samples("a", "f16", 2),
         *_samples("b", "q8_0", 1), *_samples("a", "q8_0", 1),
     ]  # fmt: skip
-    found = quantization_losses(samples)
+    found = quantization_losses(samples, "exact")
     assert [(x.model, x.scoring, x.reference, x.quantization, x.n, x.gained, x.lost) for x in found] == [
         ("a", "generate", "f16", "q8_0", 16, 1, 0),
         ("a", "generate", "f16", "q4_k_m", 16, 0, 0),
@@ -32,7 +32,7 @@ def test_each_against_the_most_precise() -> None:
     ]
     worst = found[-1]
     assert (worst.reference_right, worst.other_right, worst.difference) == (16, 9, -7 / 16)
-    assert (worst.mcnemar_p, worst.mcnemar_p_holm) == (2 / 2**7, 4 * 2 / 2**7)
+    assert (worst.p_value, worst.p_adjusted) == (2 / 2**7, 4 * 2 / 2**7)
 
 
 def test_scorings_stay_apart() -> None:
@@ -43,7 +43,7 @@ def test_scorings_stay_apart() -> None:
         for scoring in ("constrained", "generate")
         for s in _samples("a", quantization, wrong + (scoring == "constrained"), scoring)
     ]
-    found = quantization_losses(samples)
+    found = quantization_losses(samples, "exact")
     assert [(x.scoring, x.reference, x.reference_right, x.other_right) for x in found] == [
         ("generate", "q8_0", 16, 13),
         ("constrained", "q8_0", 15, 12),
@@ -52,4 +52,4 @@ def test_scorings_stay_apart() -> None:
 
 def test_one_quantization() -> None:
     """Nothing to hold it against: no line."""
-    assert quantization_losses(_samples("a", "q8_0", 1)) == []
+    assert quantization_losses(_samples("a", "q8_0", 1), "exact") == []

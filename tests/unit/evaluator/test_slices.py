@@ -41,7 +41,7 @@ def test_counts() -> None:
     """Each value has its rows, both models' right answers, gained and lost; Holm stays within the table."""
     rows = _rows(["ja"] * 8 + ["en"] * 4, ["x", "y"] * 6)
     a, b = [False] * 7 + [True] * 5, [True] * 7 + [False, True, True, False, True]
-    found = slices_of(_samples(rows, a), _samples(rows, b))
+    found = slices_of(_samples(rows, a), _samples(rows, b), "exact")
     counted = [(s.by, s.value, s.n, s.reference_right, s.other_right, s.gained, s.lost) for s in found]
     assert counted == [
         ("language", "ja", 8, 1, 7, 7, 1),
@@ -50,22 +50,22 @@ def test_counts() -> None:
         ("category", "y", 6, 3, 5, 3, 1),
     ]
     japanese = found[0]
-    assert japanese.mcnemar_p == 2 * 9 / 2**8
-    assert japanese.mcnemar_p_holm == 2 * japanese.mcnemar_p
+    assert japanese.p_value == 2 * 9 / 2**8
+    assert japanese.p_adjusted == 2 * japanese.p_value
     assert japanese.difference == 6 / 8
 
 
 def test_one_value_is_no_table() -> None:
     """Where all rows share a language and none has a category, there is nothing to slice."""
     rows = _rows(["en"] * 3)
-    assert slices_of(_samples(rows, [True] * 3), _samples(rows, [True] * 3)) == []
+    assert slices_of(_samples(rows, [True] * 3), _samples(rows, [True] * 3), "exact") == []
 
 
 def test_smallest_are_gathered() -> None:
     """Beyond 20 lines the smallest values share the last one; no row is left out, no value named other is mixed up."""
     names = [OTHER] * 3 + [f"topic {i:02d}" for i in range(30) for _ in range(2)]
     rows = _rows(["en"] * len(names), names)
-    found = slices_of(_samples(rows, [True] * len(rows)), _samples(rows, [False] * len(rows)))
+    found = slices_of(_samples(rows, [True] * len(rows)), _samples(rows, [False] * len(rows)), "exact")
     assert len(found) == MOST_LINES == 20
     assert (found[0].value, found[0].n, found[0].gathered) == (OTHER, 3, 1)
     assert (found[-1].value, found[-1].n, found[-1].gathered) == (OTHER, 2 * 12, 12)
@@ -76,5 +76,5 @@ def test_smallest_are_gathered() -> None:
 def test_exactly_twenty_stand_alone() -> None:
     """Twenty values need no gathering."""
     rows = _rows(["en"] * 20, [f"{i:02d}" for i in range(20)])
-    found = slices_of(_samples(rows, [True] * 20), _samples(rows, [True] * 20))
+    found = slices_of(_samples(rows, [True] * 20), _samples(rows, [True] * 20), "exact")
     assert [(s.value, s.gathered) for s in found] == [(f"{i:02d}", 1) for i in range(20)]

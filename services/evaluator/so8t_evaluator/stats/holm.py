@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from statsmodels.stats.multitest import multipletests
+import numpy as np
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return the adjusted p-values in the same order."""
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]] if p_values else []
+    p, n = np.asarray(p_values, np.float64), len(p_values)
+    order = np.argsort(p, kind="stable")
+    raised = np.maximum.accumulate(p[order] * np.arange(n, 0, -1))
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(raised, 1.0)
+    found: list[float] = adjusted.tolist()
+    return found
 
 
 def headline_then_holm(p_values: Sequence[float], headline: int) -> list[float]:
