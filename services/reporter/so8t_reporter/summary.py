@@ -24,8 +24,10 @@ def headline(evaluation: EvaluationResult) -> str:
 def headline_with_figures(evaluation: EvaluationResult) -> str:
     """Return a title such as "B is better than A at q4_k_m: +45.6 points, p < 0.001"."""
     c = evaluation.headline
-    p = fmt.p_equals(c.p, evaluation.alpha)
-    return f"{headline(evaluation)} at {c.quantization}: {fmt.points(c.accuracy_difference.value)} points, {p}"
+    title = f"{headline(evaluation)} at {c.quantization}"
+    if not c.verdict.compared:
+        return title
+    return f"{title}: {fmt.points(c.accuracy_difference.value)} points, {fmt.p_equals(c.p, evaluation.alpha)}"
 
 
 def summary_sentence(evaluation: EvaluationResult) -> str:
@@ -50,6 +52,8 @@ def _main_clause(evaluation: EvaluationResult) -> str:
     setting = f"at {c.quantization} with {c.scoring} scoring"
     right = f"{c.both_right + c.only_b_right:,} of {c.n:,} test rows right"
     difference = f"B minus A {figures(c, evaluation)}"
+    if c.verdict == Verdict.NOTHING_READ:
+        return f"{title} {setting}"
     if not c.verdict.compared:
         return f"{title} {setting}: B got {right}, A {c.both_right + c.only_a_right:,}"
     if c.verdict == Verdict.SAME_CLASSES:

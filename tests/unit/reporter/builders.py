@@ -10,6 +10,7 @@ import numpy as np
 
 from so8t_evaluator.baseline import WordCounts
 from so8t_evaluator.conclude import Evidence, conclude
+from so8t_evaluator.paired import Marks
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.labels import INVALID, LABELS
@@ -130,10 +131,11 @@ class Evaluation:
         return conclude(Evidence(asking, samples, again if scenario.control else [], words), settings)
 
     def _words(self) -> WordCounts:
-        marks = [(row_id(i), 37 * i % 100 < 64) for i in range(len(self.gold))]
-        accuracy = wilson(sum(right for _, right in marks), len(marks), 0.95)
+        n = len(self.gold)
+        marks = Marks([row_id(i) for i in range(n)], 37 * np.arange(n) % 100 < 64, np.arange(n))
+        accuracy = wilson(int(marks.right.sum()), n, 0.95)
         name = "TF-IDF + logistic regression"
-        return WordCounts(Baseline(name=name, n_train=1280, n_test=len(marks), accuracy=accuracy, macro_f1=0.63), marks)
+        return WordCounts(Baseline(name=name, n_train=1280, n_test=n, accuracy=accuracy, macro_f1=0.63), marks)
 
     def rows(self) -> list[LabeledRow]:
         texts = {"ja": "契約書を外部の業者に送ってください", "en": "Please send the contract to an outside firm"}

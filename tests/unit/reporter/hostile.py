@@ -25,7 +25,11 @@ def hostile_inputs(inputs: ReportInputs) -> ReportInputs:
     """Rows, categories, host, data reasons and sources, engine settings and gate reasons are hostile."""
     evaluation = inputs.evaluation
     engine = evaluation.engine.model_copy(update={"settings": {"template": HOSTILE[4]}, "version": HOSTILE[5]})
-    gate = evaluation.gate.model_copy(update={"passed": False, "reasons": [HOSTILE[3]]})
+    clauses = [
+        clause.model_copy(update={"name": text, "reason": text, "bound": text, "result": "fail"})
+        for clause, text in zip(evaluation.gate.clauses, HOSTILE, strict=False)
+    ]
+    gate = evaluation.gate.model_copy(update={"result": "fail", "clauses": clauses})
     slices = [s.model_copy(update={"value": HOSTILE[i % len(HOSTILE)]}) for i, s in enumerate(evaluation.slices)]
     speed = [s.model_copy(update={"host": HOSTILE[0]}) for s in evaluation.speed]
     assert evaluation.baseline is not None

@@ -96,8 +96,8 @@ def test_headline_must_exist(folders: Folders, tmp_path: Path, said: Said) -> No
 @pytest.mark.parametrize(
     ("name", "update"),
     [
-        ("b_better", {"mcnemar_p": 0.051, "mcnemar_p_holm": None}),
-        ("b_better", {"mcnemar_p": 0.01, "mcnemar_p_holm": 0.06}),
+        ("b_better", {"p_value": 0.051, "p_adjusted": None}),
+        ("b_better", {"p_value": 0.01, "p_adjusted": 0.06}),
         ("a_better", {}),
         ("b_better", {"only_a_right": 161, "only_b_right": 15}),
         ("same_classes", {}),

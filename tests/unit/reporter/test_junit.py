@@ -7,7 +7,7 @@ from junitparser import JUnitXml
 
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.junit import render_junit
-from so8t_shared.results.evaluation import EvaluationResult, GateResult
+from so8t_shared.results.evaluation import EvaluationResult
 
 
 def cases(evaluation: EvaluationResult) -> dict[str, list[str]]:
@@ -20,10 +20,12 @@ def cases(evaluation: EvaluationResult) -> dict[str, list[str]]:
 
 
 def test_cases(inputs: ReportInputs) -> None:
-    """One case a comparison, the gate, and the control; all pass when B may ship."""
-    found = cases(inputs.evaluation)
-    assert [*found][:6] == [c.name for c in inputs.evaluation.comparisons]
-    assert [*found][6:] == ["gate: B may ship", "control: A against A shows no difference"]
+    """One case a comparison, a clause of the gate, and the control; all pass when B may ship."""
+    evaluation, found = inputs.evaluation, cases(inputs.evaluation)
+    assert [*found][:6] == [c.name for c in evaluation.comparisons]
+    assert [*found][6:-1] == [f"gate: {clause.name}" for clause in evaluation.gate.clauses]
+    assert [*found][-1] == "control: A against A shows no difference"
+    assert evaluation.gate.passed
     assert not any(found.values())
 
 
@@ -35,16 +37,29 @@ def test_comparison_carries_its_figures(inputs: ReportInputs) -> None:
     assert text.count("n = 320") == 6
 
 
-def test_gate_fails(inputs: ReportInputs) -> None:
-    """A gate that is not passed is a failure with its reasons, whatever characters they hold."""
-    gate = GateResult(passed=False, reasons=["recall <of> DENY & \x00 fell", "B is not better"])
-    evaluation = inputs.evaluation.model_copy(update={"gate": gate})
-    assert cases(evaluation)["gate: B may ship"] == ["Failure"]
+@pytest.mark.parametrize(
+    ("result", "required", "outcome"),
+    [
+        ("pass", True, []),
+        ("pass", False, []),
+        ("fail", True, ["Failure"]),
+        ("undecided", True, ["Failure"]),
+        ("fail", False, ["Skipped"]),
+        ("undecided", False, ["Skipped"]),
+    ],
+)
+def test_a_clause(inputs: ReportInputs, result: str, required: bool, outcome: list[str]) -> None:
+    """A required clause that does not pass is a failure, an advisory one is skipped; its reason stands in either."""
+    update = {"name": "it <is> & \x00 so", "result": result, "required": required, "reason": "B 9% on 4 rows \x01"}
+    clause = inputs.evaluation.gate.clauses[0].model_copy(update=update)
+    evaluation = inputs.evaluation.model_copy(
+        update={"gate": inputs.evaluation.gate.model_copy(update={"clauses": [clause]})}
+    )
+    assert cases(evaluation)["gate: it <is> & \ufffd so"] == outcome
     (suite,) = [s for s in JUnitXml.fromstring(render_junit(evaluation)) if s.name == "checks"]
-    assert suite.failures == 1
-    assert [case.result[0].message for case in suite if case.result] == [
-        "recall <of> DENY & \ufffd fell; B is not better"
-    ]
+    (case,) = [case for case in suite if case.name.startswith("gate")]
+    assert case.system_out == f"accuracy significantly better than A: {result}; B 9% on 4 rows \ufffd"
+    assert [found.message for found in case.result] == [case.system_out] * len(outcome)
 
 
 @pytest.mark.parametrize(("control", "outcome"), [("none", ["Skipped"]), ("differs", ["Failure"]), ("same", [])])

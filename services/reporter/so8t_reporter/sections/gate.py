@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.document import Cell, Column, Section, Table, Tone
+from so8t_reporter.document import Cell, Column, Paragraph, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.gate import ClauseResult, Decision
 
@@ -12,6 +12,8 @@ TONES: dict[Decision, Tone] = {Decision.PASS: "good", Decision.FAIL: "bad", Deci
 def gate_section(inputs: ReportInputs) -> Section:
     """One line per clause of ab_test.gate."""
     clauses = inputs.evaluation.gate.clauses
+    if not clauses:
+        return Section("gate", "The gate", [Paragraph("ab_test.gate has no clause, so nothing was required.", "muted")])
     table = Table(
         "Clauses of the gate",
         [Column(name, numeric=False) for name in ("Clause", "Demands", "Result", "Why", "Required")],

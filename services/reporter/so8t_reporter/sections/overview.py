@@ -5,9 +5,10 @@ from __future__ import annotations
 from so8t_reporter.charts.lookup import quality_of, side_by_side, speed_of
 from so8t_reporter.document import Tile, Tone
 from so8t_reporter.inputs import Names
+from so8t_reporter.sections.gate import TONES
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult
-from so8t_shared.results.gate import GateResult
+from so8t_shared.results.gate import Decision, GateResult
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.unread import why_unread
 from so8t_shared.results.verdicts import WORDS
@@ -75,9 +76,10 @@ def _latency_tile(evaluation: EvaluationResult) -> Tile:
 def _gate_tile(gate: GateResult) -> Tile:
     """The decision without its reasons, which may be long and have a separate list."""
     if gate.passed:
-        return Tile("Gate", "passed", gate_words(gate), "good")
+        return Tile("Gate", "passed", gate_words(gate), TONES[gate.result])
     n = len(gate.reasons)
-    return Tile("Gate", "not passed", f"{n:,} {fmt.plural(n, 'reason', 'reasons')}", "bad")
+    word = "failed" if gate.result == Decision.FAIL else "undecided"
+    return Tile("Gate", word, f"{n:,} {fmt.plural(n, 'clause does', 'clauses do')} not pass", TONES[gate.result])
 
 
 def gate_words(gate: GateResult) -> str:

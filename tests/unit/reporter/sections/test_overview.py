@@ -9,7 +9,8 @@ from tests.unit.reporter.rendering import NAMES
 from so8t_reporter.document import Tile
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.overview import gate_words, models, tiles, verdict_tone
-from so8t_shared.results.evaluation import AnswerLimit, GateResult
+from so8t_shared.results.evaluation import AnswerLimit
+from so8t_shared.results.gate import Decision, GateResult
 
 ONE = {"quantizations": ("q8_0",), "scorings": ("generate",)}
 
@@ -25,8 +26,8 @@ def test_tiles(inputs: ReportInputs) -> None:
         f"{100 * d.value:+.1f} points",
         f"95% interval {100 * d.low:+.1f} to {100 * d.high:+.1f}",
     )
-    gained = f"{c.only_b_right} rows gained, {c.only_a_right} lost, Holm-adjusted"
-    assert found["Exact McNemar test"] == ("p < 0.001", gained)
+    gained = f"{c.only_b_right} rows gained, {c.only_a_right} lost"
+    assert found["Paired test"] == ("p < 0.001", gained)
     assert found["Latency p50, A / B"] == ("240 ms / 223 ms", "measured on workbench")
 
 
@@ -61,12 +62,21 @@ def test_not_side_by_side() -> None:
     assert (tile.detail, tile.tone) == ("measured on workbench, not side by side: not comparable", "muted")
 
 
+def gate_with(gate: GateResult, result: str, n: int) -> GateResult:
+    """The gate with the first `n` clauses, required and all of this result."""
+    clauses = [c.model_copy(update={"result": result, "required": True}) for c in gate.clauses[:n]]
+    return GateResult(result=Decision(result), clauses=clauses)
+
+
 def test_gate(inputs: ReportInputs) -> None:
-    """The gate's tile has the answer and the number of reasons, so that it is no taller than the others."""
+    """The gate's tile has the answer and the number of clauses, so that it is no taller than the others."""
     assert tiles(inputs.evaluation)[-1] == Tile("Gate", "passed", "B may ship", "good")
-    for reasons, words in ((["x"], "1 reason"), (["x" * 300, "y"], "2 reasons")):
-        refused = inputs.evaluation.model_copy(update={"gate": GateResult(passed=False, reasons=reasons)})
-        assert tiles(refused)[-1] == Tile("Gate", "not passed", words, "bad")
+    for result, n, tile in (
+        ("fail", 1, Tile("Gate", "failed", "1 clause does not pass", "bad")),
+        ("undecided", 2, Tile("Gate", "undecided", "2 clauses do not pass", "muted")),
+    ):
+        refused = inputs.evaluation.model_copy(update={"gate": gate_with(inputs.evaluation.gate, result, n)})
+        assert tiles(refused)[-1] == tile
 
 
 @pytest.mark.parametrize(
@@ -86,5 +96,6 @@ def test_tone(scenario: Scenario, tone: str) -> None:
 def test_words() -> None:
     """Models with their descriptions, the gate in words."""
     assert models(NAMES) == [("A", NAMES.a, NAMES.description_a), ("B", NAMES.b, NAMES.description_b)]
-    assert gate_words(GateResult(passed=True, reasons=[])) == "B may ship"
-    assert gate_words(GateResult(passed=False, reasons=["x"])) == "B may not ship"
+    assert gate_words(GateResult(result=Decision.PASS, clauses=[])) == "B may ship"
+    for result in (Decision.FAIL, Decision.UNDECIDED):
+        assert gate_words(GateResult(result=result, clauses=[])) == "B may not ship"

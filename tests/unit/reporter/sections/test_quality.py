@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.reporter.builders import Evaluation, Scenario
 from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.inputs import ReportInputs
@@ -32,7 +31,7 @@ def test_comparisons(inputs: ReportInputs) -> None:
     assert row[7:9] == [f"{c.only_b_right} / {c.only_a_right}", "< 0.001"]
     assert c.minimum_detectable_effect is not None
     assert row[9] == f"{100 * c.minimum_detectable_effect:.1f}"
-    assert "None: significance takes at least 8 rows that only one model gets right" in table.note
+    assert "None: significance takes at least 6 rows that only one model gets right" in table.note
     assert [cell[0].tone for cell in table.rows].index("strong") == 4
 
 
@@ -84,38 +83,11 @@ def test_classes(inputs: ReportInputs) -> None:
 
 
 def test_recall_without_rows_is_undefined(sparse: ReportInputs) -> None:
-    """A class without a row has no recall; the check of it is undefined, not passed."""
+    """A class without a row has no recall."""
     tables = tables_of(text_report(sparse), "classes")
     recalls = column(tables["Precision, recall and F1, q8_0, generate scoring"], "Recall A")
     assert recalls[2] == "undefined (n = 0)"
     assert recalls[0] == f"{sparse.evaluation.cells[0].per_class['ALLOW'].recall:.3f}"
-    checks = tables["Recall that must not drop"]
-    assert [cell.text for cell in checks.rows[0]] == [
-        "q8_0", "DENY", "0", "undefined (n = 0)", "undefined (n = 0)", "0 / 0", "undefined (n = 0)", "5 points", "73",
-        "undefined",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("scenario", "words"),
-    [(Scenario(), {"yes"}), (Scenario(skill_a=0.9, skill_b=0.4), {"not shown"})],
-)
-def test_recall_checks(inputs: ReportInputs, scenario: Scenario, words: set[str]) -> None:
-    """DENY and REFUSE pass or do not, at every quantization, by the whole interval."""
-    changed = replace(inputs, evaluation=Evaluation(scenario).result())
-    table = tables_of(text_report(changed), "classes")["Recall that must not drop"]
-    assert column(table, "Class") == ["DENY", "REFUSE"] * 3
-    assert column(table, "Quantization") == [q for q in ("f16", "q8_0", "q4_k_m") for _ in range(2)]
-    assert set(column(table, "Not worse")) == words
-
-
-def test_no_recall_checks(inputs: ReportInputs) -> None:
-    """A comparison without checks says so."""
-    evaluation = inputs.evaluation.model_copy(deep=True)
-    for comparison in evaluation.comparisons:
-        comparison.recall_checks.clear()
-    section = next(s for s in text_report(replace(inputs, evaluation=evaluation)).sections if s.anchor == "classes")
-    assert "No class was checked for a loss of recall." in [b.text for b in section.blocks if b.kind == "paragraph"]
 
 
 def test_reach() -> None:

@@ -41,7 +41,7 @@ def test_only_what_is_significant_has_a_color(inputs: ReportInputs) -> None:
     """Green for B, red for A, gray where the adjusted p does not show a difference."""
     one = inputs.evaluation.slices[0]
     table_of = {
-        (gained, p): one.model_copy(update={"gained": gained, "lost": 5, "mcnemar_p_holm": p})
+        (gained, p): one.model_copy(update={"gained": gained, "lost": 5, "p_adjusted": p})
         for gained, p in ((9, 0.01), (1, 0.01), (9, 0.2))
     }
     (table,) = tables_of(text_report(_with(inputs, list(table_of.values()))), "by-language").values()

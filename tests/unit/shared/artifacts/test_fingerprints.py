@@ -15,9 +15,10 @@ from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_keys
+from so8t_shared.labels import LABELS
 from so8t_shared.stages import BY_NAME, STAGES
 
-TRAIN, EVALUATE, REPORT = {"train"}, {"evaluate"}, {"report"}
+TRAIN, EVALUATE, CONCLUDE, REPORT = {"train"}, {"evaluate"}, {"conclude"}, {"report"}
 NOTHING: set[str] = set()
 
 RERUNS: dict[str, tuple[Any, set[str]]] = {
@@ -89,14 +90,16 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ab_test.max_new_tokens": (9, EVALUATE),
     "ab_test.num_ctx": (999, {"import", "evaluate"}),
     "ab_test.threads": (1, NOTHING),  # belongs to the host, not to the question
-    "ab_test.seed": (1, EVALUATE),
-    "ab_test.bootstrap_resamples": (999, EVALUATE),
-    "ab_test.confidence": (0.9, EVALUATE),
+    "ab_test.seed": (1, {"evaluate", "conclude"}),
+    "ab_test.bootstrap_resamples": (999, CONCLUDE),
+    "ab_test.confidence": (0.9, CONCLUDE),
     "ab_test.control": (False, EVALUATE),
-    "ab_test.gate.require": ("not_worse", EVALUATE),
-    "ab_test.gate.quantizations": ("primary", EVALUATE),
-    "ab_test.gate.accuracy_margin": (0.1, EVALUATE),
-    "ab_test.gate.recall_margin": (0.1, EVALUATE),
+    "ab_test.keep_answers": (False, EVALUATE),
+    "ab_test.test": ("mid_p", CONCLUDE),
+    "ab_test.minimal_difference": (0.1, NOTHING),  # for the plan, which is no stage
+    "ab_test.prevalence": ({"ALLOW": 9, "DENY": 1}, CONCLUDE),
+    "ab_test.costs": ({gold: dict.fromkeys(LABELS, 1) for gold in LABELS}, CONCLUDE),
+    "ab_test.gate": ([{"name": "read", "metric": "unread", "at_most": 0.1}], CONCLUDE),
     "visualization.output_dir": ("charts", REPORT),
     "visualization.plot_format": ("svg", REPORT),
     "visualization.dpi": (99, REPORT),

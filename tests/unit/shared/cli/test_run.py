@@ -22,7 +22,7 @@ from so8t_shared.cli.run import _show_results
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import GateRefused
 from so8t_shared.results.ab_test import AbTestResults
-from so8t_shared.results.evaluation import GateResult
+from so8t_shared.results.gate import Decision, GateResult
 from so8t_shared.running.context import StageContext
 from so8t_shared.running.export import results_dir
 from so8t_shared.sessions.session import Session, open_session
@@ -130,18 +130,32 @@ def _write(session: Session, results: AbTestResults, gate: GateResult) -> None:
     )
 
 
+def _gate(results: AbTestResults, *reasons: str, passed: bool) -> GateResult:
+    """The first clauses of the gate, for these reasons."""
+    result = Decision.PASS if passed else Decision.FAIL
+    clauses = results.evaluation.gate.clauses
+    changed = [
+        c.model_copy(update={"result": result, "reason": reason}) for c, reason in zip(clauses, reasons, strict=False)
+    ]
+    return GateResult(result=result, clauses=changed)
+
+
 @pytest.mark.parametrize("asked", [False, True])
 @pytest.mark.parametrize("passed", [False, True])
 def test_the_end(
     finished: Session, results: AbTestResults, capsys: pytest.CaptureFixture[str], asked: bool, passed: bool
 ) -> None:
     """Table, sentence and the report's place; with --gate a refusal is exit code 10 with its reasons."""
-    _write(finished, results, GateResult(passed=passed, reasons=["recall on DENY fell", "not significant"]))
+    _write(finished, results, _gate(results, "recall on DENY fell", "not significant", passed=passed))
     if asked and not passed:
         with pytest.raises(GateRefused) as caught:
             _show_results(finished, gate=asked)
         assert caught.value.exit_code == 10
-        assert caught.value.where.splitlines() == ["ab_test.gate", "    - recall on DENY fell", "    - not significant"]
+        assert caught.value.where.splitlines() == [
+            "ab_test.gate",
+            "    - B is better (fail): recall on DENY fell",
+            "    - B is not worse anywhere (fail): not significant",
+        ]
     else:
         _show_results(finished, gate=asked)
     out = capsys.readouterr().out
@@ -156,7 +170,7 @@ def test_the_gate_does_not_depend_on_a_reader(
     config_file: Path, finished: Session, results: AbTestResults, passed: bool, code: int, closed: str
 ) -> None:
     """`run --gate | head -n 1`: whoever has stopped reading changes nothing about the verdict."""
-    _write(finished, results, GateResult(passed=passed, reasons=["recall on DENY fell"]))
+    _write(finished, results, _gate(results, "recall on DENY fell", passed=passed))
     reader, writer = os.pipe()
     os.close(reader)
     program = (

@@ -18,7 +18,7 @@ from tests.unit.shared.config.conftest import MINIMAL, Refused, keys_of, write
         ("training: {lora: {alpa: 4}}", "training.lora.alpa"),
         ("dpi: 99", "dpi"),
         ("training: {dpi: 99}", "training.dpi"),
-        ("ab_test: {gate: {recal_margin: 0.1}}", "ab_test.gate.recal_margin"),
+        ("ab_test: {gate: [{name: x, metric: accuracy, beter: true}]}", "ab_test.gate.0.beter"),
         ("gguf: {quantisations: [f16]}", "gguf.quantisations"),
         ("1: x", "1"),
     ],

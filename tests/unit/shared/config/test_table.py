@@ -26,6 +26,9 @@ def test_types_and_defaults_are_readable() -> None:
     )
     assert rows["model_a.description"].startswith('| `model_a.description` | text | "" |')
     assert rows["training.pet.lambdas"].startswith("| `training.pet.lambdas` | list of number | [0.01, 0.05, 0.1] |")
+    assert rows["ab_test.gate"].startswith("| `ab_test.gate` | list of clauses | see [the gate](gate.md) |")
+    assert rows["ab_test.costs"].startswith("| `ab_test.costs` | section | {ALLOW: {ALLOW: 0, ESCALATION: 1, DENY: 2")
+    assert rows["ab_test.prevalence"].startswith("| `ab_test.prevalence` | section or null | null |")
     assert rows["ab_test.test_data"].startswith("| `ab_test.test_data` | text or null | null |")
 
 

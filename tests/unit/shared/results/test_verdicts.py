@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from so8t_shared.config.model import AbTest
-from so8t_shared.results.verdicts import WORDS, Verdict, decide
+from so8t_shared.results.verdicts import WORDS, Counts, Verdict, decide, mostly_unread
+
+
+def counts(only_a: int = 0, only_b: int = 0, both_right: int = 5, flips: int | None = None, **other: Any) -> Counts:
+    """Of 20 rows, all read unless said otherwise."""
+    flips = only_a + only_b if flips is None else flips
+    defaults = {"unread_a": 0, "unread_b": 0}
+    return Counts(20, only_a=only_a, only_b=only_b, both_right=both_right, flips=flips, **{**defaults, **other})
 
 
 @pytest.mark.parametrize(
-    ("only_a", "only_b", "flips", "answered", "p", "expected"),
+    ("figures", "p", "expected"),
     [
-        (0, 0, 0, 0, 1.0, "nothing_read"),
-        (0, 0, 0, 1, 1.0, "same_classes"),
-        (0, 0, 3, 20, 1.0, "tie"),
-        (5, 5, 10, 20, 1.0, "tie"),
-        (4, 6, 10, 20, 0.75, "no_difference"),
-        (1, 9, 10, 20, 0.02, "b_better"),
-        (9, 1, 10, 20, 0.02, "a_better"),
-        (1, 9, 10, 20, 0.0501, "no_difference"),
-        (1, 9, 10, 20, 0.05, "no_difference"),
+        (counts(both_right=0, unread_a=20, unread_b=20), 1.0, "nothing_read"),
+        (counts(both_right=0, only_b=9, unread_a=20), 0.004, "mostly_unread"),
+        (counts(both_right=0, only_b=9, unread_a=11), 0.004, "mostly_unread"),
+        (counts(both_right=0, only_a=9, unread_b=11), 0.004, "mostly_unread"),
+        (counts(both_right=0, only_b=9, unread_a=10), 0.004, "b_better"),
+        (counts(both_right=0, unread_a=20, unread_b=1), 1.0, "mostly_unread"),
+        (counts(both_right=0), 1.0, "nothing_right"),
+        (counts(both_right=0, flips=3), 1.0, "nothing_right"),
+        (counts(), 1.0, "same_classes"),
+        (counts(flips=3), 1.0, "tie"),
+        (counts(5, 5), 1.0, "tie"),
+        (counts(4, 6), 0.75, "no_difference"),
+        (counts(1, 9), 0.02, "b_better"),
+        (counts(9, 1), 0.02, "a_better"),
+        (counts(1, 9), 0.0501, "no_difference"),
+        (counts(1, 9), 0.05, "no_difference"),
+        (counts(1, 9, too_few_groups=True), 1.0, "too_few_groups"),
+        (counts(5, 5, too_few_groups=True), 1.0, "too_few_groups"),
+        (counts(too_few_groups=True), 1.0, "same_classes"),
     ],
 )
-def test_decide(only_a: int, only_b: int, flips: int, answered: int, p: float, expected: str) -> None:
-    """Nothing read without a class, the same classes without a flip, a tie with as many gained as lost.
-
-    Else better only where p is below alpha.
-    """
-    assert decide(only_a=only_a, only_b=only_b, flips=flips, answered=answered, p=p, alpha=0.05) == expected
+def test_decide(figures: Counts, p: float, expected: str) -> None:
+    """First whether anything was compared, then whether it moved, then whether p is below alpha."""
+    assert decide(figures, p=p, alpha=0.05) == expected
 
 
 def test_level_follows_confidence() -> None:
     """The same p is enough at 90% and not at 99%; 95% is exactly 0.05, though 1 - 0.95 is a little more."""
     alphas = [AbTest(confidence=c).alpha for c in (0.9, 0.99)]
-    verdicts = [decide(only_a=1, only_b=9, flips=10, answered=20, p=0.02, alpha=a) for a in alphas]
-    assert verdicts == ["b_better", "no_difference"]
+    assert [decide(counts(1, 9), p=0.02, alpha=a) for a in alphas] == ["b_better", "no_difference"]
     assert AbTest(confidence=0.95).alpha == 0.05
 
 
@@ -48,6 +63,15 @@ def test_every_verdict_has_words(verdict: Verdict) -> None:
     assert (words.tone != "muted") == verdict.significant
 
 
-def test_nothing_read_is_no_comparison() -> None:
-    """Where classes were compared and no difference is shown the verdict is undecided; without a class it is not."""
+def test_what_was_compared() -> None:
+    """Without classes, right answers or groups to compare, the verdict is neither a winner nor undecided."""
     assert [v for v in Verdict if v.undecided] == [Verdict.NO_DIFFERENCE, Verdict.TIE, Verdict.SAME_CLASSES]
+    assert [v for v in Verdict if not v.compared] == [
+        Verdict.NOTHING_READ, Verdict.MOSTLY_UNREAD, Verdict.NOTHING_RIGHT, Verdict.TOO_FEW_GROUPS
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("unread", "n", "mostly"), [(0, 9, False), (10, 20, False), (11, 20, True), (0, 0, False)])
+def test_mostly_unread(unread: int, n: int, mostly: bool) -> None:
+    """More than half, not half."""
+    assert mostly_unread(unread, n) is mostly
