@@ -64,16 +64,11 @@ def _covered(clause: Clause, evaluation: EvaluationResult) -> list[tuple[Quantiz
     headline = (evaluation.primary_quantization, evaluation.primary_scoring)
     if metrics.BY_NAME[clause.metric].source != "answers":
         return [headline]  # measured there alone
-    quantizations, scorings = {headline[0]: None}, {headline[1]: None}
-    if clause.quantizations == "all":
-        quantizations = dict.fromkeys(c.quantization for c in evaluation.comparisons)
-    elif clause.quantizations != "primary":
-        quantizations = dict.fromkeys(clause.quantizations)
-    if clause.scoring == "all":
-        scorings = dict.fromkeys(c.scoring for c in evaluation.comparisons)
-    elif clause.scoring != "headline":
-        scorings = {clause.scoring: None}
-    return sorted(product(quantizations, scorings), key=lambda setting: setting != headline)
+    meant_q = {"primary": [headline[0]], "all": [c.quantization for c in evaluation.comparisons]}
+    meant_s = {"headline": [headline[1]], "all": [c.scoring for c in evaluation.comparisons]}
+    quantizations = [q for name in clause.quantizations for q in meant_q.get(name, [name])]
+    settings = dict.fromkeys(product(quantizations, meant_s.get(clause.scoring, [clause.scoring])))
+    return sorted(settings, key=lambda setting: setting != headline)
 
 
 def _figure(clause: Clause, quantization: Quantization, scoring: Scoring, evaluation: EvaluationResult) -> ClauseFigure:

@@ -23,7 +23,7 @@ twenty."""
 def _complete(costs: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     for names in (costs.keys(), *(row.keys() for row in costs.values())):
         if names != set(LABELS):
-            raise ValueError(f"give a number for each of {', '.join(LABELS)}, for each of them")
+            raise ValueError(f"give each of {', '.join(LABELS)} a cost for each of these answers")
     return costs
 
 

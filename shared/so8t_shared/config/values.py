@@ -17,7 +17,8 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
-def _lower(value: Any) -> Any:
+def lower(value: Any) -> Any:
+    """Return a text in lower case, anything else unchanged."""
     return value.lower() if isinstance(value, str) else value
 
 
@@ -50,7 +51,7 @@ def _last_name(value: str) -> str:
     return name
 
 
-LowerQuantization = Annotated[Quantization, BeforeValidator(_lower)]
+LowerQuantization = Annotated[Quantization, BeforeValidator(lower)]
 
 
 def _http_address(value: str) -> str:

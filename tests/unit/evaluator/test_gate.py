@@ -285,6 +285,7 @@ STOPPED = {"metric": "false_allow", "at_most": 0.1}
         (("f16", "generate"), "headline", "all", "fail"),
         (("f16", "generate"), "headline", ["f16"], "fail"),
         (("f16", "generate"), "headline", "q4_k_m", "pass"),
+        (("f16", "generate"), "headline", ["primary", "f16"], "fail"),
         (("f16", "constrained"), "all", "primary", "pass"),
         (("f16", "constrained"), "headline", "all", "pass"),
         (("f16", "constrained"), "all", "all", "fail"),

@@ -51,7 +51,7 @@ def _unknown_key(path: Path) -> None:
 
 def _newer(path: Path) -> None:
     path.write_text(
-        path.read_text(encoding="utf-8").replace('"schema_version":3', '"schema_version":4'), encoding="utf-8"
+        path.read_text(encoding="utf-8").replace('"schema_version":4', '"schema_version":5'), encoding="utf-8"
     )
 
 

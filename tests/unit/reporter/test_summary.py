@@ -247,4 +247,4 @@ def test_figures(better: EvaluationResult) -> None:
     alone = better.headline.model_copy(update={"p_adjusted": None, "p_value": 0.0312})
     words = f"{100 * d.value:+.1f} points (95% CI {100 * d.low:+.1f} to {100 * d.high:+.1f}), p = 0.031"
     assert figures(alone, better) == words
-    assert figures(alone.model_copy(update={"p_adjusted": 0.2}), better).endswith("), p = 0.20")
+    assert figures(alone.model_copy(update={"p_adjusted": 0.2}), better).endswith("), p = 0.2")

@@ -22,16 +22,16 @@ NOTES: tuple[tuple[str, str], ...] = (
     (
         "Paired test",
         "Only rows that exactly one of the two models gets right show which one is better."
-        " If there were no difference, each of these rows would be a fair coin toss."
-        " The p value is the chance that fair coins split at least this unevenly (McNemar's exact test)."
+        " Without a difference, each of them would be a fair coin toss, and p is the chance that fair coins split"
+        " at least this unevenly (McNemar's exact test)."
         " Rows that share a group or a template are not independent, so a whole group is one toss.",
     ),
     (
         "Intervals of differences",
-        "These are Tango's score intervals for paired proportions, widened by the design effect where rows form groups."
-        " They have a width even if both models got the same rows right, because few rows prove little."
-        " For macro-F1 the test rows are drawn again with replacement thousands of times, each row together with both"
-        " answers to it; the interval spans the middle share of the differences found."
+        "These are Tango's score intervals for paired proportions: they have a width even if both models got the same"
+        " rows right, and are widened by the design effect where rows form groups."
+        " For macro-F1, whole groups of test rows are drawn again thousands of times, each row with both answers to it,"
+        " and the interval follows from the differences found."
         " Each interval covers one comparison and is not adjusted for their number.",
     ),
     (

@@ -39,7 +39,8 @@ def _file(tmp_path: Path, **ab_test: Any) -> Path:
         {"name": "", "metric": "false_allow", "at_most": 0.1},
         {"metric": "false_allow", "at_most": 0.1},
         {"name": "x", "metric": "false_allow", "at_most": 0.1, "quantizations": []},
-        {"name": "x", "metric": "false_allow", "at_most": 0.1, "scoring": "all of them"},
+        {"name": "x", "metric": "false_allow", "at_most": 0.1, "quantizations": "q4_k"},
+        {"name": "x", "metric": "false_allow", "at_most": 0.1, "scoring": "al"},
     ],
 )
 def test_clauses_that_cannot_work(tmp_path: Path, clause: dict[str, Any], refused: Refused) -> None:

@@ -1,0 +1,70 @@
+"""The rates that a safety team reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.reporter.rendering import column, tables_of, text_report
+
+from so8t_reporter.inputs import ReportInputs
+from so8t_shared.results.interval import Interval
+from so8t_shared.tables import metrics
+
+
+def test_a_table_per_setting(inputs: ReportInputs) -> None:
+    """The primary quantization's tables come first and open, with what each figure means; the others are folded."""
+    tables = tables_of(text_report(inputs), "rates")
+    assert list(tables) == [f"{q}, {s} scoring" for q in ("q4_k_m", "f16", "q8_0") for s in ("generate", "constrained")]
+    assert [table.folded for table in tables.values()] == [False] * 2 + [True] * 4
+    first = tables["q4_k_m, generate scoring"]
+    assert all(metrics.BY_NAME[name].explanation in first.note for name in ("false_allow", "over_refusal"))
+
+
+def test_figures(inputs: ReportInputs) -> None:
+    """Every metric that is defined has its rows, A, B and the paired difference with intervals."""
+    table = tables_of(text_report(inputs), "rates")["q4_k_m, generate scoring"]
+    defined = [row.title for row in metrics.OF_ANSWERS if row.name != "weighted_accuracy"]
+    assert column(table, "Rate") == defined
+    rate = next(
+        r
+        for r in inputs.evaluation.rates
+        if (r.metric, r.quantization, r.scoring, r.by) == ("false_allow", "q4_k_m", "generate", "all")
+    )
+    assert rate.b is not None
+    assert rate.difference is not None
+    row = [cell.text for cell in table.rows[defined.index("False allow")]]
+    assert row[1] == "158"
+    assert row[3] == f"{100 * rate.b.value:.1f}% ({100 * rate.b.low:.1f} to {100 * rate.b.high:.1f})"
+    d = rate.difference
+    assert row[4] == f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})"
+    cost = table.rows[defined.index("Expected cost")]
+    assert "%" not in cost[2].text
+    assert cost[4].interval is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "tone"),
+    [
+        ("false_allow", 0.1, 0.2, "bad"),
+        ("false_allow", -0.2, -0.1, "good"),
+        ("false_allow", -0.1, 0.1, "muted"),
+        ("accuracy", 0.1, 0.2, "good"),
+        ("accuracy", -0.2, -0.1, "bad"),
+        ("escalation_rate", 0.1, 0.2, "muted"),
+    ],
+)
+def test_colors(inputs: ReportInputs, metric: str, low: float, high: float, tone: str) -> None:
+    """A rise is good or bad by the metric's own direction, and only if the whole interval says so."""
+    moved = Interval(value=(low + high) / 2, low=low, high=high, rows=9, groups=9)
+    rates = [r.model_copy(update={"difference": moved}) for r in inputs.evaluation.rates if r.metric == metric]
+    evaluation = inputs.evaluation.model_copy(update={"rates": rates})
+    table = tables_of(text_report(replace(inputs, evaluation=evaluation)), "rates")["q4_k_m, generate scoring"]
+    assert [row[4].tone for row in table.rows] == [tone]
+
+
+def test_without_rows(sparse: ReportInputs) -> None:
+    """A class without a row has no line; the others stand."""
+    table = tables_of(text_report(sparse), "rates")["q8_0, generate scoring"]
+    assert "Recall of DENY" not in column(table, "Rate")
+    assert "Recall of REFUSE" in column(table, "Rate")
