@@ -1,4 +1,4 @@
-"""Write the generated parts of docs/: configuration keys, command line help, JSON Schemas.
+"""Write the generated parts of docs/: configuration keys, command line help, metrics, JSON Schemas.
 
 `--check` writes nothing and exits with 1 if a file is out of date; a test runs this check.
 """
@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ the file named by `training.config`, the defaults below. Relative paths are rela
 
 {table}"""
 
+_METRICS = ("<!-- metrics: written by `make docs` -->", "<!-- end of metrics -->")
 _WIDTH: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
 
 CLI = """\
@@ -53,10 +55,21 @@ def documents() -> dict[str, str]:
     return {
         "configuration.md": CONFIGURATION.format(table=config_table()),
         "cli.md": CLI.format(commands="".join(_commands())),
+        "read-the-report.md": _with_metrics((DOCS / "read-the-report.md").read_text(encoding="utf-8")),
         "schema/config.schema.json": _json(Config.model_json_schema()),
         "schema/ab_test_results.schema.json": schema_text(),
         "schema/compare.schema.json": schema_text(CompareResult),
     }
+
+
+def _with_metrics(text: str) -> str:
+    """The text with every metric and its explanation between the two marks."""
+    from so8t_shared.tables import metrics
+
+    before, after = text.split(_METRICS[0])[0], text.split(_METRICS[1])[1]
+    lines = [textwrap.fill(f"- *{row.title}* (`{row.name}`): {row.explanation}", 128, subsequent_indent="  ",
+                           break_on_hyphens=False) for row in metrics.ROWS]  # fmt: skip
+    return "\n".join([f"{before}{_METRICS[0]}\n", *lines, f"\n{_METRICS[1]}{after}"])
 
 
 def _commands() -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from tools.lock import LOCK, MODEL_LOCK, packages, requirements_of
 
+from so8t_shared.config.model import AbTest
 from so8t_shared.distribution import EXTRAS, version
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,6 +91,12 @@ def _imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.ImportFrom) and node.module:
         return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return []
+
+
+def test_the_documented_gate_is_the_default() -> None:
+    """The clauses in docs/gate.md are those that a configuration without a gate has."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "gate.md").read_text("utf-8"), re.S)
+    assert AbTest.model_validate(yaml.safe_load(block)["ab_test"]).gate == AbTest().gate
 
 
 def test_constraints_hold_versions_alone() -> None:
