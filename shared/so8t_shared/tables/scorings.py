@@ -44,8 +44,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         "logprob",
         "takes the likeliest of the four labels after <final>",
-        "With logprob scoring, nothing is written: the class is the label that the model finds likeliest after <final>,"
-        " and the probabilities of all four are kept. It measures the decision, free of the format.",
+        "With logprob scoring, nothing is written and the class is the label that the model finds likeliest after"
+        " <final>: it measures the decision, free of the format, and keeps the probabilities of all four.",
         marker="D",
         writes_freely=False,
         scored=True,

@@ -28,7 +28,8 @@ def _said(side: str, scoring: str) -> list[str]:
 
 
 def _conclude(*, control: bool = True, **settings: Any) -> EvaluationResult:
-    test = AbTest.model_validate({"bootstrap_resamples": 100, **settings})
+    both = ["generate", "constrained"]
+    test = AbTest.model_validate({"bootstrap_resamples": 100, "scoring": both, **settings})
     samples = [
         sample
         for quantization in QUANTIZATIONS

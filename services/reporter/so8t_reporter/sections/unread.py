@@ -7,6 +7,7 @@ from so8t_reporter.inputs import ReportInputs
 from so8t_shared.formatting import visible
 from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Sample
+from so8t_shared.tables.quantizations import ORDER
 
 SHOWN = 3
 """Examples of each model, quantization and scoring."""
@@ -28,7 +29,8 @@ def unread_sections(inputs: ReportInputs) -> list[Section]:
         "What the models wrote, outside their thinking and without personal data and secrets, where no class could be"
         " read. A class under “Leniently” is what a person would understand; it counts nowhere."
     )
-    rows = [row for group, samples in groups.items() for row in _rows(group, samples)]
+    ordered = sorted(groups.items(), key=lambda item: ORDER.index(item[0][1]))  # the most precise first
+    rows = [row for group, samples in ordered for row in _rows(group, samples)]
     names = ("Model", "Quantization", "Scoring", "Unread", "Correct class", "Wrote", "Leniently", "Row")
     columns = [Column(name, numeric=name == "Unread") for name in names]
     table = Table(f"Up to {SHOWN} unread answers of each setting", columns, rows, folded=True)
