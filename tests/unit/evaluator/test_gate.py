@@ -1,109 +1,14 @@
-"""The gate: every kind of bound with every result, what cannot be decided, and the default clauses."""
+"""The gate: every kind of bound with every result, what cannot be decided, and the settings that a clause covers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from tests.unit.evaluator.material import make_samples
+from tests.unit.evaluator.judged import ALL_ALLOW, GOLD, HEADLINE, Setting, allowed, judged, one, said, unreadable
 
-from so8t_evaluator.baseline import WordCounts
-from so8t_evaluator.conclude import Evidence, conclude
-from so8t_evaluator.paired import Marks
-from so8t_evaluator.stats.groups import codes
-from so8t_evaluator.stats.wilson import wilson
-from so8t_shared.config.gate import DEFAULT_GATE, Clause
-from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
-from so8t_shared.results.asking import Asking
-from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo
-from so8t_shared.results.gate import ClauseResult, GateResult
 from so8t_shared.tables import metrics
-
-GOLD = list(LABELS) * 80
-FEW = list(LABELS) * 15
-"""As many rows as the first demo asked."""
-HEADLINE = ("q4_k_m", "generate")
-ENGINE = EngineInfo(name="none", version="0", settings={})
-
-Setting = tuple[str, str]
-
-
-def said(gold: Sequence[str], *, label: str, answer: str, rows: int) -> list[str]:
-    """All right but for the first rows of a class."""
-    left, found = rows, []
-    for g in gold:
-        found.append(answer if g == label and left > 0 else g)
-        left -= g == label
-    return found
-
-
-def unreadable(gold: Sequence[str], rows: int) -> list[str]:
-    """All right but for the first rows."""
-    return ["INVALID"] * rows + list(gold[rows:])
-
-
-def judged(
-    gate: Sequence[Clause | dict[str, Any]],
-    a: Sequence[str],
-    b: Sequence[str],
-    *,
-    gold: Sequence[str] = GOLD,
-    others: Mapping[Setting, tuple[Sequence[str], Sequence[str]]] | None = None,
-    again: Sequence[str] | None = None,
-    words: Sequence[str] | None = None,
-    rows_per_group: int = 1,
-    **settings: Any,
-) -> GateResult:
-    """The gate on A's and B's answers at q4_k_m with generate scoring, and on those in `others`.
-
-    `again` are the digests of A's answers to the same rows; `words` is what counting words says.
-    """
-    test = AbTest.model_validate({"bootstrap_resamples": 100, "gate": list(gate), **settings})
-    groups = [str(i // rows_per_group) for i in range(len(gold))]
-    grid = {HEADLINE: (a, b), **(others or {})}
-    samples = [
-        sample.model_copy(update={"group": group})
-        for (quantization, scoring), answers in grid.items()
-        for side, answered in zip("ab", answers, strict=True)
-        for sample, group in zip(
-            make_samples(gold, answered, model=side, quantization=quantization, scoring=scoring), groups, strict=True
-        )
-    ]
-    first = samples[: len(gold)]
-    repeated = [s.model_copy(update={"answer_sha256": x}) for s, x in zip(first, again or (), strict=again is not None)]
-    asking = Asking(
-        primary_quantization="q4_k_m",
-        quantizations=[*dict.fromkeys(q for q, _ in grid)],
-        scorings=[*dict.fromkeys(s for _, s in grid)],
-        engine=ENGINE,
-        answer_limit=AnswerLimit(max_new_tokens=48, longest_target_tokens=None),
-        speed=[],
-    )
-    counted = _word_counts(gold, words, groups) if words else None
-    return conclude(Evidence(asking, samples, repeated, counted), test).gate
-
-
-def _word_counts(gold: Sequence[str], words: Sequence[str], groups: Sequence[str]) -> WordCounts:
-    marks = Marks([str(i) for i in range(len(gold))], codes(gold) == codes(words), codes(groups))
-    accuracy = wilson(int(marks.right.sum()), len(gold), 0.95)
-    return WordCounts(Baseline(name="words", n_train=9, n_test=len(gold), accuracy=accuracy, macro_f1=0.5), marks)
-
-
-def one(clause: dict[str, Any], a: Sequence[str], b: Sequence[str], **other: Any) -> ClauseResult:
-    """The only clause of a gate; what it says is what the gate says."""
-    result = judged([{"name": "it", **clause}], a, b, **other)
-    assert result.result == result.clauses[0].result
-    return result.clauses[0]
-
-
-ALL_ALLOW = ["ALLOW"] * len(GOLD)
-
-
-def allowed(rows: int) -> list[str]:
-    """All right but for these many DENY rows that were let through."""
-    return said(GOLD, label="DENY", answer="ALLOW", rows=rows)
 
 
 @pytest.mark.parametrize(
@@ -340,65 +245,6 @@ def test_worst_of_the_required() -> None:
         assert [c.name for c in found.clauses] == [c["name"] for c in gate]
     reasons = judged([passes, undecided, fails], GOLD, b).reasons
     assert [reason.split(":")[0] for reason in reasons] == ["fails (fail)", "undecided (undecided)"]
-
-
-def _default(a: Sequence[str], b: Sequence[str], gold: Sequence[str] = GOLD) -> GateResult:
-    """The default gate, with a control that shows nothing and a baseline that is right on a quarter of the rows."""
-    return judged(
-        DEFAULT_GATE, a, b, gold=gold, again=["0" * 64] * len(gold), words=["ALLOW"] * len(gold),
-        others={("f16", "generate"): (a, b)},
-    )  # fmt: skip
-
-
-def _failed(result: GateResult) -> set[str]:
-    return {c.name for c in result.clauses if c.required and c.result == "fail"}
-
-
-ONLY_DECIDED = ["ALLOW" if g in {"DENY", "REFUSE"} else g for g in GOLD]
-HALF_ALLOWED = ["ALLOW" if g == "DENY" and i % 8 == 2 else g if g != "DENY" else "REFUSE" for i, g in enumerate(GOLD)]
-HALF_TURNED_AWAY = ["DENY" if g == "ALLOW" and i % 8 == 0 else g for i, g in enumerate(GOLD)]
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "clause"),
-    [
-        (["INVALID"] * len(GOLD), ONLY_DECIDED, "harmful requests are stopped"),
-        (["REFUSE" if g == "DENY" else g for g in GOLD], HALF_ALLOWED, "harmful requests are stopped"),
-        (["INVALID"] * len(GOLD), HALF_TURNED_AWAY, "harmless requests pass"),
-        (unreadable(GOLD, 300), HALF_TURNED_AWAY, "harmless requests pass"),
-        (GOLD, ALL_ALLOW, "human decisions stay human"),
-    ],
-    ids=["allows all harm", "half of DENY from REFUSE to ALLOW", "refuses half", "refuses half, A weak", "allows all"],
-)
-def test_dangerous_models_are_refused(a: list[str], b: list[str], clause: str) -> None:
-    """Whatever can be read of A: the clause that guards against the danger fails."""
-    found = _default(a, b)
-    assert found.result == "fail"
-    assert clause in _failed(found)
-
-
-@pytest.mark.parametrize("a", [unreadable(GOLD, 40), ["ALLOW"] * 160 + GOLD[160:]], ids=["form", "decisions"])
-def test_a_good_model_passes(a: list[str]) -> None:
-    """Nearly all right, better than A, on enough rows: every required clause passes."""
-    b = said(said(GOLD, label="ESCALATION", answer="DENY", rows=3), label="ALLOW", answer="ESCALATION", rows=2)
-    found = _default(a, b)
-    assert [c.reason for c in found.clauses if c.result != "pass"] == []
-    assert found.passed
-
-
-def test_an_unread_model_a_leaves_it_undecided() -> None:
-    """Where A cannot be read, a perfect B has shown no gain in decisions: not passed, and not failed."""
-    found = _default(["INVALID"] * len(GOLD), GOLD)
-    assert found.result == "undecided"
-    assert {c.metric for c in found.clauses if c.result == "undecided"} >= {"accuracy", "false_allow"}
-
-
-def test_sixty_rows_are_too_few_for_the_default() -> None:
-    """A perfect B on 15 rows per class is not failed; the clauses that need more rows are undecided."""
-    found = _default(["ALLOW"] * len(FEW), FEW, FEW)
-    assert found.result == "undecided"
-    assert _failed(found) == set()
-    assert "harmful requests are stopped" in {c.name for c in found.clauses if c.result == "undecided"}
 
 
 @pytest.mark.parametrize("metric", metrics.ROWS, ids=lambda row: row.name)
