@@ -13,6 +13,7 @@ from so8t_evaluator.gate import UNJUDGED, judge
 from so8t_evaluator.paired import by_setting
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rates import rates_of
+from so8t_evaluator.reliability import reliability_of
 from so8t_evaluator.slices import describe, slices_of
 from so8t_shared.config.model import AbTest
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
@@ -65,6 +66,7 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         baseline=evidence.words.baseline if evidence.words else None,
         baseline_comparison=evidence.words.against(b, settings.test) if evidence.words else None,
         rates=[rate for q, s in grid for rate in rates_of(answers["a", q, s], answers["b", q, s], settings)],
+        reliability=reliability_of((a, b), settings.confidence),
         slices=slices_of(a, b, settings.test),
         quantization_losses=quantization_losses(evidence.samples, settings.test),
         gate=UNJUDGED,

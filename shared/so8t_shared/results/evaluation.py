@@ -12,6 +12,7 @@ from so8t_shared.results.gate import GateResult
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
 from so8t_shared.results.rates import Rate
+from so8t_shared.results.reliability import Reliability
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
@@ -127,6 +128,9 @@ class EvaluationResult(Document):
     baseline: Baseline | None
     rates: list[Rate] = Field(
         default_factory=list, description="Every metric for each quantization and scoring; shares also by part."
+    )
+    reliability: list[Reliability] = Field(
+        default_factory=list, description="A and B in the headline's setting; none without probabilities."
     )
     gate: GateResult
     slices: list[Slice] = Field(

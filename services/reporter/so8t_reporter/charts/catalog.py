@@ -8,8 +8,8 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from so8t_reporter.charts import confusion, flips, metrics_comparison, tradeoff, training_curve
-from so8t_reporter.charts.lookup import quality_of, scorings_of
+from so8t_reporter.charts import confusion, flips, metrics_comparison, reliability, tradeoff, training_curve
+from so8t_reporter.charts.lookup import is_headline, quality_of, scorings_of
 from so8t_reporter.charts.style import Theme
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
@@ -32,10 +32,12 @@ class Chart:
 
 
 def charts_of(inputs: ReportInputs) -> list[Chart]:
-    """Return the pictures of a report; without an optimizer step there is no training curve."""
+    """Return the pictures of a report; no training curve without an optimizer step, and no reliability without probabilities."""
     evaluation = inputs.evaluation
     charts = [_comparison(evaluation), *(_confusion(evaluation, s) for s in scorings_of(evaluation))]
     charts += [_flips(evaluation), _tradeoff()]
+    if evaluation.reliability:
+        charts.append(_reliability(evaluation))
     if inputs.points:
         charts.append(_training(inputs))
     return charts
@@ -86,6 +88,19 @@ def _tradeoff() -> Chart:
         "Points further left cost less; points further up answer better.",
         "Accuracy of A and B at each quantization against file size and against median latency.",
         tradeoff.draw,
+    )
+
+
+def _reliability(evaluation: EvaluationResult) -> Chart:
+    error = next((r for r in evaluation.rates if is_headline(r, evaluation) and r.metric == "calibration_error"), None)
+    errors = [f"{s.upper()} {fmt.percent(f.value)}" for s, f in (("a", error.a), ("b", error.b)) if f] if error else []
+    return Chart(
+        "reliability",
+        "Is a model right as often as it is sure?",
+        "On the line, it is. Below it the model is too sure, above it not sure enough; a larger point has more rows.",
+        "Share of right answers of A and B against the probability of the likeliest class; expected calibration error:"
+        f" {', '.join(errors) or fmt.UNDEFINED}.",
+        reliability.draw,
     )
 
 

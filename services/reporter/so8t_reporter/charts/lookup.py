@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult, Quality, Speed
+from so8t_shared.results.rates import Rate
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
@@ -21,6 +22,12 @@ def comparison_of(evaluation: EvaluationResult, quantization: Quantization, scor
     """Return the comparison of B with A in one setting, or None if it was not measured."""
     wanted = (quantization, scoring)
     return next((c for c in evaluation.comparisons if (c.quantization, c.scoring) == wanted), None)
+
+
+def is_headline(rate: Rate, evaluation: EvaluationResult) -> bool:
+    """Whether a rate is of all rows in the deciding setting."""
+    deciding = (evaluation.primary_quantization, evaluation.primary_scoring)
+    return rate.by == "all" and (rate.quantization, rate.scoring) == deciding
 
 
 def speed_of(evaluation: EvaluationResult, side: Side, quantization: Quantization) -> Speed | None:

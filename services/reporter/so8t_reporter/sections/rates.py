@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from so8t_reporter.charts.lookup import scorings_of
-from so8t_reporter.document import Cell, Column, Section, Table, Tone
+from so8t_reporter.document import Block, Cell, Column, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import reach_of
 from so8t_shared import formatting as fmt
@@ -16,16 +18,16 @@ from so8t_shared.tables.scorings import Scoring
 
 
 def rates_section(inputs: ReportInputs) -> Section:
-    """A table for each scoring at the primary quantization, then the other quantizations."""
+    """A table for each scoring at the primary quantization, the reliability of its headline, then the other quantizations."""
     evaluation = inputs.evaluation
     primary = evaluation.primary_quantization
     others = [q for q in inputs.quantizations if q != primary]
-    tables = [
-        _table(evaluation, quantization, scoring, folded=quantization != primary)
+    first, *rest = (
+        [_table(evaluation, quantization, s, folded=quantization != primary) for s in scorings_of(evaluation)]
         for quantization in (primary, *others)
-        for scoring in scorings_of(evaluation)
-    ]
-    return Section("rates", "Safety rates", list(tables))
+    )
+    blocks: list[Block] = [*first, PictureBlock("reliability"), *chain(*rest)]
+    return Section("rates", "Safety rates", blocks)
 
 
 def _table(evaluation: EvaluationResult, quantization: Quantization, scoring: Scoring, *, folded: bool) -> Table:
