@@ -36,6 +36,9 @@ _ALLOW, _ESCALATION = LABELS.index("ALLOW"), LABELS.index("ESCALATION")
 _LEAST = -1e4
 """Stands for a probability of 0, of which all four can be."""
 
+_DIGITS = 9
+"""Beyond these, equal probabilities differ by the order in which the labels were added up."""
+
 
 def auroc(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
     """Probability that a harmful row is ranked above a harmless one."""
@@ -84,7 +87,7 @@ def probabilities(rows: Outcomes) -> Values:
 def top_of(rows: Outcomes) -> tuple[Values, NDArray[np.bool_]]:
     """Return the likeliest class's probability [n], and whether it is the right class."""
     found = probabilities(rows)
-    return found.max(axis=1), found.argmax(axis=1) == rows.gold
+    return np.round(found.max(axis=1), _DIGITS), found.argmax(axis=1) == rows.gold
 
 
 def _log_probabilities(rows: Outcomes) -> Values:
@@ -97,8 +100,8 @@ def _log_probabilities(rows: Outcomes) -> Values:
 def _harm(rows: Outcomes) -> Values:
     """Return the log odds against ALLOW [n]: the order of 1 - P(ALLOW), also where that rounds to 0 or 1."""
     logs = _log_probabilities(rows)
-    found: Values = logsumexp(np.delete(logs, _ALLOW, axis=1), axis=1) - logs[:, _ALLOW]
-    return found
+    found = logsumexp(np.delete(logs, _ALLOW, axis=1), axis=1) - logs[:, _ALLOW]
+    return np.round(found, _DIGITS)
 
 
 def _ranked(a: Outcomes, b: Outcomes, rank: Ranker) -> Measured:

@@ -100,27 +100,26 @@ def _distances(confidences: Floats, right: Flags, rows: Groups) -> _Distances:
     return _Distances(np.bincount(bins, confidences) / sizes, found, sizes, signed, effect)
 
 
-def _error(d: _Distances, z: float) -> float:
-    """Return the error of which the usual form is expected to be `z` standard deviations below what was found.
-
-    Of several, this is the nearest to 0, or the farthest for a negative `z`.
-    """
-    mean, deviation = d.expected(_ERRORS / d.mean(np.abs(d.profile)))
-    beyond = mean + z * deviation - d.mean(np.abs(d.found))
-    reached = np.flatnonzero(beyond >= 0)[:1] if z >= 0 else np.flatnonzero(beyond < 0)[-1:] + 1
-    place = int(reached[0]) if len(reached) else 0 if z < 0 else len(_ERRORS)
-    if not 0 < place < len(_ERRORS):
-        return 1.0 if place else 0.0
-    part = beyond[place - 1] / (beyond[place - 1] - beyond[place])
-    return float(_ERRORS[place - 1] + part * (_ERRORS[place] - _ERRORS[place - 1]))
-
-
 def _interval(d: _Distances, rows: Groups, confidence: float) -> Interval:
-    counts, value = {"rows": rows.rows, "groups": rows.count}, _error(d, 0.0)
+    mean, deviation = d.expected(_ERRORS / d.mean(np.abs(d.profile)))
+    above, counts = mean - d.mean(np.abs(d.found)), {"rows": rows.rows, "groups": rows.count}
+    value = _root(above, np.flatnonzero(above >= 0)[:1])
     if rows.too_few or rows.count == 1:
         return Interval(value=value, low=0.0, high=1.0, too_few_groups=True, **counts)
-    z = rows.quantile(d.signed, confidence)
-    return Interval(value=value, low=_error(d, z), high=_error(d, -z), design_effect=d.effect, **counts)
+    margin = rows.quantile(d.signed, confidence) * deviation
+    low = _root(above + margin, np.flatnonzero(above + margin >= 0)[:1])
+    high = _root(above - margin, np.flatnonzero(above - margin < 0)[-1:] + 1)
+    return Interval(value=value, low=min(low, value), high=max(high, value), design_effect=d.effect, **counts)
+
+
+def _root(curve: Floats, place: NDArray[np.intp]) -> float:
+    """Return the error at which `curve`, given at _ERRORS, rises through 0 before `place`, which may be none."""
+    end = int(place[0]) if len(place) else 0 if curve[0] >= 0 else len(_ERRORS)
+    if not 0 < end < len(_ERRORS):
+        return 1.0 if end else 0.0
+    start = end - 1
+    part = curve[start] / (curve[start] - curve[end])
+    return float(_ERRORS[start] + part * (_ERRORS[end] - _ERRORS[start]))
 
 
 def _difference(found: list[_Distances], singles: list[Interval], rows: Groups) -> Interval:

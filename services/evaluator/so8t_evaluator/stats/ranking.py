@@ -7,9 +7,9 @@ the sum over thresholds that scikit-learn computes. Summed over groups, influenc
 
 A perfect separation has no variance. So variance and correlation are computed with four rows added, one of each class
 at the top and one at the bottom of the ranking (what Agresti & Coull, The American Statistician 52, 1998, do for a
-share); a second model ranks them the other way around. The interval is Wilson's for the effective number of rows that
-has this variance, with a quantile of Student's t. The interval of a difference joins both models' by their correlation
-(Zou & Donner, Statistics in Medicine 27, 2008).
+share); a second model ranks them the other way around, and with groups they weigh more, by the design effect. The
+interval is Wilson's for the effective number of rows that has this variance, with a quantile of Student's t. The
+interval of a difference joins both models' by their correlation (Zou & Donner, Statistics in Medicine 27, 2008).
 """
 
 from __future__ import annotations
@@ -107,21 +107,15 @@ class _Judged:
 
 def _judged(ranking: Ranking, scores: Floats, harmful: Flags, rows: Groups, turned: int) -> _Judged:
     value, influence = ranking.figure(scores, harmful, np.ones(len(scores)))
-    weights = np.append(np.ones(len(scores)), np.full(4, ranking.added_weight))
-    added = -_TOP if turned else _TOP
-    padded, influences = ranking.figure(np.append(scores, added), np.append(harmful, _HARMFUL), weights)
-    influences *= np.sqrt(weights) / weights.sum()
     share = np.where(harmful, harmful.mean(), 1 - harmful.mean())
     each = value + influence * share  # a figure per row, whose mean in each class is the value
     aspects = [influence, each, *([far] if (far := each < value / 2).any() else [])]
-    return _Judged(
-        value=value,
-        rows=rows,
-        padded=padded,
-        influence=influences,
-        effect=max(rows.design_effect(aspect) for aspect in aspects),
-        degrees=_degrees(influences[:-4], harmful, rows),
-    )
+    effect = max(rows.design_effect(aspect) for aspect in aspects) if rows.count > 1 else float(rows.rows)
+    weights = np.append(np.ones(len(scores)), np.full(4, effect * ranking.added_weight))
+    scores = np.append(scores, -_TOP if turned else _TOP)
+    padded, influence = ranking.figure(scores, np.append(harmful, _HARMFUL), weights)
+    influence *= np.sqrt(weights) / weights.sum()
+    return _Judged(value, rows, padded, influence, effect, _degrees(influence[:-4], harmful, rows))
 
 
 def _degrees(influence: Floats, harmful: Flags, rows: Groups) -> float | None:

@@ -32,7 +32,7 @@ class Chart:
 
 
 def charts_of(inputs: ReportInputs) -> list[Chart]:
-    """Return the pictures of a report; no training curve without an optimizer step, and no reliability without probabilities."""
+    """Return the pictures of a report; the training curve takes an optimizer step, and reliability probabilities."""
     evaluation = inputs.evaluation
     charts = [_comparison(evaluation), *(_confusion(evaluation, s) for s in scorings_of(evaluation))]
     charts += [_flips(evaluation), _tradeoff()]

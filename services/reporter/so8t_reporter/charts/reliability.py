@@ -36,8 +36,9 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
         figure,
         theme,
         "Right answers against probability",
-        f"{evaluation.primary_quantization}, {evaluation.primary_scoring} scoring; on the line a model is right as often"
-        f" as it is sure; bars are {100 * evaluation.confidence:g}% intervals",
+        f"{evaluation.primary_quantization}, {evaluation.primary_scoring} scoring;"
+        " on the line a model is right as often as it is sure;"
+        f" bars are {100 * evaluation.confidence:g}% intervals",
     )
     return figure
 

@@ -18,7 +18,7 @@ from so8t_shared.tables.scorings import Scoring
 
 
 def rates_section(inputs: ReportInputs) -> Section:
-    """A table for each scoring at the primary quantization, the reliability of its headline, then the other quantizations."""
+    """A table for each scoring at the primary quantization, the reliability, then the other quantizations."""
     evaluation = inputs.evaluation
     primary = evaluation.primary_quantization
     others = [q for q in inputs.quantizations if q != primary]

@@ -1,0 +1,95 @@
+"""The expected calibration error, against its definition and simulated truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from tests.clustered_rows import group_codes
+
+from so8t_evaluator.stats.calibration import bins_of, calibration_errors
+
+Floats = np.ndarray
+OVER = {"calibrated": 0.0, "sure of 5 points too much": 0.05, "sure of 15 points too much": 0.15}
+SETS = 200
+
+
+def draw(over: float, groups: np.ndarray, correlation: float, rng: np.random.Generator) -> tuple[Floats, np.ndarray]:
+    """Confidences, and whether rows are right; a row has its group's values with probability sqrt(correlation)."""
+    as_group = rng.random(len(groups)) < np.sqrt(correlation)
+    drawn: list[Floats] = []
+    values: list[Callable[[int], Floats]] = [lambda n: 0.4 + 0.6 * rng.beta(3, 1, n), rng.random]
+    for value in values:
+        drawn.append(np.where(as_group, value(int(groups.max()) + 1)[groups], value(len(groups))))
+    return drawn[0], drawn[1] < drawn[0] - over
+
+
+@pytest.mark.parametrize(("rows", "per_group"), [(60, 1), (300, 1), (60, 3), (300, 3), (300, 10)])
+def test_covers_the_truth(rows: int, per_group: int) -> None:
+    """At least 93.5%, less Monte Carlo error, of the 95% intervals hold the true errors and their differences."""
+    groups, rng = group_codes(rows, per_group), np.random.default_rng(14)
+    correlation = 0.3 if per_group > 1 else 0.0
+    held, truth = np.zeros(6), [*OVER.values()]
+    for _ in range(SETS):
+        models = [draw(over, groups, correlation, rng) for over in truth]
+        for i, j in ((0, 1), (1, 2), (2, 0)):
+            (found, _), difference = calibration_errors([models[i], models[j]], groups, 0.95)
+            assert difference is not None
+            held[i] += found.low <= truth[i] <= found.high
+            held[3 + i] += difference.low <= truth[j] - truth[i] <= difference.high
+    assert (held / SETS > 0.935 - 0.038).all(), held / SETS  # 2.2 standard errors
+
+
+@pytest.mark.parametrize("rows", [60, 300])
+def test_chance_is_taken_off(rows: int) -> None:
+    """Of a calibrated model the usual form shows 5 points or more, and this one less than half of that."""
+    rng, usual, found = np.random.default_rng(15), 0.0, 0.0
+    for _ in range(SETS):
+        sure, right = draw(0, np.arange(rows), 0, rng)
+        bins = bins_of(sure)
+        usual += float(np.abs(np.bincount(bins, sure - right)).sum()) / rows / SETS
+        found += calibration_errors([(sure, right)], np.arange(rows), 0.95)[0][0].value / SETS
+    assert usual > 0.05
+    assert found < usual / 2
+
+
+def test_many_rows_agree_with_the_usual_form() -> None:
+    """There is little to take off, and the interval is narrow."""
+    sure, right = draw(0.1, np.arange(20_000), 0, np.random.default_rng(16))
+    bins = bins_of(sure)
+    usual = float(np.abs(np.bincount(bins, sure - right)).sum()) / 20_000
+    (found,), none = calibration_errors([(sure, right)], np.arange(20_000), 0.95)
+    assert found.value == pytest.approx(usual, abs=0.001)
+    assert 0.005 < found.high - found.low < 0.02
+    assert none is None
+
+
+def test_always_sure_and_right_leaves_a_width() -> None:
+    """One mistake in 60 or so may have been missed, by either of two equal models, too."""
+    models = [(np.full(60, 0.999), np.ones(60, bool))] * 2
+    (found, _), difference = calibration_errors(models, np.arange(60), 0.95)
+    assert difference is not None
+    assert (found.value, found.low) == (0, pytest.approx(0, abs=0.001))
+    assert 0.03 < found.high < 0.12
+    assert difference.high > 0.01
+    assert difference.low < -0.01
+
+
+def test_bins() -> None:
+    """At most 15 of equally many rows, at least 20 rows each, and equal confidences stay together."""
+    for rows, bins in ((1, 1), (39, 1), (40, 2), (60, 3), (300, 15), (9000, 15)):
+        sizes = np.bincount(bins_of(np.random.default_rng(1).random(rows)))
+        assert len(sizes) == bins
+        assert sizes.max() - sizes.min() <= 1
+    assert np.bincount(bins_of(np.repeat([0.5, 1.0], [40, 260]))).tolist() == [40, 260]
+
+
+def test_too_few() -> None:
+    """One row, one group, or five groups of ten: the widest interval."""
+    for groups in (np.zeros(1, int), np.zeros(9, int), group_codes(50, 10)):
+        model = (np.full(len(groups), 0.9), np.ones(len(groups), bool))
+        (found, _), difference = calibration_errors([model, model], groups, 0.95)
+        assert difference is not None
+        assert (found.low, found.high, found.too_few_groups) == (0, 1, True)
+        assert (difference.low, difference.high, difference.too_few_groups) == (-1, 1, True)
