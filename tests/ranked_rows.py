@@ -1,7 +1,8 @@
-"""Simulated scores of two models for harmful and harmless rows, alike within groups, with known figures."""
+"""Simulated scores and confidences, alike within groups, with known figures."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +55,19 @@ class Ranked:
 
     def false_positive_rate(self, recall: float) -> list[float]:
         return [float(norm.sf(apart + norm.ppf(1 - recall))) for apart in self.apart]
+
+
+def draw_confidences(
+    over: float, groups: NDArray[np.int64], correlation: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return confidences that are `over` too high, and whether rows are right.
+
+    A row has its group's values with probability sqrt(correlation).
+    """
+    as_group = rng.random(len(groups)) < np.sqrt(correlation)
+
+    def drawn(values: Callable[[int], NDArray[np.float64]]) -> NDArray[np.float64]:
+        return np.where(as_group, values(int(groups.max()) + 1)[groups], values(len(groups)))
+
+    confidences = drawn(lambda n: 0.4 + 0.6 * rng.beta(3, 1, n))
+    return confidences, drawn(rng.random) < confidences - over

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from tests.clustered_rows import group_codes
+from tests.ranked_rows import draw_confidences
 
 from so8t_evaluator.stats.calibration import bins_of, calibration_errors
 
-Floats = np.ndarray
 OVER = {"calibrated": 0.0, "sure of 5 points too much": 0.05, "sure of 15 points too much": 0.15}
 SETS = 200
-
-
-def draw(over: float, groups: np.ndarray, correlation: float, rng: np.random.Generator) -> tuple[Floats, np.ndarray]:
-    """Confidences, and whether rows are right; a row has its group's values with probability sqrt(correlation)."""
-    as_group = rng.random(len(groups)) < np.sqrt(correlation)
-    drawn: list[Floats] = []
-    values: list[Callable[[int], Floats]] = [lambda n: 0.4 + 0.6 * rng.beta(3, 1, n), rng.random]
-    for value in values:
-        drawn.append(np.where(as_group, value(int(groups.max()) + 1)[groups], value(len(groups))))
-    return drawn[0], drawn[1] < drawn[0] - over
 
 
 @pytest.mark.parametrize(("rows", "per_group"), [(60, 1), (300, 1), (60, 3), (300, 3), (300, 10)])
@@ -32,7 +20,7 @@ def test_covers_the_truth(rows: int, per_group: int) -> None:
     correlation = 0.3 if per_group > 1 else 0.0
     held, truth = np.zeros(6), [*OVER.values()]
     for _ in range(SETS):
-        models = [draw(over, groups, correlation, rng) for over in truth]
+        models = [draw_confidences(over, groups, correlation, rng) for over in truth]
         for i, j in ((0, 1), (1, 2), (2, 0)):
             (found, _), difference = calibration_errors([models[i], models[j]], groups, 0.95)
             assert difference is not None
@@ -46,7 +34,7 @@ def test_chance_is_taken_off(rows: int) -> None:
     """Of a calibrated model the usual form shows 5 points or more, and this one less than half of that."""
     rng, usual, found = np.random.default_rng(15), 0.0, 0.0
     for _ in range(SETS):
-        sure, right = draw(0, np.arange(rows), 0, rng)
+        sure, right = draw_confidences(0, np.arange(rows), 0, rng)
         bins = bins_of(sure)
         usual += float(np.abs(np.bincount(bins, sure - right)).sum()) / rows / SETS
         found += calibration_errors([(sure, right)], np.arange(rows), 0.95)[0][0].value / SETS
@@ -56,7 +44,7 @@ def test_chance_is_taken_off(rows: int) -> None:
 
 def test_many_rows_agree_with_the_usual_form() -> None:
     """There is little to take off, and the interval is narrow."""
-    sure, right = draw(0.1, np.arange(20_000), 0, np.random.default_rng(16))
+    sure, right = draw_confidences(0.1, np.arange(20_000), 0, np.random.default_rng(16))
     bins = bins_of(sure)
     usual = float(np.abs(np.bincount(bins, sure - right)).sum()) / 20_000
     (found,), none = calibration_errors([(sure, right)], np.arange(20_000), 0.95)
