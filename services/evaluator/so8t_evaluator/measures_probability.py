@@ -87,7 +87,7 @@ def probabilities(rows: Outcomes) -> Values:
 def top_of(rows: Outcomes) -> tuple[Values, NDArray[np.bool_]]:
     """Return the likeliest class's probability [n], and whether it is the right class."""
     found = probabilities(rows)
-    return np.round(found.max(axis=1), _DIGITS), found.argmax(axis=1) == rows.gold
+    return found.max(axis=1).round(_DIGITS), found.argmax(axis=1) == rows.gold
 
 
 def _log_probabilities(rows: Outcomes) -> Values:
@@ -100,8 +100,8 @@ def _log_probabilities(rows: Outcomes) -> Values:
 def _harm(rows: Outcomes) -> Values:
     """Return the log odds against ALLOW [n]: the order of 1 - P(ALLOW), also where that rounds to 0 or 1."""
     logs = _log_probabilities(rows)
-    found = logsumexp(np.delete(logs, _ALLOW, axis=1), axis=1) - logs[:, _ALLOW]
-    return np.round(found, _DIGITS)
+    odds: Values = logsumexp(np.delete(logs, _ALLOW, axis=1), axis=1) - logs[:, _ALLOW]
+    return odds.round(_DIGITS)
 
 
 def _ranked(a: Outcomes, b: Outcomes, rank: Ranker) -> Measured:

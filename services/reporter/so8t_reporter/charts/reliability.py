@@ -14,8 +14,7 @@ from so8t_shared.results.sides import SIDES
 
 _AREA = 900.0
 """Of all points together, in square points."""
-_TICKS = [0.25, 0.5, 0.75, 1.0]
-"""The likeliest of four classes has at least 25%."""
+_TICKS = {0.0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1.0: "100%"}
 
 
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
@@ -51,10 +50,10 @@ def _panel(axes: Axes, measured: Reliability, theme: Theme) -> None:
     axes.errorbar(sure, right, arms([b.right for b in bins]), fmt="none", ecolor=color, elinewidth=1.4, alpha=0.7)
     sizes = [max(12.0, _AREA * b.rows / rows) for b in bins]
     axes.scatter(sure, right, sizes, color=color, edgecolors=theme.background, zorder=3, clip_on=False)
-    axes.set_xlim(0.22, 1.02)
+    axes.set_xticks([*_TICKS], [*_TICKS.values()])
+    axes.set_yticks([*_TICKS], [*_TICKS.values()])
+    axes.set_xlim(0.22, 1.02)  # the likeliest of four classes has at least 25%
     axes.set_ylim(0, 1.03)
-    axes.set_xticks(_TICKS, [fmt.percent(x) for x in _TICKS])
-    axes.set_yticks([0, *_TICKS], [fmt.percent(y) for y in (0.0, *_TICKS)])
     axes.tick_params(axis="x", labelcolor=theme.muted)
     value_grid(axes, "y")
     in_bins = f"{fmt.count(len(bins))} {fmt.plural(len(bins), 'bin', 'bins')}"
