@@ -6,7 +6,9 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from tests.clustered_rows import group_codes
 from tests.unit.evaluator.material import make_samples
 
 from so8t_evaluator.measures_probability import probabilities
@@ -57,6 +59,30 @@ def test_agrees_with_scikit_learn() -> None:
             assert interval.low <= interval.value <= interval.high
             assert interval.low < interval.high, name
             assert interval.rows == (len(both[0].among(both[0].gold != 1)) if name in RANKINGS else 400)
+
+
+@pytest.mark.parametrize(("rows", "per_group"), [(60, 1), (300, 1), (60, 3), (300, 10)])
+def test_brier_covers_the_truth(rows: int, per_group: int) -> None:
+    """At least 93.5%, less Monte Carlo error, of the 95% intervals hold the true scores and their difference."""
+    rng, sets, groups = np.random.default_rng(6), 500, group_codes(rows, per_group)
+    count, held = int(groups.max()) + 1, np.zeros(3)
+    many = np.log(rng.dirichlet(np.ones(4), 200_000))
+    truth = [float((q**2 - 2 * np.exp(many) * q).sum(axis=1).mean()) + 1 for q in (np.exp(many), softmax(2 * many, 1))]
+    for _ in range(sets):
+        as_group = rng.random(rows) < (np.sqrt(0.3) if per_group > 1 else 0)
+        chances, at = (
+            np.where(as_group.reshape(-1, *[1] * (own.ndim - 1)), shared[groups], own)
+            for own, shared in (
+                (rng.dirichlet(np.ones(4), rows), rng.dirichlet(np.ones(4), count)),
+                (rng.random(rows), rng.random(count)),
+            )
+        )
+        gold = np.minimum(3, (at[:, None] > chances.cumsum(axis=1)).sum(axis=1)).astype(np.int8)
+        a, b = (Outcomes(gold, gold, groups, sharp * np.log(chances)) for sharp in (1, 2))
+        found = measured(BY_NAME["brier"], a, b, AbTest())
+        pairs = zip((found.a, found.b, found.difference), (*truth, truth[1] - truth[0]), strict=True)
+        held += [i is not None and i.low <= value <= i.high for i, value in pairs]
+    assert (held / sets > 0.935 - 0.024).all(), held / sets  # 2.2 standard errors
 
 
 @pytest.mark.parametrize("name", NAMES)
