@@ -117,7 +117,11 @@ _ASKING_KEYS = tuple(
     for key in ("max_samples", "engine", "scoring", "max_new_tokens", "num_ctx", "seed", "control", "keep_answers")
 )
 _CONCLUDING_KEYS = tuple(
-    f"ab_test.{key}" for key in ("seed", "bootstrap_resamples", "confidence", "test", "prevalence", "costs", "gate")
+    f"ab_test.{key}"
+    for key in (
+        *("seed", "bootstrap_resamples", "confidence", "gate", "test", "prevalence", "costs"),
+        *("minimal_difference", "assumed_disagreement"),
+    )
 )
 _GGUF_KEYS = ("gguf.quantizations", "gguf.primary")
 _GGUF_AND_CHAT = ("chat.json", "model_")
@@ -177,7 +181,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "conclude",
         "so8t_evaluator.stages:conclude",
-        1,
+        2,
         "compare the answers, apply the gate",
         reads=_CONCLUDING_KEYS,
         needs={"evaluate": ("",), "train": ("splits/",)},

@@ -10,7 +10,6 @@ import numpy as np
 from so8t_evaluator.outcomes import Outcomes, outcomes_of
 from so8t_evaluator.stats.bootstrap import macro_f1_difference
 from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
-from so8t_evaluator.stats.detectable import minimum_detectable_effect, one_sided_rows_needed
 from so8t_evaluator.stats.f1 import macro_f1, per_class
 from so8t_evaluator.stats.holm import headline_then_holm
 from so8t_evaluator.stats.paired import paired_interval, paired_p
@@ -80,8 +79,6 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         unread_b=rows_b.unread,
         p_value=p,
         p_adjusted=None,
-        minimum_detectable_effect=minimum_detectable_effect(n, only_a + only_b, settings.alpha),
-        one_sided_rows_needed=one_sided_rows_needed(settings.alpha),
         flips=_flips(rows_a, rows_b),
         differing_answers=sum(x.answer_sha256 != y.answer_sha256 for x, y in zip(a, b, strict=True)),
         verdict=Verdict.NO_DIFFERENCE,

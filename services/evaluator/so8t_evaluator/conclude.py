@@ -15,6 +15,7 @@ from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rates import rates_of
 from so8t_evaluator.reliability import reliability_of
 from so8t_evaluator.slices import describe, slices_of
+from so8t_evaluator.testing_plan import plan_test
 from so8t_shared.config.model import AbTest
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
 from so8t_shared.results.asking import ASKING_FILE, Asking
@@ -57,6 +58,7 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         primary_quantization=primary,
         primary_scoring=scoring,
         test_set=describe(a),
+        plan=plan_test([sample.gold for sample in a], [sample.cluster for sample in a], settings),
         engine=asking.engine,
         answer_limit=asking.answer_limit if freely_written(asking.scorings) else None,
         cells=[make_quality(answers[side, q, s], settings.confidence) for side in SIDES for q, s in grid],

@@ -13,6 +13,7 @@ from so8t_reporter.sections.flips import flips_section
 from so8t_reporter.sections.gate import gate_section
 from so8t_reporter.sections.handover import handover_section
 from so8t_reporter.sections.method import method_section
+from so8t_reporter.sections.plan import plan_section
 from so8t_reporter.sections.quality import classes_section, grid_section
 from so8t_reporter.sections.rates import rates_section
 from so8t_reporter.sections.reproduction import reproduction_section
@@ -45,6 +46,7 @@ def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: di
 def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
     return [
         gate_section(inputs),
+        plan_section(inputs),
         rates_section(inputs),
         grid_section(inputs),
         classes_section(inputs),

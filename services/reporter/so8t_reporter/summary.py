@@ -67,7 +67,7 @@ def _main_clause(evaluation: EvaluationResult) -> str:
         f"{title} {setting}: B got {right} ({fmt.percent(c.accuracy_b)}), A"
         f" {c.both_right + c.only_a_right:,} ({fmt.percent(c.accuracy_a)}), {difference}"
     )
-    return f"{words}; {_reach(c)}" if c.verdict == Verdict.NO_DIFFERENCE else words
+    return f"{words}; {evaluation.plan.reach}" if c.verdict == Verdict.NO_DIFFERENCE else words
 
 
 def _unread(evaluation: EvaluationResult) -> str:
@@ -76,17 +76,6 @@ def _unread(evaluation: EvaluationResult) -> str:
     qualities = [quality_of(evaluation, side, c.quantization, c.scoring) for side in SIDES]
     told = [unread_answers([quality], evaluation.answer_limit) for quality in qualities if quality is not None]
     return f"no class could be read from {listed(found)}" if (found := [words for words in told if words]) else ""
-
-
-def _reach(c: Comparison) -> str:
-    """The difference that the test could have found."""
-    return (
-        "no difference is detectable at this rate of disagreement (significance takes at least"
-        f" {c.one_sided_rows_needed:,} rows that only one model gets right, and none that only the other gets right)"
-        if c.minimum_detectable_effect is None
-        else f"with this many rows, a true difference of about {100 * c.minimum_detectable_effect:.1f} points is found"
-        " four times out of five"
-    )
 
 
 def figures(comparison: Comparison, evaluation: EvaluationResult) -> str:

@@ -9,10 +9,12 @@ import typer
 import yaml
 
 from so8t_shared.cli.common import ConfigOption, SetOption, print_notes
+from so8t_shared.cli.plan import print_plan_of_test
 from so8t_shared.config.load import load_config, notices
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_table
 from so8t_shared.planning.preflight import preflight
+from so8t_shared.planning.testing import plan_of_test
 from so8t_shared.terminal.console import out, say
 
 app = typer.Typer(help="Check a configuration, print it resolved, print its schema.", no_args_is_help=True)
@@ -22,10 +24,12 @@ app = typer.Typer(help="Check a configuration, print it resolved, print its sche
 def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
     """Check a configuration and list all faults at once.
 
-    Also checks the model, data and device if they are on this host; otherwise prints a note.
+    Also checks the model, data and device if they are on this host; otherwise prints a note. Shows what the test can
+    find on its rows.
     """
     loaded = load_config(config, overrides)
     print_notes([*notices(loaded), *preflight(loaded)])
+    print_plan_of_test(plan_of_test(loaded))
     out.print(f"{config} is a valid configuration.", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -9,14 +9,17 @@ from rich.table import Table
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, table_cell
 from so8t_shared.planning.plan import PlannedStage, make_plan
 from so8t_shared.planning.preflight import preflight
+from so8t_shared.planning.testing import plan_of_test
+from so8t_shared.results.plan import TestPlan
 from so8t_shared.stages import STAGES, Stage
 from so8t_shared.terminal.console import out
+from so8t_shared.terminal.plan_table import plan_table
 
 _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 
 
 def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
-    """Show which stages would run or be reused, and why.
+    """Show which stages would run or be reused and why, and what the test can find on its rows.
 
     Also checks the inputs of stages that would run: license, rows, device, Ollama server.
     """
@@ -24,10 +27,21 @@ def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006
 
 
 def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
-    """Print the plan of `stages`, then notes about their inputs, or raise the error that would end the run."""
+    """Print the plan of `stages` and of the test, and notes about inputs, or raise the error that would end the run."""
     planned = make_plan(workspace.store, workspace.config, stages)
     print_plan(planned)
     print_notes(preflight(workspace.config, to_run(planned)))
+    print_plan_of_test(plan_of_test(workspace.config, workspace.store, planned))
+
+
+def print_plan_of_test(plan: TestPlan | None) -> None:
+    """Print what the test can find, and which clauses of the gate it can decide; nothing if that is not known."""
+    if plan is None:
+        return
+    out.print()
+    out.print(plan_table(plan))
+    for sentence in plan.sentences():
+        out.print(sentence, highlight=False, markup=False)
 
 
 def to_run(planned: list[PlannedStage]) -> set[str]:

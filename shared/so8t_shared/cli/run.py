@@ -14,6 +14,7 @@ from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
 from so8t_shared.planning.plan import make_plan
 from so8t_shared.planning.preflight import preflight
+from so8t_shared.planning.testing import plan_of_test
 from so8t_shared.privacy import private_files
 from so8t_shared.processes import check_stages_can_run
 from so8t_shared.processor import usable_cores
@@ -76,6 +77,10 @@ def _check_inputs(workspace: Workspace, stages: list[Stage]) -> None:
     """Report now what would fail hours later, such as a missing model or a row without a label."""
     planned = make_plan(workspace.store, workspace.config, stages)
     print_notes(preflight(workspace.config, to_run(planned), here=True))
+    if "evaluate" in to_run(planned):
+        plan = plan_of_test(workspace.config, workspace.store, planned)
+        if plan and not plan.gate_can_pass:
+            err.print(f"warning: {plan.verdict}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], jobs: int) -> None:

@@ -210,6 +210,9 @@ class AbTest(Section):
         0.05,
         description="The smallest difference in accuracy that matters to you; the plan says whether it can be found.",
     )
+    assumed_disagreement: Fraction = Field(
+        0.2, description="For the plan of the test: share of rows on which only one model will be right."
+    )
     prevalence: Prevalence = Field(
         None, description="How frequent the four classes are where B will run, as weights; adds figures for that mix."
     )

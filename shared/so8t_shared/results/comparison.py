@@ -44,13 +44,6 @@ class Comparison(Part):
     p_adjusted: float | None = Field(
         description="The headline's own p; for the others, Holm-adjusted among themselves and at least the headline's."
     )
-    minimum_detectable_effect: float | None = Field(
-        description="Smallest accuracy difference that the test finds with 80% power at this n and share of"
-        " disagreement, if every row stands alone; None if there is none."
-    )
-    one_sided_rows_needed: int = Field(
-        description="Rows that only one model must get right, with none for the other, for a verdict at that level."
-    )
     flips: list[Flip]
     differing_answers: int = Field(description="Rows on which the full answers differ, including thinking and format.")
     verdict: Verdict = Field(description="Better only if the adjusted p (else p) is below alpha.")

@@ -11,6 +11,7 @@ from so8t_shared.results.comparison import Comparison, verdict_of
 from so8t_shared.results.gate import GateResult
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
+from so8t_shared.results.plan import TestPlan
 from so8t_shared.results.rates import Rate
 from so8t_shared.results.reliability import Reliability
 from so8t_shared.results.sides import Side
@@ -119,6 +120,7 @@ class EvaluationResult(Document):
     primary_quantization: Quantization
     primary_scoring: Scoring
     test_set: TestSet
+    plan: TestPlan
     engine: EngineInfo
     answer_limit: AnswerLimit | None = Field(None, description="With generate scoring.")
     cells: list[Quality]

@@ -79,9 +79,9 @@ def test_counts_are_consistent() -> None:
 
 
 def test_against_itself() -> None:
-    """The same classes on every row, with p = 1 and nothing detectable."""
+    """The same classes on every row with p = 1."""
     found = _against(GOLD, GOLD, GOLD)
-    assert (found.verdict, found.p_value, found.minimum_detectable_effect) == ("same_classes", 1.0, None)
+    assert (found.verdict, found.p_value) == ("same_classes", 1.0)
 
 
 def test_nothing_read() -> None:
@@ -127,14 +127,6 @@ def test_groups() -> None:
 def test_few_rows_still_leave_a_width() -> None:
     """40 rows without a changed one do not show that B is less than 5 points below A."""
     assert _against(GOLD, GOLD, GOLD).accuracy_difference.low < -0.05
-
-
-def test_what_can_be_found() -> None:
-    """At the full level, since the headline is tested first: six rows on one side, and a difference that fits n."""
-    found = _against(GOLD, _wrong(GOLD, rows=range(14)), _wrong(GOLD, rows=range(8, 16)))
-    assert found.one_sided_rows_needed == 6
-    assert found.minimum_detectable_effect is not None
-    assert 0.15 < found.minimum_detectable_effect < found.only_a_right / 40 + found.only_b_right / 40
 
 
 def test_swapping_sides_swaps_the_verdict() -> None:

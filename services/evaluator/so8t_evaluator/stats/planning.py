@@ -14,12 +14,14 @@ from math import ceil, exp, floor, sqrt
 import numpy as np
 from scipy.stats import binom, norm, t
 
-from so8t_evaluator.stats.detectable import POWER, minimum_detectable_effect
+from so8t_evaluator.stats.detectable import POWER, minimum_detectable_effect, power
 from so8t_evaluator.stats.groups import FEWEST_DEGREES, FEWEST_GROUPS, UNSEEN_WEIGHT
 
 MOST_ROWS = 200_000
 """More rows than this are not searched."""
 _TAIL = 1e-6
+_SETTLED = 1.5
+"""With this many times the rows of the first 80%, the chance falls below no more."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,20 @@ def smallest_difference(rows: int, disagreement: float, alpha: float, grouping: 
     if expected is None or not disagreement:
         return None
     independent = floor(rows / grouping.design_effect)
-    level = 2 * float(norm.sf(expected.quantile(1 - alpha) * sqrt(expected.effect / grouping.design_effect)))
-    return minimum_detectable_effect(independent, disagreement * independent, level)
+    return minimum_detectable_effect(independent, disagreement * independent, expected.level(alpha, grouping))
+
+
+def rows_for_difference(difference: float, disagreement: float, alpha: float, grouping: Grouping = ALONE) -> int | None:
+    """Return the rows with which the exact paired test finds a true difference with 80%, if any do.
+
+    Where the difference is larger than the disagreement, it is all of it.
+    """
+    share = max(disagreement, abs(difference))
+    return (
+        _fewest(lambda rows: _chance_of_difference(rows, abs(difference), share, alpha, grouping))
+        if difference
+        else None
+    )
 
 
 def rows_for_margin(margin: float, disagreement: float, confidence: float, grouping: Grouping = ALONE) -> int | None:
@@ -62,7 +76,11 @@ def rows_for_bound(bound: float, rate: float, confidence: float, grouping: Group
         return None
     if rate > bound:
         rate, bound = 1 - rate, 1 - bound
-    return _fewest(lambda rows: _chance_of_bound(rows, bound, rate, confidence, grouping))
+
+    def chance(rows: int) -> float:
+        return _chance_of_bound(rows, bound, rate, confidence, grouping)
+
+    return _lasting(chance, _fewest(chance))
 
 
 @dataclass(frozen=True)
@@ -87,6 +105,18 @@ class _Expected:
 
     def quantile(self, confidence: float) -> float:
         return float(t.ppf((1 + confidence) / 2, self.degrees))
+
+    def level(self, alpha: float, grouping: Grouping) -> float:
+        """The level of a test on independent rows that is as strict."""
+        return 2 * float(norm.sf(self.quantile(1 - alpha) * sqrt(self.effect / grouping.design_effect)))
+
+
+def _chance_of_difference(rows: int, difference: float, disagreement: float, alpha: float, grouping: Grouping) -> float:
+    """Return the power of the exact test."""
+    expected, independent = _Expected.of(rows, disagreement, grouping), floor(rows / grouping.design_effect)
+    if expected is None or not independent:
+        return 0.0
+    return power(independent, disagreement, difference, expected.level(alpha, grouping))
 
 
 def _chance_of_bound(rows: int, bound: float, rate: float, confidence: float, grouping: Grouping) -> float:
@@ -129,3 +159,16 @@ def _fewest(chance: Callable[[int], float]) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if chance(middle) >= POWER else (middle, high)
     return high
+
+
+def _lasting(chance: Callable[[int], float], rows: int | None) -> int | None:
+    """Return from where on the chance stays at 80%, if `rows` is where it first gets there.
+
+    The chance jumps up wherever one more row with the property is allowed, and falls until the next jump (Chernick &
+    Liu, The American Statistician 56, 2002).
+    """
+    if rows is None:
+        return None
+    looked_at = range(rows, ceil(_SETTLED * rows) + 1, max(1, rows // 100))
+    last = max((n for n in looked_at if chance(n) < POWER), default=None)
+    return rows if last is None else next(n for n in range(last + 1, 2 * MOST_ROWS) if chance(n) >= POWER)

@@ -50,8 +50,8 @@ NOTES: tuple[tuple[str, str], ...] = (
     (
         "Smallest detectable difference",
         "A test with few rows misses small differences."
-        " This is the smallest true difference that the test finds with 80% probability, with this many independent"
-        " rows and this rate of disagreement."
+        " This is the smallest true difference that the test finds with 80% probability, on these rows and with the"
+        " assumed rate of disagreement; no answer was looked at."
         ' So "no difference is shown" never means that there is none.',
     ),
     (

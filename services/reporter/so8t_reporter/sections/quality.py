@@ -40,7 +40,7 @@ def comparison_columns(confidence: float) -> list[Column]:
         *(Column(name) for name in ("A right", "B right")),
         Column(f"Accuracy, B - A in points ({100 * confidence:g}% CI)"),
         Column("Macro-F1, B - A in points"),
-        *(Column(name) for name in ("Gained / lost", "p", "Detectable")),
+        *(Column(name) for name in ("Gained / lost", "p")),
     ]
 
 
@@ -48,7 +48,6 @@ def comparison_row(comparison: Comparison, alpha: float, reach: float, *, strong
     """Return one comparison with its interval, test and verdict."""
     words = WORDS[comparison.verdict]
     accuracy = comparison.accuracy_difference
-    detectable = comparison.minimum_detectable_effect
     favored: Tone = FAVORED.get(comparison.verdict, "muted")
     return [
         Cell(comparison.quantization, "strong" if strong else ""),
@@ -60,7 +59,6 @@ def comparison_row(comparison: Comparison, alpha: float, reach: float, *, strong
         Cell(fmt.points_interval(comparison.macro_f1_difference)),
         Cell(f"{comparison.only_b_right:,} / {comparison.only_a_right:,}"),
         Cell(fmt.p_value(comparison.p, alpha)),
-        Cell("none", "muted") if detectable is None else Cell(f"{100 * detectable:.1f}"),
     ]
 
 
@@ -78,11 +76,7 @@ def _comparisons(inputs: ReportInputs) -> Table:
         comparison_columns(evaluation.confidence),
         [comparison_row(c, evaluation.alpha, reach, strong=c == primary) for c in found if c is not None],
         note=f"All on the same {primary.n:,} rows. Gained: only B right; lost: only A right. p: paired test; the"
-        " headline is tested first, the others with Holm's correction. No difference: none is shown. Detectable: the"
-        " smallest true difference in points that a test with this many independent rows and this rate of disagreement"
-        " finds four times out of five. None: significance takes at least"
-        f" {primary.one_sided_rows_needed:,} rows that only one model gets right, and none that only the other gets"
-        " right.",
+        " headline is tested first, the others with Holm's correction. No difference: none is shown.",
     )
 
 

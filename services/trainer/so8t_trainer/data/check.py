@@ -44,6 +44,16 @@ def check_data(config: Config) -> list[str]:
     return [note for place in places for note in place.notes]
 
 
+def small_source(path: str, form: str) -> list[Row] | None:
+    """Return the rows of a source; None if it is not on this host, or too large to be read in about a second.
+
+    Raises:
+        InputError: a row is unusable.
+    """
+    place = _place("", path, form)
+    return _checked_rows(place, form) if place.whole else None
+
+
 @dataclass(frozen=True)
 class _Place:
     """The target of a configured path."""

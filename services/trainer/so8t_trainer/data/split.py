@@ -68,6 +68,14 @@ def split_rows(
     return _checked(split, test_rows)
 
 
+def expected_test(rows: list[Row], settings: Dataset, test_rows: list[Row] | None = None) -> list[Row]:
+    """Return about the rows that `split_rows` would test with: near duplicates are not looked for, so it is fast."""
+    unique, _, _ = _unique(_placed(rows, test_rows).rows)
+    groups = _groups(unique, None, no_progress)
+    marked = {position for position, row in enumerate(unique) if row.split == "test"}
+    return _side(unique, groups, marked or _hold_out(unique, groups, settings))
+
+
 def _placed(rows: list[Row], test_rows: list[Row] | None) -> _Placed:
     """Fix the side of rows; this is the only place that does. A row marked test never becomes a training row."""
     if test_rows is not None:
@@ -103,13 +111,13 @@ def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
     return kept, duplicates, excluded
 
 
-def _groups(rows: list[Row], near: NearDuplicates, progress: Progress) -> list[list[int]]:
+def _groups(rows: list[Row], near: NearDuplicates | None, progress: Progress) -> list[list[int]]:
     """Return positions of rows that belong together: near duplicates and equal `group`, transitively."""
     first = np.arange(len(rows))
     """For each row, the position of the first known row of its group."""
     named: dict[str, int] = {}
     for position, row in reported(rows, progress, "comparing rows"):
-        linked = near.of(position, besides=first == first[position])
+        linked = near.of(position, besides=first == first[position]) if near else []
         if row.group is not None:
             linked.append(named.setdefault(row.group, position))
         for other in linked:

@@ -29,16 +29,7 @@ def test_comparisons(inputs: ReportInputs) -> None:
         f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})",
     ]
     assert row[7:9] == [f"{c.only_b_right} / {c.only_a_right}", "< 0.001"]
-    assert c.minimum_detectable_effect is not None
-    assert row[9] == f"{100 * c.minimum_detectable_effect:.1f}"
-    assert "None: significance takes at least 6 rows that only one model gets right" in table.note
     assert [cell[0].tone for cell in table.rows].index("strong") == 4
-
-
-def test_nothing_detectable(sparse: ReportInputs) -> None:
-    """Without a row that differs nothing is detectable: that is said, not left undefined."""
-    table = tables_of(text_report(sparse), "grid")["B against A"]
-    assert column(table, "Detectable") == ["none"]
 
 
 def test_grid(inputs: ReportInputs) -> None:
