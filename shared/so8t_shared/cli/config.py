@@ -24,8 +24,8 @@ app = typer.Typer(help="Check a configuration, print it resolved, print its sche
 def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
     """Check a configuration and list all faults at once.
 
-    Also checks the model, data and device if they are on this host; otherwise prints a note. Shows what the test can
-    find on its rows.
+    Also checks the model, data and device if they are on this host (otherwise prints a note), and shows what the test
+    can find.
     """
     loaded = load_config(config, overrides)
     print_notes([*notices(loaded), *preflight(loaded)])

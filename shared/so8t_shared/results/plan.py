@@ -143,9 +143,11 @@ def rows_in_groups(rows: int | None, groups: int | None) -> str:
 
 def needs(clause: PlannedClause) -> str:
     """What a clause needs, for a cell of a table."""
-    if clause.rows_needed is not None or clause.can_pass in {Passable.NO, Passable.UNKNOWN}:
-        return rows_in_groups(clause.rows_needed, clause.groups_needed)
-    return "-" if clause.finds is None else f"finds {_points(clause.finds)}"
+    if clause.finds is not None:
+        return f"finds {_points(clause.finds)}"
+    if clause.rows_needed is None and clause.can_pass == Passable.IF_BETTER:
+        return "finds nothing"
+    return rows_in_groups(clause.rows_needed, clause.groups_needed)
 
 
 def _points(difference: float) -> str:

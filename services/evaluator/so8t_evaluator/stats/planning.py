@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from math import ceil, exp, floor, sqrt
 
 import numpy as np
@@ -35,6 +36,7 @@ class Grouping:
 ALONE = Grouping()
 
 
+@cache
 def smallest_difference(rows: int, disagreement: float, alpha: float, grouping: Grouping = ALONE) -> float | None:
     """Return the smallest difference that the exact paired test finds with 80%; None if there is none.
 
@@ -47,6 +49,7 @@ def smallest_difference(rows: int, disagreement: float, alpha: float, grouping: 
     return minimum_detectable_effect(independent, disagreement * independent, expected.level(alpha, grouping))
 
 
+@cache
 def rows_for_difference(difference: float, disagreement: float, alpha: float, grouping: Grouping = ALONE) -> int | None:
     """Return the rows with which the exact paired test finds a true difference with 80%, if any do.
 
@@ -60,6 +63,7 @@ def rows_for_difference(difference: float, disagreement: float, alpha: float, gr
     )
 
 
+@cache
 def rows_for_margin(margin: float, disagreement: float, confidence: float, grouping: Grouping = ALONE) -> int | None:
     """Return the rows with which a truly equal B is shown, with 80%, to be worse by less than `margin`, if any do."""
     if margin <= 0:
@@ -67,6 +71,7 @@ def rows_for_margin(margin: float, disagreement: float, confidence: float, group
     return _fewest(lambda rows: _chance_of_margin(rows, margin, disagreement, confidence, grouping))
 
 
+@cache
 def rows_for_bound(bound: float, rate: float, confidence: float, grouping: Grouping = ALONE) -> int | None:
     """Return the rows with which a true `rate` is shown, with 80%, to lie on its side of `bound`, if any do.
 

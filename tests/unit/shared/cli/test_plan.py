@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,16 @@ def test_the_demo_without_its_inputs(
         done = cli("plan", "-c", config_file, "--set", override)
         assert done.code == 2
         said(done.err)
+
+
+def test_what_the_test_can_find(cli: Cli, config_file: Path, said: Said) -> None:
+    """One's own 84 rows: what each clause of the gate needs, what there is, and why it cannot pass; exit code 0."""
+    labels = ("ALLOW", "ESCALATION", "DENY", "REFUSE")
+    rows = [json.dumps({"text": f"Request {i}", "label": labels[i % 4]}) for i in range(84)]
+    config_file.with_name("rows.jsonl").write_text("\n".join(rows))
+    for command in (("plan",), ("config", "check")):
+        done = cli(*command, "-c", config_file)
+        assert done.code == 0
+        table = done.out[done.out.index("clause of the gate") - 1 :]
+        assert max(map(len, table.splitlines()[:-1])) <= 80
+        said(table)

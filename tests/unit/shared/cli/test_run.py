@@ -74,6 +74,17 @@ def test_refused_at_once(cli: Cli, config_file: Path, arguments: list[str], said
     assert _sessions(config_file) == []
 
 
+def test_a_gate_that_cannot_pass(cli: Cli, config_file: Path, said: Said) -> None:
+    """Said before any work starts; the run is not stopped by it."""
+    labels = ("ALLOW", "ESCALATION", "DENY", "REFUSE")
+    rows = [json.dumps({"text": f"Request {i}", "label": labels[i % 4]}) for i in range(84)]
+    config_file.with_name("rows.jsonl").write_text("\n".join(rows))
+    done = cli("run", "-c", config_file)  # ends in convert-a, whose model has no weights
+    warnings = [line for line in done.err.splitlines() if line.startswith("warning: ")]
+    said("\n".join(warnings))
+    assert done.err.index("warning: ") < done.err.index("session ")
+
+
 def test_starting_in_the_middle(cli: Cli, config_file: Path, said: Said) -> None:
     """Stages that were left out must have been completed: exit code 3 and the first one's name."""
     done = cli("run", "-c", config_file, "--from", "convert-b")

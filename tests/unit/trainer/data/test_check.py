@@ -15,6 +15,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_trainer.data import check
 from so8t_trainer.data.check import check_data
+from so8t_trainer.data.expected import expected_test_rows
 
 GOOD = [{"text": "Lend me a pen.", "label": "ALLOW"}, {"text": "Lend me her diary.", "label": "DENY"}]
 SOURCE = {"license": "mit", "provenance": "a test"}
@@ -157,3 +158,13 @@ def test_it_is_light(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_expected_test_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test rows of small sources; unknown if one is large or not on this host."""
+    rows, tests = _write(tmp_path / "rows.jsonl", GOOD), _write(tmp_path / "tests.jsonl", GOOD[:1])
+    assert [row.text for row in expected_test_rows(_config(rows, test_data=tests)) or []] == ["Lend me a pen."]
+    assert expected_test_rows(_config(rows, "/no/such", test_data=tests)) is None
+    assert expected_test_rows(_config(rows, test_data="/no/such")) is None
+    monkeypatch.setattr(check, "_WHOLE_UP_TO_BYTES", 10)
+    assert expected_test_rows(_config(rows, test_data=tests)) is None

@@ -16,7 +16,7 @@ from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_trainer.data.near import shingles
 from so8t_trainer.data.rows import Row, normalized, row_id
-from so8t_trainer.data.split import split_rows
+from so8t_trainer.data.split import expected_test, split_rows
 
 WORDS = "apple bridge candle desert engine forest garden hammer island jacket kettle ladder mirror".split()  # noqa: SIM905
 
@@ -219,3 +219,14 @@ def test_test_data_of_which_nothing_is_left_is_refused(said: Said) -> None:
     """The error names its key."""
     with said.raised(InputError, where="ab_test.test_data"):
         split_rows(_distinct_rows(5), _settings(), [])
+
+
+def test_expected_without_a_search() -> None:
+    """Rows without near duplicates are expected exactly: drawn by declared groups, or as marked, or as given."""
+    rows = [_row(_sentence(i), LABELS[i % 4], group=str(i // 3)) for i in range(60)]
+    marked = [_marked(row, "test") if i % 5 == 0 else row for i, row in enumerate(rows)]
+    given = [_row(_sentence(i), LABELS[i % 4]) for i in range(100, 120)]
+    for some, tests in ((rows, None), (marked, None), (rows, given)):
+        found = expected_test(some, _settings(), tests)
+        assert found == split_rows(some, _settings(), tests).test
+        assert found
