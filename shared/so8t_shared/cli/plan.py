@@ -19,7 +19,7 @@ _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 
 
 def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
-    """Show what would run or be reused and why, and what the test can find.
+    """Show what would run and why, and what the test can find.
 
     Also checks the inputs of stages that would run: license, rows, device, Ollama server.
     """
