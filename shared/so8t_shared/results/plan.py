@@ -95,19 +95,22 @@ class TestPlan(Part):
         if self.rows_needed is not None:
             needed = f"{_rows(self.rows_needed)} are needed, and {_there_are(self.rows)}"
         if self.smallest_difference is None:
-            return f"{rows} cannot show any difference four times out of five; for {minimal}, {needed}"
-        finds = f"{rows} show a true difference of {_points(self.smallest_difference)} four times out of five"
+            return (
+                f"{self.assumption}, {rows} cannot show any difference four times out of five; for {minimal}, {needed}"
+            )
+        finds = _points(self.smallest_difference)
+        words = f"{self.assumption}, {rows} show a true difference of {finds} four times out of five"
         if self.smallest_difference <= self.minimal_difference:
-            return f"{finds}, so one of {minimal} is not missed"
-        return f"{finds}; for {minimal}, {needed}"
+            return f"{words}, so one of {minimal} is not missed"
+        return f"{words}; for {minimal}, {needed}"
 
     @property
     def assumption(self) -> str:
-        """What is assumed, in one sentence."""
-        words = f"Assumed: on {fmt.percent(self.disagreement)} of the rows, only one model is right"
+        """What is assumed, as the beginning of a sentence."""
+        words = f"if only one model is right on {fmt.percent(self.disagreement)} of the rows"
         if self.groups < self.rows:
-            words += f", and answers within a group have a correlation of {self.correlation:g}"
-        return f"{words}."
+            words += f" and answers within a group have a correlation of {self.correlation:g}"
+        return words
 
     @property
     def verdict(self) -> str:
@@ -130,7 +133,6 @@ class TestPlan(Part):
     def sentences(self) -> Iterator[str]:
         """The plan without its table."""
         yield f"{self.reach[0].upper()}{self.reach[1:]}."
-        yield self.assumption
         yield self.verdict
 
 

@@ -11,8 +11,8 @@ from so8t_reporter.inputs import ReportInputs
 def test_sections_in_order(report: Report) -> None:
     """The answer first, then what supports it, then how it was made."""
     assert [section.anchor for section in report.sections] == [
-        "gate", "rates", "grid", "classes", "by-language", "by-category", "flips", "unread", "cost", "training", "data",
-        "checks", "conversion", "handover", "method", "reproduction",
+        "gate", "plan", "rates", "grid", "classes", "by-language", "by-category", "flips", "unread", "cost", "training",
+        "data", "checks", "conversion", "handover", "method", "reproduction",
     ]  # fmt: skip
 
 
