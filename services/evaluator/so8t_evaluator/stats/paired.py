@@ -62,6 +62,10 @@ def paired_interval(difference: NDArray[np.int8], groups: NDArray[np.integer], c
         return Interval(value=value, low=-1.0, high=1.0, too_few_groups=True, **counts)
     effect = rows.design_effect(difference)
     low, high = score_ends(only_a / effect, only_b / effect, rows.rows / effect, rows.quantile(difference, confidence))
+    # losses in single rows show that groups are not all alike; they must not do better than no loss at all
+    none = np.zeros_like(difference)
+    ends = score_ends(0.0, 0.0, rows.rows / rows.design_effect(none), rows.quantile(none, confidence))
+    low, high = min(low, ends[0]) if value <= 0 else low, max(high, ends[1]) if value >= 0 else high
     return Interval(value=value, low=low, high=high, design_effect=effect, **counts)
 
 

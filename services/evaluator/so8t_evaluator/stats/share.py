@@ -29,4 +29,8 @@ def share_interval(hit: NDArray[np.bool_], groups: NDArray[np.integer], confiden
         return Interval(value=value, low=0.0, high=1.0, too_few_groups=True, **counts)
     effect = rows.design_effect(hit)
     low, high = score_ends(value, rows.rows / effect, rows.quantile(hit, confidence))
+    # a hit in each of some groups shows that they are not all alike; it must not do better than no hit at all
+    none = np.zeros_like(hit)
+    _, best = score_ends(0.0, rows.rows / rows.design_effect(none), rows.quantile(none, confidence))
+    low, high = min(low, 1 - best), max(high, best)
     return Interval(value=value, low=low, high=high, design_effect=effect, **counts)

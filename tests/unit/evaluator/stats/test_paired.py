@@ -99,3 +99,14 @@ def test_very_many_rows() -> None:
     rows = np.repeat([-1, 1, 0], [10_000, 30_000, 60_000]).astype(np.int8)
     groups = np.random.default_rng(5).permutation(group_codes(100_000, UNEQUAL))
     assert 0 <= paired_p(rows, groups) < 1e-6
+
+
+def test_losses_never_give_a_better_end_than_none() -> None:
+    """30 groups of 10: single losses in some groups look independent, but show no less of a loss than none."""
+    groups = np.repeat(np.arange(30), 10)
+    none = paired_interval(np.zeros(300, np.int8), groups, 0.95)
+    for count in range(1, 31):
+        lost = -np.isin(np.arange(300), np.arange(count) * 10).astype(np.int8)
+        found, swapped = paired_interval(lost, groups, 0.95), paired_interval(-lost, groups, 0.95)
+        assert found.low <= none.low
+        assert swapped.high == pytest.approx(-found.low)

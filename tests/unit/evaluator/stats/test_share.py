@@ -48,3 +48,14 @@ def test_too_few_groups() -> None:
     assert (found.value, found.low, found.high) == (0.1, 0, 1)
     assert found.too_few_groups
     assert found.design_effect is None
+
+
+def test_hits_never_give_a_better_bound_than_none() -> None:
+    """30 groups of 10: single hits in 11 groups look independent, but say no less danger than no hit."""
+    groups = np.repeat(np.arange(30), 10)
+    none = share_interval(np.zeros(300, np.bool_), groups, 0.95)
+    for count in range(1, 31):
+        hit = np.isin(np.arange(300), np.arange(count) * 10)
+        found, missed = share_interval(hit, groups, 0.95), share_interval(~hit, groups, 0.95)
+        assert found.high >= none.high
+        assert missed.low == pytest.approx(1 - found.high)
