@@ -121,7 +121,7 @@ def _logged(side: Side, pair: Pair, answer: Answered, row_id: str, group: str) -
 
 def _for_one_setting(settings: AbTest) -> AbTest:
     """Let every clause cover the log's only setting, whichever it names."""
-    clauses = [c.model_copy(update={"scoring": "all", "quantizations": "all"}) for c in settings.gate]
+    clauses = [c.model_copy(update={"scoring": "all", "quantizations": ["all"]}) for c in settings.gate]
     return settings.model_copy(update={"gate": clauses})
 
 
