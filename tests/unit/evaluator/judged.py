@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.unit.evaluator.material import make_samples
+from tests.unit.evaluator.material import make_samples, with_logprobs
 
 from so8t_evaluator.baseline import WordCounts
 from so8t_evaluator.conclude import Evidence, conclude
@@ -52,6 +52,7 @@ def judged(
     again: Sequence[str] | None = None,
     words: Sequence[str] | None = None,
     rows_per_group: int = 1,
+    logprobs: bool = False,
     **settings: Any,
 ) -> GateResult:
     """The gate on A's and B's answers at q4_k_m with generate scoring, and on those in `others`.
@@ -69,6 +70,7 @@ def judged(
             make_samples(gold, answered, model=side, quantization=quantization, scoring=scoring), groups, strict=True
         )
     ]
+    samples = with_logprobs(samples) if logprobs else samples
     first = samples[: len(gold)]
     repeated = [s.model_copy(update={"answer_sha256": x}) for s, x in zip(first, again or (), strict=again is not None)]
     asking = Asking(

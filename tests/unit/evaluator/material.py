@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from so8t_evaluator.engine.protocol import Completion, ModelFile, NoRoomError, Options, PromptTooLongError, Settings
+from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.training import LabeledRow
@@ -42,6 +43,16 @@ def make_sample(row_id: str, gold: str, predicted: str, **other: Any) -> Sample:
 def make_samples(gold: Sequence[str], predicted: Sequence[str], **other: Any) -> list[Sample]:
     """One sample a row, rows named by their position."""
     return [make_sample(str(i), g, p, **other) for i, (g, p) in enumerate(zip(gold, predicted, strict=True))]
+
+
+def with_logprobs(samples: Sequence[Sample]) -> list[Sample]:
+    """The same answers with log-probabilities that fit them, a little different from row to row."""
+    return [
+        s.model_copy(
+            update={"logprobs": {label: -0.1 - i / 999 if label == s.predicted else -4 - i / 99 for label in LABELS}}
+        )
+        for i, s in enumerate(samples)
+    ]
 
 
 def make_row(text: str, label: str, **other: Any) -> LabeledRow:

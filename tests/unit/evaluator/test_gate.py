@@ -254,7 +254,7 @@ def test_every_metric_can_be_judged(metric: metrics.Row) -> None:
     for bound in metric.bounds:
         clause = {"metric": metric.name, bound: True if bound == "better" else 0.5}
         prevalence = dict.fromkeys(LABELS, 1)
-        found = one(clause, GOLD, GOLD, again=["0" * 64] * 320, words=GOLD, prevalence=prevalence)
+        found = one(clause, GOLD, GOLD, again=["0" * 64] * 320, words=GOLD, prevalence=prevalence, logprobs=True)
         if metric.source == "answers":
             assert found.settings[0].figure is not None
         assert found.reason

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.evaluator.material import make_samples
+from tests.unit.evaluator.material import make_samples, with_logprobs
 
 from so8t_evaluator.outcomes import outcomes_of
 from so8t_evaluator.rates import rates_of
@@ -157,9 +157,10 @@ def test_b_like_a() -> None:
 
 
 def test_every_metric_of_answers_is_computed() -> None:
-    """In the table's order, each with A, B and their difference; only the prevalence may be missing."""
-    rates = rates_of(*_pair(), AbTest(bootstrap_resamples=100, prevalence=dict.fromkeys(LABELS, 1.0)))
+    """In the table's order, each with A, B and their difference; without a prevalence, only its figure is missing."""
+    settings = AbTest(bootstrap_resamples=100, prevalence=dict.fromkeys(LABELS, 1.0))
+    rates = rates_of(*map(with_logprobs, _pair()), settings)
     assert [r.metric for r in rates] == [row.name for row in metrics.OF_ANSWERS]
     assert all(r.a and r.b and r.difference for r in rates)
-    without = [r.metric for r in rates_of(*_pair(), SETTINGS) if not r.b]
+    without = [r.metric for r in rates_of(*map(with_logprobs, _pair()), SETTINGS) if not r.b]
     assert without == ["weighted_accuracy"]
