@@ -61,7 +61,8 @@ def _recall(label: str, consequence: str) -> Row:
 
 def _of_probabilities(name: str, title: str, explanation: str, better: Better, *, percent: bool = False) -> Row:
     measure = f"so8t_evaluator.measures_probability:{name}"
-    return Row(name, title, explanation, better, measure=measure, percent=percent)
+    undefined = "no log-probabilities were measured (logprob scoring does), or a class has no test row"
+    return Row(name, title, explanation, better, measure=measure, percent=percent, undefined=undefined)
 
 
 ROWS: tuple[Row, ...] = (

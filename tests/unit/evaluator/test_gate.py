@@ -107,6 +107,7 @@ def test_unread_answers_are_a_metric_of_their_own() -> None:
     ("metric", "reason"),
     [
         ("false_allow", "no test row has such a class"),
+        ("auroc", "no log-probabilities were measured (logprob scoring does), or a class has no test row"),
         ("weighted_accuracy", "ab_test.prevalence is not set, or names a class without a test row"),
     ],
 )
