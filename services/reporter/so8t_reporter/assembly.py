@@ -14,6 +14,7 @@ from so8t_reporter.sections.gate import gate_section
 from so8t_reporter.sections.handover import handover_section
 from so8t_reporter.sections.method import method_section
 from so8t_reporter.sections.plan import plan_section
+from so8t_reporter.sections.provenance import provenance
 from so8t_reporter.sections.quality import classes_section, grid_section
 from so8t_reporter.sections.rates import rates_section
 from so8t_reporter.sections.reproduction import reproduction_section
@@ -23,21 +24,21 @@ from so8t_reporter.sections.unread import unread_sections
 from so8t_reporter.summary import headline, summary_sentence
 from so8t_shared.distribution import version
 from so8t_shared.results.ab_test import AbTestResults
+from so8t_shared.results.stamp import CREATED, SESSION
 
 
 def assemble_report(inputs: ReportInputs, settings: ReportSettings, pictures: dict[str, Picture]) -> Report:
     """Return the report as sections of plain text, tables and pictures."""
     evaluation = inputs.evaluation
-    gate = evaluation.gate
     return Report(
         title=f"A/B test of {settings.names.b}",
         headline=headline(evaluation),
         summary=summary_sentence(evaluation),
         tone=overview.verdict_tone(evaluation),
+        dated=f"{CREATED}, session {SESSION}",
         models=overview.models(settings.names),
-        tiles=overview.tiles(evaluation),
-        gate_words=overview.gate_words(gate),
-        gate_reasons=list(gate.reasons),
+        first=overview.first_screen(inputs),
+        provenance=provenance(inputs),
         sections=_sections(inputs, settings),
         pictures=pictures,
     )

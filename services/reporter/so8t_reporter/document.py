@@ -125,13 +125,32 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One headline figure."""
+class GateLine:
+    """One clause of the gate on the first screen."""
 
-    label: str
-    value: str
-    detail: str
-    tone: Tone = ""
+    result: str
+    tone: Tone
+    name: str
+    reason: str
+    required: bool
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """What a reader needs to decide about B."""
+
+    decisions: Table
+    gate: list[GateLine]
+    """The clauses that do not pass."""
+    passed: list[str]
+    """Names of the clauses that pass."""
+    gate_words: str
+    gate_tone: Tone
+    against: list[str]
+    """Other figures that speak against B, one sentence each."""
+    next_steps: list[str]
+    """What the figures suggest, one sentence each."""
+    explorer: FileLink
 
 
 @dataclass(frozen=True)
@@ -155,16 +174,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the Markdown and HTML reports show; no session, because another session may reuse it."""
+    """Everything that the Markdown and HTML reports show; marks stand for the session, as another one may reuse it."""
 
     title: str
     headline: str
     summary: str
     tone: Tone
+    dated: str
+    """Date and session, beside the title."""
     models: list[tuple[str, str, str]]
     """Letter, name, description."""
-    tiles: list[Tile]
-    gate_words: str
-    gate_reasons: list[str]
+    first: FirstScreen
+    provenance: list[tuple[str, str]]
+    """Session, date, versions and digests."""
     sections: list[Section]
     pictures: dict[str, Picture] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from so8t_shared.config.model import Config, Visualization
@@ -69,6 +69,8 @@ class ReportInputs:
     conversion: dict[str, ConversionResult]
     """By stage: convert-a, convert-b."""
     chat: dict[str, ChatInfo]
+    input_digests: dict[str, str] = field(default_factory=dict)
+    """Digests of the model and data that train read, by their place in the configuration."""
 
     @property
     def quantizations(self) -> list[Quantization]:
@@ -77,7 +79,14 @@ class ReportInputs:
         return [quantization for quantization in ORDER if quantization in tested]
 
 
-def load_inputs(*, evaluate: Path, conclude: Path, train: Path, converted: Mapping[str, Path]) -> ReportInputs:
+def load_inputs(
+    *,
+    evaluate: Path,
+    conclude: Path,
+    train: Path,
+    converted: Mapping[str, Path],
+    input_digests: Mapping[str, str] | None = None,
+) -> ReportInputs:
     """Read the artifact folders of the upstream stages; `converted` is keyed by the converting stage.
 
     Raises:
@@ -96,6 +105,7 @@ def load_inputs(*, evaluate: Path, conclude: Path, train: Path, converted: Mappi
         training_config=read_text(train / "training_config.yaml"),
         conversion={stage: ConversionResult.read(folder / "conversion.json") for stage, folder in converted.items()},
         chat={stage: ChatInfo.read(folder / "chat.json") for stage, folder in converted.items()},
+        input_digests=dict(input_digests or {}),
     )
 
 

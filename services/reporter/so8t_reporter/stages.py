@@ -15,6 +15,7 @@ def report(ctx: StageContext) -> None:
         conclude=ctx.input_dir("conclude"),
         train=ctx.input_dir("train"),
         converted={stage: ctx.input_dir(stage) for stage in CONVERTED_BY.values()},
+        input_digests=ctx.input_digests("train"),
     )
 
     def progress(done: int, total: int, message: str) -> None:

@@ -67,7 +67,10 @@ WORDS: dict[Verdict, Words] = {
     Verdict.TIE: Words("A and B tie", "A and B tie", "tie", "muted"),
     Verdict.SAME_CLASSES: Words("No class differs between A and B", "no class differs", "same classes", "muted"),
     Verdict.NOTHING_READ: Words(
-        "No class could be read from A or B", "no class could be read from A or B", "no class read", "muted"
+        "Nothing could be compared: no class could be read from A or B",
+        "no class could be read from A or B",
+        "no class read",
+        "muted",
     ),
     Verdict.MOSTLY_UNREAD: Words(
         "Nothing could be compared: most answers of a model could not be read",

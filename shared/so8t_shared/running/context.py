@@ -78,6 +78,11 @@ class StageContext:
         artifact, manifest = self.upstream[stage]
         return artifact.materialize(manifest, self.stage.needs[stage])
 
+    def input_digests(self, stage: str) -> dict[str, str]:
+        """Digests of the models and data outside the store that `stage` read, by their place in the configuration."""
+        _, manifest = self.upstream[stage]
+        return dict(manifest.key.get("inputs", {}))
+
     def cache(self, namespace: str) -> SegmentCache:
         """Small JSON objects that other artifacts can use too; close it at the end."""
         return SegmentCache(self.artifact.store, namespace, self.fingerprint)

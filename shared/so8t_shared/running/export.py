@@ -12,7 +12,8 @@ from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.files import write_atomically
 from so8t_shared.places import model_file, report_file
-from so8t_shared.sessions.session import Session
+from so8t_shared.results.stamp import STAMPED_FILES, stamped
+from so8t_shared.sessions.session import Session, config_digest
 from so8t_shared.stages import Stage
 
 RESULTS_FILE = "ab_test_results.json"
@@ -88,6 +89,9 @@ def _adapted(data: bytes, file: str, place: Path, session: Session) -> bytes:
     """The bytes as they must be at that place."""
     if file == RESULTS_FILE:  # a reused report names the session that reuses it
         return _with_session(data, session.session_id)
+    if file in STAMPED_FILES:
+        digest = config_digest(session.config)
+        return stamped(data, session_id=session.session_id, created=session.created, config_digest=digest)
     if data.startswith(_FROM):
         return _with_model(data, place, session)
     return data

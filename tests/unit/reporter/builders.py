@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from so8t_evaluator.baseline import WordCounts
 from so8t_evaluator.conclude import Evidence, conclude
 from so8t_evaluator.paired import Marks
+from so8t_evaluator.stats.groups import codes
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.config.model import AbTest, Gguf
 from so8t_shared.labels import INVALID, LABELS
@@ -20,7 +22,7 @@ from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, Ev
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import ORDER, Quantization
-from so8t_shared.tables.scorings import Scoring
+from so8t_shared.tables.scorings import BY_NAME, Scoring
 
 SIZES: dict[Quantization, int] = {q: 271_000_000 - 9_000_000 * i for i, q in enumerate(ORDER)}
 SIZES |= {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
@@ -59,6 +61,8 @@ class Scenario:
     interleaved: bool = True
     sliced: bool = True
     """Rows of several languages and categories."""
+    group_size: int = 1
+    """Rows that follow each other and share a group."""
     seed: int = 5
 
 
@@ -131,11 +135,12 @@ class Evaluation:
         return conclude(Evidence(asking, samples, again if scenario.control else [], words), settings)
 
     def _words(self) -> WordCounts:
-        n = len(self.gold)
-        marks = Marks([row_id(i) for i in range(n)], 37 * np.arange(n) % 100 < 64, np.arange(n))
-        accuracy = wilson(int(marks.right.sum()), n, 0.95)
+        rows = self.rows()
+        right = np.array([37 * i % 100 < 64 for i in range(len(rows))], np.bool_)
+        marks = Marks([row.id for row in rows], right, codes([row.group or row.id for row in rows]))
+        accuracy = wilson(int(right.sum()), len(right), 0.95)
         name = "TF-IDF + logistic regression"
-        return WordCounts(Baseline(name=name, n_train=1280, n_test=n, accuracy=accuracy, macro_f1=0.63), marks)
+        return WordCounts(Baseline(name=name, n_train=1280, n_test=len(right), accuracy=accuracy, macro_f1=0.63), marks)
 
     def rows(self) -> list[LabeledRow]:
         texts = {"ja": "契約書を外部の業者に送ってください", "en": "Please send the contract to an outside firm"}
@@ -143,10 +148,14 @@ class Evaluation:
         return [
             LabeledRow(
                 id=row_id(i), text=f"{texts[language]} #{i}", label=gold, language=language,
-                category=category(i) if self.scenario.sliced else "",
+                category=category(i) if self.scenario.sliced else "", group=self._group(i),
             )
             for i, (gold, language) in enumerate(zip(self.gold, languages, strict=True))
         ]  # fmt: skip
+
+    def _group(self, i: int) -> str:
+        size = self.scenario.group_size
+        return row_id(i - i % size) if size > 1 else ""
 
     def samples(self) -> list[Sample]:
         return [
@@ -156,7 +165,8 @@ class Evaluation:
                 answer_sha256=hashlib.sha256(predicted.encode()).hexdigest(),
                 prompt_tokens=206, completion_tokens=6, latency_ms=LATENCY_MS[q], ttft_ms=LATENCY_MS[q] * 0.41,
                 host=self.scenario.host_a if side == "a" else self.scenario.host_b,
-                language=row.language, category=row.category,
+                language=row.language, category=row.category, group=row.group,
+                logprobs=None if BY_NAME[s].writes_freely else logprobs(predicted, i),
             )
             for (side, q, s), answers in self.answers.items()
             for i, (gold, predicted, row) in enumerate(zip(self.gold, answers, self.rows(), strict=True))
@@ -167,6 +177,13 @@ def category(i: int) -> str:
     """Of the i-th row: the k-th category has k + 1 rows in a row."""
     k = int(((8 * i + 1) ** 0.5 - 1) / 2)
     return CATEGORIES[k % len(CATEGORIES)]
+
+
+def logprobs(predicted: str, i: int) -> dict[str, float]:
+    """Of the i-th row: between a third and nearly all of what the labels have together, which is half of everything."""
+    likeliest = 0.34 + 0.65 * (29 * i % 101) / 101
+    rest = (1 - likeliest) / (len(LABELS) - 1)
+    return {label: math.log(0.5 * (likeliest if label == predicted else rest)) for label in LABELS}
 
 
 def row_id(i: int) -> str:

@@ -136,7 +136,7 @@ def test_nothing_read() -> None:
         evaluation, headline_place(evaluation), unread_a=320, unread_b=320, flips=[], verdict=Verdict.NOTHING_READ
     )
     sentence = summary_sentence(evaluation)
-    assert headline(evaluation) == "No class could be read from A or B"
+    assert headline(evaluation) == "Nothing could be compared: no class could be read from A or B"
     assert sentence.startswith(
         "No class could be read from A or B at q4_k_m with generate scoring; no class could be read from 320 of A's"
         " 320 answers and 320 of B's 320 answers; with constrained scoring no class differs"

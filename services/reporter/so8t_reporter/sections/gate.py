@@ -9,9 +9,17 @@ from so8t_shared.results.gate import ClauseResult, Decision
 TONES: dict[Decision, Tone] = {Decision.PASS: "good", Decision.FAIL: "bad", Decision.UNDECIDED: "muted"}
 
 
+_ORDER = (Decision.FAIL, Decision.UNDECIDED, Decision.PASS)
+
+
+def by_severity(clauses: list[ClauseResult]) -> list[ClauseResult]:
+    """Return the clauses that do not pass first, and of these the required ones."""
+    return sorted(clauses, key=lambda c: (c.result == Decision.PASS, not c.required, _ORDER.index(c.result)))
+
+
 def gate_section(inputs: ReportInputs) -> Section:
-    """One line per clause of ab_test.gate."""
-    clauses = inputs.evaluation.gate.clauses
+    """One line per clause of ab_test.gate; the ones that do not pass come first."""
+    clauses = by_severity(inputs.evaluation.gate.clauses)
     if not clauses:
         return Section("gate", "The gate", [Paragraph("ab_test.gate has no clause, so nothing was required.", "muted")])
     table = Table(
