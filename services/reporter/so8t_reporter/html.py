@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from so8t_reporter.document import Report
+from so8t_reporter.explorer import packaged
 
 
 def render_html(report: Report) -> str:
@@ -23,7 +23,7 @@ def render_html(report: Report) -> str:
         finalize=_unbroken,
     )
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
-    style = resources.files("so8t_reporter").joinpath("templates/report.css").read_text(encoding="utf-8")
+    style = packaged("palette.css") + packaged("report.css")
     return environment.get_template("report.html.j2").render(report=report, style=Markup(style))  # noqa: S704  our own file
 
 

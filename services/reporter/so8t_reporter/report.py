@@ -7,10 +7,12 @@ from pathlib import Path
 from so8t_reporter.answers import ANSWERS_FILE, answers_csv
 from so8t_reporter.assembly import assemble_report, assemble_results
 from so8t_reporter.charts.render import write_pictures
+from so8t_reporter.explorer import render_explorer
 from so8t_reporter.html import render_html
 from so8t_reporter.inputs import ReportInputs, ReportSettings
 from so8t_reporter.junit import render_junit
 from so8t_reporter.markdown import render_markdown
+from so8t_reporter.sections.overview import EXPLORER_FILE
 from so8t_shared.files import write_atomically
 from so8t_shared.progress import Progress, no_progress
 
@@ -36,6 +38,7 @@ def write_report(
         "report.md": render_markdown(report).encode("utf-8"),
         "report.html": render_html(report).encode("utf-8"),
         "ab_test_results.json": (results.model_dump_json(indent=2) + "\n").encode("utf-8"),
+        EXPLORER_FILE: render_explorer(inputs, settings.names).encode("utf-8"),
         ANSWERS_FILE: answers_csv(inputs),
         "junit.xml": render_junit(inputs.evaluation),
     }.items():

@@ -18,7 +18,7 @@ EMBEDDED_DPI = 200
 
 _CSS_PIXELS_PER_INCH = 96
 _MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "svg": "image/svg+xml"}
-_RESERVED = {"report.md", "report.html", "ab_test_results.json", "answers.csv", "junit.xml"}
+_RESERVED = {"report.md", "report.html", "explorer.html", "ab_test_results.json", "answers.csv", "junit.xml"}
 
 
 def write_pictures(
