@@ -170,6 +170,9 @@ class Picture:
     width: int
     height: int
     """Display size in CSS pixels."""
+    narrow: bytes = b""
+    """The same with its panels in one column, for embedding on phones."""
+    narrow_dark: bytes = b""
 
 
 @dataclass(frozen=True)

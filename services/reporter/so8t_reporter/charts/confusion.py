@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from so8t_reporter.charts.lookup import quality_of
-from so8t_reporter.charts.style import Theme, heading, shortened, text_on
+from so8t_reporter.charts.style import NARROW_HEADING, NARROW_WIDTH, Theme, heading, panels, shortened, text_on
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.labels import INVALID, LABELS
@@ -21,11 +21,13 @@ _COLUMNS = (*LABELS, INVALID)
 def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> Figure:
     """Draw two matrices; a cell's color is its share of the row, its number the count."""
     evaluation = inputs.evaluation
-    figure = Figure(figsize=(11, 5.5))
-    grid = figure.add_gridspec(1, 2, left=0.095, right=0.985, top=0.72, bottom=0.12, wspace=0.3)
-    for column, side in enumerate(SIDES):
+    figure = Figure(figsize=(NARROW_WIDTH, 9.0) if theme.narrow else (11, 5.5))
+    wide = {"nrows": 1, "ncols": 2, "left": 0.095, "right": 0.985, "top": 0.72, "bottom": 0.12, "wspace": 0.3}
+    both = panels(figure, theme, wide, 2, above=NARROW_HEADING + 0.3, gap=1.2)
+    if theme.narrow:
+        figure.subplots_adjust(left=0.24)
+    for axes, side in zip(both, SIDES, strict=True):
         quality = quality_of(evaluation, side, evaluation.primary_quantization, scoring)
-        axes = figure.add_subplot(grid[0, column])
         axes.set_title(f"{side.upper()}  {shortened(names.of(side))}", color=theme.ink, pad=30)
         if quality is None:
             axes.axis("off")
@@ -58,7 +60,7 @@ def _matrix(axes: Axes, quality: Quality, theme: Theme) -> None:
         range(len(LABELS)),
         [f"{label}\n{_rows(int(total))}" for label, total in zip(LABELS, totals[:, 0], strict=True)],
     )
-    axes.tick_params(axis="both", labelcolor=theme.ink, labelsize=8.5)
+    axes.tick_params(axis="both", labelcolor=theme.ink, labelsize=6.6 if theme.narrow else 8.5)
     axes.xaxis.tick_top()
     axes.set_xticks(np.arange(len(_COLUMNS) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(len(LABELS) + 1) - 0.5, minor=True)

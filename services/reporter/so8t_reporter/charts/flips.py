@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from so8t_reporter.charts.style import Theme, heading, value_grid
+from so8t_reporter.charts.style import NARROW_WIDTH, Theme, heading, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.labels import LABELS
 from so8t_shared.results.comparison import Comparison
@@ -41,8 +41,8 @@ def draw(inputs: ReportInputs, _names: Names, theme: Theme) -> Figure:
     evaluation = inputs.evaluation
     comparison = evaluation.headline
     classes = flips_by_class(comparison)
-    figure = Figure(figsize=(11, 4.3))
-    axes = figure.add_axes((0.115, 0.12, 0.86, 0.62))
+    figure = Figure(figsize=(NARROW_WIDTH, 4.6) if theme.narrow else (11, 4.3))
+    axes = figure.add_axes((0.25, 0.1, 0.7, 0.58) if theme.narrow else (0.115, 0.12, 0.86, 0.62))
     reach = max(max(c.gained for c in classes), max(c.lost for c in classes), 1)
     for place, flips in enumerate(classes):
         axes.barh(place, flips.gained, 0.56, color=theme.side("b"))

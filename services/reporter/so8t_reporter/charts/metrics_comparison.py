@@ -17,7 +17,18 @@ from so8t_reporter.charts.lookup import (
     scorings_of,
     speed_of,
 )
-from so8t_reporter.charts.style import Theme, aside, aside_legend, heading, shortened, text_on, value_grid
+from so8t_reporter.charts.style import (
+    NARROW_HEADING,
+    NARROW_WIDTH,
+    Theme,
+    aside,
+    aside_legend,
+    heading,
+    panels,
+    shortened,
+    text_on,
+    value_grid,
+)
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
@@ -43,10 +54,12 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     """Draw a two-by-two grid of panels."""
     evaluation = inputs.evaluation
     wider = 1 + _WIDER * max(0, len(inputs.quantizations) - _FITTING)
-    figure = Figure(figsize=(11 * wider, 8.6))
-    sides = {"left": 0.075 / wider, "right": 1 - 0.025 / wider}
-    grid = figure.add_gridspec(2, 2, **sides, top=0.83, bottom=0.07, hspace=0.36, wspace=0.2 / wider)
-    accuracy, macro_f1, latency, improvement = (figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1))
+    figure = Figure(figsize=(NARROW_WIDTH, 14.4) if theme.narrow else (11 * wider, 8.6))
+    wide = {
+        "nrows": 2, "ncols": 2, "left": 0.075 / wider, "right": 1 - 0.025 / wider, "top": 0.83, "bottom": 0.07,
+        "hspace": 0.36, "wspace": 0.2 / wider,
+    }  # fmt: skip
+    accuracy, macro_f1, latency, improvement = panels(figure, theme, wide, 4, above=NARROW_HEADING + 0.7)
     _accuracy(accuracy, inputs, theme)
     _macro_f1(macro_f1, inputs, theme)
     _latency(latency, inputs, theme)
@@ -58,19 +71,21 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
         f"{evaluation.headline.n:,} test rows, {evaluation.primary_scoring} scoring,"
         f" error bars are {100 * evaluation.confidence:g}% intervals",
     )
-    _legend(figure, accuracy, names)
+    _legend(figure, theme, accuracy, names)
     return figure
 
 
-def _legend(figure: Figure, axes: Axes, names: Names) -> None:
+def _legend(figure: Figure, theme: Theme, axes: Axes, names: Names) -> None:
     handles, _ = axes.get_legend_handles_labels()
     labels = [f"{side.upper()}  {shortened(names.of(side))}" for side in SIDES]
     figure.legend(
         handles[:2],
         labels,
         loc="upper left",
-        bbox_to_anchor=(0.132 / figure.get_figwidth(), 0.925),
-        ncols=2,
+        bbox_to_anchor=(0, 1 - 0.95 / figure.get_figheight())
+        if theme.narrow
+        else (0.132 / figure.get_figwidth(), 0.925),
+        ncols=1 if theme.narrow else 2,
         handlelength=1.1,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from so8t_reporter.charts.catalog import Chart, charts_of
@@ -15,6 +16,8 @@ from so8t_shared.progress import Progress, no_progress
 
 EMBEDDED_DPI = 200
 """Highest resolution embedded in the HTML report; the file beside it may be finer."""
+NARROW_DPI = 160
+"""Two pixels per point of a phone's screen."""
 
 _CSS_PIXELS_PER_INCH = 96
 _MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "svg": "image/svg+xml"}
@@ -95,6 +98,8 @@ def write_picture(
         media_type=_MEDIA_TYPES[embedded],
         light=content if same else drawn(LIGHT, embedded, dpi)[0],
         dark=drawn(DARK, embedded, dpi)[0],
+        narrow=drawn(replace(LIGHT, narrow=True), embedded, min(dpi, NARROW_DPI))[0],
+        narrow_dark=drawn(replace(DARK, narrow=True), embedded, min(dpi, NARROW_DPI))[0],
         width=width,
         height=height,
     )

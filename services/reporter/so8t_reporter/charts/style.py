@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,13 +28,20 @@ Format = Literal["png", "svg", "pdf"]
 
 COLOR_A = "#2E74B5"
 COLOR_B = "#E0731D"
+NARROW_WIDTH = 4.6
+"""Inches; of a figure for phones."""
+NARROW_HEADING = 1.35
+"""Inches that a narrow figure keeps for its heading."""
+_NARROW_FOOT = 0.45
+_TITLE_LINE, _SUBTITLE_LINE = 48, 68
+"""Characters."""
 NAME_LENGTH = 36
 """Maximum characters of a name in a picture."""
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colors that depend on the background."""
+    """Colors that depend on the background, and the layout."""
 
     name: str
     background: str
@@ -41,6 +49,8 @@ class Theme:
     muted: str
     grid: str
     neutral: str
+    narrow: bool = False
+    """For phones: panels in one column."""
 
     def side(self, side: Side) -> str:
         """The color of a model."""
@@ -118,23 +128,59 @@ def to_bytes(figure: Figure, plot_format: Format, dpi: int) -> bytes:
 
 
 def heading(figure: Figure, theme: Theme, title: str, subtitle: str) -> None:
-    """Add a figure's title and, below it, what the reader needs to interpret it; both left-aligned."""
+    """Add a figure's title and, below it, what the reader needs to interpret it; both left-aligned.
+
+    In a narrow figure both are wrapped, and take at most NARROW_HEADING.
+    """
     height, left = figure.get_figheight(), 0.22 / figure.get_figwidth()
-    figure.text(left, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top", color=theme.ink)
-    figure.text(left, 1 - 0.46 / height, subtitle, fontsize=9.5, va="top", color=theme.muted)
+    large, small, below = 14.0, 9.5, 0.46
+    if theme.narrow:
+        left, large, small = 0.1 / figure.get_figwidth(), 11.5, 8.5
+        title, subtitle = textwrap.fill(title, _TITLE_LINE), textwrap.fill(subtitle, _SUBTITLE_LINE)
+        below = 0.26 + 0.19 * len(title.splitlines())
+    figure.text(left, 1 - 0.16 / height, title, fontsize=large, fontweight="bold", va="top", color=theme.ink)
+    figure.text(left, 1 - below / height, subtitle, fontsize=small, va="top", color=theme.muted)
+
+
+def panels(
+    figure: Figure, theme: Theme, wide: dict[str, Any], count: int, *, above: float, gap: float = 0.95
+) -> list[Axes]:
+    """Add panels: in `wide`'s grid of rows and columns, or one below the other in a narrow figure.
+
+    Inches are kept free `above` the first one, and `gap` between two.
+    """
+    if not theme.narrow:
+        grid = figure.add_gridspec(**wide)
+        return [figure.add_subplot(grid[divmod(i, wide["ncols"])]) for i in range(count)]
+    height = figure.get_figheight()
+    each = (height - above - _NARROW_FOOT - gap * (count - 1)) / count
+    grid = figure.add_gridspec(
+        count, 1, left=0.16, right=0.96, top=1 - above / height, bottom=_NARROW_FOOT / height, hspace=gap / each
+    )
+    return [figure.add_subplot(grid[i, 0]) for i in range(count)]
 
 
 def aside(axes: Axes, theme: Theme, text: str) -> None:
-    """Add a remark at the right end of a panel's title line."""
-    axes.text(1, 1.045, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8.5, color=theme.muted)
+    """Add a remark at the right end of a panel's title line; in a narrow figure, above it."""
+    y = _above_title(axes) if theme.narrow else 1.045
+    axes.text(1, y, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8.5, color=theme.muted)
 
 
 def aside_legend(axes: Axes, theme: Theme, handles: list[Line2D], labels: list[str]) -> None:
-    """Add a one-line legend at the right end of a panel's title line."""
+    """Add a one-line legend at the right end of a panel's title line; in a narrow figure, above it."""
+    y = _above_title(axes) if theme.narrow else 1.07
     axes.legend(
-        handles, labels, loc="center right", bbox_to_anchor=(1.02, 1.07), ncols=len(handles), handletextpad=0.5,
-        columnspacing=1.2, borderaxespad=0.2, fontsize=8.5, labelcolor=theme.muted,
+        handles, labels, loc="lower right" if theme.narrow else "center right", bbox_to_anchor=(1.02, y),
+        ncols=len(handles), handletextpad=0.5, columnspacing=1.2, borderaxespad=0.2, fontsize=8.5,
+        labelcolor=theme.muted,
     )  # fmt: skip
+
+
+def _above_title(axes: Axes) -> float:
+    """The place above a panel's title, as a share of the panel's height."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return 1 + 0.36 / (figure.get_figheight() * axes.get_position().height)
 
 
 def value_grid(axes: Axes, axis: Literal["x", "y"]) -> None:

@@ -13,7 +13,16 @@ from matplotlib.lines import Line2D
 from so8t_reporter.charts.error_bars import arms
 from so8t_reporter.charts.lookup import not_side_by_side, quality_of, speed_of
 from so8t_reporter.charts.metrics_comparison import measured_on
-from so8t_reporter.charts.style import Theme, aside, heading, shortened, value_grid
+from so8t_reporter.charts.style import (
+    NARROW_HEADING,
+    NARROW_WIDTH,
+    Theme,
+    aside,
+    heading,
+    panels,
+    shortened,
+    value_grid,
+)
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.results.evaluation import Speed
 from so8t_shared.results.interval import Interval
@@ -31,20 +40,22 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     """Draw two panels that share the accuracy axis."""
     evaluation = inputs.evaluation
     below = _LEGEND_ROW * math.ceil(len(inputs.quantizations) / _COLUMNS)
-    height = 4.8 + below
-    figure = Figure(figsize=(11, height))
-    top, bottom = 1 - 1.45 / height, (0.45 + below) / height
-    grid = figure.add_gridspec(1, 2, left=0.07, right=0.975, top=top, bottom=bottom, wspace=0.12)
-    size = figure.add_subplot(grid[0])
-    latency = figure.add_subplot(grid[1], sharey=size)
+    height = 8.4 if theme.narrow else 4.8 + below
+    figure = Figure(figsize=(NARROW_WIDTH if theme.narrow else 11, height))
+    wide = {
+        "nrows": 1, "ncols": 2, "left": 0.07, "right": 0.975, "top": 1 - 1.45 / height,
+        "bottom": (0.45 + below) / height, "wspace": 0.12,
+    }  # fmt: skip
+    size, latency = panels(figure, theme, wide, 2, above=NARROW_HEADING + 1.1)
     _panel(size, inputs, theme, lambda s: s.file_size_bytes / 1e6)
     _panel(latency, inputs, theme, lambda s: s.latency_ms_p50)
     size.set_title("File size, MB")
     latency.set_title("Latency p50, ms")
     aside(latency, theme, "A and B not side by side" if not_side_by_side(evaluation) else measured_on(evaluation))
-    latency.tick_params(axis="y", labelleft=False)
-    size.set_ylim(0, 1.12)
-    size.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100%"])
+    for axes in (size, latency):
+        axes.set_ylim(0, 1.12)
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100%"])
+    latency.tick_params(axis="y", labelleft=theme.narrow)
     _legend(figure, inputs, names, theme)
     heading(
         figure,
@@ -80,8 +91,14 @@ def _legend(figure: Figure, inputs: ReportInputs, names: Names, theme: Theme) ->
     """Colors are models, shapes are quantizations; labels beside the points would overlap."""
     models = [("s", theme.side(side), f"{side.upper()}  {shortened(names.of(side))}") for side in SIDES]
     shapes = [(BY_NAME[q].marker, theme.neutral, q) for q in inputs.quantizations]
-    above = 1 - 0.625 / figure.get_figheight()
-    figure.legend(*_entries(models), loc="upper left", bbox_to_anchor=(0.012, above), **_SPACING)
+    height = figure.get_figheight()
+    if theme.narrow:
+        columns = _SPACING | {"ncols": 1}
+        figure.legend(*_entries(models), loc="upper left", bbox_to_anchor=(0, 1 - 0.85 / height), **columns)
+        columns = _SPACING | {"ncols": _COLUMNS // 2}
+        figure.legend(*_entries(shapes), loc="upper left", bbox_to_anchor=(0, 1 - 1.3 / height), **columns)
+        return
+    figure.legend(*_entries(models), loc="upper left", bbox_to_anchor=(0.012, 1 - 0.625 / height), **_SPACING)
     figure.legend(*_entries(shapes), loc="lower center", bbox_to_anchor=(0.52, 0.0), **_SPACING)
 
 

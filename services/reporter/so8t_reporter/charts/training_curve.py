@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from so8t_reporter.charts.style import Theme, aside, heading, value_grid
+from so8t_reporter.charts.style import NARROW_WIDTH, Theme, aside, heading, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared.results.training import TrainingPoint
 
@@ -20,9 +20,10 @@ SMOOTHING_SHARE = 0.1
 def draw(inputs: ReportInputs, _names: Names, theme: Theme) -> Figure:
     """Draw three stacked panels over the optimizer steps; needs at least one step."""
     points = inputs.points
-    figure = Figure(figsize=(11, 6.6))
+    figure = Figure(figsize=(NARROW_WIDTH, 7.2) if theme.narrow else (11, 6.6))
+    left, top = (0.16, 0.8) if theme.narrow else (0.075, 0.83)
     grid = figure.add_gridspec(
-        3, 1, left=0.075, right=0.975, top=0.83, bottom=0.085, hspace=0.42, height_ratios=(2.3, 1, 1)
+        3, 1, left=left, right=0.975, top=top, bottom=0.085, hspace=0.42, height_ratios=(2.3, 1, 1)
     )
     loss = figure.add_subplot(grid[0])
     rate = figure.add_subplot(grid[1], sharex=loss)

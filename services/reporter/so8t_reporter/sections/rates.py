@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from so8t_reporter.charts.lookup import scorings_of
-from so8t_reporter.document import Block, Cell, Column, PictureBlock, Section, Table, Tone
+from so8t_reporter.document import Block, Cell, Column, Notes, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import reach_of
 from so8t_shared import formatting as fmt
@@ -26,7 +26,9 @@ def rates_section(inputs: ReportInputs) -> Section:
         [_table(evaluation, quantization, s, folded=quantization != primary) for s in scorings_of(evaluation)]
         for quantization in (primary, *others)
     )
-    blocks: list[Block] = [*first, PictureBlock("reliability"), *chain(*rest)]
+    shown = {rate.metric: metrics.BY_NAME[rate.metric] for rate in evaluation.rates if rate.b}
+    explained = Notes([(row.title, row.explanation) for row in shown.values()])
+    blocks: list[Block] = [*first, PictureBlock("reliability"), *chain(*rest), explained]
     return Section("rates", "Safety rates", blocks)
 
 
@@ -41,7 +43,6 @@ def _table(evaluation: EvaluationResult, quantization: Quantization, scoring: Sc
             *(Column(name) for name in ("Rows", f"A ({level})", f"B ({level})", f"B - A ({level})")),
         ],
         [_row(rate, reach_of(shares)) for rate in rates],
-        note=" ".join(dict.fromkeys(metrics.BY_NAME[r.metric].explanation for r in rates)) if not folded else "",
         folded=folded,
     )
 
