@@ -22,7 +22,7 @@ def hostile_settings() -> ReportSettings:
 
 
 def hostile_inputs(inputs: ReportInputs) -> ReportInputs:
-    """Rows, categories, host, data reasons and sources, engine settings and gate reasons are hostile."""
+    """Rows, categories, host, data reasons and sources, engine settings and clauses of the gate are hostile."""
     evaluation = inputs.evaluation
     engine = evaluation.engine.model_copy(update={"settings": {"template": HOSTILE[4]}, "version": HOSTILE[5]})
     clauses = [

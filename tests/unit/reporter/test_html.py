@@ -13,8 +13,11 @@ from tests.unit.reporter.rendering import Rendered, text_report
 from so8t_reporter.document import Picture
 from so8t_reporter.html import render_html
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
 
+BESIDE = {"answers.csv", "explorer.html"}
 VOID = {"meta", "link", "img", "source", "br"}
+CLOSING = "</figure></main></body></html>"
 ADDRESSES = {"src", "srcset", "href", "action", "data", "poster", "background"}
 
 
@@ -54,12 +57,12 @@ class Page(HTMLParser):
 
 
 def test_well_formed_and_self_contained(rendered: Rendered) -> None:
-    """All tags match, ids are unique, and no address leads out of the file but to the answers beside it."""
+    """All tags match, ids are unique, and no address leads out of the file but to the files beside it."""
     page = Page(rendered.text("report.html"))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids)) > 10
     addresses = [v for _, attributes in page.elements for k, v in attributes.items() if k in ADDRESSES and v]
-    assert all(address.startswith(("data:", "#")) for address in addresses if address != "answers.csv")
+    assert all(address.startswith(("data:", "#")) for address in addresses if address not in BESIDE)
     assert {a for a in addresses if a.startswith("#")} <= {f"#{i}" for i in ids}
     style = re.search(r"<style>(.*?)</style>", rendered.text("report.html"), re.DOTALL)
     assert style is not None
@@ -76,15 +79,22 @@ def test_no_script(rendered: Rendered) -> None:
 
 
 def test_pictures_are_the_files(rendered: Rendered) -> None:
-    """Each picture file is embedded byte for byte, with words for those who cannot see it and a dark variant."""
+    """Each picture file is embedded byte for byte, with words for the blind, and dark and narrow variants."""
     page = Page(rendered.text("report.html"))
     embedded = {base64.b64decode((a["src"] or "").removeprefix("data:image/png;base64,")) for a in page.all("img")}
     files = {path.read_bytes() for path in (rendered.folder / "visualizations").iterdir()}
     assert embedded == files
     assert all(a["alt"] and a["width"] and a["height"] for a in page.all("img"))
-    dark = [a for a in page.all("source") if a["media"] == "(prefers-color-scheme: dark)"]
-    assert len(dark) == len(files)
-    assert not {base64.b64decode((a["srcset"] or "").partition(",")[2]) for a in dark} & files
+    others = [(a["media"], base64.b64decode((a["srcset"] or "").partition(",")[2])) for a in page.all("source")]
+    assert {media: sum(media == each for each, _ in others) for media, _ in others} == dict.fromkeys(
+        (
+            "(max-width: 640px) and (prefers-color-scheme: dark)",
+            "(max-width: 640px)",
+            "(prefers-color-scheme: dark)",
+        ),
+        len(files),
+    )
+    assert len({picture for _, picture in others} | files) == 4 * len(files)
 
 
 def test_hostile_text_stays_text(inputs: ReportInputs) -> None:
@@ -132,21 +142,41 @@ def test_undefined_is_said(sparse_rendered: Rendered) -> None:
 
 
 def test_first_screen_comes_first(rendered: Rendered) -> None:
-    """Verdict, sentence, headline figures and the main picture precede everything else."""
+    """Verdict, sentence, the gate's word, the deciding figures, its clauses and the main picture precede all else."""
     text = rendered.text("report.html")
     places = [
         text.index(mark)
-        for mark in ("<h1>", 'class="summary"', 'class="tiles"', 'id="picture-metrics_comparison"', "<nav")
+        for mark in (
+            *("<h1>", 'class="summary"', 'class="ship', 'class="decisions"', "The gate</h3>", 'href="explorer.html"'),
+            *('id="picture-metrics_comparison"', "<nav"),
+        )
     ]
     assert places == sorted(places)
 
 
-def test_every_reason_of_the_gate_is_an_item(sparse_rendered: Rendered) -> None:
-    """What speaks against B is a list between the figures and the picture, not text in a tile."""
-    text = sparse_rendered.text("report.html")
-    tiles, gate = text.index('class="tiles"'), text.index('class="gate"')
-    reason = text.index(f"<li>{sparse_rendered.report.gate_reasons[0]}</li>")
-    assert tiles < gate < reason < text.index('id="picture-metrics_comparison"')
+def test_first_screen_is_said(sparse_rendered: Rendered) -> None:
+    """Every clause that does not pass, every figure against B and every step stands before the main picture."""
+    page = Page(sparse_rendered.text("report.html").partition('id="picture-metrics_comparison"')[0] + ">" + CLOSING)
+    first = sparse_rendered.report.first
+    assert first.gate
+    assert first.next_steps
+    for words in (
+        *(part for line in first.gate for part in (line.name, line.reason, line.result)),
+        *(first.gate_words, *first.passed, *first.against, *first.next_steps),
+        *(cell.text for row in first.decisions.rows for cell in row),
+    ):
+        assert " ".join(words.split()) in page.text
+
+
+def test_says_where_it_comes_from(rendered: Rendered) -> None:
+    """Session, date, configuration, program, models and rows are named; the export fills in the first three."""
+    page = Page(rendered.text("report.html"))
+    assert [name for name, _ in rendered.report.provenance] == [
+        "Session", "Date", "SO8T-AB", "Configuration digest", "Model A, q4_k_m, sha256", "Model B, q4_k_m, sha256",
+        "Test rows, digest",
+    ]  # fmt: skip
+    assert all(value in page.text for _, value in rendered.report.provenance)
+    assert {SESSION, CREATED, CONFIGURATION} <= {value for _, value in rendered.report.provenance}
 
 
 def test_adapts(rendered: Rendered) -> None:
@@ -162,4 +192,7 @@ def test_stylesheet_is_packaged() -> None:
     import so8t_reporter
 
     folder = Path(str(so8t_reporter.__file__)).parent / "templates"
-    assert {path.name for path in folder.iterdir()} == {"report.css", "report.html.j2", "report.md.j2"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("report.css", "report.html.j2", "report.md.j2", "palette.css"),
+        *("explorer.css", "explorer.html.j2", "explorer.js"),
+    }

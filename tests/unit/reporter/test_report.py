@@ -45,7 +45,7 @@ def files(folder: Path) -> dict[str, str]:
 
 def test_exact_set_of_files(rendered: Rendered) -> None:
     """These files and no others."""
-    reports = {"report.md", "report.html", "ab_test_results.json", "answers.csv", "junit.xml"}
+    reports = {"report.md", "report.html", "ab_test_results.json", "answers.csv", "explorer.html", "junit.xml"}
     assert set(files(rendered.folder)) == reports | {f"visualizations/{name}.png" for name in PICTURES}
 
 

@@ -91,6 +91,7 @@ def test_stage(pipeline: Pipeline) -> None:
     assert sorted(entry.path for entry in outcome.manifest.files) == [
         "ab_test_results.json",
         "answers.csv",
+        "explorer.html",
         "junit.xml",
         "report.html",
         "report.md",

@@ -13,8 +13,9 @@ from tests.unit.shared.namespaces import run_read_only
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError, Interrupted, StorageError
+from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
 from so8t_shared.running.export import export_outputs, results_dir
-from so8t_shared.sessions.session import Session, open_session
+from so8t_shared.sessions.session import Session, config_digest, open_session
 from so8t_shared.stages import stage_named
 from so8t_shared.store.local import LocalStore
 from so8t_shared.tables import layouts
@@ -49,6 +50,18 @@ def test_a_reused_report_speaks_for_its_session(store: LocalStore, session: Sess
         _export(store, each, artifact)
         results = json.loads((results_dir(each) / "ab_test_results.json").read_text())
         assert results == {"session_id": each.session_id, "n": 1}
+
+
+def test_a_reused_report_names_its_session(store: LocalStore, session: Session, tmp_path: Path) -> None:
+    """Reports and explorer name the session, date and configuration in whose folder they lie, other files do not."""
+    marks = f"{SESSION} {CREATED} {CONFIGURATION}".encode()
+    names = ("report.md", "report.html", "explorer.html", "answers.csv")
+    artifact = commit(store, tmp_path / "out", REPORT | dict.fromkeys(names, marks), stage="report")
+    for each in (session, open_session(store, session.config, new=True)):
+        _export(store, each, artifact)
+        found = {name: (results_dir(each) / name).read_bytes() for name in names}
+        filled = f"{each.session_id} {each.created} {config_digest(each.config)}".encode()
+        assert found == dict.fromkeys(names[:3], filled) | {"answers.csv": marks}
 
 
 def test_a_second_export_writes_nothing(store: LocalStore, session: Session, tmp_path: Path) -> None:
@@ -217,7 +230,8 @@ def test_read_only_results(store: LocalStore, session: Session, tmp_path: Path) 
         from so8t_shared.artifacts.artifact import Artifact
         from so8t_shared.config.model import Config
         from so8t_shared.errors import StorageError
-        from so8t_shared.running.export import export_outputs
+        from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
+from so8t_shared.running.export import export_outputs
         from so8t_shared.sessions.session import Session
         from so8t_shared.stages import stage_named
         from so8t_shared.store.local import LocalStore
