@@ -70,7 +70,7 @@ def explorer_json(inputs: ReportInputs, names: Names) -> str:
 
 def wrote(sample: Sample) -> str:
     """Return what the model wrote outside its thinking, as far as it was kept."""
-    return sample.final
+    return sample.text or sample.final
 
 
 def _nameless(sample: Sample) -> LabeledRow:

@@ -22,7 +22,7 @@ from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, Ev
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import ORDER, Quantization
-from so8t_shared.tables.scorings import BY_NAME, Scoring
+from so8t_shared.tables.scorings import Scoring
 
 SIZES: dict[Quantization, int] = {q: 271_000_000 - 9_000_000 * i for i, q in enumerate(ORDER)}
 SIZES |= {"f16": 271_000_000, "q8_0": 144_800_000, "q4_k_m": 105_450_000}
@@ -166,7 +166,7 @@ class Evaluation:
                 prompt_tokens=206, completion_tokens=6, latency_ms=LATENCY_MS[q], ttft_ms=LATENCY_MS[q] * 0.41,
                 host=self.scenario.host_a if side == "a" else self.scenario.host_b,
                 language=row.language, category=row.category, group=row.group,
-                logprobs=None if BY_NAME[s].writes_freely else logprobs(predicted, i),
+                logprobs=logprobs(predicted, i) if s == "logprob" else None,
             )
             for (side, q, s), answers in self.answers.items()
             for i, (gold, predicted, row) in enumerate(zip(self.gold, answers, self.rows(), strict=True))

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from tests.unit.reporter.builders import Evaluation, Scenario, logprobs
+from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.hostile import HOSTILE
-from tests.unit.reporter.rendering import NAMES, Rendered
+from tests.unit.reporter.rendering import NAMES, Rendered, read
 
 from so8t_reporter import explorer_data
 from so8t_reporter.explorer import render_explorer
@@ -19,14 +20,25 @@ from so8t_reporter.explorer_data import CLASSES, explorer_json
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.labels import LABELS
 
+SCENARIO = Scenario(
+    skill_a=0.5, skill_b=0.6, support={"ALLOW": 40, "ESCALATION": 30, "DENY": 30, "REFUSE": 30}, group_size=2,
+    scorings=("logprob", "generate"),
+)  # fmt: skip
+"""Few rows, in groups of two, with every kind of mistake."""
 SEPARATORS = "\u2028 \u2029"
 
 
 def with_texts(inputs: ReportInputs, texts: list[str]) -> ReportInputs:
     """The same with these texts in turn, as rows and as what a model wrote."""
     rows = [row.model_copy(update={"text": texts[i % len(texts)]}) for i, row in enumerate(inputs.test_rows)]
-    samples = [s.model_copy(update={"final": texts[i % len(texts)]}) for i, s in enumerate(inputs.samples)]
+    samples = [s.model_copy(update={"text": texts[i % len(texts)]}) for i, s in enumerate(inputs.samples)]
     return ReportInputs(**(vars(inputs) | {"test_rows": rows, "samples": samples}))
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
+    """What is read of a run with probabilities and groups."""
+    return read(write_folders(tmp_path_factory.mktemp("upstream"), SCENARIO))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +94,7 @@ def test_shares_of_tiny_probabilities(inputs: ReportInputs) -> None:
 def test_first_setting(inputs: ReportInputs, data: dict[str, Any]) -> None:
     """It opens with the decisions of the first screen."""
     shown = data["settings"][data["shown"]]
-    assert (shown["quantization"], shown["scoring"]) == ("q4_k_m", "constrained")
+    assert (shown["quantization"], shown["scoring"]) == ("q4_k_m", "logprob")
 
 
 def test_hostile_text_is_data(inputs: ReportInputs) -> None:
@@ -123,7 +135,7 @@ def test_long_texts_are_cut(inputs: ReportInputs) -> None:
 def test_many_rows_stay_small(inputs: ReportInputs) -> None:
     """10,000 rows of long Japanese text in two settings: texts are shortened until they fit."""
     support = dict.fromkeys(LABELS, 2500)
-    many = Evaluation(Scenario(support=support, quantizations=("q4_k_m",), sliced=False))
+    many = Evaluation(Scenario(support=support, quantizations=("q4_k_m",), scorings=SCENARIO.scorings, sliced=False))
     large = ReportInputs(**(vars(inputs) | {"samples": many.samples(), "test_rows": many.rows()}))
     evaluation = inputs.evaluation.model_copy(
         update={"comparisons": [c for c in inputs.evaluation.comparisons if c.quantization == "q4_k_m"]}

@@ -8,19 +8,15 @@ from typing import Any
 
 import pytest
 from tests.chromium import Page, chromium
-from tests.unit.reporter.builders import Scenario
 from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.hostile import HOSTILE
 from tests.unit.reporter.rendering import NAMES, Rendered, read
-from tests.unit.reporter.test_explorer import SEPARATORS, with_texts
+from tests.unit.reporter.test_explorer import SCENARIO, SEPARATORS, with_texts
 
 from so8t_reporter.answers import outcome, pairs_of
 from so8t_reporter.explorer import render_explorer
 from so8t_reporter.inputs import ReportInputs
 
-SMALL = Scenario(
-    skill_a=0.5, skill_b=0.6, support={"ALLOW": 40, "ESCALATION": 30, "DENY": 30, "REFUSE": 30}, group_size=2
-)
 RTL = "\u202eمرحبا\u202c"
 TEXTS = [*HOSTILE, "</script><script>document.title='owned'</script>", SEPARATORS, RTL, "x" * 1_000_000]
 
@@ -28,7 +24,7 @@ TEXTS = [*HOSTILE, "</script><script>document.title='owned'</script>", SEPARATOR
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
     """130 rows in 65 groups, with every kind of mistake."""
-    return read(write_folders(tmp_path_factory.mktemp("small"), SMALL))
+    return read(write_folders(tmp_path_factory.mktemp("small"), SCENARIO))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +67,7 @@ def texts(page: Page, selector: str) -> list[str]:
 
 
 def expected(inputs: ReportInputs, wanted: Any) -> int:
-    return sum(wanted(a, b) for a, b in pairs_of(inputs, "q4_k_m", "constrained"))
+    return sum(wanted(a, b) for a, b in pairs_of(inputs, "q4_k_m", "logprob"))
 
 
 def test_filters_count(explorer: Page, small: ReportInputs) -> None:

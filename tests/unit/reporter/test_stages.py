@@ -15,6 +15,7 @@ from so8t_reporter.stages import report
 from so8t_shared.config.model import Config
 from so8t_shared.errors import Interrupted
 from so8t_shared.interruption import StopSignal
+from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
 from so8t_shared.running.context import StageContext, StageFunction
 from so8t_shared.running.events import Listeners
 from so8t_shared.running.runner import Outcome, StageRun
@@ -104,6 +105,11 @@ def test_stage(pipeline: Pipeline) -> None:
     (folder,) = (pipeline.root / "results/ab_test_results").iterdir()
     results = json.loads((folder / "ab_test_results.json").read_text(encoding="utf-8"))
     assert folder.name == f"complete_so8t_ab_test_{results['session_id']}"
+    for name in ("report.md", "report.html", "explorer.html"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert results["session_id"] in text
+        assert not [mark for mark in (SESSION, CREATED, CONFIGURATION) if mark in text]
+    assert "dataset.paths[0], digest" in (folder / "report.html").read_text(encoding="utf-8")
     assert "&lt;the&gt; base" in (folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -176,8 +176,9 @@ function answer(side, row, place) {
   const answers = settings[place][side];
   const label = answers.said[row];
   const box = make("div", { className: side }, said(side, label, rows.gold[row]),
-    make("p", { className: "muted", text: data.names[side] }),
-    make("p", { className: "wrote", text: answers.wrote[row] || (label === INVALID ? "(nothing kept)" : classes[label]), outside: true }));
+    make("p", { className: "muted", text: data.names[side] }));
+  const wrote = answers.wrote[row] || (label === INVALID ? "(nothing kept)" : "");
+  if (wrote) box.append(make("p", { className: "wrote", text: wrote, outside: true }));
   if (share(answers, row, 0) >= 0 && answers.shares.length) box.append(shares(answers, row));
   return box;
 }
