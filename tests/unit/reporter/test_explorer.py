@@ -36,32 +36,32 @@ def with_texts(inputs: ReportInputs, texts: list[str]) -> ReportInputs:
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
     """What is read of a run with probabilities and groups."""
     return read(write_folders(tmp_path_factory.mktemp("upstream"), SCENARIO))
 
 
 @pytest.fixture(scope="module")
-def data(inputs: ReportInputs) -> dict[str, Any]:
+def data(mixed: ReportInputs) -> dict[str, Any]:
     """The explorer's data of the shared scenario."""
-    return dict(json.loads(explorer_json(inputs, NAMES)))
+    return dict(json.loads(explorer_json(mixed, NAMES)))
 
 
-def test_every_answer_is_there(inputs: ReportInputs, data: dict[str, Any]) -> None:
+def test_every_answer_is_there(mixed: ReportInputs, data: dict[str, Any]) -> None:
     """Each row of the test is there once, with both models' class in every setting."""
-    assert sorted(data["rows"]["id"]) == sorted(row.id for row in inputs.test_rows)
+    assert sorted(data["rows"]["id"]) == sorted(row.id for row in mixed.test_rows)
     said = {
         (side, setting["quantization"], setting["scoring"], row): CLASSES[label]
         for setting in data["settings"]
         for side in "ab"
         for row, label in zip(data["rows"]["id"], setting[side]["said"], strict=True)
     }
-    assert said == {(s.model, s.quantization, s.scoring, s.row_id): s.predicted for s in inputs.samples}
+    assert said == {(s.model, s.quantization, s.scoring, s.row_id): s.predicted for s in mixed.samples}
 
 
-def test_facts_of_rows(inputs: ReportInputs, data: dict[str, Any]) -> None:
+def test_facts_of_rows(mixed: ReportInputs, data: dict[str, Any]) -> None:
     """Text, class, language, category and group are those of the row."""
-    rows = {row.id: row for row in inputs.test_rows}
+    rows = {row.id: row for row in mixed.test_rows}
     listed = data["rows"]
     for place, row_id in enumerate(listed["id"]):
         row = rows[row_id]
@@ -81,9 +81,9 @@ def test_probabilities(data: dict[str, Any]) -> None:
         assert all(998 <= sum(shares[i : i + 4]) <= 1002 for i in range(0, len(shares), 4))
 
 
-def test_shares_of_tiny_probabilities(inputs: ReportInputs) -> None:
+def test_shares_of_tiny_probabilities(mixed: ReportInputs) -> None:
     """An untrained model gives the labels next to nothing; their parts are still exact."""
-    sample = inputs.samples[0]
+    sample = mixed.samples[0]
     tiny = {label: value - 2000 for label, value in logprobs("DENY", 5).items()}
     parts = explorer_data._shares(sample.model_copy(update={"logprobs": tiny}))
     assert parts == explorer_data._shares(sample.model_copy(update={"logprobs": logprobs("DENY", 5)}))
@@ -91,15 +91,15 @@ def test_shares_of_tiny_probabilities(inputs: ReportInputs) -> None:
     assert explorer_data._shares(None) == [-1, -1, -1, -1]
 
 
-def test_first_setting(inputs: ReportInputs, data: dict[str, Any]) -> None:
+def test_first_setting(mixed: ReportInputs, data: dict[str, Any]) -> None:
     """It opens with the decisions of the first screen."""
     shown = data["settings"][data["shown"]]
     assert (shown["quantization"], shown["scoring"]) == ("q4_k_m", "logprob")
 
 
-def test_hostile_text_is_data(inputs: ReportInputs) -> None:
+def test_hostile_text_is_data(mixed: ReportInputs) -> None:
     """No text ends the element that holds it, and each reads back as it was."""
-    hostile = with_texts(inputs, [*HOSTILE, "</script>", SEPARATORS, "<!--<script>"])
+    hostile = with_texts(mixed, [*HOSTILE, "</script>", SEPARATORS, "<!--<script>"])
     page = render_explorer(hostile, NAMES)
     assert page.count("<script") == page.count("</script") == 2
     assert not re.search("[\u2028\u2029]|<!--", page)
@@ -125,20 +125,20 @@ def test_policy(rendered: Rendered) -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|fetch\(|https?:", code[1])
 
 
-def test_long_texts_are_cut(inputs: ReportInputs) -> None:
+def test_long_texts_are_cut(mixed: ReportInputs) -> None:
     """A text of a megabyte is cut, and the file says how much is missing and where it is."""
-    page = render_explorer(with_texts(inputs, ["x" * 1_000_000]), NAMES)
+    page = render_explorer(with_texts(mixed, ["x" * 1_000_000]), NAMES)
     assert f"… ({1_000_000 - explorer_data.TEXT_LENGTH:,} more characters in answers.csv)" in page
     assert len(page) < 1.3 * explorer_data.MOST_BYTES
 
 
-def test_many_rows_stay_small(inputs: ReportInputs) -> None:
+def test_many_rows_stay_small(mixed: ReportInputs) -> None:
     """10,000 rows of long Japanese text in two settings: texts are shortened until they fit."""
     support = dict.fromkeys(LABELS, 2500)
     many = Evaluation(Scenario(support=support, quantizations=("q4_k_m",), scorings=SCENARIO.scorings, sliced=False))
-    large = ReportInputs(**(vars(inputs) | {"samples": many.samples(), "test_rows": many.rows()}))
-    evaluation = inputs.evaluation.model_copy(
-        update={"comparisons": [c for c in inputs.evaluation.comparisons if c.quantization == "q4_k_m"]}
+    large = ReportInputs(**(vars(mixed) | {"samples": many.samples(), "test_rows": many.rows()}))
+    evaluation = mixed.evaluation.model_copy(
+        update={"comparisons": [c for c in mixed.evaluation.comparisons if c.quantization == "q4_k_m"]}
     )
     large = ReportInputs(**(vars(large) | {"evaluation": evaluation}))
     text = explorer_json(with_texts(large, ["契約書" * 700]), NAMES)
@@ -146,14 +146,14 @@ def test_many_rows_stay_small(inputs: ReportInputs) -> None:
     assert len(text.encode()) < 1.5 * explorer_data.MOST_BYTES
 
 
-def test_thinking_is_never_shown(inputs: ReportInputs) -> None:
+def test_thinking_is_never_shown(mixed: ReportInputs) -> None:
     """What a row says of its thinking does not reach the page."""
-    rows = [row.model_copy(update={"thinking": {"task": "SECRET THOUGHT"}}) for row in inputs.test_rows]
-    page = render_explorer(ReportInputs(**(vars(inputs) | {"test_rows": rows})), NAMES)
+    rows = [row.model_copy(update={"thinking": {"task": "SECRET THOUGHT"}}) for row in mixed.test_rows]
+    page = render_explorer(ReportInputs(**(vars(mixed) | {"test_rows": rows})), NAMES)
     assert "SECRET THOUGHT" not in page
 
 
-def test_row_outside_the_split(inputs: ReportInputs) -> None:
+def test_row_outside_the_split(mixed: ReportInputs) -> None:
     """An answered row without a text is shown, and says so."""
-    page = explorer_json(ReportInputs(**(vars(inputs) | {"test_rows": inputs.test_rows[1:]})), NAMES)
+    page = explorer_json(ReportInputs(**(vars(mixed) | {"test_rows": mixed.test_rows[1:]})), NAMES)
     assert json.loads(page)["rows"]["text"].count("(text not in the test split)") == 1
