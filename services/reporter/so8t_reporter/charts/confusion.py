@@ -23,9 +23,7 @@ def draw(inputs: ReportInputs, names: Names, theme: Theme, scoring: Scoring) -> 
     evaluation = inputs.evaluation
     figure = Figure(figsize=(NARROW_WIDTH, 9.0) if theme.narrow else (11, 5.5))
     wide = {"nrows": 1, "ncols": 2, "left": 0.095, "right": 0.985, "top": 0.72, "bottom": 0.12, "wspace": 0.3}
-    both = panels(figure, theme, wide, 2, above=NARROW_HEADING + 0.3, gap=1.2)
-    if theme.narrow:
-        figure.subplots_adjust(left=0.24)
+    both = panels(figure, theme, wide, 2, above=NARROW_HEADING + 0.3, gap=1.2, left=0.19)
     for axes, side in zip(both, SIDES, strict=True):
         quality = quality_of(evaluation, side, evaluation.primary_quantization, scoring)
         axes.set_title(f"{side.upper()}  {shortened(names.of(side))}", color=theme.ink, pad=30)

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from so8t_reporter.charts.error_bars import arms
-from so8t_reporter.charts.style import Theme, heading, shortened, value_grid
+from so8t_reporter.charts.style import NARROW_HEADING, NARROW_WIDTH, Theme, heading, panels, shortened, value_grid
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.results.reliability import Reliability
@@ -20,10 +20,10 @@ _TICKS = {0.0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1.0: "100%"}
 def draw(inputs: ReportInputs, names: Names, theme: Theme) -> Figure:
     """Draw the share of right answers against the probability, one panel per model."""
     evaluation = inputs.evaluation
-    figure = Figure(figsize=(11, 5.2))
-    grid = figure.add_gridspec(1, 2, left=0.07, right=0.975, top=0.77, bottom=0.12, wspace=0.14)
-    for column, side in enumerate(SIDES):
-        axes = figure.add_subplot(grid[0, column])
+    figure = Figure(figsize=(NARROW_WIDTH, 8.4) if theme.narrow else (11, 5.2))
+    wide = {"nrows": 1, "ncols": 2, "left": 0.07, "right": 0.975, "top": 0.77, "bottom": 0.12, "wspace": 0.14}
+    both = panels(figure, theme, wide, 2, above=NARROW_HEADING + 0.3, gap=1.05, left=0.18)
+    for axes, side in zip(both, SIDES, strict=True):
         axes.set_title(f"{side.upper()}  {shortened(names.of(side))}")
         measured = next((r for r in evaluation.reliability if r.model == side), None)
         if measured is None:

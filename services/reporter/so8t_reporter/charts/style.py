@@ -32,7 +32,7 @@ NARROW_WIDTH = 4.6
 """Inches; of a figure for phones."""
 NARROW_HEADING = 1.35
 """Inches that a narrow figure keeps for its heading."""
-_NARROW_FOOT = 0.45
+_NARROW_FOOT = 0.55
 _TITLE_LINE, _SUBTITLE_LINE = 48, 68
 """Characters."""
 NAME_LENGTH = 36
@@ -143,11 +143,18 @@ def heading(figure: Figure, theme: Theme, title: str, subtitle: str) -> None:
 
 
 def panels(
-    figure: Figure, theme: Theme, wide: dict[str, Any], count: int, *, above: float, gap: float = 0.95
+    figure: Figure,
+    theme: Theme,
+    wide: dict[str, Any],
+    count: int,
+    *,
+    above: float,
+    gap: float = 0.95,
+    left: float = 0.16,
 ) -> list[Axes]:
     """Add panels: in `wide`'s grid of rows and columns, or one below the other in a narrow figure.
 
-    Inches are kept free `above` the first one, and `gap` between two.
+    In a narrow figure, inches are kept free `above` the first one and as a `gap` between two; `left` is a share.
     """
     if not theme.narrow:
         grid = figure.add_gridspec(**wide)
@@ -155,7 +162,7 @@ def panels(
     height = figure.get_figheight()
     each = (height - above - _NARROW_FOOT - gap * (count - 1)) / count
     grid = figure.add_gridspec(
-        count, 1, left=0.16, right=0.96, top=1 - above / height, bottom=_NARROW_FOOT / height, hspace=gap / each
+        count, 1, left=left, right=0.96, top=1 - above / height, bottom=_NARROW_FOOT / height, hspace=gap / each
     )
     return [figure.add_subplot(grid[i, 0]) for i in range(count)]
 
