@@ -108,7 +108,7 @@ def test_hostile_text_stays_text(inputs: ReportInputs) -> None:
     report = text_report(hostile_inputs(inputs), hostile_settings())
     text = render_markdown(report)
     found = [t for t in leaves(text) if t.type.startswith(("html", "code_inline", "link"))]
-    assert [t.attrGet("href") for t in found if t.type != "link_close"] == ["answers.csv"]
+    assert [t.attrGet("href") for t in found if t.type != "link_close"] == ["explorer.html", "answers.csv"]
     for heads, rows in table_shapes(text):
         assert {len(row) for row in rows} == {len(heads)}
     for payload in HOSTILE:
@@ -130,9 +130,9 @@ def test_code_keeps_its_lines() -> None:
 
 
 def test_all_sections_have_headings(rendered: Rendered) -> None:
-    """The report's sections appear in order."""
+    """The report's sections appear in order, then where it comes from."""
     heads = [line.removeprefix("## ") for line in rendered.text("report.md").splitlines() if line.startswith("## ")]
-    assert heads == [section.title for section in rendered.report.sections]
+    assert heads == [*(section.title for section in rendered.report.sections), "Where this report comes from"]
 
 
 def test_numeric_columns_are_right_aligned(rendered: Rendered) -> None:

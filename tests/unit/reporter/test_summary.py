@@ -138,8 +138,8 @@ def test_nothing_read() -> None:
     sentence = summary_sentence(evaluation)
     assert headline(evaluation) == "Nothing could be compared: no class could be read from A or B"
     assert sentence.startswith(
-        "No class could be read from A or B at q4_k_m with generate scoring; no class could be read from 320 of A's"
-        " 320 answers and 320 of B's 320 answers; with constrained scoring no class differs"
+        "Nothing could be compared: no class could be read from A or B at q4_k_m with generate scoring; no class could"
+        " be read from 320 of A's 320 answers and 320 of B's 320 answers; with constrained scoring no class differs"
     )
     assert not any(words in sentence for words in ("the same", "agrees", "either", "nor is"))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.gate import by_severity
 from so8t_shared.config.gate import DEFAULT_GATE
 from so8t_shared.results.gate import ClauseResult, GateResult
 
@@ -17,24 +18,26 @@ def _with(inputs: ReportInputs, clauses: list[ClauseResult]) -> ReportInputs:
 
 
 def test_a_line_per_clause(inputs: ReportInputs) -> None:
-    """Every clause of the configuration, in its order, with its bound, figure and reason."""
+    """Every clause of the configuration with its bound, figure and reason."""
     (table,) = tables_of(text_report(inputs), "gate").values()
-    assert column(table, "Clause") == [clause.name for clause in DEFAULT_GATE]
+    clauses = by_severity(inputs.evaluation.gate.clauses)
+    assert column(table, "Clause") == [clause.name for clause in clauses]
+    assert {*column(table, "Clause")} == {clause.name for clause in DEFAULT_GATE}
     assert column(table, "Demands")[:3] == [
         "accuracy: significantly better than A",
         "accuracy: less than 5.0 points worse than A",
         "false_allow: at most 10.0%",
     ]
-    assert column(table, "Why") == [clause.reason for clause in inputs.evaluation.gate.clauses]
+    assert column(table, "Why") == [clause.reason for clause in clauses]
     assert set(column(table, "Required")) == {"yes", "advisory"}
 
 
 def test_colors(inputs: ReportInputs) -> None:
-    """Green for a pass, red for a fail, gray for what is undecided."""
+    """Red for a fail, gray for what is undecided, green for a pass; what does not pass comes first."""
     first = inputs.evaluation.gate.clauses[0]
     clauses = [first.model_copy(update={"result": result}) for result in ("pass", "fail", "undecided")]
     (table,) = tables_of(text_report(_with(inputs, clauses)), "gate").values()
-    assert [row[2].tone for row in table.rows] == ["good", "bad", "muted"]
+    assert [row[2].tone for row in table.rows] == ["bad", "muted", "good"]
 
 
 def test_no_clause(inputs: ReportInputs) -> None:

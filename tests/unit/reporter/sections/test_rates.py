@@ -7,18 +7,22 @@ from dataclasses import replace
 import pytest
 from tests.unit.reporter.rendering import column, tables_of, text_report
 
+from so8t_reporter.document import Notes
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.interval import Interval
 from so8t_shared.tables import metrics
 
 
 def test_a_table_per_setting(inputs: ReportInputs) -> None:
-    """The primary quantization's tables come first and open, with what each figure means; the others are folded."""
+    """The primary quantization's tables come first and open, the others folded; the meanings come last."""
     tables = tables_of(text_report(inputs), "rates")
     assert list(tables) == [f"{q}, {s} scoring" for q in ("q4_k_m", "f16", "q8_0") for s in ("generate", "constrained")]
     assert [table.folded for table in tables.values()] == [False] * 2 + [True] * 4
-    first = tables["q4_k_m, generate scoring"]
-    assert all(metrics.BY_NAME[name].explanation in first.note for name in ("false_allow", "over_refusal"))
+    section = next(s for s in text_report(inputs).sections if s.anchor == "rates")
+    explained = section.blocks[-1]
+    assert isinstance(explained, Notes)
+    shown = [metrics.BY_NAME[name] for name in ("false_allow", "over_refusal")]
+    assert {(metric.title, metric.explanation) for metric in shown} <= {*explained.items}
 
 
 def test_figures(inputs: ReportInputs) -> None:

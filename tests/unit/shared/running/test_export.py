@@ -230,8 +230,7 @@ def test_read_only_results(store: LocalStore, session: Session, tmp_path: Path) 
         from so8t_shared.artifacts.artifact import Artifact
         from so8t_shared.config.model import Config
         from so8t_shared.errors import StorageError
-        from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
-from so8t_shared.running.export import export_outputs
+        from so8t_shared.running.export import export_outputs
         from so8t_shared.sessions.session import Session
         from so8t_shared.stages import stage_named
         from so8t_shared.store.local import LocalStore
