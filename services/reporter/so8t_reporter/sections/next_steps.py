@@ -109,14 +109,17 @@ def _rows(evaluation: EvaluationResult) -> Iterator[str]:
         clause.required and clause.result == Decision.UNDECIDED and any(s.figure for s in clause.settings)
         for clause in evaluation.gate.clauses
     )
+    plan = evaluation.plan
     if undecided:
+        needed = plan.rows_for_gate or 0
         yield (
             f"Test more rows: {c.n:,} {fmt.plural(c.n, 'row leaves', 'rows leave')} {undecided:,} required"
-            f" {fmt.plural(undecided, 'clause', 'clauses')} of the gate undecided."
+            f" {fmt.plural(undecided, 'clause', 'clauses')} of the gate undecided"
+            f"{f'; about {needed:,} are needed' if needed > c.n else ''}."
         )
-    elif c.verdict == Verdict.NO_DIFFERENCE and c.minimum_detectable_effect is not None:
+    elif c.verdict == Verdict.NO_DIFFERENCE and plan.smallest_difference is not None:
         yield (
-            f"Test more rows if a difference below {100 * c.minimum_detectable_effect:.1f} points matters to you:"
+            f"Test more rows if a difference below {100 * plan.smallest_difference:.1f} points matters to you:"
             f" {c.n:,} rows do not show it reliably."
         )
 

@@ -82,7 +82,11 @@ def test_dangers_to_read(inputs: ReportInputs) -> None:
 def test_more_rows(inputs: ReportInputs) -> None:
     """Few rows leave clauses undecided, and the step counts them; rows that decide everything ask for nothing."""
     few = Scenario(skill_a=0.5, skill_b=0.6, support=dict.fromkeys(("ALLOW", "ESCALATION", "DENY", "REFUSE"), 10))
-    assert "Test more rows: 40 rows leave " in steps_for(inputs, Evaluation(few).result())
+    evaluation = Evaluation(few).result()
+    found = steps_for(inputs, evaluation)
+    assert "Test more rows: 40 rows leave " in found
+    assert evaluation.plan.rows_for_gate is not None
+    assert f"; about {evaluation.plan.rows_for_gate:,} are needed." in found
     assert "Test more rows" not in steps_for(inputs, inputs.evaluation)
 
 
