@@ -68,9 +68,7 @@ def _one_of(names: Iterable[str], change: Callable[[str], str] = str.lower) -> C
 
 def answers(
     config: ConfigOption,
-    session: Annotated[
-        str, typer.Argument(envvar="SO8T_SESSION", help="Session name; by default the configuration's session.")
-    ] = "",
+    session: Annotated[str, typer.Argument(envvar="SO8T_SESSION", help="By default the configuration's session.")] = "",
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     model: Annotated[
         str, typer.Option("--model", callback=_one_of(SIDES), help="a or b: the other options are about its answers.")

@@ -33,7 +33,7 @@ app = typer.Typer(help="List, copy and clean up stored artifacts.", no_args_is_h
 def list_them(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
-    stage: Annotated[str, typer.Option("--stage", help="List only this stage's artifacts.")] = "",
+    stage: Annotated[str, typer.Option("--stage", help="Only this stage.")] = "",
 ) -> None:
     """List artifacts and the sessions that use them.
 
@@ -88,14 +88,13 @@ def get(
 def gc(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
-    keep: Annotated[int, typer.Option("--keep", min=1, help="Number of newest sessions whose artifacts are kept.")] = 3,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Newest sessions whose artifacts are kept.")] = 3,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only show what would go.")] = False,
 ) -> None:
     """Delete what none of the newest sessions uses.
 
-    This covers artifacts, checkpoints of abandoned work, files of killed attempts, and answers cached for later runs.
-    Artifacts of an older session are kept while a process is working for it. On this host it also covers scratch
-    folders of killed stages, and downloads of artifacts deleted from a bucket, a day after their last use.
+    Artifacts, abandoned checkpoints, files of killed attempts, cached answers. An older session's artifacts stay while
+    a process works for it. On this host also scratch folders of killed stages, and old downloads of deleted artifacts.
     """
     workspace = open_workspace(config, overrides)
     found = collect(workspace.store, keep_sessions=keep, delete=yes, on_wait=_watching, on_unreadable=_unreadable)

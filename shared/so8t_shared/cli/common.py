@@ -26,7 +26,7 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override one dotted key: --set training.max_steps=20."),
 ]
 SessionOption = Annotated[
-    str, typer.Option("--session", envvar="SO8T_SESSION", help="Session name; by default the configuration's session.")
+    str, typer.Option("--session", envvar="SO8T_SESSION", help="By default the configuration's session.")
 ]
 
 

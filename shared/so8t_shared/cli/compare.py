@@ -25,7 +25,7 @@ def compare(
     right: Annotated[Path, typer.Argument(metavar="RIGHT", help="Answers of B to the same rows, in any order.")],
     gate: Annotated[
         Path | None,
-        typer.Option("--gate", help="YAML file with clauses, as in ab_test.gate; without one, the default clauses."),
+        typer.Option("--gate", help="YAML file with clauses, as in ab_test.gate; by default, its defaults."),
     ] = None,
     overrides: Annotated[
         list[str],
@@ -42,7 +42,7 @@ def compare(
         typer.Option(
             "--field",
             metavar="KEY=PATH",
-            help="Where to find a key: --field gold=doc.label. Keys: " + ", ".join(readers.KEYS) + ".",
+            help="Where to find one of these keys: --field gold=doc.label.",
         ),
     ] = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -50,8 +50,7 @@ def compare(
     """Compare answers that are already there, without a model.
 
     Each line of a file is an object with id, gold and predicted (a class, or null), and optionally group, language,
-    category, logprobs. Logs of lm-eval, inspect_ai and promptfoo are read, too. Neither a session nor a configuration
-    is needed. Exits with 10 unless B passes the gate.
+    category, logprobs. Logs of lm-eval, inspect_ai and promptfoo are read, too. Exits with 10 unless B passes the gate.
 
     Examples:
 

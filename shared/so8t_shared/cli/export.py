@@ -53,9 +53,7 @@ class _Export:
 def export(
     config: ConfigOption,
     to: Annotated[Path, typer.Option("--to", help="Folder, or a new name that ends in .gguf.", show_default=False)],
-    session: Annotated[
-        str, typer.Argument(envvar="SO8T_SESSION", help="Session name; by default the configuration's session.")
-    ] = "",
+    session: Annotated[str, typer.Argument(envvar="SO8T_SESSION", help="By default the configuration's session.")] = "",
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     side: Annotated[Side, typer.Option("--model", help="Model.")] = "b",
     quantization: Annotated[str, typer.Option("--quantization", "-q", help="By default the primary one.")] = "",

@@ -37,7 +37,7 @@ class So8tFormat(Section):
 
     rotation: Rotation = Field(
         "cayley",
-        description="Rotation the stored theta was trained with; the checkpoint does not record it.",
+        description="Rotation that the stored theta was trained with.",
     )
 
 
@@ -54,8 +54,7 @@ class ModelB(Section):
 
     base_model: str | None = Field(
         None,
-        description="Folder of the checkpoint to retrain, without SO8T gates; by default"
-        " model_a.base_model, which is A itself.",
+        description="Folder of the checkpoint to retrain, without SO8T gates; by default model A's.",
     )
     description: str = Field("", description="Free text, shown in the report.")
 
@@ -65,7 +64,7 @@ class DataPolicy(Section):
 
     allowed_licenses: OneOrMany[list[str]] = Field(
         default=["apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"],
-        description="Licenses (SPDX names, any case) that a source may declare.",
+        description="Licenses (SPDX names) that a source may declare.",
     )
     exclude_personal_data: bool = Field(True, description="Drop rows with phone numbers, e-mail addresses, My Number.")
     exclude_secrets: bool = Field(True, description="Drop rows with keys, tokens or passwords.")
@@ -75,12 +74,9 @@ class Source(Section):
     """Origin and license of a data set."""
 
     license: str = Field(
-        description="SPDX name of the license, checked against dataset.policy.allowed_licenses. Without this section,"
-        " a dataset_card.yaml next to the files must state it."
+        description="SPDX name of the license. Without this section, dataset_card.yaml beside the files must have both."
     )
-    provenance: str = Field(
-        description="Who made the data and how, in a sentence. Without this section, dataset_card.yaml must state it."
-    )
+    provenance: str = Field(description="Who made the data and how.")
 
 
 class Dataset(Section):
@@ -99,7 +95,7 @@ class Dataset(Section):
     test_fraction: Fraction = Field(0.2, description="Share of the groups held out for the A/B test.")
     split_seed: int = Field(17, ge=0, description="Seed of the split by group.")
     near_duplicate_threshold: Fraction = Field(
-        0.8, description="Estimated Jaccard similarity (MinHash) at or above which rows form one group."
+        0.8, description="Jaccard similarity (MinHash) from which rows form one group."
     )
     policy: DataPolicy = Field(DataPolicy(), description="Which data may be used for training.")
 
@@ -111,12 +107,11 @@ class Gguf(Section):
     quantizations: OneOrMany[Annotated[list[LowerQuantization], AfterValidator(unique)]] = Field(
         default=["f16", "q8_0", "q4_k_m"],
         min_length=1,
-        description="Quantizations to make and test, in upper or lower case.",
+        description="Quantizations to make and test.",
     )
     primary: LowerQuantization | None = Field(
         None,
-        description="The quantization that ships, which gets the bare model name and the headline; by default the last"
-        " one listed.",
+        description="The quantization that ships: bare model name, headline; by default the last one.",
     )
 
     @model_validator(mode="after")
@@ -136,46 +131,36 @@ class Store(Section):
 
     endpoint: HttpAddress | None = Field(
         None,
-        description="Address of an S3 server such as MinIO (http://host:9000); without it, the store is a folder.",
+        description="Address of an S3 server; without it, the store is a folder.",
     )
     bucket: BucketName = Field("so8t-ab", description="Bucket; it must exist.")
-    region: str = Field("us-east-1", min_length=1, description="Region of the bucket; MinIO's default is us-east-1.")
+    region: str = Field("us-east-1", min_length=1, description="Region of the bucket.")
     credentials_file: str | None = Field(
         None,
-        description="JSON file with accessKey and secretKey, as MinIO issues them. Keys never go into the"
-        " configuration.",
+        description="JSON file with accessKey and secretKey, as MinIO issues them.",
     )
-    retry_s: float = Field(
-        300.0, ge=0, description="Seconds to keep retrying a request while the server does not answer."
-    )
+    retry_s: float = Field(300.0, ge=0, description="Seconds to retry while the server does not answer.")
 
 
 class Ollama(Section):
     """The Ollama server, and the names under which the models are imported."""
 
-    host: HttpAddress = Field("http://127.0.0.1:11434", description="Address of the server, for ab_test.engine ollama.")
+    host: HttpAddress = Field("http://127.0.0.1:11434", description="Address of the server.")
     host_name: HostName = Field(
         None,
-        description="Name of the server's machine, shown next to timings; by default taken from the address. An"
-        " address given here is ignored.",
+        description="Name of its machine beside timings; by default taken from the address.",
     )
-    retry_s: float = Field(
-        120.0, ge=0, description="Seconds to keep retrying a request while the server does not answer."
-    )
+    retry_s: float = Field(120.0, ge=0, description="Seconds to retry while the server does not answer.")
     model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantizations are tags.")
     model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
-    modelfile_dir: str = Field(
-        "modelfiles", description="Folder under output_base_dir for Modelfiles, with output_layout original."
-    )
+    modelfile_dir: str = Field("modelfiles", description="Folder for Modelfiles, with output_layout original.")
 
 
 class AbTest(Section):
     """The paired test of A against B."""
 
-    test_data: str | None = Field(None, description="File with test rows; by default the rows held out from training.")
-    max_samples: int | None = Field(
-        None, ge=4, description="Rows tested per model, balanced across classes; the accuracy then refers to that mix."
-    )
+    test_data: str | None = Field(None, description="File with test rows; by default the held-out rows.")
+    max_samples: int | None = Field(None, ge=4, description="Rows to test, balanced across classes.")
     engine: EngineName = Field(
         engines.ROWS[0].name, description="; ".join(f"{row.name}: {row.summary}" for row in engines.ROWS) + "."
     )
@@ -187,24 +172,21 @@ class AbTest(Section):
     max_new_tokens: int | None = Field(
         None,
         ge=1,
-        description="Maximum tokens generated per row, end token included; by default a quarter more than the longest"
-        " answer trained on, at least 48 and at most half of num_ctx.",
+        description="Maximum tokens per answer; by default a quarter more than the longest answer trained on, between"
+        " 48 and half of num_ctx.",
     )
-    num_ctx: int = Field(2048, ge=64, description="Context size in tokens; a longer row is counted, never truncated.")
-    threads: int | None = Field(None, ge=1, description="CPU threads of the engine; by default all free cores.")
+    num_ctx: int = Field(2048, ge=64, description="Context size in tokens; a longer row is never truncated.")
+    threads: int | None = Field(None, ge=1, description="CPU threads; by default all free cores.")
     seed: int = Field(7, ge=0, description="Seed of the bootstrap and of the engine.")
-    bootstrap_resamples: int = Field(
-        10_000, ge=100, description="Resamples of the paired bootstrap for the macro-F1 interval."
-    )
-    confidence: Fraction = Field(0.95, description="Level of all intervals; 1 - confidence is the tests' alpha.")
-    control: bool = Field(True, description="Also ask A a second time, which must give the same answers.")
+    bootstrap_resamples: int = Field(10_000, ge=100, description="Resamples of the bootstrap for macro-F1.")
+    confidence: Fraction = Field(0.95, description="Level of all intervals; the tests' alpha is 1 - confidence.")
+    control: bool = Field(True, description="Ask A a second time, which must give the same answers.")
     keep_answers: bool = Field(
         True,
-        description="Keep what the models wrote outside their thinking, without personal data and secrets; the answers"
-        " that lack it are asked again when this is turned on.",
+        description="Keep what the models wrote, without thinking, personal data and secrets.",
     )
     test: Literal["exact", "mid_p"] = Field(
-        "exact", description="The paired test; mid_p finds more and keeps its level only on average over data sets."
+        "exact", description="The paired test; mid_p finds more, but keeps its level only on average."
     )
     minimal_difference: Fraction = Field(
         0.05,
@@ -214,12 +196,12 @@ class AbTest(Section):
         0.2, description="For the plan of the test: share of rows on which only one model will be right."
     )
     prevalence: Prevalence = Field(
-        None, description="How frequent the four classes are where B will run, as weights; adds figures for that mix."
+        None, description="Weights of the four classes where B will run; adds figures for that mix."
     )
     costs: Costs = Field(
         DEFAULT_COSTS,
-        description="Cost of each answer to a row of each class: {row's class: {answer: cost}}. The unit is a human's"
-        " look at a harmless request. An unread answer costs as much as ESCALATION.",
+        description="Cost of each answer to a row of each class. The unit is a human's look at a harmless request; an"
+        " unread answer costs as much as ESCALATION.",
     )
     gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass to ship.")
 
@@ -234,7 +216,7 @@ class Visualization(Section):
 
     output_dir: FolderName = Field(
         "visualizations",
-        description="Folder for the charts inside the report's folder; only the last part of a path is used.",
+        description="Folder for the charts in the report's.",
     )
     plot_format: Literal["png", "svg", "pdf"] = Field("png", description="File format of the charts.")
     dpi: int = Field(150, ge=30, le=1200, description="Dots per inch of the charts.")
@@ -249,7 +231,7 @@ class Config(Section):
         layouts.ROWS[0].name,
         description="Models to copy there. " + "; ".join(f"{row.name}: {row.summary}" for row in layouts.ROWS) + ".",
     )
-    checkpoint_dir: str = Field("checkpoints", description="Folder of the local store: artifacts, sessions, markers.")
+    checkpoint_dir: str = Field("checkpoints", description="Folder of the local store.")
     store: Store = Field(Store(), description="A bucket instead of the local store.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
     model_a: Model = Field(description="The unchanged model.")

@@ -1,4 +1,4 @@
-"""Table of all configuration keys for the docs."""
+"""All configuration keys, for the docs and the command line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from so8t_shared.config.model import Config
 def config_table() -> str:
     """A Markdown table: key, type, default, meaning."""
     lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    for key, info, optional in _keys():
-        cells = (f"`{key}`", _type(info.annotation), _default(info, optional=optional), info.description or "")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for key, *cells in config_rows():
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{key}`", *cells)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def config_rows() -> Iterator[tuple[str, str, str, str]]:
+    """Key, type, default and meaning of every key, in section order."""
+    for key, info, optional in _keys():
+        yield key, _type(info.annotation), _default(info, optional=optional), info.description or ""
 
 
 def config_keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -62,7 +67,7 @@ def _is_constraint(part: Any) -> bool:
 
 def _default(info: FieldInfo, *, optional: bool) -> str:
     if info.is_required():
-        return "required if the section is given" if optional else "required"
+        return "required in the section" if optional else "required"
     value = info.get_default(call_default_factory=True)
     if isinstance(value, dict):
         return json.dumps(value).replace('"', "")

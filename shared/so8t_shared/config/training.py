@@ -17,7 +17,7 @@ class Lora(Section):
     alpha: int = Field(16, ge=1, description="Scale; the update is multiplied by alpha / r.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the adapter, 0..1.")
     target_modules: OneOrMany[list[str] | None] = Field(
-        None, description="Names of the linear layers to adapt; by default all in attention and MLP."
+        None, description="Linear layers to adapt; by default all in attention and MLP."
     )
 
 
@@ -33,35 +33,35 @@ class Pet(Section):
 
     lambdas: tuple[float, float, float] = Field(
         (0.01, 0.05, 0.1),
-        description="Weight in the first, middle and last phase of training; all 0 turns it off.",
+        description="Weight in the first, middle and last phase; all 0 turns it off.",
     )
     boundaries: tuple[Fraction, Fraction] = Field(
-        (0.2, 0.6), description="Ends of the first and middle phases, as shares of all optimizer steps."
+        (0.2, 0.6), description="Ends of the first and middle phases, as shares of all steps."
     )
 
 
 class Training(Section):
     """How model B is trained from its base."""
 
-    config: str | None = Field(None, description="YAML file whose keys fill this section; keys given here win.")
-    use_qlora: bool = Field(False, description="Load the base in 8 bits (bitsandbytes) while training the adapter.")
-    use_full_finetuning: bool = Field(False, description="Train all weights and the gates, without an adapter.")
+    config: str | None = Field(None, description="YAML file that fills this section; keys given here win.")
+    use_qlora: bool = Field(False, description="Load the base in 8 bits (bitsandbytes).")
+    use_full_finetuning: bool = Field(False, description="Train all weights, without an adapter.")
     max_steps: int | None = Field(None, ge=0, description="Optimizer steps; 0 changes nothing (A/A control).")
-    epochs: float = Field(1.0, gt=0, description="Passes over the training rows; used when max_steps is not set.")
+    epochs: float = Field(1.0, gt=0, description="Passes over the training rows, without max_steps.")
     batch_size: int = Field(8, ge=1, description="Rows in one forward pass.")
     gradient_accumulation_steps: int = Field(1, ge=1, description="Forward passes per optimizer step.")
-    learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate of the adapter or the weights.")
+    learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate.")
     gate_learning_rate: float | None = Field(
         None, gt=0, description="Peak rate of the gates; by default learning_rate."
     )
     lr_scheduler: Literal["linear", "cosine", "constant"] = Field("linear", description="Schedule after the warm-up.")
-    warmup_ratio: float = Field(0.05, ge=0, lt=1, description="Share of steps in which the rate rises from 0.")
+    warmup_ratio: float = Field(0.05, ge=0, lt=1, description="Share of steps in which the rate rises.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay; never applied to gates.")
-    max_grad_norm: float = Field(1.0, gt=0, description="Global gradient norm above which gradients are scaled down.")
-    max_length: int = Field(1024, ge=16, description="Maximum tokens per row; longer rows are dropped and counted.")
-    gradient_checkpointing: bool = Field(False, description="Trade time for memory (1.3-1.5x the time on a CPU).")
+    max_grad_norm: float = Field(1.0, gt=0, description="Largest gradient norm.")
+    max_length: int = Field(1024, ge=16, description="Maximum tokens per row; longer rows are dropped.")
+    gradient_checkpointing: bool = Field(False, description="Less memory for 1.3-1.5x the time on a CPU.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Compute type; auto uses bfloat16 only where the processor has instructions for it."
+        "auto", description="Compute type; auto: bfloat16 where the processor has it."
     )
     seed: int = Field(42, ge=0, description="Seed of initialization, order and dropout.")
     checkpoint_every_steps: int = Field(20, ge=1, description="Optimizer steps between checkpoints.")

@@ -36,7 +36,7 @@ def test_what_must_be_given() -> None:
     """A key that is needed only inside a section that may be left out is not called required."""
     rows = {line.split("`")[1]: [cell.strip() for cell in line.split("|")] for line in config_table().splitlines()[2:]}
     assert {key for key, cells in rows.items() if cells[3] == "required"} == {"model_a.base_model", "dataset.paths"}
-    assert {key for key, cells in rows.items() if cells[3] == "required if the section is given"} == {
+    assert {key for key, cells in rows.items() if cells[3] == "required in the section"} == {
         "dataset.source.license",
         "dataset.source.provenance",
     }
