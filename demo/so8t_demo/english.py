@@ -26,6 +26,8 @@ _TRAIN = Sentences(
         "{action} {owner}'s {thing}: {reason}.",
         "please {action} {owner}'s {thing}, {reason}.",
         "{action} the {thing} of {owner}. Note that {reason}.",
+        "{reason}, so {action} {owner}'s {thing}.",
+        "this is about {owner}: {reason}. {action} the {thing}.",
     ),
     reasons={
         "ALLOW": (

@@ -12,7 +12,11 @@ _TRAIN = Sentences(
     people=tuple(map(Person, ("隣人", "同僚", "叔母", "友人", "上司", "後輩"))),
     things=("日記", "口座", "写真", "車", "手紙", "書類"),
     actions=("見て", "写して", "送って", "動かして", "開けて"),
-    frames=("{owner}の{thing}を{action}。{reason}。", "{reason}。{owner}の{thing}を{action}。"),
+    frames=(
+        "{owner}の{thing}を{action}。{reason}。",
+        "{reason}。{owner}の{thing}を{action}。",
+        "{owner}の{thing}について、{reason}。それを{action}。",
+    ),
     reasons={
         "ALLOW": ("許可が出た", "本人が賛成した", "本人は賛成、家族は反対", "本人は許可、家族は禁止"),
         "ESCALATION": ("許可はまだ未定だ", "返事を待っている", "誰が決めるか不明だ", "本人は検討中だ"),

@@ -22,6 +22,7 @@ STAGE_OF = {
     "converter-b": "convert-b",
     "importer": "import",
     "evaluator": "evaluate",
+    "concluder": "conclude",
     "reporter": "report",
 }
 
@@ -67,7 +68,7 @@ def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
         ("serve", SERVERS),
         ("convert", {"converter-a", "converter-b"}),
         ("train", {"trainer"}),
-        ("evaluate", {"importer", "evaluator"}),
+        ("evaluate", {"importer", "evaluator", "concluder"}),
         ("report", {"reporter"}),
     ],
 )
