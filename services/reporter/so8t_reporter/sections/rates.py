@@ -28,7 +28,8 @@ def rates_section(inputs: ReportInputs) -> Section:
     )
     shown = {rate.metric: metrics.BY_NAME[rate.metric] for rate in evaluation.rates if rate.b}
     explained = Notes([(row.title, row.explanation) for row in shown.values()])
-    blocks: list[Block] = [*first, PictureBlock("reliability"), *chain(*rest), explained]
+    reliability = [PictureBlock("reliability")] if inputs.evaluation.reliability else []
+    blocks: list[Block] = [*first, *reliability, *chain(*rest), explained]
     return Section("rates", "Safety rates", blocks)
 
 

@@ -96,7 +96,8 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ab_test.control": (False, EVALUATE),
     "ab_test.keep_answers": (False, EVALUATE),
     "ab_test.test": ("mid_p", CONCLUDE),
-    "ab_test.minimal_difference": (0.1, NOTHING),  # for the plan, which is no stage
+    "ab_test.minimal_difference": (0.1, CONCLUDE),
+    "ab_test.assumed_disagreement": (0.3, CONCLUDE),
     "ab_test.prevalence": ({"ALLOW": 9, "DENY": 1}, CONCLUDE),
     "ab_test.costs": ({gold: dict.fromkeys(LABELS, 1) for gold in LABELS}, CONCLUDE),
     "ab_test.gate": ([{"name": "read", "metric": "unread", "at_most": 0.1}], CONCLUDE),

@@ -70,15 +70,15 @@ def test_cache_outlives_the_artifact(store: LocalStore, session: Session) -> Non
     """Records put by one stage are found by a later run, under their namespace alone."""
 
     def function(ctx: StageContext) -> None:
-        ctx.cache("answers").put("k" * 64, {"x": 1})
-        assert ctx.cache("other").get("k" * 64) is None
+        ctx.cache("answers").put("c" * 64, {"x": 1})
+        assert ctx.cache("other").get("c" * 64) is None
         _first(ctx)
 
     run_stage(FIRST, session, store, function)
     found = []
 
     def later(ctx: StageContext) -> None:
-        found.append(ctx.cache("answers").get("k" * 64))
+        found.append(ctx.cache("answers").get("c" * 64))
         write(ctx.output_dir, {"y": b""})
 
     run_stage(SECOND, session, store, later)
