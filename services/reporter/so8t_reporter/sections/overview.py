@@ -16,8 +16,9 @@ EXPLORER_FILE = "explorer.html"
 
 
 def verdict_tone(evaluation: EvaluationResult) -> Tone:
-    """Return good if B is better, bad if A is better, muted otherwise."""
-    return WORDS[evaluation.headline.verdict].tone
+    """Return good if B is better and may ship, bad if A is better, muted otherwise."""
+    tone = WORDS[evaluation.headline.verdict].tone
+    return "muted" if tone == "good" and not evaluation.gate.passed else tone
 
 
 def models(names: Names) -> list[tuple[str, str, str]]:

@@ -66,6 +66,13 @@ def test_tone(scenario: Scenario, tone: str) -> None:
     assert verdict_tone(Evaluation(scenario).result()) == tone
 
 
+def test_a_win_that_may_not_ship_is_not_green() -> None:
+    """The title says that B is better; its color must not say that B may ship."""
+    refused = gate(clause("x", Decision.UNDECIDED), result=Decision.UNDECIDED)
+    result = Evaluation(Scenario(**ONE)).result().model_copy(update={"gate": refused})
+    assert verdict_tone(result) == "muted"
+
+
 def test_models() -> None:
     """Both models with their owner's descriptions."""
     assert models(NAMES) == [("A", NAMES.a, NAMES.description_a), ("B", NAMES.b, NAMES.description_b)]
