@@ -114,7 +114,17 @@ _DATASET_KEYS = tuple(
 )
 _ASKING_KEYS = tuple(
     f"ab_test.{key}"
-    for key in ("max_samples", "engine", "scoring", "max_new_tokens", "num_ctx", "seed", "control", "keep_answers")
+    for key in (
+        "max_samples",
+        "engine",
+        "scoring",
+        "max_new_tokens",
+        "num_ctx",
+        "seed",
+        "control",
+        "speed_samples",
+        "keep_answers",
+    )
 )
 _CONCLUDING_KEYS = tuple(
     f"ab_test.{key}"
@@ -173,7 +183,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "evaluate",
         "so8t_evaluator.stages:evaluate",
-        10,
+        11,
         "ask both models",
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
@@ -189,7 +199,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        7,
+        8,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

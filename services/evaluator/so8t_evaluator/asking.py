@@ -6,12 +6,13 @@ answers since the last write of the cache, and another run with the same questio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from so8t_evaluator.answer_key import answer_key
+from so8t_evaluator.disturbance import ControlLoad
 from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, ModelFile, Options, PromptTooLongError
 from so8t_evaluator.kept_text import hash_of, kept_final, kept_text
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
@@ -24,7 +25,7 @@ from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
-from so8t_shared.tables.scorings import ORDER, Scoring
+from so8t_shared.tables.scorings import ORDER, Scoring, freely_written
 
 
 class Cache(Protocol):
@@ -118,11 +119,13 @@ class Respondent:
     """Separates answers that must be asked again, for the control."""
     peak_memory_bytes: int | None = None
     gpu_memory_bytes: int | None = None
+    timed: list[Sample] = field(default_factory=list)
+    """Answers that were given one at a time, side by side with the other model's, to measure speed."""
     _loaded: LoadedModel | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def ask(self, row: LabeledRow, scoring: Scoring) -> Sample:
-        """Return the answer to a row, from the cache if possible.
+    def ask(self, row: LabeledRow, scoring: Scoring, *, timed: bool = False, load: ControlLoad | None = None) -> Sample:
+        """Return the answer to a row, from the cache if possible; with `timed`, one that was timed.
 
         Raises:
             NoRoomError: there is no memory for the model beside those already loaded.
@@ -133,8 +136,8 @@ class Respondent:
         options = options_for(scoring, self.settings, self.candidate.chat, thinks=self.candidate.thinks)
         key = answer_key(self.candidate.file, prompt, options, self.engine, self.salt)
         answer = self._stored(key)
-        if answer is None:
-            answer = self._measure(prompt, options)
+        if answer is None or (timed and not answer.timed):
+            answer = self._timed(prompt, options, load) if timed else self._measure(prompt, options)
             self.cache.put(key, answer.model_dump())
         self.peak_memory_bytes = _larger(self.peak_memory_bytes, answer.peak_memory_bytes)
         self.gpu_memory_bytes = _larger(self.gpu_memory_bytes, answer.gpu_memory_bytes)
@@ -164,12 +167,23 @@ class Respondent:
             return answer if answer and answer.text_kept else None
         return answer.model_copy(update={"text": ""})
 
-    def _measure(self, prompt: str, options: Options) -> StoredAnswer:
+    def load(self) -> LoadedModel:
+        """Load the model unless it is loaded."""
         if self._loaded is None:
             warm_up = warm_up_prompts(self.candidate.chat)
             self._loaded = self._stack.enter_context(self.engine.load(self.candidate.file, warm_up))
+        return self._loaded
+
+    def _timed(self, prompt: str, options: Options, load: ControlLoad | None) -> StoredAnswer:
+        self.load()
+        before = load.is_disturbed() if load else None
+        answer = self._measure(prompt, options)
+        disturbed = before or (load.is_disturbed() if load else None)
+        return answer.model_copy(update={"timed": True, "disturbed": disturbed})
+
+    def _measure(self, prompt: str, options: Options) -> StoredAnswer:
         try:
-            completion = self._loaded.complete(prompt, options)
+            completion = self.load().complete(prompt, options)
         except PromptTooLongError as error:
             return StoredAnswer.not_asked(error.prompt_tokens, host=self.engine.host, fingerprint=self.fingerprint)
         return StoredAnswer.of(
@@ -184,25 +198,58 @@ AskedSample = Callable[[Sample], None]
 
 
 def ask_all(
-    respondents: list[Respondent], rows: list[LabeledRow], scorings: list[Scoring], on_sample: AskedSample
+    respondents: list[Respondent],
+    rows: list[LabeledRow],
+    scorings: list[Scoring],
+    on_sample: AskedSample,
+    *,
+    timed_rows: int = 0,
 ) -> list[Sample]:
-    """Return every respondent's answer to every row.
+    """Return every respondent's answer to every row; then `Respondent.timed` holds those to the first `timed_rows`.
 
-    They take turns row by row and alternate who goes first, so that drift on the machine cancels out.
-    The timed scoring is asked first, before the prompt is in the cache.
+    They take turns row by row and alternate who goes first, so that drift on the machine cancels out. Those that are
+    timed come first, under one scoring, before their prompts are in the engine's cache. They are answers like others.
     """
-    samples = []
-    scorings = sorted(scorings, key=ORDER.index)
     with ExitStack() as stack:
         for respondent in respondents:
             stack.callback(respondent.close)  # close all, even if closing one fails
-        for number, row in enumerate(rows):
-            for respondent in respondents[:: -1 if number % 2 else 1]:
-                for scoring in scorings:  # back to back, so that the second finds the prompt in the cache
-                    sample = respondent.ask(row, scoring)
-                    samples.append(sample)
-                    on_sample(sample)
+        _time_all(respondents, rows[:timed_rows], _timed_scoring(scorings))
+        return _ask_in_turns(respondents, rows, scorings, on_sample)
+
+
+def _time_all(respondents: list[Respondent], rows: list[LabeledRow], scoring: Scoring) -> None:
+    for respondent in respondents:
+        respondent.timed.clear()
+    load = ControlLoad.beside(respondents[0].engine) if rows else None
+    for row, turn in _turns(respondents, rows):
+        for respondent in turn:
+            respondent.timed.append(respondent.ask(row, scoring, timed=True, load=load))
+
+
+def _ask_in_turns(
+    respondents: list[Respondent], rows: list[LabeledRow], scorings: list[Scoring], on_sample: AskedSample
+) -> list[Sample]:
+    """Ask each row's scorings back to back: the later ones find its prompt in the engine's cache.
+
+    An answer that is written leaves the most behind, so it comes last.
+    """
+    samples = []
+    for row, turn in _turns(respondents, rows):
+        for respondent in turn:
+            for scoring in sorted(scorings, key=ORDER.index, reverse=True):
+                sample = respondent.ask(row, scoring)
+                samples.append(sample)
+                on_sample(sample)
     return samples
+
+
+def _turns(respondents: list[Respondent], rows: list[LabeledRow]) -> Iterator[tuple[LabeledRow, list[Respondent]]]:
+    for number, row in enumerate(rows):
+        yield row, respondents[:: -1 if number % 2 else 1]
+
+
+def _timed_scoring(scorings: list[Scoring]) -> Scoring:
+    return [*freely_written(scorings), *scorings][0]
 
 
 def as_side(sample: Sample, side: Side) -> Sample:

@@ -15,7 +15,6 @@ from so8t_shared.results.evaluation import EngineInfo, Speed
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
-from so8t_shared.tables.scorings import freely_written
 
 
 @dataclass
@@ -87,11 +86,12 @@ class Grid:
         pair = [self._respondent(a), self._respondent(b, salt="b" if same_file else "")]
         done, together = self.count.done, True
         try:
-            samples = ask_all(pair, self.rows, self.settings.scoring, self.count.add)
+            samples = self._ask_all(pair)
         except NoRoomError:
             self.one_at_a_time, self.count.done, together = True, done, False
-            samples = [s for one in pair for s in ask_all([one], self.rows, self.settings.scoring, self.count.add)]
-        return samples, [self._speed(respondent, samples, together) for respondent in pair]
+            samples = [s for one in pair for s in self._ask_all([one])]
+        together = together and _asked_in_the_same_run([s for one in pair for s in one.timed])
+        return samples, [self._speed(respondent, interleaved=together) for respondent in pair]
 
     def ask_control(self, quantization: Quantization) -> list[Sample]:
         """Ask A again in reversed order, in a separate process, without reusing any answer.
@@ -105,16 +105,17 @@ class Grid:
     def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
         return Respondent(candidate, self.engine, self.settings, self.cache, self.fingerprint, salt=salt)
 
-    def _speed(self, respondent: Respondent, samples: Sequence[Sample], together: bool) -> Speed:
-        candidate = respondent.candidate
-        scoring = [*freely_written(self.settings.scoring), *self.settings.scoring][0]
-        timed = [s for s in samples if s.scoring == scoring]
+    def _ask_all(self, respondents: list[Respondent]) -> list[Sample]:
+        timed = self.settings.speed_samples
+        return ask_all(respondents, self.rows, self.settings.scoring, self.count.add, timed_rows=timed)
+
+    def _speed(self, respondent: Respondent, *, interleaved: bool) -> Speed:
         return make_speed(
-            [s for s in timed if s.model == candidate.side],
-            interleaved=together and _asked_in_the_same_run(timed),
+            respondent.timed,
+            interleaved=interleaved,
             peak_memory_bytes=respondent.peak_memory_bytes,
             gpu_memory_bytes=respondent.gpu_memory_bytes,
-            file_size_bytes=candidate.file.path.stat().st_size,
+            file_size_bytes=respondent.candidate.file.path.stat().st_size,
         )
 
     def _describe_engine(self) -> EngineInfo:

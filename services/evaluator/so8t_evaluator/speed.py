@@ -18,18 +18,24 @@ def make_speed(
     gpu_memory_bytes: int | None = None,
     interleaved: bool = True,
 ) -> Speed:
-    """Compute the cost of one model at one quantization; over-long rows were not asked and do not count."""
+    """Compute the cost of one model at one quantization.
+
+    Over-long rows were not asked and do not count. Measurements that other work disturbed are counted, but no figure
+    is made of them: they say more about that work than about the model.
+    """
     asked = [s for s in samples if not s.over_long]
     first = samples[0]
-    latency = [s.latency_ms for s in asked]
-    ttft = [s.ttft_ms for s in asked if s.ttft_ms is not None]
-    rates = [rate for s in asked if (rate := _decoding_rate(s)) is not None]
+    good = [s for s in asked if not s.disturbed]
+    latency = [s.latency_ms for s in good]
+    ttft = [s.ttft_ms for s in good if s.ttft_ms is not None]
+    rates = [rate for s in good if (rate := _decoding_rate(s)) is not None]
     return Speed(
         model=first.model,
         quantization=first.quantization,
         host=", ".join(sorted({s.host for s in samples})),
         n=len(asked),
         reused=sum(s.reused for s in asked),
+        disturbed=None if any(s.disturbed is None for s in asked) else len(asked) - len(good),
         interleaved=interleaved,
         latency_ms_p50=_percentile(latency, 50),
         latency_ms_p95=_percentile(latency, 95),

@@ -181,6 +181,7 @@ class AbTest(Section):
     bootstrap_resamples: int = Field(10_000, ge=100, description="Resamples of the bootstrap for macro-F1.")
     confidence: Fraction = Field(0.95, description="Level of all intervals; the tests' alpha is 1 - confidence.")
     control: bool = Field(True, description="Ask A a second time, which must give the same answers.")
+    speed_samples: int = Field(20, ge=1, description="Rows per quantization on which speed is measured, one by one.")
     keep_answers: bool = Field(
         True,
         description="Keep what the models wrote, without thinking, personal data and secrets.",

@@ -38,6 +38,10 @@ class Answer(Part):
     latency_ms: float = Field(description="Request to last token.")
     ttft_ms: float | None = Field(description="Request to first token.")
     decode_ms: float | None = Field(None, description="Time for the tokens after the first, by the same clock.")
+    timed: bool = Field(False, description="Asked by itself, to measure speed; other latencies are no measurement.")
+    disturbed: bool | None = Field(
+        None, description="Other work on the machine disturbed the measurement; null if that is not known."
+    )
     over_long: bool = Field(False, description="The prompt did not fit the context; counted as INVALID.")
     cut: bool = Field(
         False, description="The answer was cut at max_new_tokens; with logprob scoring, its thinking was."

@@ -50,13 +50,21 @@ class Quality(Part):
 
 
 class Speed(Part):
-    """Cost of one model at one quantization, over the rows of a scoring with free text (else the first scoring)."""
+    """Cost of one model at one quantization: ab_test.speed_samples rows, one request at a time, A and B in turns.
+
+    They are asked under a scoring with free text, if there is one, else under the first.
+    """
 
     model: Side
     quantization: Quantization
     host: str
     n: int
     reused: int = Field(description="Rows of n whose timing comes from an earlier run.")
+    disturbed: int | None = Field(
+        None,
+        description="Rows of n during which other work kept the machine busy; they are left out of times and rates."
+        " Null if the engine runs on another machine.",
+    )
     interleaved: bool = Field(True, description="A and B took turns, row by row, while both were timed.")
     latency_ms_p50: float | None
     latency_ms_p95: float | None

@@ -1,4 +1,4 @@
-"""Scorings, the ways of asking for a class, in the order of asking; tables and charts keep this order."""
+"""Scorings, the ways of asking for a class, in the order of tables and charts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,6 @@ ROWS: tuple[Row, ...] = (
 
 BY_NAME = {row.name: row for row in ROWS}
 ORDER = tuple(BY_NAME)
-"""Names. Scorings with free text come first: they are timed, and their prompt must not be cached yet."""
 
 if TYPE_CHECKING:
     Scoring = str

@@ -13,6 +13,7 @@ from tests.unit.evaluator.small_evaluation import make_config, make_inputs
 
 from so8t_converter.convert import Conversion, convert
 from so8t_demo.model_package import gguf_file
+from so8t_evaluator.disturbance import ControlLoad
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs
 from so8t_shared.artifacts.artifact import Artifact
@@ -21,6 +22,21 @@ from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import Config
 from so8t_shared.store.local import LocalStore
+
+_is_disturbed = ControlLoad.is_disturbed
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests run beside these, and no measurement of speed must be lost to them."""
+    monkeypatch.setattr(ControlLoad, "is_disturbed", lambda self: False)
+
+
+@pytest.fixture
+def machine_as_it_is(quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other work is noticed."""
+    monkeypatch.setattr(ControlLoad, "is_disturbed", _is_disturbed)
+
 
 GetModel = Callable[[str], ModelFile]
 

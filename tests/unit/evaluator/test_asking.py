@@ -19,10 +19,12 @@ from tests.unit.evaluator.material import (
 
 from so8t_evaluator import answer_key
 from so8t_evaluator.asking import Candidate, Respondent, StoredAnswer, as_side, ask_all
+from so8t_evaluator.disturbance import ControlLoad
 from so8t_evaluator.engine.protocol import Completion
 from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS
 from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import AbTest
+from so8t_shared.host import host_name
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import Side
@@ -72,10 +74,50 @@ def test_samples(cache: SegmentCache) -> None:
     assert {s.predicted for s in samples if s.model == "b"} == {"INVALID"}
 
 
-def test_generate_is_asked_first(cache: SegmentCache) -> None:
-    """It is what is timed, so the prompt must not be in the engine's cache yet; whatever the order configured."""
+def test_generate_is_asked_last(cache: SegmentCache) -> None:
+    """It leaves the most behind in the engine's cache; whatever the order configured."""
     samples = _ask(ScriptedEngine(_answer), cache)
-    assert [s.scoring for s in samples] == ["generate", "constrained"] * (2 * len(ROWS))
+    assert [s.scoring for s in samples] == ["constrained", "generate"] * (2 * len(ROWS))
+
+
+def _ask_timed(engine: ScriptedEngine, cache: SegmentCache, run: str = "run") -> tuple[list[Sample], list[Respondent]]:
+    pair = _pair(engine, cache, run)
+    return ask_all(pair, ROWS, BOTH, lambda sample: None, timed_rows=2), pair
+
+
+def test_timed_rows_come_first(cache: SegmentCache, tmp_path: Path) -> None:
+    """Alone, written, in turns; they count as answers, so that nothing is asked twice, and these are the same."""
+    engine = ScriptedEngine(_answer)
+    samples, pair = _ask_timed(engine, cache)
+    assert [(model, bool(options.grammar)) for model, _, options in engine.asked[:4]] == [(m, False) for m in "abba"]
+    assert len(engine.asked) == len(samples)
+    assert [[(s.row_id, s.scoring, s.timed) for s in r.timed] for r in pair] == [
+        [("row-0", "generate", True), ("row-1", "generate", True)]
+    ] * 2
+    assert {s.row_id for s in samples if s.timed} == {"row-0", "row-1"}
+    plain = _ask(ScriptedEngine(_answer), SegmentCache(LocalStore(tmp_path / "other"), "answers", "run"))
+    measured = {"latency_ms", "timed", "disturbed"}
+    assert [s.model_dump(exclude=measured) for s in samples] == [s.model_dump(exclude=measured) for s in plain]
+
+
+def test_only_timed_answers_are_measurements(cache: SegmentCache) -> None:
+    """A stored answer that was not timed is asked again to time it, one that was is not, also by another run."""
+    _ask(ScriptedEngine(_answer), cache)
+    for run, asked in (("run", 4), ("run", 0), ("later", 0)):
+        engine = ScriptedEngine(_answer)
+        _, pair = _ask_timed(engine, cache, run)
+        assert len(engine.asked) == asked
+        assert {(s.timed, s.reused) for r in pair for s in r.timed} == {(True, run == "later")}
+
+
+def test_other_work_is_noticed(cache: SegmentCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before or after an answer, on this machine; of another machine's load nothing is known."""
+    slow = iter([False, False, True, False, False, False, True])
+    monkeypatch.setattr(ControlLoad, "is_disturbed", lambda self: next(slow))
+    _, pair = _ask_timed(ScriptedEngine(_answer, host=host_name(), speed_settings={"threads": 1}), cache)
+    assert [[s.disturbed for s in r.timed] for r in pair] == [[False, True], [True, False]]
+    _, pair = _ask_timed(ScriptedEngine(_answer, host="gpu-box"), cache)
+    assert {s.disturbed for r in pair for s in r.timed} == {None}
 
 
 def test_log_probabilities_are_kept(cache: SegmentCache) -> None:
@@ -83,7 +125,7 @@ def test_log_probabilities_are_kept(cache: SegmentCache) -> None:
     scorings: list[Scoring] = ["logprob", "generate"]
     for run in ("first", "second"):
         samples = ask_all(_pair(ScriptedEngine(_answer), cache, run), ROWS, scorings, lambda sample: None)
-        assert [s.scoring for s in samples] == ["generate", "logprob"] * (2 * len(ROWS))
+        assert [s.scoring for s in samples] == ["logprob", "generate"] * (2 * len(ROWS))
         for sample in samples:
             likely = {**dict.fromkeys(LABELS, -9.0), **({"DENY": -0.5} if sample.model == "a" else {})}
             assert sample.logprobs == (likely if sample.scoring == "logprob" else None)

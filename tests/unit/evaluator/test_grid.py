@@ -21,7 +21,7 @@ def test_grid_counts(config: Config, inputs: Inputs, cache: SegmentCache) -> Non
     grid = make_grid(config, inputs, cache, lambda *progress: seen.append(progress))
     ask_everything(grid)
     assert [done for done, *_ in seen] == list(range(1, ASKED + 1))
-    assert seen[0][1:] == (ASKED, "q8_0 a generate")
+    assert seen[0][1:] == (ASKED, "q8_0 a logprob")
 
 
 def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
@@ -31,6 +31,18 @@ def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: Segmen
     assert [(s.model, s.n, s.file_size_bytes) for s in speed] == [("a", 12, size), ("b", 12, size)]
     timed = sorted(s.latency_ms for s in samples if (s.model, s.scoring) == ("b", "generate"))
     assert speed[1].latency_ms_p50 == (timed[5] + timed[6]) / 2
+
+
+def test_speed_is_that_of_some_rows(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+    """Of as many as are wanted, which are asked by themselves before the others."""
+    few = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"speed_samples": 5})})
+    grid = make_grid(few, inputs, cache)
+    assert isinstance(grid.engine, ScriptedEngine)
+    samples, speed = grid.ask_pair("q8_0")
+    assert [s.n for s in speed] == [5, 5]
+    assert len(grid.engine.asked) == len(samples)
+    timed = [s for s in samples if s.timed]
+    assert {(s.scoring, s.row_id) for s in timed} == {("generate", row.id) for row in grid.rows[:5]}
 
 
 def test_too_little_memory_for_both(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:

@@ -55,3 +55,14 @@ def test_reused_and_hosts() -> None:
     """Measurements of earlier runs are counted, and every machine is named."""
     found = _speed([_sample(host="y", reused=True), _sample(host="x"), _sample(host="y")])
     assert (found.reused, found.host) == (1, "x, y")
+
+
+def test_disturbed_measurements_are_left_out() -> None:
+    """They are counted and are part of no figure; where nothing is known of other work, the count is not known."""
+    quiet = [_sample(disturbed=False, latency_ms=240.0, ttft_ms=10.0, decode_ms=80.0) for _ in range(3)]
+    loud = _sample(disturbed=True, latency_ms=1000.0, ttft_ms=500.0, decode_ms=500.0)
+    found, alone = _speed([*quiet, loud]), _speed(quiet)
+    assert (found.n, found.disturbed, alone.disturbed) == (4, 1, 0)
+    assert (found.latency_ms_p95, found.ttft_ms_p95, found.tokens_per_s) == (240.0, 10.0, alone.tokens_per_s)
+    assert (_speed([loud]).n, _speed([loud]).latency_ms_p50) == (1, None)
+    assert _speed([_sample()]).disturbed is None

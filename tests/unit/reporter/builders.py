@@ -110,7 +110,7 @@ class Evaluation:
             model=model, quantization=quantization, n=n if timed else 0,
             host=self.scenario.host_a if model == "a" else self.scenario.host_b,
             interleaved=self.scenario.host_a == self.scenario.host_b and self.scenario.interleaved,
-            reused=n if model == "a" and self.scenario.host_a != self.scenario.host_b else 0,
+            disturbed=0, reused=n if model == "a" and self.scenario.host_a != self.scenario.host_b else 0,
             latency_ms_p50=scale if timed else None, latency_ms_p95=scale * 1.31 if timed else None,
             ttft_ms_p50=scale * 0.41 if timed else None, ttft_ms_p95=scale * 0.62 if timed else None,
             tokens_per_s=10_000 / scale if timed else None,

@@ -29,12 +29,13 @@ def _table(speed: list[Speed]) -> Table:
         [
             *(Column(name, numeric=False) for name in ("Quantization", "Model")),
             *(Column(name) for name in ("Latency p50", "p95", "First token p50", "p95", "Tokens/s", "Peak memory")),
-            *(Column(name) for name in ("File", "Rows", "Reused")),
+            *(Column(name) for name in ("File", "Rows", "Disturbed", "Reused")),
             Column("Host", numeric=False),
         ],
         [_row(s) for s in ordered],
         note="First token: time from the request to the first token. Tokens/s: median rate after the first token. Peak"
-        " memory: of the process that held the model. Reused: rows timed in an earlier run on that host.",
+        " memory: of the process that held the model. Disturbed: rows during which other work kept the machine busy;"
+        " they are left out of times and rates. Reused: rows timed in an earlier run on that host.",
     )
 
 
@@ -48,21 +49,29 @@ def _row(s: Speed) -> list[Cell]:
         Cell(fmt.size(s.peak_memory_bytes), "" if s.peak_memory_bytes is not None else "muted"),
         Cell(fmt.size(s.file_size_bytes)),
         Cell(fmt.count(s.n)),
+        Cell("unknown" if s.disturbed is None else fmt.count(s.disturbed), "" if not s.disturbed else "bad"),
         Cell(fmt.count(s.reused)),
         Cell(s.host),
     ]
 
 
 def _warnings(evaluation: EvaluationResult) -> list[Block]:
-    hosts = hosts_of(evaluation)
-    if len(hosts) < 2:
-        apart = not_side_by_side(evaluation)
-        words = f"{apart}: the difference includes whatever changed on the machine in between."
-        return [Paragraph(words, "bad")] if apart else []
-    return [
-        Paragraph(
-            f"Timings come from several hosts ({', '.join(hosts)}):"
-            " only rows that name the same single host can be compared.",
-            "bad",
-        )
-    ]
+    hosts, apart = hosts_of(evaluation), not_side_by_side(evaluation)
+    found = [f"{words}." for words in _disturbed(evaluation.speed)]
+    if len(hosts) > 1:
+        places = f"Timings come from several hosts ({', '.join(hosts)})"
+        found.append(f"{places}: only rows that name the same single host can be compared.")
+    elif apart:
+        found.append(f"{apart}: the difference includes whatever changed on the machine in between.")
+    return [Paragraph(words, "bad") for words in found]
+
+
+def _disturbed(speed: list[Speed]) -> list[str]:
+    """Say how many measurements other work disturbed."""
+    lost = sum(s.disturbed or 0 for s in speed)
+    if not lost:
+        return []
+    alone = [f"{s.model.upper()} at {s.quantization}" for s in speed if s.n and s.disturbed == s.n]
+    nothing = f"; nothing is left of {', '.join(alone)}" if alone else ""
+    total = f"{lost:,} of {sum(s.n for s in speed):,}"
+    return [f"Other work on the machine disturbed {total} measurements, which are left out{nothing}"]

@@ -16,7 +16,8 @@ def test_table(inputs: ReportInputs) -> None:
     table = tables_of(text_report(inputs), "cost")["One request at a time"]
     assert column(table, "Quantization") == ["f16", "f16", "q8_0", "q8_0", "q4_k_m", "q4_k_m"]
     assert [cell.text for cell in table.rows[0]] == [
-        "f16", "A", "410 ms", "537 ms", "168 ms", "254 ms", "24.4", "379.4 MB", "271.0 MB", "320", "0", "workbench",
+        *("f16", "A", "410 ms", "537 ms", "168 ms", "254 ms", "24.4", "379.4 MB", "271.0 MB"),
+        *("320", "0", "0", "workbench"),
     ]  # fmt: skip
 
 
@@ -48,6 +49,21 @@ def test_not_in_memory_together(inputs: ReportInputs) -> None:
     (warning,) = [block.text for block in section.blocks if isinstance(block, Paragraph)]
     assert "(both did not fit in memory at once)" in warning
     assert "reused" not in warning
+
+
+def test_disturbed(inputs: ReportInputs) -> None:
+    """Measurements that other work disturbed are counted, and what is left without any is named."""
+    evaluation = Evaluation(Scenario()).result()
+    for place, disturbed in ((0, 12), (1, 320), (2, None)):
+        evaluation.speed[place] = evaluation.speed[place].model_copy(update={"disturbed": disturbed})
+    report = text_report(replace(inputs, evaluation=evaluation))
+    found = column(tables_of(report, "cost")["One request at a time"], "Disturbed")
+    assert sorted(found) == ["0", "0", "0", "12", "320", "unknown"]
+    section = next(s for s in report.sections if s.anchor == "cost")
+    (warning,) = [block.text for block in section.blocks if isinstance(block, Paragraph)]
+    assert warning.startswith("Other work on the machine disturbed 332 of 1,920 measurements, which are left out; ")
+    lost = evaluation.speed[1]
+    assert warning.endswith(f"nothing is left of {lost.model.upper()} at {lost.quantization}.")
 
 
 def test_untimed(sparse: ReportInputs) -> None:
