@@ -231,15 +231,16 @@ def _ask_in_turns(
 ) -> list[Sample]:
     """Ask each row's scorings back to back: the later ones find its prompt in the engine's cache.
 
-    An answer that is written leaves the most behind, so it comes last.
+    An answer that is written leaves the most behind, so it comes last; samples are returned in the tables' order.
     """
-    samples = []
+    samples: list[Sample] = []
     for row, turn in _turns(respondents, rows):
         for respondent in turn:
+            asked = []
             for scoring in sorted(scorings, key=ORDER.index, reverse=True):
-                sample = respondent.ask(row, scoring)
-                samples.append(sample)
-                on_sample(sample)
+                asked.append(respondent.ask(row, scoring))
+                on_sample(asked[-1])
+            samples += asked[::-1]
     return samples
 
 

@@ -84,7 +84,7 @@ def test_wrong_address(fresh: Workspace, address: str, words: str) -> None:
 
 
 def _without_times(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    timed = {"latency_ms", "ttft_ms", "decode_ms", "reused", "run", "host"}
+    timed = {"latency_ms", "ttft_ms", "decode_ms", "timed", "disturbed", "reused", "run", "host"}
     return [{key: value for key, value in sample.items() if key not in timed} for sample in samples]
 
 
