@@ -75,7 +75,7 @@ def test_samples(cache: SegmentCache) -> None:
 
 
 def test_generate_is_asked_last(cache: SegmentCache) -> None:
-    """It leaves the most behind in the engine's cache, whatever the order configured; samples keep the tables' order."""
+    """It leaves the most behind in the engine's cache, whatever the order; samples keep the tables' order."""
     engine = ScriptedEngine(_answer)
     samples = _ask(engine, cache)
     assert [bool(options.grammar) for *_, options in engine.asked] == [True, False] * (2 * len(ROWS))
