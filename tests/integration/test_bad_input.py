@@ -138,7 +138,7 @@ def test_train_refuses_bad_data(workspace: Workspace, content: bytes, said: Said
     _assert_nothing_half_written(workspace)
 
 
-def test_a_failed_stage_stops_the_run_with_its_code_andmessage_of(workspace: Workspace, said: Said) -> None:
+def test_a_failed_stage_stops_the_run_with_its_code_and_message(workspace: Workspace, said: Said) -> None:
     """`run` ends with the exit code of the stage that failed, shows its message once, starts nothing after it."""
     rows = [{"text": f"row {i}", "label": ("ALLOW", "DENY")[i % 2], "split": "test"} for i in range(8)]
     _rows(workspace, "".join(json.dumps(row) + "\n" for row in rows))

@@ -19,7 +19,7 @@ def test_killed_in_every_stage_ends_with_the_same_result(workspace: Workspace, f
     """SIGKILL once in each stage, then run on: same files as the uninterrupted run, no stage done twice."""
     choose = random.Random(20)
     for stage in KILLED_STAGES:
-        _kill_in(workspace, stage, after_s=choose.uniform(0.0, 0.5))
+        _kill_in(workspace, stage, after_s=choose.uniform(0.0, 0.2))
     created = {stage: m["created"] for stage, m in workspace.manifests().items()}
     workspace.run()
     manifests = workspace.manifests()

@@ -34,12 +34,13 @@ def _registry(workspace: Workspace) -> dict[str, Any]:
 
 
 def _shape(value: Any) -> Any:
-    """Keys and types, without the values."""
+    """Keys and types, without the values; a figure that these answers do not define is a number as well."""
     if isinstance(value, dict):
         return {key: _shape(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_shape(value[0])] if value else []
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+    number = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return "number" if number else type(value).__name__
 
 
 def test_same_result_in_shape(finished: Workspace, finished_on_ollama: Workspace) -> None:
