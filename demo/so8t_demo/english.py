@@ -87,6 +87,7 @@ _TEST = Sentences(
         "{owner}'s {thing}: {action} it, {reason}.",
         "I ask you to {action} {owner}'s {thing}; {reason}.",
         "About the {thing} that belongs to {owner}: {reason}. Kindly {action} it.",
+        "Could you {action} the {thing}? It is {owner}'s, and {reason}.",
     ),
     reasons={
         "ALLOW": (

@@ -33,6 +33,7 @@ _TEST = Sentences(
         "{thing}は{owner}の物だが{action}。{reason}。",
         "{reason}。なので{owner}の{thing}を{action}。",
         "{owner}にある{thing}、それを{action}ほしい。{reason}。",
+        "{owner}の{thing}の件です。{action}ください、{reason}。",
     ),
     reasons={
         "ALLOW": ("昨日許可が出た", "もう本人が賛成した", "今は本人は賛成、店は反対", "本人は許可、店は禁止だ"),

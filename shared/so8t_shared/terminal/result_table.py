@@ -12,7 +12,7 @@ from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.sides import Side
 from so8t_shared.results.unread import unread_lines
-from so8t_shared.results.verdicts import WORDS
+from so8t_shared.results.verdicts import WORDS, mostly_unread
 
 _STYLES = {"good": "bold green", "bad": "bold red", "muted": "yellow"}
 """Terminal style for each tone of a verdict."""
@@ -48,14 +48,16 @@ def _row(comparison: Comparison, evaluation: EvaluationResult, *, control: bool 
         "A/A control" if control else comparison.scoring,
         _accuracy(comparison.accuracy_a, "a", comparison, evaluation),
         _accuracy(comparison.accuracy_b, "a" if control else "b", comparison, evaluation),
-        fmt.points_interval(comparison.accuracy_difference),
-        fmt.p_value(comparison.p, evaluation.alpha),
+        fmt.points_interval(comparison.accuracy_difference) if comparison.verdict.compared else "-",
+        fmt.p_value(comparison.p, evaluation.alpha) if comparison.verdict.compared else "-",
         _control_cell(comparison) if control else Text(words.cell, style=_STYLES[words.tone]),
     ]
 
 
 def _accuracy(share: float, side: Side, comparison: Comparison, evaluation: EvaluationResult) -> str:
-    """A side's accuracy; a star marks that no class could be read from some of its answers."""
+    """A side's accuracy, unless most answers are unread; a star marks that some are."""
+    if mostly_unread(comparison.unread_a if side == "a" else comparison.unread_b, comparison.n):
+        return "*unread"
     wanted = (side, comparison.quantization, comparison.scoring)
     unread = any(c.invalid for c in evaluation.cells if (c.model, c.quantization, c.scoring) == wanted)
     return f"{'*' if unread else ''}{fmt.percent(share, comparison.n)}"

@@ -12,8 +12,11 @@ from so8t_shared.results.evaluation import ClassMetrics, EvaluationResult, Quali
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.unread import why_unread
-from so8t_shared.results.verdicts import WORDS, Verdict
+from so8t_shared.results.verdicts import WORDS, Verdict, mostly_unread
 from so8t_shared.tables.scorings import Scoring
+
+UNREAD = "mostly unread"
+"""Instead of a figure where no class could be read from most answers: wrong form says nothing about decisions."""
 
 FAVORED: dict[Verdict, Tone] = {Verdict.A_BETTER: "a", Verdict.B_BETTER: "b"}
 """The winner's color for a difference; no color without a winner."""
@@ -49,17 +52,24 @@ def comparison_row(comparison: Comparison, alpha: float, reach: float, *, strong
     words = WORDS[comparison.verdict]
     accuracy = comparison.accuracy_difference
     favored: Tone = FAVORED.get(comparison.verdict, "muted")
-    return [
-        Cell(comparison.quantization, "strong" if strong else ""),
-        Cell(comparison.scoring),
-        Cell(words.cell, words.tone),
-        Cell(fmt.percent(comparison.accuracy_a, comparison.n)),
-        Cell(fmt.percent(comparison.accuracy_b, comparison.n)),
+    figures = [
         Cell(fmt.points_interval(accuracy), favored, accuracy, "difference", reach),
         Cell(fmt.points_interval(comparison.macro_f1_difference)),
         Cell(f"{comparison.only_b_right:,} / {comparison.only_a_right:,}"),
         Cell(fmt.p_value(comparison.p, alpha)),
     ]
+    return [
+        Cell(comparison.quantization, "strong" if strong else ""),
+        Cell(comparison.scoring),
+        Cell(words.cell, words.tone),
+        _right(comparison.accuracy_a, comparison.unread_a, comparison.n),
+        _right(comparison.accuracy_b, comparison.unread_b, comparison.n),
+        *(figures if comparison.verdict.compared else [Cell("", "muted")] * len(figures)),
+    ]
+
+
+def _right(share: float, unread: int, n: int) -> Cell:
+    return Cell(UNREAD, "muted") if mostly_unread(unread, n) else Cell(fmt.percent(share, n))
 
 
 def _comparisons(inputs: ReportInputs) -> Table:

@@ -7,11 +7,12 @@ from itertools import chain
 from so8t_reporter.charts.lookup import scorings_of
 from so8t_reporter.document import Block, Cell, Column, Notes, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
-from so8t_reporter.sections.quality import reach_of
+from so8t_reporter.sections.quality import UNREAD, reach_of
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.rates import Rate
+from so8t_shared.results.verdicts import mostly_unread
 from so8t_shared.tables import metrics
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
@@ -52,12 +53,17 @@ def _row(rate: Rate, reach: float) -> list[Cell]:
     metric, difference = metrics.BY_NAME[rate.metric], rate.difference
     rows = rate.b.rows if rate.b else 0
     drawn = difference if metric.percent else None
+    unread = [rate.metric != "unread" and mostly_unread(count, rows) for count in (rate.unread_a, rate.unread_b)]
     return [
         Cell(metric.title, "strong"),
         Cell(fmt.count(rows)),
-        Cell(_figure(rate.a, percent=metric.percent), "a"),
-        Cell(_figure(rate.b, percent=metric.percent), "b"),
-        Cell(_difference(difference, percent=metric.percent), _tone(metric, difference), drawn, "difference", reach),
+        Cell(UNREAD, "muted") if unread[0] else Cell(_figure(rate.a, percent=metric.percent), "a"),
+        Cell(UNREAD, "muted") if unread[1] else Cell(_figure(rate.b, percent=metric.percent), "b"),
+        Cell("", "muted")
+        if any(unread)
+        else Cell(
+            _difference(difference, percent=metric.percent), _tone(metric, difference), drawn, "difference", reach
+        ),
     ]
 
 

@@ -11,6 +11,7 @@ from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import reach_of
 from so8t_shared.results.evaluation import AnswerLimit
 from so8t_shared.results.interval import Interval
+from so8t_shared.results.verdicts import Verdict
 
 
 def test_comparisons(inputs: ReportInputs) -> None:
@@ -30,6 +31,17 @@ def test_comparisons(inputs: ReportInputs) -> None:
     ]
     assert row[7:9] == [f"{c.only_b_right} / {c.only_a_right}", "< 0.001"]
     assert [cell[0].tone for cell in table.rows].index("strong") == 4
+
+
+def test_a_model_that_could_not_be_read_has_no_accuracy(inputs: ReportInputs) -> None:
+    """Nothing was compared then: neither a share nor a difference or p is shown."""
+    e = inputs.evaluation
+    unread = {"unread_a": e.headline.n, "verdict": Verdict.MOSTLY_UNREAD}
+    comparisons = [c.model_copy(update=unread) if c == e.headline else c for c in e.comparisons]
+    evaluation = e.model_copy(update={"comparisons": comparisons})
+    table = tables_of(text_report(replace(inputs, evaluation=evaluation)), "grid")["B against A"]
+    row = [cell.text for cell in table.rows[4]]
+    assert row[2:] == ["mostly unread", "mostly unread", f"{100 * e.headline.accuracy_b:.1f}%", "", "", "", ""]
 
 
 def test_grid(inputs: ReportInputs) -> None:

@@ -73,3 +73,13 @@ def test_without_rows(sparse: ReportInputs) -> None:
     table = tables_of(text_report(sparse), "rates")["q8_0, generate scoring"]
     assert "Recall of DENY" not in column(table, "Rate")
     assert "Recall of REFUSE" in column(table, "Rate")
+
+
+def test_what_was_mostly_unread_is_no_rate(inputs: ReportInputs) -> None:
+    """Answers in a wrong form say nothing about decisions: no figure of A, no difference, but the share unread."""
+    rates = [r.model_copy(update={"unread_a": r.a.rows if r.a else 0}) for r in inputs.evaluation.rates]
+    evaluation = inputs.evaluation.model_copy(update={"rates": rates})
+    table = tables_of(text_report(replace(inputs, evaluation=evaluation)), "rates")["q4_k_m, generate scoring"]
+    for name, *cells in ([cell.text for cell in row] for row in table.rows):
+        assert "%" in cells[2] or "(" in cells[2]
+        assert ((cells[1], cells[3]) == ("mostly unread", "")) == (name != "Unread answers")

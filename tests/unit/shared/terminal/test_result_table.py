@@ -14,6 +14,7 @@ from so8t_reporter.assembly import assemble_results
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.results.evaluation import AnswerLimit
+from so8t_shared.results.verdicts import Verdict
 from so8t_shared.terminal.result_table import result_table
 
 
@@ -77,6 +78,16 @@ def test_unreadable_answers(results: AbTestResults) -> None:
     assert [line.count("*") for line in lines if "A/A control" in line] == [2]
     assert not any("*" in line for line in lines if " constrained " in line)
     assert "* no class read from 60 of A's 320 answers (56 to 59 cut at 12 tokens)" in " ".join(" ".join(lines).split())
+
+
+def test_a_model_that_could_not_be_read_has_no_share(results: AbTestResults) -> None:
+    """A's 0% would be one of form: the word stands there, and no difference or p."""
+    e = results.evaluation
+    unread = {"unread_a": e.headline.n, "verdict": Verdict.MOSTLY_UNREAD}
+    comparisons = [c.model_copy(update=unread) if c.scoring == "generate" else c for c in e.comparisons]
+    lines = shown(results.model_copy(update={"evaluation": e.model_copy(update={"comparisons": comparisons})}), 80)
+    found = [line.split() for line in lines if " generate " in line]
+    assert [(line[2], *line[4:]) for line in found] == [("*unread", "-", "-", "mostly", "unread")] * 3
 
 
 def test_control_comes_last(results: AbTestResults) -> None:
