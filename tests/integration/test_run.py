@@ -24,12 +24,12 @@ def test_run_leaves_exactly_the_promised_files(finished: Workspace) -> None:
     quantizations = ("f16", "q8_0", "q4_k_m")
     assert models == {f for q in quantizations for f in (f"model_b_{q}.gguf", f"tiny-retrained.{q}.Modelfile")}
     extra = {n for n in names if not n.startswith(("visualizations/", "models/"))}
-    assert extra == {"report.md", "report.html", "ab_test_results.json", "answers.csv", "junit.xml"}
+    assert extra == {"report.md", "report.html", "explorer.html", "ab_test_results.json", "answers.csv", "junit.xml"}
     assert [p.name for p in finished.results.iterdir()] == ["ab_test_results"]
 
 
 def test_every_stage_is_committed_and_marked(finished: Workspace) -> None:
-    """Six artifacts with a manifest, six completed markers, no failure, no leftover work or scratch."""
+    """An artifact with a manifest and a completed marker for each stage, no failure, no leftover work or scratch."""
     assert sorted(finished.manifests()) == sorted(STAGES)
     markers = {p.parent.name for p in finished.store.glob("sessions/*/*/completed.json")}
     assert markers == set(STAGES)
@@ -47,12 +47,12 @@ def test_results_cover_the_grid_and_add_up(finished: Workspace) -> None:
         assert sum(map(sum, cell["confusion"])) == cell["n"] == evaluation["test_set"]["n"]
         right = sum(cell["confusion"][i][i] for i in range(4))
         assert cell["accuracy"]["value"] == pytest.approx(right / cell["n"])
-        if cell["scoring"] == "constrained":
+        if cell["scoring"] == "logprob":
             assert cell["invalid"] == 0
 
 
 def test_second_run_changes_nothing(finished_copy: Workspace) -> None:
-    """A finished run started again reuses all six stages and writes neither to the store nor to the results."""
+    """A finished run started again reuses all stages and writes neither to the store nor to the results."""
     first = finished_copy.run()  # a copy has new inodes: lets the digests be remembered
     before = finished_copy.snapshot()
     second = finished_copy.run()
@@ -83,14 +83,14 @@ def test_plan_reruns_only_what_a_change_touches(finished: Workspace, override: s
     """A changed key reruns the stages that read it and those after them; the first of them says which key."""
     done = finished.cli("plan", "-c", "config.yaml", "--set", override)
     assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()[1:]]
+    lines = [line.split() for line in done.stdout.partition("\n\n")[0].splitlines()[1:]]
     assert [line[0] for line in lines if line[0] in STAGES and line[1] in {"run", "resume"}] == running
     if running:
         assert override.split("=")[0] in done.stdout
 
 
 def test_changing_dpi_runs_the_report_alone(finished_copy: Workspace) -> None:
-    """The other five artifacts are the same files as before."""
+    """The other artifacts are the same files as before."""
     before = finished_copy.manifests()
     finished_copy.edit(visualization={"dpi": 60})
     done = finished_copy.run()
@@ -135,7 +135,7 @@ def test_untrained_b_is_reported_as_no_difference(
     newest = max(finished_copy.results.glob("ab_test_results/*/ab_test_results.json"), key=lambda p: p.stat().st_mtime)
     evaluation = json.loads(newest.read_text())["evaluation"]
     found = {(c["scoring"], c["verdict"]) for c in evaluation["comparisons"]}
-    assert found == {("generate", "nothing_read"), ("constrained", "same_classes")}
+    assert found == {("generate", "nothing_read"), ("logprob", "same_classes")}
     assert all(c["only_a_right"] == c["only_b_right"] == 0 for c in evaluation["comparisons"])
     assert "The gate does not let model B ship" in done.stderr
 

@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -34,6 +35,8 @@ from so8t_shared.processor import free_cores
 
 _BATCH = 512
 _CLOSING_S = 5.0
+_LOGGING_S = 1.0
+"""The longest wait for what llama.cpp still has to say."""
 _TAIL_LINES = 4
 
 
@@ -171,6 +174,10 @@ class EmbeddedModel:
         )
 
     def _last_words(self) -> str:
+        before, deadline = -1, time.monotonic() + _LOGGING_S
+        while (size := os.fstat(self._errors.fileno()).st_size) != before and time.monotonic() < deadline:
+            before = size
+            time.sleep(_LOGGING_S / 10)  # a thread of its own writes llama.cpp's log, perhaps after the answer
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", errors="replace").strip().splitlines()[-_TAIL_LINES:]
         return "".join(f"\n    {line}" for line in lines)
