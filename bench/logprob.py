@@ -41,7 +41,8 @@ def done(cpu_s, memory, right, looks):
 OURS = """
 from so8t_evaluator.engine.embedded import EmbeddedEngine
 from so8t_evaluator.engine.protocol import ModelFile
-from so8t_evaluator.scoring import options_for, read_answer
+from so8t_evaluator.scoring import options_for
+from so8t_shared.models.reading import read_answer
 from so8t_shared.config.model import AbTest
 scorings = sys.argv[4].split("+")
 options = [options_for(scoring, AbTest(max_new_tokens=LIMIT), chat) for scoring in scorings]
@@ -52,12 +53,12 @@ with EmbeddedEngine(num_ctx=2048, threads=1).load(
     before = cpu(worker) + cpu(psutil.Process())
     answers = [[model.complete(prompt, one) for one in options][-1] for prompt in prompts]
     spent = cpu(worker) + cpu(psutil.Process()) - before
-right = sum(read_answer(a.text)[0] == row.label for a, row in zip(answers, rows))
+right = sum(read_answer(a.text).predicted == row.label for a, row in zip(answers, rows))
 done(spent, answers[-1].peak_memory_bytes, right, sum(a.second_look for a in answers))
 """
 PEER = """
 import xllamacpp
-from so8t_evaluator.scoring import read_answer
+from so8t_shared.models.reading import read_answer
 parameters = xllamacpp.CommonParams()
 parameters.model.path, parameters.n_ctx, parameters.n_parallel, parameters.verbosity = str(gguf), 2048, 1, 1
 parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
@@ -70,7 +71,7 @@ for prompt in warm_up_prompts(chat):
 before = cpu(psutil.Process())
 texts = [ask(prompt) for prompt in prompts]
 spent = cpu(psutil.Process()) - before
-done(spent, peak_memory_bytes(), sum(read_answer(t)[0] == row.label for t, row in zip(texts, rows)), 0)
+done(spent, peak_memory_bytes(), sum(read_answer(t).predicted == row.label for t, row in zip(texts, rows)), 0)
 """
 PROGRAMS = {"bare loop": (PEER, ""), "logprob": (OURS, "logprob"), "generate+logprob": (OURS, "generate+logprob")}
 
