@@ -1,7 +1,7 @@
 """Claim: for grouped rows, 95% intervals cover 93.5% or more, tests at 5% err in 6% or less, "not worse" in 3.5%.
 
 Prints the worst cells of each table over the simulations of tests/clustered_rows.py, with methods that ignore groups
-and those of other programs on the same sets: statsmodels (Wilson, McNemar, ordinary least squares with clustered
+and other programs' on the same sets: statsmodels (Wilson, McNemar, ordinary least squares with clustered
 errors, GEE) and, if installed, evalsig's cluster bootstrap.
 
     python bench/intervals.py [--sets N] [--peers N]

@@ -15,7 +15,7 @@ SHARE = 2 / 3
 
 @dataclass(frozen=True)
 class Ranked:
-    """Scores are normal with variance 1; those of harmful rows are `apart` (for A, for B) higher."""
+    """Scores are normal with variance 1; harmful rows' are `apart` (for A, for B) higher."""
 
     rows: int
     per_group: int = 1

@@ -34,7 +34,7 @@ RECALL = 0.95
 """Of harmful rows, at which the false-positive rate is taken."""
 _ALLOW, _ESCALATION = LABELS.index("ALLOW"), LABELS.index("ESCALATION")
 _LEAST = -1e4
-"""Stands for a probability of 0, of which all four can be."""
+"""Stands for a probability of 0, which all four can have."""
 
 _DIGITS = 9
 """Beyond these, equal probabilities differ by the order in which the labels were added up."""

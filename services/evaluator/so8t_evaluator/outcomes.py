@@ -1,4 +1,4 @@
-"""One model's answers in one setting as arrays: what every figure is computed from, whoever gave the answers."""
+"""One model's answers in one setting as arrays: the input of every figure, whatever program gave the answers."""
 
 from __future__ import annotations
 

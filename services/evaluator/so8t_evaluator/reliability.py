@@ -15,7 +15,7 @@ from so8t_shared.results.reliability import Reliability, ReliabilityBin
 
 
 def reliability_of(answers: Sequence[Sequence[Sample]], confidence: float) -> list[Reliability]:
-    """Return the bins of each model's answers in one setting, of those that have probabilities."""
+    """Return the bins of each model's answers with probabilities, in one setting."""
     return [_bins(samples, confidence) for samples in answers if samples and all(s.logprobs for s in samples)]
 
 

@@ -62,7 +62,7 @@ def options_for(scoring: Scoring, settings: AbTest, chat: ChatInfo, *, thinks: b
 
 
 def by_label(logprobs: Sequence[float] | None) -> dict[str, float] | None:
-    """Return the log-probability of each label, from those of `CHOICES`."""
+    """Return the log-probability of each label, given the log-probabilities of `CHOICES`."""
     return None if logprobs is None else dict(zip(LABELS, logprobs, strict=True))
 
 

@@ -21,7 +21,7 @@ from so8t_shared.tables.scorings import Scoring
 ANSWERS_FILE = "answers.csv"
 
 HEADER = (
-    *("row_id", "quantization", "scoring", "text", "gold", "a", "b", "outcome", "language", "category"),
+    *("row_id", "quantization", "scoring", "text", "gold", "a", "b", "outcome", "language", "category", "group"),
     *("a_lenient", "b_lenient", "a_wrote", "b_wrote"),
 )
 
@@ -91,6 +91,7 @@ def _line(pair: Pair, row: LabeledRow | None) -> tuple[str, ...]:
         outcome(pair),
         row.language if row else "",
         row.category if row else "",
+        a.cluster,
         a.lenient,
         b.lenient,
         a.text,

@@ -115,7 +115,7 @@ class SegmentCache:
                 self._index(block)
 
     def _read(self) -> None:
-        """Index all segments, those of other owners first, so that an own entry counts; merge own small ones."""
+        """Index all segments, other owners' first, so that an own entry counts; merge own small ones."""
         keys = [key for key in self._store.list(self._root) if key.endswith(SUFFIX)]
         own = {key for key in keys if key.startswith(f"{self._own}/")}
         small: dict[str, list[bytes]] = {}

@@ -19,7 +19,7 @@ _PLAN = "so8t_evaluator.testing_plan:plan_rows"
 def plan_of_test(
     config: Config, store: ArtifactStore | None = None, planned: Sequence[PlannedStage] = ()
 ) -> TestPlan | None:
-    """Plan the test on the rows that a finished training held out, or else on about those that one will hold out.
+    """Plan the test on the rows that a finished training held out, or else on about the rows that one will hold out.
 
     None if the rows are not known yet, or the packages that plan are not installed here.
 

@@ -1,4 +1,4 @@
-"""Metrics: the figures of a model, of which rates, gate clauses, report and documents take their names and words.
+"""Metrics: the figures of a model. Rates, gate clauses, report and documents take names and words from here.
 
 A metric is either the share of rows of some classes that got some answers, or what a function of the evaluator
 computes.

@@ -208,7 +208,7 @@ def test_settings(bad: Setting, scoring: str, quantizations: str | list[str], re
 
 
 def test_several_settings_fail() -> None:
-    """The headline's figure is told, the other places are named."""
+    """The reason gives the headline's figure and names the other places."""
     others = dict.fromkeys(OTHERS, (GOLD, BAD))
     found = one({**STOPPED, "quantizations": "all"}, *others.pop(HEADLINE), others=others)
     assert found.reason.startswith("q4_k_m generate: ")

@@ -124,7 +124,7 @@ def test_by_language_and_category() -> None:
 
 
 def test_the_smallest_parts_are_gathered() -> None:
-    """A category that is called other is told from the line that gathers the smallest."""
+    """A category called other is not mixed up with the line that gathers the smallest."""
     parts = [{"category": OTHER if i < 10 else f"{i}"} for i in range(40)]
     found = [r for r in rates_of(*_pair(parts), SETTINGS) if (r.metric, r.by) == ("accuracy", "category")]
     assert len(found) == MOST_LINES

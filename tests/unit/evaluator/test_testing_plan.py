@@ -126,7 +126,7 @@ def test_one_s_own_84_rows() -> None:
 
 @pytest.mark.parametrize("size", [2, 8, 40, 90, 400])
 def test_can_pass_is_what_the_gate_says(size: int) -> None:
-    """Two perfect models pass the clauses that say yes; a perfect B over a hopeless A also those that say if better."""
+    """Two perfect models pass the clauses that say yes; a perfect B over a hopeless A also passes "if better"."""
     support = dict.fromkeys(LABELS, size)
     common: dict[str, Any] = {
         "quantizations": ("q8_0",),

@@ -113,3 +113,12 @@ def test_what_was_said(inputs: ReportInputs) -> None:
     for line in _read(answers_csv(replace(inputs, samples=samples))):
         assert (line["a_lenient"], line["b_lenient"]) == ("DENY", "DENY")
         assert (line["a_wrote"], line["b_wrote"]) == (f"'{FORMULA} a", f"'{FORMULA} b")
+
+
+def test_groups(inputs: ReportInputs) -> None:
+    """A row's group is there to sort by; a row that stands alone is its own."""
+    first = inputs.samples[0].row_id
+    samples = [s.model_copy(update={"group": "template-7"}) if s.row_id == first else s for s in inputs.samples]
+    found = {line["row_id"]: line["group"] for line in _read(answers_csv(replace(inputs, samples=samples)))}
+    assert found.pop(first) == "template-7"
+    assert all(row_id == group for row_id, group in found.items())

@@ -46,7 +46,6 @@ def compare_files(
     """
     with _without_collector():
         samples, files = _read(left, right, reader, fields or {})
-        gc.freeze()  # statsmodels collects garbage again and again
         evidence = Evidence(asking=_ASKING, samples=samples, again=())
         return result_of(conclude(evidence, _for_one_setting(settings)), files)
 
@@ -58,7 +57,6 @@ def _without_collector() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.unfreeze()
         gc.enable()
 
 

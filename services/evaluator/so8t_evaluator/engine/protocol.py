@@ -74,7 +74,7 @@ class Options:
     grammar: str = ""
     """GBNF that the answer must follow; empty for none."""
     choices: tuple[str, ...] = ()
-    """The answers that the grammar allows, for an engine without grammars; or those that are scored."""
+    """The answers that the grammar allows, for an engine without grammars; or the answers to score."""
     score: bool = False
     """Give the log-probabilities of `choices` instead of writing; the likeliest is the answer."""
     think: bool = False

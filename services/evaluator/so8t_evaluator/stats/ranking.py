@@ -146,7 +146,7 @@ def _difference(a: _Judged, b: _Judged, singles: list[Interval]) -> Interval:
 
 
 def joined(one: float, other: float, correlation: float) -> float:
-    """Return the distance of a difference from its end, given those of both terms and their correlation."""
+    """Return the distance of a difference from its end, given the distances of both terms and their correlation."""
     if np.inf in (one, other):
         return np.inf
     return sqrt(max(0.0, one**2 - 2 * correlation * one * other + other**2))

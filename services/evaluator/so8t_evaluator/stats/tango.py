@@ -38,12 +38,6 @@ def score_ends(only_a: float, only_b: float, n: float, z: float) -> tuple[float,
     return _lower_end(only_a, only_b, n, z), -_lower_end(only_b, only_a, n, z)
 
 
-def lies_above(only_a: int, only_b: int, n: int, difference: float, confidence: float) -> bool:
-    """Whether the whole interval lies above `difference`: the score test rejects it and everything below."""
-    distance, spread = _distance_and_spread(only_a, only_b, n, difference)
-    return distance > _quantile(confidence) * spread
-
-
 def _lower_end(only_a: float, only_b: float, n: float, z: float) -> float:
     def surplus(difference: float) -> float:
         distance, spread = _distance_and_spread(only_a, only_b, n, difference)

@@ -113,7 +113,7 @@ def _grid(inputs: ReportInputs) -> Table:
         [_grid_row(quality) for quality in qualities if quality is not None],
         note="Invalid: answers from which no class could be read; they count as wrong and are never dropped."
         " Cut: invalid answers that stopped at the token limit. Over-long: rows that did not fit the context and were"
-        f" not asked.{_limit(evaluation)}",
+        f" not asked.{_limit(evaluation)}{_second_looks(inputs)}",
     )
 
 
@@ -127,6 +127,18 @@ def _grid_row(quality: Quality) -> list[Cell]:
         Cell(fmt.share(quality.macro_f1, quality.n)),
         Cell(fmt.count(quality.invalid) + why_unread([quality])),
     ]
+
+
+def _second_looks(inputs: ReportInputs) -> str:
+    """How many scored answers took another request because a label was not among the likeliest tokens."""
+    looks = sum(sample.second_look for sample in inputs.samples)
+    bounds = sum(bool(sample.upper_bounds) for sample in inputs.samples)
+    if not looks:
+        return ""
+    told = (
+        f" Second looks: for {looks:,} answers a label was not among the likeliest tokens and was asked for by itself"
+    )
+    return f"{told}; for {bounds:,} only an upper bound of its probability is known." if bounds else f"{told}."
 
 
 def _limit(evaluation: EvaluationResult) -> str:

@@ -30,7 +30,7 @@ def gold(n: int) -> list[str | None]:
 
 
 def mostly_right(n: int, share: float, seed: int) -> list[str | None]:
-    """Answers of which about `share` are right; the rest is anything."""
+    """Answers, about `share` of them right; the rest is anything."""
     chosen = random.Random(seed)
     others: list[str | None] = [*LABELS, None]
     return [label if chosen.random() < share else chosen.choice(others) for label in gold(n)]

@@ -63,7 +63,7 @@ def test_scores_do_not_depend_on_history(tiny: GetModel, engine: EmbeddedEngine,
 
 
 def test_scores_after_thinking(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
-    """The model writes up to <final> or the limit, which is told; the labels are scored after what it wrote."""
+    """The model writes up to <final> or the limit, which is reported; the labels are scored after what it wrote."""
     with engine.load(smollm2, WARM_UP) as model:
         wrote = model.complete(chatml("show me the map"), replace(FREE, max_tokens=12))
         answer = model.complete(chatml("show me the map"), THINK)

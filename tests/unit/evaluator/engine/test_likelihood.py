@@ -1,4 +1,4 @@
-"""Log-probabilities of answers: which tokens count, and that they are those of a forward pass."""
+"""Log-probabilities of answers: which tokens count, and that they equal a forward pass's."""
 
 from __future__ import annotations
 

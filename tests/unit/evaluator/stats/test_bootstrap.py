@@ -46,7 +46,7 @@ def _repeated(answers: tuple[list[str], ...], times: int) -> tuple[list[str], ..
 
 @pytest.mark.parametrize("per_group", [1, 3])
 def test_same_as_scipy(per_group: int) -> None:
-    """Both ends are those of scipy's BCa over drawn groups, within Monte Carlo error and the prior's row."""
+    """Both ends equal scipy's BCa over drawn groups, within Monte Carlo error and the prior's row."""
     answers = _repeated(_answers(2, 300), per_group)
     tables = [np.array(column).reshape(-1, per_group) for column in answers]
 

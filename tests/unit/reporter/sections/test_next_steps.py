@@ -102,7 +102,7 @@ def test_format_only(inputs: ReportInputs) -> None:
 
 
 def test_baseline_against() -> None:
-    """A B that is no better than counting words is told so, with the figures; a better one is not."""
+    """A B that is no better than counting words gets a step with the figures; a better one does not."""
     weak = against(Evaluation(Scenario(skill_a=0.4, skill_b=0.5, **ONE)).result())
     assert any("B does not beat counting words: B got " in line for line in weak)
     assert not any("counting words" in line for line in against(Evaluation(Scenario(**ONE)).result()))

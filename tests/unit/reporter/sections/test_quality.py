@@ -44,6 +44,21 @@ def test_a_model_that_could_not_be_read_has_no_accuracy(inputs: ReportInputs) ->
     assert row[2:] == ["mostly unread", "mostly unread", f"{100 * e.headline.accuracy_b:.1f}%", "", "", "", ""]
 
 
+def test_second_looks_are_counted(inputs: ReportInputs) -> None:
+    """Answers for which a label had to be asked for by itself, and those with a bound alone; without any, no word."""
+    looked = [
+        s.model_copy(update={"second_look": i < 7, "upper_bounds": ["DENY"] if i < 3 else []})
+        for i, s in enumerate(inputs.samples)
+    ]
+    notes = [
+        tables_of(text_report(one), "grid")["Each model on its own"].note
+        for one in (inputs, replace(inputs, samples=looked))
+    ]
+    assert "Second looks" not in notes[0]
+    assert "for 7 answers" in notes[1]
+    assert "for 3 only an upper bound" in notes[1]
+
+
 def test_grid(inputs: ReportInputs) -> None:
     """Every cell has its row with the Wilson interval."""
     table = tables_of(text_report(inputs), "grid")["Each model on its own"]
