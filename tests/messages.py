@@ -51,7 +51,7 @@ class Said:
     def __call__(self, message: BaseException | str, **names: object) -> None:
         """Compare an error or a text; each of `names` is a value that differs from run to run."""
         text = str(message)
-        for pattern, name in (*((re.escape(str(v)), f"<{k}>") for k, v in names.items()), *self._folders, *_VARYING):
+        for pattern, name in (*((_whole(v), f"<{k}>") for k, v in names.items()), *self._folders, *_VARYING):
             text = re.sub(pattern, name, text, flags=re.MULTILINE)
         self.heard.append(text.strip("\n"))
         if self.expected is not None:
@@ -69,6 +69,11 @@ class Said:
             assert isinstance(caught.value, So8tError)
             assert caught.value.where == where
         self(caught.value, **names)
+
+
+def _whole(value: object) -> str:
+    """Matches a value that stands alone: the seconds of "after 5 s" are not a digit of a port."""
+    return rf"(?<!\w){re.escape(str(value))}(?!\w)"
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_it(said, tmp_path, name):
     said(f"No file {name}\\n  where: {tmp_path}/x, 127.0.0.1:4711, {'0f' * 32}\\n  to do: make it")
-    said("took 3 s", seconds=3)
+    said("http://127.0.0.1:53239 answered after 3 s", seconds=3)
 
 def test_error(said):
     with said.raised(ValueError):
@@ -35,7 +35,7 @@ tests/test_x.py::test_it[a]:
     No file a
       where: <tmp>/x, 127.0.0.1:<port>, <hash>
       to do: make it
-  - took <seconds> s
+  - http://127.0.0.1:<port> answered after <seconds> s
 
 tests/test_x.py::test_it[b]:
 """
@@ -86,7 +86,7 @@ def test_other_words_fail(folder: Path) -> None:
     _edit(folder, "- one line", "- one line\n  - two")
     assert _run(folder) == 1
     _edit(folder, "- one line\n  - two", "- one line")
-    _edit(folder, 'said("took 3 s", seconds=3)', "pass", "test_x.py")
+    _edit(folder, 'said("http://127.0.0.1:53239 answered after 3 s", seconds=3)', "pass", "test_x.py")
     assert _run(folder) == 1
 
 
