@@ -10,14 +10,14 @@ from tests.messages import Said
 pytestmark = pytest.mark.timeout(1800)
 
 
-def test_a_failing_stage_ends_up_with_its_code(stack: Stack) -> None:
+def test_a_failing_stage_ends_up_with_its_code(stack: Stack, said: Said) -> None:
     """A broken row of data: the trainer's code and message, and nobody goes on waiting for it."""
     [rows] = (stack.folder / "inputs" / "data").glob("*.jsonl")
     rows.write_text('{"text": "show me", "label": "ALLOW"}\n{"text": broken\n')
     done = stack.script("up", check=False)
     assert done.returncode == 2, done.stdout + done.stderr
     assert f"{rows.name}:2" in done.stderr
-    assert "trainer failed with exit code 2" in done.stderr
+    said("\n".join(done.stderr.splitlines()[-3:]))
     assert {stack.state(service)[0] for service in SERVICES} == {"exited"}
     assert stack.state("minio")[0] == "running"
 

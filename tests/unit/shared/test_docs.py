@@ -30,7 +30,7 @@ def test_generated_docs_are_up_to_date() -> None:
 
 def test_every_dependency_is_justified_and_pinned() -> None:
     """docs/dependencies.md says what each package in pyproject.toml is for; constraints.txt pins it exactly."""
-    listed = set(re.findall(r"(?<!\[)`([A-Za-z0-9_-]+)`", (ROOT / "docs" / "dependencies.md").read_text("utf-8")))
+    listed = set(re.findall(r"(?<!\[)`([A-Za-z0-9_.-]+)`", (ROOT / "docs" / "dependencies.md").read_text("utf-8")))
     pinned = set(re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "constraints.txt").read_text(), re.M))
     named = {name for names in _named().values() for name in names}
     assert named <= listed, named - listed
