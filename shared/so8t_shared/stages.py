@@ -67,6 +67,8 @@ class Stage:
     """Files copied for people."""
     check: str = ""
     """'module:function' of the service: a quick input check before a run; takes the configuration, returns notes."""
+    writes: str = ""
+    """'module:function' of the service: takes the configuration, returns the bytes of large files, by what they are."""
 
     @property
     def module(self) -> str:
@@ -152,6 +154,7 @@ STAGES: tuple[Stage, ...] = (
         inputs=_model_a,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_a",
+        writes="so8t_converter.file_sizes:sizes_a",
     ),
     Stage(
         "train",
@@ -161,15 +164,17 @@ STAGES: tuple[Stage, ...] = (
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         inputs=_training_inputs,
         check="so8t_trainer.check:check_inputs",
+        writes="so8t_trainer.written:bytes_written",
     ),
     Stage(
         "convert-b",
         "so8t_converter.stages:convert_b",
-        4,
+        5,
         "model B to GGUF",
         reads=("gguf.quantizations",),
-        needs={"train": ("merged/",)},
+        needs={"train": ("merged/", "training_config.yaml")},
         exports=(Export("", places.model_file, large=True),),
+        writes="so8t_converter.file_sizes:sizes_b",
     ),
     Stage(
         "import",

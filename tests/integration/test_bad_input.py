@@ -192,10 +192,10 @@ def mount(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("SKIPPED disk tests: this machine does not allow 'unshare -rm' (a private mount namespace)")
 
-    def run(workspace: Workspace, mounting: str) -> subprocess.CompletedProcess[str]:
-        command = f'{mounting} && exec "$@"'
+    def run(workspace: Workspace, mounting: str, *command: str) -> subprocess.CompletedProcess[str]:
+        mounted = f'{mounting} && exec "$@"'
         return subprocess.run(
-            ["unshare", "-rm", "sh", "-c", command, "sh", *PIPELINE, "run", "-c", "config.yaml"],
+            ["unshare", "-rm", "sh", "-c", mounted, "sh", *PIPELINE, *(command or ("run",)), "-c", "config.yaml"],
             cwd=workspace.root,
             env=environment(),
             capture_output=True,
@@ -210,14 +210,25 @@ def mount(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def test_a_full_disk_is_told_and_costs_nothing(
     workspace: Workspace, mount: Callable[..., subprocess.CompletedProcess[str]], said: Said
 ) -> None:
-    """With a store of 3 MB convert-a ends with one message and exit code 2; with space the same command goes on."""
+    """In a store of 3 MB convert-a ends with one message and exit code 2; with space, a run resumes."""
     workspace.store.mkdir()
-    done = mount(workspace, "mount -t tmpfs -o size=3m tmpfs store")
+    done = mount(workspace, "mount -t tmpfs -o size=3m tmpfs store", "stage", "convert-a")
     message = message_of(done, 2)
     [scratch] = re.findall(r"/scratch/(convert-a-\S+)", message)
     said(message, scratch=scratch)
     workspace.run("--to", "convert-a")
     assert workspace.manifests()["convert-a"]["files"]
+
+
+def test_a_run_that_cannot_end_does_not_begin(
+    workspace: Workspace, mount: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """A store of 3 MB: exit code 2 before the first stage, naming the folder; `plan` says the same."""
+    workspace.store.mkdir()
+    for command in ("run", "plan"):
+        message = message_of(mount(workspace, "mount -t tmpfs -o size=3m tmpfs store", command), 2)
+        assert message.splitlines()[1].startswith("  where: store: ")
+    assert not list(workspace.root.glob("store/sessions/*/session.json"))
 
 
 def test_a_read_only_output_folder_is_told_before_the_work(

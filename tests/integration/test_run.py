@@ -7,8 +7,11 @@ import re
 import shutil
 from pathlib import Path
 
+import gguf
 import pytest
 from tests.integration.workspace import Workspace, make_workspace, message_of
+
+from so8t_shared.labels import LABELS
 
 STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"]
 
@@ -140,6 +143,22 @@ def test_untrained_b_is_reported_as_no_difference(
     against = [c for c in evaluation["gate"]["clauses"] if c["required"] and c["result"] != "pass"]
     assert against
     assert [c["name"] for c in against if f"- {c['name']} ({c['result']}): {c['reason']}" not in message] == []
+
+
+def test_files_of_b_name_their_training(finished: Workspace) -> None:
+    """Every GGUF of B has rotation, layers, PET weights, classes and the training's fingerprint; A has none of them."""
+    [training] = finished.store.glob("artifacts/train/*")
+    for path in finished.store.glob("artifacts/convert-*/*/attempts/*/output/*.gguf"):
+        fields = gguf.GGUFReader(path).fields
+        found = {name: field.contents() for name, field in fields.items() if name.startswith("so8t.")}
+        assert found.pop("so8t.pet_lambda", [0.01, 0.05, 0.1]) == pytest.approx([0.01, 0.05, 0.1])
+        assert found == {
+            "so8t.rotation": "exp",
+            "so8t.layers": [0, 1],
+            "so8t.safety_classes": list(LABELS),
+            "so8t.training": training.name,
+        } or path.name.startswith("model_a")
+        assert bool(found) == path.name.startswith("model_b")
 
 
 def test_logs_and_status_tell_what_happened(finished: Workspace) -> None:

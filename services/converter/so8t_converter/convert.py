@@ -7,13 +7,14 @@ unconvertible folder is rejected before, and a run that finds its F16 file kept 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from so8t_converter.chat import chat_info
 from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.clean_folder import clean_folder
+from so8t_converter.metadata import Metadata
 from so8t_converter.quantize import quantize
 from so8t_shared.config.values import Rotation
 from so8t_shared.files import link_or_copy, sha256_file, write_atomically
@@ -46,6 +47,8 @@ class Conversion:
     quantizations: tuple[Quantization, ...]
     rotation: Rotation = "cayley"
     """How to interpret the gates of a foreign SO8T checkpoint."""
+    metadata: Metadata = field(default_factory=dict)
+    """Additional keys of the GGUF files."""
 
 
 class _Steps:
@@ -123,7 +126,7 @@ class _Run:
 
         folder = self._clean_model()
         self._steps.message = quantization
-        return write_gguf(self._checkpoint, folder, target, quantization, self._steps)
+        return write_gguf(self._checkpoint, folder, target, quantization, self._steps, self._conversion.metadata)
 
     def _clean_model(self) -> Path:
         """Return an ordinary checkpoint, created on first use."""

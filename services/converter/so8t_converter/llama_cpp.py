@@ -24,6 +24,7 @@ from conversion import get_model_class
 from tokenizers import Tokenizer
 
 from so8t_converter.checkpoint import Checkpoint
+from so8t_converter.metadata import Metadata, add_metadata
 from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_shared.errors import InputError, So8tError
 from so8t_shared.models.chat import Chat
@@ -39,10 +40,11 @@ def write_gguf(
     target: Path,
     quantization: Quantization = BASE,
     on_tensor: Callable[[], None] = lambda: None,
+    metadata: Metadata | None = None,
 ) -> dict[str, int]:
     """Write the unquantized GGUF of an ordinary checkpoint whose cleaned files are in `folder`.
 
-    The bytes depend only on weights, config and tokenizer, not on the folder's location. `on_tensor` is
+    The bytes depend only on weights, config, tokenizer and metadata, not on the folder's location. `on_tensor` is
     called after each tensor and may raise to stop. Returns the number of tensors of each GGML type.
 
     Raises:
@@ -62,6 +64,7 @@ def write_gguf(
             if checkpoint.chat.template:
                 model.gguf_writer.add_chat_template(checkpoint.chat.template)
             _add_nothing(model.gguf_writer, checkpoint.chat)
+            add_metadata(model.gguf_writer, metadata or {})
         except _REFUSALS as error:
             raise InputError(
                 f"llama.cpp's converter cannot read this checkpoint ({type(error).__name__}: {error}).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_converter.convert import Conversion, convert
+from so8t_converter.metadata import training_metadata
 from so8t_shared.running.context import StageContext
 
 
@@ -24,8 +25,15 @@ def convert_a(ctx: StageContext) -> None:
 
 def convert_b(ctx: StageContext) -> None:
     """Convert model B, as merged and folded by training, to GGUF."""
-    source = ctx.input_dir("train") / "merged"
-    _convert(ctx, Conversion(source, "model_b", tuple(ctx.config.gguf.quantizations)))
+    trained = ctx.input_dir("train")
+    artifact, _ = ctx.upstream["train"]
+    conversion = Conversion(
+        source=trained / "merged",
+        name="model_b",
+        quantizations=tuple(ctx.config.gguf.quantizations),
+        metadata=training_metadata(trained, artifact.fingerprint),
+    )
+    _convert(ctx, conversion)
 
 
 def _convert(ctx: StageContext, conversion: Conversion) -> None:

@@ -61,6 +61,12 @@ def print_notes(notes: Iterable[str]) -> None:
         err.print(f"note: {note}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print each warning on its own line on standard error; warnings never stop a command."""
+    for warning in warnings:
+        err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
 def local_time(iso: str) -> str:
     """A stored time in this host's time zone, to the minute; other text is returned unchanged."""
     try:

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, table_cell
+from so8t_shared.cli.common import (
+    ConfigOption,
+    SetOption,
+    Workspace,
+    open_workspace,
+    print_notes,
+    print_warnings,
+    table_cell,
+)
+from so8t_shared.cli.disks import disk_table
+from so8t_shared.planning.disk import check_disks, plan_disks
 from so8t_shared.planning.plan import PlannedStage, make_plan
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.planning.testing import plan_of_test
@@ -19,7 +29,7 @@ _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 
 
 def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
-    """Show what would run and why, and what the test can find.
+    """Show what would run and why, what it will write, and what the test can find.
 
     Also checks the inputs of stages that would run: license, rows, device, Ollama server.
     """
@@ -31,6 +41,10 @@ def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
     planned = make_plan(workspace.store, workspace.config, stages)
     print_plan(planned)
     print_notes(preflight(workspace.config, to_run(planned)))
+    disks = plan_disks(workspace.config, workspace.store, planned)
+    if disks:
+        out.print(disk_table(disks))
+    print_warnings(check_disks(disks))
     print_plan_of_test(plan_of_test(workspace.config, workspace.store, planned))
 
 

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes
+from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, print_warnings
 from so8t_shared.cli.plan import show_plan, to_run
 from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
+from so8t_shared.planning.disk import check_disks, plan_disks
 from so8t_shared.planning.plan import make_plan
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.planning.testing import plan_of_test
@@ -77,10 +78,11 @@ def _check_inputs(workspace: Workspace, stages: list[Stage]) -> None:
     """Report now what would fail hours later, such as a missing model or a row without a label."""
     planned = make_plan(workspace.store, workspace.config, stages)
     print_notes(preflight(workspace.config, to_run(planned), here=True))
+    print_warnings(check_disks(plan_disks(workspace.config, workspace.store, planned)))
     if "evaluate" in to_run(planned):
         plan = plan_of_test(workspace.config, workspace.store, planned)
         if plan and not plan.gate_can_pass:
-            err.print(f"warning: {plan.verdict}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+            print_warnings([plan.verdict])
 
 
 def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], jobs: int) -> None:

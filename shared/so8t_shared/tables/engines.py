@@ -20,6 +20,8 @@ class Row:
     name), returns the completed registry."""
     check: str = ""
     """Quick check before a run: takes the configuration, returns notes."""
+    models_folder: str = ""
+    """Where it keeps copies of the models: takes the configuration; returns a folder, or None if not on this host."""
 
 
 ROWS: tuple[Row, ...] = (
@@ -30,6 +32,7 @@ ROWS: tuple[Row, ...] = (
         "so8t_evaluator.ollama.opening:open_ollama",
         prepare="so8t_evaluator.ollama.opening:put_on_server",
         check="so8t_evaluator.ollama.opening:check",
+        models_folder="so8t_evaluator.ollama.opening:models_folder",
     ),
 )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.ollama.engine import OllamaEngine
@@ -14,6 +17,9 @@ from so8t_shared.results.registry import Registry
 from so8t_shared.running.context import StageContext
 
 _ANSWER_S = 1.0
+_THIS_HOST = {"127.0.0.1", "::1", "localhost"}
+_OF_THE_SERVICE = Path("/usr/share/ollama/.ollama/models")
+"""Where the installer's system service keeps models."""
 
 
 def open_ollama(config: Config, on_wait: OnWait = lambda message: None) -> OllamaEngine:
@@ -29,6 +35,15 @@ def check(config: Config) -> list[str]:
     if ollama_version(host, _ANSWER_S) is not None:
         return []
     return [f"no Ollama server answers at {host} (ollama.host); the stages import and evaluate will need it"]
+
+
+def models_folder(config: Config) -> Path | None:
+    """Return the server's folder of models; None if it is on another host or in a place that is not known."""
+    if urlsplit(config.ollama.host).hostname not in _THIS_HOST:
+        return None
+    if named := os.environ.get("OLLAMA_MODELS"):
+        return Path(named)
+    return next((path for path in (Path.home() / ".ollama" / "models", _OF_THE_SERVICE) if path.is_dir()), None)
 
 
 def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, ModelFile]) -> Registry:

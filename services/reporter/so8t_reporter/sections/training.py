@@ -5,6 +5,7 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Code, Facts, Paragraph, PictureBlock, Section
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
+from so8t_shared.models.rotation import BUDGET
 from so8t_shared.results.training import TrainingResult
 
 _METHODS = {"lora": "LoRA adapter", "qlora": "LoRA adapter on an 8-bit base", "full": "all weights"}
@@ -16,6 +17,7 @@ def training_section(inputs: ReportInputs) -> Section:
     blocks: list[Block] = []
     if training.steps == 0:
         blocks.append(Paragraph("No optimizer step was taken: model B is its unchanged base.", "bad"))
+    blocks += [Paragraph(text, "bad") for text in _over_budget(training)]
     blocks.append(PictureBlock("training_curve"))
     blocks.append(Facts([*_facts(training), *_gate_facts(training)]))
     blocks.append(Code("Resolved training configuration", inputs.training_config, folded=True))
@@ -45,10 +47,24 @@ def _gate_facts(training: TrainingResult) -> list[tuple[str, str]]:
     low, high = _number(training.determinant_min, 8), _number(training.determinant_max, 8)
     return [
         ("SO8T gates", f"{training.gates:,} attention layers"),
-        ("Orthogonality error", f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I)"),
-        ("Determinant of R", f"{low} to {high}"),
+        (
+            "Orthogonality error",
+            f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I; at most {BUDGET} is allowed)",
+        ),
+        ("Determinant of R", f"{low} to {high} (within {BUDGET} of 1 is allowed)"),
         ("Largest rotation", f"{_number(training.rotation_angle_max)} rad"),
     ]
+
+
+def _over_budget(training: TrainingResult) -> list[str]:
+    """Return a sentence for each figure that shows that the gates are no rotations."""
+    error, low, high = training.orthogonality_error, training.determinant_min, training.determinant_max
+    found = []
+    if error is not None and not error <= BUDGET:
+        found.append(f"The gates are not orthogonal: R^T R differs from I by {_number(error)}, more than {BUDGET}.")
+    if low is not None and high is not None and not 1 - BUDGET <= low <= high <= 1 + BUDGET:
+        found.append(f"The gates are no rotations: determinants reach from {_number(low, 8)} to {_number(high, 8)}.")
+    return found
 
 
 def _number(value: float | None, digits: int = 3) -> str:

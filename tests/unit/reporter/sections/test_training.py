@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from tests.unit.reporter.builders_upstream import TRAINING_CONFIG
 from tests.unit.reporter.rendering import text_report
 
@@ -26,7 +27,24 @@ def test_facts(inputs: ReportInputs) -> None:
     assert facts["Loss, first and last step"] == f"{first:.3g}, {last:.3g}"
     assert facts["Time in optimizer steps"] == "2 min 54 s on workbench"
     assert facts["Orthogonality error"].startswith("4.2e-07 ")
-    assert facts["Determinant of R"] == "0.9999994 to 1.0000005"
+    assert facts["Determinant of R"].startswith("0.9999994 to 1.0000005 ")
+
+
+@pytest.mark.parametrize(
+    ("figures", "remarks"),
+    [
+        ({"orthogonality_error": 0.01, "determinant_min": 0.99, "determinant_max": 1.01}, 0),
+        ({"orthogonality_error": 0.0101}, 1),
+        ({"orthogonality_error": float("nan")}, 1),
+        ({"determinant_min": 0.98}, 1),
+        ({"determinant_max": float("nan"), "orthogonality_error": 1.0}, 2),
+    ],
+)
+def test_gates_that_are_no_rotations(inputs: ReportInputs, figures: dict[str, float], remarks: int) -> None:
+    """A figure beyond the budget of 0.01 is told before all others."""
+    changed = replace(inputs, training=inputs.training.model_copy(update=figures))
+    section = next(s for s in text_report(changed).sections if s.anchor == "training")
+    assert len([block for block in section.blocks if isinstance(block, Paragraph)]) == remarks
 
 
 def test_configuration_is_shown(inputs: ReportInputs) -> None:

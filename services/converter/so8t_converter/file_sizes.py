@@ -1,0 +1,67 @@
+"""Sizes of GGUF files before they are made, from config.json alone. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import gguf
+
+from so8t_converter.checkpoint import read_config
+from so8t_converter.mixture import TensorShape, Traits, target_types
+from so8t_shared.config.model import Config
+from so8t_shared.tables.architectures import Sizes, sizes_of
+from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
+
+_TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
+_OUTSIDE = {"model.embed_tokens.weight": "token_embd.weight", "lm_head.weight": "output.weight"}
+_LAYER = re.compile(r"model\.layers\.(\d+)\.(?:self_attn|mlp)\.(\w+?)_proj\.(\w+)")
+_KINDS = {"v": "attn_v", "qkv": "attn_qkv", "down": "ffn_down"}
+"""The kinds of tensors whose names decide their types; see `mixture`."""
+
+
+def sizes_a(config: Config) -> dict[Quantization, int]:
+    """Return the bytes of each file that convert-a makes; empty if model A is not on this host."""
+    return _sizes(Path(config.model_a.base_model), config)
+
+
+def sizes_b(config: Config) -> dict[Quantization, int]:
+    """Return the bytes of each file that convert-b makes; empty if model B's base is not on this host."""
+    return _sizes(Path(config.base_of_b.base_model), config)
+
+
+def _sizes(folder: Path, config: Config) -> dict[Quantization, int]:
+    if not folder.is_dir():
+        return {}
+    values, architecture = read_config(folder)
+    sizes = sizes_of(values, folder / "config.json")
+    shapes = architecture.shapes(sizes)
+    if sizes.tied:
+        del shapes["lm_head.weight"]
+    vocabulary = sum(path.stat().st_size for name in _TOKENIZER if (path := folder / name).is_file())
+    made = dict.fromkeys((BASE, *config.gguf.quantizations))  # F16 is kept, since the others are made from it
+    return {name: vocabulary + _tensor_bytes(shapes, sizes, name) for name in made}
+
+
+def _tensor_bytes(shapes: dict[str, tuple[int, ...]], sizes: Sizes, quantization: Quantization) -> int:
+    row = BY_NAME[quantization]
+    weights = row.type if row.from_checkpoint else "F16"
+    named = [_named(name, shape, weights) for name, shape in shapes.items()]
+    types = target_types(named, quantization, Traits(heads_per_value=sizes.heads // sizes.kv_heads))
+    return sum(_bytes(tensor.shape, types[tensor.name]) for tensor in named)
+
+
+def _named(name: str, shape: Sequence[int], weights: str) -> TensorShape:
+    """Return the tensor under a name that `mixture` understands; vectors stay in F32."""
+    kind = weights if len(shape) > 1 else "F32"
+    if match := _LAYER.fullmatch(name):
+        layer, projection, part = match.groups()
+        return TensorShape(f"blk.{layer}.{_KINDS.get(projection, projection)}.{part}", tuple(shape), kind)
+    return TensorShape(_OUTSIDE.get(name, name), tuple(shape), kind)
+
+
+def _bytes(shape: Sequence[int], kind: str) -> int:
+    values, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
+    return math.prod(shape) // int(values) * int(size)

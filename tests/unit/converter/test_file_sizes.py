@@ -1,0 +1,44 @@
+"""Sizes of GGUF files before they are made, against real files of every architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import pytest
+from tests.unit.converter.conftest import Converted
+from tests.unit.shared.material import make_config
+
+from so8t_converter.file_sizes import sizes_a, sizes_b
+from so8t_shared.tables.architectures import BY_NAME
+
+
+def _tensor_bytes(path: Path) -> int:
+    return sum(int(tensor.n_bytes) for tensor in gguf.GGUFReader(path).tensors)
+
+
+def _vocabulary(folder: Path) -> int:
+    names = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
+    return sum((folder / name).stat().st_size for name in names if (folder / name).is_file())
+
+
+@pytest.mark.parametrize("architecture", BY_NAME)
+def test_tensors_take_exactly_what_is_planned(
+    converted: Callable[[str], Converted], architecture: str, tmp_path: Path
+) -> None:
+    """Every byte of every tensor, in all three types; what else a file holds is counted as the tokenizer's files."""
+    done = converted(architecture)
+    planned = sizes_a(make_config(tmp_path, model_a={"base_model": str(done.source)}))
+    assert set(planned) == {"f16", "q8_0", "q4_k_m"}
+    for quantization, size in planned.items():
+        assert size - _vocabulary(done.source) == _tensor_bytes(done.gguf(quantization)), quantization
+
+
+def test_f16_is_made_for_the_others(made: Callable[[str], Path], tmp_path: Path) -> None:
+    """F16 is written although only Q4_K_M is requested; B's base counts for B."""
+    config = make_config(
+        tmp_path, model_b={"base_model": str(made("llama"))}, gguf={"quantizations": ["q4_k_m"], "primary": "q4_k_m"}
+    )
+    assert set(sizes_b(config)) == {"f16", "q4_k_m"}
+    assert sizes_a(config) == {}, "model A is not on this host"
