@@ -15,7 +15,7 @@ from so8t_shared.planning.disk import Disk
 def disk_table(disks: Sequence[Disk]) -> Table:
     """One row per kind of file, and one per disk."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for name in ("stage", "writes", "size"):
+    for name in ("large files of", "what", "size"):
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for disk in disks:
         for item in disk.written:

@@ -29,9 +29,9 @@ _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 
 
 def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
-    """Show what would run and why, what it will write, and what the test can find.
+    """Show what would run and why, and what the test can find.
 
-    Also checks the inputs of stages that would run: license, rows, device, Ollama server.
+    Also checks the inputs of stages that would run: license, rows, device, Ollama server, free disk space.
     """
     show_plan(open_workspace(config, overrides))
 
@@ -43,6 +43,7 @@ def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
     print_notes(preflight(workspace.config, to_run(planned)))
     disks = plan_disks(workspace.config, workspace.store, planned)
     if disks:
+        out.print()
         out.print(disk_table(disks))
     print_warnings(check_disks(disks))
     print_plan_of_test(plan_of_test(workspace.config, workspace.store, planned))

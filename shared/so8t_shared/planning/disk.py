@@ -63,7 +63,8 @@ def plan_disks(config: Config, store: ArtifactStore, planned: Sequence[PlannedSt
     for item in _all_written(config, store, {line.stage.name: line for line in planned if line.action != "reuse"}):
         if item.size_bytes:
             items.setdefault(_existing(item.folder).stat().st_dev, []).append(item)
-    return [_disk(tuple(written)) for written in items.values()]
+    disks = [_disk(tuple(written)) for written in items.values()]
+    return [disk for disk in disks if disk is not None]
 
 
 def check_disks(disks: Sequence[Disk]) -> list[str]:
@@ -136,9 +137,11 @@ def _kept_bytes(store: ArtifactStore, line: PlannedStage) -> int:
     return total
 
 
-def _disk(written: tuple[Written, ...]) -> Disk:
+def _disk(written: tuple[Written, ...]) -> Disk | None:
+    """The disk on which the files lie; None for what is no disk, such as /proc."""
     folders = tuple(dict.fromkeys(item.folder for item in written))
-    return Disk(folders, shutil.disk_usage(_existing(folders[0])).free, written)
+    usage = shutil.disk_usage(_existing(folders[0]))
+    return Disk(folders, usage.free, written) if usage.total else None
 
 
 def _existing(folder: Path) -> Path:

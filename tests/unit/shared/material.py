@@ -29,6 +29,15 @@ from so8t_shared.tables.listeners import Row
 FIRST = Stage("first", "tests", 1, "makes two files", reads=("training.seed",))
 SECOND = Stage("second", "tests", 1, "reads the first one", reads=("visualization.dpi",), needs={"first": ("data/",)})
 
+SIZES = {
+    "hidden_size": 8,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+    "vocab_size": 8,
+}
+"""What config.json says of the smallest model."""
+
 Listing = dict[str, tuple[bytes, int]]
 
 
@@ -77,7 +86,7 @@ def make_config(root: Path, **sections: Any) -> Config:
 def make_model(folder: Path) -> Path:
     """A folder that looks like a checkpoint from outside: enough for digests, not for loading."""
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    (folder / "config.json").write_text(json.dumps({"architectures": ["LlamaForCausalLM"], **SIZES}))
     (folder / "model.safetensors").write_bytes(b"weights" * 300)
     (folder / "tokenizer.json").write_text('{"added_tokens": []}')
     return folder

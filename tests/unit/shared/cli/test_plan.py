@@ -27,7 +27,9 @@ def test_plan(cli: Cli, config_file: Path, store: LocalStore) -> None:
     before = listing(Path(store.location))
     done = cli("plan", "-c", config_file, "--set", "training.seed=7")
     assert done.code == 0
-    lines = {line.split()[0]: line for line in done.out.splitlines() if not line.startswith(" ")}
+    stages, _, disks = done.out.partition("\n\n")
+    lines = {line.split()[0]: line for line in stages.splitlines() if not line.startswith(" ")}
+    assert disks.startswith("large files of")
     assert [name for name in lines if name != "stage"] == [stage.name for stage in STAGES]
     assert "changed: training.seed: 42 -> 7" in " ".join(done.out.split())
     assert lines["convert-a"].split()[1] == lines["train"].split()[1] == "run"
