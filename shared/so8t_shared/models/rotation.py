@@ -15,8 +15,6 @@ from so8t_shared.errors import InputError
 
 BLOCK = 8
 PARAMETERS_PER_BLOCK = BLOCK * (BLOCK - 1) // 2
-BUDGET = 1e-2
-"""The original project's limit for max |R^T R - I| and for |det R - 1|."""
 
 Array = NDArray[np.float64]
 

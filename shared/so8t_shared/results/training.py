@@ -8,6 +8,9 @@ from pydantic import Field
 
 from so8t_shared.documents import Document, Part
 
+ROTATION_BUDGET = 1e-2
+"""The original project's limit for max |R^T R - I| and for |det R - 1|."""
+
 
 class TrainingPoint(Part):
     """One optimizer step (a line of metrics.jsonl)."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Code, Facts, Paragraph, PictureBlock, Section
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.models.rotation import BUDGET
-from so8t_shared.results.training import TrainingResult
+from so8t_shared.results.training import ROTATION_BUDGET, TrainingResult
 
 _METHODS = {"lora": "LoRA adapter", "qlora": "LoRA adapter on an 8-bit base", "full": "all weights"}
 
@@ -49,9 +48,9 @@ def _gate_facts(training: TrainingResult) -> list[tuple[str, str]]:
         ("SO8T gates", f"{training.gates:,} attention layers"),
         (
             "Orthogonality error",
-            f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I; at most {BUDGET} is allowed)",
+            f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I; at most {ROTATION_BUDGET} is allowed)",
         ),
-        ("Determinant of R", f"{low} to {high} (within {BUDGET} of 1 is allowed)"),
+        ("Determinant of R", f"{low} to {high} (within {ROTATION_BUDGET} of 1 is allowed)"),
         ("Largest rotation", f"{_number(training.rotation_angle_max)} rad"),
     ]
 
@@ -60,9 +59,11 @@ def _over_budget(training: TrainingResult) -> list[str]:
     """Return a sentence for each figure that shows that the gates are no rotations."""
     error, low, high = training.orthogonality_error, training.determinant_min, training.determinant_max
     found = []
-    if error is not None and not error <= BUDGET:
-        found.append(f"The gates are not orthogonal: R^T R differs from I by {_number(error)}, more than {BUDGET}.")
-    if low is not None and high is not None and not 1 - BUDGET <= low <= high <= 1 + BUDGET:
+    if error is not None and not error <= ROTATION_BUDGET:
+        found.append(
+            f"The gates are not orthogonal: R^T R differs from I by {_number(error)}, more than {ROTATION_BUDGET}."
+        )
+    if low is not None and high is not None and not 1 - ROTATION_BUDGET <= low <= high <= 1 + ROTATION_BUDGET:
         found.append(f"The gates are no rotations: determinants reach from {_number(low, 8)} to {_number(high, 8)}.")
     return found
 
