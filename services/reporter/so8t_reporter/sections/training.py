@@ -44,13 +44,11 @@ def _gate_facts(training: TrainingResult) -> list[tuple[str, str]]:
     if training.gates == 0:
         return [("SO8T gates", "none")]
     low, high = _number(training.determinant_min, 8), _number(training.determinant_max, 8)
+    limit = f"at most {ROTATION_BUDGET} is allowed"
     return [
         ("SO8T gates", f"{training.gates:,} attention layers"),
-        (
-            "Orthogonality error",
-            f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I; at most {ROTATION_BUDGET} is allowed)",
-        ),
-        ("Determinant of R", f"{low} to {high} (within {ROTATION_BUDGET} of 1 is allowed)"),
+        ("Orthogonality error", f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I; {limit})"),
+        ("Determinant of R", f"{low} to {high} (deviation from 1: {limit})"),
         ("Largest rotation", f"{_number(training.rotation_angle_max)} rad"),
     ]
 
