@@ -47,7 +47,10 @@ def _gate_facts(training: TrainingResult) -> list[tuple[str, str]]:
     limit = f"at most {ROTATION_BUDGET} is allowed"
     return [
         ("SO8T gates", f"{training.gates:,} attention layers"),
-        ("Orthogonality error", f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I; {limit})"),
+        (
+            "Orthogonality error",
+            f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I; {limit})",
+        ),
         ("Determinant of R", f"{low} to {high} (deviation from 1: {limit})"),
         ("Largest rotation", f"{_number(training.rotation_angle_max)} rad"),
     ]
