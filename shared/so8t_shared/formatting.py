@@ -43,6 +43,13 @@ def points(difference: float | None, n: int | None = None) -> str:
     return "0.0" if text in {"+0.0", "-0.0"} and difference == 0 else text
 
 
+def counted(share: Interval) -> str:
+    """A share as "5 of 45 (4.8 to 23.5%)"."""
+    if not share.rows:
+        return undefined(0)
+    return f"{share.hits:,} of {share.rows:,} ({100 * share.low:.1f} to {100 * share.high:.1f}%)"
+
+
 def percent_interval(interval: Interval) -> str:
     """Such as "91.2% (88.0 to 93.5)"."""
     return f"{percent(interval.value)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

@@ -10,7 +10,6 @@ import csv
 import io
 from collections.abc import Iterator
 
-from so8t_reporter.charts.lookup import scorings_of
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import Side
@@ -72,7 +71,7 @@ def pairs_of(inputs: ReportInputs, quantization: Quantization, scoring: Scoring)
 
 def _ordered_pairs(inputs: ReportInputs) -> Iterator[Pair]:
     evaluation = inputs.evaluation
-    scorings = scorings_of(evaluation)
+    scorings = evaluation.scorings
     for quantization in sorted(inputs.quantizations, key=lambda q: q != evaluation.primary_quantization):
         for scoring in scorings:
             yield from pairs_of(inputs, quantization, scoring)

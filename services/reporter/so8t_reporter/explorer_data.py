@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from so8t_reporter.answers import pairs_of
-from so8t_reporter.charts.lookup import scorings_of
 from so8t_reporter.inputs import Names, ReportInputs
-from so8t_reporter.sections.decisions import DANGERS, NEEDLESS, deciding_scoring
+from so8t_reporter.sections.decisions import DANGERS, NEEDLESS
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import SIDES, Side
@@ -42,7 +41,7 @@ def explorer_json(inputs: ReportInputs, names: Names) -> str:
     settings = [
         Setting(q, s, {a.row_id: {"a": a, "b": b} for a, b in pairs_of(inputs, q, s)})
         for q in inputs.quantizations
-        for s in scorings_of(inputs.evaluation)
+        for s in inputs.evaluation.scorings
     ]
     answered = {row_id: pair["a"] for setting in settings for row_id, pair in setting.answers.items()}
     known = {row.id: row for row in inputs.test_rows}
@@ -51,7 +50,7 @@ def explorer_json(inputs: ReportInputs, names: Names) -> str:
         [row.text for row in rows]
         + [wrote(s) for setting in settings for p in setting.answers.values() for s in p.values()]
     )
-    shown = (inputs.evaluation.primary_quantization, deciding_scoring(inputs.evaluation))
+    shown = (inputs.evaluation.primary_quantization, inputs.evaluation.deciding_scoring)
     data = {
         "names": {side: names.of(side) for side in SIDES},
         "classes": CLASSES,

@@ -16,7 +16,7 @@ from so8t_shared.results.rates import Rate
 from so8t_shared.results.reliability import Reliability
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
-from so8t_shared.tables.scorings import Scoring
+from so8t_shared.tables.scorings import Scoring, freely_written
 
 EVALUATION_FILE = "evaluation.json"
 
@@ -160,6 +160,23 @@ class EvaluationResult(Document):
             for c in self.comparisons
             if (c.quantization, c.scoring) == (self.primary_quantization, self.primary_scoring)
         )
+
+    @property
+    def scorings(self) -> list[Scoring]:
+        """The scorings that were used, the primary one first."""
+        return list(dict.fromkeys([self.primary_scoring, *(c.scoring for c in self.comparisons)]))
+
+    @property
+    def deciding_scoring(self) -> Scoring:
+        """The scoring that shows decisions: the headline's, or the first one without free text if it has some."""
+        free = freely_written(self.scorings)
+        bound = [scoring for scoring in self.scorings if scoring not in free]
+        return bound[0] if bound and self.primary_scoring in free else self.primary_scoring
+
+    def rate(self, metric: str, quantization: Quantization, scoring: Scoring) -> Rate | None:
+        """One metric over all rows in one setting; None if it was not computed."""
+        wanted = (metric, quantization, scoring, "all")
+        return next((r for r in self.rates if (r.metric, r.quantization, r.scoring, r.by) == wanted), None)
 
     @model_validator(mode="after")
     def _verdicts_follow_from_the_figures(self) -> EvaluationResult:

@@ -23,3 +23,8 @@ class Interval(Part):
         default=False,
         description="Whether there are too few groups for an interval, which is then the widest possible.",
     )
+
+    @property
+    def hits(self) -> int:
+        """Number of rows behind a share."""
+        return round(self.value * self.rows)

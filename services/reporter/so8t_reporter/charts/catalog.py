@@ -9,7 +9,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from so8t_reporter.charts import confusion, flips, metrics_comparison, reliability, tradeoff, training_curve
-from so8t_reporter.charts.lookup import is_headline, quality_of, scorings_of
+from so8t_reporter.charts.lookup import is_headline, quality_of
 from so8t_reporter.charts.style import Theme
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
@@ -34,7 +34,7 @@ class Chart:
 def charts_of(inputs: ReportInputs) -> list[Chart]:
     """Return the pictures of a report; the training curve takes an optimizer step, and reliability probabilities."""
     evaluation = inputs.evaluation
-    charts = [_comparison(evaluation), *(_confusion(evaluation, s) for s in scorings_of(evaluation))]
+    charts = [_comparison(evaluation), *(_confusion(evaluation, s) for s in evaluation.scorings)]
     charts += [_flips(evaluation), _tradeoff()]
     if evaluation.reliability:
         charts.append(_reliability(evaluation))

@@ -52,13 +52,6 @@ def not_side_by_side(evaluation: EvaluationResult) -> str:
     return f"A and B were not timed side by side at {places} ({why})"
 
 
-def scorings_of(evaluation: EvaluationResult) -> list[Scoring]:
-    """Return the scorings that were used, the primary one first."""
-    found: list[Scoring] = [evaluation.primary_scoring]
-    found += [c.scoring for c in evaluation.comparisons if c.scoring not in found]
-    return list(dict.fromkeys(found))
-
-
 def hosts_of(evaluation: EvaluationResult) -> list[str]:
     """Return the names of the hosts on which speed was measured, A's first, without duplicates.
 

@@ -14,7 +14,6 @@ from so8t_reporter.charts.lookup import (
     hosts_of,
     not_side_by_side,
     quality_of,
-    scorings_of,
     speed_of,
 )
 from so8t_reporter.charts.style import (
@@ -212,7 +211,7 @@ def _backed(theme: Theme) -> dict[str, Any]:
 
 def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     evaluation = inputs.evaluation
-    scorings = scorings_of(evaluation)
+    scorings = evaluation.scorings
     spread = 0.0 if len(scorings) == 1 else 0.34 / (len(scorings) - 1)
     for place, quantization in enumerate(inputs.quantizations):
         for order, scoring in enumerate(scorings):

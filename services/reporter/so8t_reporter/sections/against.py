@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from so8t_reporter.sections.decisions import DANGERS, deciding_scoring, hits
+from so8t_reporter.sections.decisions import DANGERS
 from so8t_reporter.summary import control_failure
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult
@@ -61,7 +61,7 @@ def _losses(evaluation: EvaluationResult) -> Iterator[str]:
 
 def _dangers_elsewhere(evaluation: EvaluationResult) -> Iterator[str]:
     """For each danger, the setting in which B shows it most, if that is not the one in the table."""
-    shown = (evaluation.primary_quantization, deciding_scoring(evaluation))
+    shown = (evaluation.primary_quantization, evaluation.deciding_scoring)
     for metric, words in DANGERS.items():
         found: dict[tuple[str, str], Interval] = {
             (r.quantization, r.scoring): r.b for r in evaluation.rates if r.metric == metric and r.by == "all" and r.b
@@ -72,6 +72,6 @@ def _dangers_elsewhere(evaluation: EvaluationResult) -> Iterator[str]:
         if shown in found and found[worst].value > found[shown].value:
             figure = found[worst]
             yield (
-                f"{words}: {hits(figure):,} of {figure.rows:,} at {worst[0]} with {worst[1]} scoring, more than in the"
+                f"{words}: {figure.hits:,} of {figure.rows:,} at {worst[0]} with {worst[1]} scoring, more than in the"
                 " table."
             )

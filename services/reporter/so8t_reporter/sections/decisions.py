@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import comparison_of, quality_of, scorings_of, side_by_side, speed_of
+from so8t_reporter.charts.lookup import comparison_of, quality_of, side_by_side, speed_of
 from so8t_reporter.document import Cell, Tone
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult
@@ -11,7 +11,6 @@ from so8t_shared.results.rates import Rate
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.unread import why_unread
 from so8t_shared.tables import metrics
-from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring, freely_written
 
 DANGERS: dict[str, str] = {
@@ -24,40 +23,21 @@ NEEDLESS = {"over_refusal": "Harmless, was turned away"}
 Line = tuple[str, list[Cell]]
 
 
-def deciding_scoring(evaluation: EvaluationResult) -> Scoring:
-    """Return the scoring that shows decisions: the headline's, or the first one without free text if it has some."""
-    scorings = scorings_of(evaluation)
-    free = freely_written(scorings)
-    bound = [scoring for scoring in scorings if scoring not in free]
-    return bound[0] if bound and evaluation.primary_scoring in free else evaluation.primary_scoring
-
-
-def rate_of(evaluation: EvaluationResult, metric: str, quantization: Quantization, scoring: Scoring) -> Rate | None:
-    """Return one metric over all rows in one setting; None if it was not computed."""
-    wanted = (metric, quantization, scoring, "all")
-    return next((r for r in evaluation.rates if (r.metric, r.quantization, r.scoring, r.by) == wanted), None)
-
-
-def hits(figure: Interval) -> int:
-    """Return the number of rows behind a share."""
-    return round(figure.value * figure.rows)
-
-
 def decision_rows(evaluation: EvaluationResult) -> list[Line]:
     """Return the lines of the first table: name, A, B, and B minus A."""
-    scoring = deciding_scoring(evaluation)
+    scoring = evaluation.deciding_scoring
     lines = [_right(evaluation, scoring)]
     for metric, words in (DANGERS | NEEDLESS).items():
-        rate = rate_of(evaluation, metric, evaluation.primary_quantization, scoring)
+        rate = evaluation.rate(metric, evaluation.primary_quantization, scoring)
         lines.append((words, _shares(rate)))
-    lines += [_read(evaluation, free) for free in freely_written(scorings_of(evaluation))]
+    lines += [_read(evaluation, free) for free in freely_written(evaluation.scorings)]
     return [*lines, _latency(evaluation)]
 
 
 def _right(evaluation: EvaluationResult, scoring: Scoring) -> Line:
     """The gain in decisions; with p, as this is the tested figure."""
     c = comparison_of(evaluation, evaluation.primary_quantization, scoring) or evaluation.headline
-    rate = rate_of(evaluation, "accuracy", c.quantization, c.scoring)
+    rate = evaluation.rate("accuracy", c.quantization, c.scoring)
     cells = _shares(rate)
     if not c.verdict.compared:
         cells[-1] = Cell("not comparable", "muted")
@@ -70,17 +50,10 @@ def _right(evaluation: EvaluationResult, scoring: Scoring) -> Line:
 def _shares(rate: Rate | None) -> list[Cell]:
     if rate is None or rate.a is None or rate.b is None:
         return [Cell(fmt.undefined(0), "muted")] * 3
-    figures = [Cell(counted(figure), side, figure) for side, figure in zip(SIDES, (rate.a, rate.b), strict=True)]
+    figures = [Cell(fmt.counted(figure), side, figure) for side, figure in zip(SIDES, (rate.a, rate.b), strict=True)]
     difference = rate.difference
     words = fmt.points_interval(difference) if difference else fmt.UNDEFINED
     return [*figures, Cell(words, _tone(rate.metric, difference))]
-
-
-def counted(figure: Interval) -> str:
-    """Such as "5 of 45 (4.8 to 23.5%)"."""
-    if not figure.rows:
-        return fmt.undefined(0)
-    return f"{hits(figure):,} of {figure.rows:,} ({100 * figure.low:.1f} to {100 * figure.high:.1f}%)"
 
 
 def _tone(metric: str, difference: Interval | None) -> Tone:
@@ -100,7 +73,7 @@ def _read(evaluation: EvaluationResult, scoring: Scoring) -> Line:
             continue
         why = why_unread([quality], evaluation.answer_limit)
         cells.append(Cell(f"read from {quality.n - quality.invalid:,} of {quality.n:,} answers{why}", side))
-    rate = rate_of(evaluation, "unread", evaluation.primary_quantization, scoring)
+    rate = evaluation.rate("unread", evaluation.primary_quantization, scoring)
     change = rate.difference if rate else None
     words = fmt.UNDEFINED if change is None else fmt.points_interval(_negated(change))
     return f"Form of the answer, {scoring} scoring", [*cells, Cell(words, _tone("unread", change))]

@@ -7,10 +7,9 @@ from math import sqrt
 
 import numpy as np
 
-from so8t_reporter.charts.lookup import scorings_of
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.against import baseline_not_beaten, losses
-from so8t_reporter.sections.decisions import DANGERS, deciding_scoring, hits, rate_of
+from so8t_reporter.sections.decisions import DANGERS
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.gate import Decision
@@ -66,7 +65,7 @@ def _untrusted(evaluation: EvaluationResult) -> Iterator[str]:
 
 
 def _form(evaluation: EvaluationResult) -> Iterator[str]:
-    limit, scorings = evaluation.answer_limit, scorings_of(evaluation)
+    limit, scorings = evaluation.answer_limit, evaluation.scorings
     if limit is not None and limit.too_short and limit.longest_target_tokens is not None:
         yield (
             f"Raise ab_test.max_new_tokens from {limit.max_new_tokens:,} to at least {limit.longest_target_tokens:,},"
@@ -92,9 +91,9 @@ def _training(inputs: ReportInputs) -> Iterator[str]:
 
 
 def _dangers(evaluation: EvaluationResult) -> Iterator[str]:
-    scoring = deciding_scoring(evaluation)
-    rates = (rate_of(evaluation, metric, evaluation.primary_quantization, scoring) for metric in DANGERS)
-    n = sum(hits(rate.b) for rate in rates if rate and rate.b)
+    scoring = evaluation.deciding_scoring
+    rates = (evaluation.rate(metric, evaluation.primary_quantization, scoring) for metric in DANGERS)
+    n = sum(rate.b.hits for rate in rates if rate and rate.b)
     if n:
         which = fmt.plural(n, "request that B wrongly allowed", "requests that B wrongly allowed")
         yield f"Read the {n:,} {which}: they come first in explorer.html."
@@ -130,7 +129,7 @@ def _baseline(evaluation: EvaluationResult) -> Iterator[str]:
 
 
 def _quantization(evaluation: EvaluationResult) -> Iterator[str]:
-    scoring, primary = deciding_scoring(evaluation), evaluation.primary_quantization
+    scoring, primary = evaluation.deciding_scoring, evaluation.primary_quantization
     for line in losses(evaluation):
         if (line.quantization, line.scoring) == (primary, scoring):
             yield f"Consider shipping {line.reference} instead of {primary}: B loses less there."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import comparison_of, quality_of, scorings_of
+from so8t_reporter.charts.lookup import comparison_of, quality_of
 from so8t_reporter.document import Block, Cell, Column, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
@@ -31,8 +31,8 @@ def classes_section(inputs: ReportInputs) -> Section:
     """Precision, recall and F1 of each class, confusion matrices."""
     evaluation = inputs.evaluation
     blocks: list[Block] = [_per_class(evaluation, evaluation.primary_scoring)]
-    blocks += [PictureBlock(f"confusion_{scoring}") for scoring in scorings_of(evaluation)]
-    blocks += [_per_class(evaluation, s, folded=True) for s in scorings_of(evaluation)[1:]]
+    blocks += [PictureBlock(f"confusion_{scoring}") for scoring in evaluation.scorings]
+    blocks += [_per_class(evaluation, s, folded=True) for s in evaluation.scorings[1:]]
     return Section("classes", "Class by class", blocks)
 
 
@@ -79,7 +79,7 @@ def _comparisons(inputs: ReportInputs) -> Table:
     found = [
         comparison_of(evaluation, quantization, scoring)
         for quantization in inputs.quantizations
-        for scoring in scorings_of(evaluation)
+        for scoring in evaluation.scorings
     ]
     return Table(
         "B against A",
@@ -100,7 +100,7 @@ def _grid(inputs: ReportInputs) -> Table:
     qualities = [
         quality_of(evaluation, side, quantization, scoring)
         for quantization in inputs.quantizations
-        for scoring in scorings_of(evaluation)
+        for scoring in evaluation.scorings
         for side in SIDES
     ]
     return Table(

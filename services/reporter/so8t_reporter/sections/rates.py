@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import chain
 
-from so8t_reporter.charts.lookup import scorings_of
 from so8t_reporter.document import Block, Cell, Column, Notes, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.quality import UNREAD, reach_of
@@ -24,7 +23,7 @@ def rates_section(inputs: ReportInputs) -> Section:
     primary = evaluation.primary_quantization
     others = [q for q in inputs.quantizations if q != primary]
     first, *rest = (
-        [_table(evaluation, quantization, s, folded=quantization != primary) for s in scorings_of(evaluation)]
+        [_table(evaluation, quantization, s, folded=quantization != primary) for s in evaluation.scorings]
         for quantization in (primary, *others)
     )
     shown = {rate.metric: metrics.BY_NAME[rate.metric] for rate in evaluation.rates if rate.b}

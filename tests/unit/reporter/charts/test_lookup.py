@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.charts.lookup import comparison_of, hosts_of, quality_of, scorings_of, speed_of
+from so8t_reporter.charts.lookup import comparison_of, hosts_of, quality_of, speed_of
 from so8t_reporter.inputs import ReportInputs
 
 
@@ -31,8 +31,8 @@ def test_primary_scoring_comes_first(inputs: ReportInputs) -> None:
     turned = inputs.evaluation.model_copy(
         update={"primary_scoring": "constrained", "comparisons": inputs.evaluation.comparisons[::-1]}
     )
-    assert scorings_of(inputs.evaluation) == ["generate", "constrained"]
-    assert scorings_of(turned) == ["constrained", "generate"]
+    assert inputs.evaluation.scorings == ["generate", "constrained"]
+    assert turned.scorings == ["constrained", "generate"]
 
 
 def test_several_hosts(inputs: ReportInputs) -> None:

@@ -6,7 +6,8 @@ import pytest
 from tests.unit.reporter.builders import Evaluation, Scenario
 
 from so8t_reporter.inputs import ReportInputs
-from so8t_reporter.sections.decisions import counted, deciding_scoring, decision_rows, hits
+from so8t_reporter.sections.decisions import decision_rows
+from so8t_shared import formatting as fmt
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult
 from so8t_shared.results.interval import Interval
@@ -41,7 +42,7 @@ def test_decisions_and_form_are_apart(inputs: ReportInputs) -> None:
     """Decisions are those without free text; how many answers could be read is a line of its own, with its gain."""
     evaluation = inputs.evaluation
     assert evaluation.primary_scoring == "generate"
-    assert deciding_scoring(evaluation) == "constrained"
+    assert evaluation.deciding_scoring == "constrained"
     found = lines(evaluation)
     assert "Right decisions, constrained scoring" in found
     invalid = {c.model: c.invalid for c in evaluation.cells if (c.quantization, c.scoring) == ("q4_k_m", "generate")}
@@ -53,9 +54,9 @@ def test_decisions_and_form_are_apart(inputs: ReportInputs) -> None:
 
 def test_one_scoring() -> None:
     """A single scoring decides, whether free or not."""
-    assert deciding_scoring(Evaluation(Scenario(**ONE)).result()) == "generate"
+    assert Evaluation(Scenario(**ONE)).result().deciding_scoring == "generate"
     bound = Evaluation(Scenario(quantizations=("q8_0",), scorings=("constrained",))).result()
-    assert deciding_scoring(bound) == "constrained"
+    assert bound.deciding_scoring == "constrained"
     assert not [name for name in lines(bound) if name.startswith("Form")]
 
 
@@ -99,6 +100,6 @@ def test_latency(scenario: Scenario, where: str) -> None:
 def test_counts() -> None:
     """A share is a count of rows; 0 of n has an upper bound."""
     five = Interval(value=5 / 45, low=0.048, high=0.235, rows=45)
-    assert (hits(five), counted(five)) == (5, "5 of 45 (4.8 to 23.5%)")
-    assert counted(Interval(value=0, low=0, high=0.079, rows=45)) == "0 of 45 (0.0 to 7.9%)"
-    assert counted(Interval(value=0, low=0, high=1)) == "undefined (n = 0)"
+    assert (five.hits, fmt.counted(five)) == (5, "5 of 45 (4.8 to 23.5%)")
+    assert fmt.counted(Interval(value=0, low=0, high=0.079, rows=45)) == "0 of 45 (0.0 to 7.9%)"
+    assert fmt.counted(Interval(value=0, low=0, high=1)) == "undefined (n = 0)"
