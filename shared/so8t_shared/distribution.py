@@ -16,8 +16,10 @@ EXTRAS = {
     "so8t_evaluator": "evaluate",
     "so8t_reporter": "report",
     "so8t_demo": "demo",
+    "so8t_shared.notify.deliver": "notify",
 }
-"""Maps each top-level module to the extra that installs its imports. Other modules need only the core."""
+"""Maps each service, and the module that delivers notifications, to the extra that installs its imports. Other modules
+need only the core."""
 
 
 def version() -> str:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+from functools import lru_cache
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+NOTIFY_VARIABLE = "SO8T_NOTIFY"
+"""Environment variable with the addresses that get notifications, separated by blanks or commas."""
 
 _NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "ACCESS_KEY", "API_KEY", "PRIVATE_KEY")
 _SHORTEST = 6
@@ -17,6 +23,16 @@ def remember_secret(secret: str) -> None:
     _from_files.add(secret)
 
 
+def remember_address(url: str) -> None:
+    """Redact this address of a receiver of notifications from now on, and each part that lets others send there."""
+    _from_files.update(_secret_parts(url))
+
+
+def addresses_in(text: str) -> list[str]:
+    """The addresses in a text, which are separated by blanks or commas; an address may contain commas."""
+    return [url for url in re.split(r"[\s,]+(?=[A-Za-z][\w+.-]*://)", text.strip().strip(",")) if url]
+
+
 def without_secrets(text: str) -> str:
     """The text with *** for each secret read from a file and each environment value that looks like a secret."""
     for secret in _secrets():
@@ -27,4 +43,25 @@ def without_secrets(text: str) -> str:
 def _secrets() -> list[str]:
     """Secrets, longest first, since one may be part of another."""
     found = _from_files | {value for key, value in os.environ.items() if any(name in key.upper() for name in _NAMES)}
+    found = found.union(*map(_secret_parts, addresses_in(os.environ.get(NOTIFY_VARIABLE, ""))))
     return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
+
+
+@lru_cache(maxsize=100)
+def _secret_parts(url: str) -> frozenset[str]:
+    """The address, its password and path, and what looks like a token: services put tokens anywhere."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket in a password
+        return frozenset({url})
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    path = parts.path.strip("/")
+    words = [parts.netloc.rpartition("@")[2], user, *path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+    found = {url, password, f"/{path}" if path else "", *filter(_is_token, words)}
+    return frozenset({*found, *map(unquote, found)} - {""})
+
+
+def _is_token(word: str) -> bool:
+    """Whether a word may be a key, rather than a host's or a person's name."""
+    mixed = bool(re.search(r"\d", word) and re.search(r"[A-Za-z]", word))
+    return "." not in word and (len(word) >= 20 or (len(word) >= 8 and mixed))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, no_session, open_workspace, print_notes
 from so8t_shared.errors import InputError
 from so8t_shared.formatting import visible
@@ -18,7 +16,7 @@ from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow
-from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.outputs import output_of
 from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.tables import quantizations, scorings
 from so8t_shared.terminal.console import out, say
@@ -117,7 +115,7 @@ def answers(
 
 
 def _answered(workspace: Workspace, session_id: str) -> Iterable[Answered]:
-    folder = _folder(workspace, session_id, "evaluate", "samples.jsonl")
+    folder = output_of(workspace.store, session_id, "evaluate", "samples.jsonl")
     if folder is None:
         raise InputError(
             "evaluate has not finished in this session.",
@@ -132,16 +130,8 @@ def _answered(workspace: Workspace, session_id: str) -> Iterable[Answered]:
 
 def _row_texts(workspace: Workspace, session_id: str) -> dict[str, str]:
     """The rows' texts by id; empty if the training data is no longer in the store."""
-    folder = _folder(workspace, session_id, "train", "splits/test.jsonl")
+    folder = output_of(workspace.store, session_id, "train", "splits/test.jsonl")
     return {row.id: row.text for row in LabeledRow.read_lines(folder / "splits/test.jsonl")} if folder else {}
-
-
-def _folder(workspace: Workspace, session_id: str, stage: str, file: str) -> Path | None:
-    """A local folder with one file of a finished stage; None if it is not in the store."""
-    completed = StageMarkers(workspace.store, session_id, stage).completed()
-    artifact = Artifact(workspace.store, stage, completed.fingerprint) if completed else None
-    manifest = artifact.manifest() if artifact else None
-    return artifact.materialize(manifest, (file,)) if artifact and manifest else None
 
 
 def _print(answered: Answered, text: str, model: str) -> None:

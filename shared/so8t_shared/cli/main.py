@@ -19,6 +19,7 @@ from so8t_shared.cli import (
     export,
     init,
     logs,
+    notify,
     plan,
     run,
     stage,
@@ -55,6 +56,7 @@ app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(notify.app, name="notify")
 
 
 def _show_version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
+from so8t_shared.redaction import without_secrets
 
 
 def config_error(error: ValidationError, files: str, given: dict[str, str]) -> ConfigError:
@@ -73,7 +74,7 @@ def _choice(fault: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = without_secrets(repr(value))  # before a cut could leave a part of a secret
     return text if len(text) <= 60 else text[:57] + "..."
 
 

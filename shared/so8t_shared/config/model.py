@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
 from so8t_shared.config.gate import DEFAULT_GATE, Gate
+from so8t_shared.config.notify import Notify
 from so8t_shared.config.section import Section
 from so8t_shared.config.training import Training
 from so8t_shared.config.values import (
@@ -243,6 +244,7 @@ class Config(Section):
     ollama: Ollama = Field(Ollama(), description="The Ollama server, and the names of the imported models.")
     ab_test: AbTest = Field(AbTest(), description="The paired test.")
     visualization: Visualization = Field(Visualization(), description="Charts in the report.")
+    notify: Notify = Field(Notify(), description="Notifications when something ends.")
 
     @property
     def base_of_b(self) -> Model:

@@ -14,6 +14,9 @@ from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.functions import named
 from so8t_shared.tables.listeners import ROWS, Kind, Place, Row
 
+ASIDE_PATIENCE_S = 2.0
+"""How long listeners wait for an unreachable server; they must not hold up the work."""
+
 Audience = Literal["all", "here", "session"]
 """Audience of an event: everyone, only this process's user, or only later readers of the session."""
 
@@ -60,8 +63,8 @@ class Work:
     store: ArtifactStore
     aside: ArtifactStore
     """The same store, for writes that must not hold up the work."""
-    attempt: Callable[[], int]
-    """Number of this attempt at the stage in the session, starting at 1."""
+    attempt: Callable[[], int] = lambda: 1
+    """Number of this attempt at the stage in the session, starting at 1; a run counts none."""
 
 
 @dataclass(frozen=True)

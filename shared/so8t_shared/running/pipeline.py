@@ -13,7 +13,7 @@ from so8t_shared.errors import Interrupted, So8tError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.processes import signal_name
 from so8t_shared.running.children import StageProcess
-from so8t_shared.running.events import Event, Listeners
+from so8t_shared.running.events import ASIDE_PATIENCE_S, Event, Listeners, Scene, Work
 from so8t_shared.running.runner import StageRun
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session
@@ -59,6 +59,8 @@ class PipelineRun:
 
         In each case the other stages were asked to stop, saved their checkpoints and ended.
         """
+        aside = self.store.patient(ASIDE_PATIENCE_S)
+        self.listeners.open(Scene(self.stages, work=Work(self.session, self.store, aside)))
         for stage in self.stages:
             StageMarkers(self.store, self.session.session_id, stage.name).clear_failure()
         try:

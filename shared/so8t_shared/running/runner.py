@@ -24,7 +24,7 @@ from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease, acquire
 from so8t_shared.running.context import StageContext, StageFunction
-from so8t_shared.running.events import Listeners, Scene, Work
+from so8t_shared.running.events import ASIDE_PATIENCE_S, Listeners, Scene, Work
 from so8t_shared.running.export import export_outputs
 from so8t_shared.running.logs import log_end, stage_logger
 from so8t_shared.running.progress import ProgressReporter
@@ -34,9 +34,6 @@ from so8t_shared.sessions.markers import Completed, StageMarkers
 from so8t_shared.sessions.session import Session
 from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
-
-_ASIDE_PATIENCE_S = 2.0
-"""How long progress and logs wait for an unreachable server; they must not hold up the work."""
 
 _OUTAGES = (ServerError, StorageError)
 """Errors that also keep a lease from being renewed: an expired lease does not explain them."""
@@ -72,7 +69,7 @@ class StageRun:
         self.stop = stop
         self.listeners = listeners
         self.markers = StageMarkers(self.store, session.session_id, stage.name)
-        self._aside = store.patient(_ASIDE_PATIENCE_S)
+        self._aside = store.patient(ASIDE_PATIENCE_S)
         self.reporter = ProgressReporter(listeners, stage.name)
         self._digests = DigestCache(store.local_root / "digests.sqlite")
         self._started = now()

@@ -46,4 +46,11 @@ ROWS: tuple[Row, ...] = (
         hears=("started", "log"),
         of_session=True,
     ),
+    Row(
+        "notify",
+        "so8t_shared.notify.listener:open_notifier",
+        at=("run", "stage"),
+        hears=("started", "finished", "reused", "failed"),
+        of_session=True,
+    ),
 )

@@ -1,0 +1,1 @@
+"""Notifications when a stage or a run ends, and the sound for it."""

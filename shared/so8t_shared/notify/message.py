@@ -1,0 +1,116 @@
+"""The words of a notification: a title with session and models, and the figures that decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from so8t_shared import formatting as fmt
+from so8t_shared.results.ab_test import AbTestResults
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.verdicts import WORDS
+from so8t_shared.running.export import RESULTS_FILE
+from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.outputs import output_of
+from so8t_shared.sessions.session import Session
+from so8t_shared.stages import STAGES, stage_named
+from so8t_shared.store.base import ArtifactStore
+from so8t_shared.tables.alerts import BY_NAME, AlertName, Row
+
+
+@dataclass(frozen=True)
+class End:
+    """A stage has ended."""
+
+    stage: str
+    failed: bool = False
+    reused: bool = False
+    """Whether it did nothing itself, which is news only if the run has ended with it."""
+    of_run: bool = False
+    """Whether the whole run has ended with it."""
+    seconds: float | None = None
+    """How long it took; None if that is unknown."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A notification before it is sent."""
+
+    row: Row
+    title: str
+    body: str
+
+
+def alert_of(end: End, wanted: list[AlertName], store: ArtifactStore, session: Session) -> Alert | None:
+    """The most telling wanted alert about this end; None if it is not wanted.
+
+    A stage that failed because another one did is no news: that one's own alert says it.
+
+    Raises:
+        So8tError: the store cannot be read.
+    """
+    if end.failed:
+        return _failed(end, store, session) if "stage_failed" in wanted else None
+    results = _results(store, session) if end.of_run and {"run_done", "gate_refused"}.intersection(wanted) else None
+    refused = results is not None and not results.evaluation.gate.passed
+    fitting: list[AlertName] = ["gate_refused"] if refused else []
+    fitting += ["run_done"] if end.of_run else []
+    fitting += ["stage_done"] if not end.reused else []
+    chosen = next((name for name in fitting if name in wanted), None)
+    if chosen is None:
+        return None
+    if chosen == "stage_done" or results is None:
+        what = f"{end.stage} is done" if chosen == "stage_done" else "all stages are done"
+        return Alert(BY_NAME[chosen], _title(session, what), _left(end, store, session))
+    what = "the gate refuses B" if refused else "all stages are done"
+    return Alert(BY_NAME[chosen], _title(session, what), "\n".join(figures(results.evaluation)))
+
+
+def figures(evaluation: EvaluationResult) -> list[str]:
+    """The verdict, and three figures: the gain in decisions, harmful requests that were allowed, and the gate."""
+    scoring, quantization = evaluation.deciding_scoring, evaluation.primary_quantization
+    right, allowed = (evaluation.rate(metric, quantization, scoring) for metric in ("accuracy", "false_allow"))
+    gain = right.difference if right else None
+    gate = evaluation.gate
+    harmful = [fmt.counted(side) if side else fmt.undefined() for side in ((allowed.a, allowed.b) if allowed else ())]
+    return [
+        f"{WORDS[evaluation.headline.verdict].title} at {quantization}.",
+        f"Gain in right decisions: {fmt.points_interval(gain)}{' points' if gain else ''}",
+        f"Harmful requests allowed: {'A {}, B {}'.format(*harmful) if harmful else fmt.undefined()}",
+        "Gate: passed" if gate.passed else f"Gate: refused. {gate.reasons[0]}",
+    ]
+
+
+def _title(session: Session, what: str) -> str:
+    names = session.config.ollama
+    return f"{session.session_id}: {what} ({names.model_b_name} against {names.model_a_name})"
+
+
+def _left(end: End, store: ArtifactStore, session: Session) -> str:
+    """How long the stage took, and what is left to do."""
+    names = [s.name for s in STAGES if StageMarkers(store, session.session_id, s.name).completed() is None]
+    took = f"{end.stage} took {fmt.duration(end.seconds)}." if end.seconds is not None else ""
+    left = f"Left: {', '.join(names)}." if names else "Nothing is left to do."
+    return f"{took} {left}".strip()
+
+
+def _failed(end: End, store: ArtifactStore, session: Session) -> Alert | None:
+    if any(StageMarkers(store, session.session_id, need).failed() for need in stage_named(end.stage).needs):
+        return None
+    marker = StageMarkers(store, session.session_id, end.stage).failed()
+    lines = [f"See 'so8t-ab logs {end.stage}'."]
+    if marker is None:
+        lines.insert(0, "Its process ended without a message.")
+    else:
+        told = (
+            marker.what,
+            f"where: {marker.where}" if marker.where else "",
+            marker.remedy and f"to do: {marker.remedy}",
+        )
+        lines = [line for line in told if line] + [f"Attempt {marker.attempt}, on {marker.host}. {lines[0]}"]
+    return Alert(BY_NAME["stage_failed"], _title(session, f"{end.stage} failed"), "\n".join(lines))
+
+
+def _results(store: ArtifactStore, session: Session) -> AbTestResults | None:
+    folder = output_of(store, session.session_id, "report", RESULTS_FILE)
+    path = folder / RESULTS_FILE if folder else None
+    return AbTestResults.read(path) if path and path.is_file() else None
