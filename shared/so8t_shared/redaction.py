@@ -57,8 +57,8 @@ def _secret_parts(url: str) -> frozenset[str]:
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     path = parts.path.strip("/")
     words = [parts.netloc.rpartition("@")[2], user, *path.split("/"), *(value for _, value in parse_qsl(parts.query))]
-    found = {url, password, f"/{path}" if path else "", *filter(_is_token, words)}
-    return frozenset({*found, *map(unquote, found)} - {""})
+    found = {password, f"/{path}" if path else "", *filter(_is_token, words)} - {""}
+    return frozenset({url, *found, *map(unquote, found)} if found else ())
 
 
 def _is_token(word: str) -> bool:

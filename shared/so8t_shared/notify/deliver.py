@@ -100,11 +100,12 @@ def _play(parcel: Parcel) -> str:
 
 
 def _shown(url: str) -> str:
-    """The address without what must stay secret."""
+    """The address without what must stay secret: apprise hides passwords and tokens, but no path."""
     service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     known = isinstance(service, apprise.NotifyBase)
     shown = str(service.url(privacy=True)) if known else url.partition("://")[0]  # type: ignore[union-attr]
-    return without_secrets(shown.partition("?")[0])
+    place, _, path = shown.partition("?")[0].partition("://")[2].partition("/")
+    return without_secrets(shown.partition("://")[0]) + (f"://{place}{'/...' if path else ''}" if place else "")
 
 
 if __name__ == "__main__":

@@ -30,11 +30,11 @@ def _project() -> dict[str, dict[str, dict[str, list[str]]]]:
 
 
 def test_every_module_has_an_extra_and_every_stage_is_in_all() -> None:
-    """EXTRAS and pyproject.toml name the same extras; `all` is what the six stages need."""
+    """EXTRAS and pyproject.toml name the same extras; `all` is what the stages and notifications need."""
     extras = _project()["project"]["optional-dependencies"]
     assert set(EXTRAS.values()) == set(extras) - {"all"}
     stages = ",".join(dict.fromkeys(EXTRAS[stage.module] for stage in STAGES))
-    assert extras["all"] == [f"so8t-ab[{stages}]"]
+    assert extras["all"] == [f"so8t-ab[{stages},notify]"]
 
 
 def test_the_version_is_that_of_the_project() -> None:

@@ -52,3 +52,31 @@ def test_an_error_of_the_command_line(
         said = capsys.readouterr().err
         assert "***" in said
         assert "from-a-file-5678" not in said
+
+
+def test_addresses_of_receivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole, and each part with which others could send there; a host, and an address without such a part, stay."""
+    monkeypatch.setenv(
+        "SO8T_NOTIFY",
+        "mailto://me:pass%40word1@mail.example?to=a@b.example,c@d.example, discord://4174216298/JHMHI8qBe7bk2Zwv"
+        "\tjson://127.0.0.1:9\nhttps://hooks.example/services/T0/B0",
+    )
+    text = (
+        "me sent pass@word1 or pass%40word1 to mail.example, JHMHI8qBe7bk2Zwv, /services/T0/B0, json://127.0.0.1:9,"
+        " discord://4174216298/JHMHI8qBe7bk2Zwv"
+    )
+    assert without_secrets(text) == "me sent *** or *** to mail.example, ***, ***, json://127.0.0.1:9, ***"
+
+
+@pytest.mark.parametrize("url", ["mailto://a:b[c]d-word@host", "://", "json://", "x://[::1"])
+def test_odd_addresses(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that nothing can read ends no message, and its password is not told."""
+    monkeypatch.setenv("SO8T_NOTIFY", url)
+    assert "b[c]d-word" not in without_secrets(f"plain words, {url}")
+    assert without_secrets("plain words") == "plain words"
+
+
+def test_a_token_in_place_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some services have their token there."""
+    monkeypatch.setenv("SO8T_NOTIFY", "tgram://123456789:AAE_x/1/")
+    assert without_secrets("bot 123456789:AAE_x") == "bot ***"

@@ -47,9 +47,10 @@ def pipe() -> Iterator[tuple[int, Pipe]]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_each_row_takes_every_event_that_it_hears(row: Row, store: LocalStore, tmp_path: object) -> None:
+def test_each_row_takes_every_event_that_it_hears(row: Row, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """In each of its places a row opens a listener, which takes every kind it hears, with and without a count."""
-    session = Session("s", make_config(store.local_root), "")
+    monkeypatch.setenv("SO8T_SOUND_BACKEND", "null")
+    session = Session("s", make_config(store.local_root, notify={"sound": True}), "")
     run = stage_run(STAGES[0], session, store)
     for place in row.at:
         listeners = Listeners(place)
