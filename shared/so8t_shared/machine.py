@@ -26,13 +26,18 @@ _ANSWER_S = 3.0
 _GPU_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
 """NVIDIA cards, Tegra boards, WSL, and AMD cards, which torch also calls cuda."""
 
+_DISPENSABLE = ("notify",)
+"""Extras without which everything but their own task works."""
+
+State = Literal["ok", "missing", "bad"]
+
 
 @dataclass(frozen=True)
 class Finding:
     """One part: ok, missing (optional), or bad (the demo needs it)."""
 
     part: str
-    state: Literal["ok", "missing", "bad"]
+    state: State
     found: str
     remedy: str = ""
 
@@ -67,7 +72,8 @@ def _python() -> Finding:
 def _extras() -> Iterator[Finding]:
     for module, extra in EXTRAS.items():
         if missing := missing_packages(module):
-            yield Finding(extra, "bad", f"not installed: {', '.join(missing)}", install_command([module]))
+            state: State = "missing" if extra in _DISPENSABLE else "bad"
+            yield Finding(extra, state, f"not installed: {', '.join(missing)}", install_command([module]))
         else:
             yield Finding(extra, "ok", "installed")
 

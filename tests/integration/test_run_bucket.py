@@ -65,15 +65,17 @@ def test_the_second_run_reuses_everything(minio: MinioServer, in_bucket: Workspa
 
 
 def test_commands_work_on_the_bucket(minio: MinioServer, in_bucket: Workspace, tmp_path: Path) -> None:
-    """plan, status, logs, artifacts ls, get and gc, from the bucket alone."""
+    """plan, status, watch, logs, artifacts ls, get and gc, from the bucket alone."""
     said = {}
-    for command in (["plan"], ["status"], ["logs", "train"], ["artifacts", "ls"], ["artifacts", "gc"]):
+    commands = (["plan"], ["status"], ["watch"], ["logs", "train"], ["artifacts", "ls"], ["artifacts", "gc"])
+    for command in commands:
         done = in_bucket.cli(*command, "-c", "config.yaml")
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert minio.root.secret_key not in done.stdout + done.stderr
         said[command[-1]] = done.stdout
     assert said["plan"].count("reuse") >= len(STAGES)
     assert said["status"].count("done") + said["status"].count("reused") == len(STAGES)
+    assert "Gate:" in said["watch"]
     assert "0 artifacts" in said["gc"]
     key = next(key for key in _manifests(minio, in_bucket) if key.startswith("artifacts/convert-a/"))
     fingerprint = key.split("/")[2]

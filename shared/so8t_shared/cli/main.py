@@ -24,6 +24,7 @@ from so8t_shared.cli import (
     run,
     stage,
     status,
+    watch,
 )
 from so8t_shared.distribution import NAME, version
 from so8t_shared.endings import exit_code_of, text_of
@@ -48,6 +49,7 @@ app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("status")(status.status)
+app.command("watch")(watch.watch)
 app.command("logs")(logs.logs)
 app.command("answers")(answers.answers)
 app.command("stage")(stage.stage)

@@ -9,9 +9,6 @@ from so8t_shared.config.load import load_config
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import ConfigError, ServerError
 from so8t_shared.host import host_name
-from so8t_shared.notify.message import Alert
-from so8t_shared.notify.receivers import receivers_of
-from so8t_shared.notify.sending import DELIVERY, deliver, parcel_of
 from so8t_shared.redaction import NOTIFY_VARIABLE
 from so8t_shared.tables.alerts import BY_NAME
 from so8t_shared.terminal.console import out
@@ -28,6 +25,10 @@ def send_test(
 
     Exits with 4 if one did not.
     """
+    from so8t_shared.notify.message import Alert
+    from so8t_shared.notify.receivers import receivers_of
+    from so8t_shared.notify.sending import DELIVERY, deliver, parcel_of
+
     settings = load_config(config, overrides).notify
     receivers = receivers_of(settings)
     if not receivers:

@@ -21,7 +21,7 @@ from so8t_shared.cli.common import (
 )
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, config_digest, find_session, read_record, session_ids
-from so8t_shared.sessions.stage_state import stage_state
+from so8t_shared.sessions.stage_state import StageState, stage_state
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.terminal.console import err, out
@@ -48,12 +48,12 @@ def status(
     if not session_id:
         raise no_session(workspace)
     if not watch:
-        out.print(status_table(workspace.store, session_id))
+        out.print(status_table(session_id, states_of(workspace.store, session_id)))
         _show_model(workspace, session_id)
         return
     with Live(console=err, refresh_per_second=2) as live:
         while not err.quiet:
-            live.update(status_table(workspace.store, session_id))
+            live.update(status_table(session_id, states_of(workspace.store, session_id)))
             time.sleep(1.0)
 
 
@@ -84,7 +84,7 @@ def sessions_table(store: ArtifactStore) -> Table:
 
 def _summary(store: ArtifactStore, session_id: str) -> str:
     """State of a session in a few words."""
-    states = {stage.name: stage_state(store, session_id, stage.name).state for stage in STAGES}
+    states = {name: known.state for name, known in states_of(store, session_id).items()}
     for state in ("failed", "running", "interrupted", "waiting"):
         if names := [name for name, found in states.items() if found == state]:
             return f"{state}: {', '.join(names)}"
@@ -92,7 +92,12 @@ def _summary(store: ArtifactStore, session_id: str) -> str:
     return "finished" if finished == len(STAGES) else f"{finished} of {len(STAGES)} stages done"
 
 
-def status_table(store: ArtifactStore, session_id: str) -> Table:
+def states_of(store: ArtifactStore, session_id: str) -> dict[str, StageState]:
+    """The state of each stage, in pipeline order."""
+    return {stage.name: stage_state(store, session_id, stage.name) for stage in STAGES}
+
+
+def status_table(session_id: str, states: dict[str, StageState]) -> Table:
     """One row per stage."""
     table = Table(title=f"session {session_id}", box=None, padding=(0, 2, 0, 0), title_justify="left")
     for heading in ("stage", "state", "progress"):
@@ -100,8 +105,7 @@ def status_table(store: ArtifactStore, session_id: str) -> Table:
     table.add_column("host", overflow="fold")
     table.add_column("since", no_wrap=True)
     table.add_column("message", overflow="fold", min_width=_FINGERPRINT)
-    for stage in STAGES:
-        known = stage_state(store, session_id, stage.name)
+    for name, known in states.items():
         cells = (known.state, known.count, known.host, local_time(known.time), known.message)
-        table.add_row(stage.name, *map(table_cell, cells))
+        table.add_row(name, *map(table_cell, cells))
     return table

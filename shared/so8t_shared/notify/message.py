@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from so8t_shared import formatting as fmt
-from so8t_shared.results.ab_test import AbTestResults
-from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.verdicts import WORDS
 from so8t_shared.running.export import RESULTS_FILE
 from so8t_shared.sessions.markers import StageMarkers
@@ -15,6 +14,10 @@ from so8t_shared.sessions.session import Session
 from so8t_shared.stages import STAGES, stage_named
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.alerts import BY_NAME, AlertName, Row
+
+if TYPE_CHECKING:
+    from so8t_shared.results.ab_test import AbTestResults
+    from so8t_shared.results.evaluation import EvaluationResult
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def alert_of(end: End, wanted: list[AlertName], store: ArtifactStore, session: S
     """
     if end.failed:
         return _failed(end, store, session) if "stage_failed" in wanted else None
-    results = _results(store, session) if end.of_run and {"run_done", "gate_refused"}.intersection(wanted) else None
+    results = results_of(store, session) if end.of_run and {"run_done", "gate_refused"}.intersection(wanted) else None
     refused = results is not None and not results.evaluation.gate.passed
     fitting: list[AlertName] = ["gate_refused"] if refused else []
     fitting += ["run_done"] if end.of_run else []
@@ -78,6 +81,19 @@ def figures(evaluation: EvaluationResult) -> list[str]:
         f"Harmful requests allowed: {'A {}, B {}'.format(*harmful) if harmful else fmt.undefined()}",
         "Gate: passed" if gate.passed else f"Gate: refused. {gate.reasons[0]}",
     ]
+
+
+def results_of(store: ArtifactStore, session: Session) -> AbTestResults | None:
+    """The results in the report of a session; None if it has none yet.
+
+    Raises:
+        So8tError: the store cannot be read, or the file is damaged.
+    """
+    from so8t_shared.results.ab_test import AbTestResults  # slow, and most processes never need it
+
+    folder = output_of(store, session.session_id, "report", RESULTS_FILE)
+    path = folder / RESULTS_FILE if folder else None
+    return AbTestResults.read(path) if path and path.is_file() else None
 
 
 def _title(session: Session, what: str) -> str:
@@ -108,9 +124,3 @@ def _failed(end: End, store: ArtifactStore, session: Session) -> Alert | None:
         )
         lines = [line for line in told if line] + [f"Attempt {marker.attempt}, on {marker.host}. {lines[0]}"]
     return Alert(BY_NAME["stage_failed"], _title(session, f"{end.stage} failed"), "\n".join(lines))
-
-
-def _results(store: ArtifactStore, session: Session) -> AbTestResults | None:
-    folder = output_of(store, session.session_id, "report", RESULTS_FILE)
-    path = folder / RESULTS_FILE if folder else None
-    return AbTestResults.read(path) if path and path.is_file() else None

@@ -65,10 +65,13 @@ class Outbox:
         self._complaint = threading.Lock()
 
     @classmethod
-    def open(cls, settings: Notify) -> Outbox | None:
-        """The outbox for these settings; None if nobody is to be told, or nothing can be sent, which is said."""
+    def open(cls, settings: Notify, receivers: Receivers | None = None) -> Outbox | None:
+        """The outbox for these settings; None if nobody is to be told, or nothing can be sent, which is said.
+
+        `receivers` replaces those that the settings and the environment name.
+        """
         try:
-            receivers = receivers_of(settings)
+            receivers = receivers or receivers_of(settings)
             if not receivers or not settings.on:
                 return None
             need_extras([DELIVERY])

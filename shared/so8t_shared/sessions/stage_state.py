@@ -27,6 +27,11 @@ class StageState:
     message: str = ""
 
 
+def is_over(states: dict[str, StageState]) -> bool:
+    """Whether every stage is done or reused."""
+    return all(known.state in {"done", "reused"} for known in states.values())
+
+
 def stage_state(store: ArtifactStore, session_id: str, stage: str) -> StageState:
     """The state of a stage: done, reused, failed, running, interrupted, waiting or not started."""
     markers = StageMarkers(store, session_id, stage)

@@ -47,7 +47,7 @@ def test_every_part_is_named() -> None:
         "processor",
         "xllamacpp",
     }
-    assert expected | {"convert", "train", "evaluate", "report"} == set(parts) - {"docker gpu"}
+    assert expected | {"convert", "train", "evaluate", "report", "notify"} == set(parts) - {"docker gpu"}
     assert len(parts) == len(set(parts))
     assert [f.part for f in findings if f.state != "ok" and not f.remedy] == []
     assert {f.state for f in findings if f.part in {"python", "demo", "torch", "convert", "train"}} == {"ok"}
