@@ -12,6 +12,7 @@ from typer.main import get_command
 from so8t_shared.cli import (
     answers,
     artifacts,
+    autostart,
     compare,
     config,
     demo,
@@ -59,6 +60,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(notify.app, name="notify")
+app.add_typer(autostart.app, name="autostart")
 
 
 def _show_version(wanted: bool) -> None:

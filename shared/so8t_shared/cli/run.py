@@ -9,7 +9,7 @@ import typer
 
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, print_warnings
 from so8t_shared.cli.plan import show_plan, to_run
-from so8t_shared.errors import ConfigError, GateRefused
+from so8t_shared.errors import ConfigError, GateRefused, So8tError
 from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
 from so8t_shared.planning.disk import check_disks, plan_disks
@@ -71,6 +71,7 @@ def run(
         check_selection(stages, workspace.store, session)
         _run_stages(workspace, session, stages, jobs)
     if stages[-1].name == "report":
+        _end_autostart(config, overrides)
         _show_results(session, gate=gate)
 
 
@@ -91,6 +92,17 @@ def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], job
     stop.install()
     with Listeners("run").open(Scene(stages)) as listeners:
         PipelineRun(workspace.store, session, stages, listeners, stop, jobs=jobs or _default_jobs()).run()
+
+
+def _end_autostart(config: Path, overrides: list[str]) -> None:
+    """Remove what 'so8t-ab autostart' installed for this session, which is done."""
+    from so8t_shared.autostart.job import job_of
+    from so8t_shared.autostart.scheduler import remove_finished
+
+    try:
+        remove_finished(job_of(config, overrides))
+    except So8tError as error:
+        print_notes([f"autostart stays installed: {error.what}"])
 
 
 def _show_results(session: Session, *, gate: bool) -> None:

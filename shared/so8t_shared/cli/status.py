@@ -21,7 +21,7 @@ from so8t_shared.cli.common import (
 )
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, config_digest, find_session, read_record, session_ids
-from so8t_shared.sessions.stage_state import StageState, stage_state
+from so8t_shared.sessions.stage_state import StageState, states_of
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.terminal.console import err, out
@@ -90,11 +90,6 @@ def _summary(store: ArtifactStore, session_id: str) -> str:
             return f"{state}: {', '.join(names)}"
     finished = sum(state in {"done", "reused"} for state in states.values())
     return "finished" if finished == len(STAGES) else f"{finished} of {len(STAGES)} stages done"
-
-
-def states_of(store: ArtifactStore, session_id: str) -> dict[str, StageState]:
-    """The state of each stage, in pipeline order."""
-    return {stage.name: stage_state(store, session_id, stage.name) for stage in STAGES}
 
 
 def status_table(session_id: str, states: dict[str, StageState]) -> Table:

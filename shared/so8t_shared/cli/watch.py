@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from rich.live import Live
 
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, no_session, open_workspace
-from so8t_shared.cli.status import states_of, status_table
+from so8t_shared.cli.status import status_table
 from so8t_shared.config.model import Config
 from so8t_shared.errors import GateRefused, Interrupted
 from so8t_shared.formatting import visible
 from so8t_shared.sessions.markers import Failed, StageMarkers
 from so8t_shared.sessions.session import Session, config_digest, find_session, read_record
-from so8t_shared.sessions.stage_state import StageState, is_over
+from so8t_shared.sessions.stage_state import StageState, is_over, states_of
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.terminal.console import err, out
 

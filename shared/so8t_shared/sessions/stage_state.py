@@ -9,6 +9,7 @@ from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.formatting import duration
 from so8t_shared.leases.holder import holder_of
 from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
+from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
 
 _SILENT_S = 900.0
@@ -25,6 +26,11 @@ class StageState:
     time: str = ""
     """ISO 8601, UTC; empty if nothing has happened yet."""
     message: str = ""
+
+
+def states_of(store: ArtifactStore, session_id: str) -> dict[str, StageState]:
+    """The state of each stage, in pipeline order."""
+    return {stage.name: stage_state(store, session_id, stage.name) for stage in STAGES}
 
 
 def is_over(states: dict[str, StageState]) -> bool:
