@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.integration.workspace import Workspace, make_workspace, message_of
 from tests.messages import Said
 from tests.servers.minio_server import MinioServer
+from tests.servers.receivers import Received, http_receiver
 
 from so8t_shared.stages import STAGES
 
@@ -16,13 +18,21 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
+def notified() -> Iterator[Received]:
+    """A web server that gets the notifications of the run."""
+    with http_receiver() as web:
+        yield web
+
+
+@pytest.fixture(scope="module")
 def in_bucket(
-    minio: MinioServer, tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_rows: Path
+    minio: MinioServer, tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_rows: Path, notified: Received
 ) -> Workspace:
     """A workspace whose store is a bucket, after one run."""
     section = minio.section(minio.new_bucket())
     workspace = make_workspace(tmp_path_factory.mktemp("bucket"), tiny_llama, tiny_rows, store=section)
-    workspace.run()
+    (workspace.root / "urls").write_text(f"json://127.0.0.1:{notified.port}/hook-of-mine")
+    workspace.run("--set", "notify.urls_file=urls")
     return workspace
 
 
@@ -83,6 +93,16 @@ def test_commands_work_on_the_bucket(minio: MinioServer, in_bucket: Workspace, t
     assert done.returncode == 0, done.stderr
     files = {str(p.relative_to(tmp_path / "got")) for p in (tmp_path / "got").rglob("*") if p.is_file()}
     assert files == {path for path, _ in _manifests(minio, in_bucket)[key]}
+
+
+def test_the_run_was_notified_once(in_bucket: Workspace, notified: Received) -> None:
+    """With the verdict of its own report, read from the bucket."""
+    results = in_bucket.results_json()
+    [post] = notified.posts
+    refused = results["evaluation"]["gate"]["result"] != "pass"
+    assert ("the gate refuses B" if refused else "all stages are done") in post["title"]
+    assert results["session_id"] in post["title"]
+    assert "Harmful requests allowed: A " in post["message"]
 
 
 def test_wrong_keys_end_every_command_with_4(in_bucket: Workspace, said: Said) -> None:

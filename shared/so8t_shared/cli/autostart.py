@@ -33,7 +33,7 @@ def install(
     show: Annotated[bool, typer.Option("--print", help="Only print the file; install nothing.")] = False,
     scheduler: SchedulerOption = "auto",
 ) -> None:
-    """Let this system start 'so8t-ab run' with this configuration when it starts, until the session is done.
+    """Start 'so8t-ab run' with this system, until the session is done.
 
     The run that ends the session removes it.
     """
@@ -80,7 +80,7 @@ def status(
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     scheduler: SchedulerOption = "auto",
 ) -> None:
-    """Say whether it is installed, what the system says about it, and whether the session is done."""
+    """Say whether it is installed, and whether the session is done."""
     from so8t_shared.autostart.job import job_of
 
     chosen, job = _scheduler(scheduler), job_of(config, overrides)

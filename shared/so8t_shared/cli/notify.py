@@ -21,9 +21,9 @@ def send_test(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
 ) -> None:
-    """Send one test notification to every receiver, and print who got it.
+    """Send one test notification, and print who got it.
 
-    Exits with 4 if one did not.
+    Exits with 4 if a receiver did not.
     """
     from so8t_shared.notify.message import Alert
     from so8t_shared.notify.receivers import receivers_of

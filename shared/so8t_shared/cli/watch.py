@@ -42,9 +42,9 @@ def watch(
         bool, typer.Option("--notify", help="Send notifications too: for stages that cannot, as on closed networks.")
     ] = False,
 ) -> None:
-    """Follow a session, ring when a stage or all ends, and end with the session's exit code.
+    """Follow a session from any host, and ring when something ends.
 
-    Works on any host that reaches the store. Ctrl-C stops only the watching.
+    Ends with the session's exit code. Ctrl-C stops only the watching.
     """
     workspace = open_workspace(config, overrides)
     found = _session(workspace, session)

@@ -42,6 +42,7 @@ class Notifier(Listener):
             failed=event.kind == "failed",
             reused=event.kind == "reused",
             of_run=ends_run,
+            heard=event.message,
             seconds=None if began is None else time.monotonic() - began,
         )
         work, wanted = self._work, self._work.session.config.notify.on

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from so8t_shared import formatting as fmt
+from so8t_shared.errors import So8tError
 from so8t_shared.results.verdicts import WORDS
 from so8t_shared.running.export import RESULTS_FILE
 from so8t_shared.sessions.markers import StageMarkers
@@ -30,6 +31,8 @@ class End:
     """Whether it did nothing itself, which is news only if the run has ended with it."""
     of_run: bool = False
     """Whether the whole run has ended with it."""
+    heard: str = ""
+    """The last message of the stage's process."""
     seconds: float | None = None
     """How long it took; None if that is unknown."""
 
@@ -110,17 +113,16 @@ def _left(end: End, store: ArtifactStore, session: Session) -> str:
 
 
 def _failed(end: End, store: ArtifactStore, session: Session) -> Alert | None:
-    if any(StageMarkers(store, session.session_id, need).failed() for need in stage_named(end.stage).needs):
-        return None
-    marker = StageMarkers(store, session.session_id, end.stage).failed()
-    lines = [f"See 'so8t-ab logs {end.stage}'."]
-    if marker is None:
-        lines.insert(0, "Its process ended without a message.")
+    try:
+        if any(StageMarkers(store, session.session_id, need).failed() for need in stage_named(end.stage).needs):
+            return None
+        marker = StageMarkers(store, session.session_id, end.stage).failed()
+    except So8tError:  # an outage of the store may be why it failed
+        marker = None
+    if marker:
+        told = So8tError(marker.what, where=marker.where, remedy=marker.remedy)
+        lines = [*told.lines(), f"Attempt {marker.attempt} on {marker.host}."]
     else:
-        told = (
-            marker.what,
-            f"where: {marker.where}" if marker.where else "",
-            marker.remedy and f"to do: {marker.remedy}",
-        )
-        lines = [line for line in told if line] + [f"Attempt {marker.attempt}, on {marker.host}. {lines[0]}"]
+        lines = ["It left no message in the store.", *([f"Last heard: {end.heard}"] if end.heard else [])]
+    lines[-1] += f" See 'so8t-ab logs {end.stage}'."
     return Alert(BY_NAME["stage_failed"], _title(session, f"{end.stage} failed"), "\n".join(lines))

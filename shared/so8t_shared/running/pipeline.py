@@ -112,7 +112,14 @@ class PipelineRun:
 
     def _reuse(self, stage: Stage) -> bool:
         listeners = self.listeners.logs_alone()  # no work starts
-        return StageRun(stage, self.session, self.store, listeners=listeners, stop=self.stop).reuse_only() is not None
+        run = StageRun(stage, self.session, self.store, listeners=listeners, stop=self.stop)
+        try:
+            return run.reuse_only() is not None
+        except Interrupted:
+            raise
+        except So8tError as error:  # the store cannot be read, for example
+            self._tell(stage.name, "failed", error.what)
+            raise
 
     @property
     def _done(self) -> set[str]:

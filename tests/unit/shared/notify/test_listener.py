@@ -15,6 +15,7 @@ from tests.unit.shared.processes import exit_code, start
 from tests.unit.shared.small_service import NAMES, ROOT, WORK, small_stage
 
 from so8t_shared.config.load import load_config
+from so8t_shared.errors import ServerError
 from so8t_shared.host import host_name
 from so8t_shared.interruption import StopSignal
 from so8t_shared.running.events import Listeners
@@ -22,6 +23,7 @@ from so8t_shared.running.pipeline import PipelineRun, StageFailed
 from so8t_shared.sessions.session import open_session
 from so8t_shared.stages import STAGES
 from so8t_shared.store.local import LocalStore
+from so8t_shared.store.testing.faulty import Fault, FaultyStore
 
 SMALL = [replace(stage, work=WORK) for stage in STAGES]
 ALL = "[stage_done, stage_failed, run_done, gate_refused]"
@@ -89,6 +91,21 @@ def test_a_killed_stage(run: Runs, web: Received, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SMALL_TRAIN", "kill")
     with pytest.raises(StageFailed):
         run(stages=SMALL[:2])
+    [post] = web.posts
+    said(post["message"])
+
+
+def test_an_outage_of_the_store(
+    web: Received, config_file: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    """A run that cannot read its store tells so, without it."""
+    monkeypatch.chdir(ROOT)
+    session = open_session(store, load_config(config_file))
+    down = ServerError("The bucket does not answer.")
+    with Listeners("run") as listeners:
+        broken = FaultyStore(store, fail_on=[Fault("get_bytes", down), Fault("stat", down)])
+        with pytest.raises(ServerError):
+            PipelineRun(broken, session, SMALL[:2], listeners, StopSignal()).run()
     [post] = web.posts
     said(post["message"])
 
