@@ -11,6 +11,7 @@ from collections.abc import Callable
 from so8t_shared.config.notify import Notify
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import So8tError
+from so8t_shared.formatting import visible
 from so8t_shared.notify.message import Alert
 from so8t_shared.notify.parcel import Outcome, Parcel
 from so8t_shared.notify.receivers import Receivers, receivers_of
@@ -25,8 +26,8 @@ _START_S = 20.0
 def parcel_of(alert: Alert, receivers: Receivers, timeout_s: float) -> Parcel:
     """What the delivering process needs."""
     return Parcel(
-        title=without_secrets(alert.title),
-        body=without_secrets(alert.body),
+        title=visible(without_secrets(alert.title)),
+        body="\n".join(map(visible, without_secrets(alert.body).split("\n"))),
         mood=alert.row.mood,
         urls=list(receivers.urls),
         tones=list(alert.row.tones) if receivers.sound else [],

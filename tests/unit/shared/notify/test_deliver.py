@@ -91,3 +91,13 @@ def test_no_such_sound_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = _deliver(sound=True)["sound"]
     assert "trumpet" in fault
     assert "pulseaudio" in fault
+
+
+def test_what_a_parcel_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No secret of this process, and nothing of foreign data that a mail or a terminal would obey."""
+    monkeypatch.setenv("HF_TOKEN", "hf-word-1234")
+    alert = Alert(BY_NAME["stage_failed"], "x hf-word-1234\r\nBcc: all", "one hf-word-1234\n  two \x1b[2J")
+    parcel = parcel_of(alert, Receivers((), sound=False), 1.0)
+    assert parcel.title == "x ***\\r\\nBcc: all"
+    assert parcel.body == "one ***\n  two \\x1b[2J"
+    assert (parcel.urls, parcel.tones) == ([], [])
