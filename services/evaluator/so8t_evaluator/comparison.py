@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from so8t_evaluator.measures import macro_f1_gain
 from so8t_evaluator.outcomes import Outcomes, outcomes_of
-from so8t_evaluator.stats.bootstrap import macro_f1_difference
 from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
 from so8t_evaluator.stats.f1 import macro_f1, per_class
 from so8t_evaluator.stats.holm import headline_then_holm
@@ -19,6 +19,7 @@ from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison, Flip, verdict_of
 from so8t_shared.results.evaluation import Quality
+from so8t_shared.results.interval import Interval
 from so8t_shared.results.verdicts import Verdict
 
 
@@ -42,10 +43,18 @@ def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
     )
 
 
-def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> Comparison:
+def compare(
+    name: str,
+    a: Sequence[Sample],
+    b: Sequence[Sample],
+    settings: AbTest,
+    *,
+    macro_f1_difference: Interval | None = None,
+) -> Comparison:
     """Compare B with A row by row; both must hold the same rows in the same order.
 
-    The verdict is for a single test, without an adjusted p; `adjust` handles the family.
+    `macro_f1_difference` is the difference where it is known: computing it takes seconds. The verdict is for a single
+    test, without an adjusted p; `adjust` handles the family.
     """
     if [s.row_id for s in a] != [s.row_id for s in b] or not a:
         raise ValueError("a paired test needs the same rows on both sides")
@@ -62,15 +71,7 @@ def compare(name: str, a: Sequence[Sample], b: Sequence[Sample], settings: AbTes
         accuracy_a=(both_right + only_a) / n,
         accuracy_b=(both_right + only_b) / n,
         accuracy_difference=paired_interval(difference, rows_a.groups, settings.confidence),
-        macro_f1_difference=macro_f1_difference(
-            rows_a.gold,
-            rows_a.said,
-            rows_b.said,
-            rows_a.groups,
-            resamples=settings.bootstrap_resamples,
-            confidence=settings.confidence,
-            rng=np.random.default_rng(settings.seed),
-        ),
+        macro_f1_difference=macro_f1_difference or macro_f1_gain(rows_a, rows_b, settings),
         both_right=both_right,
         only_a_right=only_a,
         only_b_right=only_b,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from so8t_evaluator.asking import as_side
@@ -21,6 +22,8 @@ from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
 from so8t_shared.results.asking import ASKING_FILE, Asking
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.interval import Interval
+from so8t_shared.results.rates import Rate
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.scorings import freely_written
@@ -47,7 +50,11 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
     answers = by_setting(evidence.samples)
     primary, scoring = asking.primary_quantization, asking.scorings[0]
     grid = [(quantization, scoring) for quantization in asking.quantizations for scoring in asking.scorings]
-    tests = [compare(f"B vs A, {q}, {s}", answers["a", q, s], answers["b", q, s], settings) for q, s in grid]
+    rates = [rates_of(answers["a", q, s], answers["b", q, s], settings) for q, s in grid]
+    tests = [
+        compare(f"B vs A, {q}, {s}", answers["a", q, s], answers["b", q, s], settings, macro_f1_difference=known)
+        for (q, s), known in zip(grid, map(_macro_f1_difference, rates), strict=True)
+    ]
     headline = grid.index((primary, scoring))
     comparisons = adjust(tests, headline, settings.alpha)
     a, b = answers["a", primary, scoring], answers["b", primary, scoring]
@@ -67,10 +74,10 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         control=_control(a, evidence.again, settings),
         baseline=evidence.words.baseline if evidence.words else None,
         baseline_comparison=evidence.words.against(b, settings.test) if evidence.words else None,
-        rates=[rate for q, s in grid for rate in rates_of(answers["a", q, s], answers["b", q, s], settings)],
+        rates=[*chain.from_iterable(rates)],
         reliability=reliability_of((a, b), settings.confidence),
         slices=slices_of(a, b, settings.test),
-        quantization_losses=quantization_losses(evidence.samples, settings.test),
+        quantization_losses=quantization_losses(answers, settings.test),
         gate=UNJUDGED,
     )
     return result.model_copy(update={"gate": judge(result, settings.gate)})
@@ -94,6 +101,10 @@ def conclude_from_files(evaluate: Path, splits: Path, settings: AbTest) -> Evalu
         words=bag_of_words(train, tested, settings.confidence),
     )
     return conclude(evidence, settings)
+
+
+def _macro_f1_difference(rates: Sequence[Rate]) -> Interval | None:
+    return next(rate.difference for rate in rates if (rate.metric, rate.by) == ("macro_f1", "all"))
 
 
 def _control(first: Sequence[Sample], again: Sequence[Sample], settings: AbTest) -> Comparison | None:

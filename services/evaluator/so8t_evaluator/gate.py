@@ -95,8 +95,8 @@ def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResul
     if figure is None:
         return Decision.UNDECIDED, None, metrics.BY_NAME[clause.metric].undefined
     for name, unread in (("B", rate.unread_b), ("A", rate.unread_a if relative else 0)):
-        if clause.metric != "unread" and mostly_unread(unread, figure.rows):
-            reason = f"no class could be read from {unread:,} of {name}'s {figure.rows:,} answers to these rows"
+        if clause.metric != "unread" and mostly_unread(unread, rate.rows):
+            reason = f"no class could be read from {unread:,} of {name}'s {rate.rows:,} answers to these rows"
             return Decision.UNDECIDED, None, reason
     if figure.too_few_groups:
         return Decision.UNDECIDED, figure, f"{figure.groups:,} groups of rows are too few"

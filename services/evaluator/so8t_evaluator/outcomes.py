@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,10 @@ class Outcomes:
     groups: NDArray[np.int64]
     """[n], a number for each group of rows that are not independent."""
     logprobs: NDArray[np.float64] | None = None
-    """[n, 4], natural-log probabilities of the labels, not normalized over the four; None if not all rows have them."""
+    """[n, 4], natural-log probabilities of the labels, not normalized over the four; NaN in a row without them.
+
+    None if no row has them.
+    """
 
     def __len__(self) -> int:
         return len(self.gold)
@@ -51,17 +55,30 @@ class Outcomes:
         return Outcomes(self.gold[chosen], self.said[chosen], self.groups[chosen], logprobs)
 
 
+class Answers(tuple[Sample, ...]):
+    """The answers of one model in one setting, in row order; their arrays are built once."""
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """The same as arrays."""
+        return Outcomes(
+            gold=np.array([_CODE[s.gold] for s in self], np.int8),
+            said=np.array([_CODE[s.predicted] for s in self], np.int8),
+            groups=codes([s.cluster for s in self]),
+            logprobs=_logprobs(self),
+        )
+
+
 def outcomes_of(samples: Sequence[Sample]) -> Outcomes:
-    """Return the answers of one model in one setting, in their order."""
-    probabilities = [s.logprobs for s in samples]
-    return Outcomes(
-        gold=np.array([_CODE[s.gold] for s in samples], np.int8),
-        said=np.array([_CODE[s.predicted] for s in samples], np.int8),
-        groups=codes([s.cluster for s in samples]),
-        logprobs=np.array([[p[label] for label in LABELS] for p in probabilities if p])
-        if samples and all(probabilities)
-        else None,
-    )
+    """Return the answers of one model in one setting as arrays, in their order."""
+    return (samples if isinstance(samples, Answers) else Answers(samples)).outcomes
+
+
+def _logprobs(samples: Sequence[Sample]) -> NDArray[np.float64] | None:
+    if not any(s.logprobs for s in samples):
+        return None
+    unknown = (float("nan"),) * len(LABELS)
+    return np.array([[p[label] for label in LABELS] if (p := s.logprobs) else unknown for s in samples])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from so8t_evaluator.stats.groups import codes
+from so8t_evaluator.outcomes import Answers, outcomes_of
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.paired import Kind, paired_p
 from so8t_shared.results.answers import Sample
@@ -37,21 +37,18 @@ class Marks:
         return Marks(rows, self.right[places], self.groups[places])
 
 
-def by_setting(samples: Iterable[Sample]) -> dict[Setting, list[Sample]]:
+def by_setting(samples: Iterable[Sample]) -> dict[Setting, Answers]:
     """Group answers by model, quantization and scoring, preserving their order."""
     found: dict[Setting, list[Sample]] = {}
     for sample in samples:
         found.setdefault((sample.model, sample.quantization, sample.scoring), []).append(sample)
-    return found
+    return {setting: Answers(answers) for setting, answers in found.items()}
 
 
 def marks_of(samples: Sequence[Sample]) -> Marks:
     """Mark which answers of one model in one setting are right."""
-    return Marks(
-        [s.row_id for s in samples],
-        np.array([s.predicted == s.gold for s in samples], np.bool_),
-        codes([s.cluster for s in samples]),
-    )
+    rows = outcomes_of(samples)
+    return Marks([s.row_id for s in samples], rows.right, rows.groups)
 
 
 def pair(kind: type[P], reference: Marks, other: Marks, test: Kind, /, **names: Any) -> P:

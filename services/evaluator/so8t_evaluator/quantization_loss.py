@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from so8t_evaluator.paired import adjusted, by_setting, marks_of, pair
+from so8t_evaluator.outcomes import Answers
+from so8t_evaluator.paired import Setting, adjusted, marks_of, pair
 from so8t_evaluator.stats.paired import Kind
-from so8t_shared.results.answers import Sample
 from so8t_shared.results.paired import QuantizationLoss
 from so8t_shared.tables import scorings
 from so8t_shared.tables.quantizations import ORDER
 
 
-def quantization_losses(samples: Sequence[Sample], test: Kind) -> list[QuantizationLoss]:
+def quantization_losses(answers: Mapping[Setting, Answers], test: Kind) -> list[QuantizationLoss]:
     """Return a line per model, scoring and non-reference quantization, in this order; p is Holm-adjusted over all."""
-    marks = {setting: marks_of(answers) for setting, answers in by_setting(samples).items()}
+    marks = {setting: marks_of(given) for setting, given in answers.items()}
     asked = {quantization for _, quantization, _ in marks}
     reference, *others = [quantization for quantization in ORDER if quantization in asked]
     families = {(side, scoring) for side, _, scoring in marks}

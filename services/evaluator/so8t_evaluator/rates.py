@@ -35,6 +35,7 @@ def rates_of(a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> list
             a=found.a,
             b=found.b,
             difference=found.difference,
+            rows=len(rows_a),
             unread_a=rows_a.unread,
             unread_b=rows_b.unread,
             **part,

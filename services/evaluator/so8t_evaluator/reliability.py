@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from so8t_evaluator.measures_probability import top_of
+from so8t_evaluator.measures_probability import top_of, with_probabilities
 from so8t_evaluator.outcomes import outcomes_of
 from so8t_evaluator.stats.calibration import bins_of
 from so8t_evaluator.stats.share import share_interval
@@ -16,11 +16,11 @@ from so8t_shared.results.reliability import Reliability, ReliabilityBin
 
 def reliability_of(answers: Sequence[Sequence[Sample]], confidence: float) -> list[Reliability]:
     """Return the bins of each model's answers with probabilities, in one setting."""
-    return [_bins(samples, confidence) for samples in answers if samples and all(s.logprobs for s in samples)]
+    return [_bins(samples, confidence) for samples in answers if outcomes_of(samples).logprobs is not None]
 
 
 def _bins(samples: Sequence[Sample], confidence: float) -> Reliability:
-    rows = outcomes_of(samples)
+    (rows,) = with_probabilities(outcomes_of(samples))
     sure, right = top_of(rows)
     bins = bins_of(sure)
     return Reliability(

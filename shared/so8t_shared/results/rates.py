@@ -22,7 +22,10 @@ class Rate(Part):
     by: Literal["all", "language", "category"] = "all"
     value: str = Field("", description="Language or category; empty for all rows.")
     gathered: int = Field(1, description="Number of values in this line: more than 1 if the smallest were combined.")
-    unread_a: int = Field(description="Of the metric's rows, those from whose answer no class could be read.")
+    rows: int = Field(
+        0, description="Test rows of the metric's classes; a figure has fewer if some answers have no probabilities."
+    )
+    unread_a: int = Field(description="Of these rows, those from whose answer no class could be read.")
     unread_b: int
     a: Interval | None
     b: Interval | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -12,11 +13,12 @@ from tests.clustered_rows import group_codes
 from tests.unit.evaluator.material import make_samples
 
 from so8t_evaluator.measures_probability import probabilities
-from so8t_evaluator.outcomes import UNDEFINED, Outcomes
+from so8t_evaluator.outcomes import UNDEFINED, Measured, Outcomes
 from so8t_evaluator.rates import measured, rates_of
 from so8t_evaluator.reliability import reliability_of
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
+from so8t_shared.results.interval import Interval
 from so8t_shared.tables.metrics import BY_NAME
 
 NAMES = ("auroc", "auprc", "false_positive_rate", "calibration_error", "brier")
@@ -132,6 +134,49 @@ def test_ranks_where_probabilities_round_to_one() -> None:
     found = measured(BY_NAME["auroc"], rows, rows, AbTest()).a
     assert found is not None
     assert found.value == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_without_probabilities(name: str) -> None:
+    """The figure is that of the rows that both models have; its interval covers all that the others could show."""
+    a, b = pair(400)
+    some = np.arange(400) % 40 == 0
+    missing = replace(b, logprobs=np.where(some[:, None], np.nan, b.logprobs))
+    found = measured(BY_NAME[name], a, missing, AbTest())
+    known = measured(BY_NAME[name], a.among(~some), b.among(~some), AbTest())
+    for had, has in zip(figures_of(known), figures_of(found), strict=True):
+        assert (has.value, has.rows) == (had.value, had.rows)
+        assert has.low <= had.low
+        assert has.high >= had.high
+    possible = [sure(b, some, right=right) for right in (True, False)]
+    for whole in (measured(BY_NAME[name], a, filled, AbTest()) for filled in (b, *possible)):
+        for has, one in ((found.b, whole.b), (found.difference, whole.difference)):
+            assert has is not None
+            assert one is not None
+            assert has.low <= one.value <= has.high
+    assert found.b is not None
+    assert known.b is not None
+    assert found.b.high - found.b.low > known.b.high - known.b.low
+
+
+def figures_of(found: Measured) -> list[Interval]:
+    figures = [found.a, found.b, found.difference]
+    assert None not in figures
+    return [figure for figure in figures if figure is not None]
+
+
+def sure(rows: Outcomes, some: np.ndarray, *, right: bool) -> Outcomes:
+    """The same with certainty in some rows."""
+    said = np.where(right, rows.gold, (rows.gold + 1) % 4)
+    return replace(rows, logprobs=np.where(some[:, None], np.where(np.eye(4)[said] == 1, 0.0, -99.0), rows.logprobs))
+
+
+def test_no_row_with_both_classes_and_probabilities() -> None:
+    """Where only harmful rows have probabilities, no ranking is defined; other figures are."""
+    a, b = pair(400)
+    a, b = (replace(rows, logprobs=np.where((rows.gold == 0)[:, None], np.nan, rows.logprobs)) for rows in (a, b))
+    assert measured(BY_NAME["auroc"], a, b, AbTest()) == UNDEFINED
+    assert measured(BY_NAME["brier"], a, b, AbTest()).b is not None
 
 
 @pytest.mark.parametrize("name", NAMES)

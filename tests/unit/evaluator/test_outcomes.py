@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tests.unit.evaluator.material import make_samples
 
-from so8t_evaluator.outcomes import outcomes_of
+from so8t_evaluator.outcomes import Answers, outcomes_of
 from so8t_shared.labels import LABELS
 
 GOLD = ["ALLOW", "ESCALATION", "DENY", "REFUSE", "DENY"]
@@ -31,7 +31,7 @@ def test_groups() -> None:
 
 
 def test_logprobs() -> None:
-    """In label order whatever the order of the keys; only if every row has them."""
+    """In label order whatever the order of the keys; a row without them is unknown, and without any there are none."""
     samples = [s.model_copy(update={"logprobs": LOGPROBS}) for s in make_samples(GOLD, SAID)]
     rows = outcomes_of(samples)
     assert rows.logprobs is not None
@@ -39,7 +39,16 @@ def test_logprobs() -> None:
     chosen = rows.among(np.array([True, False, False, False, True]))
     assert chosen.logprobs is not None
     assert (len(chosen), chosen.logprobs.shape) == (2, (2, 4))
-    assert outcomes_of([*samples[1:], samples[0].model_copy(update={"logprobs": None})]).logprobs is None
+    partly = outcomes_of([*samples[1:], samples[0].model_copy(update={"logprobs": None})]).logprobs
+    assert partly is not None
+    assert np.isnan(partly).all(axis=1).tolist() == [False] * 4 + [True]
+    assert outcomes_of(make_samples(GOLD, SAID)).logprobs is None
+
+
+def test_built_once() -> None:
+    """All figures of one setting share one set of arrays."""
+    answers = Answers(make_samples(GOLD, SAID))
+    assert outcomes_of(answers) is outcomes_of(answers)
 
 
 def test_no_rows() -> None:

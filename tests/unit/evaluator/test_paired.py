@@ -24,7 +24,7 @@ def test_by_setting() -> None:
     samples = make_samples(["ALLOW", "DENY"], ["ALLOW", "INVALID"])
     samples += make_samples(["ALLOW", "DENY"], ["DENY", "DENY"], model="b", quantization="f16")
     found = by_setting(samples)
-    assert found == {("a", "q4_k_m", "generate"): samples[:2], ("b", "f16", "generate"): samples[2:]}
+    assert found == {("a", "q4_k_m", "generate"): (*samples[:2],), ("b", "f16", "generate"): (*samples[2:],)}
     marks = marks_of(found["a", "q4_k_m", "generate"])
     assert (marks.rows, marks.right.tolist()) == (["0", "1"], [True, False])
     assert marks.among(np.array([False, True])).rows == ["1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.unit.evaluator.material import make_samples
 
+from so8t_evaluator.paired import by_setting
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
@@ -23,7 +24,7 @@ def test_each_against_the_most_precise() -> None:
         *_samples("b", "f16", 0), *_samples("a", "f16", 2),
         *_samples("b", "q8_0", 1), *_samples("a", "q8_0", 1),
     ]  # fmt: skip
-    found = quantization_losses(samples, "exact")
+    found = quantization_losses(by_setting(samples), "exact")
     assert [(x.model, x.scoring, x.reference, x.quantization, x.n, x.gained, x.lost) for x in found] == [
         ("a", "generate", "f16", "q8_0", 16, 1, 0),
         ("a", "generate", "f16", "q4_k_m", 16, 0, 0),
@@ -43,7 +44,7 @@ def test_scorings_stay_apart() -> None:
         for scoring in ("constrained", "generate")
         for s in _samples("a", quantization, wrong + (scoring == "constrained"), scoring)
     ]
-    found = quantization_losses(samples, "exact")
+    found = quantization_losses(by_setting(samples), "exact")
     assert [(x.scoring, x.reference, x.reference_right, x.other_right) for x in found] == [
         ("generate", "q8_0", 16, 13),
         ("constrained", "q8_0", 15, 12),
@@ -52,4 +53,4 @@ def test_scorings_stay_apart() -> None:
 
 def test_one_quantization() -> None:
     """Nothing to hold it against: no line."""
-    assert quantization_losses(_samples("a", "q8_0", 1), "exact") == []
+    assert quantization_losses(by_setting(_samples("a", "q8_0", 1)), "exact") == []

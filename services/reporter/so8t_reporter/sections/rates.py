@@ -52,7 +52,7 @@ def _row(rate: Rate, reach: float) -> list[Cell]:
     metric, difference = metrics.BY_NAME[rate.metric], rate.difference
     rows = rate.b.rows if rate.b else 0
     drawn = difference if metric.percent else None
-    unread = [rate.metric != "unread" and mostly_unread(count, rows) for count in (rate.unread_a, rate.unread_b)]
+    unread = [rate.metric != "unread" and mostly_unread(count, rate.rows) for count in (rate.unread_a, rate.unread_b)]
     return [
         Cell(metric.title, "strong"),
         Cell(fmt.count(rows)),
