@@ -196,7 +196,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "conclude",
         "so8t_evaluator.stages:conclude",
-        2,
+        3,
         "compare the answers, apply the gate",
         reads=_CONCLUDING_KEYS,
         needs={"evaluate": ("",), "train": ("splits/",)},
@@ -204,7 +204,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        8,
+        9,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

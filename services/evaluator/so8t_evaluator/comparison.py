@@ -38,9 +38,17 @@ def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
         over_long=sum(s.over_long for s in samples),
         cut=sum(s.cut and s.predicted == INVALID for s in samples),
         rescued=sum(s.predicted == INVALID != s.lenient for s in samples),
+        seconds=_seconds_by_class(samples),
         per_class=per_class(confusion),
         confusion=confusion.tolist(),
     )
+
+
+def _seconds_by_class(samples: Sequence[Sample]) -> dict[str, float]:
+    found = dict.fromkeys(LABELS, 0.0)
+    for sample in samples:
+        found[sample.gold] += sample.latency_ms / 1000
+    return found
 
 
 def compare(
@@ -82,6 +90,7 @@ def compare(
         p_adjusted=None,
         flips=_flips(rows_a, rows_b),
         differing_answers=sum(x.answer_sha256 != y.answer_sha256 for x, y in zip(a, b, strict=True)),
+        seconds=sum(s.latency_ms for s in (*a, *b)) / 1000,
         verdict=Verdict.NO_DIFFERENCE,
     )
     return found.model_copy(update={"verdict": verdict_of(found, p, settings.alpha)})

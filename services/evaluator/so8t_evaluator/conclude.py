@@ -11,6 +11,7 @@ from so8t_evaluator.asking import as_side
 from so8t_evaluator.baseline import WordCounts, bag_of_words
 from so8t_evaluator.comparison import adjust, compare, make_quality
 from so8t_evaluator.gate import UNJUDGED, judge
+from so8t_evaluator.latency_ratio import latency_ratios
 from so8t_evaluator.paired import by_setting
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rates import rates_of
@@ -70,6 +71,7 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         answer_limit=asking.answer_limit if freely_written(asking.scorings) else None,
         cells=[make_quality(answers[side, q, s], settings.confidence) for side in SIDES for q, s in grid],
         speed=asking.speed,
+        latency_ratios=latency_ratios(answers, asking, settings.confidence),
         comparisons=comparisons,
         control=_control(a, evidence.again, settings),
         baseline=evidence.words.baseline if evidence.words else None,

@@ -11,6 +11,7 @@ from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.gate import ClauseFigure, ClauseResult, Decision, GateResult
 from so8t_shared.results.interval import Interval
+from so8t_shared.results.sides import SIDES
 from so8t_shared.results.verdicts import WORDS, Verdict, mostly_unread
 from so8t_shared.tables import metrics
 from so8t_shared.tables.quantizations import Quantization
@@ -62,30 +63,53 @@ def _worst(results: Iterator[Decision]) -> Decision:
 def _covered(clause: Clause, evaluation: EvaluationResult) -> list[tuple[Quantization, Scoring]]:
     """Return the settings that a clause covers, the headline's first; one that it names may not have been tested."""
     headline = (evaluation.primary_quantization, evaluation.primary_scoring)
-    if metrics.BY_NAME[clause.metric].source != "answers":
+    source = metrics.BY_NAME[clause.metric].source
+    if source in {"control", "baseline"}:
         return [headline]  # measured there alone
     meant_q = {"primary": [headline[0]], "all": [c.quantization for c in evaluation.comparisons]}
     meant_s = {"headline": [headline[1]], "all": [c.scoring for c in evaluation.comparisons]}
     quantizations = [q for name in clause.quantizations for q in meant_q.get(name, [name])]
-    settings = dict.fromkeys(product(quantizations, meant_s.get(clause.scoring, [clause.scoring])))
+    scorings = meant_s.get(clause.scoring, [clause.scoring])
+    if source == "speed":  # measured under one scoring
+        scorings = [ratio.scoring for ratio in evaluation.latency_ratios[:1]] or [headline[1]]
+    settings = dict.fromkeys(product(quantizations, scorings))
     return sorted(settings, key=lambda setting: setting != headline)
 
 
 def _figure(clause: Clause, quantization: Quantization, scoring: Scoring, evaluation: EvaluationResult) -> ClauseFigure:
-    judges = {"answers": _of_answers, "control": _of_control, "baseline": _of_baseline}
+    judges = {"answers": _of_answers, "control": _of_control, "baseline": _of_baseline, "speed": _of_speed}
     judge_one = judges[metrics.BY_NAME[clause.metric].source]
     tested = [c for c in evaluation.comparisons if (c.quantization, c.scoring) == (quantization, scoring)]
     result, figure, reason = (
         judge_one(clause, tested[0], evaluation) if tested else (Decision.UNDECIDED, None, "not tested")
     )
-    return ClauseFigure(quantization=quantization, scoring=scoring, result=result, figure=figure, reason=reason)
+    return ClauseFigure(
+        quantization=quantization,
+        scoring=scoring,
+        result=result,
+        figure=figure,
+        reason=reason,
+        seconds=_seconds(clause, quantization, scoring, evaluation),
+    )
+
+
+def _seconds(clause: Clause, quantization: Quantization, scoring: Scoring, evaluation: EvaluationResult) -> float:
+    """Return the time of the answers behind a figure; counting words takes none of the models'."""
+    metric = metrics.BY_NAME[clause.metric]
+    if metric.source == "control":
+        return evaluation.control.seconds if evaluation.control else 0.0
+    if metric.source == "speed":
+        return sum(r.seconds for r in evaluation.latency_ratios if r.quantization == quantization)
+    sides = SIDES if metric.source == "answers" and _is_relative(clause) else ("b",)
+    cells = [c for c in evaluation.cells if (c.quantization, c.scoring) == (quantization, scoring) and c.model in sides]
+    return sum(cell.seconds[label] for cell in cells for label in metric.gold)
 
 
 _Judged = tuple[Decision, Interval | None, str]
 
 
 def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
-    relative = bool(clause.better) or clause.margin is not None
+    relative = _is_relative(clause)
     rate = next(
         r
         for r in evaluation.rates
@@ -103,6 +127,10 @@ def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResul
     if clause.better:
         return _better(clause, setting, figure)
     return _bounded(clause, figure)
+
+
+def _is_relative(clause: Clause) -> bool:
+    return bool(clause.better) or clause.margin is not None
 
 
 def _better(clause: Clause, setting: Comparison, figure: Interval) -> _Judged:
@@ -162,13 +190,25 @@ def _of_baseline(_clause: Clause, setting: Comparison, evaluation: EvaluationRes
     return (Decision.PASS if line.gained > line.lost else Decision.FAIL), None, words
 
 
-def _worded(clause: Clause, figure: Interval, *, difference: bool) -> str:
+def _of_speed(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
+    line = next((r for r in evaluation.latency_ratios if r.quantization == setting.quantization), None)
+    if line is None:
+        return Decision.UNDECIDED, None, "speed was not measured"
+    lost = f"; {line.disturbed:,} disturbed left out" if line.disturbed else ""
+    if line.ratio is None:
+        return Decision.UNDECIDED, None, line.undefined + lost
+    figure, bound = line.ratio, clause.at_most or 0.0
+    words = _worded(clause, figure, subject="B takes", unit=" times as long") + lost
+    return _placed(-figure.high, -figure.low, -bound), figure, words
+
+
+def _worded(clause: Clause, figure: Interval, *, difference: bool = False, subject: str = "", unit: str = "") -> str:
     """Such as "B 11.1% (4.8% to 23.5%) on 45 rows"."""
     value, low, high = (_number(clause, x, difference=difference) for x in (figure.value, figure.low, figure.high))
     rows = f"{figure.rows:,} {fmt.plural(figure.rows, 'row', 'rows')}"
     grouped = "" if figure.groups == figure.rows else f" in {figure.groups:,} groups"
-    subject = "B minus A" if difference else "B"
-    return f"{subject} {value} ({low} to {high}) on {rows}{grouped}"
+    subject = subject or ("B minus A" if difference else "B")
+    return f"{subject} {value}{unit} ({low} to {high}) on {rows}{grouped}"
 
 
 def _number(clause: Clause, value: float, *, difference: bool = False) -> str:

@@ -171,7 +171,7 @@ def _filled(rows: Outcomes, *, right: bool) -> Outcomes:
     missing = ~_known(rows)
     sure = np.where(right, rows.gold, np.where(rows.gold == _ALLOW, LABELS.index("REFUSE"), _ALLOW))
     certain = np.where(np.eye(len(LABELS), dtype=bool)[sure], 0.0, _LEAST)
-    return replace(rows, logprobs=np.where(missing[:, None], certain, rows.logprobs))
+    return replace(rows, logprobs=np.where(missing[:, None], certain, _logprobs_of(rows)))
 
 
 def _known(rows: Outcomes) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from so8t_evaluator.gate import bound_of
 from so8t_evaluator.rows import select
 from so8t_evaluator.stats.groups import codes, grouped
+from so8t_evaluator.stats.median import fewest_values
 from so8t_evaluator.stats.paired import paired_interval, paired_p
 from so8t_evaluator.stats.planning import (
     Grouping,
@@ -130,6 +131,8 @@ def _part(clause: Clause, rows: _Rows) -> _Part:
     if metric.source == "control":
         off = not rows.settings.control
         return _Part(Passable.NO, "ab_test.control is off") if off else _Part(Passable.YES)
+    if metric.source == "speed":
+        return _timed(rows.settings)
     if not len(rows):
         return _Part(Passable.NO, "no test row has such a class", rows_needed=_needed(clause, rows))
     if rows.too_few:
@@ -140,6 +143,13 @@ def _part(clause: Clause, rows: _Rows) -> _Part:
     if clause.better:
         return _better(rows)
     return _margin(clause, rows, clause.margin) if clause.margin is not None else _absolute(clause, rows)
+
+
+def _timed(settings: AbTest) -> _Part:
+    fewest = fewest_values(settings.confidence)
+    if settings.speed_samples >= fewest:
+        return _Part(Passable.UNKNOWN)
+    return _Part(Passable.NO, f"ab_test.speed_samples is {settings.speed_samples:,}, {fewest:,} are needed")
 
 
 def _needed(clause: Clause, rows: _Rows) -> int | None:

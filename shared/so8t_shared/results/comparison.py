@@ -46,6 +46,7 @@ class Comparison(Part):
     )
     flips: list[Flip]
     differing_answers: int = Field(description="Rows on which the full answers differ, including thinking and format.")
+    seconds: float = Field(0.0, description="Time of both models' answers: their latencies added up.")
     verdict: Verdict = Field(description="Better only if the adjusted p (else p) is below alpha.")
 
     @property

@@ -10,6 +10,7 @@ from so8t_shared.documents import Document, Part
 from so8t_shared.results.comparison import Comparison, verdict_of
 from so8t_shared.results.gate import GateResult
 from so8t_shared.results.interval import Interval
+from so8t_shared.results.latency import LatencyRatio
 from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Slice
 from so8t_shared.results.plan import TestPlan
 from so8t_shared.results.rates import Rate
@@ -43,6 +44,10 @@ class Quality(Part):
     over_long: int = Field(0, description="Invalid because the row did not fit the context and was not asked.")
     cut: int = Field(0, description="Invalid answers that were cut at max_new_tokens.")
     rescued: int = Field(0, description="Invalid answers that a lenient reading understands, such as DENY. or DENIED.")
+    seconds: dict[str, float] = Field(
+        default_factory=dict,
+        description="Time of the answers, in seconds, by the row's class: their latencies added up.",
+    )
     per_class: dict[str, ClassMetrics]
     confusion: list[list[int]] = Field(
         description="Rows: gold in label order; columns: predicted in label order, then INVALID."
@@ -133,6 +138,9 @@ class EvaluationResult(Document):
     answer_limit: AnswerLimit | None = Field(None, description="With generate scoring.")
     cells: list[Quality]
     speed: list[Speed]
+    latency_ratios: list[LatencyRatio] = Field(
+        default_factory=list, description="B's latency over A's at each quantization, under the timed scoring."
+    )
     comparisons: list[Comparison] = Field(description="B against A for each quantization and scoring.")
     control: Comparison | None = Field(description="A against A at the primary quantization.")
     baseline: Baseline | None

@@ -30,6 +30,11 @@ class ClauseFigure(Part):
     result: Decision
     figure: Interval | None = Field(description="B's figure, or B minus A for a relative clause; None if undefined.")
     reason: str
+    seconds: float = Field(
+        0.0,
+        description="Time of the answers behind the figure, their latencies added up: to the rows of the metric's"
+        " classes, from B, and from A for a relative clause.",
+    )
 
 
 class ClauseResult(Part):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from so8t_shared.labels import INVALID, LABELS
 
 Better = Literal["higher", "lower", "neither"]
-Source = Literal["answers", "control", "baseline"]
+Source = Literal["answers", "control", "baseline", "speed"]
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Row:
     percent: bool = True
     """Whether the figure is shown in percent."""
     source: Source = "answers"
-    """What the figure is computed from: A's and B's answers, A's repeated answers, or the bag of words."""
+    """What the figure is computed from: A's and B's answers, A's repeated ones, the bag of words, or timed answers."""
     undefined: str = "no test row has such a class"
     """Why there may be no figure."""
 
     @property
     def bounds(self) -> tuple[str, ...]:
         """The kinds of bounds that a clause of the gate may set for it."""
-        if self.source == "control":
+        if self.source in {"control", "speed"}:
             return ("at_most",)
         if self.source == "baseline":
             return ("better",)
@@ -199,6 +199,15 @@ ROWS: tuple[Row, ...] = (
         " go with which class.",
         "higher",
         source="baseline",
+    ),
+    Row(
+        "latency_ratio",
+        "B's latency over A's",
+        "The median over the timed rows of B's latency divided by A's, from undisturbed measurements with A and B in"
+        " turns. 1 is as fast, 2 takes twice as long.",
+        "lower",
+        percent=False,
+        source="speed",
     ),
 )
 

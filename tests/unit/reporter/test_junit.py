@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from junitparser import JUnitXml
 
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.junit import render_junit
+from so8t_shared.labels import LABELS
+from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EvaluationResult
 
 
@@ -71,6 +75,26 @@ def test_control(inputs: ReportInputs, control: str, outcome: list[str]) -> None
     chosen = {"none": None, "differs": noisy, "same": evaluation.control}[control]
     found = cases(evaluation.model_copy(update={"control": chosen}))
     assert found["control: A against A shows no difference"] == outcome
+
+
+def test_times(inputs: ReportInputs) -> None:
+    """A case takes as long as the answers behind it: B's or both models', to the rows of the metric's classes."""
+    evaluation = inputs.evaluation
+    times = {case.name: case.time for suite in JUnitXml.fromstring(render_junit(evaluation)) for case in suite}
+    samples = [s for s in inputs.samples if s.quantization == evaluation.primary_quantization]
+    headline = [s for s in samples if s.scoring == evaluation.primary_scoring]
+
+    def seconds(*sides: str, gold: Sequence[str] = LABELS, of: Sequence[Sample] = headline) -> object:
+        return pytest.approx(sum(s.latency_ms for s in of if s.model in sides and s.gold in gold) / 1000, abs=1e-3)
+
+    assert times[evaluation.headline.name] == seconds("a", "b") != pytest.approx(0)
+    assert times["gate: B is better"] == seconds("a", "b")
+    assert times["gate: B beats counting words"] == seconds("b")
+    assert times["gate: B keeps A's recall of DENY"] == seconds("a", "b", gold=["DENY"])
+    everywhere = seconds("b", gold=["DENY", "REFUSE"], of=inputs.samples)
+    assert times["gate: harmful requests are stopped"] == everywhere
+    assert times["control: A against A shows no difference"] == times["gate: answers can be repeated"]
+    assert times["gate: answers can be repeated"] == pytest.approx(evaluation.control.seconds) != 0
 
 
 def test_nothing_of_the_machine(inputs: ReportInputs) -> None:

@@ -88,6 +88,8 @@ class _LoggedAnswer:
     scoring: ClassVar[str] = _SCORING
     lenient: ClassVar[str] = INVALID
     answer_sha256: ClassVar[str] = ""
+    latency_ms: ClassVar[float] = 0.0
+    timed: ClassVar[bool] = False
     over_long: ClassVar[bool] = False
     cut: ClassVar[bool] = False
 

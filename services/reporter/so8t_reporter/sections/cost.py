@@ -14,7 +14,8 @@ from so8t_shared.tables.quantizations import ORDER
 def cost_section(inputs: ReportInputs) -> Section:
     """The cost of running both models."""
     evaluation = inputs.evaluation
-    blocks: list[Block] = [_table(evaluation.speed), *_warnings(evaluation), PictureBlock("quantization_tradeoff")]
+    blocks: list[Block] = [_table(evaluation.speed), *_ratios(evaluation), *_warnings(evaluation)]
+    blocks.append(PictureBlock("quantization_tradeoff"))
     blocks += quantization_loss_table(inputs)
     engine = evaluation.engine
     settings = ", ".join(f"{name} {value}" for name, value in sorted(engine.settings.items()))
@@ -53,6 +54,31 @@ def _row(s: Speed) -> list[Cell]:
         Cell(fmt.count(s.reused)),
         Cell(s.host),
     ]
+
+
+def _ratios(evaluation: EvaluationResult) -> list[Block]:
+    lines = sorted(evaluation.latency_ratios, key=lambda line: ORDER.index(line.quantization))
+    if not lines:
+        return []
+    level = f"{100 * evaluation.confidence:g}% CI"
+    table = Table(
+        "B's latency over A's",
+        [Column("Quantization", numeric=False), Column(f"Ratio ({level})"), Column("Rows"), Column("Disturbed")],
+        [
+            [
+                Cell(line.quantization),
+                Cell(f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})")
+                if (r := line.ratio)
+                else Cell(line.undefined, "muted"),
+                Cell(fmt.count(line.ratio.rows if line.ratio else 0)),
+                Cell(fmt.count(line.disturbed), "bad" if line.disturbed else ""),
+            ]
+            for line in lines
+        ],
+        note="The median over the timed rows; 1 is as fast, 2 takes twice as long. A clause of the gate can bound it"
+        " (latency_ratio).",
+    )
+    return [table]
 
 
 def _warnings(evaluation: EvaluationResult) -> list[Block]:

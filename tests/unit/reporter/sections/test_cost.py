@@ -9,6 +9,8 @@ from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.document import Facts, Paragraph
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared.results.interval import Interval
+from so8t_shared.results.latency import LatencyRatio
 
 
 def test_table(inputs: ReportInputs) -> None:
@@ -78,3 +80,19 @@ def test_engine(inputs: ReportInputs) -> None:
     (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
     assert facts["Engine"] == "embedded xllamacpp 2026.10.11549"
     assert facts["Settings"] == "flash_attention False, n_ctx 2048, seed 7, temperature 0.0, threads 2"
+
+
+def test_latency_ratio(inputs: ReportInputs) -> None:
+    """B's latency over A's with its interval, or why there is none; without a timed row there is no table."""
+    ratio = Interval(value=1.234, low=1.1, high=1.5, rows=19, groups=18)
+    lines = [
+        LatencyRatio(quantization="q4_k_m", scoring="generate", ratio=ratio, disturbed=1, seconds=9),
+        LatencyRatio(quantization="f16", scoring="generate", ratio=None, undefined="too few", disturbed=0, seconds=9),
+    ]
+    changed = replace(inputs, evaluation=inputs.evaluation.model_copy(update={"latency_ratios": lines}))
+    table = tables_of(text_report(changed), "cost")["B's latency over A's"]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["f16", "too few", "0", "0"],
+        ["q4_k_m", "1.23 (1.10 to 1.50)", "19", "1"],
+    ]
+    assert "B's latency over A's" not in tables_of(text_report(inputs), "cost")
