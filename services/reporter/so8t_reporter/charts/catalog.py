@@ -48,7 +48,8 @@ def _comparison(evaluation: EvaluationResult) -> Chart:
         "metrics_comparison",
         "A and B at every quantization",
         "The quantization in bold is the one that ships. In the last panel, color means significant after"
-        " Holm's correction; the intervals are not adjusted, so a gray one may exclude 0.",
+        " Holm's correction; the intervals are not adjusted, so a gray one may exclude 0. A setting in which nothing"
+        " could be compared has no point.",
         "Accuracy, macro-F1 and latency of A and B, and the improvement of B over A."
         f" {headline_with_figures(evaluation)}.",
         metrics_comparison.draw,

@@ -34,7 +34,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.sides import SIDES, Side
-from so8t_shared.results.verdicts import Verdict
+from so8t_shared.results.verdicts import WORDS, Verdict
 from so8t_shared.tables.scorings import BY_NAME
 
 _BAR = 0.36
@@ -239,6 +239,13 @@ def _improvement(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
 
 
 def _difference(axes: Axes, theme: Theme, y: float, comparison: Comparison, marker: str) -> None:
+    """Draw a point with its interval; where nothing could be compared, write why, as the tables do."""
+    if not comparison.verdict.compared:
+        axes.annotate(
+            f"{comparison.scoring}: {WORDS[comparison.verdict].cell}", (0, y), xytext=(8, 0),
+            textcoords="offset points", va="center", fontsize=8.5, color=theme.muted, bbox=_backed(theme),
+        )  # fmt: skip
+        return
     d = comparison.accuracy_difference
     favored = {Verdict.A_BETTER: theme.side("a"), Verdict.B_BETTER: theme.side("b")}
     color = favored.get(comparison.verdict, theme.neutral)

@@ -16,6 +16,7 @@ from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import COLOR_A, COLOR_B, LIGHT
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.interval import Interval
+from so8t_shared.results.verdicts import Verdict
 
 
 def test_accuracy_bars(inputs: ReportInputs) -> None:
@@ -43,6 +44,20 @@ def test_macro_f1_and_latency(inputs: ReportInputs) -> None:
     assert [bar.get_height() for bar in bars(latency)] == [s.latency_ms_p50 for s in speeds]
     assert {f"{s.latency_ms_p95:.0f}" for s in speeds} <= set(texts(latency))
     assert any("on workbench" in text for text in texts(latency))
+
+
+def test_what_could_not_be_compared_is_no_point(inputs: ReportInputs) -> None:
+    """A setting in which most of A's answers are unread has its reason in place of a point, and moves no limit."""
+    evaluation = Evaluation(Scenario()).result()
+    unread = {"accuracy_difference": Interval(value=0.99, low=0.98, high=1), "verdict": Verdict.MOSTLY_UNREAD}
+    changed = [c.model_copy(update=unread) if c.scoring == "constrained" else c for c in evaluation.comparisons]
+    evaluation = evaluation.model_copy(update={"comparisons": changed})
+    axes = panel(draw(metrics_comparison, replace(inputs, evaluation=evaluation)), "Improvement")
+    points = [line for line in axes.lines if line.get_linestyle() == "None" and len(line.get_xdata()) == 1]  # type: ignore[arg-type]
+    shown = [100 * c.accuracy_difference.value for c in changed if c.scoring == "generate"]
+    assert [line.get_xdata()[0] for line in points] == shown  # type: ignore[index]
+    assert [text for text in texts(axes) if "unread" in text] == ["constrained: mostly unread"] * 3
+    assert axes.get_xlim()[1] < 98
 
 
 @pytest.mark.parametrize(
