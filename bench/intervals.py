@@ -2,7 +2,7 @@
 
 Prints the worst cells of each table over the simulations of tests/clustered_rows.py, with methods that ignore groups
 and other programs' on the same sets: statsmodels (Wilson, McNemar, ordinary least squares with clustered
-errors, GEE) and, if installed, evalsig's cluster bootstrap.
+errors, GEE) and, if installed, evalsig's cluster bootstrap and NeMo Evaluator's `compare` (0.3.0 needs Python 3.12).
 
     python bench/intervals.py [--sets N] [--peers N]
 """
@@ -120,19 +120,20 @@ def _pair_rates(
     }
     if a == b:
         rates["alarms"] = _alarms(paired_p, differences, groups)
-        rates["alarms of McNemar"] = _alarms(_mcnemar, differences, groups)
+        rates["alarms of McNemar"] = _alarms(mcnemar_test, differences, groups)
     return rates
 
 
 def _peers(sets: int) -> None:
     """Alarms at no difference, and power at 10 points, of every program on the same sets."""
+    others = {"evalsig, cluster bootstrap": evalsig_test(), "NeMo Evaluator (one-sided)": nemo_test()}
     tests: dict[str, PValue] = {
         "ours, exact": paired_p,
         "ours, mid-p": lambda d, groups: paired_p(d, groups, "mid_p"),
-        "McNemar (statsmodels)": _mcnemar,
+        "McNemar (statsmodels)": mcnemar_test,
         "OLS, clustered (statsmodels)": _least_squares,
         "GEE, exchangeable (statsmodels)": _gee,
-        **_evalsig(),
+        **{name: test for name, test in others.items() if test},
     }
     sizes = [(60, 3, 0.3), (60, 10, 0.3), (300, 3, 0.3), (300, 10, 0.0), (300, 10, 0.3), (300, 10, 0.6)]
     print(f"\nPEERS, {sets} sets per cell, 20% of rows differ: alarms / power at 10 points, in %")
@@ -153,7 +154,8 @@ def _alarms(p_value: PValue, sets_of: NDArray[np.int8], groups: Groups) -> float
     return 100 * float(np.mean([p_value(d, groups) < 1 - LEVEL for d in sets_of]))
 
 
-def _mcnemar(difference: NDArray[np.int8], _: Groups) -> float:
+def mcnemar_test(difference: NDArray[np.int8], _: Groups) -> float:
+    """Exact, and blind to groups."""
     return mcnemar_exact(int((difference < 0).sum()), int((difference > 0).sum()))
 
 
@@ -167,18 +169,37 @@ def _gee(difference: NDArray[np.int8], groups: Groups) -> float:
     return float(model.fit().pvalues[0])
 
 
-def _evalsig() -> dict[str, PValue]:
+def evalsig_test() -> PValue | None:
+    """Its cluster bootstrap, if it is installed."""
     try:
         from evalsig.inference.cluster_bootstrap import cluster_bootstrap_ci
     except ImportError:
         print("evalsig is not installed: pip install evalsig")
-        return {}
+        return None
 
     def p_value(difference: NDArray[np.int8], groups: Groups) -> float:
         zeros = np.zeros(len(groups))
         return float(cluster_bootstrap_ci(zeros, difference.astype(float), groups, n_resamples=1000, rng=0).p_value)
 
-    return {"evalsig, cluster bootstrap": p_value}
+    return p_value
+
+
+def nemo_test() -> PValue | None:
+    """Its test is one-sided, for a candidate that is worse: B takes the baseline's place here, so gains are found."""
+    try:
+        from nemo_evaluator.engine.comparison import compare_results
+    except ImportError:
+        print("NeMo Evaluator 0.3 is not installed: pip install 'nemo-evaluator[stats]' in Python 3.12")
+        return None
+
+    def p_value(difference: NDArray[np.int8], _: Groups) -> float:
+        baseline, candidate = (
+            {(i, 0): {"problem_idx": i, "repeat": 0, "reward": float(sign * d > 0)} for i, d in enumerate(difference)}
+            for sign in (1, -1)
+        )
+        return float(compare_results(baseline, candidate)["mcnemar"]["p_value"])
+
+    return p_value
 
 
 def _error(percent: float, sets: int) -> float:
