@@ -6,15 +6,16 @@ or unknown keys raises IntegrityError and may be rebuilt.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 
 from so8t_shared.canonical import canonical_json
+from so8t_shared.collector import without_collector
 from so8t_shared.errors import IntegrityError, NewerFormat
-from so8t_shared.json_files import numbered_lines
 
 _MADE_ANEW = "run again to rebuild what it describes"
 _STAGE_AGAIN = "run the stage that wrote it again with this version of SO8T-AB (so8t-ab run does so)"
@@ -38,14 +39,9 @@ class Part(BaseModel):
             NewerFormat: a newer program wrote them.
         """
         try:
-            return cls.model_validate(json.loads(data), context={"where": where})
+            return cls.model_validate_json(data, context={"where": where})
         except ValidationError as error:
-            first = error.errors()[0]
-            told = (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))
-            why = ": ".join(filter(None, told))
-            raise _damaged(where, why, remedy) from error
-        except (ValueError, RecursionError) as error:
-            raise _damaged(where, "it is not the expected JSON object", remedy) from error
+            raise _damaged(where, _why(error), remedy) from error
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -64,8 +60,18 @@ class Part(BaseModel):
         Raises:
             IntegrityError: it is missing, or a line is not such a document.
         """
-        lines = numbered_lines(read_text(path))
-        return [cls.from_bytes(line, f"{path}, line {number}", _STAGE_AGAIN) for number, line in lines]
+        with without_collector(), _readable(path), path.open(encoding="utf-8", newline="\n") as file:
+            lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+            shared: dict[frozenset[str], set[str]] = {}
+            return [
+                cls.from_bytes(line, f"{path}, line {number}", _STAGE_AGAIN)._slim(shared) for number, line in lines
+            ]
+
+    def _slim(self, shared: dict[frozenset[str], set[str]]) -> Self:
+        """Share the set of the names that were given: one per part takes as much memory as all values."""
+        names = self.model_fields_set
+        object.__setattr__(self, "__pydantic_fields_set__", shared.setdefault(frozenset(names), names))
+        return self
 
 
 class Document(Part):
@@ -100,12 +106,26 @@ def read_text(path: Path) -> str:
     Raises:
         IntegrityError: it is missing or not UTF-8.
     """
-    try:
+    with _readable(path):
         return path.read_text(encoding="utf-8")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _damaged(str(path), "the file is missing", _STAGE_AGAIN) from error
     except UnicodeDecodeError as error:
         raise _damaged(str(path), "it is not UTF-8 text", _STAGE_AGAIN) from error
+
+
+def _why(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return "it is not the expected JSON object"
+    told = (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))
+    return ": ".join(filter(None, told))
 
 
 def _damaged(where: str, why: str, remedy: str) -> IntegrityError:

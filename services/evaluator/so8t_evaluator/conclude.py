@@ -18,6 +18,7 @@ from so8t_evaluator.rates import rates_of
 from so8t_evaluator.reliability import reliability_of
 from so8t_evaluator.slices import describe, slices_of
 from so8t_evaluator.testing_plan import plan_test
+from so8t_shared.collector import leave_alone
 from so8t_shared.config.model import AbTest
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
 from so8t_shared.results.asking import ASKING_FILE, Asking
@@ -102,6 +103,7 @@ def conclude_from_files(evaluate: Path, splits: Path, settings: AbTest) -> Evalu
         again=Sample.read_lines(evaluate / CONTROL_FILE),
         words=bag_of_words(train, tested, settings.confidence),
     )
+    leave_alone()
     return conclude(evidence, settings)
 
 

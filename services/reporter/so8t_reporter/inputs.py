@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from so8t_shared.collector import leave_alone
 from so8t_shared.config.model import Config, Visualization
 from so8t_shared.documents import read_text
 from so8t_shared.errors import IntegrityError
@@ -95,7 +96,7 @@ def load_inputs(
     """
     evaluation = EvaluationResult.read(conclude / EVALUATION_FILE)
     _check_headline(evaluation, conclude / EVALUATION_FILE)
-    return ReportInputs(
+    inputs = ReportInputs(
         evaluation=evaluation,
         samples=Sample.read_lines(evaluate / SAMPLES_FILE),
         training=TrainingResult.read(train / "training.json"),
@@ -107,6 +108,8 @@ def load_inputs(
         chat={stage: ChatInfo.read(folder / "chat.json") for stage, folder in converted.items()},
         input_digests=dict(input_digests or {}),
     )
+    leave_alone()
+    return inputs
 
 
 def _check_headline(evaluation: EvaluationResult, path: Path) -> None:

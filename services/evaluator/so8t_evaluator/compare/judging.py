@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, cast
@@ -13,6 +11,7 @@ from so8t_evaluator.compare.faults import Faults, printable, raise_if_any
 from so8t_evaluator.compare.log import Answered, Log, read_log
 from so8t_evaluator.compare.pairing import Pair, paired
 from so8t_evaluator.conclude import Evidence, conclude
+from so8t_shared.collector import without_collector
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Sample
@@ -44,20 +43,10 @@ def compare_files(
     Raises:
         InputError: lists what is wrong with both files.
     """
-    with _without_collector():
+    with without_collector():
         samples, files = _read(left, right, reader, fields or {})
         evidence = Evidence(asking=_ASKING, samples=samples, again=())
         return result_of(conclude(evidence, _for_one_setting(settings)), files)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Leave alone what has no cycles: with 100,000 rows, looking for them takes longer than all else."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _read(left: Path, right: Path, reader: str, fields: Mapping[str, str]) -> tuple[list[Sample], dict[Side, LogFile]]:

@@ -27,7 +27,7 @@ from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.special import stdtrit
 
 FEWEST_GROUPS = 6
 """Kish's effective number of groups below which nothing is concluded, unless every row stands alone.
@@ -36,6 +36,8 @@ The simulated intervals hold from here on, and five groups cannot give an exact 
 """
 UNSEEN_WEIGHT = 8.0
 FEWEST_DEGREES = 30
+_SPARSE = 8
+"""Numbers of groups beyond this many per row are sorted instead of counted."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Groups:
 
     def quantile(self, values: NDArray[np.number | np.bool_], confidence: float) -> float:
         """Return the two-sided quantile of Student's t for the mean of `values`."""
-        return float(t.ppf((1 + confidence) / 2, self.degrees_of_freedom(values)))
+        return float(stdtrit(self.degrees_of_freedom(values), (1 + confidence) / 2))
 
     def _seen(self, differs: NDArray[np.bool_]) -> int:
         return int(np.count_nonzero(self.sums(differs)))
@@ -106,7 +108,11 @@ class Groups:
 
 def _rare(values: NDArray[np.number | np.bool_]) -> NDArray[np.bool_]:
     """Mark the rows whose value is not the most frequent one."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    if values.dtype == np.bool_ or values.dtype == np.int8:  # few values: counting is faster than sorting
+        place = values.astype(np.int64) - int(values.min())
+        count = np.bincount(place)
+    else:
+        _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     rare: NDArray[np.bool_] = place != count.argmax()
     return rare
 
@@ -124,5 +130,9 @@ def grouped(groups: NDArray[np.integer]) -> Groups:
     """
     if not len(groups):
         raise ValueError("a mean is undefined for n = 0")
-    _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    return Groups(numbers.astype(np.int64), sizes.astype(np.int64))
+    if groups.min() < 0 or groups.max() > _SPARSE * len(groups):
+        _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        return Groups(numbers.astype(np.int64), sizes.astype(np.int64))
+    sizes = np.bincount(groups)  # the same without sorting
+    numbers = (np.cumsum(sizes > 0) - 1)[groups]
+    return Groups(numbers.astype(np.int64), sizes[sizes > 0].astype(np.int64))
