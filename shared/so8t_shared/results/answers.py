@@ -59,6 +59,11 @@ class Answer(Part):
     second_look: bool = Field(
         False, description="The first request for log-probabilities did not show all labels, so another was made."
     )
+    merged: bool = Field(
+        False,
+        description="Ollama took prompt and answer for one text with other tokens than training's, which keeps them"
+        " apart: its log-probabilities stand after tokens that the model was not trained on.",
+    )
     host: str
     run: str = Field("", description="Fingerprint of the evaluation that asked; it asked A and B side by side.")
 

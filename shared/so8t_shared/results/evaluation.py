@@ -44,6 +44,9 @@ class Quality(Part):
     over_long: int = Field(0, description="Invalid because the row did not fit the context and was not asked.")
     cut: int = Field(0, description="Invalid answers that were cut at max_new_tokens.")
     rescued: int = Field(0, description="Invalid answers that a lenient reading understands, such as DENY. or DENIED.")
+    merged: int = Field(
+        0, description="Answers that Ollama scored after other tokens than training's, see samples.jsonl."
+    )
     seconds: dict[str, float] = Field(
         default_factory=dict,
         description="Time of the answers, in seconds, by the row's class: their latencies added up.",

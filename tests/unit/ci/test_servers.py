@@ -71,3 +71,15 @@ def test_without_go_one_message_says_so(cache: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(servers, "_GO", str(cache / "go"))
     with said.raised(SystemExit):
         servers.install_minio()
+
+
+@pytest.mark.parametrize("name", [None, "chromium", "google-chrome"])
+def test_the_browser_is_found_or_named(
+    cache: Path, name: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the explorer's tests can run is told beside the servers, under whichever name the browser goes."""
+    installed = _program(cache / "bin" / name) if name else None
+    assert servers.chromium_binary() == installed
+    monkeypatch.setattr("sys.argv", ["servers.py", "where"])
+    servers.main()
+    assert (f"chromium: {installed}" if installed else "chromium: not here") in capsys.readouterr().out

@@ -79,6 +79,7 @@ class _LoggedAnswer:
     answer_sha256: ClassVar[str] = ""
     latency_ms: ClassVar[float] = 0.0
     timed: ClassVar[bool] = False
+    merged: ClassVar[bool] = False
     over_long: ClassVar[bool] = False
     cut: ClassVar[bool] = False
 

@@ -118,6 +118,9 @@ class Completion:
     If that leaves the likeliest open, `text` holds no choice."""
     second_look: bool = False
     """Whether a choice was not among the likeliest tokens and had to be asked for by itself."""
+    merged: bool = False
+    """Whether the engine took prompt and choice for one text with other tokens than training's, which keeps them apart.
+    The choice is then scored after tokens that the model was not trained on."""
 
 
 class LoadedModel(Protocol):

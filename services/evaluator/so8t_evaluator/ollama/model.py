@@ -175,6 +175,7 @@ class OllamaModel:
             logprobs=sums.logprobs,
             bounds=sums.bounds,
             second_look=sums.second_look,
+            merged=not answers.apart,
         )
 
     def _look(self, text: str, options: Options) -> tuple[Reply, bool]:

@@ -2,7 +2,8 @@
 
 The tokens of the answers come from the model file by llama.cpp's tokenizer (`engine.tokens`). A text cannot be
 sent as tokens, so prompt and answer are one text; where sentencepiece would begin the answer with a space, it is
-sent with one. `Answers.apart` tells whether that gives the tokens of training.
+sent with one. `Answers.apart` tells whether that gives the tokens of training; where it does not, such as after a
+template that ends with a space or a bracket, each answer is marked as merged and the report counts them.
 
 No request shows a token beyond the likeliest ones, and nothing that leaves the prompt as it is makes Ollama choose
 one. Such a label has no figure but an upper bound, that of the least likely token shown, and is named as such.

@@ -17,8 +17,29 @@ def checks_section(inputs: ReportInputs) -> Section:
     return Section(
         "checks",
         "Baseline and control",
-        [*_baseline(evaluation.baseline), *baseline_comparison_table(evaluation), *_control(evaluation)],
+        [
+            *_baseline(evaluation.baseline),
+            *baseline_comparison_table(evaluation),
+            *_control(evaluation),
+            *_merged(evaluation),
+        ],
     )
+
+
+def _merged(evaluation: EvaluationResult) -> list[Block]:
+    """Say which log-probabilities stand after other tokens than training's."""
+    found = [c for c in evaluation.cells if c.merged]
+    if not found:
+        return []
+    counted = ", ".join(f"{c.merged:,} of {c.n:,} of {c.model.upper()} at {c.quantization}" for c in found)
+    return [
+        Paragraph(
+            f"Ollama joined prompt and answer to other tokens than those of training ({counted}, {found[0].scoring}"
+            " scoring), so their log-probabilities may differ from what the model learned. The embedded engine keeps"
+            " them apart, and so does a chat template that ends with a control token.",
+            "bad",
+        )
+    ]
 
 
 def _baseline(baseline: Baseline | None) -> list[Block]:

@@ -12,6 +12,7 @@ from tests.unit.evaluator.conftest import chatml
 
 from so8t_converter.convert import Conversion, convert
 from so8t_evaluator.engine.protocol import ModelFile
+from so8t_evaluator.engine.tokens import pieces_of
 from so8t_evaluator.ollama.scored import Answers, Likely, answers_of, score
 from so8t_evaluator.scoring import CHOICES
 
@@ -54,6 +55,18 @@ def test_tokens_of_a_real_model(smollm2: ModelFile) -> None:
     assert (answers.separator, answers.before, answers.shared) == ("", "<final", ">")
     assert answers.scored[: len(labels)] == labels
     assert answers.apart
+
+
+@pytest.mark.parametrize(("ending", "apart"), [("Assistant:", True), ("Answer (", False), (": ", False)])
+def test_tokens_that_are_merged(smollm2: ModelFile, ending: str, apart: bool) -> None:
+    """Byte-level BPE has tokens such as " <" and "(<": no separator gives the tokens of training after these."""
+    answers = answers_of(smollm2.path, CHOICES, f"User: open\n{ending}")
+    assert (answers.apart, answers.separator) == (apart, "")
+    prompt, choice, whole = (
+        [token for token, _ in one]
+        for one in pieces_of(smollm2.path, [f"User: open\n{ending}", CHOICES[0], f"User: open\n{ending}{CHOICES[0]}"])
+    )
+    assert (prompt + choice == whole) == apart
 
 
 @pytest.mark.parametrize("make", [make_llama, make_phi3])

@@ -8,6 +8,7 @@ from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.document import Paragraph
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared.results.evaluation import Quality
 
 
 def remarks(inputs: ReportInputs) -> list[tuple[str, str]]:
@@ -64,3 +65,17 @@ def test_neither(sparse: ReportInputs) -> None:
         "No bag-of-words baseline was measured.",
         "No A/A control was run.",
     ]
+
+
+def test_merged_answers_are_counted(inputs: ReportInputs) -> None:
+    """Log-probabilities after other tokens than training's are named with their setting, if there are any."""
+
+    def warnings(cells: list[Quality]) -> list[str]:
+        changed = replace(inputs, evaluation=inputs.evaluation.model_copy(update={"cells": cells}))
+        section = next(s for s in text_report(changed).sections if s.anchor == "checks")
+        return [b.text for b in section.blocks if isinstance(b, Paragraph) and "Ollama joined" in b.text]
+
+    cells = inputs.evaluation.cells
+    assert warnings(cells) == []
+    (found,) = warnings([cells[0].model_copy(update={"merged": 7}), *cells[1:]])
+    assert f"7 of {cells[0].n} of A at {cells[0].quantization}, {cells[0].scoring} scoring" in found
