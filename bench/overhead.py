@@ -71,7 +71,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--answers", type=int, default=20_000, metavar="N", help="answers (20,000)")
     rows = parser.parse_args().answers // PER_ROW
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+    with tempfile.TemporaryDirectory() as name:
         found = {word: _ask(Path(name), rows) for word in ("anew", "again")}
     for word, (answers, cpu_s) in found.items():
         print(f"asked {word}: {answers:,} answers, {1000 * cpu_s / answers:.3f} ms of CPU an answer")
