@@ -1,12 +1,14 @@
-"""One uninterrupted run that other runs are compared with."""
+"""One uninterrupted run that other runs are compared with, and a server that a test may harm."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.integration.workspace import Workspace, make_workspace
-from tests.servers.minio_server import minio
+from tests.servers.minio_server import MinioServer, minio, running_minio
+from tests.unit.shared.processes import end_all
 
 __all__ = ["minio"]
 
@@ -32,3 +34,11 @@ def finished_copy(tmp_path: Path, finished: Workspace) -> Workspace:
 
     shutil.copytree(finished.root, tmp_path / "copy")
     return Workspace(tmp_path / "copy")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MinioServer]:
+    """A server of the test's own, because it is going to suffer."""
+    with running_minio(tmp_path / "minio") as own:
+        yield own
+    end_all()

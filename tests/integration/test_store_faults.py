@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ from tests.messages import Said
 from tests.servers.lossy_proxy import lossy_proxy
 from tests.servers.minio_server import MinioServer, running_minio
 from tests.unit.shared.material import FIRST, stage_run, write
-from tests.unit.shared.processes import end_all, race, running, until
+from tests.unit.shared.processes import running, until
 from tests.unit.shared.store.buckets import bucket_config, bucket_store, unfinished_uploads
 
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.errors import Interrupted, LeaseLost, ServerError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import acquire
@@ -33,14 +32,6 @@ from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.store.minio import MinioStore
 
 KEY = "artifacts/train/0123/files/model.bin"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[MinioServer]:
-    """A server of the test's own, because it is going to suffer."""
-    with running_minio(tmp_path / "minio") as own:
-        yield own
-    end_all()
 
 
 class _Background:
@@ -264,29 +255,6 @@ def test_a_disk_that_is_full(tmp_path: Path, said: Said) -> None:
         assert host.store.get_bytes("sessions/before") == b"kept"
 
 
-def test_one_of_sixteen_processes_computes(server: MinioServer, tmp_path: Path) -> None:
-    """Sixteen processes on as many hosts want one stage at once: one computes, all have the same result."""
-    bucket = server.new_bucket()
-    session_id = Host(server, bucket, tmp_path).session.session_id
-
-    def work(number: int) -> tuple[str, bool, str]:
-        host = Host(server, bucket, tmp_path / f"host-{number}")
-
-        def compute(ctx: Any) -> None:
-            (tmp_path / f"computed-{number}").touch()
-            time.sleep(0.5)
-            (ctx.output_dir / "x").write_bytes(b"%d" % number)
-
-        outcome = stage_run(FIRST, host.session, host.store).run(lambda: compute)
-        return host.session.session_id, outcome.reused, outcome.manifest.content_digest()
-
-    answers = race(16, work)
-    assert len(list(tmp_path.glob("computed-*"))) == 1
-    assert {name for name, _, _ in answers} == {session_id}
-    assert [reused for _, reused, _ in answers].count(False) == 1
-    assert len({content for _, _, content in answers}) == 1
-
-
 def test_a_wrong_clock_is_told(server: MinioServer, tmp_path: Path, said: Said) -> None:
     """A host whose clock is an hour off is refused by the server, and told to set its clock."""
     config = bucket_config(server, server.new_bucket(), tmp_path)
@@ -307,40 +275,3 @@ except So8tError as error:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 4, done.stderr
     said(done.stdout)
-
-
-def _manifest(store: MinioStore) -> Manifest:
-    [key] = [key for key in store.list("artifacts") if key.endswith("/manifest.json")]
-    return Manifest.from_bytes(store.get_bytes(key) or b"", key)
-
-
-def test_killed_in_the_middle_of_a_commit(server: MinioServer, tmp_path: Path) -> None:
-    """A stage killed while it uploads does not send again, on its next run, a file that had arrived."""
-    bucket = server.new_bucket()
-
-    def work(ctx: Any) -> None:
-        first(ctx)
-        (ctx.output_dir / "data" / "zz-last").write_bytes(random.Random(3).randbytes(120 * MIB))
-
-    def run() -> None:
-        host = Host(server, bucket, tmp_path)
-        stage_run(FIRST, host.session, host.store).run(lambda: work)
-
-    host = Host(server, bucket, tmp_path)
-
-    def keys() -> list[str]:
-        return [key for key in host.store.list("artifacts") if "/output/" in key]
-
-    with running(run):
-        until(
-            lambda: len(keys()) == 2 and unfinished_uploads(server, bucket, _last(keys()[0])), "the last file's upload"
-        )
-    before = {key: host.store.stat(key) for key in keys()}
-    assert len(before) == 2
-    run()
-    assert {key: host.store.stat(key) for key in before} == before  # the same etags: not written again
-    assert len(_manifest(host.store).files) == 3
-
-
-def _last(key: str) -> str:
-    return key.rsplit("/", 1)[0] + "/zz-last"
