@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from jinja2 import nodes
@@ -128,7 +129,9 @@ class _GenerationBlock(Extension):
         return caller()
 
 
+@lru_cache(maxsize=16)
 def _compile(template: str) -> Any:
+    """Compile once, as transformers does: it takes longer than all else that we do for an answer."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, loopcontrols]
     )

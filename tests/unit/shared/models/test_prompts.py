@@ -199,3 +199,10 @@ def test_no_marker_survives(text: str) -> None:
 def test_text_without_markers_is_untouched() -> None:
     """Ordinary angle brackets, and one-letter tokens, stay."""
     assert neutralise_markers("a < b <final> x", ["<|end|>", "x", ""]) == "a < b <final> x"
+
+
+def test_a_template_is_compiled_once() -> None:
+    """Rows share it, and what one row sets is not there for the next."""
+    template = "{% set seen = (seen | default('')) + messages[0].content %}{{ seen }}"
+    assert prompts._compile(template) is prompts._compile(template)
+    assert [render_chat(template, [{"role": "user", "content": text}]) for text in "ab"] == ["a", "b"]
