@@ -48,16 +48,16 @@ bench: $(READY)  ## measure every performance claim against its peer (prints rat
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 secrets:  ## containers: create keys for MinIO and each stage in deploy/secrets/, and .env; once
-	@deploy/make_secrets.sh
+	@$(PYTHON) deploy/start.py -- secrets
 
 images:  ## containers: build the four images
-	@deploy/images.sh
+	@$(PYTHON) deploy/start.py -- images
 
 up:  ## containers: run the full profile and wait for it; CPU=1 without an NVIDIA GPU
-	@deploy/up.sh
+	@$(PYTHON) deploy/start.py -- up
 
 down:  ## containers: stop and remove them; the bucket and the models are kept
-	@deploy/down.sh
+	@$(PYTHON) deploy/start.py -- down
 
 servers:  ## set up what the tests need, once: build MinIO and Ollama, start Docker, provide the public images
 	@$(PYTHON) .ci/servers.py install all

@@ -131,7 +131,7 @@ def _docker_gpu() -> Iterator[Finding]:
         yield Finding("docker gpu", "ok", "NVIDIA runtime")
     else:
         remedy = (
-            "compose.yaml requires one: add compose.cpu.yaml (make up CPU=1), or install the NVIDIA Container Toolkit"
+            "compose.yaml requires one: run so8t-ab up --cpu, or install the NVIDIA Container Toolkit"
         )
         yield Finding("docker gpu", "missing", "no NVIDIA runtime", remedy)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.compose.engine import environment, need_docker, run_command
+from tests.compose.engine import PROGRAM, environment, need_docker, run_command
 from tests.compose.stack import Stack, make_stack, removed_afterwards
 
 
@@ -14,7 +14,7 @@ from tests.compose.stack import Stack, make_stack, removed_afterwards
 def images() -> None:
     """The four images of this tree; a layer that is there already costs nothing."""
     need_docker()
-    run_command(["deploy/images.sh"], environment(), timeout_s=1500)
+    run_command([*PROGRAM, "images"], environment(), timeout_s=1500)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.servers.needed import missing
 import docker_engine
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = [sys.executable, "-m", "so8t_shared.cli"]
 
 
 @cache

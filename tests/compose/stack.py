@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.compose.engine import docker, environment, run_command
+from tests.compose.engine import PROGRAM, docker, environment, run_command
 from tests.servers.needed import free_port
 
 SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "concluder", "reporter"]
@@ -44,9 +44,9 @@ class Stack:
     def script(
         self, name: str, *arguments: str, check: bool = True, timeout_s: float = _PATIENCE_S, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """`deploy/<name>.sh`, without a GPU unless CPU="" is given."""
+        """`so8t-ab <name>`, without a GPU unless CPU="" is given."""
         environ = {**self.environ, "CPU": "1", **variables}
-        return run_command([f"deploy/{name}.sh", *arguments], environ, check=check, timeout_s=timeout_s)
+        return run_command([*PROGRAM, name, *arguments], environ, check=check, timeout_s=timeout_s)
 
     def up(self, **variables: str) -> subprocess.CompletedProcess[str]:
         """`make up`, which must succeed."""
@@ -132,7 +132,7 @@ def make_stack(folder: Path, model: Path, rows: Path, name: str, **sections: Any
     stack = Stack(folder, f"so8t-test-{name}", variables)
     (folder / "configs" / "tiny.yaml").write_text(yaml.safe_dump(_configuration(rows.name)))
     stack.edit(**sections)
-    stack.script("make_secrets")
+    stack.script("secrets")
     return stack
 
 

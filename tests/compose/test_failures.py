@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.compose.engine import docker, run_command
+from tests.compose.engine import docker
 from tests.compose.stack import SERVICES, Stack
 from tests.messages import Said
+
+from so8t_shared.containers.engine import Engine
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -24,7 +26,7 @@ def test_a_failing_stage_ends_up_with_its_code(stack: Stack, said: Said) -> None
 
 def test_a_gpu_is_asked_for_where_there_is_none(stack: Stack, said: Said) -> None:
     """`make up` says what helps before anything starts; compose itself fails with the engine's own words."""
-    if run_command(["deploy/has_gpu.sh"], stack.environ, check=False).returncode == 0:
+    if Engine().has_gpu():
         pytest.skip("CANNOT BE TESTED HERE: this Docker engine has a GPU")
     done = stack.script("up", check=False, CPU="")
     assert done.returncode == 2
@@ -63,7 +65,7 @@ def test_keys_are_made_once_and_kept(stack: Stack) -> None:
     folder = stack.folder / "secrets"
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     assert folder.stat().st_mode & 0o777 == 0o700
-    done = stack.script("make_secrets")
+    done = stack.script("secrets")
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
     assert done.stdout == ""
 

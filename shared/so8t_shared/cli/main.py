@@ -15,6 +15,7 @@ from so8t_shared.cli import (
     autostart,
     compare,
     config,
+    containers,
     demo,
     doctor,
     export,
@@ -57,6 +58,10 @@ app.command("stage")(stage.stage)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
+app.command("secrets")(containers.secrets)
+app.command("images")(containers.images)
+app.command("up")(containers.up)
+app.command("down")(containers.down)
 app.add_typer(config.app, name="config")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(notify.app, name="notify")

@@ -27,6 +27,8 @@ def _files(kind: str) -> list[Path]:
 def test_line_ends_are_those_of_the_repository(tmp_path: Path) -> None:
     """Where git turns line ends into those of Windows, scripts, templates, data and pictures stay as they are."""
     files = [p for kind in KINDS for p in _files(kind)]
+    files += [ROOT / name for name in ("run.sh", "run.ps1", "run.bat")]
+    assert (ROOT / "run.bat").read_bytes().count(b"\r\n") == (ROOT / "run.bat").read_bytes().count(b"\n")
     bytes_ = {p.relative_to(ROOT): p.read_bytes() for p in files} | {Path("rows.jsonl"): b'{"text": "a"}\n' * 3}
     origin = tmp_path / "origin"
     for name, data in bytes_.items():

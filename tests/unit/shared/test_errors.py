@@ -61,7 +61,7 @@ def test_only_faults_of_the_surroundings_are_retryable() -> None:
 
 
 def test_no_restart_mends_what_ends_with_2() -> None:
-    """deploy/up.sh gives a stage up that ends with 2, and so do the stages that wait for it."""
+    """`so8t-ab up` gives a stage up that ends with 2, and so do the stages that wait for it."""
     assert [name for name, kind in _real().items() if kind.exit_code == 2 and kind.retryable] == []
 
 

@@ -1,0 +1,59 @@
+"""`so8t-ab secrets`, `images`, `up` and `down`: the pipeline as containers, from a clone of the project."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from so8t_shared.containers.engine import Engine
+from so8t_shared.containers.images import build_images
+from so8t_shared.containers.keys import make_keys
+from so8t_shared.containers.settings import need_project
+from so8t_shared.containers.up import down as remove
+from so8t_shared.containers.up import up as start
+from so8t_shared.terminal.console import say
+
+CpuOption = Annotated[bool, typer.Option("--cpu", envvar="CPU", help="Without an NVIDIA GPU: adds compose.cpu.yaml.")]
+
+
+def secrets() -> None:
+    """Create keys for MinIO and each stage in deploy/secrets, results/ and .env; once."""
+    need_project()
+    make_keys(_line)
+
+
+def images() -> None:
+    """Build the four images."""
+    need_project()
+    build_images(Engine(), _line)
+
+
+def up(
+    cpu: CpuOption = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the stages' own lines.")] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", envvar="UP_TIMEOUT_S", min=0, help="Seconds to wait for the report.")
+    ] = 172_800.0,
+) -> None:
+    """Run all stages in containers and wait for the report.
+
+    Exits with a failed stage's code, or with 75 when the time is over while stages continue.
+    """
+    need_project()
+    say(start(Engine(cpu=cpu), _line, limit_s=timeout_s, follow=follow))
+
+
+def down(
+    volumes: Annotated[bool, typer.Option("--volumes", help="Delete the bucket and all models, too.")] = False,
+) -> None:
+    """Stop and remove the containers; the bucket and the models are kept."""
+    need_project()
+    remove(Engine(), volumes=volumes)
+
+
+def _line(text: str) -> None:
+    say(f"{text}\n")
+
+
+__all__ = ["down", "images", "secrets", "up"]

@@ -1,0 +1,1 @@
+"""The pipeline as containers, from any shell on any system: keys, images, start, stop."""

@@ -1,0 +1,76 @@
+"""What must be there before containers start: the engine's own messages name no remedy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from so8t_shared.containers.engine import Engine
+from so8t_shared.containers.images import image, missing_images
+from so8t_shared.containers.settings import setting
+from so8t_shared.errors import InputError
+
+_DEMO = "demo-run"
+_DEMO_FILES = ("model/config.json", "data/rows.jsonl")
+"""A run alone creates a store in the demo's folder, so the folder itself says nothing."""
+
+
+def check_before_start(engine: Engine) -> dict[str, Any]:
+    """Check GPU, mounted files and images; return the resolved configuration.
+
+    Raises:
+        InputError: one is missing.
+        ServerError: the engine does not answer.
+    """
+    engine.check_compose()
+    resolved = engine.resolved()
+    if _wants_gpu(resolved) and not engine.has_gpu():
+        raise InputError(
+            "compose.yaml requests an NVIDIA GPU, but this Docker engine cannot provide one.",
+            where="docker info",
+            remedy="run so8t-ab up --cpu (which adds compose.cpu.yaml), or install the NVIDIA Container Toolkit",
+        )
+    for path in _mounted(resolved):
+        if not _is_there(path):
+            raise _missing(path)
+    if missing := missing_images(engine):
+        raise InputError(f"The image {image(missing[0])} is missing.", where="docker images", remedy="so8t-ab images")
+    return resolved
+
+
+def _wants_gpu(resolved: dict[str, Any]) -> bool:
+    for service in resolved["services"].values():
+        reserved = service.get("deploy", {}).get("resources", {}).get("reservations", {})
+        if any(device.get("driver") == "nvidia" for device in reserved.get("devices", [])):
+            return True
+    return False
+
+
+def _mounted(resolved: dict[str, Any]) -> list[str]:
+    """Files and folders of this host that the containers see, sorted."""
+    volumes = [volume for service in resolved["services"].values() for volume in service.get("volumes", [])]
+    found = {volume["source"] for volume in volumes if volume["type"] == "bind"}
+    named = [*resolved.get("secrets", {}).values(), *resolved.get("configs", {}).values()]
+    return sorted(found | {item["file"] for item in named if "file" in item})
+
+
+def _is_there(path: str) -> bool:
+    parts = [os.path.join(path, file) for file in _DEMO_FILES] if Path(path).name == _DEMO else [path]  # noqa: PTH118
+    return all(map(os.path.exists, parts))
+
+
+def _missing(path: str) -> InputError:
+    name = Path(path).name
+    if os.path.abspath(path) == os.path.abspath(setting("SO8T_RESULTS", "results")):  # noqa: PTH100
+        what = "The folder for the results is missing."
+        remedy = "so8t-ab secrets (it creates the folder, owned by the stages' user; existing keys are kept)"
+    elif name.startswith("minio_root_") or name.endswith(".json"):
+        what, remedy = "A key file is missing.", "so8t-ab secrets"
+    elif name == _DEMO:
+        what = "The demo's model and data are missing."
+        remedy = "make inputs; or, for your own model, set SO8T_INPUTS (docs/containers.md)"
+    else:
+        what = "A folder that compose.yaml mounts is missing."
+        remedy = "create it, or correct SO8T_INPUTS or SO8T_CONFIGS"
+    return InputError(what, where=path, remedy=remedy)

@@ -1,0 +1,48 @@
+"""Builds the four images, one after another, so that later ones reuse the shared layers of earlier ones."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from so8t_shared.containers.engine import ContainerFailed, Engine
+from so8t_shared.distribution import version
+
+SERVICES = ("converter", "trainer", "evaluator", "reporter")
+_TAIL_LINES = 30
+
+
+def image(service: str) -> str:
+    """Name and tag of a service's image."""
+    return f"so8t-ab/{service}:{version()}"
+
+
+def build_images(engine: Engine, say: Callable[[str], None]) -> None:
+    """Build all images; what is unchanged comes from the engine's cache.
+
+    Raises:
+        ContainerFailed: an image cannot be built; the last lines of the build are on standard error.
+    """
+    engine.check()
+    has_buildkit = engine.run(["docker", "buildx", "version"]).returncode == 0
+    variables = {} if has_buildkit else {"DOCKER_BUILDKIT": "0"}  # used if it is there, not required
+    for service in SERVICES:
+        began = time.monotonic()
+        say(f"building {image(service)} ...")
+        command = ["docker", "build", "--target", service, "--tag", image(service), "."]
+        done = engine.run(command, timeout_s=None, variables=variables)
+        if done.returncode:
+            sys.stderr.write("\n".join((done.stdout + done.stderr).splitlines()[-_TAIL_LINES:]) + "\n")
+            raise ContainerFailed(
+                f"The image of {service} could not be built.",
+                where=f"Dockerfile, target {service}",
+                remedy="see the lines above",
+                exit_code=1,
+            )
+        say(f"built {image(service)} in {time.monotonic() - began:.0f} s")
+
+
+def missing_images(engine: Engine) -> list[str]:
+    """Services whose image is not there."""
+    return [name for name in SERVICES if engine.run(["docker", "image", "inspect", image(name)]).returncode]

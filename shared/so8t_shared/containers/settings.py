@@ -1,0 +1,70 @@
+"""Settings of the containers: the shell's value, else the one in .env, as compose itself reads them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from so8t_shared.errors import InputError
+
+COMPOSE_FILE = "compose.yaml"
+_CPU_FILE = "compose.cpu.yaml"
+_OVERRIDE_FILE = "compose.override.yaml"
+
+
+def need_project() -> None:
+    """Check that this folder is a clone of the project.
+
+    Raises:
+        InputError: there is no compose.yaml.
+    """
+    if not Path(COMPOSE_FILE).is_file() or not Path("Dockerfile").is_file():
+        raise InputError(
+            "The containers are built and started from a clone of the project.",
+            where=str(Path.cwd()),
+            remedy="change to the folder that holds compose.yaml and Dockerfile",
+        )
+
+
+def env_file() -> Path:
+    """The file that holds settings."""
+    return Path(os.environ.get("ENV_FILE") or ".env")
+
+
+def setting(name: str, default: str) -> str:
+    """Value of a setting; a comment after it and its quotes are removed."""
+    if value := os.environ.get(name):
+        return value
+    path = env_file()
+    text = path.read_text("utf-8") if path.is_file() else ""
+    found = re.findall(rf"^[ \t]*(?:export[ \t]+)?{name}[ \t]*=[ \t]*(.*?)[ \t\r]*$", text, re.MULTILINE)
+    if not found:
+        return default
+    value = found[-1]
+    quoted = re.fullmatch(r"(['\"])(.*)\1(?:\s+#.*)?", value)
+    return (quoted[2] if quoted else re.sub(r"\s#.*", "", value)) or default
+
+
+def keep_or_set(name: str, value: str) -> bool:
+    """Add a line to .env unless it sets this name already; whether it was added."""
+    path = env_file()
+    text = path.read_text("utf-8") if path.is_file() else ""
+    if re.search(rf"^{name}=", text, re.MULTILINE):
+        return False
+    if text and not text.endswith("\n"):
+        text += "\n"
+    path.write_text(f"{text}{name}={value}\n", "utf-8", newline="\n")
+    return True
+
+
+def compose_environment(*, cpu: bool) -> dict[str, str]:
+    """The environment for compose; with `cpu`, compose.cpu.yaml is added to its files."""
+    environment = dict(os.environ)
+    if cpu:
+        usual = COMPOSE_FILE + (os.pathsep + _OVERRIDE_FILE if Path(_OVERRIDE_FILE).exists() else "")
+        files = setting("COMPOSE_FILE", usual)
+        separator = setting("COMPOSE_PATH_SEPARATOR", os.pathsep)
+        if _CPU_FILE not in files.split(separator):
+            environment["COMPOSE_FILE"] = f"{files}{separator}{_CPU_FILE}"
+    return environment
