@@ -11,6 +11,8 @@ NOTIFY_VARIABLE = "SO8T_NOTIFY"
 """Environment variable with the addresses that get notifications, separated by blanks or commas."""
 
 _NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "ACCESS_KEY", "API_KEY", "PRIVATE_KEY")
+_PLACES = {"SO8T_SECRETS", "SO8T_CREDENTIALS", "SO8T__STORE__CREDENTIALS_FILE"}
+"""Variables with these words that hold the path of a file or folder."""
 _SHORTEST = 6
 """Shorter values are not treated as credentials; redacting them would destroy most texts."""
 
@@ -42,7 +44,8 @@ def without_secrets(text: str) -> str:
 
 def _secrets() -> list[str]:
     """Secrets, longest first, since one may be part of another."""
-    found = _from_files | {value for key, value in os.environ.items() if any(name in key.upper() for name in _NAMES)}
+    named = {key for key in os.environ if any(name in key.upper() for name in _NAMES)} - _PLACES
+    found = _from_files | {os.environ[key] for key in named}
     found = found.union(*map(_secret_parts, addresses_in(os.environ.get(NOTIFY_VARIABLE, ""))))
     return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
 
