@@ -26,6 +26,13 @@ def test_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert without_secrets("it is false that /some/place is secret") == "it is false that /some/place is secret"
 
 
+@pytest.mark.parametrize("name", ["SO8T_SECRETS", "SO8T_CREDENTIALS", "SO8T__STORE__CREDENTIALS_FILE"])
+def test_the_place_of_a_key_is_no_key(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message can say which file is missing."""
+    monkeypatch.setenv(name, "/home/me/keys")
+    assert without_secrets("no /home/me/keys/trainer.json") == "no /home/me/keys/trainer.json"
+
+
 def test_a_secret_that_was_read_from_a_key_file(tmp_path: Path) -> None:
     """Once read, it is taken out like one of the environment; the access key, which only names a user, stays."""
     path = tmp_path / "keys.json"
