@@ -18,7 +18,10 @@ CpuOption = Annotated[bool, typer.Option("--cpu", envvar="CPU", help="Without an
 
 
 def secrets() -> None:
-    """Create keys for MinIO and each stage in deploy/secrets, results/ and .env; once."""
+    """Create keys and folders for the containers, once.
+
+    They go to deploy/secrets, results/ and .env; what is there is kept.
+    """
     need_project()
     make_keys(_line)
 
@@ -47,7 +50,7 @@ def up(
 def down(
     volumes: Annotated[bool, typer.Option("--volumes", help="Delete the bucket and all models, too.")] = False,
 ) -> None:
-    """Stop and remove the containers; the bucket and the models are kept."""
+    """Stop and remove the containers; keep bucket and models."""
     need_project()
     remove(Engine(), volumes=volumes)
 

@@ -87,6 +87,10 @@ def test_help_names_every_command(cli: Cli) -> None:
         "autostart",
         "demo",
         "init",
+        "secrets",
+        "images",
+        "up",
+        "down",
     }
     assert [name for name in commands if str(name) not in done.out] == []
     for code in {kind.exit_code for kind in ERRORS.values() if issubclass(kind, errors.So8tError)}:
