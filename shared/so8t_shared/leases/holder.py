@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError
 from so8t_shared.host import host_name, now
 from so8t_shared.leases.lifeline import Lifeline, lives
 from so8t_shared.processes import process_domain, process_start
 from so8t_shared.store.base import ArtifactStore
+
+
+_LONGEST_TTL_S = 86_400.0
+"""A lease with a longer time to live, or none that ever passes, is damaged: it would block its stage forever."""
 
 
 class Holder(Document):
@@ -28,7 +34,7 @@ class Holder(Document):
     started: float | None
     """As returned by `process_start` within `domain`."""
     heartbeat: str
-    ttl_s: float
+    ttl_s: float = Field(gt=0, le=_LONGEST_TTL_S, allow_inf_nan=False)
     released: bool = False
     lifeline: str = ""
     """Location of the lock that proves that the holder is alive; see lifeline.py."""

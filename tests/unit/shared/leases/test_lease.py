@@ -182,6 +182,18 @@ def test_a_damaged_lease_protects_nobody(store: LocalStore, data: bytes) -> None
         lease.confirm()
 
 
+@pytest.mark.parametrize("ttl_s", ["NaN", "Infinity", "-Infinity", "1e999", "1e300", "-1", "0", '"soon"', "null"])
+def test_a_lease_without_an_end_is_damaged(store: LocalStore, ttl_s: str) -> None:
+    """A time to live that never passes, or is no time, does not block the stage forever."""
+    put_lease(store, KEY, ttl_s=77.5)
+    store.put_bytes(KEY, (store.get_bytes(KEY) or b"").replace(b"77.5", ttl_s.encode()))
+    assert ttl_s.encode() in (store.get_bytes(KEY) or b"")
+    lease = _tried(store, times=3)
+    assert lease is not None
+    lease.confirm()
+    lease.stop()
+
+
 def test_a_newer_lease_is_respected(store: LocalStore) -> None:
     """A lease of a newer program is not taken."""
     put_lease(store, KEY)
