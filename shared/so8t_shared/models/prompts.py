@@ -38,7 +38,8 @@ So prompts are the same in training, for both models, in every engine and on eve
 valid for its prompt. It is the default date of Llama 3.1's own template.
 """
 
-_ZERO_WIDTH_SPACE = "\u200b"
+_INVISIBLE = ("\u200b", "\u2060", "\u200c", "\u200d", *map(chr, range(0xE000, 0x110000)))
+"""Characters that may break a marker, the preferred one first; the last resort are those for private use and above."""
 
 _TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """Errors that a template's code can raise."""
@@ -53,14 +54,17 @@ def build_messages(text: str, markers: list[str], system: str = SYSTEM_PROMPT) -
 
 
 def neutralise_markers(text: str, markers: list[str]) -> str:
-    """Break each special-token marker in user text with a zero-width space after its first character.
+    """Break each special-token marker in user text with an invisible character after its first one.
+
+    It is a zero-width space, unless a marker contains one: then breaking one marker could make another.
 
     Both engines turn `<|im_end|>` typed by a user into the real control token, and a row must not
     end its own turn.
     """
+    invisible = next(c for c in _INVISIBLE if not any(c in marker for marker in markers))
     for marker in sorted(markers, key=len, reverse=True):
         while len(marker) > 1 and marker in text:  # repeat: an overlapping one may be left
-            text = text.replace(marker, marker[0] + _ZERO_WIDTH_SPACE + marker[1:])
+            text = text.replace(marker, marker[0] + invisible + marker[1:])
     return text
 
 

@@ -196,6 +196,18 @@ def test_no_marker_survives(text: str) -> None:
     assert result.replace("\u200b", "") == text
 
 
+_ODD = ["\u200bx", "x\u200b", "\u200b\u200b", "x\u2060\u200by", "xy", "\u2060\u200b", "\u200c\u200d"]
+"""Markers with invisible characters, one of which could be the result of breaking another."""
+
+
+@given(st.lists(st.sampled_from([*_ODD, "x", "y", "\u200b", "\u2060", "\u200c"]), max_size=12).map("".join))
+@settings(max_examples=200, deadline=None)
+def test_no_marker_of_invisible_characters_survives(text: str) -> None:
+    """A special token that contains zero-width characters itself is broken too, and breaking it ends."""
+    result = neutralise_markers(text, _ODD)
+    assert [marker for marker in _ODD if marker in result] == []
+
+
 def test_text_without_markers_is_untouched() -> None:
     """Ordinary angle brackets, and one-letter tokens, stay."""
     assert neutralise_markers("a < b <final> x", ["<|end|>", "x", ""]) == "a < b <final> x"
