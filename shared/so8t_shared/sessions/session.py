@@ -169,18 +169,23 @@ def session_ids(store: ArtifactStore) -> list[str]:
 
 
 def session_names(store: ArtifactStore) -> set[str]:
-    """Names of all sessions with any object, whether their records are readable or not."""
-    return {key.split("/")[1] for key in store.list("sessions") if key.count("/") > 1} - {_POINTERS}
+    """Names of all sessions with any object, whether their records are readable or not.
+
+    The pointers' folder counts only if it is also a session, which earlier versions let a pattern name.
+    """
+    keys = [key for key in store.list("sessions") if key.count("/") > 1]
+    names = {key.split("/")[1] for key in keys}
+    return names if record_key(_POINTERS) in keys else names - {_POINTERS}
 
 
 def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
     """An unused name that follows the configuration's pattern."""
     base = datetime.now().astimezone().strftime(config.session_id_format)
-    if not _SAFE_ID.fullmatch(base):
+    if not _SAFE_ID.fullmatch(base) or base.casefold() == _POINTERS:
         raise ConfigError(
             f"The pattern gives {base!r}, which is not a valid name.",
             where=f"session_id_format = {config.session_id_format!r}",
-            remedy="use letters, digits, '.', '_', '-' and strftime codes, for example %Y%m%d_%H%M%S",
+            remedy="use letters, digits, '.', '_', '-' and strftime codes, for example %Y%m%d_%H%M%S; not by-config",
         )
     for attempt in range(1, 1000):
         session_id = base if attempt == 1 else f"{base}_{attempt}"

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.messages import Said
 from tests.unit.shared.material import listing, make_config
 from tests.unit.shared.processes import exit_code, kill_self, race, start
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
 from so8t_shared.sessions.session import (
+    SessionPointer,
     config_digest,
     find_session,
     open_session,
@@ -21,12 +23,18 @@ from so8t_shared.sessions.session import (
     session_ids,
     session_names,
 )
+from so8t_shared.sessions.uses import Uses
 from so8t_shared.store.local import LocalStore
 from so8t_shared.store.testing.faulty import Fault, FaultyStore
 
 
 def _pointer(store: LocalStore) -> str:
     [key] = store.list("sessions/by-config")
+    return key
+
+
+def _pointer_of(store: LocalStore) -> str:
+    [key] = [key for key in store.list("sessions/by-config") if not key.endswith("session.json")]
     return key
 
 
@@ -175,6 +183,25 @@ def test_two_configurations_that_chose_one_name_part(store: LocalStore, tmp_path
     answers = race(8, lambda _: open_session(LocalStore(Path(store.location)), mine).session_id)
     assert set(answers) == {"same_2"}
     assert open_session(store, theirs).session_id == "same"
+
+
+@pytest.mark.parametrize("name", ["by-config", "By-Config"])
+def test_the_pointers_folder_is_no_session_name(store: LocalStore, tmp_path: Path, said: Said, name: str) -> None:
+    """A session cannot be named like the folder of the pointers, which gc does not take for a session."""
+    with said.raised(ConfigError, where=f"session_id_format = {name!r}"):
+        open_session(store, make_config(tmp_path, session_id_format=name))
+    assert listing(Path(store.location)) == {}
+
+
+def test_a_session_in_the_pointers_folder_is_found(store: LocalStore, config: Config) -> None:
+    """A session that an older version named like the folder of the pointers is joined, and its artifacts are kept."""
+    first = open_session(store, config).session_id
+    record = read_record(store, first).model_copy(update={"session_id": "by-config"})
+    store.put_bytes("sessions/by-config/session.json", record.to_bytes())
+    store.put_bytes(_pointer_of(store), SessionPointer(session_id="by-config").to_bytes())
+    assert open_session(store, config).session_id == "by-config"
+    assert session_names(store) == {first, "by-config"}
+    assert Uses(store).newest(2) == {first, "by-config"}
 
 
 @pytest.mark.parametrize("name", ["nope", "", "../escape", "by-config"])
