@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NoReturn
 
 from jinja2 import nodes
@@ -38,8 +39,11 @@ So prompts are the same in training, for both models, in every engine and on eve
 valid for its prompt. It is the default date of Llama 3.1's own template.
 """
 
-_INVISIBLE = ("\u200b", "\u2060", "\u200c", "\u200d", *map(chr, range(0xE000, 0x110000)))
-"""Characters that may break a marker, the preferred one first; the last resort are those for private use and above."""
+_INVISIBLE = "\u200b\u2060\u200c\u200d"
+"""Characters that may break a marker, the preferred one first."""
+
+_LAST_RESORT = range(0xE000, 0x110000)
+"""Characters for private use, and above: more than any tokenizer's markers contain."""
 
 _TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """Errors that a template's code can raise."""
@@ -61,7 +65,7 @@ def neutralise_markers(text: str, markers: list[str]) -> str:
     Both engines turn `<|im_end|>` typed by a user into the real control token, and a row must not
     end its own turn.
     """
-    invisible = next(c for c in _INVISIBLE if not any(c in marker for marker in markers))
+    invisible = next(c for c in chain(_INVISIBLE, map(chr, _LAST_RESORT)) if not any(c in marker for marker in markers))
     for marker in sorted(markers, key=len, reverse=True):
         while len(marker) > 1 and marker in text:  # repeat: an overlapping one may be left
             text = text.replace(marker, marker[0] + invisible + marker[1:])
