@@ -18,7 +18,6 @@ from so8t_shared.leases.lifeline import Lifeline, lives
 from so8t_shared.processes import process_domain, process_start
 from so8t_shared.store.base import ArtifactStore
 
-
 _LONGEST_TTL_S = 86_400.0
 """A lease with a longer time to live, or none that ever passes, is damaged: it would block its stage forever."""
 
