@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import IO, Any, Self
 
 from pydantic import BaseModel
 
@@ -55,7 +55,7 @@ class Channel:
     End of file tells either side that the other is gone.
     """
 
-    def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
+    def __init__(self, reading: IO[bytes], writing: IO[bytes]) -> None:
         self._reading = reading
         self._writing = writing
 

@@ -109,6 +109,24 @@ def end_with(parent: int, *, at_once: bool = False) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def limit_memory(size_bytes: int) -> None:
+    """Limit this process's address space, where the system can: asking for more raises MemoryError."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (size_bytes, size_bytes))
+
+
+def limit_processor_time(more_s: int) -> None:
+    """Let the kernel end this process once it has used that much more processor time, where the system can."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + more_s + 1, hard))
+
+
 def kill_group(leader: int) -> None:
     """Kill what is left of a process group, if anything."""
     with suppress(ProcessLookupError, PermissionError):

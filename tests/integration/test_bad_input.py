@@ -107,7 +107,12 @@ def _weights_pointer(w: Workspace, model: Path) -> None:
     (_copy_model(w, model) / "model.safetensors").write_text(LFS_POINTER)
 
 
-@pytest.mark.parametrize("spoil", [_truncated, _unsupported, _broken_config_json, _weights_pointer])
+def _looping_template(w: Workspace, model: Path) -> None:
+    loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    (_copy_model(w, model) / "chat_template.jinja").write_text(loop)
+
+
+@pytest.mark.parametrize("spoil", [_truncated, _unsupported, _broken_config_json, _weights_pointer, _looping_template])
 def test_convert_refuses_a_bad_model(
     workspace: Workspace, tiny_llama: Path, spoil: Callable[[Workspace, Path], None], said: Said
 ) -> None:

@@ -19,7 +19,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from so8t_shared.errors import InputError
+from so8t_shared.models.rendering import RENDERER
 
 SYSTEM_PROMPT = (
     "Decide on the request: ALLOW, ESCALATION (a human must decide), DENY (against the rules) or REFUSE (harmful). "
@@ -88,34 +88,25 @@ def render_chat(
     user turn.
 
     Raises:
-        InputError: the template is not valid Jinja or rejects these messages.
+        InputError: the template is not valid Jinja, rejects these messages, or does not end.
     """
     given = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": add_generation_prompt}
-    try:
-        compiled = _compile(template)
-    except _TEMPLATE_ERRORS as error:
-        raise _unusable(error) from error
+    return RENDERER.render(template, messages, given)
+
+
+def render_here(template: str, messages: list[dict[str, str]], given: dict[str, Any]) -> str:
+    """Render in this process, without any limit; a foreign template may never end, or raise anything."""
+    compiled = _compile(template)
     has_system = len(messages) > 1 and messages[0]["role"] == "system"
     try:
         rendered: str = compiled.render(messages=messages, tools=None, documents=None, **given)
         if not has_system or messages[0]["content"].strip() in rendered:
             return rendered
-    except _TEMPLATE_ERRORS as error:
+    except _TEMPLATE_ERRORS:
         if not has_system:
-            raise _unusable(error) from error
-    try:
-        merged: str = compiled.render(messages=_merge_system(messages), tools=None, documents=None, **given)
-    except _TEMPLATE_ERRORS as error:
-        raise _unusable(error) from error
+            raise
+    merged: str = compiled.render(messages=_merge_system(messages), tools=None, documents=None, **given)
     return merged
-
-
-def _unusable(error: Exception) -> InputError:
-    return InputError(
-        f"The model's chat template cannot be rendered: {error}",
-        where="chat_template in tokenizer_config.json",
-        remedy="correct the template in the model's folder",
-    )
 
 
 def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
