@@ -14,7 +14,6 @@ import hashlib
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +23,12 @@ from filelock import lock_descriptor
 
 from so8t_shared.files import make_folder, sha256_file, storage_errors, sync_folder, write_temporary
 from so8t_shared.store.base import ObjectStat, check_key
+from so8t_shared.store.taking import remove_left_files, taken_file
 
 _INTERNAL = ".local"
 _READ_ONLY = 0o444
 _TRIES = 100
 _LOCK_POLL_S = 0.002
-_LEFTOVER_AFTER_S = 86_400.0
 _NO_OBJECT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
@@ -47,7 +46,7 @@ class LocalStore:
         with storage_errors(self._root), contextlib.suppress(FileNotFoundError):
             # A file instead of the folder would look like an empty store.
             os.stat(f"{self._root}/")  # noqa: PTH116 - a Path would drop the slash, which requires a folder
-        self._remove_leftovers()
+        remove_left_files(self._temporary)
 
     @property
     def location(self) -> str:
@@ -86,18 +85,11 @@ class LocalStore:
     def put_file(self, key: str, source: Path, *, move: bool = False) -> ObjectStat:
         """Write a file's bytes as an object; with `move`, a file on the same disk is renamed, not copied."""
         target = self._target(key)
-        temporary = self._temporary / uuid.uuid4().hex
         self._check()
         make_folder(self._temporary)
-        with storage_errors(target), _removed(temporary):
-            if move and source.stat().st_dev == self._root.stat().st_dev:
-                os.utime(source)  # otherwise it might look like a leftover
-                source.replace(temporary)
-            else:
-                shutil.copyfile(source, temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            with self._locked(key):
+        with storage_errors(target):
+            move = move and source.stat().st_dev == self._root.stat().st_dev
+            with taken_file(source, self._temporary, move=move) as temporary, self._locked(key):
                 return self._install(temporary, target)
 
     def _install(self, temporary: Path, target: Path) -> ObjectStat:
@@ -229,13 +221,6 @@ class LocalStore:
         with (self._locks / name).open("a") as file:
             lock_descriptor(file.fileno(), poll_interval=_LOCK_POLL_S)
             yield
-
-    def _remove_leftovers(self) -> None:
-        """Remove temporary files of processes that were killed long ago."""
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(self._temporary):
-                if time.time() - entry.stat().st_mtime > _LEFTOVER_AFTER_S:
-                    Path(entry.path).unlink(missing_ok=True)
 
 
 def _go_on() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.messages import Said
+from tests.unit.shared.processes import exit_code, kill_self, running, start, until
 
 from so8t_shared.errors import StorageError
 from so8t_shared.store.base import ArtifactStore, ObjectStat
@@ -141,6 +142,64 @@ def test_old_leftovers_of_killed_writers_are_removed(store: LocalStore) -> None:
     os.utime(folder / "old", (yesterday, yesterday))
     LocalStore(Path(store.location))
     assert [p.name for p in _temporary_files(store)] == ["fresh"]
+
+
+@pytest.mark.parametrize("move", [True, False], ids=["moved", "copied"])
+def test_files_of_killed_writers_are_removed_at_once(store: LocalStore, tmp_path: Path, move: bool) -> None:
+    """What a process was killed in the middle of writing goes when the store is next opened, not a day later."""
+    (tmp_path / "source").write_bytes(b"gigabytes")
+    dying = _Dying(Path(store.location))
+    assert exit_code(start(lambda: dying.put_file(KEY, tmp_path / "source", move=move))) == -9
+    assert len(_temporary_files(store)) == 1
+    LocalStore(Path(store.location))
+    assert _temporary_files(store) == []
+
+
+def test_files_of_living_writers_stay(store: LocalStore, tmp_path: Path) -> None:
+    """Opening the store does not touch what another process is writing."""
+    (tmp_path / "source").write_bytes(b"x")
+    waiting = _Waiting(Path(store.location), tmp_path)
+    with running(lambda: waiting.put_file(KEY, tmp_path / "source", move=True)) as process:
+        until((tmp_path / "waiting").is_file, "the write")
+        LocalStore(Path(store.location))
+        (tmp_path / "go").touch()
+        assert exit_code(process) == 0
+    assert store.get_bytes(KEY) == b"x"
+    assert _temporary_files(store) == []
+
+
+def test_one_odd_entry_keeps_no_other(store: LocalStore) -> None:
+    """A folder among the temporary files does not end the cleaning."""
+    store.put_bytes(KEY, b"x")
+    folder = store.local_root / "tmp"
+    yesterday = time.time() - 2 * 86400
+    for number in range(20):
+        (folder / f"file-{number}").write_bytes(b"half")
+        (folder / f"folder-{number}").mkdir()
+    for path in folder.iterdir():
+        os.utime(path, (yesterday, yesterday))
+    LocalStore(Path(store.location))
+    assert {path.name.partition("-")[0] for path in _temporary_files(store)} == {"folder"}
+
+
+class _Dying(LocalStore):
+    """Killed between taking a file and giving it its name."""
+
+    def _install(self, temporary: Path, target: Path) -> ObjectStat:
+        kill_self()
+
+
+class _Waiting(LocalStore):
+    """Waits between taking a file and giving it its name."""
+
+    def __init__(self, root: Path, notes: Path) -> None:
+        super().__init__(root)
+        self._notes = notes
+
+    def _install(self, temporary: Path, target: Path) -> ObjectStat:
+        (self._notes / "waiting").touch()
+        until((self._notes / "go").is_file, "the permission")
+        return super()._install(temporary, target)
 
 
 class _Interleaved(LocalStore):
