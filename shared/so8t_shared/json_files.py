@@ -15,6 +15,7 @@ from typing import IO, Any, Self
 from pydantic import BaseModel
 
 from so8t_shared.files import write_atomically
+from so8t_shared.foreign import parse_json
 
 
 def write_json(path: Path, result: BaseModel) -> None:
@@ -44,7 +45,7 @@ def whole_objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """The objects in a binary file, a pipe or a `BytesIO`; lines that are truncated or not objects are skipped."""
     for line in lines:
         with suppress(ValueError):
-            value = json.loads(line.decode("utf-8", "replace"))
+            value = parse_json(line.decode("utf-8", "replace"))
             if isinstance(value, dict):
                 yield value
 

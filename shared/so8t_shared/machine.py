@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from so8t_shared.distribution import EXTRAS, install_command, missing_packages
+from so8t_shared.foreign import parse_json
 from so8t_shared.formatting import size
 from so8t_shared.processor import has_bf16_instructions, usable_cores
 
@@ -152,7 +152,7 @@ def ollama_version(address: str, timeout_s: float = _ANSWER_S) -> str | None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{address}/api/version", timeout=timeout_s) as response:
-            return str(json.loads(response.read())["version"])
+            return str(parse_json(response.read())["version"])
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return None
 

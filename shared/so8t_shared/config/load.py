@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from so8t_shared.config.faults import config_error, section_of
 from so8t_shared.config.gate import DEFAULT_GATE
 from so8t_shared.config.model import AbTest, Config
 from so8t_shared.errors import ConfigError
+from so8t_shared.foreign import UnparsableError
+from so8t_shared.foreign_yaml import parse_yaml
 from so8t_shared.tables.metrics import BY_NAME
 
 ENVIRONMENT_PREFIX = "SO8T__"
@@ -119,12 +120,10 @@ def _read_yaml(path: Path, what: str) -> Any:
             remedy="give a readable UTF-8 YAML file",
         ) from error
     try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or error
-        raise ConfigError(f"This is not valid YAML: {problem}.", where=place, remedy="correct that line") from error
+        return parse_yaml(text)
+    except UnparsableError as error:
+        remedy = "correct that line"
+        raise ConfigError(f"This is not valid YAML: {error.why}.", where=error.place(path), remedy=remedy) from error
 
 
 def _read_keys(path: Path, what: str) -> dict[str, Any]:
@@ -138,19 +137,6 @@ def _read_keys(path: Path, what: str) -> dict[str, Any]:
             remedy="write 'key: value' lines, as 'so8t-ab init' does",
         )
     return raw
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML loader that rejects duplicate keys, which YAML would silently drop."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem=f"duplicate key {key.value!r}", problem_mark=key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _fill_training(raw: dict[str, Any], path: Path) -> Path | None:
@@ -191,8 +177,8 @@ def _split(override: str) -> tuple[str, Any, str]:
 
 def _value(text: str, where: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return parse_yaml(text)
+    except UnparsableError as error:
         raise ConfigError(f"{text!r} is not valid YAML.", where=where, remedy="quote the value") from error
 
 

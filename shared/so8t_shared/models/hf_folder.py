@@ -5,12 +5,12 @@ Every error says what is wrong and what to do.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from so8t_shared.errors import InputError
+from so8t_shared.foreign import UnparsableError, parse_json
 from so8t_shared.lfs import refuse_pointer
 from so8t_shared.tables.architectures import FOREIGN_SO8T, architecture_name
 
@@ -22,7 +22,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`.
 
     Raises:
-        InputError: the file is missing, a Git LFS pointer, not UTF-8, not JSON or not an object.
+        InputError: the file is missing, a Git LFS pointer, not JSON in UTF-8, or not an object.
     """
     if not path.is_file():
         raise InputError(
@@ -32,18 +32,12 @@ def read_json(path: Path) -> dict[str, Any]:
         )
     refuse_pointer(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
+        value = parse_json(path.read_bytes())
+    except UnparsableError as error:
         raise InputError(
-            f"{path.name} is not UTF-8 text (byte {error.start}).",
-            where=str(path),
-            remedy="save it as UTF-8, or download it again",
-        ) from error
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path.name} is not valid JSON: {error.msg}.",
-            where=f"{path}, line {error.lineno}, column {error.colno}",
-            remedy="correct the line, or download the file again",
+            f"{path.name} is not valid JSON: {error.why}.",
+            where=error.place(path),
+            remedy="correct it there, or download the file again",
         ) from error
     if not isinstance(value, dict):
         raise InputError(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from so8t_shared.errors import ConfigError
+from so8t_shared.foreign import parse_json
 from so8t_shared.redaction import remember_secret
 
 _REMEDY = 'write {"accessKey": "...", "secretKey": "..."} to it, as issued by MinIO'
@@ -33,7 +33,7 @@ def read_credentials(path: str | None) -> Credentials:
             remedy="name a file with the keys, or set SO8T__STORE__CREDENTIALS_FILE",
         )
     try:
-        raw = json.loads(Path(path).read_text(encoding="utf-8"))
+        raw = parse_json(Path(path).read_bytes())
         access, secret = raw["accessKey"], raw["secretKey"]
     except OSError as error:
         raise ConfigError(

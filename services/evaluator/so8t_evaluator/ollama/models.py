@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from so8t_evaluator.engine.protocol import EngineError, ModelFile, Recipe
 from so8t_evaluator.ollama.server import MissingError, OllamaServer
 from so8t_shared.errors import InputError
+from so8t_shared.foreign import parse_json
 
 _PIECE = 4 << 20
 _TRIES = 3
@@ -119,7 +119,7 @@ def _parameters(shown: str) -> set[tuple[str, str | float]]:
     for line in shown.splitlines():
         name, _, text = line.partition(" ")
         try:
-            value = json.loads(text)
+            value = parse_json(text)
         except ValueError:
             value = text.strip()
         pairs.add((name, value if isinstance(value, str) else float(value)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from so8t_shared.errors import InputError
+from so8t_shared.foreign import parse_json
 from so8t_trainer.data.class_labels import with_class_names
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _rows(table: pyarrow.Table | pyarrow.RecordBatch) -> list[dict[str, Any]]:
 def _features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:
     """Return the column types stored by the `datasets` package; empty for other files."""
     try:
-        features = json.loads(metadata[_FEATURES])["info"]["features"]
+        features = parse_json(metadata[_FEATURES])["info"]["features"]
     except (KeyError, TypeError, ValueError):
         return {}
     return features if isinstance(features, Mapping) else {}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import yaml
-
 from so8t_shared.config.model import DataPolicy, Source
 from so8t_shared.errors import InputError
+from so8t_shared.foreign_yaml import parse_yaml
 from so8t_shared.personal import holds_secret, personal_data
 from so8t_shared.progress import Progress, no_progress
 from so8t_trainer.data.progress import reported
@@ -58,8 +57,8 @@ def _agreed(configured: Source | None, card: Source, where: str) -> Source:
 
 def _read_card(path: Path) -> Source:
     try:
-        card = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        card = parse_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise InputError(
             f"The data set's card cannot be read: {str(error).splitlines()[0]}",
             where=str(path),

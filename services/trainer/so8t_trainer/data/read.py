@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from so8t_shared.artifacts.fingerprints import looks_like_hub_name
 from so8t_shared.errors import InputError
+from so8t_shared.foreign import UnparsableError, parse_json
 from so8t_shared.json_files import numbered_lines
 from so8t_shared.lfs import refuse_pointer
 from so8t_trainer.data.hub import read_hub
@@ -139,7 +139,7 @@ def data_files(folder: Path, form: str) -> list[Path]:
 def _read_jsonl(path: Path, data: bytes) -> Iterator[Located]:
     for number, line in numbered_lines(_decoded(path, data)):
         try:
-            yield json.loads(line), f"{path}:{number}"
+            yield parse_json(line), f"{path}:{number}"
         except ValueError as error:
             raise InputError(
                 f"The line is not valid JSON: {error}.",
@@ -151,11 +151,11 @@ def _read_jsonl(path: Path, data: bytes) -> Iterator[Located]:
 def _read_json(path: Path, data: bytes) -> Iterator[Located]:
     """Read a list of rows, or an object with such a list under `data` or `rows`."""
     try:
-        value = json.loads(_decoded(path, data) or "[]")
-    except json.JSONDecodeError as error:
+        value = parse_json(_decoded(path, data) or "[]")
+    except UnparsableError as error:
         raise InputError(
-            f"The file is not valid JSON: {error.msg}.",
-            where=f"{path}:{error.lineno}",
+            f"The file is not valid JSON: {error.why}.",
+            where=f"{path}:{error.line or 1}",
             remedy="correct it there (one object per line is JSONL: name the file .jsonl)",
         ) from error
     if isinstance(value, dict):
