@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from so8t_shared.errors import So8tError
-from so8t_shared.redaction import without_secrets
+from so8t_shared.redaction import presentable
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -14,9 +14,9 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def text_of(error: BaseException, *, debug: bool = False, remedy: str = "run again with --debug") -> str:
-    """Message for an error, without secrets; `remedy` is for a bug, `debug` prepends the traceback."""
+    """Message for an error, fit to print; `remedy` is for a bug, `debug` prepends the traceback."""
     if isinstance(error, So8tError):
         lines = error.lines()
     else:
         lines = [f"Unexpected {type(error).__name__}: {error}", f"  to do: {remedy}"]
-    return without_secrets("".join(traceback.format_exception(error) if debug else []) + "\n".join(lines))
+    return presentable("".join(traceback.format_exception(error) if debug else []) + "\n".join(lines))

@@ -6,8 +6,6 @@ and a p value never rounds across alpha.
 
 from __future__ import annotations
 
-import unicodedata
-
 from so8t_shared.results.interval import Interval
 
 UNDEFINED = "undefined"
@@ -129,12 +127,3 @@ def plural(n: int, one: str, many: str) -> str:
 def count(n: int | None) -> str:
     """Such as "134,515,008"."""
     return UNDEFINED if n is None else f"{n:,}"
-
-
-def visible(text: str) -> str:
-    """Text from outside in one line, with an escape such as \\x1b for what is invisible or controls a terminal."""
-    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()

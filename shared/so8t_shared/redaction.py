@@ -1,4 +1,4 @@
-"""Keep this process's credentials out of logs, markers and messages."""
+"""Keep this process's credentials, and control characters of foreign text, out of logs, markers and messages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 NOTIFY_VARIABLE = "SO8T_NOTIFY"
 """Environment variable with the addresses that get notifications, separated by blanks or commas."""
+
+from so8t_shared.escapes import harmless
 
 _NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "ACCESS_KEY", "API_KEY", "PRIVATE_KEY")
 _PLACES = {"SO8T_SECRETS", "SO8T_CREDENTIALS", "SO8T__STORE__CREDENTIALS_FILE"}
@@ -40,6 +42,11 @@ def without_secrets(text: str) -> str:
     for secret in _secrets():
         text = text.replace(secret, "***")
     return text
+
+
+def presentable(text: str) -> str:
+    """The text without secrets, and with control characters as escapes: what may be printed, logged and stored."""
+    return harmless(without_secrets(text))
 
 
 def _secrets() -> list[str]:

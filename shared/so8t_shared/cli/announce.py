@@ -20,7 +20,7 @@ SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
 def announce(stage: str, session: Session, *, reused: bool) -> None:
     """Print that the stage is done; after the report stage, also the result and the report's path."""
     how = "reused, nothing to do" if reused else "done"
-    print(f"{stage}: {how} (session {session.session_id})", flush=True)
+    out.print(f"{stage}: {how} (session {session.session_id})", highlight=False, markup=False, soft_wrap=True)
     if stage == "report" and (results_dir(session) / RESULTS_FILE).is_file():
         print_results(session)
 

@@ -11,7 +11,7 @@ import typer
 
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, no_session, open_workspace, print_notes
 from so8t_shared.errors import InputError
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import SIDES

@@ -11,7 +11,7 @@ import typer
 from so8t_shared.config.load import load_test_settings
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import ConfigError, GateRefused
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 from so8t_shared.stages import BY_NAME
 from so8t_shared.tables import readers
 from so8t_shared.tables.functions import named

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self, get_args
 
-from so8t_shared.redaction import without_secrets
+from so8t_shared.redaction import presentable
 from so8t_shared.sessions.session import Session
 from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
@@ -116,11 +116,11 @@ class Listeners:
         self._open.append(_Open(row or Row(type(listener).__name__, "", at=get_args(Place)), listener))
 
     def hear(self, event: Event) -> None:
-        """Deliver the event, without secrets, to every listener that it concerns."""
+        """Deliver the event, without secrets and control characters, to every listener that it concerns."""
         now = time.monotonic()
         told = [each for each in self._open if each.wants(event, now)]
         if told:
-            event = replace(event, message=without_secrets(event.message), traceback=without_secrets(event.traceback))
+            event = replace(event, message=presentable(event.message), traceback=presentable(event.traceback))
         for each in told:
             each.listener.hear(event)
 

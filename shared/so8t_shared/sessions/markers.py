@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError, So8tError
 from so8t_shared.host import host_name, now
-from so8t_shared.redaction import without_secrets
+from so8t_shared.redaction import presentable
 from so8t_shared.store.base import ArtifactStore
 
 D = TypeVar("D", bound=Document)
@@ -113,14 +113,14 @@ class StageMarkers:
         return True
 
     def fail(self, error: BaseException, attempt: int) -> Failed:
-        """Write failed.json for an error, without secrets; completed.json stays, as it may be another host's."""
+        """Write failed.json for an error, fit to print; completed.json stays, as it may be another host's."""
         told = error if isinstance(error, So8tError) else self._unexpected(error)
         marker = Failed(
             stage=self._stage,
             kind=type(error).__name__,
-            what=without_secrets(told.what),
-            where=without_secrets(told.where),
-            remedy=without_secrets(told.remedy),
+            what=presentable(told.what),
+            where=presentable(told.where),
+            remedy=presentable(told.remedy),
             exit_code=told.exit_code,
             retryable=told.retryable,
             attempt=attempt,

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from so8t_shared import formatting as fmt
+from so8t_shared.escapes import visible
 from so8t_shared.results.compare import CompareResult, RateOutcome
 from so8t_shared.results.gate import Decision
 from so8t_shared.results.interval import Interval
@@ -82,7 +83,7 @@ def _gate(result: CompareResult) -> Table:
     table = _table(f"gate: {result.gate.result}", "result", "reason")
     for clause in result.gate.clauses:
         table.add_row(
-            Text(fmt.visible(clause.name) + ("" if clause.required else " (advisory)")),
+            Text(visible(clause.name) + ("" if clause.required else " (advisory)")),
             Text(clause.result, style=_OF_DECISION[clause.result]),
             Text(f"{clause.bound}: {clause.reason}"),
         )

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from so8t_shared.escapes import harmless
 
 
 class PatientConsole(Console):
-    """A console that goes silent once its reader is gone; rich's own exits with 1."""
+    """A console that goes silent once its reader is gone, where rich's own exits with 1.
+
+    It shows control characters of foreign text as escapes: only rich itself controls the terminal.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The parts of what is printed, each without control characters."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=harmless(segment.text))
 
     def on_broken_pipe(self) -> None:
         """Print nothing more and discard what is still buffered."""

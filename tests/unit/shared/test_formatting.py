@@ -93,18 +93,3 @@ def test_size(value: float, text: str) -> None:
 def test_plural() -> None:
     """One is one; none and several are many."""
     assert [fmt.plural(n, "is", "are") for n in (0, 1, 2)] == ["are", "is", "are"]
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain 日本語\u3000é", "plain 日本語\u3000é"),
-        ("\x1b[31m\x07", r"\x1b[31m\x07"),
-        ("a\r\nb\x9b", r"a\r\nb\x9b"),
-        ("\u202e\u200b\u2028", r"\u202e\u200b\u2028"),
-        ("\ud800", r"\ud800"),
-    ],
-)
-def test_visible(text: str, shown: str) -> None:
-    """Nothing in it controls a terminal or hides."""
-    assert fmt.visible(text) == shown

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from so8t_shared.errors import InputError
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 
 MOST_SHOWN = 10
 """Faults shown per file, and for the two files beside each other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from so8t_reporter.document import Cell, Column, Paragraph, Section, Table
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 from so8t_shared.labels import INVALID
 from so8t_shared.results.answers import Sample
 from so8t_shared.tables.quantizations import ORDER
