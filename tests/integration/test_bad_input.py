@@ -236,6 +236,27 @@ def test_a_run_that_cannot_end_does_not_begin(
     assert not list(workspace.root.glob("store/sessions/*/session.json"))
 
 
+def test_a_disk_with_no_byte_left_is_told(
+    finished_copy: Workspace, mount: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """A disk that fills up to the last byte while evaluate works: its message and exit code 2, though no file of it."""
+    for folder in ("evaluate", "report"):
+        shutil.rmtree(next(finished_copy.store.glob("sessions/2*")) / folder)
+        shutil.rmtree(finished_copy.store / "artifacts" / folder)
+    (finished_copy.root / "full").mkdir()
+    begun = "until ls full/sessions/*/evaluate/progress.json; do sleep 0.02; done"
+    filling = "fallocate -l 450m full/rest; dd if=/dev/zero of=full/more bs=4k"
+    done = mount(
+        finished_copy,
+        "mount -t tmpfs -o size=500m tmpfs full && cp -a store/. full/ && mount --bind full store && "
+        f"( ( {begun}; {filling} ) >/dev/null 2>&1 & true )",
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("evaluate failed: The disk is full.\n  where: ") == 1
+    assert done.stderr.rstrip().endswith("to do: free some space and run the same command again to resume")
+
+
 def test_a_read_only_output_folder_is_told_before_the_work(
     workspace: Workspace, mount: Callable[..., subprocess.CompletedProcess[str]], said: Said
 ) -> None:

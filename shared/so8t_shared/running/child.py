@@ -6,6 +6,7 @@ The run decides once what to do; the child does not read the configuration again
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
 from so8t_shared.config.model import Config
@@ -44,7 +45,8 @@ def main() -> int:
         with Listeners("child").open(Scene([stage], pipe=order.pipe)) as listeners:
             serve(stage, lambda: order.config, order.session, listeners)
     except Exception as error:  # noqa: BLE001 - the last resort: anything but a So8tError is a bug and is reported as one
-        print(text_of(error), file=sys.stderr, flush=True)
+        with suppress(OSError):  # its file may lie on a full disk; the exit code tells at least the kind
+            print(text_of(error), file=sys.stderr, flush=True)
         return exit_code_of(error)
     return 0
 

@@ -34,6 +34,8 @@ class StageProcess:
         self._output = output
         self.was_asked = False
         """Whether it has been asked to stop."""
+        self.last_error = ""
+        """The last error that it reported over the pipe, which works on a full disk too."""
         reading, writing = os.pipe()
         try:
             with storage_errors(output):
@@ -88,6 +90,8 @@ class StageProcess:
     def _listen(self, handle: int, hear: Hearing) -> None:
         with os.fdopen(handle, "rb") as pipe:
             for event in read_events(pipe):
+                if event.level == "ERROR":
+                    self.last_error = event.message
                 hear(self.stage.name, event)
 
     def _watch(self, hear: Hearing) -> None:

@@ -177,6 +177,10 @@ class PipelineRun:
             remedy = "run again to resume; SIGKILL often means out of memory (see 'so8t-ab doctor')"
             return _failed(f"{name} was killed by {by}.", process, remedy, 1)
         marker = StageMarkers(self.store, self.session.session_id, name).failed()
+        if marker is None and process.last_error:
+            what, _, rest = process.last_error.partition("\n  where: ")
+            where, _, remedy = rest.partition("\n  to do: ")
+            return StageFailed(f"{name} failed: {what}", where=where, remedy=remedy, exit_code=code)
         if marker is None:
             return _failed(f"{name} exited with code {code}.", process, "run only this stage with --debug", code)
         where = marker.where or f"stage {name}"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from so8t_shared.config.model import Config
 from so8t_shared.distribution import need_extras
+from so8t_shared.endings import text_of
 from so8t_shared.errors import Interrupted, So8tError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.privacy import private_files
@@ -72,8 +73,8 @@ def _record(run: StageRun, error: Exception) -> None:
     try:
         run.record_failure(error)
         run.reporter.tell("failed")
-    except So8tError as second:  # the store itself may be what failed
-        run.reporter.log("ERROR", "\n".join(second.lines()), audience="here")
+    except So8tError:  # the store itself may be what failed
+        run.reporter.log("ERROR", text_of(error), audience="here")
 
 
 def _open(config: Config, session: str, stop: StopSignal) -> tuple[ArtifactStore, Session]:
