@@ -12,8 +12,9 @@ from so8t_converter.tokenizer import check_tokenizer
 from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
 from so8t_shared.errors import InputError
 from so8t_shared.models.chat import Chat, read_chat
-from so8t_shared.models.hf_folder import read_json, refuse_quantized, weight_files
+from so8t_shared.models.hf_folder import read_json, refuse_quantized
 from so8t_shared.models.rotation import BLOCK, blocks_of
+from so8t_shared.models.tensor_headers import check_layers
 from so8t_shared.tables.architectures import (
     FOREIGN_SO8T,
     PHI3,
@@ -104,9 +105,9 @@ def read_config(folder: Path) -> tuple[dict[str, Any], Architecture]:
     path = folder / "config.json"
     config = read_json(path)
     architecture = PHI3 if _is_named_foreign(config) else architecture_of(config, path, done="converted")
-    check_assumptions(config, architecture, path)
     refuse_quantized(config, path)
-    weight_files(folder)
+    check_layers(config, folder)
+    check_assumptions(config, architecture, path)
     return config, architecture
 
 

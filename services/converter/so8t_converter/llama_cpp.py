@@ -8,8 +8,10 @@ an engine adds to a text by itself.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +32,6 @@ from so8t_shared.errors import InputError, So8tError
 from so8t_shared.models.chat import Chat
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
-
-_REFUSALS = (ValueError, KeyError, TypeError, NotImplementedError, FileNotFoundError, AssertionError)
 
 
 def write_gguf(
@@ -65,14 +65,21 @@ def write_gguf(
                 model.gguf_writer.add_chat_template(checkpoint.chat.template)
             _add_nothing(model.gguf_writer, checkpoint.chat)
             add_metadata(model.gguf_writer, metadata or {})
-        except _REFUSALS as error:
-            raise InputError(
-                f"llama.cpp's converter cannot read this checkpoint ({type(error).__name__}: {error}).",
-                where=str(checkpoint.folder),
-                remedy="compare config.json and the tokenizer files with the original model's",
-            ) from error
+        except Exception as error:  # tokenizers has no exception class of its own, and the others are as various
+            raise _refusal(error, checkpoint) from error
         _refuse_missing(model.gguf_writer, checkpoint)
         return _write(model.gguf_writer, target, checkpoint, on_tensor)
+
+
+def _refusal(error: Exception, checkpoint: Checkpoint) -> Exception:
+    """What to raise for an error in reading the checkpoint: a disk's and our own stay as they are."""
+    if isinstance(error, So8tError | MemoryError) or (isinstance(error, OSError) and error.errno != errno.ENOENT):
+        return error
+    return InputError(
+        f"llama.cpp's converter cannot read this checkpoint ({type(error).__name__}: {error}).",
+        where=str(checkpoint.folder),
+        remedy="compare config.json and the tokenizer files with the original model's",
+    )
 
 
 def _add_nothing(writer: Any, chat: Chat) -> None:
@@ -158,7 +165,10 @@ def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callabl
     types: dict[str, int] = {}
     writer.write_header_to_file(path=target)
     try:
-        writer.write_kv_data_to_file()
+        try:
+            writer.write_kv_data_to_file()
+        except (struct.error, ValueError, TypeError) as error:
+            raise _refusal(error, checkpoint) from error
         writer.write_ti_data_to_file()
         (file,), (tensors,) = writer.fout, writer.tensors
         writer.write_padding(file, file.tell())

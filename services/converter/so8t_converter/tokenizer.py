@@ -65,12 +65,12 @@ def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str | None:
     if not _keeps_text(tokenizer.get("normalizer")):
         return None
     name = _PRE_TOKENIZERS.get(tuple(_steps(tokenizer.get("pre_tokenizer"))))
-    whole_words = bool(tokenizer.get("model", {}).get("ignore_merges", False))
+    whole_words = bool((tokenizer.get("model") or {}).get("ignore_merges", False))
     return name if whole_words == (name == "llama-bpe") else None
 
 
 def _is_sentencepiece(files: JsonFiles, architecture: Architecture) -> bool:
-    model = files["tokenizer.json"].get("model", {})
+    model = files["tokenizer.json"].get("model") or {}
     if model.get("byte_fallback") or model.get("type") == "Unigram":
         return True
     return architecture.needs_sentencepiece and files["tokenizer_config.json"].get("tokenizer_class") != "GPT2Tokenizer"

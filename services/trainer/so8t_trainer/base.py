@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.hf_folder import holds_gates, read_json, refuse_quantized, weight_files
+from so8t_shared.models.hf_folder import holds_gates, read_json, refuse_quantized
+from so8t_shared.models.tensor_headers import check_sizes
 from so8t_shared.tables.architectures import architecture_of, check_assumptions
 
 
@@ -25,6 +26,6 @@ def check_base(base: Path) -> None:
             remedy="set model_b.base_model to the ordinary checkpoint that it was made from",
         )
     architecture = architecture_of(config, path, done="trained")
-    check_assumptions(config, architecture, path)
     refuse_quantized(config, path)
-    weight_files(base)
+    check_sizes(config, base)
+    check_assumptions(config, architecture, path)

@@ -77,7 +77,6 @@ def load_trainee(base: Path, settings: Training, device: torch.device, dtype: to
 
 
 def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dtype) -> Any:
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
     from transformers.utils import logging
 
@@ -90,9 +89,9 @@ def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dt
         model = AutoModelForCausalLM.from_pretrained(
             base, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
         )
-    except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
+    except Exception as error:  # transformers raises anything for values of config.json that it does not expect
         raise InputError(
-            f"The model cannot be loaded: {str(error).splitlines()[0]}",
+            f"The model cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}",
             where=str(base),
             remedy="check that the checkpoint is complete and that its config.json belongs to it",
         ) from error

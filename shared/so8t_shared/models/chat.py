@@ -114,7 +114,7 @@ def special_markers(files: JsonFiles) -> list[str]:
 def _template(files: JsonFiles) -> str | None:
     """The default chat template, from the first place where transformers looks."""
     if (jinja := files.folder / "chat_template.jinja").is_file():
-        return jinja.read_text(encoding="utf-8")
+        return _text_of(jinja)
     for name in ("tokenizer_config.json", "chat_template.json"):
         template = files[name].get("chat_template")
         if isinstance(template, list):
@@ -124,6 +124,15 @@ def _template(files: JsonFiles) -> str | None:
         if isinstance(template, str):
             return template
     return None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path.name} is not UTF-8 text (byte {error.start}).", where=str(path), remedy="download it again"
+        ) from error
 
 
 def _named_tokens(files: JsonFiles) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from so8t_shared.errors import InputError
 from so8t_shared.foreign import UnparsableError, parse_json
 from so8t_shared.lfs import refuse_pointer
+from so8t_shared.models.folder_shapes import check_values
 from so8t_shared.tables.architectures import FOREIGN_SO8T, architecture_name
 
 INDEX = "model.safetensors.index.json"
@@ -22,7 +23,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`.
 
     Raises:
-        InputError: the file is missing, a Git LFS pointer, not JSON in UTF-8, or not an object.
+        InputError: the file is missing, a Git LFS pointer, not JSON in UTF-8, not an object, or has impossible values.
     """
     if not path.is_file():
         raise InputError(
@@ -45,6 +46,7 @@ def read_json(path: Path) -> dict[str, Any]:
             where=str(path),
             remedy="download the file again",
         )
+    check_values(path, value)
     return value
 
 
@@ -68,12 +70,14 @@ def token_ids(files: JsonFiles) -> dict[str, int]:
     """Ids by text of all tokens in the tokenizer's files, including added ones."""
     fast = files["tokenizer.json"]
     ids: dict[str, int] = {}
-    vocabulary = fast.get("model", {}).get("vocab", {})
+    vocabulary = (fast.get("model") or {}).get("vocab")
     if isinstance(vocabulary, dict):
         ids.update(vocabulary)
-    ids.update({token["content"]: token["id"] for token in fast.get("added_tokens", [])})
+    ids.update(
+        {token["content"]: token["id"] for token in fast.get("added_tokens") or [] if token.get("id") is not None}
+    )
     ids.update(files["added_tokens.json"])
-    decoder = files["tokenizer_config.json"].get("added_tokens_decoder", {})
+    decoder = files["tokenizer_config.json"].get("added_tokens_decoder") or {}
     ids.update({token["content"]: int(index) for index, token in decoder.items()})
     return ids
 
