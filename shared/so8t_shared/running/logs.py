@@ -26,25 +26,33 @@ _FLUSH_EVERY_S = 5.0
 class LogFile(Listener):
     """log.jsonl: keeps the attempt's lines in memory and writes the whole object every few seconds.
 
-    Failed writes to `aside` are skipped. Earlier attempts' lines are read first, since a write would replace them:
-    through the more patient `store` when the work starts, and if that fails, through `aside` before each write.
+    Failed writes to `aside` are skipped. Other attempts' lines are read first, since a write would replace them:
+    through the more patient `store` when the work starts, and if that fails, or whenever the object is no longer as we
+    left it, through `aside` before a write. So an attempt that wakes up late does not erase its successor's lines.
     """
 
     def __init__(self, store: ArtifactStore, aside: ArtifactStore, key: str) -> None:
         self._store, self._aside, self._key = store, aside, key
         self._started = False
         self._earlier: list[tuple[int, str]] | None = None
-        """Earlier attempts' lines; None until they are read."""
+        """Other attempts' lines; None until they are read."""
+        self._etag = ""
+        """Etag of the object when it was last read or written."""
+        self._attempt = 0
+        """Number of this attempt; 0 until its first write."""
+        self._ours: set[str] = set()
+        """The lines that this attempt has written."""
         self._lines: list[dict[str, Any]] = []
         self._written = 0.0
 
     def hear(self, event: Event) -> None:
         """Keep a line; start a new attempt when a stage's work begins."""
         if event.kind == "started":
-            self._started, self._earlier = True, None
+            self._started, self._earlier, self._attempt = True, None, 0
             self._lines.clear()
+            self._ours.clear()
             with suppress(ServerError, StorageError):
-                self._earlier = _earlier_attempts(self._store, self._key)
+                self._read(self._store)
             return
         line: dict[str, Any] = {"time": now(), "level": event.level, "message": event.message}
         if event.traceback:
@@ -61,11 +69,27 @@ class LogFile(Listener):
                 self._write()
 
     def _write(self) -> None:
-        if self._earlier is None:
-            self._earlier = _earlier_attempts(self._aside, self._key)
-        attempt = self._earlier[-1][0] + 1 if self._earlier else 1
-        kept = [line for _, line in self._earlier] + [_text({"attempt": attempt, **line}) for line in self._lines]
-        self._aside.put_bytes(self._key, ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace"))
+        stat = self._aside.stat(self._key)
+        if self._earlier is None or self._etag != (stat.etag if stat else ""):
+            self._read(self._aside)
+        earlier = self._earlier or []
+        self._attempt = self._attempt or (earlier[-1][0] + 1 if earlier else 1)
+        ours = [_text({"attempt": self._attempt, **line}) for line in self._lines]
+        lines = sorted([*earlier, *((self._attempt, line) for line in ours)], key=lambda numbered: numbered[0])
+        data = ("\n".join(line for _, line in lines) + "\n").encode("utf-8", "backslashreplace")
+        if self._etag:
+            etag = self._aside.compare_and_put(self._key, data, self._etag)
+        else:
+            etag = self._aside.put_if_absent(self._key, data)
+        if etag:  # else another attempt was faster; the next write reads its lines
+            self._etag = etag
+            self._ours.update(ours)
+
+    def _read(self, store: ArtifactStore) -> None:
+        """Read the lines of other attempts, and the version that they are from."""
+        current = store.read_versioned(self._key)
+        data, self._etag = current or (b"", "")
+        self._earlier = [(number, line) for number, line in _attempts(data) if line not in self._ours]
 
 
 def open_log_file(scene: Scene) -> LogFile:
@@ -125,10 +149,10 @@ def _text(line: dict[str, Any]) -> str:
     return json.dumps(line, ensure_ascii=False)
 
 
-def _earlier_attempts(store: ArtifactStore, key: str) -> list[tuple[int, str]]:
-    data = store.get_bytes(key)
+def _attempts(data: bytes) -> list[tuple[int, str]]:
+    """Attempt and text of each line of the last attempts."""
     lines = []
-    for line in whole_objects(BytesIO(data or b"")):
+    for line in whole_objects(BytesIO(data)):
         with suppress(ValueError, KeyError, TypeError):
             lines.append((int(line["attempt"]), _text(line)))
     if not lines:

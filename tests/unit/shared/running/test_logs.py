@@ -12,6 +12,7 @@ import pytest
 from tests.unit.shared.material import Events, progress_of
 
 from so8t_shared.errors import InputError, Interrupted, ServerError, StorageError
+from so8t_shared.escapes import harmless
 from so8t_shared.running.logs import log_end, stage_logger
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
@@ -42,6 +43,25 @@ def _attempt(store: ArtifactStore, message: str) -> None:
         log.info(message)
 
 
+def test_a_late_attempt_erases_no_lines(store: LocalStore) -> None:
+    """An attempt that wakes up after its successor has finished adds its lines and keeps all others."""
+    events = [Events(), Events()]
+    late, successor = (progress_of(store, "s", "train", each) for each in events)
+    late.tell("started")
+    late.log("INFO", "early 1")
+    events[0].flush()
+    successor.tell("started")
+    successor.log("INFO", "successor")
+    events[1].flush()
+    for text in ("late 1", "late 2"):
+        late.log("INFO", text)
+        events[0].flush()
+    assert [(line["attempt"], line["message"]) for line in _lines(store)] == [
+        *((1, text) for text in ("early 1", "late 1", "late 2")),
+        (2, "successor"),
+    ]
+
+
 def test_lines_are_kept(store: LocalStore) -> None:
     """Every level is kept with attempt, time and text; from INFO on a person sees it live."""
     events = Events()
@@ -61,11 +81,11 @@ def test_lines_are_kept(store: LocalStore) -> None:
 
 
 def test_every_kind_of_line_break(store: LocalStore) -> None:
-    """A line of the log ends at \\n alone, so a text with other breaks in it is still there after the next attempt."""
+    """A line of the log ends at \\n alone, so a text with other breaks, as escapes, stays after the next attempt."""
     odd = "one\u2028two\u2029three\x85four\x0bfive\r\nsix"
     for message in (odd, "next"):
         _attempt(store, message)
-    assert [(line["attempt"], line["message"]) for line in _lines(store)] == [(1, odd), (2, "next")]
+    assert [(line["attempt"], line["message"]) for line in _lines(store)] == [(1, harmless(odd)), (2, "next")]
 
 
 def test_the_last_five_attempts_stay(store: LocalStore) -> None:
@@ -138,7 +158,7 @@ def test_a_name_that_is_not_text(store: LocalStore) -> None:
 
 def test_a_full_disk_does_not_end_the_work(store: LocalStore) -> None:
     """A log that cannot be written is not worth an error."""
-    _attempt(FaultyStore(store, [Fault("put_bytes", StorageError("The disk is full."))]), "x")
+    _attempt(FaultyStore(store, [Fault("*put*", StorageError("The disk is full."))]), "x")
     assert _lines(store) == []
 
 
@@ -150,7 +170,7 @@ def test_a_hiccup_at_the_start_neither_ends_the_work_nor_costs_the_log(store: Lo
         if call.patience_s < 3:
             raise ServerError("The store's server does not answer.")
 
-    away = FaultyStore(store, [Fault("get_bytes", hasty)])
+    away = FaultyStore(store, [Fault("read_versioned", hasty)])
     with _log(away) as log:
         log.info("second")
     assert [(line["attempt"], line["message"]) for line in _lines(store)] == [(1, "first"), (2, "second")]
@@ -160,7 +180,7 @@ def test_a_hiccup_at_the_start_neither_ends_the_work_nor_costs_the_log(store: Lo
 def test_an_outage_at_the_start_does_not_end_the_work(store: LocalStore, back: bool) -> None:
     """Until the earlier lines can be read, nothing is written over them; then both are there."""
     _attempt(store, "first")
-    away = FaultyStore(store, [Fault("get_bytes", ServerError("The store's server does not answer."), key=KEY)])
+    away = FaultyStore(store, [Fault("read_versioned", ServerError("The store's server does not answer."), key=KEY)])
     with _log(away) as log:
         log.info("second")
         if back:
