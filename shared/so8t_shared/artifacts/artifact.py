@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from so8t_shared.artifacts.downloads import forget_downloads
-from so8t_shared.artifacts.manifests import FileSet, Manifest
-from so8t_shared.errors import IntegrityError, LeaseLost
+from so8t_shared.artifacts.manifests import WITHDRAWN, FileSet, Manifest
+from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
 from so8t_shared.leases.holder import Watch
 from so8t_shared.leases.lease import Lease, seize
 from so8t_shared.store.base import ArtifactStore
@@ -67,16 +67,26 @@ class Artifact(FileSet):
         faults = self.faults(manifest)
         return (None, "; ".join(faults)) if faults else (manifest, "")
 
+    def damage(self) -> list[str]:
+        """One clause for each fault, after reading every byte; empty without a manifest."""
+        try:
+            manifest = self.manifest()
+        except (IntegrityError, NewerFormat) as error:
+            return [error.what]
+        return self.faults(manifest, read=True) if manifest else []
+
     def reusable(self, lease: Lease) -> tuple[Manifest | None, str]:
-        """Like `inspect`, but also remove a damaged artifact, manifest first, so that it is rebuilt.
+        """Like `inspect`, but also withdraw a damaged artifact's manifest and remove its files, so that it is rebuilt.
 
         Raises:
             LeaseLost: another process holds the lease, without which nothing may be removed.
         """
+        current = self.store.read_versioned(self.manifest_key)
         manifest, why = self.inspect()
-        if why:
+        if why and current is not None:
             lease.check()
-            self.store.delete(self.manifest_key)
+            if self.store.compare_and_put(self.manifest_key, WITHDRAWN, current[1]) is None:
+                lease.confirm(self.store)  # another process wrote it, so it must have the lease
             self._remove(self.unnamed(None, self.objects()), lease)
         return manifest, why
 

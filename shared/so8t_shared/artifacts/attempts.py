@@ -57,7 +57,8 @@ class Attempt:
     def commit(self, folder: Path, key: dict[str, Any], lease: Lease) -> Manifest:
         """Move the files of `folder` into the store, then write the manifest: the commit point.
 
-        Uploads to a bucket only the files that no attempt has uploaded yet.
+        Uploads to a bucket only the files that no attempt has uploaded yet; but all of them if an earlier holder may
+        still wake up and remove its own.
 
         Raises:
             LeaseLost: another process took over; nothing was committed.
@@ -67,10 +68,11 @@ class Attempt:
         lease.confirm(artifact.store)
         if (committed := artifact.reusable(lease)[0]) is not None:
             return self._same(committed, [[name, sha256_file(folder / name)] for name in files_below(folder)])
-        files = upload(artifact, f"{self.below}/output", folder, self._sent())
+        sent = [] if lease.follows_silence else self._sent()
+        files = upload(artifact, f"{self.below}/output", folder, sent)
         manifest = Manifest(files=files, key=key, created=now(), host=host_name(), versions=versions())
         lease.confirm(artifact.store)
-        if artifact.store.put_if_absent(artifact.manifest_key, manifest.to_bytes()) is None:
+        if not artifact.publish(manifest):
             return self._same(artifact.manifest(), [[entry.path, entry.sha256] for entry in files])
         return manifest
 

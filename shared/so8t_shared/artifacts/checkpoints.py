@@ -77,7 +77,7 @@ class Checkpoints:
     def _remove(self, files: FileSet) -> None:
         if self._lease is not None:
             self._lease.confirm(self._artifact.store)
-        files.delete()
+        files.delete(self._lease.check if self._lease else lambda: None)
         forget_downloads(files.store.local_root, f"{files.prefix}/")
 
 

@@ -2,7 +2,8 @@
 
 A file counts as unchanged while its size, modification time, change time and inode stay the same
 (git's rule). So an unchanged 7 GB model is read once; touching or moving it costs another read but
-gives the same digest. An object is unchanged while its etag stays the same.
+gives the same digest. An object is unchanged while its etag stays the same. Rot on the disk changes none of these, so
+what a stage is about to read is read whole once by its process (`sha256_read`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _TABLES = {
 _FORMER_TABLES = ("digest",)
 
 Value = bytes | str | None
+
+_READ_HERE: set[tuple[Path, str]] = set()
+"""Path and state of the files that this process has read; a later state is another file."""
 
 
 class _Memory:
@@ -77,14 +81,24 @@ class DigestCache:
         self._memory = _Memory(database, patience_s)
 
     def sha256(self, path: Path) -> str:
-        """sha256 of the file, from the cache if the file is unchanged."""
+        """sha256 of the file, from the cache if the file is unchanged; rot on the disk changes none of that."""
         path = path.absolute()
         state = _state(path)
         found = self._memory.ask("SELECT state, sha256 FROM file WHERE path = ?", os.fsencode(path))
         if found is not None and found[0] == state:
             return str(found[1])
+        return self._read(path, state)
+
+    def sha256_read(self, path: Path) -> str:
+        """sha256 of the bytes as they are, read at least once by this process: rot is noticed."""
+        path = path.absolute()
+        state = _state(path)
+        return self.sha256(path) if (path, state) in _READ_HERE else self._read(path, state)
+
+    def _read(self, path: Path, state: str) -> str:
         value = sha256_file(path)
         self._note(path, state, value)
+        _READ_HERE.add((path, state))
         return value
 
     def remember(self, path: Path, sha256: str) -> None:

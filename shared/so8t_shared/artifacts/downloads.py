@@ -7,8 +7,10 @@ and of old checkpoints, are removed after a day without use.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +39,17 @@ def download_folder(root: Path, prefix: str, content_digest: str, manifest_key: 
         write_atomically(folder.with_suffix(_NOTE), manifest_key.encode())
         _remove_unfinished(folder)
     return folder
+
+
+def fresh_name(target: Path) -> Path:
+    """A unique name next to the target: other processes may be reading or downloading the same file."""
+    return target.with_name(f".{uuid.uuid4().hex}.part")
+
+
+def flush_file(path: Path) -> None:
+    """Flush a file's bytes to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def left_downloads(store: ArtifactStore) -> list[Path]:

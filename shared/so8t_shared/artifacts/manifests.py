@@ -6,17 +6,15 @@ Readers reject an artifact without a manifest, and check every file against it.
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import shutil
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from so8t_shared.artifacts.digests import DigestCache, ObjectDigests
-from so8t_shared.artifacts.downloads import download_folder
+from so8t_shared.artifacts.downloads import download_folder, flush_file, fresh_name
 from so8t_shared.canonical import digest
 from so8t_shared.documents import Document, Part
 from so8t_shared.errors import IntegrityError
@@ -24,6 +22,10 @@ from so8t_shared.files import sha256_file, storage_errors, sync_folder
 from so8t_shared.part_file import OnBytes, copy_hashed, part_file
 from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
 from so8t_shared.store.transfer import PART_BYTES
+
+WITHDRAWN = b'{"schema_version":1,"withdrawn":true}'
+"""Replaces the manifest of a damaged artifact: unlike a deletion, a conditional write harms no newer manifest, however
+late a stopped process continues. Older versions of this program take it for damage, and rebuild too."""
 
 
 class FileEntry(Part):
@@ -91,7 +93,17 @@ class FileSet:
             NewerFormat: a newer program wrote it.
         """
         data = self.store.get_bytes(self.manifest_key)
-        return None if data is None else Manifest.from_bytes(data, self.manifest_key)
+        return None if data in {None, WITHDRAWN} else Manifest.from_bytes(data or b"", self.manifest_key)
+
+    def publish(self, manifest: Manifest) -> bool:
+        """Write the manifest, the commit point, unless one is there; return whether it was written."""
+        current = self.store.read_versioned(self.manifest_key)
+        if current is None:
+            return self.store.put_if_absent(self.manifest_key, manifest.to_bytes()) is not None
+        data, etag = current
+        if data != WITHDRAWN:
+            return False
+        return self.store.compare_and_put(self.manifest_key, manifest.to_bytes(), etag) is not None
 
     def remember(self, key: str, sha256: str, etag: str) -> None:
         """Cache the digest of an object that was just written."""
@@ -110,8 +122,12 @@ class FileSet:
         below = key.removeprefix(f"{self.prefix}/")
         return FileEntry(path=below, key=below, size_bytes=stat.size_bytes, sha256=sha256, etag=stat.etag)
 
-    def faults(self, manifest: Manifest) -> list[str]:
-        """One clause for each file that is missing or differs from the manifest."""
+    def faults(self, manifest: Manifest, *, read: bool = False) -> list[str]:
+        """One clause for each file that is missing or differs from the manifest.
+
+        With `read`, every byte is read; else a file or object that is unchanged since it was read or written counts as
+        right.
+        """
         found = []
         for entry in manifest.files:
             stat = self.store.stat(self.key_of(entry))
@@ -119,11 +135,11 @@ class FileSet:
                 found.append(f"{entry.path} is missing")
             elif stat.size_bytes != entry.size_bytes:
                 found.append(f"{entry.path} has {stat.size_bytes} bytes, the manifest says {entry.size_bytes}")
-            elif wrong := self._wrong_bytes(entry, stat):
+            elif wrong := self._wrong_bytes(entry, stat, read=read):
                 found.append(wrong)
         return found
 
-    def _wrong_bytes(self, entry: FileEntry, stat: ObjectStat) -> str:
+    def _wrong_bytes(self, entry: FileEntry, stat: ObjectStat, *, read: bool) -> str:
         """The fault in the stored bytes, or "" if there is none.
 
         An object that still has its etag from the commit has not been written since. Any other is read once, as is one
@@ -132,25 +148,25 @@ class FileSet:
         key = self.key_of(entry)
         path = self.store.local_path(key)
         if path is not None:
-            right = self._digests.sha256(path) == entry.sha256
+            right = (self._digests.sha256_read if read else self._digests.sha256)(path) == entry.sha256
             return "" if right else _other_bytes(entry)
         name = self._object(key)
         known = self._objects.recall(name, stat.etag)
-        if known is None and entry.etag == stat.etag and not self._objects.in_doubt(name, stat.etag):
+        if not read and known is None and entry.etag == stat.etag and not self._objects.in_doubt(name, stat.etag):
             return ""
-        if known is None:
+        if read or known is None:
             try:
-                read = self.store.checksum(key)
+                whole = self.store.checksum(key)
             except IntegrityError:
                 return f"{entry.path} cannot be read: the server has lost its bytes"
-            if read is None:
+            if whole is None:
                 return f"{entry.path} is missing"
-            known = read.sha256
-            self._objects.note(name, read.etag, known)
+            known = whole.sha256
+            self._objects.note(name, whole.etag, known)
         return "" if known == entry.sha256 else _other_bytes(entry)
 
     def materialize(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
-        """A read-only local folder with the verified files.
+        """A read-only local folder with the verified files, each read whole at least once by this process.
 
         A store on this host returns its own folder; from any other store the files are downloaded.
 
@@ -211,11 +227,11 @@ class FileSet:
         """Move the files of `folder`, which were just uploaded to a bucket, to where `materialize` looks for them."""
         target = self._downloads(manifest)
         for entry in manifest.files:
-            fresh = _fresh(target / entry.path)
+            fresh = fresh_name(target / entry.path)
             with storage_errors(target):
                 fresh.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(folder / entry.path, fresh)
-                _flush(fresh)
+                flush_file(fresh)
             self._install(fresh, target / entry.path, entry.sha256)
 
     def _install(self, fresh: Path, target: Path, sha256: str) -> None:
@@ -226,14 +242,14 @@ class FileSet:
         self._digests.remember(target, sha256)
 
     def _check(self, manifest: Manifest) -> None:
-        if faults := self.faults(manifest):
+        if faults := self.faults(manifest, read=True):
             raise self._damaged("; ".join(faults))
 
     def _download(self, entry: FileEntry, target: Path) -> None:
-        if target.is_file() and self._digests.sha256(target) == entry.sha256:
+        if target.is_file() and self._digests.sha256_read(target) == entry.sha256:
             return
         key = self.key_of(entry)
-        fresh = _fresh(target)
+        fresh = fresh_name(target)
         try:
             stat = self._fetched(key, fresh)
             if stat is None:
@@ -267,27 +283,15 @@ class FileSet:
         """Name of an object in the digest cache."""
         return f"{self.store.location}/{key}"
 
-    def delete(self) -> None:
-        """Remove the manifest first, so that no reader trusts the rest, then all other objects."""
-        self.store.delete(self.manifest_key)
-        for key in list(self.store.list(self.prefix)):
+    def delete(self, check: Callable[[], None] = lambda: None) -> None:
+        """Remove the manifest first, so that no reader trusts the rest, then all other objects.
+
+        `check` is called before each and may raise to end it.
+        """
+        for key in [self.manifest_key, *self.store.list(self.prefix)]:
+            check()
             self.store.delete(key)
-
-
-def _fresh(target: Path) -> Path:
-    """A unique name next to the target: other processes may be reading or downloading the same file."""
-    return target.with_name(f".{uuid.uuid4().hex}.part")
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _other_bytes(entry: FileEntry) -> str:
     return f"the bytes of {entry.path} differ from the manifest"
-
-
-def read_json(folder: Path, name: str) -> Any:
-    """Read a JSON file of an already verified artifact."""
-    return json.loads((folder / name).read_text(encoding="utf-8"))

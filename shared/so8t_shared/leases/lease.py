@@ -35,7 +35,11 @@ _LONGEST = 10
 class Lease:
     """A held lease; `stop` it when done."""
 
-    def __init__(self, store: ArtifactStore, key: str, claim: Claim, etag: str, began: float) -> None:
+    def __init__(
+        self, store: ArtifactStore, key: str, claim: Claim, etag: str, began: float, *, follows_silence: bool = False
+    ) -> None:
+        self.follows_silence = follows_silence
+        """Whether the holder before was only silent: it may be suspended, and wake up in the middle of a write."""
         self._store = store
         self._briefly = store.checked(lambda: None).patient(claim.ttl_s / _A_MOMENT)  # even after a stop request
         self._key = key
@@ -224,4 +228,7 @@ def _taken(watch: Watch, claim: Claim, sight: Sight) -> Lease | None:
         etag = watch.store.compare_and_put(watch.key, claim.to_bytes(), sight.etag)
     else:
         etag = watch.store.put_if_absent(watch.key, claim.to_bytes())
-    return None if etag is None else Lease(watch.store, watch.key, claim, etag, began)
+    if etag is None:
+        return None
+    silent = sight.holder is not None and not sight.holder.is_left(watch.store.local_root)
+    return Lease(watch.store, watch.key, claim, etag, began, follows_silence=silent)

@@ -19,7 +19,7 @@ from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.downloads import left_downloads, remove_download
 from so8t_shared.artifacts.fingerprints import fingerprint, stage_key
 from so8t_shared.artifacts.manifests import Manifest
-from so8t_shared.errors import Interrupted, NewerFormat, ServerError, StorageError
+from so8t_shared.errors import IntegrityError, Interrupted, NewerFormat, ServerError, StorageError
 from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease, acquire
@@ -231,10 +231,16 @@ class StageRun:
     def _adopt(self, artifact: Artifact, manifest: Manifest) -> Outcome | None:
         """Reuse a committed artifact; None if it was collected before our marker protected it."""
         self._mark(artifact, manifest, reused=True)
-        if self.store.stat(artifact.manifest_key) is None:
+        if self._gone(artifact):
             self.markers.clear_completed()
             return None
         return self._finish(artifact, manifest, reused=True)
+
+    def _gone(self, artifact: Artifact) -> bool:
+        try:
+            return artifact.manifest() is None
+        except IntegrityError:
+            return False  # damaged since: whoever reads it says so
 
     def _mark(self, artifact: Artifact, manifest: Manifest, *, reused: bool) -> None:
         content = manifest.content_digest()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.artifacts.manifests import WITHDRAWN, Manifest
 from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
 from so8t_shared.leases.holder import Sight, Watch
 from so8t_shared.leases.lease import seize
@@ -141,19 +141,23 @@ def _delete(item: StoredArtifact, watch: Watch, uses: Uses, kept: set[str]) -> b
     if lease is None:
         return False
     try:
-        manifest = artifact.store.get_bytes(artifact.manifest_key)
+        current = artifact.store.read_versioned(artifact.manifest_key)
         if uses.wanted_now(artifact, kept):
             return False
         lease.confirm()
-        artifact.store.delete(artifact.manifest_key)
+        withdrawn = current and artifact.store.compare_and_put(artifact.manifest_key, WITHDRAWN, current[1])
+        if current and not withdrawn:
+            return False
         if uses.wanted_now(artifact, kept):
-            if manifest is not None:
-                artifact.store.put_if_absent(artifact.manifest_key, manifest)
+            if current and withdrawn:
+                artifact.store.compare_and_put(artifact.manifest_key, current[0], withdrawn)
             return False
         for key in list(artifact.store.list(artifact.prefix)):
-            if key != artifact.lease_key:
+            if key not in {artifact.lease_key, artifact.manifest_key}:
                 lease.check()
                 artifact.store.delete(key)
+        lease.confirm()
+        artifact.store.delete(artifact.manifest_key)
         lease.discard()
     except LeaseLost:
         return False

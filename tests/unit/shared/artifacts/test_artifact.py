@@ -12,6 +12,7 @@ from tests.unit.shared.processes import exit_code, kill_self, start
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
+from so8t_shared.artifacts.manifests import WITHDRAWN
 from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat, StorageError
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
@@ -153,7 +154,8 @@ def test_damaged_is_not_reusable(store: LocalStore, tmp_path: Path, name: str) -
     with held(store, artifact.lease_key) as lease:
         assert artifact.reusable(lease) == (None, why)
     assert artifact.inspect() == (None, "")
-    assert artifact.objects() == ["attempts/0001/attempt.json", "lease.json"]
+    assert artifact.objects() == ["attempts/0001/attempt.json", "lease.json", "manifest.json"]
+    assert store.get_bytes(artifact.manifest_key) == WITHDRAWN
 
 
 def test_newer_is_left_alone(store: LocalStore, tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def test_no_number_comes_back(store: LocalStore, tmp_path: Path) -> None:
         assert sorted({key.split("/")[1] for key in artifact.objects() if key.startswith("attempts")}) == ["0003"]
         spoil(Path(store.location, key_of(artifact, "a")), lambda _: b"")
         artifact.reusable(lease)
-    assert artifact.objects() == ["attempts/0003/attempt.json", "lease.json"]
+    assert artifact.objects() == ["attempts/0003/attempt.json", "lease.json", "manifest.json"]
+    assert artifact.manifest() is None
     assert Attempt.begin(artifact).number == 4
 
 

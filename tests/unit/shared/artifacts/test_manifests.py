@@ -12,7 +12,7 @@ from tests.unit.shared.material import RemoteStore, commit, key_of, manifest_of,
 from tests.unit.shared.processes import race
 
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest, read_json
+from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest
 from so8t_shared.artifacts.uploads import upload
 from so8t_shared.errors import InputError, IntegrityError, NewerFormat
 from so8t_shared.store.local import LocalStore
@@ -50,7 +50,6 @@ def test_materialize(any_store: LocalStore, tmp_path: Path) -> None:
     artifact = commit(any_store, tmp_path / "out", FILES)
     folder = artifact.materialize(manifest_of(artifact))
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
-    assert read_json(folder, "a.json") == {"x": 1}
 
 
 def test_materialize_a_part(any_store: LocalStore, tmp_path: Path) -> None:

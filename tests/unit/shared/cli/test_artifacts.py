@@ -13,7 +13,9 @@ from tests.unit.shared.material import commit, held, run_stage, spoil, write
 from tests.unit.shared.namespaces import run_on_small_disk
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.config.load import load_config
+from so8t_shared.errors import IntegrityError
 from so8t_shared.running.context import StageContext
 from so8t_shared.running.scratch import scratch_folder
 from so8t_shared.sessions.session import open_session
@@ -53,6 +55,45 @@ def test_ls_shows_whole_fingerprints(cli: Cli, config_file: Path, made: str, sto
     for _ in range(6):
         run_stage(stage_named("convert-a"), open_session(store, config, new=True), store, _make)
     assert made[:12] in cli("artifacts", "ls", "-c", config_file).out
+
+
+def _rot(store: LocalStore, made: str) -> Path:
+    """Change a byte as a failing disk does: size, times and inode, and so the cached digest, stay as they were."""
+    path = next(Path(store.location, "artifacts", "convert-a", made).rglob("b.bin"))
+    cache = DigestCache(store.local_root / "digests.sqlite")
+    right = cache.sha256(path)
+    path.chmod(0o644)
+    path.write_bytes(b"TWO" + path.read_bytes()[3:])
+    cache.remember(path, right)
+    return path
+
+
+def test_verify(cli: Cli, config_file: Path, made: str, store: LocalStore, said: Said) -> None:
+    """Everything is read: right files are counted, a rotten one is named, exit code 5, and the next run rebuilds it."""
+    done = cli("artifacts", "verify", "-c", config_file)
+    assert (done.code, done.err) == (0, "")
+    said(done.out)
+    path = _rot(store, made)
+    assert Artifact(store, "convert-a", made).inspect()[0] is not None
+    done = cli("artifacts", "verify", "-c", config_file)
+    assert done.code == 5
+    said(f"{done.out}{done.err}", made=made[:12])
+    again = run_stage(stage_named("convert-a"), open_session(store, load_config(config_file)), store, _make)
+    assert not again.reused
+    assert not path.exists()
+    assert cli("artifacts", "verify", "-c", config_file, "--stage", "convert-a").code == 0
+
+
+def test_what_is_read_is_verified(store: LocalStore, made: str) -> None:
+    """A stage about to read a rotten file is stopped, although the cached digest is right; it will be rebuilt."""
+    artifact = Artifact(store, "convert-a", made)
+    manifest = artifact.manifest()
+    assert manifest is not None
+    artifact.materialize(manifest)
+    _rot(store, made)
+    with pytest.raises(IntegrityError):
+        artifact.materialize(manifest)
+    assert "b.bin" in artifact.inspect()[1]
 
 
 def test_get(cli: Cli, config_file: Path, made: str, tmp_path: Path) -> None:

@@ -205,8 +205,8 @@ def test_a_session_that_begins_to_reuse_meanwhile(store: LocalStore, tmp_path: P
         new = open_session(store, make_config(tmp_path, training={"seed": 1}, visualization={"dpi": 99}))
         StageMarkers(store, new.session_id, "train").complete(made, manifest.content_digest(), reused=True, started="")
 
-    operation, key = ("delete", artifact.manifest_key) if moment == "after" else ("compare_and_put", artifact.lease_key)
-    reused = Fault(operation, reuse, key=key, at="after", times=1)
+    key = artifact.manifest_key if moment == "after" else artifact.lease_key
+    reused = Fault("compare_and_put", reuse, key=key, at="after", times=1)
     _session(store, tmp_path, 2)
     assert collect(FaultyStore(store, [reused]), keep_sessions=1, delete=True).artifacts == []
     assert reused.met
