@@ -57,20 +57,13 @@ def list_them(
 def verify(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
-    stage: Annotated[str, typer.Option("--stage", help="Only this stage.")] = "",
 ) -> None:
-    """Read every byte of every artifact and compare it with the manifest.
-
-    Names each file that is missing or damaged, also by rot on the disk; then the exit code is 5, and the next run
-    rebuilds those artifacts.
-    """
-    only = stage_named(stage).name if stage else ""
+    """Read every byte; name missing and damaged files, also rotten ones."""
     store, damaged, files = open_workspace(config, overrides).store, list[str](), 0
     for item in list_artifacts(store):
-        if only in {"", item.artifact.stage}:
-            files += len(item.manifest.files) if item.manifest else 0
-            faults = item.artifact.damage()
-            damaged += [f"{item.artifact.stage} {item.artifact.fingerprint[:12]}: {fault}" for fault in faults]
+        files += len(item.manifest.files) if item.manifest else 0
+        faults = item.artifact.damage()
+        damaged += [f"{item.artifact.stage} {item.artifact.fingerprint[:12]}: {fault}" for fault in faults]
     for line in damaged:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     if damaged:
