@@ -7,10 +7,10 @@ import re
 from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from so8t_shared.escapes import harmless
+
 NOTIFY_VARIABLE = "SO8T_NOTIFY"
 """Environment variable with the addresses that get notifications, separated by blanks or commas."""
-
-from so8t_shared.escapes import harmless
 
 _NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "ACCESS_KEY", "API_KEY", "PRIVATE_KEY")
 _PLACES = {"SO8T_SECRETS", "SO8T_CREDENTIALS", "SO8T__STORE__CREDENTIALS_FILE"}

@@ -15,7 +15,7 @@ from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, no_sessio
 from so8t_shared.cli.status import status_table
 from so8t_shared.config.model import Config
 from so8t_shared.errors import GateRefused, Interrupted
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 from so8t_shared.sessions.markers import Failed, StageMarkers
 from so8t_shared.sessions.session import Session, config_digest, find_session, read_record
 from so8t_shared.sessions.stage_state import StageState, is_over, states_of

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from so8t_shared.config.notify import Notify
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import So8tError
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 from so8t_shared.notify.message import Alert
 from so8t_shared.notify.parcel import Outcome, Parcel
 from so8t_shared.notify.receivers import Receivers, receivers_of

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from so8t_evaluator.compare import objects
 from so8t_evaluator.compare.faults import Faults
 from so8t_evaluator.compare.log import Log, read_log
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 from so8t_shared.labels import INVALID, LABELS, canonical_label
 
 LOGPROBS = {"ALLOW": -0.1, "escalate": -2, "DENY": -3.5, "REFUSE": -4.0}
