@@ -40,11 +40,13 @@ def _numbers(value: Any) -> list[Any]:
     return [number for part in parts for number in (_numbers(part) if isinstance(part, dict | list) else [part])]
 
 
-class _Shape(BaseModel):
+class ForeignShape(BaseModel):
+    """Base of the descriptions of other programs' files, whose other keys are left alone."""
+
     model_config = ConfigDict(extra="allow", defer_build=True, protected_namespaces=())
 
 
-class _AddedToken(_Shape):
+class _AddedToken(ForeignShape):
     content: Text
     special: bool | None = None
 
@@ -53,19 +55,19 @@ class _NumberedToken(_AddedToken):
     id: TokenId | None = None
 
 
-class _Named(_Shape):
+class _Named(ForeignShape):
     name: Text
     template: Text
 
 
-class _TokenizerModel(_Shape):
+class _TokenizerModel(ForeignShape):
     type: Text | None = None
     vocab: dict[str, TokenId] | list[Any] | None = None
     byte_fallback: bool | None = None
     ignore_merges: bool | None = None
 
 
-class _Tokenizer(_Shape):
+class _Tokenizer(ForeignShape):
     """tokenizer.json."""
 
     model: _TokenizerModel | None = None
@@ -74,7 +76,7 @@ class _Tokenizer(_Shape):
     pre_tokenizer: dict[str, Any] | None = None
 
 
-class _TokenizerConfig(_Shape):
+class _TokenizerConfig(ForeignShape):
     """tokenizer_config.json."""
 
     added_tokens_decoder: dict[Annotated[str, Field(pattern=r"^\d{1,9}$")], _AddedToken] | None = None
@@ -83,25 +85,25 @@ class _TokenizerConfig(_Shape):
     tokenizer_class: Text | None = None
 
 
-class _SpecialTokens(_Shape):
+class _SpecialTokens(ForeignShape):
     """special_tokens_map.json."""
 
     additional_special_tokens: list[Text | _AddedToken] | dict[str, Any] | None = None
 
 
-class _ChatTemplate(_Shape):
+class _ChatTemplate(ForeignShape):
     """chat_template.json."""
 
     chat_template: Text | dict[str, Any] | list[_Named] | None = None
 
 
-class _Generation(_Shape):
+class _Generation(ForeignShape):
     """generation_config.json."""
 
     eos_token_id: AnyId | list[AnyId] | None = None
 
 
-class _Rope(_Shape):
+class _Rope(ForeignShape):
     """rope_parameters or rope_scaling."""
 
     rope_theta: Positive | None = None
@@ -144,13 +146,13 @@ class _Config(_Generation):
         return _finite(raw)
 
 
-class _AddedTokens(_Shape):
+class _AddedTokens(ForeignShape):
     """added_tokens.json: ids by text."""
 
     __pydantic_extra__: dict[str, TokenId] = Field(init=False)
 
 
-_SHAPES: dict[str, type[_Shape]] = {
+_SHAPES: dict[str, type[ForeignShape]] = {
     "config.json": _Config,
     "generation_config.json": _Generation,
     "tokenizer.json": _Tokenizer,
