@@ -14,6 +14,7 @@ from typing import Any
 from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.canonical import digest
+from so8t_shared.config.drives import explained, is_elsewhere
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
@@ -129,6 +130,8 @@ def _data_digest(item: DataInput, digests: DigestCache) -> str:
 
 def _how_to_get(path: Path, otherwise: str) -> str:
     """The remedy for a missing input; a command makes the demo's inputs."""
+    if is_elsewhere(str(path)):
+        return explained(str(path))
     made = path.parts[:1] == (_DEMO_INPUTS,)
     return "run 'make inputs' to make the demo's model and data set" if made else otherwise
 
@@ -140,7 +143,12 @@ def _card_digest(folder: Path, digests: DigestCache) -> str | None:
 
 def looks_like_hub_name(path: str) -> bool:
     """Whether a path that is no file or folder may be a Hub data set, OWNER/NAME."""
-    return path.count("/") == 1 and not path.startswith((".", "/", "~")) and not Path(path).suffix
+    return (
+        path.count("/") == 1
+        and not is_elsewhere(path)
+        and not path.startswith((".", "/", "~"))
+        and not Path(path).suffix
+    )
 
 
 def _file_digest(path: Path, digests: DigestCache) -> str:

@@ -8,23 +8,30 @@ from collections.abc import Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from so8t_shared.config.model import Config
+from so8t_shared.config.original.keys import BY_KEY
 from so8t_shared.errors import ConfigError
 from so8t_shared.redaction import without_secrets
 
 
-def config_error(error: ValidationError, files: str, given: dict[str, str]) -> ConfigError:
-    """One error that lists every fault; `given` maps a dotted key to its source, if that is not `files`."""
-    faults = error.errors()
-    sources = [_source(fault, given) for fault in faults]
+def config_error(
+    error: ValidationError | None, files: str, given: dict[str, str], more: Sequence[str] = ()
+) -> ConfigError:
+    """One error that lists every fault; `given` maps a dotted key to its source, if that is not `files`.
+
+    `more` are faults that were found before, in `files`.
+    """
+    faults = error.errors() if error else []
+    sources = [*(None for _ in more), *(_source(fault, given) for fault in faults)]
     places = dict.fromkeys(files if source is None else source for source in sources)
     lines = [
-        f"    - {_explain(fault)}" + (f" (given by {source})" if source and len(places) > 1 else "")
-        for fault, source in zip(faults, sources, strict=True)
+        f"    - {text}" + (f" (given by {source})" if source and len(places) > 1 else "")
+        for text, source in zip([*more, *map(_explain, faults)], sources, strict=True)
     ]
     return ConfigError(
-        _several(len(faults)),
+        _several(len(lines)),
         where="\n".join([", ".join(places), *lines]),
         remedy="correct these keys; 'so8t-ab config schema' lists all of them",
     )
@@ -79,6 +86,11 @@ def _shown(value: Any) -> str:
 
 
 def _did_you_mean(path: list[str | int]) -> str:
+    row = BY_KEY.get(".".join(map(str, path)))
+    if row and row.becomes:
+        return f"; here it is {row.becomes}"
+    if row:
+        return f"; it has no effect here: {row.why}"
     section = _section_at(path[:-1])
     known = list(section.model_fields) if section else []
     close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
@@ -115,6 +127,15 @@ def section_of(section: type[BaseModel], name: str, *, in_list: bool = False) ->
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
     return None
+
+
+def field_at(section: type[BaseModel], dotted: str) -> FieldInfo | None:
+    """The field of a dotted key, which may be a section; None if there is none."""
+    *outer, name = dotted.split(".")
+    found: type[BaseModel] | None = section
+    for part in outer:
+        found = section_of(found, part) if found else None
+    return found.model_fields.get(name) if found else None
 
 
 def _places_of(name: str, section: type[BaseModel], prefix: str = "") -> list[str]:

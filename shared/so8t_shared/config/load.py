@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from so8t_shared.config.drives import INPUTS_ROOT, VARIABLE, here
 from so8t_shared.config.faults import config_error, section_of
 from so8t_shared.config.gate import DEFAULT_GATE
+from so8t_shared.config.host_paths import elsewhere, on_this_host
 from so8t_shared.config.model import AbTest, Config
+from so8t_shared.config.nested import assign, merged, value_at
+from so8t_shared.config.original.form import Translation, is_original, translated
+from so8t_shared.config.yaml_files import read_keys, read_yaml
 from so8t_shared.errors import ConfigError
 from so8t_shared.foreign import UnparsableError
 from so8t_shared.foreign_yaml import parse_yaml
@@ -29,6 +35,17 @@ COMPOSE_VARIABLES = {
 """Variables of compose.yaml, and the variables through which it passes them to the program in a container."""
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration, and what became of the keys of a file of the original form."""
+
+    config: Config
+    original: Translation | None
+    """Of the file itself, or of the one that training.config names; None if it has the present form."""
+    moved: dict[str, str]
+    """Paths of another system, and where they are on this host."""
+
+
 def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration; `overrides` are 'section.key=value', environment variables SO8T__SECTION__KEY.
 
@@ -38,21 +55,33 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
     Raises:
         ConfigError: lists every fault found, each with its key, the value and what to write instead.
     """
+    return read_config(path, overrides, environ).config
+
+
+def read_config(path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Loaded:
+    """Like `load_config`, with what became of original keys and of another system's paths."""
     path = Path(path)
-    raw = _read_keys(path, "configuration file")
+    stronger = [*_from_environment(os.environ if environ is None else environ), *map(_split, overrides)]
+    raw, translation = _main_file(
+        path, next((value for key, value, _ in reversed(stronger) if key == INPUTS_ROOT), None)
+    )
     given: dict[str, str] = {}
-    for dotted, value, source in [
-        *_from_environment(os.environ if environ is None else environ),
-        *map(_split, overrides),
-    ]:
-        _assign(raw, dotted, value)
+    for dotted, value, source in stronger:
+        assign(raw, dotted, value)
         given[dotted] = source
-    other = _fill_training(raw, path)
+    other, named = _fill_training(raw, path)
+    translation = translation or named
     raw = {key: value for key, value in raw.items() if value is not None or section_of(Config, str(key)) is None}
+    moved = on_this_host(raw)
+    files = f"{path} and {other}" if other else str(path)
+    faults = translation.faults if translation else []
     try:
-        return Config.model_validate(raw)
+        config = Config.model_validate(raw)
     except ValidationError as error:
-        raise config_error(error, f"{path} and {other}" if other else str(path), given) from error
+        raise config_error(error, files, _sources(translation) | given, faults) from error
+    if faults:
+        raise config_error(None, files, given, faults)
+    return Loaded(config, translation, moved)
 
 
 def load_test_settings(path: Path | None, overrides: Sequence[str], keys: Sequence[str]) -> AbTest:
@@ -70,7 +99,7 @@ def load_test_settings(path: Path | None, overrides: Sequence[str], keys: Sequen
         key = dotted.removeprefix("ab_test.")
         if key.partition(".")[0] not in keys:
             raise ConfigError(f"{key} has no effect here.", where=source, remedy=f"use one of {', '.join(keys)}")
-        _assign(raw, key, value)
+        assign(raw, key, value)
         given[f"ab_test.{key}"] = source
     raw.setdefault("gate", [clause for clause in DEFAULT_GATE if BY_NAME[clause.metric].source == "answers"])
     around = {"model_a": {"base_model": "-"}, "dataset": {"paths": ["-"]}}
@@ -81,7 +110,7 @@ def load_test_settings(path: Path | None, overrides: Sequence[str], keys: Sequen
 
 
 def _test_section(path: Path) -> dict[str, Any]:
-    raw = _read_yaml(path, "gate file")
+    raw = read_yaml(path, "gate file")
     if isinstance(raw, list):
         return {"gate": raw}
     if isinstance(raw, dict) and "ab_test" in raw:
@@ -102,67 +131,48 @@ def notices(config: Config, environ: Mapping[str, str] | None = None) -> list[st
     ]
     if config.gguf.convert_script:
         found.append("gguf.convert_script is ignored: the converter is built in")
-    return found
+    return [*found, *elsewhere(config)]
 
 
-def _read_yaml(path: Path, what: str) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ConfigError(f"The {what} does not exist.", where=str(path), remedy="correct the path") from error
-    except IsADirectoryError as error:
-        remedy = "name a file in it"
-        raise ConfigError(f"This is a folder, not the {what}.", where=str(path), remedy=remedy) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The {what} cannot be read: {error}.",
-            where=str(path),
-            remedy="give a readable UTF-8 YAML file",
-        ) from error
-    try:
-        return parse_yaml(text)
-    except UnparsableError as error:
-        remedy = "correct that line"
-        raise ConfigError(f"This is not valid YAML: {error.why}.", where=error.place(path), remedy=remedy) from error
+def _main_file(path: Path, root: Any) -> tuple[dict[str, Any], Translation | None]:
+    """Return the file's keys; a file of the original form that only trains makes model B from its model."""
+    raw = read_keys(path, "configuration file")
+    if not is_original(raw):
+        return raw, None
+    found = translated(path, raw, lambda _: False, root or raw.get(INPUTS_ROOT))
+    found = found.renamed("model_b.base_model", "model_a.base_model")
+    return found.fill({}), found
 
 
-def _read_keys(path: Path, what: str) -> dict[str, Any]:
-    raw = _read_yaml(path, what)
-    if raw is None:
-        raw = {}
-    if not isinstance(raw, dict):
-        raise ConfigError(
-            f"The {what} contains only a value of type {type(raw).__name__}, not keys and values.",
-            where=str(path),
-            remedy="write 'key: value' lines, as 'so8t-ab init' does",
-        )
-    return raw
-
-
-def _fill_training(raw: dict[str, Any], path: Path) -> Path | None:
+def _fill_training(raw: dict[str, Any], path: Path) -> tuple[Path | None, Translation | None]:
     """Merge the keys of the file named by training.config under `raw`'s own; return that file, if there is one."""
     training = raw.get("training")
     if not isinstance(training, dict) or not training.get("config"):
-        return None
-    named = Path(str(training["config"]))
-    candidates = [named, path.parent / named]
+        return None, None
+    root = raw.get(INPUTS_ROOT)
+    named = Path(here(str(training["config"]), root))
+    candidates = [named, path.parent / named, path.parent.parent / named, path.parent / named.name]
     found = next((c for c in candidates if c.is_file()), named)
-    values = _read_keys(found, "training.config file")
+    values = read_keys(found, "training.config file")
+    if is_original(values):
+        translation = translated(found, values, lambda key: value_at(raw, key) is not None, root)
+        translation.fill(raw)
+        return found, translation
     values = values.get("training", values) if set(values) == {"training"} else values
-    raw["training"] = _merge(values, training)
-    return found
+    raw["training"] = merged(values, training)
+    return found, None
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
+def _sources(translation: Translation | None) -> dict[str, str]:
+    """The original key that set a present one."""
+    lines = translation.lines if translation else []
+    return {line.becomes: f"{line.key} in {translation.file}" for line in lines if line.becomes and translation}
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
     """Yield dotted key, value and variable name."""
+    if root := environ.get(VARIABLE):
+        yield INPUTS_ROOT, root, VARIABLE
     for name, value in sorted(environ.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             yield name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), _value(value, name), name
@@ -180,14 +190,3 @@ def _value(text: str, where: str) -> Any:
         return parse_yaml(text)
     except UnparsableError as error:
         raise ConfigError(f"{text!r} is not valid YAML.", where=where, remedy="quote the value") from error
-
-
-def _assign(raw: dict[str, Any], dotted: str, value: Any) -> None:
-    *sections, key = dotted.split(".")
-    node = raw
-    for section in sections:
-        child = node.setdefault(section, {})
-        if not isinstance(child, dict):
-            child = node[section] = {}
-        node = child
-    node[key] = value

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
+from so8t_shared.config.drives import HostPath
 from so8t_shared.config.gate import DEFAULT_GATE, Gate
 from so8t_shared.config.notify import Notify
 from so8t_shared.config.section import Section
@@ -45,7 +46,9 @@ class So8tFormat(Section):
 class Model(Section):
     """A Hugging Face checkpoint on disk."""
 
-    base_model: str = Field(description="Folder of a Hugging Face checkpoint (config.json, safetensors, tokenizer).")
+    base_model: HostPath = Field(
+        description="Folder of a Hugging Face checkpoint (config.json, safetensors, tokenizer)."
+    )
     description: str = Field("", description="Free text, shown in the report.")
     so8t: So8tFormat = Field(So8tFormat(), description="Only for a checkpoint that already has SO8T gates.")
 
@@ -53,7 +56,7 @@ class Model(Section):
 class ModelB(Section):
     """The checkpoint that retraining starts from."""
 
-    base_model: str | None = Field(
+    base_model: HostPath | None = Field(
         None,
         description="Folder of the checkpoint to retrain, without SO8T gates; by default model A's.",
     )
@@ -83,7 +86,7 @@ class Source(Section):
 class Dataset(Section):
     """Training rows, and the split that holds some of them out."""
 
-    paths: OneOrMany[list[str]] = Field(
+    paths: OneOrMany[list[HostPath]] = Field(
         min_length=1, description="Files, folders or Hub names; JSON, JSONL, CSV, Parquet."
     )
     format: Literal["auto", "json", "jsonl", "csv", "parquet", "hub"] = Field(
@@ -136,7 +139,7 @@ class Store(Section):
     )
     bucket: BucketName = Field("so8t-ab", description="Bucket; it must exist.")
     region: str = Field("us-east-1", min_length=1, description="Region of the bucket.")
-    credentials_file: str | None = Field(
+    credentials_file: HostPath | None = Field(
         None,
         description="JSON file with accessKey and secretKey, as MinIO issues them.",
     )
@@ -154,13 +157,13 @@ class Ollama(Section):
     retry_s: float = Field(120.0, ge=0, description="Seconds to retry while the server does not answer.")
     model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantizations are tags.")
     model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
-    modelfile_dir: str = Field("modelfiles", description="Folder for Modelfiles, with output_layout original.")
+    modelfile_dir: HostPath = Field("modelfiles", description="Folder for Modelfiles, with output_layout original.")
 
 
 class AbTest(Section):
     """The paired test of A against B."""
 
-    test_data: str | None = Field(None, description="File with test rows; by default the held-out rows.")
+    test_data: HostPath | None = Field(None, description="File with test rows; by default the held-out rows.")
     max_samples: int | None = Field(None, ge=4, description="Rows to test, balanced across classes.")
     engine: EngineName = Field(
         engines.ROWS[0].name, description="; ".join(f"{row.name}: {row.summary}" for row in engines.ROWS) + "."
@@ -228,12 +231,17 @@ class Config(Section):
     """One run of the pipeline."""
 
     session_id_format: str = Field("%Y%m%d_%H%M%S", description="strftime pattern of a session's name.")
-    output_base_dir: str = Field("results", description="Folder for reports and models.")
+    output_base_dir: HostPath = Field("results", description="Folder for reports and models.")
     output_layout: LayoutName = Field(
         layouts.ROWS[0].name,
         description="Models to copy there. " + "; ".join(f"{row.name}: {row.summary}" for row in layouts.ROWS) + ".",
     )
-    checkpoint_dir: str = Field("checkpoints", description="Folder of the local store.")
+    checkpoint_dir: HostPath = Field("checkpoints", description="Folder of the local store.")
+    inputs_root: str | None = Field(
+        None,
+        description="Folder that stands for Windows drives on a host without them: D:/x is INPUTS_ROOT/x, or"
+        " INPUTS_ROOT/D/x if that folder D exists. SO8T_INPUTS_ROOT sets it, too.",
+    )
     store: Store = Field(Store(), description="A bucket instead of the local store.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
     model_a: Model = Field(description="The unchanged model.")

@@ -17,13 +17,17 @@ from pydantic import Field
 
 from so8t_shared.artifacts.fingerprints import changed_parts
 from so8t_shared.canonical import digest
+from so8t_shared.config.host_paths import named_alike
 from so8t_shared.config.model import Config
 from so8t_shared.documents import Document
 from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.store.base import ArtifactStore
 
-_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "store", "device", "ollama.host", "ollama.host_name", "notify")
+_PLACE_KEYS = (
+    *("output_base_dir", "checkpoint_dir", "inputs_root", "store", "device"),
+    *("ollama.host", "ollama.host_name", "notify"),
+)
 """Keys for locations, devices and receivers, which depend on the host and do not affect results."""
 
 _SHOWN = 5
@@ -64,7 +68,7 @@ class Session:
 
 def config_digest(config: Config) -> str:
     """Digest of everything that affects results, without locations, which differ between hosts."""
-    return digest(_without_places(config.model_dump(mode="json")))
+    return digest(_without_places(named_alike(config)))
 
 
 def _without_places(whole: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from so8t_shared.config.drives import demand_here
 from so8t_shared.config.model import Config
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
@@ -23,9 +24,10 @@ def open_store(
 
     Raises:
         StorageError: a file exists where the folder should be.
-        ConfigError: the bucket's keys are missing.
+        ConfigError: the bucket's keys are missing, or a folder is on a drive that this host cannot have.
         ServerError: the bucket cannot be reached or used.
     """
+    demand_here(output_base_dir=config.output_base_dir, checkpoint_dir=config.checkpoint_dir)
     if config.store.endpoint is None:
         return LocalStore(Path(config.checkpoint_dir))
     from so8t_shared.store.minio import open_minio  # a folder store need not import this slow package

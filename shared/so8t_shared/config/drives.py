@@ -1,0 +1,108 @@
+"""Paths of another system: a drive of Windows stands below `inputs_root` on a host that has no drives.
+
+`D:/rows` is read from <inputs_root>/rows, or from <inputs_root>/D/rows (or d, as WSL mounts it) where that folder
+exists; a share //server/rows/x is read from <inputs_root>/x. On Windows every path stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PureWindowsPath
+from typing import Annotated, Any, get_args
+
+from pydantic.fields import FieldInfo
+
+from so8t_shared.errors import ConfigError
+
+INPUTS_ROOT = "inputs_root"
+VARIABLE = "SO8T_INPUTS_ROOT"
+
+_MARK = "path on the host"
+
+HostPath = Annotated[str, _MARK]
+"""A key's text that names a file or folder on the host."""
+
+WINDOWS = os.name == "nt"
+
+
+def holds_paths(info: FieldInfo) -> bool:
+    """Whether a key's value is a path on the host, or a list of such paths."""
+    return _MARK in info.metadata or _marked(info.annotation)
+
+
+def _marked(annotation: Any) -> bool:
+    return _MARK in getattr(annotation, "__metadata__", ()) or any(map(_marked, get_args(annotation)))
+
+
+def here(path: str, root: str | None, *, windows: bool = WINDOWS) -> str:
+    r"""Return the path under which this host has `path`: below `root` for a drive's, with / instead of \ for others.
+
+    A drive's path without `root`, and any path on Windows, is returned unchanged.
+
+    Raises:
+        ConfigError: the path exists twice below `root`.
+    """
+    if windows:
+        return path
+    parts = PureWindowsPath(path)
+    if not parts.drive:
+        return path if "\\" not in path or Path(path).exists() else parts.as_posix()
+    if not root:
+        return path
+    rest = [part for part in parts.parts if part != parts.anchor]
+    found = [folder.joinpath(*rest) for folder in _stand_ins(Path(root), parts.drive)]
+    present = [place for place in found if place.exists()]
+    if len(present) > 1:
+        raise ConfigError(
+            f"{path} is in two places below inputs_root.",
+            where=" and ".join(map(str, present)),
+            remedy="remove or rename one of them, or set the path itself",
+        )
+    return str([*present, *found][0])
+
+
+def _stand_ins(root: Path, drive: str) -> Iterator[Path]:
+    """The folders that may stand for a drive, the likeliest first."""
+    letter = drive.rstrip(":")
+    if len(letter) == 1:
+        found = sorted(root.iterdir()) if root.is_dir() else []  # a disk that ignores case has only one of D and d
+        yield from (folder for folder in found if folder.name.upper() == letter.upper() and folder.is_dir())
+    yield root
+
+
+def is_elsewhere(path: str | None, *, windows: bool = WINDOWS) -> bool:
+    """Whether the path is on a drive or share that this host cannot have."""
+    return bool(path) and not windows and bool(PureWindowsPath(str(path)).drive)
+
+
+def explained(path: str) -> str:
+    """Why this host cannot have a drive's path, and what to do."""
+    return f"this host has no {PureWindowsPath(path).drive}; set inputs_root to the folder that holds its files"
+
+
+def demand_here(**paths: str) -> None:
+    """Check that the folders to write to, by key, can be on this host.
+
+    Raises:
+        ConfigError: some are on a drive that this host cannot have, and do not exist under that very name.
+    """
+    wrong = {key: path for key, path in paths.items() if is_elsewhere(path) and not Path(path).exists()}
+    if wrong:
+        drives = ", ".join(dict.fromkeys(PureWindowsPath(path).drive for path in wrong.values()))
+        raise ConfigError(
+            f"This host has no {drives}.",
+            where=", ".join(f"{key} = {path}" for key, path in wrong.items()),
+            remedy=f"set inputs_root (or {VARIABLE}) to the folder that holds its files, or set these keys",
+        )
+
+
+def without_root(path: str, root: str | None) -> str:
+    """Return a path as all hosts name it: without its drive, or without `root` and the drive's folder below it."""
+    parts = PureWindowsPath(path)
+    if parts.drive:
+        return f"{INPUTS_ROOT}/{'/'.join(part for part in parts.parts if part != parts.anchor)}"
+    if not root or not Path(path).is_relative_to(root):
+        return path
+    below = list(Path(path).relative_to(root).parts)
+    return "/".join([INPUTS_ROOT, *(below[1:] if below and len(below[0]) == 1 else below)])

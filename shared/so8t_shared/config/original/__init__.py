@@ -1,0 +1,1 @@
+"""Files of the original pipeline's form, and what each of their keys is here."""
