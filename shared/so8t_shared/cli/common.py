@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from so8t_shared.config.load import load_config, notices
+from so8t_shared.config.load import notices, read_config
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.store.base import ArtifactStore
@@ -40,9 +40,9 @@ class Workspace:
 
 def open_workspace(path: Path, overrides: list[str]) -> Workspace:
     """Read the configuration, print notes on outdated keys, open the store."""
-    config = load_config(path, overrides)
-    print_notes(notices(config))
-    return Workspace(config, open_store(config))
+    loaded = read_config(path, overrides)
+    print_notes([*notices(loaded.config), *loaded.notes()])
+    return Workspace(loaded.config, open_store(loaded.config))
 
 
 def no_session(workspace: Workspace) -> InputError:

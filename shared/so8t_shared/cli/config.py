@@ -1,8 +1,10 @@
-"""`so8t-ab config`: check a configuration, print it resolved, print its schema."""
+"""`so8t-ab config`: check a configuration, import an original one, print one resolved, print the schema."""
 
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -10,14 +12,19 @@ import yaml
 
 from so8t_shared.cli.common import ConfigOption, SetOption, print_notes
 from so8t_shared.cli.plan import print_plan_of_test
-from so8t_shared.config.load import load_config, notices
+from so8t_shared.config.load import load_config, notices, read_config
 from so8t_shared.config.model import Config
+from so8t_shared.config.original.rewriting import write_import
 from so8t_shared.config.table import config_table
+from so8t_shared.errors import InputError
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.planning.testing import plan_of_test
 from so8t_shared.terminal.console import out, say
+from so8t_shared.terminal.original_table import original_table
 
-app = typer.Typer(help="Check a configuration, print it resolved, print its schema.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check a configuration, import an original one, print one resolved, print the schema.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -25,12 +32,33 @@ def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B00
     """Check a configuration and list all faults at once.
 
     Also checks the model, data and device if they are on this host (otherwise prints a note), and shows what the test
-    can find.
+    can find. For a file of the original pipeline's form, prints what each of its keys becomes.
     """
-    loaded = load_config(config, overrides)
-    print_notes([*notices(loaded), *preflight(loaded)])
-    print_plan_of_test(plan_of_test(loaded))
+    loaded = read_config(config, overrides)
+    if loaded.original:
+        out.print(original_table(loaded.original))
+    print_notes([*notices(loaded.config), *loaded.notes(), *preflight(loaded.config)])
+    print_plan_of_test(plan_of_test(loaded.config))
     out.print(f"{config} is a valid configuration.", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command("import")
+def import_original(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Configuration of the original pipeline (YAML).")],
+    new: Annotated[Path, typer.Option("--output", "-o", metavar="NEW", help="File to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write an original configuration and its training file as one file of the present form, with their comments.
+
+    Example:
+
+      so8t-ab config import pipeline.yaml -o configs/my.yaml
+    """
+    if new.exists() and not force:
+        raise InputError("The file already exists.", where=str(new), remedy="name another file, or add --force")
+    write_import(old, new)
+    done = f"{new}: written; next: so8t-ab config check -c {shlex.quote(str(new))}"
+    out.print(done, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -45,6 +45,15 @@ class Loaded:
     moved: dict[str, str]
     """Paths of another system, and where they are on this host."""
 
+    def notes(self) -> list[str]:
+        """One line for a file of the original form, and one for each path of another system."""
+        found = [f"{path} is {place} on this host" for path, place in self.moved.items()]
+        if self.original:
+            keys, unused = len(self.original.lines), sum(not line.becomes for line in self.original.lines)
+            what = f"{self.original.file} has the original form: of {keys} keys, {unused} have no effect"
+            found.insert(0, f"{what} ('so8t-ab config check' lists all of them)")
+        return found
+
 
 def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration; `overrides` are 'section.key=value', environment variables SO8T__SECTION__KEY.

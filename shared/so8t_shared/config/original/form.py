@@ -17,6 +17,9 @@ from so8t_shared.config.training import Training
 
 _NOT_YET = "this version has no such setting"
 
+_HIDDEN = "(not shown)"
+
+_ONLY_HERE = set(Config.model_fields) - SECTIONS - set(BY_KEY)
 _ONLY_THERE = SECTIONS - {"training", *Training.model_fields}
 
 
@@ -58,7 +61,7 @@ class Translation:
 
 def is_original(values: Mapping[str, Any]) -> bool:
     """Whether a file has a section or a key that only the original form has."""
-    if not {"model_a", "model_b", "dataset"}.isdisjoint(values):
+    if not _ONLY_HERE.isdisjoint(values):
         return False
     if not _ONLY_THERE.isdisjoint(values) or ("training" in values and set(values) != {"training"}):
         return True
@@ -85,7 +88,7 @@ def _line(file: OriginalFile, key: str, value: Any, given: Callable[[str], bool]
     if value is None:
         return Line(key, value, why="it has no value")
     if not row.becomes or field_at(Config, row.becomes) is None:
-        return Line(key, value, why=row.why or _NOT_YET)
+        return Line(key, _HIDDEN if key.endswith("token") else value, why=row.why or _NOT_YET)
     try:
         result = row.value(file, key)
     except NoEffectError as reason:

@@ -25,6 +25,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     # key: (another value, the stages that it reruns by itself). A new key fails here until it is decided.
     "session_id_format": ("%Y", NOTHING),
     "output_base_dir": ("elsewhere", NOTHING),
+    "inputs_root": ("elsewhere", NOTHING),
     "output_layout": ("original", REPORT),  # the report says where model B is
     "checkpoint_dir": ("elsewhere", NOTHING),
     "device": ("cpu", NOTHING),
