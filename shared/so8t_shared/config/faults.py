@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -17,14 +17,15 @@ from so8t_shared.redaction import without_secrets
 
 
 def config_error(
-    error: ValidationError | None, files: str, given: dict[str, str], more: Sequence[str] = ()
+    error: ValidationError | None, files: str, given: dict[str, str], more: Mapping[str, str] | None = None
 ) -> ConfigError:
     """One error that lists every fault; `given` maps a dotted key to its source, if that is not `files`.
 
-    `more` are faults that were found before, in `files`.
+    `more` are faults that were found before, with their sources.
     """
+    more = more or {}
     faults = error.errors() if error else []
-    sources = [*(None for _ in more), *(_source(fault, given) for fault in faults)]
+    sources = [*more.values(), *(_source(fault, given) for fault in faults)]
     places = dict.fromkeys(files if source is None else source for source in sources)
     lines = [
         f"    - {text}" + (f" (given by {source})" if source and len(places) > 1 else "")

@@ -50,7 +50,7 @@ class Loaded:
         found = [f"{path} is {place} on this host" for path, place in self.moved.items()]
         if self.original:
             keys, unused = len(self.original.lines), sum(not line.becomes for line in self.original.lines)
-            what = f"{self.original.file} has the original form: of {keys} keys, {unused} have no effect"
+            what = f"{self.original.file} has the original form; keys without effect: {unused} of {keys}"
             found.insert(0, f"{what} ('so8t-ab config check' lists all of them)")
         return found
 
@@ -83,7 +83,7 @@ def read_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
     raw = {key: value for key, value in raw.items() if value is not None or section_of(Config, str(key)) is None}
     moved = on_this_host(raw)
     files = f"{path} and {other}" if other else str(path)
-    faults = translation.faults if translation else []
+    faults = dict.fromkeys(translation.faults, str(translation.file)) if translation else {}
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:

@@ -83,6 +83,8 @@ def translated(file: Path, values: Mapping[str, Any], given: Callable[[str], boo
 
 def _line(file: OriginalFile, key: str, value: Any, given: Callable[[str], bool]) -> Line:
     row = BY_KEY.get(key) or _passed(key)
+    if key in SECTIONS:
+        raise ValueError(f"expected a section, with one key per line; found {value!r}")
     if row is None:
         raise ValueError(f"unknown key{_meant(key)}")
     if value is None:

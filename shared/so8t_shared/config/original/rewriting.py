@@ -142,7 +142,7 @@ def _in_one_line(value: Any) -> Any:
 
 
 def _insert(node: CommentedMap, name: str, value: Any, *, at_end: bool) -> None:
-    """Add a key; in a section of the old file, before the last key, which holds the comments that follow the section."""
+    """Add a key; in an old section, before its last key, which holds the comments that follow the section."""
     if at_end or name in node or not node:
         node[name] = value
     else:

@@ -47,6 +47,42 @@ def test_check_says_what_is_out_of_date(cli: Cli, config_file: Path, said: Said)
     said(done.err)
 
 
+ORIGINAL = "qlora: {r: 4, lora_alpha: 8}\ntraining: {num_train_epochs: 2, logging_steps: 5}\n"
+
+
+def _names_an_original(config_file: Path) -> Path:
+    config_file.with_name("train.yaml").write_text(ORIGINAL)
+    raw = yaml.safe_load(config_file.read_text())
+    raw["training"] = {"config": "train.yaml", "max_steps": 3}
+    config_file.write_text(yaml.safe_dump(raw))
+    return config_file
+
+
+def test_check_an_original_training_file(cli: Cli, config_file: Path, said: Said) -> None:
+    """A row for each of its keys; other commands say in a line that it has this form."""
+    done = cli("config", "check", "-c", _names_an_original(config_file))
+    assert done.code == 0
+    said(done.out)
+    said(cli("plan", "-c", config_file).err)
+
+
+def test_import(cli: Cli, config_file: Path, said: Said) -> None:
+    """The new file loads to the same; an old one is not overwritten unless that is asked."""
+    old, new = _names_an_original(config_file), config_file.with_name("new.yaml")
+    done = cli("config", "import", old, "-o", new)
+    assert (done.code, done.err) == (0, "")
+    said(done.out)
+    said(new.read_text())
+    assert load_config(new).training.lora == load_config(old).training.lora
+    again = cli("config", "import", old, "-o", new)
+    assert again.code == 2
+    said(again.err)
+    assert cli("config", "import", old, "-o", new, "--force").code == 0
+    old.write_text("model_a: {}\n")
+    assert cli("config", "import", old, "-o", old.with_name("no.yaml")).code == 2
+    assert not old.with_name("no.yaml").exists()
+
+
 def test_show(cli: Cli, config_file: Path) -> None:
     """The resolved configuration is YAML that loads to the same."""
     done = cli("config", "show", "-c", config_file, "--set", "model_a.description=日本語")
