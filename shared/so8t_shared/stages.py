@@ -83,6 +83,8 @@ def _model_a(config: Config) -> list[ExternalInput]:
 def _training_inputs(config: Config) -> list[ExternalInput]:
     inputs: list[ExternalInput] = [ModelInput("model_b", Path(config.base_of_b.base_model))]
     inputs += [DataInput(f"dataset.paths[{i}]", path) for i, path in enumerate(config.dataset.paths)]
+    if config.dataset.source and config.dataset.source.license_file:
+        inputs.append(DataInput("dataset.source.license_file", config.dataset.source.license_file))
     if config.ab_test.test_data:
         inputs.append(DataInput("ab_test.test_data", config.ab_test.test_data))
     return inputs
@@ -112,7 +114,10 @@ _TRAINING_KEYS = tuple(
 )
 _DATASET_KEYS = tuple(
     f"dataset.{key}"
-    for key in ("format", "source", "test_fraction", "split_seed", "near_duplicate_threshold", "policy")
+    for key in (
+        *("format", "test_fraction", "split_seed", "near_duplicate_threshold", "policy"),
+        *("source.license", "source.provenance", "source.license_notes", "source.robots"),
+    )
 )
 _ASKING_KEYS = tuple(
     f"ab_test.{key}"

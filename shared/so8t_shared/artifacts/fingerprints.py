@@ -16,6 +16,7 @@ from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.canonical import digest
 from so8t_shared.config.drives import explained, is_elsewhere
 from so8t_shared.config.model import Config
+from so8t_shared.dataset_card import CARD, terms_beside
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
 from so8t_shared.stages import DataInput, ModelInput, Stage
@@ -137,8 +138,12 @@ def _how_to_get(path: Path, otherwise: str) -> str:
 
 
 def _card_digest(folder: Path, digests: DigestCache) -> str | None:
-    card = folder / "dataset_card.yaml"
-    return _file_digest(card, digests) if card.is_file() else None
+    card = folder / CARD
+    if not card.is_file():
+        return None
+    terms = terms_beside(folder)
+    own = _file_digest(card, digests)
+    return digest([own, _file_digest(terms, digests)]) if terms and terms.is_file() else own
 
 
 def looks_like_hub_name(path: str) -> bool:

@@ -16,6 +16,7 @@ from so8t_shared.cli import (
     compare,
     config,
     containers,
+    data,
     demo,
     doctor,
     export,
@@ -63,6 +64,7 @@ app.command("images")(containers.images)
 app.command("up")(containers.up)
 app.command("down")(containers.down)
 app.add_typer(config.app, name="config")
+app.add_typer(data.app, name="data")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(notify.app, name="notify")
 app.add_typer(autostart.app, name="autostart")

@@ -67,8 +67,11 @@ class DataPolicy(Section):
     """Which data may be used for training."""
 
     allowed_licenses: OneOrMany[list[str]] = Field(
-        default=["apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"],
-        description="Licenses (SPDX names) that a source may declare.",
+        default=[
+            *("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"),
+            *("odc-by-1.0", "other"),
+        ],
+        description="Licenses (SPDX names) that a source may declare; other needs a license_file.",
     )
     exclude_personal_data: bool = Field(True, description="Drop rows with phone numbers, e-mail addresses, My Number.")
     exclude_secrets: bool = Field(True, description="Drop rows with keys, tokens or passwords.")
@@ -81,6 +84,11 @@ class Source(Section):
         description="SPDX name of the license. Without this section, dataset_card.yaml beside the files must have both."
     )
     provenance: str = Field(description="Who made the data and how.")
+    license_file: HostPath | None = Field(
+        None, description="File with the license's terms, for license: other; its digest is in the report."
+    )
+    license_notes: str = Field("", description="What the license or its owner asks for beyond that; in the report.")
+    robots: str = Field("", description="What robots.txt or the pages asked of crawlers, for collected data.")
 
 
 class Dataset(Section):

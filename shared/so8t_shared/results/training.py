@@ -52,7 +52,10 @@ class DataReport(Document):
     """data_report.json of the train stage: rows read, and rows excluded with reasons."""
 
     schema_version: Literal[1] = 1
-    sources: dict[str, dict[str, str]] = Field(description="Path to {schema, license, provenance, rows}.")
+    sources: dict[str, dict[str, str]] = Field(
+        description="Path to {schema, license, provenance, rows}, and license_file, license_sha256, license_notes and"
+        " robots where they are declared."
+    )
     rows_read: int
     excluded: dict[str, int] = Field(description="Reason to number of rows; the text itself is not kept.")
     duplicates: int = Field(description="Exact duplicates removed.")

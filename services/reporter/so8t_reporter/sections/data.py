@@ -87,14 +87,32 @@ def _classes(data: DataReport, asked: TestSet) -> Table:
 
 def _sources(data: DataReport) -> Table:
     keys = ("schema", "license", "provenance", "rows")
+    terms = {name: _terms(facts) for name, facts in data.sources.items()}
+    more = any(terms.values())
     return Table(
         "Sources",
         [
             Column("Source", numeric=False),
             *(Column(name, numeric=name == "Rows") for name in ("Schema", "License", "Provenance", "Rows")),
+            *([Column("Terms", numeric=False)] if more else []),
         ],
         [
-            [Cell(name), *(Cell(facts.get(key, "not stated")) for key in keys)]
+            [
+                Cell(name),
+                *(Cell(facts.get(key, "not stated")) for key in keys),
+                *([Cell(terms[name])] if more else []),
+            ]
             for name, facts in sorted(data.sources.items())
         ],
     )
+
+
+def _terms(facts: dict[str, str]) -> str:
+    """What a source asks for beyond its license's name."""
+    file = facts.get("license_file", "")
+    parts = [
+        f"{file} (sha256 {facts.get('license_sha256', '')[:12]})" if file else "",
+        facts.get("license_notes", ""),
+        f"robots: {facts['robots']}" if facts.get("robots") else "",
+    ]
+    return "; ".join(part for part in parts if part)

@@ -10,7 +10,7 @@ from so8t_shared.config.model import Dataset
 from so8t_shared.labels import LABELS
 from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.training import DataReport, LabeledRow
-from so8t_trainer.data.policy import apply_policy, declared_source, demand_classes
+from so8t_trainer.data.policy import apply_policy, declared_source, demand_classes, facts_of_test, source_facts
 from so8t_trainer.data.read import SourceRows, read_source
 from so8t_trainer.data.rows import Row
 from so8t_trainer.data.split import split_rows
@@ -50,13 +50,13 @@ def prepare_data(
     for path in settings.paths:
         source = read_source(path, settings.format)
         declared = declared_source(source, settings.source, settings.policy)
-        sources[path] = _described(source, declared.license, declared.provenance)
+        sources[path] = _described(source, source_facts(declared))
         log.info("%s: %s", path, _counts(source))
         rows += source.rows
     test_rows = None
     if test_data:
         source = read_source(test_data)
-        sources[test_data] = _described(source, "not trained on", "ab_test.test_data")
+        sources[test_data] = _described(source, facts_of_test(source))
         log.info("%s (test rows): %s", test_data, _counts(source))
         test_rows = source.rows
     return _filtered_and_split(rows, test_rows, sources, settings, log, progress)
@@ -98,13 +98,8 @@ def _filtered_and_split(
     return PreparedData(train, test, report)
 
 
-def _described(source: SourceRows, license: str, provenance: str) -> dict[str, str]:
-    return {
-        "schema": source.schema,
-        "license": license,
-        "provenance": provenance,
-        "rows": str(len(source.rows)),
-    }
+def _described(source: SourceRows, facts: dict[str, str]) -> dict[str, str]:
+    return {"schema": source.schema, **facts, "rows": str(len(source.rows))}
 
 
 def _counts(source: SourceRows) -> str:

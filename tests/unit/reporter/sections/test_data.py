@@ -53,6 +53,15 @@ def test_sources(inputs: ReportInputs) -> None:
     assert column(table, "License") == ["not stated", "apache-2.0"]
 
 
+def test_terms_of_sources(inputs: ReportInputs) -> None:
+    """Only where a source declares some: the digest of its terms, notes on the license, and what robots.txt asked."""
+    assert "Terms" not in [c.name for c in tables_of(text_report(inputs), "data")["Sources"].columns]
+    terms = {"license_file": "T.txt", "license_sha256": "ab" * 32, "license_notes": "ask first", "robots": "allowed"}
+    data = inputs.data.model_copy(update={"sources": {**inputs.data.sources, "b.csv": {"rows": "7", **terms}}})
+    table = tables_of(text_report(replace(inputs, data=data)), "data")["Sources"]
+    assert column(table, "Terms") == ["T.txt (sha256 abababababab); ask first; robots: allowed", ""]
+
+
 def test_facts(inputs: ReportInputs) -> None:
     """Totals and languages."""
     section = next(s for s in text_report(inputs).sections if s.anchor == "data")

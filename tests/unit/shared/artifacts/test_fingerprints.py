@@ -38,6 +38,9 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "dataset.format": ("jsonl", TRAIN),
     "dataset.source.license": ("mit", TRAIN),
     "dataset.source.provenance": ("other", TRAIN),
+    "dataset.source.license_file": ("TERMS", TRAIN),
+    "dataset.source.license_notes": ("other", TRAIN),
+    "dataset.source.robots": ("other", TRAIN),
     "dataset.test_fraction": (0.3, TRAIN),
     "dataset.split_seed": (18, TRAIN),
     "dataset.near_duplicate_threshold": (0.9, TRAIN),
@@ -147,6 +150,9 @@ def _with(raw: dict[str, Any], dotted: str, value: Any, tmp_path: Path) -> dict[
         new.parent.mkdir(exist_ok=True)
         shutil.copytree(old, new) if old.is_dir() else shutil.copy(old, new)
         value = [str(new)] if isinstance(node[key], list) else str(new)
+    if value == "TERMS":
+        value = str(tmp_path / "terms.txt")
+        Path(value).write_text("terms", encoding="utf-8")
     node[key] = value
     return changed
 

@@ -113,6 +113,18 @@ def test_data_files(tmp_path: Path, digests: DigestCache) -> None:
     assert _data_digest(moved, digests) != before
 
 
+def test_the_terms_that_a_card_names(tmp_path: Path, digests: DigestCache) -> None:
+    """Their bytes count: the report names what was agreed to."""
+    file, terms = tmp_path / "rows.jsonl", tmp_path / "TERMS.txt"
+    file.write_text("{}\n")
+    (tmp_path / "dataset_card.yaml").write_text("license: other\nprovenance: x\nlicense_file: TERMS.txt\n")
+    found = {_data_digest(file, digests)}
+    for text in ("ask", "ask twice"):
+        terms.write_text(text)
+        found.add(_data_digest(file, digests))
+    assert len(found) == 3
+
+
 def test_data_folders(tmp_path: Path, digests: DigestCache) -> None:
     """All data files of a folder count, by their names within it; other files do not."""
     folder = tmp_path / "data"

@@ -8,8 +8,9 @@ import pytest
 from tests.messages import Said
 
 from so8t_shared.config.model import DataPolicy, Source
+from so8t_shared.dataset_card import CARD
 from so8t_shared.errors import InputError
-from so8t_trainer.data.policy import CARD, apply_policy, declared_source
+from so8t_trainer.data.policy import apply_policy, declared_source, facts_of_test, source_facts
 from so8t_trainer.data.read import SourceRows
 from so8t_trainer.data.rows import Row
 
@@ -60,6 +61,48 @@ def test_a_bad_card_is_refused(tmp_path: Path, card: str, said: Said) -> None:
     (tmp_path / CARD).write_text(card, encoding="utf-8")
     with said.raised(InputError):
         declared_source(_source(tmp_path), None, POLICY)
+
+
+def test_custom_terms_are_a_file_whose_digest_is_reported(tmp_path: Path, said: Said) -> None:
+    """`license: other` names its terms beside the card; a name alone is refused, and so is a file that is not there."""
+    card = tmp_path / CARD
+    card.write_text("license: other\nprovenance: a collection\nrobots: allowed\nlicense_notes: ask\n", encoding="utf-8")
+    with said.raised(InputError, where=str(card)):
+        declared_source(_source(tmp_path), None, POLICY)
+    card.write_text(card.read_text(encoding="utf-8") + "license_file: TERMS.txt\n", encoding="utf-8")
+    with said.raised(InputError, where=str(card)):
+        declared_source(_source(tmp_path), None, POLICY)
+    (tmp_path / "TERMS.txt").write_bytes(b"abc")
+    facts = source_facts(declared_source(_source(tmp_path), None, POLICY))
+    assert facts == {
+        "license": "other",
+        "provenance": "a collection",
+        "license_file": "TERMS.txt",
+        "license_sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",  # NIST's vector for abc
+        "license_notes": "ask",
+        "robots": "allowed",
+    }
+
+
+def test_odc_by_has_two_names(tmp_path: Path) -> None:
+    """The Hub's and SPDX's; a card and the configuration may differ in that."""
+    (tmp_path / CARD).write_text("license: odc-by\nprovenance: a card\nrobots: allowed\n", encoding="utf-8")
+    assert declared_source(_source(tmp_path), None, POLICY).license == "odc-by"
+    configured = Source(license="ODC-By-1.0", provenance="mine")
+    agreed = declared_source(_source(tmp_path), configured, POLICY)
+    assert (agreed.license, agreed.provenance, agreed.robots) == ("ODC-By-1.0", "mine", "allowed")
+    assert declared_source(_source(None), Source(license="x", provenance="y"), DataPolicy(allowed_licenses=["X"]))
+
+
+def test_what_is_reported_of_test_rows(tmp_path: Path) -> None:
+    """Their card's license and notes, whatever the license; without a readable card, that they are not trained on."""
+    plain = {"license": "not trained on", "provenance": "ab_test.test_data"}
+    assert facts_of_test(_source(None)) == facts_of_test(_source(tmp_path)) == plain
+    (tmp_path / CARD).write_text("a: [", encoding="utf-8")
+    assert facts_of_test(_source(tmp_path)) == plain
+    (tmp_path / CARD).write_text("license: cc-by-nc-4.0\nprovenance: a set\nlicense_notes: n\n", encoding="utf-8")
+    facts = facts_of_test(_source(tmp_path))
+    assert facts == {"license": "cc-by-nc-4.0; not trained on", "provenance": "a set", "license_notes": "n"}
 
 
 def test_rows_are_left_out_and_counted_by_reason() -> None:

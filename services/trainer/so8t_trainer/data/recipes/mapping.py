@@ -1,0 +1,113 @@
+"""Maps a file of a public data set to rows of the four classes, with a card that says where they come from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from so8t_shared.dataset_card import CARD
+from so8t_shared.errors import InputError
+from so8t_shared.files import sha256_file, write_atomically
+from so8t_trainer.data.read import read_file
+from so8t_trainer.data.recipes.recipe import Recipe
+from so8t_trainer.data.recipes.table import BY_NAME, RECIPES
+
+
+@dataclass
+class Outcome:
+    """How many rows of which original class became what."""
+
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By original class and label."""
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By original class and reason."""
+
+
+def map_file(name: str, file: Path, out: Path) -> Outcome:
+    """Write `out` (JSONL) and its card from a file of the public set `name`.
+
+    Raises:
+        InputError: no such recipe, the file is not of that set, no row can be mapped, or another set's card is there.
+    """
+    recipe = _recipe(name)
+    outcome, lines = Outcome(), []
+    for raw, where in read_file(file):
+        if not isinstance(raw, Mapping):
+            raise InputError("A row must be an object with fields.", where=where, remedy=_columns(recipe))
+        _demand_columns(recipe, raw, where)
+        mapped = recipe.row(raw, file)
+        if mapped.label:
+            outcome.kept[mapped.original, mapped.label] += 1
+            lines.append({**{key: value for key, value in mapped.row.items() if value}, "label": mapped.label})
+        else:
+            outcome.left_out[mapped.original, mapped.why] += 1
+    if not lines:
+        reasons = "; ".join(f"{count} rows: {why}" for (_, why), count in outcome.left_out.items()) or "it has no rows"
+        raise InputError(f"No row of the file can be mapped: {reasons}.", where=str(file), remedy=_columns(recipe))
+    card = _card(out.parent / CARD, recipe, file, outcome)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+    write_atomically(out.parent / CARD, yaml.safe_dump(card, sort_keys=False, allow_unicode=True).encode())
+    return outcome
+
+
+def _recipe(name: str) -> Recipe:
+    if name not in BY_NAME:
+        known = "; ".join(f"{recipe.name}: {recipe.summary}" for recipe in RECIPES)
+        raise InputError(f"There is no recipe named {name!r}.", where="NAME", remedy=f"use one of {known}")
+    return BY_NAME[name]
+
+
+def _demand_columns(recipe: Recipe, raw: Mapping[str, Any], where: str) -> None:
+    if missing := [name for name in recipe.needs if name not in raw]:
+        found = ", ".join(map(str, raw)) or "none"
+        raise InputError(
+            f"The row lacks {' and '.join(missing)}; its columns are {found}.", where=where, remedy=_columns(recipe)
+        )
+
+
+def _columns(recipe: Recipe) -> str:
+    return f"give a file of {recipe.name} as published ({recipe.origin}), with the columns {', '.join(recipe.needs)}"
+
+
+def _card(path: Path, recipe: Recipe, file: Path, outcome: Outcome) -> dict[str, Any]:
+    """The card, with what an earlier file of the same set left in it.
+
+    Raises:
+        InputError: another set's card is there; one card counts for all files of a folder.
+    """
+    earlier = _earlier_files(path, recipe) if path.is_file() else []
+    this = {
+        "name": file.name,
+        "sha256": sha256_file(file),
+        "classes": [f"{old} -> {new}: {count}" for (old, new), count in sorted(outcome.kept.items())],
+        "left_out": [f"{old} ({why}): {count}" for (old, why), count in sorted(outcome.left_out.items())],
+    }
+    files = [*(known for known in earlier if known.get("name") != file.name), this]
+    names = ", ".join(str(known.get("name")) for known in files)
+    return {
+        "license": recipe.license,
+        "provenance": f"{recipe.origin}; {names}, mapped to four classes",
+        "license_notes": recipe.notes,
+        "recipe": recipe.name,
+        "files": files,
+    }
+
+
+def _earlier_files(path: Path, recipe: Recipe) -> list[dict[str, Any]]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        values = None
+    if not isinstance(values, dict) or values.get("recipe") != recipe.name:
+        raise InputError(
+            "The folder already has the card of another data set.", where=str(path), remedy="write to another folder"
+        )
+    files = values.get("files")
+    return [known for known in files if isinstance(known, dict)] if isinstance(files, list) else []
