@@ -32,7 +32,7 @@ def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B00
     """Check a configuration and list all faults at once.
 
     Also checks the model, data and device if they are on this host (otherwise prints a note), and shows what the test
-    can find. For a file of the original pipeline's form, prints what each of its keys becomes.
+    can find; for a file of the original pipeline, what each key becomes.
     """
     loaded = read_config(config, overrides)
     if loaded.original:
@@ -44,16 +44,11 @@ def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B00
 
 @app.command("import")
 def import_original(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Configuration of the original pipeline (YAML).")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Original file.")],
     new: Annotated[Path, typer.Option("--output", "-o", metavar="NEW", help="File to write.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write an original configuration and its training file as one file of the present form, with their comments.
-
-    Example:
-
-      so8t-ab config import pipeline.yaml -o configs/my.yaml
-    """
+    """Write a configuration of the original pipeline, with its training file and comments, in the present form."""
     if new.exists() and not force:
         raise InputError("The file already exists.", where=str(new), remedy="name another file, or add --force")
     write_import(old, new)

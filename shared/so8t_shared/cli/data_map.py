@@ -17,18 +17,14 @@ from so8t_shared.terminal.console import out
 
 
 def map_public(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a recipe; a wrong one lists all of them.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="File of that data set, as published.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Recipe.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File as published.")],
     target: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="JSONL file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Map a file of a public data set to the four classes, and record its license and origin beside it.
+    """Map a downloaded public data set to the four classes, with a card of its license and origin.
 
-    Recipes: qwen3guard-test, guardmeter, wildguardmix, xstest, or-bench. You download the file and accept its terms.
-
-    Example:
-
-      so8t-ab data map xstest xstest_prompts.csv -o inputs/xstest/rows.jsonl
+    NAME is qwen3guard-test, guardmeter, wildguardmix, xstest or or-bench.
     """
     need_extras(["so8t_trainer"])
     if target.exists() and not force:

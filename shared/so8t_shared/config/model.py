@@ -84,11 +84,9 @@ class Source(Section):
         description="SPDX name of the license. Without this section, dataset_card.yaml beside the files must have both."
     )
     provenance: str = Field(description="Who made the data and how.")
-    license_file: HostPath | None = Field(
-        None, description="File with the license's terms, for license: other; its digest is in the report."
-    )
-    license_notes: str = Field("", description="What the license or its owner asks for beyond that; in the report.")
-    robots: str = Field("", description="What robots.txt or the pages asked of crawlers, for collected data.")
+    license_file: HostPath | None = Field(None, description="File with the terms, which license other needs.")
+    license_notes: str = Field("", description="What else its owner asks for.")
+    robots: str = Field("", description="What robots.txt said, for collected data.")
 
 
 class Dataset(Section):
@@ -247,8 +245,8 @@ class Config(Section):
     checkpoint_dir: HostPath = Field("checkpoints", description="Folder of the local store.")
     inputs_root: str | None = Field(
         None,
-        description="Folder that stands for Windows drives on a host without them: D:/x is INPUTS_ROOT/x, or"
-        " INPUTS_ROOT/D/x if that folder D exists. SO8T_INPUTS_ROOT sets it, too.",
+        description="Folder that stands for Windows drives elsewhere: D:/x is x in it, or D/x if it has a folder D."
+        " SO8T_INPUTS_ROOT sets it too.",
     )
     store: Store = Field(Store(), description="A bucket instead of the local store.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
