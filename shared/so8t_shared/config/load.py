@@ -15,7 +15,7 @@ from so8t_shared.config.faults import config_error, section_of
 from so8t_shared.config.gate import DEFAULT_GATE
 from so8t_shared.config.host_paths import elsewhere, on_this_host
 from so8t_shared.config.model import AbTest, Config
-from so8t_shared.config.nested import assign, merged, value_at
+from so8t_shared.config.nested import assign, merged
 from so8t_shared.config.original.form import Translation, is_original, translated
 from so8t_shared.config.yaml_files import read_keys, read_yaml
 from so8t_shared.errors import ConfigError
@@ -148,7 +148,7 @@ def _main_file(path: Path, root: Any) -> tuple[dict[str, Any], Translation | Non
     raw = read_keys(path, "configuration file")
     if not is_original(raw):
         return raw, None
-    found = translated(path, raw, lambda _: False, root or raw.get(INPUTS_ROOT))
+    found = translated(path, raw, {}, root or raw.get(INPUTS_ROOT))
     found = found.renamed("model_b.base_model", "model_a.base_model")
     return found.fill({}), found
 
@@ -164,7 +164,7 @@ def _fill_training(raw: dict[str, Any], path: Path) -> tuple[Path | None, Transl
     found = next((c for c in candidates if c.is_file()), named)
     values = read_keys(found, "training.config file")
     if is_original(values):
-        translation = translated(found, values, lambda key: value_at(raw, key) is not None, root)
+        translation = translated(found, values, raw, root)
         translation.fill(raw)
         return found, translation
     values = values.get("training", values) if set(values) == {"training"} else values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -68,20 +68,20 @@ def is_original(values: Mapping[str, Any]) -> bool:
     return any(key in BY_KEY and _passed(key) is None for key, _ in _flat(values))
 
 
-def translated(file: Path, values: Mapping[str, Any], given: Callable[[str], bool], root: Any) -> Translation:
-    """Translate a file's values; `given` says whether something stronger sets a present key, `root` is inputs_root."""
+def translated(file: Path, values: Mapping[str, Any], stronger: Mapping[str, Any], root: Any) -> Translation:
+    """Translate a file's values; present keys that `stronger` sets win, `root` is inputs_root."""
     found = Translation(file)
     flat = dict(_flat(values))
-    whole = OriginalFile(flat, root if isinstance(root, str) else None)
+    whole = OriginalFile(flat, root if isinstance(root, str) else None, stronger)
     for key, value in flat.items():
         try:
-            found.lines.append(_line(whole, key, value, given))
+            found.lines.append(_line(whole, key, value))
         except ValueError as fault:
             found.faults.append(f"{key}: {fault}")
     return found
 
 
-def _line(file: OriginalFile, key: str, value: Any, given: Callable[[str], bool]) -> Line:
+def _line(file: OriginalFile, key: str, value: Any) -> Line:
     row = BY_KEY.get(key) or _passed(key)
     if key in SECTIONS:
         raise ValueError(f"expected a section, with one key per line; found {value!r}")
@@ -95,7 +95,7 @@ def _line(file: OriginalFile, key: str, value: Any, given: Callable[[str], bool]
         result = row.value(file, key)
     except NoEffectError as reason:
         return Line(key, value, why=str(reason))
-    if given(row.becomes):
+    if file.present(row.becomes) is not None:
         return Line(key, value, why=f"{row.becomes} is given in the configuration")
     return Line(key, value, row.becomes, result)
 

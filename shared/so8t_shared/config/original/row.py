@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from so8t_shared.config.drives import here
+from so8t_shared.config.nested import value_at
 
 
 class NoEffectError(Exception):
@@ -22,6 +23,12 @@ class OriginalFile:
     """By dotted original key."""
     root: str | None = None
     """inputs_root."""
+    stronger: Mapping[str, Any] = field(default_factory=dict)
+    """Present keys and values that win over the file, in sections."""
+
+    def present(self, key: str) -> Any:
+        """Return the value of a dotted present key that wins over the file; None if there is none."""
+        return value_at(self.stronger, key)
 
     def here(self, path: str) -> Path:
         """The place on this host of a path in the file."""

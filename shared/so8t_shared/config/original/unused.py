@@ -10,7 +10,6 @@ _LOGGED = "every step is logged and kept in metrics.jsonl"
 _RESUMES = "a run always resumes from its newest checkpoint"
 _ENCODED = "rows are encoded once, before training, and packed"
 _ONE_DEVICE = "training uses one device"
-_ADAMW = "AdamW's rates are fixed at 0.9 and 0.95, its epsilon at 1e-8"
 _OBJECTIVE = "the objective has no such term"
 _KERNELS = "kernels are chosen by what the device has"
 _STAGES = "the pipeline's stages do this"
@@ -27,7 +26,6 @@ UNUSED: tuple[Row, ...] = (
     *unused("model", _KERNELS, "attn_implementation use_flash_attention use_flash_attention_2 use_cache"),
     *unused("data", _ENCODED, "preprocessing_num_workers num_workers shuffle padding truncation"),
     *unused("data", "the newest file of train_data_dir that matches is in its row", "train_data_pattern"),
-    *unused("data", "rows are held out by group (dataset.test_fraction)", "val_data validation_data eval_data"),
     *unused("qlora", "adapters are trained without biases", "bias lora_bias"),
     *unused("qlora", "a causal language model is what is trained", "task_type peft_type"),
     *unused(
@@ -39,7 +37,6 @@ UNUSED: tuple[Row, ...] = (
         " use_dora velora_config alora_invocation_tokens use_qalora qalora_group_size monteclora_config"
         " layer_replication runtime_config target_parameters use_bdlora arrow_config kasa_config ensure_weight_tying",
     ),
-    *unused("quantization", "a base in 4 bits is not supported", "load_in_4bit"),
     *unused(
         "quantization",
         "bitsandbytes has no such setting for 8 bits",
@@ -64,7 +61,7 @@ UNUSED: tuple[Row, ...] = (
         _EVALUATOR,
         "per_device_eval_batch_size per_gpu_eval_batch_size eval_accumulation_steps eval_delay eval_on_start"
         " eval_do_concat_batches eval_use_gather_object prediction_loss_only include_for_metrics batch_eval_metrics"
-        " include_inputs_for_metrics fp16_full_eval bf16_full_eval evaluation_strategy eval_strategy eval_steps"
+        " include_inputs_for_metrics fp16_full_eval bf16_full_eval"
         " save_logits save_logits_steps save_logits_dir save_logits_max_files",
     ),
     *unused(
@@ -72,18 +69,18 @@ UNUSED: tuple[Row, ...] = (
         _LOGGED,
         "logging_steps logging_strategy logging_first_step log_on_each_node logging_nan_inf_filter log_level"
         " log_level_replica disable_tqdm include_num_input_tokens_seen include_tokens_per_second save_metrics"
-        " save_metrics_steps report_to run_name project trackio_space_id trackio_bucket_id trackio_static_space_id",
+        " save_metrics_steps run_name project trackio_space_id trackio_bucket_id trackio_static_space_id",
     ),
     *unused(
         "training",
         _RESUMES,
         "resume_from_checkpoint ignore_data_skip restore_callback_states_from_checkpoint save_strategy save_only_model"
-        " save_on_each_node save_safetensors save_total_limit enable_jit_checkpoint",
+        " save_on_each_node save_safetensors enable_jit_checkpoint",
     ),
     *unused(
         "training",
-        "the last step's weights are model B",
-        "load_best_model_at_end metric_for_best_model greater_is_better",
+        "the best step is the one with the least decision loss; training.early_stopping.metric",
+        "metric_for_best_model greater_is_better",
     ),
     *unused(
         "training",
@@ -93,8 +90,7 @@ UNUSED: tuple[Row, ...] = (
         " label_names group_by_length length_column_name train_sampling_strategy dispatch_batches split_batches",
     ),
     *unused("training", "training.seed decides the order, too", "data_seed full_determinism"),
-    *unused("training", "AdamW is the optimizer", "optim optim_args optim_target_modules adafactor"),
-    *unused("training", _ADAMW, "adam_beta1 adam_beta2 adam_epsilon"),
+    *unused("training", "AdamW is the optimizer", "optim_args optim_target_modules adafactor"),
     *unused("training", "the schedules have no parameters", "lr_scheduler_kwargs"),
     *unused("training", _OBJECTIVE, "label_smoothing_factor neftune_noise_alpha"),
     *unused(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from so8t_shared.config.original.keys import BY_KEY
+from so8t_shared.config.original.keys import BY_KEY, ROWS
 from so8t_shared.config.original.row import NoEffectError, OriginalFile
 
 
@@ -25,6 +26,17 @@ def value(key: str, values: dict[str, Any], root: Path | None = None) -> Any:
     [
         ("device", {"device": "cuda:0"}, "cuda"),
         ("data.train_data", {"data.train_data": "a.jsonl"}, ["a.jsonl"]),
+        ("data.val_data", {"data.train_data": "a.jsonl", "data.val_data": "b.jsonl"}, "no effect"),
+        ("data.val_data", {"data.val_data": "val.jsonl"}, "no effect"),
+        ("training.optim", {"training.optim": "paged_adamw_8bit"}, "paged_adamw_8bit"),
+        ("training.optim", {"training.optim": "adamw_bnb_8bit"}, "adamw_8bit"),
+        ("training.optim", {"training.optim": "adamw_torch"}, "adamw"),
+        ("training.save_steps", {"training.save_steps": 0.1}, "no effect"),
+        ("training.save_total_limit", {"training.save_total_limit": 5}, 5),
+        ("training.report_to", {"training.report_to": []}, []),
+        ("training.report_to", {"training.report_to": "none"}, []),
+        ("training.report_to", {"training.report_to": "wandb"}, ["wandb"]),
+        ("training.report_to", {"training.report_to": "all"}, "no effect"),
         ("qlora.enabled", {"qlora.enabled": False}, True),
         ("qlora.target_modules", {"qlora.target_modules": ["q_proj"]}, ["q_proj"]),
         ("qlora.target_modules", {"qlora.target_modules": "all-linear"}, None),
@@ -40,6 +52,51 @@ def value(key: str, values: dict[str, Any], root: Path | None = None) -> Any:
 def test_values(key: str, values: dict[str, Any], expected: Any) -> None:
     """One key by itself."""
     assert value(key, values) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "steps", "fraction"),
+    [
+        ({"evaluation_strategy": "steps", "eval_steps": 500}, 500, "no effect"),
+        ({"eval_strategy": "no", "eval_steps": 500}, "no effect", 0.0),
+        ({"evaluation_strategy": False, "eval_steps": 500}, "no effect", 0.0),
+        ({"evaluation_strategy": "epoch", "eval_steps": 500}, "no effect", "no effect"),
+        ({"eval_strategy": "steps", "eval_steps": 0.1}, "no effect", "no effect"),
+    ],
+)
+def test_validation(values: dict[str, Any], steps: Any, fraction: Any) -> None:
+    """Off means that no rows are kept back for it; YAML reads an unquoted no as false."""
+    named = {f"training.{name}": given for name, given in values.items()}
+    assert value("training.eval_steps", named) == steps
+    assert value(next(iter(named)), named) == fraction
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"load_in_8bit": True, "load_in_4bit": False}, [8, "no effect"]),
+        ({"load_in_8bit": False, "load_in_4bit": True}, ["no effect", 4]),
+        ({"load_in_8bit": False, "load_in_4bit": False}, [16, 16]),
+    ],
+)
+def test_bits_of_the_base(values: dict[str, bool], expected: list[Any]) -> None:
+    """The switch that is on decides; both off is the compute type, unless the pipeline's file says use_qlora."""
+    named = {f"quantization.{name}": given for name, given in values.items()}
+    assert [value(key, named) for key in named] == expected
+    qlora = OriginalFile(named, None, {"training": {"use_qlora": True}})
+    if expected == [16, 16]:
+        with pytest.raises(NoEffectError):
+            BY_KEY["quantization.load_in_8bit"].value(qlora, "quantization.load_in_8bit")
+
+
+@pytest.mark.parametrize("given", [5, -1, 0.5, True, "x", "", [], [[1]], {}, {"a": 1}, float("nan"), "**", "/*"])
+def test_no_value_ends_the_program(given: Any, tmp_path: Path) -> None:
+    """Whatever stands in a file is translated, has no effect, or is a fault of its key."""
+    for row in ROWS:
+        if row.becomes:
+            values = {"data.train_data_dir": str(tmp_path), "data.train_data_pattern": given, row.key: given}
+            with contextlib.suppress(ValueError, NoEffectError):
+                row.value(OriginalFile(values), row.key)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +155,10 @@ def test_one_key_decides_the_type(values: dict[str, Any], deciding: str | None) 
         {"training.bf16": "perhaps"},
         {"model.torch_dtype": "int3"},
         {"training.max_grad_norm": "much"},
+        {"training.optim": "adafactor"},
+        {"quantization.load_in_8bit": True, "quantization.load_in_4bit": True},
+        {"data.train_data": 5},
+        {"training.report_to": 5},
     ],
 )
 def test_values_that_cannot_be_understood(values: dict[str, Any]) -> None:
