@@ -14,7 +14,6 @@ from so8t_shared.cli.common import ConfigOption, SetOption, print_notes
 from so8t_shared.cli.plan import print_plan_of_test
 from so8t_shared.config.load import load_config, notices, read_config
 from so8t_shared.config.model import Config
-from so8t_shared.config.original.rewriting import write_import
 from so8t_shared.config.table import config_table
 from so8t_shared.errors import InputError
 from so8t_shared.planning.preflight import preflight
@@ -51,6 +50,8 @@ def import_original(
     """Write a configuration of the original pipeline, with its training file and comments, in the present form."""
     if new.exists() and not force:
         raise InputError("The file already exists.", where=str(new), remedy="name another file, or add --force")
+    from so8t_shared.config.original.rewriting import write_import  # only here: no other command writes YAML back
+
     write_import(old, new)
     done = f"{new}: written; next: so8t-ab config check -c {shlex.quote(str(new))}"
     out.print(done, highlight=False, markup=False, soft_wrap=True)

@@ -103,6 +103,6 @@ def without_root(path: str, root: str | None) -> str:
     if parts.drive:
         return f"{INPUTS_ROOT}/{'/'.join(part for part in parts.parts if part != parts.anchor)}"
     if not root or not Path(path).is_relative_to(root):
-        return path
+        return path.replace("\\", "/")
     below = list(Path(path).relative_to(root).parts)
     return "/".join([INPUTS_ROOT, *(below[1:] if below and len(below[0]) == 1 else below)])

@@ -113,6 +113,12 @@ def test_data_files(tmp_path: Path, digests: DigestCache) -> None:
     assert _data_digest(moved, digests) != before
 
 
+def test_a_path_on_a_drive_is_no_hub_name(digests: DigestCache, said: Said) -> None:
+    """D:/rows looks like OWNER/NAME; the error says what stands for a drive."""
+    with said.raised(InputError):
+        _data_digest(Path("D:/rows"), digests)
+
+
 def test_the_terms_that_a_card_names(tmp_path: Path, digests: DigestCache) -> None:
     """Their bytes count: the report names what was agreed to."""
     file, terms = tmp_path / "rows.jsonl", tmp_path / "TERMS.txt"
