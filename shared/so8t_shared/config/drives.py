@@ -18,6 +18,8 @@ from so8t_shared.errors import ConfigError
 INPUTS_ROOT = "inputs_root"
 VARIABLE = "SO8T_INPUTS_ROOT"
 
+_WSL_MOUNTS = Path("/mnt")
+
 _MARK = "path on the host"
 
 HostPath = Annotated[str, _MARK]
@@ -76,9 +78,12 @@ def is_elsewhere(path: str | None, *, windows: bool = WINDOWS) -> bool:
     return bool(path) and not windows and bool(PureWindowsPath(str(path)).drive)
 
 
-def explained(path: str) -> str:
-    """Why this host cannot have a drive's path, and what to do."""
-    return f"this host has no {PureWindowsPath(path).drive}; set inputs_root to the folder that holds its files"
+def explained(path: str, mounts: Path = _WSL_MOUNTS) -> str:
+    """Why this host cannot have a drive's path, and what to do; WSL has the drives below `mounts`."""
+    drive = PureWindowsPath(path).drive
+    mounted = len(drive) == 2 and (mounts / drive[0].lower()).is_dir()
+    where = f"{mounts}, where WSL has it" if mounted else "the folder that holds its files"
+    return f"this host has no {drive}; set inputs_root to {where}"
 
 
 def demand_here(**paths: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import uuid
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,12 +34,10 @@ def write_import(old: Path, new: Path) -> None:
     """
     loaded = read_config(old, environ={})
     text = imported(old, loaded)
-    trial = new.with_name(f".{new.name}.{uuid.uuid4().hex}")
-    try:
-        write_atomically(trial, text.encode())
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / "trial.yaml"
+        trial.write_text(text, encoding="utf-8")
         again = read_config(trial, environ={})
-    finally:
-        trial.unlink(missing_ok=True)
     if meaning(again) != meaning(loaded):
         raise ConfigError(
             "The file cannot be written in the present form.", where=str(old), remedy="use the file as it is"

@@ -78,6 +78,7 @@ def test_import(cli: Cli, config_file: Path, said: Said) -> None:
     assert again.code == 2
     said(again.err)
     assert cli("config", "import", old, "-o", new, "--force").code == 0
+    assert cli("config", "import", old, "-o", new / "below.yaml").code == 2
     old.write_text("model_a: {}\n")
     assert cli("config", "import", old, "-o", old.with_name("no.yaml")).code == 2
     assert not old.with_name("no.yaml").exists()

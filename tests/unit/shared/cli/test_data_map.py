@@ -22,6 +22,7 @@ def test_map(cli: Cli, tmp_path: Path, said: Said) -> None:
     assert again.code == 2
     said(again.err)
     assert cli("data", "map", "or-bench", file, "-o", out, "--force").code == 0
+    assert cli("data", "map", "or-bench", file, "-o", file / "a.jsonl").code == 2
 
 
 def test_the_help_names_every_recipe(cli: Cli) -> None:

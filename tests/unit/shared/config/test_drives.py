@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.messages import Said
 
-from so8t_shared.config.drives import demand_here, here, holds_paths, is_elsewhere, without_root
+from so8t_shared.config.drives import demand_here, explained, here, holds_paths, is_elsewhere, without_root
 from so8t_shared.config.table import config_keys
 from so8t_shared.errors import ConfigError
 
@@ -82,6 +82,12 @@ def test_folders_to_write_to_must_be_here(tmp_path: Path, monkeypatch: pytest.Mo
         demand_here(one="D:/x", two="E:/y", three="runs/z")
     (tmp_path / "D:/x").mkdir(parents=True)
     demand_here(one="D:/x")
+
+
+def test_what_to_set_is_said(tmp_path: Path, said: Said) -> None:
+    """WSL has the drives in a folder that is named; elsewhere the user knows."""
+    (tmp_path / "d").mkdir()
+    said("\n".join(explained(path, tmp_path) for path in ("D:/x", "E:/x", r"\\server\share\x")))
 
 
 def test_all_hosts_name_a_path_alike(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ def map_file(name: str, file: Path, out: Path) -> Outcome:
     recipe = _recipe(name)
     outcome, lines = Outcome(), []
     for raw, where in read_file(file):
+        if isinstance(raw, InputError):
+            raise raw
         if not isinstance(raw, Mapping):
             raise InputError("A row must be an object with fields.", where=where, remedy=_columns(recipe))
         _demand_columns(recipe, raw, where)
@@ -51,7 +53,6 @@ def map_file(name: str, file: Path, out: Path) -> Outcome:
         reasons = "; ".join(f"{count} rows: {why}" for (_, why), count in outcome.left_out.items()) or "it has no rows"
         raise InputError(f"No row of the file can be mapped: {reasons}.", where=str(file), remedy=_columns(recipe))
     card = _card(out.parent / CARD, recipe, file, outcome)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
     write_atomically(out.parent / CARD, yaml.safe_dump(card, sort_keys=False, allow_unicode=True).encode())
     return outcome
