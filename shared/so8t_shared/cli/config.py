@@ -21,9 +21,7 @@ from so8t_shared.planning.testing import plan_of_test
 from so8t_shared.terminal.console import out, say
 from so8t_shared.terminal.original_table import original_table
 
-app = typer.Typer(
-    help="Check a configuration, import an original one, print one resolved, print the schema.", no_args_is_help=True
-)
+app = typer.Typer(help="Check a configuration, print it resolved, print its schema.", no_args_is_help=True)
 
 
 @app.command()
@@ -47,7 +45,10 @@ def import_original(
     new: Annotated[Path, typer.Option("--output", "-o", metavar="NEW", help="File to write.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a configuration of the original pipeline, with its training file and comments, in the present form."""
+    """Write a file of the original pipeline in today's form.
+
+    The training file that it names becomes a part of it; comments are kept.
+    """
     if new.exists() and not force:
         raise InputError("The file already exists.", where=str(new), remedy="name another file, or add --force")
     from so8t_shared.config.original.rewriting import write_import  # only here: no other command writes YAML back

@@ -22,7 +22,9 @@ def map_public(
     target: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="JSONL file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Map a downloaded public data set to the four classes, with a card of its license and origin.
+    """Map a public data set to the four classes.
+
+    Writes a card with license and origin beside the rows.
 
     NAME is qwen3guard-test, guardmeter, wildguardmix, xstest or or-bench.
     """
