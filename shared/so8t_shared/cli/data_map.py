@@ -11,7 +11,7 @@ from rich.table import Table
 from so8t_shared.cli.common import table_cell
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import InputError
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 from so8t_shared.tables.functions import named
 from so8t_shared.terminal.console import out
 

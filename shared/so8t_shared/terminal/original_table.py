@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from so8t_shared.config.original.form import Line, Translation
-from so8t_shared.formatting import visible
+from so8t_shared.escapes import visible
 
 
 def original_table(translation: Translation) -> Table:
