@@ -15,6 +15,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.registry import MODELFILES
+from so8t_shared.results.training import TENSORBOARD
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,13 @@ _TRAINING_KEYS = tuple(
             "max_grad_norm",
         ),
         *("max_length", "gradient_checkpointing", "dtype", "seed", "lora", "so8t", "pet"),
+        *("validate_every_steps", "validation_rows", "early_stopping", "keep_best"),
     )
 )
 _DATASET_KEYS = tuple(
     f"dataset.{key}"
     for key in (
-        *("format", "test_fraction", "split_seed", "near_duplicate_threshold", "policy"),
+        *("format", "test_fraction", "validation_fraction", "split_seed", "near_duplicate_threshold", "policy"),
         *("source.license", "source.provenance", "source.license_notes", "source.robots"),
     )
 )
@@ -164,10 +166,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "train",
         "so8t_trainer.stages:train",
-        5,
+        6,
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         inputs=_training_inputs,
+        exports=(Export(TENSORBOARD, places.tensorboard_file),),
         check="so8t_trainer.check:check_inputs",
         writes="so8t_trainer.written:bytes_written",
     ),

@@ -10,10 +10,10 @@ import numpy as np
 
 from so8t_evaluator.paired import Marks, marks_of, pair
 from so8t_evaluator.stats.confusion import confusion_matrix
-from so8t_evaluator.stats.f1 import macro_f1
 from so8t_evaluator.stats.groups import codes
 from so8t_evaluator.stats.paired import Kind
 from so8t_evaluator.stats.share import share_interval
+from so8t_shared.f1 import macro_f1
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import Baseline
 from so8t_shared.results.paired import BaselineComparison

@@ -10,11 +10,11 @@ import numpy as np
 from so8t_evaluator.measures import macro_f1_gain
 from so8t_evaluator.outcomes import Outcomes, outcomes_of
 from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
-from so8t_evaluator.stats.f1 import macro_f1, per_class
 from so8t_evaluator.stats.holm import headline_then_holm
 from so8t_evaluator.stats.paired import paired_interval, paired_p
 from so8t_evaluator.stats.share import share_interval
 from so8t_shared.config.model import AbTest
+from so8t_shared.f1 import macro_f1, per_class
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison, Flip, verdict_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,9 +22,7 @@ METRICS = "metrics.jsonl"
 """One optimizer step per line."""
 
 _STATE = "state.json"
-
-KEPT = 2
-"""Number of checkpoints to keep: a kill during a write leaves the previous one."""
+_BEST = "best.safetensors"
 
 
 class State(Document):
@@ -42,31 +41,81 @@ class CheckpointStore(Protocol):
     def drop(self, name: str) -> None: ...
 
 
-def save_checkpoint(
-    store: CheckpointStore,
-    scratch: Path,
+@dataclass(frozen=True)
+class Snapshot:
+    """The state after a step; its tensors do not change when training continues, unless it is `live`."""
+
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    random: dict[str, Tensor]
+    points: list[TrainingPoint]
+    best: dict[str, Tensor]
+    """Weights of the best validation; empty if they are not kept, or are `weights`."""
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return f"step-{len(self.points):06d}"
+
+    def write(self, folder: Path) -> None:
+        """Write the checkpoint's files to a new folder."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        save_file(self.weights, folder / "weights.safetensors")
+        save_file(self.optimizer, folder / "optimizer.safetensors")
+        save_file(self.random, folder / "random.safetensors")
+        if self.best:
+            save_file(self.best, folder / _BEST)
+        write_lines(folder / METRICS, self.points)
+        (folder / _STATE).write_bytes(State(step=len(self.points)).to_bytes())
+
+
+@dataclass
+class Restored:
+    """What a checkpoint says beside weights, optimizer and random generators."""
+
+    points: list[TrainingPoint] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+
+def take_snapshot(
     parameters: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     points: list[TrainingPoint],
-) -> None:
-    """Save the state after `len(points)` steps and drop all but the newest checkpoints."""
-    folder = scratch / "checkpoint"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    save_file({name: p.detach().contiguous() for name, p in parameters.items()}, folder / "weights.safetensors")
-    save_file(_optimizer_tensors(parameters, optimizer), folder / "optimizer.safetensors")
-    save_file(_random_states(), folder / "random.safetensors")
-    write_lines(folder / METRICS, points)
-    (folder / _STATE).write_bytes(State(step=len(points)).to_bytes())
-    store.save(f"step-{len(points):06d}", folder)
-    for name in store.names()[:-KEPT]:
-        store.drop(name)
+    best: dict[str, Tensor] | None = None,
+    *,
+    live: bool = False,
+) -> Snapshot:
+    """Return the state after `len(points)` steps in CPU memory; if `live`, it is only valid until the next step."""
+    copy: Callable[[Tensor], Tensor] = _view if live else cpu_copy
+    return Snapshot(
+        weights={name: copy(p) for name, p in parameters.items()},
+        optimizer={name: copy(value) for name, value in _optimizer_tensors(parameters, optimizer).items()},
+        random=_random_states(),
+        points=list(points),
+        best=best or {},
+    )
+
+
+def _view(tensor: Tensor) -> Tensor:
+    return tensor.detach().contiguous()
+
+
+def cpu_copy(tensor: Tensor) -> Tensor:
+    """Return a contiguous copy in CPU memory."""
+    return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+def state_bytes(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> int:
+    """Return the size of a snapshot without the best weights."""
+    tensors = [*parameters.values(), *_optimizer_tensors(parameters, optimizer).values()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def restore_checkpoint(
     store: CheckpointStore, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
-) -> list[TrainingPoint]:
-    """Restore weights, optimizer and random generators from the newest checkpoint; return its points.
+) -> Restored:
+    """Restore weights, optimizer and random generators from the newest checkpoint, if there is one.
 
     Raises:
         IntegrityError: the checkpoint is damaged or belongs to another model.
@@ -74,7 +123,7 @@ def restore_checkpoint(
     """
     names = store.names()
     if not names:
-        return []
+        return Restored()
     folder = store.load(names[-1])
     State.read(folder / _STATE)
     weights = load_file(folder / "weights.safetensors")
@@ -84,17 +133,23 @@ def restore_checkpoint(
             where=names[-1],
             remedy="remove the stage's checkpoints to train from the start",
         )
+    set_weights(parameters, weights)
+    _restore_optimizer(parameters, optimizer, load_file(folder / "optimizer.safetensors"))
+    _restore_random_states(load_file(folder / "random.safetensors"))
+    best = folder / _BEST
+    return Restored(TrainingPoint.read_lines(folder / METRICS), load_file(best) if best.is_file() else {})
+
+
+def set_weights(parameters: Mapping[str, nn.Parameter], weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into the parameters of the same names."""
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(weights[name])
-    _restore_optimizer(parameters, optimizer, load_file(folder / "optimizer.safetensors"))
-    _restore_random_states(load_file(folder / "random.safetensors"))
-    return TrainingPoint.read_lines(folder / METRICS)
 
 
 def _optimizer_tensors(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {
-        f"{key}:{name}": value.detach().contiguous()
+        f"{key}:{name}": value.detach()
         for name, parameter in parameters.items()
         for key, value in optimizer.state[parameter].items()
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from pathlib import Path
 
 from so8t_shared.errors import InputError
+from so8t_shared.labels import LABELS
 from so8t_shared.models.chat import Chat, read_chat
 from so8t_shared.models.prompts import final_answer, neutralise_markers
 from so8t_shared.results.training import LabeledRow
@@ -19,6 +21,8 @@ class EncodedRow:
     id: str
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
+    label_tokens: tuple[int, ...] = ()
+    """Positions in the completion of the tokens that decide: those by which the answers of the four classes differ."""
 
     @property
     def length(self) -> int:
@@ -38,9 +42,36 @@ class ChatEncoder:
 
         Control tokens quoted in the row's text or thinking are neutralized.
         """
+        answers = self.answers(row)
+        completion = answers[LABELS.index(row.label)]
+        start, end = differing(answers)
+        return EncodedRow(
+            id=row.id,
+            prompt=tuple(self.tokenize(self.chat.prompt(row.text))),
+            completion=completion,
+            label_tokens=tuple(range(start, len(completion) - end)),
+        )
+
+    def answers(self, row: LabeledRow) -> list[tuple[int, ...]]:
+        """Return the tokens of the row's completion with each of the LABELS, after the row's own thinking."""
         thinking = {name: neutralise_markers(text, self.chat.markers) for name, text in row.thinking.items()}
-        completion = final_answer(row.label, thinking) + self.chat.end_of_turn
-        return EncodedRow(row.id, tuple(self.tokenize(self.chat.prompt(row.text))), tuple(self.tokenize(completion)))
+        end = self.chat.end_of_turn
+        return [tuple(self.tokenize(final_answer(label, thinking) + end)) for label in LABELS]
+
+
+def differing(answers: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """Return (number of first tokens, number of last tokens) that all answers share; at least one of each is left.
+
+    The evaluator's scoring `logprob` scores the same tokens.
+    """
+    shortest = min(map(len, answers))
+    start = _alike(answers, shortest - 1)
+    return start, _alike([answer[::-1] for answer in answers], shortest - 1 - start)
+
+
+def _alike(answers: Sequence[Sequence[int]], most: int) -> int:
+    columns = islice(zip(*answers, strict=False), most)
+    return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, columns))
 
 
 def load_encoder(model_dir: Path) -> ChatEncoder:

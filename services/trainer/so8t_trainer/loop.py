@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from logging import Logger
 from pathlib import Path
 from typing import Protocol
@@ -15,18 +17,26 @@ from torch.nn.functional import cross_entropy
 
 from so8t_shared.config.training import Training
 from so8t_shared.errors import ConfigError
-from so8t_shared.results.training import TrainingPoint
-from so8t_trainer.checkpoint import CheckpointStore, restore_checkpoint, save_checkpoint
+from so8t_shared.results.training import TrainingPoint, Validation
+from so8t_trainer.best import Best
+from so8t_trainer.checkpoint import CheckpointStore, restore_checkpoint
+from so8t_trainer.checkpoint_writer import CheckpointWriter
+from so8t_trainer.course import is_over
 from so8t_trainer.encode import EncodedRow
 from so8t_trainer.gates import is_gate
 from so8t_trainer.model import Trainee
+from so8t_trainer.pace import Pace
 from so8t_trainer.packing import PackedRows, pack
 from so8t_trainer.pet import pet_sum, pet_weight
 from so8t_trainer.schedule import rate_factor, step_batches, total_steps
+from so8t_trainer.validation import ValidationRow, is_due, validate
 
 _BETAS = (0.9, 0.95)
 """AdamW's decay rates. The usual second rate, 0.999, averages over a thousand steps: the large gradients from
 learning the answer's format would suppress the small gradients of the decision for an entire short run."""
+
+_IDS_NAMED = 16
+"""Rows that an error names."""
 
 
 class Control(Protocol):
@@ -45,12 +55,33 @@ class Control(Protocol):
     def progress(self, done: int, total: int, message: str = "") -> None: ...
 
 
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass: some rows, packed."""
+
+    rows: Sequence[EncodedRow]
+    packed: PackedRows
+
+    @property
+    def label_targets(self) -> torch.Tensor:
+        """Positions among the pass's targets of the tokens that decide."""
+        starts = accumulate((len(row.completion) for row in self.rows), initial=0)
+        found = [start + place for row, start in zip(self.rows, starts, strict=False) for place in row.label_tokens]
+        return torch.tensor(found, dtype=torch.long, device=self.packed.targets.device)
+
+
 def run_training(
-    trainee: Trainee, rows: Sequence[EncodedRow], settings: Training, control: Control
+    trainee: Trainee,
+    rows: Sequence[EncodedRow],
+    settings: Training,
+    control: Control,
+    validation: Sequence[ValidationRow] = (),
+    observe: Callable[[TrainingPoint], None] = lambda point: None,
 ) -> list[TrainingPoint]:
     """Train `trainee` in place and return one point per optimizer step, including steps of earlier attempts.
 
-    Resumes from the newest checkpoint with the same result as an uninterrupted run.
+    Resumes from the newest checkpoint with the same result as an uninterrupted run. `observe` gets every point,
+    restored ones first. With `settings.keeps_best` the trainee ends with the weights of the best validation.
 
     Raises:
         ConfigError: the loss is no longer finite.
@@ -60,45 +91,80 @@ def run_training(
     steps = total_steps(len(rows), settings)
     parameters = trainee.trainable()
     optimizer = _optimizer(parameters, settings)
-    points = restore_checkpoint(control.checkpoints, parameters, optimizer)
+    restored = restore_checkpoint(control.checkpoints, parameters, optimizer)
+    points, best = restored.points, Best(parameters, settings, restored)
+    for point in points:
+        observe(point)
     if points:
         control.log.info("resuming after step %d of %d", len(points), steps)
-    for step in range(len(points), steps):
-        started = time.perf_counter()
-        factor = rate_factor(step, steps, settings)
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * factor
-        weight = pet_weight(step, steps, settings.pet)
-        batches = [pack(batch).to(trainee.device) for batch in step_batches(rows, step, settings)]
-
-        loss, pet = _accumulate_gradients(trainee, batches, weight)
-        norm = float(nn.utils.clip_grad_norm_(parameters.values(), settings.max_grad_norm))
-        _demand_finite(loss + weight * pet, norm, step)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-        points.append(
-            TrainingPoint(
-                step=step + 1,
-                loss=loss,
-                pet=pet,
-                pet_lambda=weight,
-                learning_rate=settings.learning_rate * factor,
-                grad_norm=norm,
-                tokens=sum(batch.tokens for batch in batches),
-                seconds=time.perf_counter() - started,
-            )
-        )
-        control.progress(step + 1, steps, f"loss {loss:.3f}")
-        control.check_held()
-        done = step + 1 == steps
-        if done or control.stop_requested or (step + 1) % settings.checkpoint_every_steps == 0:
-            save_checkpoint(control.checkpoints, control.scratch_dir, parameters, optimizer, points)
-            control.check_interrupted()
+    pace = Pace(steps, trainee.device)
+    with CheckpointWriter(control.checkpoints, control.scratch_dir, settings) as writer:
+        while not _ended(points, steps, settings):
+            passes = [
+                Pass(chosen, pack(chosen).to(trainee.device)) for chosen in step_batches(rows, len(points), settings)
+            ]
+            try:
+                point = _take_step(trainee, optimizer, passes, len(points), steps, settings)
+                if validation and is_due(point.step, steps, settings):
+                    point = point.model_copy(update={"validation": _validated(trainee, validation)})
+            except _NotFiniteError as error:
+                raise _diverged(len(points) + 1, error, passes, writer.newest()) from error
+            points.append(point)
+            best.update(points)
+            observe(point)
+            control.progress(point.step, steps, pace.message(point))
+            control.check_held()
+            writer.check()
+            ended = _ended(points, steps, settings) or control.stop_requested
+            if ended or writer.is_due(point.step):
+                writer.save(parameters, optimizer, points, best.other_weights(points))
+                if ended:
+                    writer.wait()
+                control.check_interrupted()
+    best.apply(points)
     if trainee.gates is not None:
         with torch.no_grad():
             trainee.gates.refresh()
     return points
+
+
+def _ended(points: Sequence[TrainingPoint], steps: int, settings: Training) -> bool:
+    return len(points) >= steps or is_over(points, settings)
+
+
+def _take_step(
+    trainee: Trainee, optimizer: torch.optim.Optimizer, passes: list[Pass], step: int, steps: int, settings: Training
+) -> TrainingPoint:
+    """Take optimizer step `step` (from 0) of `steps`, on the rows of `passes`."""
+    started = time.perf_counter()
+    factor = rate_factor(step, steps, settings)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+    weight = pet_weight(step, steps, settings.pet)
+    found = _accumulate_gradients(trainee, passes, weight)
+    norm = float(nn.utils.clip_grad_norm_(trainee.trainable().values(), settings.max_grad_norm))
+    if not math.isfinite(found.loss + weight * found.pet + norm):
+        raise _NotFiniteError("the loss or its gradient", found.broken)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return TrainingPoint(
+        step=step + 1,
+        loss=found.loss,
+        decision_loss=found.decision_loss,
+        pet=found.pet,
+        pet_lambda=weight,
+        learning_rate=settings.learning_rate * factor,
+        grad_norm=norm,
+        tokens=sum(one.packed.tokens for one in passes),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _validated(trainee: Trainee, rows: Sequence[ValidationRow]) -> Validation:
+    found = validate(trainee, rows)
+    if not math.isfinite(found.loss + found.decision_loss):
+        raise _NotFiniteError("after it, the loss on the validation rows")
+    return found
 
 
 def _optimizer(parameters: Mapping[str, nn.Parameter], settings: Training) -> torch.optim.Optimizer:
@@ -114,41 +180,66 @@ def _optimizer(parameters: Mapping[str, nn.Parameter], settings: Training) -> to
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS)
 
 
-def _accumulate_gradients(trainee: Trainee, batches: list[PackedRows], pet_lambda: float) -> tuple[float, float]:
-    """Accumulate the gradients of the step's objective; return its parts (mean loss per token, mean PET per triple).
+@dataclass(frozen=True)
+class _Objective:
+    """A step's figures: means over tokens, rows and triples."""
+
+    loss: float
+    decision_loss: float | None
+    pet: float
+    broken: list[Pass]
+    """Passes with a loss that is not finite."""
+
+
+def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: float) -> _Objective:
+    """Accumulate the gradients of the step's objective; return its parts.
 
     Means are taken over the whole step, so splitting it into more passes changes nothing.
     """
-    targets = sum(len(batch.targets) for batch in batches)
-    triples = max(1.0, sum(batch.triples for batch in batches))
+    targets = sum(len(one.packed.targets) for one in passes)
+    triples = max(1.0, sum(one.packed.triples for one in passes))
+    rows = sum(bool(row.label_tokens) for one in passes for row in one.rows)
     if trainee.gates is not None:
         trainee.gates.refresh()
-    loss, pet = 0.0, 0.0
-    for batch in batches:
-        batch_loss, batch_pet = objective(trainee, batch)
+    sums = []
+    for one in passes:
+        losses, batch_pet = objective(trainee, one.packed)
+        batch_loss = losses.sum()
         part = batch_loss / targets + pet_lambda * batch_pet / triples
         part.backward()
-        loss += float(batch_loss.detach()) / targets
-        pet += float(batch_pet.detach()) / triples
+        decision = losses.detach().index_select(0, one.label_targets).sum()
+        sums.append(torch.stack([batch_loss.detach(), decision, batch_pet.detach()]).tolist())
     if trainee.gates is not None:
         trainee.gates.collect_gradients()
-    return loss, pet
+    loss, decision_loss, pet = (sum(column) for column in zip(*sums, strict=True))
+    broken = [one for one, found in zip(passes, sums, strict=True) if not all(map(math.isfinite, found))]
+    return _Objective(loss / targets, decision_loss / rows if rows else None, pet / triples, broken)
 
 
 def objective(trainee: Trainee, batch: PackedRows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the summed cross-entropy of the completion tokens and the summed PET of one forward pass.
+    """Return the cross-entropy of each completion token and the summed PET of one forward pass.
 
     The head (a large part of a small model's compute) runs only where a token is predicted.
     """
     states = trainee.hidden_states(input_ids=batch.input_ids, position_ids=batch.position_ids, rows=batch)[0]
     logits = trainee.logits(states.index_select(0, batch.predicting))  # pet_sum explains why not states[...]
-    return cross_entropy(logits, batch.targets, reduction="sum"), pet_sum(states, batch)
+    return cross_entropy(logits, batch.targets, reduction="none"), pet_sum(states, batch)
 
 
-def _demand_finite(objective_value: float, norm: float, step: int) -> None:
-    if not (math.isfinite(objective_value) and math.isfinite(norm)):
-        raise ConfigError(
-            f"Training diverged: the loss or its gradient is not finite in step {step + 1}.",
-            where="training.learning_rate",
-            remedy="lower it (or training.pet.lambdas), or set training.dtype to float32",
-        )
+class _NotFiniteError(Exception):
+    """A figure is no longer finite."""
+
+    def __init__(self, what: str, broken: Sequence[Pass] = ()) -> None:
+        super().__init__(what)
+        self.broken = broken
+
+
+def _diverged(step: int, error: _NotFiniteError, passes: Sequence[Pass], newest: str) -> ConfigError:
+    ids = [row.id for one in (error.broken or passes) for row in one.rows]
+    more = f" and {len(ids) - _IDS_NAMED} more" if len(ids) > _IDS_NAMED else ""
+    return ConfigError(
+        f"Training diverged in step {step}: {error} is not finite. Its rows: {', '.join(ids[:_IDS_NAMED])}{more}."
+        f" Last good checkpoint: {newest or 'none'}.",
+        where="training.learning_rate",
+        remedy="lower it (or training.pet.lambdas), or set training.dtype to float32; if it stays, look at these rows",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,14 +16,15 @@ import yaml
 
 from so8t_shared.config.model import Config
 from so8t_shared.config.training import Training
-from so8t_shared.errors import InputError
+from so8t_shared.errors import ConfigError, InputError
 from so8t_shared.files import write_atomically
 from so8t_shared.host import host_name
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.models import rotation as so8
-from so8t_shared.results.training import Targets, TrainingPoint, TrainingResult
+from so8t_shared.results.training import TENSORBOARD, Targets, TrainingPoint, TrainingResult
 from so8t_trainer.base import check_base
 from so8t_trainer.checkpoint import METRICS
+from so8t_trainer.course import best_step, is_over, weights_step
 from so8t_trainer.data.prepare import PreparedData, prepare_data
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
 from so8t_trainer.hardware import choose_device, choose_dtype, device_name
@@ -30,20 +32,24 @@ from so8t_trainer.loop import Control, run_training
 from so8t_trainer.merge import Changes, gate_blocks, lora_changes, merge_checkpoint, save_gates
 from so8t_trainer.model import Method, Trainee, load_trainee
 from so8t_trainer.schedule import rows_per_step
+from so8t_trainer.tracking import Tracking, check_trackers
+from so8t_trainer.validation import ValidationRow, validation_rows
 
 
 class TrainingControl(Control, Protocol):
-    """The loop's environment plus the output folder."""
+    """The loop's environment plus the output folder and the session's name."""
 
     @property
     def output_dir(self) -> Path: ...
+    @property
+    def session_id(self) -> str: ...
 
 
 def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     """Train model B from its base and fill `control.output_dir`.
 
     Writes splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json, adapter/
-    (unless all weights are trained), gates.safetensors (unless gates are off), and merged/.
+    (unless all weights are trained), gates.safetensors (unless gates are off), tensorboard/ (if asked for), and merged/.
 
     Raises:
         InputError: the data or the base is unusable.
@@ -54,17 +60,18 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     device = choose_device(config.device)
     dtype = choose_dtype(config.training.dtype, device)
     check_base(base)
-    rows, data = _load_data(config, base, control)
+    check_trackers(config.training.report_to)
+    rows, validation, data = _load_data(config, base, control)
     control.check_interrupted()
 
-    trained = _train(config, rows, control, device, dtype)
+    trained = _train(config, rows, validation, control, device, dtype)
     gc.collect()  # wrappers and model are in a reference cycle, and merging needs the model's memory
 
     write_lines(output / METRICS, trained.points)
     longest = max(len(row.completion) for row in rows)
     _write_data(output, data, Targets(longest_tokens=longest, thinking=any(row.thinking for row in data.train)))
     merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
-    result = _result(trained, config.training, len(rows))
+    result = _result(trained, config.training, len(rows), len(validation))
     write_json(output / "training.json", result)
     return result
 
@@ -83,7 +90,12 @@ class _Trained:
 
 
 def _train(
-    config: Config, rows: list[EncodedRow], control: TrainingControl, device: torch.device, dtype: torch.dtype
+    config: Config,
+    rows: list[EncodedRow],
+    validation: list[ValidationRow],
+    control: TrainingControl,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> _Trained:
     """Load the base, train it, and write its adapter, gates and settings."""
     settings, output = config.training, control.output_dir
@@ -93,18 +105,24 @@ def _train(
         "%s on %s in %s: training %d of %d parameters",
         *(trainee.method, device_name(device), _type_name(dtype), trainable, total),
     )
-    points = run_training(trainee, rows, settings, control)
+    shown = settings.model_dump(mode="json", exclude={"config"})
+    with Tracking(settings.report_to, control.session_id, control.scratch_dir, shown, control.log) as tracking:
+        points = run_training(trainee, rows, settings, control, validation, tracking.log)
+    if (control.scratch_dir / TENSORBOARD).is_dir():
+        shutil.copytree(control.scratch_dir / TENSORBOARD, output / TENSORBOARD)
     control.check_interrupted()
     _write_settings(output, config, trainee)
     changes = save_trained(output, trainee, settings)
     return _Trained(changes, points, trainee.method, _type_name(dtype), device_name(device), trainable, total)
 
 
-def _load_data(config: Config, base: Path, control: TrainingControl) -> tuple[list[EncodedRow], PreparedData]:
-    """Return the encoded training rows, and the data for the report and the evaluator."""
+def _load_data(
+    config: Config, base: Path, control: TrainingControl
+) -> tuple[list[EncodedRow], list[ValidationRow], PreparedData]:
+    """Return the encoded training and validation rows, and the data for the report and the evaluator."""
     data = prepare_data(config.dataset, config.ab_test.test_data, control.log, partial(_advance, control))
-    max_length = config.training.max_length
-    encoded = encode_rows(data.train, load_encoder(base), max_length)
+    max_length, encoder = config.training.max_length, load_encoder(base)
+    encoded = encode_rows(data.train, encoder, max_length)
     fitting = {row.id for row in encoded}
     data.keep_train([row for row in data.train if row.id in fitting], f"longer than {max_length} tokens")
     if not encoded:
@@ -114,12 +132,21 @@ def _load_data(config: Config, base: Path, control: TrainingControl) -> tuple[li
             remedy="raise it",
         )
     control.log.info("%d training rows, %d tokens", len(encoded), sum(row.length for row in encoded))
-    return encoded, data
+    validation = validation_rows(data.validation, encoder, config.training)
+    if not validation and config.training.keeps_best:
+        key = "early_stopping" if config.training.early_stopping else "keep_best"
+        raise ConfigError(
+            "There are no rows to validate on, so no step is the best one.",
+            where=f"training.{key}",
+            remedy="raise dataset.validation_fraction, add rows, or take the key out",
+        )
+    return encoded, validation, data
 
 
 def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:
     write_json(output / "splits" / "targets.json", targets)
     write_lines(output / "splits" / "train.jsonl", data.train)
+    write_lines(output / "splits" / "validation.jsonl", data.validation)
     write_lines(output / "splits" / "test.jsonl", data.test)
     write_json(output / "data_report.json", data.report)
 
@@ -169,8 +196,9 @@ def _advance(control: TrainingControl, done: int, total: int, message: str) -> N
     control.check_interrupted()
 
 
-def _result(trained: _Trained, settings: Training, rows: int) -> TrainingResult:
+def _result(trained: _Trained, settings: Training, rows: int, validation_rows: int) -> TrainingResult:
     changes, points = trained.changes, trained.points
+    best, validated = best_step(points, settings), [p.validation for p in points if p.validation]
     measured: dict[str, float | None] = dict.fromkeys(
         ("orthogonality_error", "determinant_min", "determinant_max", "rotation_angle_max")
     )
@@ -196,6 +224,12 @@ def _result(trained: _Trained, settings: Training, rows: int) -> TrainingResult:
         seconds=sum(point.seconds for point in points),
         first_loss=points[0].loss if points else None,
         final_loss=points[-1].loss if points else None,
+        validation_rows=validation_rows,
+        best_step=best,
+        best_validation=points[best - 1].validation if best else None,
+        last_validation=validated[-1] if validated else None,
+        weights_step=weights_step(points, settings),
+        stopped_early=is_over(points, settings),
         gates=len(changes.gates),
         **measured,
     )

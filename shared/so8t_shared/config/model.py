@@ -103,6 +103,12 @@ class Dataset(Section):
         description="License and provenance of the data; a dataset_card.yaml next to the files works too.",
     )
     test_fraction: Fraction = Field(0.2, description="Share of the groups held out for the A/B test.")
+    validation_fraction: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Share of the training groups kept back to validate on while training; 0 turns it off.",
+    )
     split_seed: int = Field(17, ge=0, description="Seed of the split by group.")
     near_duplicate_threshold: Fraction = Field(
         0.8, description="Jaccard similarity (MinHash) from which rows form one group."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from so8t_shared.config.section import Section
-from so8t_shared.config.values import Fraction, OneOrMany, Rotation
+from so8t_shared.config.values import Fraction, OneOrMany, Rotation, unique
+from so8t_shared.tables.trackers import TrackerName
 
 
 class Lora(Section):
@@ -40,6 +41,20 @@ class Pet(Section):
     )
 
 
+class EarlyStopping(Section):
+    """End the training when validation no longer improves."""
+
+    patience: int = Field(3, ge=1, description="Validations in a row without an improvement that end the training.")
+    metric: Literal["decision_loss", "macro_f1"] = Field(
+        "decision_loss", description="What must improve; it also chooses the best step."
+    )
+    min_delta: float = Field(0.0, ge=0, description="The least change that counts as an improvement.")
+
+
+def _no_trackers(value: object) -> object:
+    return [] if value in ("none", ["none"]) else value
+
+
 class Training(Section):
     """How model B is trained from its base."""
 
@@ -65,9 +80,30 @@ class Training(Section):
     )
     seed: int = Field(42, ge=0, description="Seed of initialization, order and dropout.")
     checkpoint_every_steps: int = Field(20, ge=1, description="Optimizer steps between checkpoints.")
+    checkpoint_every_minutes: float = Field(3, gt=0, description="Minutes after which a checkpoint is due anyway.")
+    checkpoints_kept: int = Field(5, ge=1, description="Newest checkpoints kept while training runs.")
+    validate_every_steps: int | None = Field(
+        None, ge=1, description="Optimizer steps between validations; by default ten validations per training."
+    )
+    validation_rows: int = Field(64, ge=1, description="Rows in each validation: the first ones of a fixed order.")
+    early_stopping: EarlyStopping | None = Field(
+        None, description="Off by default; {} turns it on with its defaults. Needs validation rows."
+    )
+    keep_best: bool | None = Field(
+        None,
+        description="Use the weights of the best validation instead of the last ones; by default with early_stopping.",
+    )
+    report_to: Annotated[OneOrMany[list[TrackerName]], BeforeValidator(_no_trackers), AfterValidator(unique)] = Field(
+        ["tensorboard"], description="Where metrics go beside metrics.jsonl; none, or [], turns it off."
+    )
     lora: Lora = Field(Lora(), description="LoRA adapter.")
     so8t: So8tGates = Field(So8tGates(), description="SO8T gates.")
     pet: Pet = Field(Pet(), description="Smoothness penalty.")
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the result has the weights of the best validation."""
+        return self.early_stopping is not None if self.keep_best is None else self.keep_best
 
     @model_validator(mode="after")
     def _one_method(self) -> Training:

@@ -15,7 +15,7 @@ from so8t_shared.results.training import DataReport, TrainingResult
 class AbTestResults(Document):
     """ab_test_results.json: everything a program needs to know about a run."""
 
-    schema_version: Literal[4] = 4
+    schema_version: Literal[5] = 5
     so8t_ab_version: str = Field("", description="Version of SO8T-AB that wrote this file; empty before 0.1.0.")
     session_id: str
     model_a: str

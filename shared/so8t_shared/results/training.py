@@ -11,24 +11,42 @@ from so8t_shared.documents import Document, Part
 ROTATION_BUDGET = 1e-2
 """The original project's limit for max |R^T R - I| and for |det R - 1|."""
 
+TENSORBOARD = "tensorboard/"
+"""Folder of the metrics for TensorBoard."""
+
+
+class Validation(Part):
+    """The model on rows that are neither trained on nor tested; thinking is the row's own."""
+
+    rows: int
+    loss: float = Field(description="Mean cross-entropy over completion tokens, nats.")
+    decision_loss: float = Field(description="Mean cross-entropy of a row's label, nats; a guess has ln 4 = 1.386.")
+    accuracy: float = Field(description="Share of rows whose label is the likeliest of the four.")
+    macro_f1: float = Field(description="Mean F1 over the classes that occur, by the likeliest of the four labels.")
+    seconds: float
+
 
 class TrainingPoint(Part):
     """One optimizer step (a line of metrics.jsonl)."""
 
     step: int
     loss: float = Field(description="Mean cross-entropy over completion tokens, nats.")
+    decision_loss: float | None = Field(
+        None, description="Mean cross-entropy of a row's label, nats; a guess has ln 4 = 1.386."
+    )
     pet: float = Field(description="Penalty before weighting.")
     pet_lambda: float
     learning_rate: float
     grad_norm: float
     tokens: int = Field(description="Tokens in the step, excluding padding.")
-    seconds: float
+    seconds: float = Field(description="Time spent in the step, without validation and checkpoints.")
+    validation: Validation | None = Field(None, description="After the step, where one was due.")
 
 
 class TrainingResult(Document):
-    """training.json of the train stage."""
+    """training.json of the train stage; version 1 has no validation."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     method: Literal["lora", "qlora", "full"]
     steps: int
     rows: int = Field(description="Training rows after all exclusions.")
@@ -41,6 +59,12 @@ class TrainingResult(Document):
     seconds: float = Field(description="Time spent in optimizer steps, over all attempts.")
     first_loss: float | None
     final_loss: float | None
+    validation_rows: int = Field(0, description="Rows in each validation; 0 if there was none.")
+    best_step: int | None = Field(None, description="Step of the best validation.")
+    best_validation: Validation | None = None
+    last_validation: Validation | None = None
+    weights_step: int | None = Field(None, description="Step whose weights model B has; null without any step.")
+    stopped_early: bool = Field(False, description="Whether training.early_stopping ended the training.")
     gates: int = Field(description="Gated attention layers.")
     orthogonality_error: float | None = Field(description="max |R^T R - I| over all blocks.")
     determinant_min: float | None
@@ -49,9 +73,9 @@ class TrainingResult(Document):
 
 
 class DataReport(Document):
-    """data_report.json of the train stage: rows read, and rows excluded with reasons."""
+    """data_report.json of the train stage: rows read, and rows excluded with reasons; version 1 has no validation."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     sources: dict[str, dict[str, str]] = Field(
         description="Path to {schema, license, provenance, rows}, and license_file, license_sha256, license_notes and"
         " robots where they are declared."
@@ -61,12 +85,15 @@ class DataReport(Document):
     duplicates: int = Field(description="Exact duplicates removed.")
     groups: int
     train: dict[str, int] = Field(description="Training rows per class.")
+    validation: dict[str, int] = Field(
+        default_factory=dict, description="Validation rows per class, neither trained on nor tested."
+    )
     test: dict[str, int] = Field(description="Test rows per class.")
     by_language: dict[str, int]
 
 
 class LabeledRow(Part):
-    """A line of splits/train.jsonl and splits/test.jsonl."""
+    """A line of splits/train.jsonl, splits/validation.jsonl and splits/test.jsonl."""
 
     id: Annotated[str, Field(description="First 16 hex digits of the sha256 of the normalized text.")]
     text: str

@@ -89,6 +89,8 @@ class FakeControl:
         self.checkpoints = FolderCheckpoints(self.root / "checkpoints")
         self.log = logging.getLogger("test")
 
+    session_id = "session"
+
     @property
     def scratch_dir(self) -> Path:
         return self.root / "scratch"

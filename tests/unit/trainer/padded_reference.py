@@ -27,13 +27,13 @@ def padded_batch(rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def padded_objective(subject: Trainee, rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
-    """Summed cross-entropy of completion tokens and summed PET, as `loop.objective` has them."""
+    """Cross-entropy of each completion token and summed PET, as `loop.objective` has them."""
     ids, mask, labels = padded_batch(rows)
     subject.causal_lm.set_attn_implementation("sdpa")
     output = subject.causal_lm(input_ids=ids, attention_mask=mask, use_cache=False, output_hidden_states=True)
     logits, targets = output.logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
-    loss = cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
-    return loss, naive_pet(output.hidden_states[-1], [row.length for row in rows])
+    loss = cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")
+    return loss[targets != IGNORED], naive_pet(output.hidden_states[-1], [row.length for row in rows])
 
 
 def naive_pet(hidden: Tensor, lengths: list[int]) -> Tensor:

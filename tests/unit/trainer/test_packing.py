@@ -18,7 +18,7 @@ from so8t_trainer.pet import pet_sum
 
 
 def _gradients(subject, loss: torch.Tensor, pet: torch.Tensor) -> dict[str, torch.Tensor]:
-    (loss + 0.1 * pet).backward()
+    (loss.sum() + 0.1 * pet).backward()
     subject.gates.collect_gradients()
     return {name: parameter.grad for name, parameter in subject.trainable().items()}
 

@@ -29,7 +29,7 @@ from so8t_trainer.run import train_model
 
 SETTINGS = {"max_steps": 3, "batch_size": 4, "learning_rate": 2e-3, "dtype": "float32", "max_length": 512}
 ALWAYS = {"splits/train.jsonl", "splits/test.jsonl", "data_report.json", "training_config.yaml", "metrics.jsonl"}
-ALWAYS |= {"training.json", "splits/targets.json"}
+ALWAYS |= {"training.json", "splits/targets.json", "splits/validation.jsonl"}
 ADAPTER = {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"}
 
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from so8t_evaluator.stats.confusion import COLUMNS
-from so8t_evaluator.stats.f1 import macro_f1
 from so8t_evaluator.stats.groups import Groups, grouped
+from so8t_shared.f1 import macro_f1
 from so8t_shared.labels import LABELS
 from so8t_shared.results.interval import Interval
 

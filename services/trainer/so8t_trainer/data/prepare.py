@@ -18,9 +18,11 @@ from so8t_trainer.data.split import split_rows
 
 @dataclass
 class PreparedData:
-    """The two sides of the split, and the report on how they were made."""
+    """The parts of the split, and the report on how they were made."""
 
     train: list[LabeledRow]
+    validation: list[LabeledRow]
+    """Neither trained on nor tested; may be empty."""
     test: list[LabeledRow]
     report: DataReport
 
@@ -31,7 +33,7 @@ class PreparedData:
         changed = {
             "excluded": self.report.excluded | dropped,
             "train": _by_label(kept),
-            "by_language": _by_language([*kept, *self.test]),
+            "by_language": _by_language([*kept, *self.validation, *self.test]),
         }
         self.report = self.report.model_copy(update=changed)
 
@@ -79,7 +81,8 @@ def _filtered_and_split(
     for note in split.notes:
         log.info("%s", note)
     excluded += split.excluded
-    train, test = ([row.exported() for row in side] for side in (split.train, split.test))
+    sides = (split.train, split.validation, split.test)
+    train, validation, test = ([row.exported() for row in side] for side in sides)
     report = DataReport(
         sources=sources,
         rows_read=len(rows) + len(test_rows or []),
@@ -87,15 +90,19 @@ def _filtered_and_split(
         duplicates=split.duplicates,
         groups=split.groups,
         train=_by_label(train),
+        validation=_by_label(validation) if validation else {},
         test=_by_label(test),
-        by_language=_by_language([*train, *test]),
+        by_language=_by_language([*train, *validation, *test]),
     )
     for reason, count in report.excluded.items():
         log.info("left out: %d rows (%s)", count, reason)
     for label in _lost(rows, report.train):
         log.warning("no row of class %s is left to train on, although the data has some; see the rows left out", label)
-    log.info("training rows %s, test rows %s, %d groups", report.train, report.test, report.groups)
-    return PreparedData(train, test, report)
+    log.info(
+        "training rows %s, validation rows %s, test rows %s, %d groups",
+        *(report.train, report.validation or "none", report.test, report.groups),
+    )
+    return PreparedData(train, validation, test, report)
 
 
 def _described(source: SourceRows, facts: dict[str, str]) -> dict[str, str]:

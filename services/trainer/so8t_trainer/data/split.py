@@ -16,12 +16,17 @@ from so8t_trainer.data.near import NearDuplicates
 from so8t_trainer.data.progress import reported
 from so8t_trainer.data.rows import Row, normalized, row_id
 
+LEAST_VALIDATION_GROUPS = 8
+"""Figures from fewer groups would be noise, and training would miss the rows."""
+
 
 @dataclass
 class Split:
-    """Rows to train on and rows held out."""
+    """Rows to train on, to validate on while training, and to test with."""
 
     train: list[Row]
+    validation: list[Row]
+    """May be empty."""
     test: list[Row]
     groups: int
     duplicates: int = 0
@@ -57,8 +62,16 @@ def split_rows(
     twins = _twins(unique, test, near)
     if not test:
         test = _hold_out(unique, groups, settings)
+    train = set(range(len(unique))) - test - set(twins)
+    validation = _validation(unique, groups, train, settings)
+    if settings.validation_fraction and not validation:
+        placed.notes.append(
+            f"no rows are kept back for validation: dataset.validation_fraction = {settings.validation_fraction:g} of"
+            f" the training groups would be fewer than {LEAST_VALIDATION_GROUPS} groups"
+        )
     split = Split(
-        train=_side(unique, groups, set(range(len(unique))) - test - set(twins)),
+        train=_side(unique, groups, train - validation),
+        validation=_side(unique, groups, validation),
         test=_side(unique, groups, test),
         groups=len(groups),
         duplicates=duplicates,
@@ -156,6 +169,20 @@ def _hold_out(rows: list[Row], groups: list[list[int]], settings: Dataset) -> se
     free = [all(rows[position].split is None for position in group) for group in groups]
     chosen = _chosen(labels, free, settings.test_fraction)
     return {position for index in chosen for position in groups[index]}
+
+
+def _validation(rows: list[Row], groups: list[list[int]], train: set[int], settings: Dataset) -> set[int]:
+    """Return positions of training rows to validate on instead: whole groups, or none if they would be too few."""
+    if not settings.validation_fraction:
+        return set()
+    inside = [[position for position in group if position in train] for group in groups]
+    inside = [group for group in inside if group]
+    random.Random(f"validation/{settings.split_seed}").shuffle(inside)
+    labels = [Counter(rows[position].label for position in group) for group in inside]
+    chosen = _chosen(labels, [True] * len(inside), settings.validation_fraction)
+    if len(chosen) < LEAST_VALIDATION_GROUPS:
+        return set()
+    return {position for index in chosen for position in inside[index]}
 
 
 def _chosen(groups: list[Counter[str]], free: list[bool], fraction: float) -> set[int]:

@@ -9,7 +9,7 @@ from tests.clustered_rows import group_codes
 
 from so8t_evaluator.stats.bootstrap import macro_f1_difference, macro_f1_interval
 from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
-from so8t_evaluator.stats.f1 import macro_f1
+from so8t_shared.f1 import macro_f1
 from so8t_shared.labels import LABELS
 from so8t_shared.results.interval import Interval
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
-from so8t_evaluator.stats.f1 import macro_f1, per_class
+from so8t_shared.f1 import macro_f1, per_class
 from so8t_shared.labels import LABELS
 
 
