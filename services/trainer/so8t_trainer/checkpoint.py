@@ -55,7 +55,7 @@ class Snapshot:
     @property
     def name(self) -> str:
         """The checkpoint's name."""
-        return f"step-{len(self.points):06d}"
+        return checkpoint_name(len(self.points))
 
     def write(self, folder: Path) -> None:
         """Write the checkpoint's files to a new folder."""
@@ -76,6 +76,11 @@ class Restored:
 
     points: list[TrainingPoint] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+
+
+def checkpoint_name(step: int) -> str:
+    """Return the name of the checkpoint after `step`; names sort as steps do."""
+    return f"step-{step:06d}"
 
 
 def take_snapshot(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from so8t_shared.config.training import Training
 from so8t_shared.results.training import TrainingPoint
-from so8t_trainer.checkpoint import CheckpointStore, Snapshot, state_bytes, take_snapshot
+from so8t_trainer.checkpoint import CheckpointStore, Snapshot, checkpoint_name, state_bytes, take_snapshot
 
 _ROOM = 3
 """Times its size that a snapshot may need: itself, and the bytes of the file that is being written."""
@@ -86,10 +86,11 @@ class CheckpointWriter:
         if writing is not None:
             writing.result()
 
-    def newest(self) -> str:
-        """Return the name of the newest complete checkpoint of any attempt; empty if there is none."""
+    def newest(self, before: int) -> str:
+        """Return the name of the newest complete checkpoint of a step below `before`; empty if there is none."""
         self.wait()
-        return (self._store.names() or [""])[-1]
+        earlier = [name for name in self._store.names() if name < checkpoint_name(before)]
+        return earlier[-1] if earlier else ""
 
     def _write(self, snapshot: Snapshot) -> None:
         snapshot.write(self._folder)

@@ -108,7 +108,8 @@ def run_training(
                 if validation and is_due(point.step, steps, settings):
                     point = point.model_copy(update={"validation": _validated(trainee, validation)})
             except _NotFiniteError as error:
-                raise _diverged(len(points) + 1, error, passes, writer.newest()) from error
+                good = writer.newest(before=len(points) + error.sound_before)
+                raise _diverged(len(points) + 1, error, passes, good) from error
             points.append(point)
             best.update(points)
             observe(point)
@@ -163,7 +164,7 @@ def _take_step(
 def _validated(trainee: Trainee, rows: Sequence[ValidationRow]) -> Validation:
     found = validate(trainee, rows)
     if not math.isfinite(found.loss + found.decision_loss):
-        raise _NotFiniteError("after it, the loss on the validation rows")
+        raise _NotFiniteError("after it, the loss on the validation rows", sound_before=1)
     return found
 
 
@@ -229,9 +230,11 @@ def objective(trainee: Trainee, batch: PackedRows) -> tuple[torch.Tensor, torch.
 class _NotFiniteError(Exception):
     """A figure is no longer finite."""
 
-    def __init__(self, what: str, broken: Sequence[Pass] = ()) -> None:
+    def __init__(self, what: str, broken: Sequence[Pass] = (), sound_before: int = 0) -> None:
         super().__init__(what)
         self.broken = broken
+        self.sound_before = sound_before
+        """1 if the step broke the weights; 0 if the step before may have."""
 
 
 def _diverged(step: int, error: _NotFiniteError, passes: Sequence[Pass], newest: str) -> ConfigError:

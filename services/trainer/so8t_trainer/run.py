@@ -49,7 +49,8 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     """Train model B from its base and fill `control.output_dir`.
 
     Writes splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json, adapter/
-    (unless all weights are trained), gates.safetensors (unless gates are off), tensorboard/ (if asked for), and merged/.
+    (unless all weights are trained), gates.safetensors (unless gates are off), tensorboard/ (unless it is not in
+    training.report_to), and merged/.
 
     Raises:
         InputError: the data or the base is unusable.

@@ -34,7 +34,7 @@ TRACKERS: tuple[Tracker, ...] = (
         shows_settings=False,
     ),
     Tracker(
-        *("mlflow", "MLflowTracker", "mlflow", "mlflow-skinny"),
+        *("mlflow", "MLflowTracker", "mlflow", "mlflow"),  # mlflow-skinny can only send to a server
         parameters={"experiment_name": _PROJECT, "run_name": "{run}"},
         environment={"MLFLOW_DISABLE_TELEMETRY": "true"},
     ),

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.messages import Said
-from tests.unit.trainer.material import FakeControl, encoded_rows, trainee, training
+from tests.unit.trainer.material import FakeControl, encoded_rows, some_rows, trainee, training
 
 from so8t_shared.errors import ConfigError, IntegrityError, Interrupted, LeaseLost, NewerFormat, So8tError
 from so8t_shared.results.training import TrainingPoint
-from so8t_trainer.loop import run_training
+from so8t_trainer.course import best_step
+from so8t_trainer.encode import load_encoder
+from so8t_trainer.loop import objective, run_training
 from so8t_trainer.model import Trainee
+from so8t_trainer.packing import pack
+from so8t_trainer.validation import ValidationRow, validate, validation_rows
 
 
 def _train(model_dir: Path, control: FakeControl, **values: object) -> tuple[Trainee, list[TrainingPoint]]:
     subject = trainee(model_dir, **values)
     return subject, run_training(subject, encoded_rows(model_dir), training(**values), control)
+
+
+def _validation(model_dir: Path) -> list[ValidationRow]:
+    return validation_rows(some_rows(), load_encoder(model_dir), training())
 
 
 def _weights(subject: Trainee) -> dict[str, torch.Tensor]:
@@ -78,11 +89,11 @@ def test_full_finetuning_resumes_to_the_same_bits(llama: Path, tmp_path: Path) -
         assert torch.equal(weight, resumed.trainable()[name]), name
 
 
-def test_the_two_newest_checkpoints_are_kept(llama: Path, tmp_path: Path) -> None:
+def test_the_newest_checkpoints_are_kept(llama: Path, tmp_path: Path) -> None:
     """One every checkpoint_every_steps and one at the end; no file needs unpickling."""
     control = FakeControl(tmp_path)
-    _train(llama, control, max_steps=7, checkpoint_every_steps=2)
-    assert control.checkpoints.names() == ["step-000006", "step-000007"]
+    _train(llama, control, max_steps=7, checkpoint_every_steps=2, checkpoints_kept=3)
+    assert control.checkpoints.names() == ["step-000004", "step-000006", "step-000007"]
     files = sorted(path.name for path in control.checkpoints.load("step-000007").iterdir())
     assert files == [
         "metrics.jsonl",
@@ -91,6 +102,13 @@ def test_the_two_newest_checkpoints_are_kept(llama: Path, tmp_path: Path) -> Non
         "state.json",
         "weights.safetensors",
     ]
+
+
+def test_a_checkpoint_is_due_by_the_clock(llama: Path, tmp_path: Path) -> None:
+    """With steps far apart, minutes decide."""
+    control = FakeControl(tmp_path)
+    _train(llama, control, max_steps=3, checkpoint_every_steps=1000, checkpoint_every_minutes=1e-6)
+    assert control.checkpoints.names() == ["step-000001", "step-000002", "step-000003"]
 
 
 def test_a_finished_training_is_not_trained_further(llama: Path, tmp_path: Path) -> None:
@@ -160,15 +178,110 @@ def test_gates_have_their_own_rate_and_no_weight_decay(llama: Path, tmp_path: Pa
             torch.testing.assert_close(parameter.detach(), before[name])
 
 
-def test_divergence_is_told_not_saved(llama: Path, tmp_path: Path, said: Said) -> None:
-    """The error names the step and the setting; no checkpoint holds the broken weights."""
-    subject = trainee(llama)
-    with torch.no_grad():
-        next(p for name, p in subject.trainable().items() if "lora_A" in name).fill_(float("nan"))
+@pytest.mark.parametrize("validates", [True, False])
+def test_divergence_is_told_with_its_rows_and_not_saved(
+    llama: Path, tmp_path: Path, said: Said, validates: bool
+) -> None:
+    """A learning rate of 1e30: the error names step, rows and the last checkpoint before it, which is sound."""
+    values = {"max_steps": 6, "lr_scheduler": "constant", "warmup_ratio": 0, "checkpoint_every_steps": 1}
+    control = FakeControl(tmp_path, stop_after=2)
+    with pytest.raises(Interrupted):
+        _train(llama, control, **values)
+    subject, settings = trainee(llama), training(**values, learning_rate=1e30)
+    rows = _validation(llama) if validates else []
     control = FakeControl(tmp_path)
-    with said.raised(ConfigError):
-        run_training(subject, encoded_rows(llama), training(), control)
-    assert control.checkpoints.names() == []
+    with said.raised(ConfigError, where="training.learning_rate") as error:
+        run_training(subject, encoded_rows(llama), settings, control, rows)
+    assert "step-000002" in error.value.what
+    good = load_file(control.checkpoints.load("step-000002") / "weights.safetensors")
+    assert max(float(tensor.abs().max()) for tensor in good.values()) < 10
+
+
+def test_a_pass_that_breaks_is_named(llama: Path, tmp_path: Path) -> None:
+    """Of a step with several passes, only the rows of those whose loss is not finite."""
+    subject = trainee(llama)
+    rows = encoded_rows(llama)
+    others = [token for row in rows if row is not rows[2] for token in row.prompt + row.completion]
+    token = min(set(rows[2].prompt) - set(others))
+    subject.causal_lm.model.embed_tokens.register_forward_hook(
+        lambda _, inputs, output: output.masked_fill((inputs[0] == token).unsqueeze(-1), float("nan"))
+    )
+    with pytest.raises(ConfigError) as error:
+        run_training(
+            subject, rows, training(batch_size=1, gradient_accumulation_steps=6, max_steps=1), FakeControl(tmp_path)
+        )
+    assert "row2" in error.value.what
+    assert "row1" not in error.value.what
+
+
+def test_the_best_weights_are_the_result_and_survive_a_kill(llama: Path, tmp_path: Path) -> None:
+    """Validation rows with other labels than those learned: the best step comes early, in one go or resumed."""
+    values = {"max_steps": 16, "batch_size": 6, "learning_rate": 1e-2, "keep_best": True}
+    values |= {"checkpoint_every_steps": 1, "validate_every_steps": 1}
+    held_out = [replace(row, gold=(row.gold + 1) % 4) for row in _validation(llama)]
+
+    def run(name: str, **fake: int) -> tuple[Trainee, list[TrainingPoint]]:
+        subject = trainee(llama, **values)
+        control = FakeControl(tmp_path / name, **fake)
+        return subject, run_training(subject, encoded_rows(llama), training(**values), control, held_out)
+
+    whole, points = run("whole")
+    best = best_step(points, training(**values))
+    assert best is not None
+    assert 1 < best < 15
+    with pytest.raises(Interrupted):
+        run("parts", stop_after=best)  # the checkpoint's weights are the best
+    with pytest.raises(Interrupted):
+        run("parts", stop_after=1)  # it has both
+    resumed, again = run("parts")
+    assert [p.loss for p in again] == [p.loss for p in points]
+    assert [p.validation.decision_loss for p in again if p.validation] == [
+        p.validation.decision_loss for p in points if p.validation
+    ]
+    for name, weight in _weights(whole).items():
+        assert torch.equal(weight, resumed.trainable()[name]), name
+    found = validate(resumed, held_out)
+    kept = points[best - 1].validation
+    assert kept is not None
+    assert found.decision_loss == pytest.approx(kept.decision_loss, rel=1e-6)
+
+
+def test_early_stopping_ends_the_training(llama: Path, tmp_path: Path) -> None:
+    """After `patience` validations without an improvement; called again, it stays ended."""
+    values = {"max_steps": 30, "learning_rate": 1e-12, "early_stopping": {"patience": 2, "min_delta": 0.5}}
+    values |= {"validate_every_steps": 1}
+    for steps in ([1, 2, 3], []):
+        control = FakeControl(tmp_path)
+        subject = trainee(llama, **values)
+        points = run_training(subject, encoded_rows(llama), training(**values), control, _validation(llama))
+        assert control.steps == steps
+        assert len(points) == 3
+        assert control.checkpoints.names() == ["step-000003"]
+
+
+def test_the_decision_loss_is_that_of_the_label(llama: Path, tmp_path: Path) -> None:
+    """Nats per row over the label's tokens alone, however the step is split into passes."""
+    rows, found = encoded_rows(llama), []
+    losses, _ = objective(trainee(llama), pack(rows))
+    parts = losses.detach().split([len(row.completion) for row in rows])
+    expected = sum(float(part[list(row.label_tokens)].sum()) for part, row in zip(parts, rows, strict=True)) / len(rows)
+    for size in (6, 2):
+        values = {"max_steps": 1, "batch_size": size, "gradient_accumulation_steps": 6 // size}
+        found += _train(llama, FakeControl(tmp_path / str(size)), **values)[1]
+    assert [point.decision_loss for point in found] == pytest.approx([expected] * 2, rel=1e-5)
+    assert 0 < expected < found[0].loss * max(map(len, parts))
+
+
+def test_every_point_is_observed_once(llama: Path, tmp_path: Path) -> None:
+    """Restored ones first, so that what a killed attempt showed is shown again."""
+    seen: list[int] = []
+    for stop in (2, None):
+        control, settings = FakeControl(tmp_path, stop_after=stop), training(max_steps=4)
+        with pytest.raises(Interrupted) if stop else nullcontext():
+            run_training(
+                trainee(llama), encoded_rows(llama), settings, control, observe=lambda point: seen.append(point.step)
+            )
+    assert seen == [1, 2, 1, 2, 3, 4]
 
 
 def test_no_steps_leave_everything_as_it_is(llama: Path, tmp_path: Path) -> None:
