@@ -44,7 +44,11 @@ class Pet(Section):
 class EarlyStopping(Section):
     """End the training when validation no longer improves."""
 
-    patience: int = Field(3, ge=1, description="Validations in a row without an improvement that end the training.")
+    patience: int = Field(
+        3,
+        ge=1,
+        description="Validations in a row without an improvement that end the training; off without this section.",
+    )
     metric: Literal["decision_loss", "macro_f1"] = Field(
         "decision_loss", description="What must improve; it also chooses the best step."
     )
@@ -87,7 +91,7 @@ class Training(Section):
     )
     validation_rows: int = Field(64, ge=1, description="Rows in each validation: the first ones of a fixed order.")
     early_stopping: EarlyStopping | None = Field(
-        None, description="Off by default; {} turns it on with its defaults. Needs validation rows."
+        None, description="Off without this section; {} turns it on with its defaults."
     )
     keep_best: bool | None = Field(
         None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import weakref
 from dataclasses import dataclass, field
@@ -20,16 +21,17 @@ from tests.unit.trainer.material import FakeControl
 from tokenizers import Tokenizer
 
 from so8t_shared.config.model import Config
-from so8t_shared.errors import InputError, Interrupted
+from so8t_shared.errors import ConfigError, InputError, Interrupted
+from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import final_answer
-from so8t_shared.results.training import DataReport, LabeledRow, Targets, TrainingPoint, TrainingResult
+from so8t_shared.results.training import TENSORBOARD, DataReport, LabeledRow, Targets, TrainingPoint, TrainingResult
 from so8t_trainer import run
 from so8t_trainer.model import Trainee, load_trainee
 from so8t_trainer.run import train_model
 
 SETTINGS = {"max_steps": 3, "batch_size": 4, "learning_rate": 2e-3, "dtype": "float32", "max_length": 512}
 ALWAYS = {"splits/train.jsonl", "splits/test.jsonl", "data_report.json", "training_config.yaml", "metrics.jsonl"}
-ALWAYS |= {"training.json", "splits/targets.json", "splits/validation.jsonl"}
+ALWAYS |= {"training.json", "splits/targets.json", "splits/validation.jsonl", TENSORBOARD}
 ADAPTER = {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"}
 
 
@@ -50,7 +52,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    events = {name for name in names if re.fullmatch(rf"{TENSORBOARD}events\.out\.tfevents\.[^/]+", name)}
+    return names - events | ({TENSORBOARD} if events else set())
 
 
 @pytest.mark.parametrize(
@@ -211,3 +215,45 @@ def test_rows_that_are_too_long_are_dropped_and_counted(llama: Path, rows: Path,
     assert report["excluded"] == {"longer than 512 tokens": 1}
     with said.raised(InputError, where="training.max_length"):
         train_model(_config(llama, rows, max_length=16), FakeControl(tmp_path / "none"))
+
+
+def test_validation_is_in_the_result(llama: Path, tmp_path: Path) -> None:
+    """Rows that are neither trained on nor tested, the best and the last step, and whose weights are merged."""
+    many = write_rows(tmp_path / "data" / "rows.jsonl", per_class=30)
+    control = FakeControl(tmp_path)
+    result = train_model(_config(llama, many, validation_rows=6, report_to=[], early_stopping={}), control)
+    out = control.output_dir
+    sides = {side: LabeledRow.read_lines(out / f"splits/{side}.jsonl") for side in ("train", "validation", "test")}
+    ids = [{row.id for row in side} for side in sides.values()]
+    assert sum(map(len, ids)) == len(set.union(*ids)) == 120
+    assert DataReport.read(out / "data_report.json").validation == _by_label(sides["validation"])
+    points = TrainingPoint.read_lines(out / "metrics.jsonl")
+    assert result.validation_rows == 6 < len(sides["validation"])
+    assert [point.validation.rows for point in points if point.validation] == [6] * 3
+    assert result.best_step == result.weights_step == min(points, key=lambda p: p.validation.decision_loss).step
+    assert result.last_validation == points[-1].validation
+    assert result.best_validation == points[result.best_step - 1].validation
+    assert not (out / TENSORBOARD).exists()
+    assert all("validation" in message for message in control.messages if message.startswith("loss"))
+
+
+def _by_label(rows: list[LabeledRow]) -> dict[str, int]:
+    return {label: sum(row.label == label for row in rows) for label in LABELS}
+
+
+@pytest.mark.parametrize("values", [{"keep_best": True}, {"early_stopping": {}}])
+def test_a_best_step_needs_validation_rows(
+    llama: Path, rows: Path, tmp_path: Path, said: Said, values: dict[str, object]
+) -> None:
+    """With too few rows to keep some back, it is refused before training; without the key, training goes on."""
+    control = FakeControl(tmp_path)
+    with said.raised(ConfigError, where=f"training.{next(iter(values))}"):
+        train_model(_config(llama, rows, **values), control)
+    assert not any(message.startswith("loss") for message in control.messages)
+
+
+def test_a_missing_tracker_is_told_before_the_data_is_read(llama: Path, tmp_path: Path) -> None:
+    """Even before a path that does not exist."""
+    with pytest.raises(ConfigError) as error:
+        train_model(_config(llama, tmp_path / "none.jsonl", report_to="wandb"), FakeControl(tmp_path))
+    assert error.value.where == "training.report_to"

@@ -42,6 +42,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "dataset.source.license_notes": ("other", TRAIN),
     "dataset.source.robots": ("other", TRAIN),
     "dataset.test_fraction": (0.3, TRAIN),
+    "dataset.validation_fraction": (0.3, TRAIN),
     "dataset.split_seed": (18, TRAIN),
     "dataset.near_duplicate_threshold": (0.9, TRAIN),
     "dataset.policy.allowed_licenses": (["mit"], TRAIN),
@@ -65,6 +66,15 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "training.dtype": ("float32", TRAIN),
     "training.seed": (1, TRAIN),
     "training.checkpoint_every_steps": (7, NOTHING),  # how often work is saved does not change the work
+    "training.checkpoint_every_minutes": (7, NOTHING),
+    "training.checkpoints_kept": (7, NOTHING),
+    "training.validate_every_steps": (7, TRAIN),  # its figures are in training.json
+    "training.validation_rows": (7, TRAIN),
+    "training.early_stopping.patience": (7, TRAIN),
+    "training.early_stopping.metric": ("macro_f1", TRAIN),
+    "training.early_stopping.min_delta": (0.1, TRAIN),
+    "training.keep_best": (True, TRAIN),
+    "training.report_to": ([], NOTHING),  # who watches a training does not change it
     "training.lora.r": (4, TRAIN),
     "training.lora.alpha": (4, TRAIN),
     "training.lora.dropout": (0.1, TRAIN),
@@ -122,7 +132,7 @@ def raw(tmp_path: Path) -> dict[str, Any]:
         "model_a": {"base_model": str(make_model(tmp_path / "a"))},
         "model_b": {"base_model": str(make_model(tmp_path / "b"))},
         "dataset": {"paths": [str(tmp_path / "rows.jsonl")], "source": source},
-        "training": {"config": "some.yaml"},
+        "training": {"config": "some.yaml", "early_stopping": {}},
         "ab_test": {"test_data": str(tmp_path / "test.jsonl")},
     }
 

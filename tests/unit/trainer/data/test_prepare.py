@@ -55,6 +55,17 @@ def test_the_report_accounts_for_every_row(tmp_path: Path, caplog: pytest.LogCap
     assert "090-1234" not in caplog.text + report.model_dump_json()
 
 
+def test_validation_rows_are_counted(tmp_path: Path) -> None:
+    """Beside training and test rows; rows left out later do not touch them."""
+    data = prepare_data(Dataset(paths=[_file(tmp_path / "rows.jsonl", _rows(0, 200))], source=SOURCE), None, LOG)
+    report = data.report
+    assert sum(report.validation.values()) == len(data.validation) == 16
+    assert sum(report.by_language.values()) == 200 == len(data.train) + len(data.validation) + len(data.test)
+    data.keep_train(data.train[:5], "a reason")
+    assert sum(data.report.by_language.values()) == 5 + len(data.validation) + len(data.test)
+    assert data.report.validation == report.validation
+
+
 def test_given_test_data_is_the_test_set_and_needs_no_license(tmp_path: Path) -> None:
     """It is filtered like the rest, but not trained on."""
     train = _file(tmp_path / "train.jsonl", _rows(0, 20))

@@ -34,7 +34,8 @@ def _texts(rows: list[Row]) -> list[str]:
 
 
 def _settings(fraction: float = 0.25, seed: int = 1) -> Dataset:
-    return Dataset(paths=["x"], test_fraction=fraction, split_seed=seed)
+    """Without validation rows, which have tests of their own."""
+    return Dataset(paths=["x"], test_fraction=fraction, split_seed=seed, validation_fraction=0)
 
 
 def _sentence(number: int) -> str:
@@ -76,7 +77,10 @@ def test_a_split_is_a_partition_by_groups(
         assume(False)
     texts = [[normalized(row.text) for row in side] for side in (split.train, split.test)]
     assert not set(texts[0]) & set(texts[1])
-    assert len(rows) == len(split.train) + len(split.test) + split.duplicates + split.excluded.total()
+    assert (
+        len(rows)
+        == sum(map(len, (split.train, split.validation, split.test))) + split.duplicates + split.excluded.total()
+    )
     groups = [{row.group for row in side} - {None} for side in (split.train, split.test)]
     assert not groups[0] & groups[1]
     assert "test" not in {row.split for row in split.train}
@@ -230,3 +234,37 @@ def test_expected_without_a_search() -> None:
         found = expected_test(some, _settings(), tests)
         assert found == split_rows(some, _settings(), tests).test
         assert found
+
+
+def test_validation_rows_are_a_share_of_the_training_groups() -> None:
+    """A tenth by default, of every class, on no other side; the test rows do not depend on it."""
+    rows = [replace(row, group=f"g{i // 2}") for i, row in enumerate(_distinct_rows(50))]
+    splits = {share: split_rows(rows, Dataset(paths=["x"], validation_fraction=share)) for share in (0.1, 0.3, 0.0)}
+    tenth, third, off = splits.values()
+    assert Counter(row.label for row in tenth.validation) == dict.fromkeys(LABELS, 4)
+    assert len(third.validation) > 2 * len(tenth.validation)
+    assert off.validation == []
+    assert off.notes == []
+    assert len({tuple(_texts(split.test)) for split in splits.values()}) == 1
+    for split in (tenth, third):
+        groups = [{row.group for row in side} for side in (split.train, split.validation, split.test)]
+        assert sum(map(len, groups)) == len(set.union(*groups)) == 100
+        assert {row.cluster for row in split.validation if row.cluster}
+    assert _texts(split_rows(rows, Dataset(paths=["x"])).validation) == _texts(tenth.validation)
+
+
+def test_rows_marked_train_may_become_validation_rows() -> None:
+    """They were to be learned from, and that is what validation does; rows marked test never do."""
+    rows = [_marked(row, "test" if i < 40 else "train") for i, row in enumerate(_distinct_rows(50))]
+    split = split_rows(rows, Dataset(paths=["x"]))
+    assert _texts(split.test) == _texts(rows[:40])
+    assert len(split.validation) == 16
+
+
+@pytest.mark.parametrize(("per_label", "validates"), [(10, False), (30, True)])
+def test_too_few_groups_give_no_validation(per_label: int, validates: bool) -> None:
+    """Then all rows are trained on, and a note says so."""
+    split = split_rows(_distinct_rows(per_label), Dataset(paths=["x"]))
+    assert bool(split.validation) == validates
+    assert bool(split.notes) != validates
+    assert validates or len(split.train) + len(split.test) == 4 * per_label
