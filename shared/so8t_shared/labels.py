@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from math import log
+
 LABELS: tuple[str, ...] = ("ALLOW", "ESCALATION", "DENY", "REFUSE")
 """Class names; a class's position is its id (ALLOW 0 ... REFUSE 3)."""
+
+CHANCE_NATS = log(len(LABELS))
+"""Mean loss of a guess among the classes: of a model that knows the form of the answer, not the class."""
 
 INVALID = "INVALID"
 """Class of an answer without a readable label; such an answer is counted, never dropped."""

@@ -5,17 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from math import log
 
 import psutil
 import torch
 
 from so8t_shared import formatting as fmt
-from so8t_shared.labels import LABELS
+from so8t_shared.labels import CHANCE_NATS
 from so8t_shared.results.training import TrainingPoint, Validation
-
-CHANCE = log(len(LABELS))
-"""Decision loss of a guess, nats: a model that knows the form of the answer, not the class."""
 
 _LATEST = 20
 """Steps by which the end is estimated."""
@@ -42,7 +38,7 @@ class Pace:
         self._validation = point.validation or self._validation
         parts = [f"loss {point.loss:.3f}"]
         if point.decision_loss is not None:
-            parts.append(f"decision {point.decision_loss:.2f} (chance {CHANCE:.2f})")
+            parts.append(f"decision {point.decision_loss:.2f} (chance {CHANCE_NATS:.2f})")
         if self._validation is not None:
             found = self._validation
             parts.append(f"validation {found.loss:.3f}, {found.decision_loss:.2f}, F1 {fmt.share(found.macro_f1)}")

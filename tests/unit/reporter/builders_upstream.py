@@ -15,7 +15,7 @@ from tests.unit.reporter.builders import SIZES, Evaluation, Scenario, write_line
 from so8t_shared.labels import LABELS
 from so8t_shared.results.conversion import ChatInfo, ConversionResult, GgufFile
 from so8t_shared.results.sides import Side
-from so8t_shared.results.training import DataReport, TrainingPoint, TrainingResult
+from so8t_shared.results.training import DataReport, TrainingPoint, TrainingResult, Validation
 from so8t_shared.tables.quantizations import Quantization
 
 TENSOR_TYPES = {
@@ -34,23 +34,39 @@ def training_points(steps: int = 60, seed: int = 3) -> list[TrainingPoint]:
         weight = 0.01 if share <= 0.2 else 0.05 if share <= 0.6 else 0.1
         rate = 1e-3 * min(1.0, step / (0.05 * steps)) * (1 - 0.95 * share)
         loss = 3.4 * math.exp(-7 * share) + 0.05 + abs(rng.normal(0, 0.12)) * (1.1 - share)
+        decision = 1.5 * math.exp(-3 * share) + abs(rng.normal(0, 0.1))
         points.append(
             TrainingPoint(
                 step=step, loss=loss, pet=0.8 + 0.5 * math.exp(-3 * share) + rng.normal(0, 0.02),
                 pet_lambda=weight, learning_rate=rate, grad_norm=1.0 + rng.random(),
-                tokens=int(480 + rng.integers(0, 60)), seconds=2.9,
+                tokens=int(480 + rng.integers(0, 60)), seconds=2.9, decision_loss=decision,
+                validation=validation(step, steps) if step % max(1, steps // 10) == 0 else None,
             )
         )  # fmt: skip
     return points
 
 
+def validation(step: int, steps: int) -> Validation:
+    """Best after seven tenths of the steps, a little worse at the end."""
+    off = abs(step / steps - 0.7)
+    return Validation(
+        rows=64, loss=0.3 + off, decision_loss=0.9 + off / 10, accuracy=0.8 - off / 4, macro_f1=0.75 - off / 4,
+        seconds=1.2,
+    )  # fmt: skip
+
+
 def training_result(points: list[TrainingPoint]) -> TrainingResult:
     trained = bool(points)
+    checked = [p for p in points if p.validation]
+    best = min(checked, key=lambda p: p.validation.decision_loss, default=None)
     return TrainingResult(
         method="lora", steps=len(points), rows=1280, rows_seen=8 * len(points),
         trainable_parameters=2_503_680, total_parameters=137_018_688, dtype="float32", device="cpu", host="workbench",
         seconds=sum(p.seconds for p in points),
         first_loss=points[0].loss if trained else None, final_loss=points[-1].loss if trained else None,
+        validation_rows=64 if checked else 0, best_step=best.step if best else None,
+        best_validation=best.validation if best else None, last_validation=checked[-1].validation if best else None,
+        weights_step=len(points) or None,
         gates=30, orthogonality_error=4.2e-7 if trained else None,
         determinant_min=0.9999994 if trained else None, determinant_max=1.0000005 if trained else None,
         rotation_angle_max=0.0831 if trained else None,
@@ -66,7 +82,8 @@ def data_report(test: dict[str, int]) -> DataReport:
             }
         },
         rows_read=1640, excluded={"personal_data": 3, "secret": 1, "nsfw labeled ALLOW": 2}, duplicates=14, groups=212,
-        train=dict.fromkeys(LABELS, 320), test=test, by_language={"ja": 810, "en": 790},
+        train=dict.fromkeys(LABELS, 320), validation=dict.fromkeys(LABELS, 35), test=test,
+        by_language={"ja": 810, "en": 790},
     )  # fmt: skip
 
 

@@ -110,11 +110,15 @@ def _training(inputs: ReportInputs) -> Chart:
     first, last = (
         "undefined" if loss is None else f"{loss:.3g}" for loss in (training.first_loss, training.final_loss)
     )
+    checked = training.last_validation
     return Chart(
         "training_curve",
         "Training curve",
-        "The smoothed line is a centered moving average over a tenth of the steps; dotted lines mark where the weight λ"
-        " of the PET penalty changes.",
-        f"Loss over {training.steps:,} optimizer steps, from {first} to {last}, with learning rate and PET penalty.",
+        "The smoothed line is a centered moving average over a tenth of the steps; dotted lines mark the best"
+        " validation and where the weight λ of the PET penalty changes. The decision loss is that of the label's tokens"
+        " alone: at chance, B knows the form of the answer, not the class. Validation rows are neither trained on nor"
+        " tested.",
+        f"Loss over {training.steps:,} optimizer steps, from {first} to {last}, with learning rate and PET penalty"
+        + (f"; validation loss {checked.loss:.3g} at the end." if checked else "."),
         training_curve.draw,
     )

@@ -71,15 +71,14 @@ def _readable(reason: str) -> str:
 
 
 def _classes(data: DataReport, asked: TestSet) -> Table:
-    others = sorted({*data.train, *data.test, *asked.by_label} - set(LABELS))
+    parts = {"Trained on": data.train, "Validation": data.validation, "Held out": data.test, "Asked": asked.by_label}
+    parts = {name: counts for name, counts in parts.items() if counts or name != "Validation"}
+    others = sorted(set().union(*parts.values()) - set(LABELS))
     return Table(
         "Rows per class",
-        [Column("Class", numeric=False), Column("Trained on"), Column("Held out"), Column("Asked")],
+        [Column("Class", numeric=False), *map(Column, parts)],
         [
-            [
-                Cell(label, "strong"),
-                *(Cell(fmt.count(d.get(label, 0))) for d in (data.train, data.test, asked.by_label)),
-            ]
+            [Cell(label, "strong"), *(Cell(fmt.count(counts.get(label, 0))) for counts in parts.values())]
             for label in (*LABELS, *others)
         ],
     )

@@ -11,15 +11,18 @@ from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.against import baseline_not_beaten, losses
 from so8t_reporter.sections.decisions import DANGERS
 from so8t_shared import formatting as fmt
+from so8t_shared.labels import CHANCE_NATS
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.gate import Decision
-from so8t_shared.results.training import TrainingPoint
+from so8t_shared.results.training import TrainingPoint, TrainingResult
 from so8t_shared.results.verdicts import Verdict
 from so8t_shared.tables.scorings import freely_written
 
 FEWEST_POINTS = 4
 LEAST_FALL = 0.05
 """Share of the loss that a fall must exceed to be worth more training."""
+LEAST_RISE_NATS = 0.05
+"""A rise of the decision loss per row that is worth a word, however small the loss was."""
 MOST_BLOCKS = 40
 """More steps than this are averaged in as many blocks."""
 _ONE_SIDED_5_PERCENT = 1.645
@@ -59,6 +62,19 @@ def loss_fall(points: Sequence[TrainingPoint]) -> tuple[int, float] | None:
     return n, 1 - after / before
 
 
+def loss_rise(training: TrainingResult) -> tuple[int, float] | None:
+    """Return the step since which the decision loss in validation has risen, and by which share of its best.
+
+    None if it has not risen by more than LEAST_FALL and LEAST_RISE_NATS, or if model B has the best step's weights.
+    """
+    best, last, step = training.best_validation, training.last_validation, training.best_step
+    if best is None or last is None or step is None or training.weights_step == step:
+        return None
+    if last.decision_loss <= best.decision_loss + max(LEAST_FALL * best.decision_loss, LEAST_RISE_NATS):
+        return None
+    return step, last.decision_loss / best.decision_loss - 1
+
+
 def _untrusted(evaluation: EvaluationResult) -> Iterator[str]:
     if evaluation.control is not None and evaluation.control.differing_answers:
         yield "Find out why A's answers change when it is asked again, before you use any figure."
@@ -83,10 +99,21 @@ def _training(inputs: ReportInputs) -> Iterator[str]:
     steps = inputs.training.steps
     if steps == 0:
         yield "Train B: no optimizer step was taken, so it is its unchanged base (training.max_steps)."
+    elif rise := loss_rise(inputs.training):
+        yield (
+            f"Train for fewer steps, or set training.keep_best: the validation loss has risen since step {rise[0]:,},"
+            f" by {100 * rise[1]:.0f}%."
+        )
     elif fall := loss_fall(inputs.points):
         yield (
             f"Train longer: B was trained for {steps:,} {fmt.plural(steps, 'step', 'steps')} and its loss still falls,"
             f" by {100 * fall[1]:.0f}% over the last {fall[0]:,} (training.max_steps or training.epochs)."
+        )
+    last = inputs.training.last_validation
+    if last is not None and last.decision_loss > (1 - LEAST_FALL) * CHANCE_NATS:
+        yield (
+            "Look at the labels, or train differently: B has learned the form of the answer at most, not the class. On"
+            f" validation rows its decision loss is {last.decision_loss:.2f}, and {CHANCE_NATS:.2f} is chance."
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Code, Facts, Paragraph, PictureBlock, Section
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
-from so8t_shared.results.training import ROTATION_BUDGET, TrainingResult
+from so8t_shared.labels import CHANCE_NATS
+from so8t_shared.results.training import ROTATION_BUDGET, TrainingResult, Validation
 
 _METHODS = {"lora": "LoRA adapter", "qlora": "LoRA adapter on an 8-bit base", "full": "all weights"}
 
@@ -18,7 +19,7 @@ def training_section(inputs: ReportInputs) -> Section:
         blocks.append(Paragraph("No optimizer step was taken: model B is its unchanged base.", "bad"))
     blocks += [Paragraph(text, "bad") for text in _over_budget(training)]
     blocks.append(PictureBlock("training_curve"))
-    blocks.append(Facts([*_facts(training), *_gate_facts(training)]))
+    blocks.append(Facts([*_facts(training), *_validation_facts(training), *_gate_facts(training)]))
     blocks.append(Code("Resolved training configuration", inputs.training_config, folded=True))
     return Section("training", "Training", blocks)
 
@@ -38,6 +39,29 @@ def _facts(training: TrainingResult) -> list[tuple[str, str]]:
         ("Time in optimizer steps", f"{fmt.duration(training.seconds)} on {training.host}"),
         ("Compute", f"{training.dtype} on {training.device}"),
     ]
+
+
+def _validation_facts(training: TrainingResult) -> list[tuple[str, str]]:
+    best, last = training.best_validation, training.last_validation
+    if best is None or last is None:
+        return [("Validation", "none")]
+    facts = [
+        ("Validation", f"{fmt.count(training.validation_rows)} rows, neither trained on nor tested"),
+        (f"Best, after step {fmt.count(training.best_step)}", _validated(best)),
+        ("Last", _validated(last)),
+    ]
+    if training.stopped_early:
+        facts.append(("Ended early", "validation no longer improved (training.early_stopping)"))
+    if training.weights_step != training.steps:
+        facts.append(("Weights of B", f"those after step {fmt.count(training.weights_step)}, the best"))
+    return facts
+
+
+def _validated(found: Validation) -> str:
+    return (
+        f"loss {_number(found.loss)}, decision loss {_number(found.decision_loss)} (chance: {CHANCE_NATS:.3g}),"
+        f" macro-F1 {fmt.share(found.macro_f1)}, accuracy {fmt.percent(found.accuracy)}"
+    )
 
 
 def _gate_facts(training: TrainingResult) -> list[tuple[str, str]]:

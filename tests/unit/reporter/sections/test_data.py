@@ -24,6 +24,7 @@ def test_classes(inputs: ReportInputs) -> None:
     """Rows trained on, held out and asked, class by class, also of a class that should not be there."""
     table = tables_of(text_report(inputs), "data")["Rows per class"]
     assert column(table, "Trained on") == ["320"] * 4
+    assert column(table, "Validation") == ["35"] * 4
     assert column(table, "Asked") == ["84", "78", "80", "78"]
     odd = replace(inputs, data=inputs.data.model_copy(update={"train": {"OTHER": 3}}))
     table = tables_of(text_report(odd), "data")["Rows per class"]

@@ -71,6 +71,33 @@ def test_trained_too_short(inputs: ReportInputs) -> None:
     assert "no optimizer step was taken" in steps_for(inputs, inputs.evaluation, points=[], training=none)
 
 
+@pytest.mark.parametrize(
+    ("last", "weights", "rise"),
+    [(1.2, 60, True), (0.93, 60, False), (0.9, 60, False), (1.2, 42, False)],
+    ids=["risen", "hardly", "flat", "the best is kept"],
+)
+def test_validation_that_has_risen(inputs: ReportInputs, last: float, weights: int, rise: bool) -> None:
+    """Says since which step, and to train less instead of longer; not where B has the best step's weights."""
+    training = inputs.training
+    assert training.last_validation is not None
+    end = training.last_validation.model_copy(update={"decision_loss": last})
+    changed = training.model_copy(update={"last_validation": end, "weights_step": weights})
+    points = losses(*(3.0 * 0.8**i for i in range(9)))
+    found = steps_for(inputs, inputs.evaluation, training=changed, points=points)
+    assert ("validation loss has risen since step 42, by 33%" in found) == rise
+    assert ("still falls" in found) != rise
+
+
+@pytest.mark.parametrize(("loss", "chance"), [(1.4, True), (1.33, True), (1.2, False)])
+def test_a_decision_at_chance(inputs: ReportInputs, loss: float, chance: bool) -> None:
+    """A form that was learned without the class is told, whatever the training loss."""
+    training = inputs.training
+    assert training.last_validation is not None
+    end = training.last_validation.model_copy(update={"decision_loss": loss})
+    found = steps_for(inputs, inputs.evaluation, training=training.model_copy(update={"last_validation": end}))
+    assert ("1.39 is chance" in found) == chance
+
+
 def test_dangers_to_read(inputs: ReportInputs) -> None:
     """The number of dangerous answers is that of the table, and the reader is sent to the explorer."""
     asked = [s for s in inputs.samples if (s.model, s.quantization, s.scoring) == ("b", "q4_k_m", "constrained")]

@@ -47,6 +47,19 @@ def test_gates_that_are_no_rotations(inputs: ReportInputs, figures: dict[str, fl
     assert len([block for block in section.blocks if isinstance(block, Paragraph)]) == remarks
 
 
+def test_validation(inputs: ReportInputs) -> None:
+    """Rows, best and last with chance beside them; whose weights B has, if not the last; none is said as well."""
+    facts = facts_of(inputs)
+    assert facts["Validation"] == "64 rows, neither trained on nor tested"
+    assert facts["Best, after step 42"].startswith("loss 0.3, decision loss 0.9 (chance: 1.39), macro-F1 0.750")
+    assert facts["Last"].startswith("loss 0.6, decision loss 0.93")
+    assert not {"Ended early", "Weights of B"} & set(facts)
+    ended = inputs.training.model_copy(update={"stopped_early": True, "weights_step": 42})
+    assert {"Ended early", "Weights of B"} <= set(facts_of(replace(inputs, training=ended)))
+    none = inputs.training.model_copy(update={"best_validation": None, "last_validation": None})
+    assert facts_of(replace(inputs, training=none))["Validation"] == "none"
+
+
 def test_configuration_is_shown(inputs: ReportInputs) -> None:
     """The resolved configuration stands there as it is."""
     section = next(s for s in text_report(inputs).sections if s.anchor == "training")

@@ -221,7 +221,7 @@ def test_changed_parts(raw: dict[str, Any], digests: DigestCache, tmp_path: Path
     upstream = {stage.name: _manifest(stage.name) for stage in STAGES}
     old = stage_key(BY_NAME["train"], Config.model_validate(raw), upstream, digests)
     (tmp_path / "rows.jsonl").write_text("{}\n")
-    changed = {**raw, "training": {"learning_rate": 0.5, "pet": {"lambdas": [0, 0, 0]}}}
+    changed = {**raw, "training": raw["training"] | {"learning_rate": 0.5, "pet": {"lambdas": [0, 0, 0]}}}
     new = stage_key(BY_NAME["train"], Config.model_validate(changed), upstream, digests)
     parts = changed_parts(old, new)
     assert parts[0] == "training.learning_rate: 0.0002 -> 0.5"
