@@ -16,7 +16,6 @@ _VALUE_BYTES = 4
 _STATES = 3
 """A trained value and its two moments."""
 _LAYERS = "model.layers."
-_KEPT = 2
 
 
 def bytes_written(config: Config) -> dict[str, int]:
@@ -34,11 +33,13 @@ def bytes_written(config: Config) -> dict[str, int]:
     trained = _trained_values(shapes, config.training)
     if config.training.so8t.enabled:
         trained += sizes.layers * sizes.attention // BLOCK * PARAMETERS_PER_BLOCK
-    checkpoint = trained * _STATES * _VALUE_BYTES
+    checkpoint = trained * (_STATES + config.training.keeps_best) * _VALUE_BYTES
+    at_once = config.training.checkpoints_kept + 1  # the next is written before the oldest goes
     return {
         "merged weights": _merged_bytes(shapes, config.training, folder),
         "adapter and gates": 0 if config.training.use_full_finetuning else trained * _VALUE_BYTES,
-        "checkpoints": (_KEPT + 1) * checkpoint,  # the next is written before the oldest goes
+        "checkpoints": (config.training.checkpoints_kept + 1)
+        * checkpoint,  # the next is written before the oldest goes
     }
 
 

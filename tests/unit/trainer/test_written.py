@@ -43,4 +43,17 @@ def test_what_is_planned_is_written(llama: Path, tmp_path: Path, method: dict[st
     for what, size in written.items():
         assert planned[what] == pytest.approx(size, abs=_AROUND), what
     [*_, newest] = control.checkpoints.names()
-    assert planned["checkpoints"] / 3 == pytest.approx(folder_bytes(control.checkpoints.load(newest)), abs=_AROUND)
+    assert planned["checkpoints"] / (config.training.checkpoints_kept + 1) == pytest.approx(
+        folder_bytes(control.checkpoints.load(newest)), abs=_AROUND
+    )
+
+
+def test_the_best_weights_are_planned(llama: Path) -> None:
+    """A checkpoint holds them beside the newest: a third more. Each one that is kept counts, and the one in work."""
+    values = {"model_a": {"base_model": str(llama)}, "dataset": {"paths": ["rows.jsonl"]}}
+    sizes = [
+        bytes_written(Config.model_validate({**values, "training": {"checkpoints_kept": kept, "keep_best": best}}))
+        for kept, best in ((1, False), (3, False), (1, True))
+    ]
+    one, three, best = (size["checkpoints"] for size in sizes)
+    assert (three, best) == (2 * one, pytest.approx(one * 4 / 3))
