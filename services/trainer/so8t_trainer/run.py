@@ -107,6 +107,8 @@ def _train(
         *(trainee.method, device_name(device), _type_name(dtype), trainable, total),
     )
     shown = settings.model_dump(mode="json", exclude={"config"})
+    if "tensorboard" in settings.report_to:
+        control.log.info("to follow the curve: tensorboard --logdir %s", control.scratch_dir / TENSORBOARD)
     with Tracking(settings.report_to, control.session_id, control.scratch_dir, shown, control.log) as tracking:
         points = run_training(trainee, rows, settings, control, validation, tracking.log)
     if (control.scratch_dir / TENSORBOARD).is_dir():

@@ -38,8 +38,7 @@ def bytes_written(config: Config) -> dict[str, int]:
     return {
         "merged weights": _merged_bytes(shapes, config.training, folder),
         "adapter and gates": 0 if config.training.use_full_finetuning else trained * _VALUE_BYTES,
-        "checkpoints": (config.training.checkpoints_kept + 1)
-        * checkpoint,  # the next is written before the oldest goes
+        "checkpoints": at_once * checkpoint,
     }
 
 
