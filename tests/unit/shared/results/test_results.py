@@ -22,7 +22,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> AbTestResults:
 def test_a_newer_version_is_told_apart(results: AbTestResults) -> None:
     """Of the results, and of a document inside them."""
     whole = results.model_dump(mode="json")
-    for newer in ({**whole, "schema_version": 5}, {**whole, "data": {**whole["data"], "schema_version": 2}}):
+    data = whole["data"]
+    for newer in (
+        {**whole, "schema_version": whole["schema_version"] + 1},
+        {**whole, "data": {**data, "schema_version": data["schema_version"] + 1}},
+    ):
         with pytest.raises(NewerFormat):
             AbTestResults.from_bytes(json.dumps(newer), "here")
 
