@@ -19,6 +19,8 @@ from so8t_shared.tables.trackers import BY_NAME, Tracker
 
 _PATIENCE_S = 30.0
 """How long the end of a training waits for metrics that are still on their way."""
+_HURRY_S = 2.0
+"""The same for a training that was stopped: whoever stopped it may kill it after ten seconds."""
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -61,7 +63,7 @@ class Tracking:
         for thread in self._threads:
             thread.waiting.put(None)
         for thread in self._threads:
-            thread.end()
+            thread.end(_PATIENCE_S if error is None else _HURRY_S)
 
 
 class _Thread:
@@ -76,10 +78,11 @@ class _Thread:
         self._thread = threading.Thread(target=self._run, name=row.name, daemon=True)
         self._thread.start()
 
-    def end(self) -> None:
-        self._thread.join(_PATIENCE_S)
+    def end(self, patience_s: float) -> None:
+        """Wait until the tracker has everything, but not for long."""
+        self._thread.join(patience_s)
         if self._thread.is_alive():
-            self._log.warning("%s did not take all metrics within %.0f s", self._row.name, _PATIENCE_S)
+            self._log.warning("%s did not take all metrics within %.0f s", self._row.name, patience_s)
 
     def _run(self) -> None:
         try:

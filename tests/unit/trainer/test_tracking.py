@@ -10,7 +10,7 @@ import pytest
 from tests.messages import Said
 from tests.unit.trainer.test_course import points
 
-from so8t_shared.errors import ConfigError
+from so8t_shared.errors import ConfigError, Interrupted
 from so8t_shared.results.training import TENSORBOARD
 from so8t_shared.tables.trackers import TRACKERS
 from so8t_trainer import tracking
@@ -24,6 +24,11 @@ def _send(folder: Path, *names: str, settings: dict[str, object] = SETTINGS) -> 
     with Tracking(names, "20261129", folder, settings, LOG) as found:
         for point in points(None, 0.5, None):
             found.log(point)
+
+
+def _stop(folder: Path) -> None:
+    with Tracking(["mlflow"], "20261129", folder, SETTINGS, LOG):
+        raise Interrupted("stopped by the test")
 
 
 def test_tensorboard_reads_what_was_sent(tmp_path: Path) -> None:
@@ -83,6 +88,9 @@ def test_a_tracker_that_hangs_delays_only_the_end(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.getsockname()[1]}")
         started = time.monotonic()
         _send(tmp_path, "mlflow")
+        monkeypatch.setattr(tracking, "_PATIENCE_S", 1000)
+        with pytest.raises(Interrupted):  # a stop is obeyed sooner
+            _stop(tmp_path)
         assert time.monotonic() - started < 20
     assert any("mlflow" in record.getMessage() for record in caplog.records if record.name == "test")
 
