@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from logging import Logger
@@ -17,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from so8t_shared.config.training import Training
 from so8t_shared.errors import ConfigError
-from so8t_shared.results.training import TrainingPoint, Validation
+from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.best import Best
 from so8t_trainer.checkpoint import CheckpointStore, restore_checkpoint
 from so8t_trainer.checkpoint_writer import CheckpointWriter
@@ -93,24 +94,23 @@ def run_training(
     optimizer = _optimizer(parameters, settings)
     restored = restore_checkpoint(control.checkpoints, parameters, optimizer)
     points, best = restored.points, Best(parameters, settings, restored)
-    for point in points:
-        observe(point)
-    if points:
-        control.log.info("resuming after step %d of %d", len(points), steps)
     pace = Pace(steps, trainee.device)
     with CheckpointWriter(control.checkpoints, control.scratch_dir, settings) as writer:
+        if points:
+            control.log.info("resuming after step %d of %d", len(points), steps)
+            with _explained(points, [], writer):
+                _add_validation(trainee, points, validation, steps, settings, control)
+            best.update(points)
+        for point in points:
+            observe(point)
         while not _ended(points, steps, settings):
             passes = [
                 Pass(chosen, pack(chosen).to(trainee.device)) for chosen in step_batches(rows, len(points), settings)
             ]
-            try:
-                point = _take_step(trainee, optimizer, passes, len(points), steps, settings)
-                if validation and is_due(point.step, steps, settings):
-                    point = point.model_copy(update={"validation": _validated(trainee, validation)})
-            except _NotFiniteError as error:
-                good = writer.newest(before=len(points) + error.sound_before)
-                raise _diverged(len(points) + 1, error, passes, good) from error
-            points.append(point)
+            with _explained(points, passes, writer):
+                points.append(_take_step(trainee, optimizer, passes, len(points), steps, settings))
+                _add_validation(trainee, points, validation, steps, settings, control)
+            point = points[-1]
             best.update(points)
             observe(point)
             control.progress(point.step, steps, pace.message(point))
@@ -145,7 +145,7 @@ def _take_step(
     found = _accumulate_gradients(trainee, passes, weight)
     norm = float(nn.utils.clip_grad_norm_(trainee.trainable().values(), settings.max_grad_norm))
     if not math.isfinite(found.loss + weight * found.pet + norm):
-        raise _NotFiniteError("the loss or its gradient", found.broken)
+        raise _NotFiniteError("the loss or its gradient", step + 1, found.broken)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return TrainingPoint(
@@ -161,11 +161,24 @@ def _take_step(
     )
 
 
-def _validated(trainee: Trainee, rows: Sequence[ValidationRow]) -> Validation:
-    found = validate(trainee, rows)
+def _add_validation(
+    trainee: Trainee,
+    points: list[TrainingPoint],
+    rows: Sequence[ValidationRow],
+    steps: int,
+    settings: Training,
+    control: Control,
+) -> None:
+    """Add the validation that is due after the last step; a stop ends it, and the resumed training makes up for it."""
+    last = points[-1]
+    if not rows or last.validation is not None or not is_due(last.step, steps, settings):
+        return
+    found = validate(trainee, rows, stop=lambda: control.stop_requested)
+    if found is None:
+        return
     if not math.isfinite(found.loss + found.decision_loss):
-        raise _NotFiniteError("after it, the loss on the validation rows", sound_before=1)
-    return found
+        raise _NotFiniteError("after it, the loss on the validation rows", last.step)
+    points[-1] = last.model_copy(update={"validation": found})
 
 
 def _optimizer(parameters: Mapping[str, nn.Parameter], settings: Training) -> torch.optim.Optimizer:
@@ -228,21 +241,30 @@ def objective(trainee: Trainee, batch: PackedRows) -> tuple[torch.Tensor, torch.
 
 
 class _NotFiniteError(Exception):
-    """A figure is no longer finite."""
+    """A figure of a step is no longer finite."""
 
-    def __init__(self, what: str, broken: Sequence[Pass] = (), sound_before: int = 0) -> None:
+    def __init__(self, what: str, step: int, broken: Sequence[Pass] = ()) -> None:
         super().__init__(what)
+        self.step = step
         self.broken = broken
-        self.sound_before = sound_before
-        """1 if the step broke the weights; 0 if the step before may have."""
 
 
-def _diverged(step: int, error: _NotFiniteError, passes: Sequence[Pass], newest: str) -> ConfigError:
-    ids = [row.id for one in (error.broken or passes) for row in one.rows]
-    more = f" and {len(ids) - _IDS_NAMED} more" if len(ids) > _IDS_NAMED else ""
-    return ConfigError(
-        f"Training diverged in step {step}: {error} is not finite. Its rows: {', '.join(ids[:_IDS_NAMED])}{more}."
-        f" Last good checkpoint: {newest or 'none'}.",
-        where="training.learning_rate",
-        remedy="lower it (or training.pet.lambdas), or set training.dtype to float32; if it stays, look at these rows",
-    )
+@contextmanager
+def _explained(points: Sequence[TrainingPoint], passes: Sequence[Pass], writer: CheckpointWriter) -> Iterator[None]:
+    """Turn a figure that is not finite into an error with the step, its rows, and a checkpoint before the damage.
+
+    The last of `points` may already have left weights that break the next step, so its checkpoint is not trusted.
+    """
+    try:
+        yield
+    except _NotFiniteError as error:
+        ids = [row.id for one in (error.broken or passes) for row in one.rows]
+        more = f" and {len(ids) - _IDS_NAMED} more" if len(ids) > _IDS_NAMED else ""
+        raise ConfigError(
+            f"Training diverged in step {error.step}: {error} is not finite. Its rows:"
+            f" {', '.join(ids[:_IDS_NAMED]) or 'unknown'}{more}."
+            f" Last good checkpoint: {writer.newest(before=len(points)) or 'none'}.",
+            where="training.learning_rate",
+            remedy="lower it (or training.pet.lambdas), or set training.dtype to float32;"
+            " if it stays, look at these rows",
+        ) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -75,11 +75,19 @@ def is_due(step: int, steps: int, settings: Training) -> bool:
     return step % every == 0 or step == steps
 
 
-def validate(trainee: Trainee, rows: Sequence[ValidationRow]) -> Validation:
-    """Measure the model on `rows` (at least one); changes neither its state nor any random state."""
-    started = time.perf_counter()
+def validate(
+    trainee: Trainee, rows: Sequence[ValidationRow], stop: Callable[[], bool] = lambda: False
+) -> Validation | None:
+    """Measure the model on `rows` (at least one); changes neither its state nor any random state.
+
+    None if `stop`, asked before each row, ended it.
+    """
+    started, scored = time.perf_counter(), []
     with _evaluating(trainee):
-        scored = [_score(trainee, row) for row in rows]
+        for row in rows:
+            if stop():
+                return None
+            scored.append(_score(trainee, row))
     said = [int(np.argmin(row.label_losses)) for row in scored]
     confusion = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
     np.add.at(confusion, ([row.gold for row in scored], said), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sklearn.metrics import f1_score
 from tests.unit.trainer.material import FakeControl, disturb, encoded_rows, some_rows, trainee, training
 from torch.nn.functional import log_softmax
 
+from so8t_shared.errors import Interrupted
 from so8t_shared.labels import LABELS
 from so8t_shared.results.training import LabeledRow
 from so8t_trainer.encode import ChatEncoder, differing, load_encoder
@@ -79,6 +81,41 @@ def test_validation_leaves_no_trace_in_the_training(llama: Path, tmp_path: Path)
     for name, weight in weights.items():
         assert torch.equal(weight, plain_weights[name]), name
         assert weight.grad is None
+
+
+@dataclass
+class _StoppedWhileValidating(FakeControl):
+    """Asks to stop at the `stop_at`-th question."""
+
+    stop_at: int = 0
+    asked: int = 0
+
+    @property
+    def stop_requested(self) -> bool:
+        self.asked += 1
+        return self.asked >= self.stop_at > 0
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 12, 20])
+def test_a_stop_while_validating_is_obeyed_and_made_up_for(llama: Path, tmp_path: Path, stop_at: int) -> None:
+    """The step is saved at once; the resumed training validates first, and has the same figures and best step."""
+    values = {"max_steps": 3, "validate_every_steps": 1, "keep_best": True}
+    rows, found = _rows(llama), []
+    for stop in (0, stop_at):
+        control = _StoppedWhileValidating(tmp_path / str(stop), stop_at=stop)
+        subject = trainee(llama, **values)
+        if stop:
+            with pytest.raises(Interrupted):
+                run_training(subject, encoded_rows(llama), training(**values), control, rows)
+            assert control.asked <= stop_at + 2
+            control, subject = FakeControl(tmp_path / str(stop)), trainee(llama, **values)
+        points = run_training(subject, encoded_rows(llama), training(**values), control, rows)
+        figures = [point.validation.model_dump(exclude={"seconds"}) for point in points if point.validation]
+        found.append((figures, {name: p.detach() for name, p in subject.trainable().items()}))
+    assert len(found[0][0]) == 3
+    assert found[0][0] == found[1][0]
+    for name, weight in found[0][1].items():
+        assert torch.equal(weight, found[1][1][name]), name
 
 
 def test_it_sees_what_training_learned(llama: Path, tmp_path: Path) -> None:
