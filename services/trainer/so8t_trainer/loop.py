@@ -171,7 +171,7 @@ def _add_validation(
 ) -> None:
     """Add the validation that is due after the last step; a stop ends it, and the resumed training makes up for it."""
     last = points[-1]
-    if not rows or last.validation is not None or not is_due(last.step, steps, settings):
+    if not rows or last.validation is not None or not is_due(last.step, steps, len(rows), settings):
         return
     found = validate(trainee, rows, stop=lambda: control.stop_requested)
     if found is None:

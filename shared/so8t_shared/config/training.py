@@ -87,7 +87,9 @@ class Training(Section):
     checkpoint_every_minutes: float = Field(3, gt=0, description="Minutes after which a checkpoint is due anyway.")
     checkpoints_kept: int = Field(5, ge=1, description="Newest checkpoints kept while training runs.")
     validate_every_steps: int | None = Field(
-        None, ge=1, description="Optimizer steps between validations; by default ten validations per training."
+        None,
+        ge=1,
+        description="Optimizer steps between validations; by default at most ten, on an eighth of the trained rows.",
     )
     validation_rows: int = Field(64, ge=1, description="Rows in each validation: the first ones of a fixed order.")
     early_stopping: EarlyStopping | None = Field(

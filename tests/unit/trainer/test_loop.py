@@ -184,6 +184,7 @@ def test_divergence_is_told_with_its_rows_and_not_saved(
 ) -> None:
     """A learning rate of 1e30: the error names step, rows and the last checkpoint before it, which is sound."""
     values = {"max_steps": 6, "lr_scheduler": "constant", "warmup_ratio": 0, "checkpoint_every_steps": 1}
+    values |= {"validate_every_steps": 1}
     control = FakeControl(tmp_path, stop_after=2)
     with pytest.raises(Interrupted):
         _train(llama, control, **values)

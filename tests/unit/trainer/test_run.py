@@ -221,7 +221,8 @@ def test_validation_is_in_the_result(llama: Path, tmp_path: Path) -> None:
     """Rows that are neither trained on nor tested, the best and the last step, and whose weights are merged."""
     many = write_rows(tmp_path / "data" / "rows.jsonl", per_class=30)
     control = FakeControl(tmp_path)
-    result = train_model(_config(llama, many, validation_rows=6, report_to=[], early_stopping={}), control)
+    values = {"validation_rows": 6, "validate_every_steps": 1, "report_to": [], "early_stopping": {}}
+    result = train_model(_config(llama, many, **values), control)
     out = control.output_dir
     sides = {side: LabeledRow.read_lines(out / f"splits/{side}.jsonl") for side in ("train", "validation", "test")}
     ids = [{row.id for row in side} for side in sides.values()]

@@ -121,6 +121,7 @@ def test_a_stop_while_validating_is_obeyed_and_made_up_for(llama: Path, tmp_path
 def test_it_sees_what_training_learned(llama: Path, tmp_path: Path) -> None:
     """On the very rows that are trained on, the decision loss falls below chance and every class is right."""
     values = {"max_steps": 20, "batch_size": 6, "learning_rate": 1e-2, "pet": {"lambdas": (0, 0, 0)}}
+    values |= {"validate_every_steps": 2}
     rows = validation_rows(some_rows(), load_encoder(llama), training())
     points = run_training(trainee(llama), encoded_rows(llama), training(**values), FakeControl(tmp_path), rows)
     validations = [point.validation for point in points if point.validation]
@@ -131,18 +132,19 @@ def test_it_sees_what_training_learned(llama: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "every", "expected"),
+    ("steps", "every", "rows", "expected"),
     [
-        (100, None, list(range(10, 101, 10))),
-        (95, None, [*range(10, 91, 10), 95]),
-        (3, None, [1, 2, 3]),
-        (5, 2, [2, 4, 5]),
+        (1000, None, 30, list(range(100, 1001, 100))),
+        (950, None, 30, [*range(95, 951, 95)]),
+        (955, None, 30, [*range(96, 955, 96), 955]),
+        (100, None, 15, [40, 80, 100]),  # 15 rows for each 120 that are trained on, 3 a step
+        (5, 2, 99, [2, 4, 5]),
     ],
 )
-def test_when_it_is_due(steps: int, every: int | None, expected: list[int]) -> None:
-    """About ten times by default, and always after the last step."""
+def test_when_it_is_due(steps: int, every: int | None, rows: int, expected: list[int]) -> None:
+    """At most ten times by default, cheap beside the training, and always after the last step."""
     settings = training(validate_every_steps=every)
-    assert [step for step in range(1, steps + 1) if is_due(step, steps, settings)] == expected
+    assert [step for step in range(1, steps + 1) if is_due(step, steps, rows, settings)] == expected
 
 
 def test_the_rows_are_few_and_always_the_same(llama: Path) -> None:
