@@ -89,7 +89,7 @@ class Training(Section):
     validate_every_steps: int | None = Field(
         None,
         ge=1,
-        description="Optimizer steps between validations; by default at most ten, on an eighth of the trained rows.",
+        description="Optimizer steps between validations; by default ten, or fewer in a short training.",
     )
     validation_rows: int = Field(64, ge=1, description="Rows in each validation: the first ones of a fixed order.")
     early_stopping: EarlyStopping | None = Field(
