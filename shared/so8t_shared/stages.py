@@ -16,6 +16,7 @@ from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.registry import MODELFILES
 from so8t_shared.results.training import TENSORBOARD
+from so8t_shared.splits import sides_of_paths
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def _model_a(config: Config) -> list[ExternalInput]:
 
 def _training_inputs(config: Config) -> list[ExternalInput]:
     inputs: list[ExternalInput] = [ModelInput("model_b", Path(config.base_of_b.base_model))]
-    inputs += [DataInput(f"dataset.paths[{i}]", path) for i, path in enumerate(config.dataset.paths)]
+    paths = config.dataset.paths
+    for i, (path, side) in enumerate(zip(paths, sides_of_paths(paths), strict=True)):
+        inputs.append(DataInput(f"dataset.paths[{i}]" + (f" ({side})" if side else ""), path))
     if config.dataset.source and config.dataset.source.license_file:
         inputs.append(DataInput("dataset.source.license_file", config.dataset.source.license_file))
     if config.ab_test.test_data:
@@ -110,14 +113,15 @@ _TRAINING_KEYS = tuple(
             "weight_decay",
             "max_grad_norm",
         ),
-        *("max_length", "gradient_checkpointing", "dtype", "seed", "lora", "so8t", "pet"),
+        *("max_length", "gradient_checkpointing", "dtype", "seed", "lora", "so8t", "pet", "loss_weights"),
         *("validate_every_steps", "validation_rows", "early_stopping", "keep_best"),
     )
 )
 _DATASET_KEYS = tuple(
     f"dataset.{key}"
     for key in (
-        *("format", "test_fraction", "validation_fraction", "split_seed", "near_duplicate_threshold", "policy"),
+        *("format", "encoding", "columns", "label_words", "test_fraction", "validation_fraction"),
+        *("split_seed", "near_duplicate_threshold", "policy"),
         *("source.license", "source.provenance", "source.license_notes", "source.robots"),
     )
 )
@@ -187,10 +191,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "import",
         "so8t_evaluator.stages:import_models",
-        2,
+        3,
         "register both models with the engine",
         reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
-        needs=_of_both(*_GGUF_AND_CHAT),
+        needs={**_of_both(*_GGUF_AND_CHAT), "train": ("splits/targets.json",)},
         exports=(Export(MODELFILES, places.modelfile),),
     ),
     Stage(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from so8t_shared.config.model import AbTest
+from so8t_shared.config.model import AbTest, Config
+from so8t_shared.models.room import answer_tokens, context_tokens
 from so8t_shared.results.evaluation import AnswerLimit
 from so8t_shared.results.training import Targets
-
-_LEAST_TOKENS = 48
-_SLACK = 1.25
-"""An answer to a new row may be longer than every training target."""
 
 
 def read_targets(splits: Path) -> Targets | None:
@@ -25,14 +22,25 @@ def read_targets(splits: Path) -> Targets | None:
 
 
 def answer_limit(settings: AbTest, targets: Targets | None) -> AnswerLimit:
-    """Return `ab_test.max_new_tokens`; if unset, a quarter more than the longest target, at least 48.
-
-    The computed limit is at most half of the context, because the prompt needs room as well.
-    """
+    """Return the limit, see `answer_tokens`, beside the longest target."""
     longest = targets.longest_tokens if targets else None
-    fitting = min(max(_LEAST_TOKENS, int((longest or 0) * _SLACK)), settings.num_ctx // 2)
-    limit = fitting if settings.max_new_tokens is None else settings.max_new_tokens
-    return AnswerLimit(max_new_tokens=limit, longest_target_tokens=longest)
+    return AnswerLimit(max_new_tokens=answer_tokens(settings, longest), longest_target_tokens=longest)
+
+
+def with_room(config: Config, splits: Path) -> Config:
+    """Return the configuration with `ab_test.max_new_tokens` and `ab_test.num_ctx` set to what the rows need.
+
+    Raises:
+        IntegrityError: the facts that train recorded are damaged.
+        NewerFormat: a newer program wrote them.
+    """
+    settings, targets = config.ab_test, read_targets(splits)
+    longest = targets.longest_tokens if targets else None
+    room = {
+        "max_new_tokens": answer_tokens(settings, longest),
+        "num_ctx": context_tokens(settings, targets.longest_prompt_tokens if targets else 0, longest),
+    }
+    return config.model_copy(update={"ab_test": settings.model_copy(update=room)})
 
 
 def warning_of(limit: AnswerLimit) -> str:

@@ -133,7 +133,7 @@ class Respondent:
             EngineError: the engine died.
             ServerError: a server does not respond.
         """
-        prompt = prompt_for(row.text, self.candidate.chat)
+        prompt = prompt_for(row.text, self.candidate.chat, row.before)
         options = options_for(scoring, self.settings, self.candidate.chat, thinks=self.candidate.thinks)
         key = answer_key(self.candidate.file, prompt, options, self.engine, self.salt)
         answer = self._stored(key)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from so8t_evaluator.answer_limit import answer_limit, read_targets
+from so8t_evaluator.answer_limit import answer_limit, read_targets, with_room
 from so8t_evaluator.asking import Cache, Candidate
 from so8t_evaluator.engine.choice import open_engine
 from so8t_evaluator.grid import Count, Grid
@@ -46,8 +46,8 @@ def ask_models(
         ServerError: a server no longer responds.
     """
     targets = read_targets(inputs.splits)
-    limit = answer_limit(config.ab_test, targets)
-    settings = config.ab_test.model_copy(update={"max_new_tokens": limit.max_new_tokens})
+    config = with_room(config, inputs.splits)
+    settings, limit = config.ab_test, answer_limit(config.ab_test, targets)
     rows = _test_rows(inputs.splits, settings.max_samples)
     of_each_side = len(config.gguf.quantizations) * len(settings.scoring)
     count = Count(len(rows) * (len(SIDES) * of_each_side + settings.control), progress)
@@ -88,7 +88,7 @@ def _candidates(
         (m.model, m.quantization): Candidate(
             side=m.model,
             quantization=m.quantization,
-            file=model_file(m, inputs.converted[m.model] / m.file, chats[m.model], config.ab_test.num_ctx),
+            file=model_file(m, inputs.converted[m.model] / m.file, chats[m.model], config.ab_test.context),
             chat=chats[m.model],
             thinks=thinks[m.model],
         )

@@ -105,7 +105,7 @@ def _import(
         )
     name = config.ollama.model_a_name if side == "a" else config.ollama.model_b_name
     path = output / MODELFILES / modelfile_name(name, quantization)
-    write_atomically(path, modelfile(file, recipe(folder / file, chat, config.ab_test.num_ctx)).encode())
+    write_atomically(path, modelfile(file, recipe(folder / file, chat, config.ab_test.context)).encode())
     return ImportedModel(
         model=side,
         quantization=quantization,

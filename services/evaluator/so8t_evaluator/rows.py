@@ -26,11 +26,14 @@ def select(rows: Sequence[LabeledRow], limit: int | None) -> list[LabeledRow]:
     return chosen[:limit]
 
 
-def prompt_for(text: str, chat: ChatInfo) -> str:
-    """Return the prompt for a request in the model's own chat template, with control tokens neutralized."""
+def prompt_for(text: str, chat: ChatInfo, turns: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the prompt for a request in the model's own chat template, with control tokens neutralized.
+
+    `turns` are (role, content) before it.
+    """
     return render_chat(
         chat.chat_template or PLAIN_TEMPLATE,
-        build_messages(text, chat.markers),
+        build_messages(text, chat.markers, turns),
         bos_token=chat.bos_token,
         eos_token=chat.eos_token,
     )

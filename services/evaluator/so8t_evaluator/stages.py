@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of
+from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of, with_room
 from so8t_evaluator.conclude import conclude_from_files
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs, ask_models
@@ -22,22 +22,21 @@ from so8t_shared.tables.scorings import freely_written
 
 def import_models(ctx: StageContext) -> None:
     """Prepare both models at every quantization for the engine; for Ollama, also create them on the server."""
-    converted = _converted(ctx)
-    registry = write_registry(ctx.config, converted, ctx.output_dir, warn=ctx.log.warning)
+    converted, config = _converted(ctx), with_room(ctx.config, _splits(ctx))
+    registry = write_registry(config, converted, ctx.output_dir, warn=ctx.log.warning)
     for model in registry.models:
         ctx.log.info("%s: %s, %d bytes", model.name, model.file, model.size_bytes)
     prepare = named(engines.BY_NAME[ctx.config.ab_test.engine].prepare)
     if prepare is not None:
-        save(prepare(ctx, registry, _files(ctx, registry, converted)), ctx.output_dir)
+        save(prepare(ctx, registry, _files(config.ab_test.context, registry, converted)), ctx.output_dir)
 
 
 def _converted(ctx: StageContext) -> dict[Side, Path]:
     return {side: ctx.input_dir(stage) for side, stage in CONVERTED_BY.items()}
 
 
-def _files(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -> dict[str, ModelFile]:
+def _files(num_ctx: int, registry: Registry, converted: dict[Side, Path]) -> dict[str, ModelFile]:
     chats = {side: read_chat(folder) for side, folder in converted.items()}
-    num_ctx = ctx.config.ab_test.num_ctx
     return {m.name: model_file(m, converted[m.model] / m.file, chats[m.model], num_ctx) for m in registry.models}
 
 

@@ -13,6 +13,9 @@ from so8t_shared.models.chat import Chat, read_chat
 from so8t_shared.models.prompts import final_answer, neutralise_markers
 from so8t_shared.results.training import LabeledRow
 
+Spans = list[tuple[int, int]]
+"""Start and end of each token in the text."""
+
 
 @dataclass(frozen=True)
 class EncodedRow:
@@ -21,8 +24,13 @@ class EncodedRow:
     id: str
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
+    label: str = ""
+    thinking_tokens: int = 0
+    """Number of the completion's first tokens that are thinking."""
     label_tokens: tuple[int, ...] = ()
     """Positions in the completion of the tokens that decide: those by which the answers of the four classes differ."""
+    weights: tuple[float, ...] = ()
+    """Weight of each completion token in the loss; empty if all are 1."""
 
     @property
     def length(self) -> int:
@@ -34,28 +42,47 @@ class EncodedRow:
 class ChatEncoder:
     """A model's tokenizer and chat format."""
 
-    tokenize: Callable[[str], list[int]]
+    locate: Callable[[str], tuple[list[int], Spans]]
     chat: Chat
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the text's token IDs, recognizing control tokens and adding nothing."""
+        return self.locate(text)[0]
 
     def encode(self, row: LabeledRow) -> EncodedRow:
         """Tokenize prompt and completion separately, as at inference.
 
-        Control tokens quoted in the row's text or thinking are neutralized.
+        Control tokens quoted in the row's text, turns or thinking are neutralized.
         """
         answers = self.answers(row)
         completion = answers[LABELS.index(row.label)]
         start, end = differing(answers)
         return EncodedRow(
             id=row.id,
-            prompt=tuple(self.tokenize(self.chat.prompt(row.text))),
+            prompt=tuple(self.tokenize(self.chat.prompt(row.text, row.before))),
             completion=completion,
+            label=row.label,
+            thinking_tokens=self._thinking_tokens(row),
             label_tokens=tuple(range(start, len(completion) - end)),
         )
 
+    def prompt_tokens(self, row: LabeledRow) -> int:
+        """Return the number of tokens of the row's prompt."""
+        return len(self.tokenize(self.chat.prompt(row.text, row.before)))
+
+    def _thinking_tokens(self, row: LabeledRow) -> int:
+        if not row.thinking:
+            return 0
+        answer = final_answer(row.label, self._thinking(row))
+        final = len(answer) - len(final_answer(row.label))
+        return sum(first < final for first, _ in self.locate(answer + self.chat.end_of_turn)[1])
+
+    def _thinking(self, row: LabeledRow) -> dict[str, str]:
+        return {name: neutralise_markers(text, self.chat.markers) for name, text in row.thinking.items()}
+
     def answers(self, row: LabeledRow) -> list[tuple[int, ...]]:
         """Return the tokens of the row's completion with each of the LABELS, after the row's own thinking."""
-        thinking = {name: neutralise_markers(text, self.chat.markers) for name, text in row.thinking.items()}
-        end = self.chat.end_of_turn
+        thinking, end = self._thinking(row), self.chat.end_of_turn
         return [tuple(self.tokenize(final_answer(label, thinking) + end)) for label in LABELS]
 
 
@@ -81,17 +108,17 @@ def load_encoder(model_dir: Path) -> ChatEncoder:
         InputError: the tokenizer files are missing or broken, or no token ends a turn.
     """
     try:
-        tokenize = _tokenize_function(model_dir)
+        locate = _locate_function(model_dir)
     except Exception as error:  # tokenizers has no exception class of its own
         raise InputError(
             f"The model's tokenizer cannot be loaded: {' '.join(str(error).splitlines()[:1])}",
             where=str(model_dir),
             remedy="copy the tokenizer files from the original model",
         ) from error
-    return ChatEncoder(tokenize, read_chat(model_dir))
+    return ChatEncoder(locate, read_chat(model_dir))
 
 
-def _tokenize_function(model_dir: Path) -> Callable[[str], list[int]]:
+def _locate_function(model_dir: Path) -> Callable[[str], tuple[list[int], Spans]]:
     """Return a function that tokenizes a text, recognizing control tokens and adding nothing.
 
     tokenizer.json is used unchanged if present: transformers may rebuild the tokenizer from its class name
@@ -104,11 +131,25 @@ def _tokenize_function(model_dir: Path) -> Callable[[str], list[int]]:
         exact = Tokenizer.from_file(str(definition))
         exact.no_truncation()
         exact.no_padding()
-        return lambda text: list(exact.encode(text, add_special_tokens=False).ids)
+
+        def locate(text: str) -> tuple[list[int], Spans]:
+            found = exact.encode(text, add_special_tokens=False)
+            return list(found.ids), list(found.offsets)
+
+        return locate
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False)
-    return lambda text: list(tokenizer(text, add_special_tokens=False).input_ids)
+
+    def locate_with_transformers(text: str) -> tuple[list[int], Spans]:
+        if tokenizer.is_fast:
+            found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            return list(found.input_ids), [tuple(span) for span in found.offset_mapping]
+        ids = list(tokenizer(text, add_special_tokens=False).input_ids)
+        ends = [len(tokenizer.decode(ids[: count + 1])) for count in range(len(ids))]
+        return ids, list(zip([0, *ends[:-1]], ends, strict=True))
+
+    return locate_with_transformers
 
 
 def encode_rows(rows: Iterable[LabeledRow], encoder: ChatEncoder, max_length: int) -> list[EncodedRow]:

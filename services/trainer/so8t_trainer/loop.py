@@ -210,7 +210,7 @@ def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: floa
 
     Means are taken over the whole step, so splitting it into more passes changes nothing.
     """
-    targets = sum(len(one.packed.targets) for one in passes)
+    targets = sum(one.packed.total_weight for one in passes)
     triples = max(1.0, sum(one.packed.triples for one in passes))
     rows = sum(bool(row.label_tokens) for one in passes for row in one.rows)
     if trainee.gates is not None:
@@ -218,7 +218,7 @@ def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: floa
     sums = []
     for one in passes:
         losses, batch_pet = objective(trainee, one.packed)
-        batch_loss = losses.sum()
+        batch_loss = weighted_sum(losses, one.packed)
         part = batch_loss / targets + pet_lambda * batch_pet / triples
         part.backward()
         decision = losses.detach().index_select(0, one.label_targets).sum()
@@ -228,6 +228,11 @@ def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: floa
     loss, decision_loss, pet = (sum(column) for column in zip(*sums, strict=True))
     broken = [one for one, found in zip(passes, sums, strict=True) if not all(map(math.isfinite, found))]
     return _Objective(loss / targets, decision_loss / rows if rows else None, pet / triples, broken)
+
+
+def weighted_sum(losses: torch.Tensor, batch: PackedRows) -> torch.Tensor:
+    """Return the sum of the tokens' losses, each times its weight."""
+    return losses.sum() if batch.weights is None else (losses * batch.weights).sum()
 
 
 def objective(trainee: Trainee, batch: PackedRows) -> tuple[torch.Tensor, torch.Tensor]:

@@ -35,6 +35,8 @@ class PackedRows:
     """[T - prefix]: index into the flattened `own` of each token after the prefix."""
     targets: Tensor
     """[completion tokens]: the tokens to predict."""
+    weights: Tensor | None
+    """[completion tokens]: weight of each target in the loss (float); None if all are 1."""
     predicting: Tensor
     """[completion tokens]: position of the token before each target, whose state predicts it."""
     triple_positions: tuple[Tensor, Tensor, Tensor]
@@ -46,6 +48,11 @@ class PackedRows:
     def tokens(self) -> int:
         """Number of tokens computed."""
         return len(self.input_ids[0])
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the targets' weights."""
+        return float(len(self.targets) if self.weights is None else self.weights.sum())
 
     @property
     def triples(self) -> float:
@@ -93,10 +100,17 @@ def pack(rows: Sequence[EncodedRow]) -> PackedRows:
         visible=torch.ones(longest, prefix + longest, dtype=torch.bool).tril(prefix),
         unpadded=torch.tensor([row * longest + i for row, length in enumerate(lengths) for i in range(length)]),
         targets=torch.tensor(targets),
+        weights=_target_weights(rows),
         predicting=torch.tensor(predicting),
         triple_positions=triples,
         triple_weights=weights,
     )
+
+
+def _target_weights(rows: Sequence[EncodedRow]) -> Tensor | None:
+    if not any(row.weights for row in rows):
+        return None
+    return torch.tensor([weight for row in rows for weight in row.weights or (1.0,) * len(row.completion)])
 
 
 def _triples(prefix: int, spans: list[tuple[int, int]]) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:

@@ -16,7 +16,7 @@ import yaml
 
 from so8t_shared.config.model import Config
 from so8t_shared.config.training import Training
-from so8t_shared.errors import ConfigError, InputError
+from so8t_shared.errors import InputError
 from so8t_shared.files import write_atomically
 from so8t_shared.host import host_name
 from so8t_shared.json_files import write_json, write_lines
@@ -25,15 +25,16 @@ from so8t_shared.results.training import TENSORBOARD, Targets, TrainingPoint, Tr
 from so8t_trainer.base import check_base
 from so8t_trainer.checkpoint import METRICS
 from so8t_trainer.course import best_step, is_over, weights_step
-from so8t_trainer.data.prepare import PreparedData, prepare_data
-from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
+from so8t_trainer.data.prepare import PreparedData
+from so8t_trainer.encode import EncodedRow
 from so8t_trainer.hardware import choose_device, choose_dtype, device_name
+from so8t_trainer.loading import load_rows
 from so8t_trainer.loop import Control, run_training
 from so8t_trainer.merge import Changes, gate_blocks, lora_changes, merge_checkpoint, save_gates
 from so8t_trainer.model import Method, Trainee, load_trainee
 from so8t_trainer.schedule import rows_per_step
 from so8t_trainer.tracking import Tracking, check_trackers
-from so8t_trainer.validation import ValidationRow, validation_rows
+from so8t_trainer.validation import ValidationRow
 
 
 class TrainingControl(Control, Protocol):
@@ -62,17 +63,16 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     dtype = choose_dtype(config.training.dtype, device)
     check_base(base)
     check_trackers(config.training.report_to)
-    rows, validation, data = _load_data(config, base, control)
+    loaded = load_rows(config, base, control.log, partial(_advance, control))
     control.check_interrupted()
 
-    trained = _train(config, rows, validation, control, device, dtype)
+    trained = _train(config, loaded.rows, loaded.validation, control, device, dtype)
     gc.collect()  # wrappers and model are in a reference cycle, and merging needs the model's memory
 
     write_lines(output / METRICS, trained.points)
-    longest = max(len(row.completion) for row in rows)
-    _write_data(output, data, Targets(longest_tokens=longest, thinking=any(row.thinking for row in data.train)))
+    _write_data(output, loaded.data, loaded.targets)
     merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
-    result = _result(trained, config.training, len(rows), len(validation))
+    result = _result(trained, config.training, len(loaded.rows), len(loaded.validation))
     write_json(output / "training.json", result)
     return result
 
@@ -117,33 +117,6 @@ def _train(
     _write_settings(output, config, trainee)
     changes = save_trained(output, trainee, settings)
     return _Trained(changes, points, trainee.method, _type_name(dtype), device_name(device), trainable, total)
-
-
-def _load_data(
-    config: Config, base: Path, control: TrainingControl
-) -> tuple[list[EncodedRow], list[ValidationRow], PreparedData]:
-    """Return the encoded training and validation rows, and the data for the report and the evaluator."""
-    data = prepare_data(config.dataset, config.ab_test.test_data, control.log, partial(_advance, control))
-    max_length, encoder = config.training.max_length, load_encoder(base)
-    encoded = encode_rows(data.train, encoder, max_length)
-    fitting = {row.id for row in encoded}
-    data.keep_train([row for row in data.train if row.id in fitting], f"longer than {max_length} tokens")
-    if not encoded:
-        raise InputError(
-            f"Every training row is longer than training.max_length = {max_length} tokens.",
-            where="training.max_length",
-            remedy="raise it",
-        )
-    control.log.info("%d training rows, %d tokens", len(encoded), sum(row.length for row in encoded))
-    validation = validation_rows(data.validation, encoder, config.training)
-    if not validation and config.training.keeps_best:
-        key = "early_stopping" if config.training.early_stopping else "keep_best"
-        raise ConfigError(
-            "There are no rows to validate on, so no step is the best one.",
-            where=f"training.{key}",
-            remedy="raise dataset.validation_fraction, add rows, or take the key out",
-        )
-    return encoded, validation, data
 
 
 def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:

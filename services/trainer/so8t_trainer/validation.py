@@ -66,7 +66,7 @@ def validation_rows(rows: Iterable[LabeledRow], encoder: ChatEncoder, settings: 
     encoded = []
     for row in rows:
         answers = tuple(encoder.answers(row))
-        prompt = tuple(encoder.tokenize(encoder.chat.prompt(row.text)))
+        prompt = tuple(encoder.tokenize(encoder.chat.prompt(row.text, row.before)))
         if len(prompt) + max(map(len, answers)) <= settings.max_length:
             encoded.append(ValidationRow(row.id, prompt, answers, LABELS.index(row.label)))
     random.Random(f"validation/{settings.seed}").shuffle(encoded)

@@ -23,7 +23,7 @@ from so8t_shared.stages import DataInput, ModelInput, Stage
 
 _NOT_PART_OF_A_MODEL = {".md", ".py", ".png", ".jpg", ".txt.lock", ".gitattributes", ".gitignore"}
 _DEMO_INPUTS = "demo-run"
-_DATA_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet"}
+_DATA_SUFFIXES = {".json", ".jsonl", ".csv", ".tsv", ".parquet"}
 
 
 def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], digests: DigestCache) -> dict[str, Any]:

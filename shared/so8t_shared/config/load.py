@@ -93,6 +93,26 @@ def read_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
     return Loaded(config, translation, moved)
 
 
+def load_for_files(files: Sequence[str], path: Path | None, overrides: Sequence[str] = ()) -> Config:
+    """Return a configuration whose data set is these files: the one in `path`, or else one without a model.
+
+    Raises:
+        ConfigError: lists every fault found.
+    """
+    if path is not None:
+        config = load_config(path, overrides)
+        return config.model_copy(update={"dataset": config.dataset.model_copy(update={"paths": list(files)})})
+    raw: dict[str, Any] = {"model_a": {"base_model": "-"}, "dataset": {"paths": list(files)}}
+    given: dict[str, str] = {}
+    for dotted, value, source in map(_split, overrides):
+        _assign(raw, dotted, value)
+        given[dotted] = source
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise config_error(error, "--set", given) from error
+
+
 def load_test_settings(path: Path | None, overrides: Sequence[str], keys: Sequence[str]) -> AbTest:
     """Return how to judge answers that are already there.
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from so8t_shared.config.columns import ColumnName, Encoding, LabelWords
 from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.gate import DEFAULT_GATE, Gate
@@ -93,10 +94,19 @@ class Dataset(Section):
     """Training rows, and the split that holds some of them out."""
 
     paths: OneOrMany[list[HostPath]] = Field(
-        min_length=1, description="Files, folders or Hub names; JSON, JSONL, CSV, Parquet."
+        min_length=1, description="Files, folders or Hub names; JSON, JSONL, CSV, TSV, Parquet."
     )
-    format: Literal["auto", "json", "jsonl", "csv", "parquet", "hub"] = Field(
+    format: Literal["auto", "json", "jsonl", "csv", "tsv", "parquet", "hub"] = Field(
         "auto", description="Format of every path; auto goes by the file extension."
+    )
+    encoding: Encoding = Field(
+        "auto", description="Encoding of text files, such as cp932; auto detects it and never guesses between two."
+    )
+    columns: dict[ColumnName, str] = Field(
+        default={}, description="Names of the fields in the files, where they differ: {text: prompt_ja, label: class}."
+    )
+    label_words: LabelWords = Field(
+        default={}, description="Words for the classes in the files: {danger: REFUSE}; the common ones are known."
     )
     source: Source | None = Field(
         None,
@@ -107,7 +117,8 @@ class Dataset(Section):
         0.1,
         ge=0,
         lt=1,
-        description="Share of the training groups kept back to validate on while training; 0 turns it off.",
+        description="Share of the training groups kept back to validate on while training, unless files or rows are"
+        " marked validation; 0 turns it off.",
     )
     split_seed: int = Field(17, ge=0, description="Seed of the split by group.")
     near_duplicate_threshold: Fraction = Field(
@@ -172,6 +183,10 @@ class Ollama(Section):
     modelfile_dir: HostPath = Field("modelfiles", description="Folder for Modelfiles, with output_layout original.")
 
 
+LEAST_CONTEXT = 2048
+"""Context size in tokens, unless the rows need more or the configuration says another."""
+
+
 class AbTest(Section):
     """The paired test of A against B."""
 
@@ -188,10 +203,15 @@ class AbTest(Section):
     max_new_tokens: int | None = Field(
         None,
         ge=1,
-        description="Maximum tokens per answer; by default a quarter more than the longest answer trained on, between"
-        " 48 and half of num_ctx.",
+        description="Maximum tokens per answer; by default a quarter more than the longest answer trained on, at least"
+        " 48; at most half of num_ctx, if that is set.",
     )
-    num_ctx: int = Field(2048, ge=64, description="Context size in tokens; a longer row is never truncated.")
+    num_ctx: int | None = Field(
+        None,
+        ge=64,
+        description="Context size in tokens; by default what the longest prompt and an answer need, at least 2048. A"
+        " longer row is never truncated.",
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; by default all free cores.")
     seed: int = Field(7, ge=0, description="Seed of the bootstrap and of the engine.")
     bootstrap_resamples: int = Field(10_000, ge=100, description="Resamples of the bootstrap for macro-F1.")
@@ -221,6 +241,11 @@ class AbTest(Section):
         " unread answer costs as much as ESCALATION.",
     )
     gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass to ship.")
+
+    @property
+    def context(self) -> int:
+        """Context size in tokens where nothing is known about the rows."""
+        return self.num_ctx or LEAST_CONTEXT
 
     @property
     def alpha(self) -> float:

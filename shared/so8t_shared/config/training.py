@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from so8t_shared.config.section import Section
-from so8t_shared.config.values import Fraction, OneOrMany, Rotation, unique
+from so8t_shared.config.values import ClassWeights, Fraction, OneOrMany, Rotation, unique
 from so8t_shared.tables.trackers import TrackerName
 
 
@@ -59,6 +59,16 @@ def _no_trackers(value: object) -> object:
     return [] if value in ("none", ["none"]) else value
 
 
+class LossWeights(Section):
+    """Weights of tokens in the loss; those of tags and of the end of the answer are 1."""
+
+    thinking: float = Field(1.0, ge=0, description="Of each token of the thinking; 0 trains no thinking.")
+    label: float = Field(1.0, gt=0, description="Of each token of the label.")
+    classes: Literal["equal", "balanced"] | ClassWeights = Field(
+        "equal", description="Of all tokens of a row, by its class: equal, balanced, or a weight for each: {DENY: 2}."
+    )
+
+
 class Training(Section):
     """How model B is trained from its base."""
 
@@ -105,6 +115,7 @@ class Training(Section):
     lora: Lora = Field(Lora(), description="LoRA adapter.")
     so8t: So8tGates = Field(So8tGates(), description="SO8T gates.")
     pet: Pet = Field(Pet(), description="Smoothness penalty.")
+    loss_weights: LossWeights = Field(LossWeights(), description="Weights of tokens in the loss.")
 
     @property
     def keeps_best(self) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from so8t_shared.labels import LABELS
 from so8t_shared.tables.quantizations import Quantization
 
 Rotation = Literal["exp", "cayley"]
@@ -74,6 +75,13 @@ def _bucket_name(value: str) -> str:
     return value
 
 
+def _of_classes(weights: dict[str, float]) -> dict[str, float]:
+    if not set(weights) <= set(LABELS):
+        raise ValueError(f"give weights for {', '.join(LABELS)}")
+    return weights
+
+
+ClassWeights = Annotated[dict[str, Annotated[float, Field(gt=0)]], AfterValidator(_of_classes)]
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
 HostName = Annotated[str | None, BeforeValidator(_no_address)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]

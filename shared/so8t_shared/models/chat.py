@@ -6,7 +6,7 @@ token that it was trained to end its answers with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,13 @@ class Chat:
     end_of_turn: str
     """Text that the template adds after an answer, through the token that ends it, for example `<|im_end|>`."""
 
-    def prompt(self, text: str) -> str:
-        """The rendered prompt that asks for the class of `text`.
+    def prompt(self, text: str, turns: Sequence[tuple[str, str]] = ()) -> str:
+        """The rendered prompt that asks for the class of `text`, after (role, content) of earlier turns.
 
         Raises:
             InputError: the template cannot be rendered.
         """
-        messages = build_messages(text, self.markers)
+        messages = build_messages(text, self.markers, turns)
         template = self.template or PLAIN_TEMPLATE
         return render_chat(template, messages, bos_token=self.bos_token, eos_token=self.eos_token)
 

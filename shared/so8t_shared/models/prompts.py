@@ -7,7 +7,7 @@ environment with the same options); a test compares the two byte for byte.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
@@ -20,6 +20,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from so8t_shared.models.rendering import RENDERER
+from so8t_shared.models.thinking import written
 
 SYSTEM_PROMPT = (
     "Decide on the request: ALLOW, ESCALATION (a human must decide), DENY (against the rules) or REFUSE (harmful). "
@@ -49,11 +50,19 @@ _TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, Attribute
 """Errors that a template's code can raise."""
 
 
-def build_messages(text: str, markers: list[str], system: str = SYSTEM_PROMPT) -> list[dict[str, str]]:
-    """The conversation that asks for the class of `text`; chat markers inside it are made harmless."""
+def build_messages(
+    text: str, markers: list[str], turns: Sequence[tuple[str, str]] = (), system: str = SYSTEM_PROMPT
+) -> list[dict[str, str]]:
+    """The conversation that asks for the class of `text`; chat markers inside it are made harmless.
+
+    `turns` are (role, content) before the request, as the row has them. Its own system prompt follows the one that
+    names the classes, in the same message.
+    """
+    own = [turns[0][1]] if turns and turns[0][0] == "system" else []
+    said = [*turns[len(own) :], ("user", text)]
     return [
-        {"role": "system", "content": system},
-        {"role": "user", "content": neutralise_markers(text, markers)},
+        {"role": "system", "content": "\n\n".join([system, *(neutralise_markers(text, markers) for text in own)])},
+        *({"role": role, "content": neutralise_markers(content, markers)} for role, content in said),
     ]
 
 
@@ -84,8 +93,8 @@ def render_chat(
 
     Today's date, which a template may ask for, is always PROMPT_DATE.
 
-    Templates without a system role (they raise, or drop it) get the system text before the first
-    user turn.
+    Templates without a system role (they raise, or drop it) get the system text before the next user turn. Where one
+    wants user and assistant to take turns, neighbors of the same role become one message.
 
     Raises:
         InputError: the template is not valid Jinja, rejects these messages, or does not end.
@@ -97,21 +106,34 @@ def render_chat(
 def render_here(template: str, messages: list[dict[str, str]], given: dict[str, Any]) -> str:
     """Render in this process, without any limit; a foreign template may never end, or raise anything."""
     compiled = _compile(template)
-    has_system = len(messages) > 1 and messages[0]["role"] == "system"
-    try:
-        rendered: str = compiled.render(messages=messages, tools=None, documents=None, **given)
-        if not has_system or messages[0]["content"].strip() in rendered:
+    said = [m["content"] for m in messages if m["role"] == "system"] if len(messages) > 1 else []
+    systems = [line.strip() for text in said for line in text.split("\n")]  # a template may escape line breaks
+    for form in [messages, _joined(messages)] if systems else []:
+        try:
+            rendered: str = compiled.render(messages=form, tools=None, documents=None, **given)
+        except _TEMPLATE_ERRORS:
+            continue
+        if all(line in rendered for line in systems):
             return rendered
-    except _TEMPLATE_ERRORS:
-        if not has_system:
-            raise
-    merged: str = compiled.render(messages=_merge_system(messages), tools=None, documents=None, **given)
+    last = _joined(_without_system(messages)) if systems else messages
+    merged: str = compiled.render(messages=last, tools=None, documents=None, **given)
     return merged
 
 
-def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    system, first, *rest = messages
-    return [{"role": first["role"], "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Let the user say what the system says."""
+    return [{**message, "role": "user"} if message["role"] == "system" else message for message in messages]
+
+
+def _joined(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Join neighbors of the same role: many templates want user and assistant to take turns."""
+    joined: list[dict[str, str]] = []
+    for message in messages:
+        if joined and joined[-1]["role"] == message["role"]:
+            joined[-1] = {**message, "content": f"{joined[-1]['content']}\n\n{message['content']}"}
+        else:
+            joined.append(message)
+    return joined
 
 
 class _GenerationBlock(Extension):
@@ -155,13 +177,8 @@ def _raise_exception(message: str) -> NoReturn:
 
 
 def final_answer(label: str, thinking: dict[str, str] | None = None) -> str:
-    """The answer that a model is trained to give: the row's thinking parts, then the label.
+    """The answer that a model is trained to give: the row's thinking in its order, then the label.
 
-    `thinking` maps `task`, `safety` and `policy` to their text; missing or empty parts are omitted.
+    `thinking` maps roles to their texts, see `models.thinking`; empty texts are omitted.
     """
-    parts = [
-        f"<think-{name}>{thinking[name]}</think-{name}>"
-        for name in ("task", "safety", "policy")
-        if thinking and thinking.get(name)
-    ]
-    return "".join([*parts, f"<final>{label}</final>"])
+    return f"{written(thinking or {})}<final>{label}</final>"

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from so8t_shared.labels import INVALID, LABELS, canonical_label
+from so8t_shared.models.thinking import role_of
 from so8t_shared.tables.reading import MARKERS, PLACEHOLDERS, SYNONYMS, TAG_NAMES
 
 _MOST_WORDS = 12
@@ -70,10 +71,22 @@ class Reading:
     """All the rest, with its tags, as the model wrote it."""
 
 
+@dataclass(frozen=True)
+class Thinking:
+    """An answer's thinking, as its author wrote it."""
+
+    roles: dict[str, str]
+    """Role to text, in the answer's order; a role that is there twice has both texts, on lines of their own."""
+    outside: str
+    """What stands outside all thinking."""
+    unclosed: str
+    """The role that is never closed and so runs to the end; empty if there is none."""
+
+
 def read_answer(answer: str) -> Reading:
     """Read a model's whole answer."""
     look, places = _look(answer)
-    spans = _outside(look)
+    spans = _walk(look).outside
     outside = "".join(look[start:end] for start, end in spans)
     finals = [found.strip() for found in _FINAL.findall(outside)]
     final = next((found for found in reversed(finals) if not _is_example(found)), finals[-1] if finals else "")
@@ -83,43 +96,104 @@ def read_answer(answer: str) -> Reading:
     return Reading(predicted, final, lenient, text, thinking)
 
 
+def final_texts(outside: str) -> tuple[list[str], str]:
+    """Return the texts inside each `<final>`, and all that stands around them."""
+    return [found.strip() for found in _FINAL.findall(outside)], _FINAL.sub(" ", outside).strip()
+
+
 def parse_final(answer: str) -> tuple[str, str]:
     """Read (class or INVALID, the text inside the deciding `<final>`) from a model's whole answer, strictly."""
     reading = read_answer(answer)
     return reading.predicted, reading.final
 
 
+def read_thinking(answer: str) -> Thinking:
+    """Take an answer apart into its thinking roles and the text outside them."""
+    look, places = _look(answer)
+    walk = _walk(look)
+    roles: dict[str, str] = {}
+    for part in walk.parts:
+        start = places[part.start - 1] + 1 if part.start else 0  # what is invisible there belongs to the part
+        text = answer[start : places[part.end]].strip()
+        roles[part.role] = f"{roles[part.role]}\n{text}" if part.role in roles else text
+    outside = "".join(answer[places[start] : places[end]] for start, end in walk.outside)
+    return Thinking({role: text for role, text in roles.items() if text}, outside, walk.unclosed)
+
+
+class _Shapes(dict[int, str | None]):
+    """For each character, by its code, how it looks: None if invisible, and itself if it looks like several."""
+
+    def __missing__(self, code: int) -> str | None:
+        c = chr(code)
+        shape = unicodedata.normalize("NFKC", c)
+        unseen = not c.isascii() and (c in _INVISIBLE or unicodedata.category(c) == "Cf")
+        self[code] = None if unseen else shape if len(shape) == 1 else c
+        return self[code]
+
+
+_SHAPES = _Shapes()
+
+
 def _look(answer: str) -> tuple[str, Sequence[int]]:
     """The answer as it looks, and the place in `answer` of each of its characters and of its end."""
     if answer.isascii():
         return answer, range(len(answer) + 1)
-    alike = {c: unicodedata.normalize("NFKC", c) for c in set(answer) if not c.isascii()}
-    unseen = {c for c in alike if c in _INVISIBLE or unicodedata.category(c) == "Cf"}
-    table = {ord(c): None if c in unseen else shape for c, shape in alike.items() if c in unseen or len(shape) == 1}
-    places = range(len(answer)) if not unseen else [i for i, c in enumerate(answer) if c not in unseen]
-    return answer.translate(table), [*places, len(answer)]
+    look = answer.translate(_SHAPES)
+    if len(look) == len(answer):
+        return look, range(len(answer) + 1)
+    return look, [*(i for i, c in enumerate(answer) if _SHAPES[ord(c)] is not None), len(answer)]
 
 
-def _outside(look: str) -> list[tuple[int, int]]:
-    """The spans outside all reasoning."""
-    parts, depth = list[str](), Counter[str]()
-    spans, position = list[tuple[int, int]](), 0
+@dataclass(frozen=True)
+class _Part:
+    """A part of reasoning that is in no other."""
+
+    role: str
+    start: int
+    end: int
+
+
+@dataclass
+class _Walk:
+    """What is reasoning and what is not."""
+
+    outside: list[tuple[int, int]]
+    parts: list[_Part]
+    unclosed: str = ""
+
+
+def _walk(look: str) -> _Walk:
+    """Tell reasoning from the rest."""
+    opened, depth = list[str](), Counter[str]()
+    walk, position, inside, role = _Walk([], []), 0, 0, ""
     for mark in _MARK.finditer(look):
         part, closes, nests = _meaning(mark)
         if not closes:
-            if not parts:
-                spans.append((position, mark.start()))
+            if not opened:
+                walk.outside.append((position, mark.start()))
+                inside, role = mark.end(), _role(mark)
             if nests or not depth[part]:
-                parts.append(part)
+                opened.append(part)
                 depth[part] += 1
         elif depth[part]:
-            while (ended := parts.pop()) != part:
+            while (ended := opened.pop()) != part:
                 depth[ended] -= 1
             depth[part] -= 1
-        elif not parts:
-            spans.clear()  # the template opened it
+            if not opened:
+                walk.parts.append(_Part(role, inside, mark.start()))
+        elif not opened:
+            walk = _Walk([], [_Part(_role(mark), 0, mark.start())])  # the template opened it
         position = mark.end()
-    return spans if parts else [*spans, (position, len(look))]
+    if opened:
+        walk.parts.append(_Part(role, inside, len(look)))
+        walk.unclosed = role
+    else:
+        walk.outside.append((position, len(look)))
+    return walk
+
+
+def _role(mark: re.Match[str]) -> str:
+    return role_of(mark[0].strip("<|/> ").split()[0] if mark["tag"] else "think")
 
 
 def _meaning(mark: re.Match[str]) -> tuple[str, bool, bool]:

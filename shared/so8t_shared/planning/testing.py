@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.config.model import Config
+from so8t_shared.config.model import AbTest, Config
 from so8t_shared.planning.plan import PlannedStage
 from so8t_shared.results.plan import TestPlan
 from so8t_shared.results.training import LabeledRow
@@ -27,15 +27,20 @@ def plan_of_test(
         InputError: a row is unusable.
         IntegrityError: the rows in the store are damaged.
     """
-    plan_rows, expected = named(_PLAN), named(_EXPECTED_ROWS)
-    if plan_rows is None:
-        return None
+    expected = named(_EXPECTED_ROWS)
     held_out = _held_out(store, planned) if store else None
     rows = held_out or (expected(config) if expected else None)
-    if not rows:
+    found = plan_of_rows(rows or [], config.ab_test)
+    return found if held_out or found is None else found.model_copy(update={"about": True})
+
+
+def plan_of_rows(rows: Sequence[LabeledRow], settings: AbTest) -> TestPlan | None:
+    """Plan the test on these rows; None without rows, or if the packages that plan are not installed here."""
+    plan_rows = named(_PLAN)
+    if plan_rows is None or not rows:
         return None
-    found: TestPlan = plan_rows(rows, config.ab_test)
-    return found if held_out else found.model_copy(update={"about": True})
+    found: TestPlan = plan_rows(rows, settings)
+    return found
 
 
 def _held_out(store: ArtifactStore, planned: Sequence[PlannedStage]) -> list[LabeledRow] | None:

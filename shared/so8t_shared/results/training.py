@@ -77,7 +77,7 @@ class DataReport(Document):
 
     schema_version: Literal[1, 2] = 2
     sources: dict[str, dict[str, str]] = Field(
-        description="Path to {schema, license, provenance, rows}, and license_file, license_sha256, license_notes and"
+        description="Path to {schema, license, provenance, rows, encoding}, and license_file, license_sha256, license_notes and"
         " robots where they are declared."
     )
     rows_read: int
@@ -90,16 +90,33 @@ class DataReport(Document):
     )
     test: dict[str, int] = Field(description="Test rows per class.")
     by_language: dict[str, int]
+    thinking: dict[str, int] = Field(default_factory=dict, description="Rows used that have each thinking role.")
+    with_turns: int = Field(0, description="Rows used with a system prompt or earlier turns.")
+    unused: dict[str, int] = Field(default_factory=dict, description="Field that is not used to the rows that have it.")
+    label_words: dict[str, int] = Field(
+        default_factory=dict, description="Word read as a class, as 'word = CLASS', to its number of rows."
+    )
+
+
+class RowTurn(Part):
+    """A turn of a conversation before the request."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 class LabeledRow(Part):
     """A line of splits/train.jsonl, splits/validation.jsonl and splits/test.jsonl."""
 
-    id: Annotated[str, Field(description="First 16 hex digits of the sha256 of the normalized text.")]
-    text: str
+    id: Annotated[
+        str, Field(description="First 16 hex digits of the sha256 of the normalized text, and of the turns before it.")
+    ]
+    text: str = Field(description="The request: the last turn of its conversation.")
     label: str
+    turns: list[RowTurn] = Field(default_factory=list, description="System prompt and earlier turns, if there are any.")
     thinking: dict[str, str] = Field(
-        default_factory=dict, description="Parts task, safety and policy, if the row has them."
+        default_factory=dict,
+        description="Thinking role to text, in the row's order: task for <think-task>, <think> for the plain tag.",
     )
     language: str = "unknown"
     category: str = ""
@@ -108,10 +125,16 @@ class LabeledRow(Part):
         description="The same for rows of one group or near duplicates: the smallest id among them; empty if alone.",
     )
 
+    @property
+    def before(self) -> list[tuple[str, str]]:
+        """Role and content of the turns before the request."""
+        return [(turn.role, turn.content) for turn in self.turns]
+
 
 class Targets(Document):
     """splits/targets.json of the train stage: facts about the trained answers, for the evaluator."""
 
     schema_version: Literal[1] = 1
     longest_tokens: int = Field(description="Tokens of the longest answer trained on, including its end token.")
+    longest_prompt_tokens: int = Field(0, description="Tokens of the longest prompt of any row, tested ones included.")
     thinking: bool = Field(False, description="Whether an answer trained on has thinking before its label.")

@@ -91,11 +91,15 @@ def test_a_bag_of_words_stays_below_80_percent() -> None:
 
 
 def test_the_trainer_takes_every_row_as_it_is(tmp_path: Path) -> None:
-    """License, policy and split leave out no row, and the sides are those that the rows name."""
+    """License, policy and split leave out no row, and the sides are those that the rows name.
+
+    The validation rows come from those marked train.
+    """
     write_dataset(tmp_path / "data")
     prepared = prepare_data(Dataset(paths=[str(tmp_path / "data" / ROWS_FILE)]), None, logging.getLogger("test"))
     assert sum(prepared.report.excluded.values()) == 0
-    assert {row.text for row in prepared.train} == {row["text"] for row in rows_of("train")}
+    assert prepared.validation
+    assert {row.text for row in [*prepared.train, *prepared.validation]} == {row["text"] for row in rows_of("train")}
     assert {row.text for row in prepared.test} == {row["text"] for row in rows_of("test")}
 
 

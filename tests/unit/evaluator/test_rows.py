@@ -9,6 +9,7 @@ from tests.unit.evaluator.material import make_chat, make_row
 
 from so8t_evaluator.rows import prompt_for, select, warm_up_prompts
 from so8t_shared.labels import LABELS
+from so8t_shared.models.chat import Chat
 from so8t_shared.models.prompts import SYSTEM_PROMPT
 
 ROWS = [make_row(f"{label} {i}", label) for label, n in zip(LABELS, (12, 9, 6, 3), strict=True) for i in range(n)]
@@ -72,3 +73,14 @@ def test_warm_up_shares_the_prefix() -> None:
     shared = next(i for i, (x, y) in enumerate(zip(first, second, strict=False)) if x != y)
     assert shared > len(SYSTEM_PROMPT)
     assert prompt_for("any row", chat)[:shared] == first[:shared]
+
+
+def test_turns_before_the_request_are_asked_as_they_were_trained() -> None:
+    """The same text as the trainer's; a row without turns has the prompt that it always had."""
+    chat = make_chat()
+    turns = [("system", "You guard a bank."), ("user", "Hello"), ("assistant", "Hi.")]
+    prompt = prompt_for("Open.", chat, turns)
+    trained = Chat(chat.chat_template, chat.bos_token, chat.eos_token, chat.stop_tokens, chat.markers, "")
+    assert prompt == trained.prompt("Open.", turns)
+    assert all(text in prompt for _, text in turns)
+    assert prompt_for("Open.", chat, []) == prompt_for("Open.", chat)

@@ -31,7 +31,7 @@ def test_needs_are_the_contract() -> None:
         "convert-a": set(),
         "train": set(),
         "convert-b": {"train"},
-        "import": {"convert-a", "convert-b"},
+        "import": {"convert-a", "convert-b", "train"},
         "evaluate": {"import", "train", "convert-a", "convert-b"},
         "conclude": {"evaluate", "train"},
         "report": {"evaluate", "conclude", "train", "convert-a", "convert-b"},

@@ -16,7 +16,7 @@ import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.messages import Said
-from tests.tiny_data import write_rows
+from tests.tiny_data import write_rows, write_thinking_rows
 from tests.unit.trainer.material import FakeControl
 from tokenizers import Tokenizer
 
@@ -26,6 +26,7 @@ from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import final_answer
 from so8t_shared.results.training import TENSORBOARD, DataReport, LabeledRow, Targets, TrainingPoint, TrainingResult
 from so8t_trainer import run
+from so8t_trainer.encode import load_encoder
 from so8t_trainer.model import Trainee, load_trainee
 from so8t_trainer.run import train_model
 
@@ -77,7 +78,7 @@ def test_exactly_the_promised_files_come_out(
     assert _files(out) == ALWAYS | extra | merged
     assert TrainingResult.model_validate_json((out / "training.json").read_bytes()) == result
     report = DataReport.model_validate_json((out / "data_report.json").read_bytes())
-    for side, counts in (("train", report.train), ("test", report.test)):
+    for side, counts in (("train", report.train), ("validation", report.validation), ("test", report.test)):
         lines = (out / "splits" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
         assert len([LabeledRow.model_validate_json(line) for line in lines]) == sum(counts.values())
     points = [TrainingPoint.model_validate_json(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
@@ -98,6 +99,10 @@ def test_the_longest_target_is_told(llama: Path, rows: Path, tmp_path: Path) -> 
     answers = [f"{final_answer(row.label, row.thinking)}<|im_end|>" for row in taught]
     assert told.longest_tokens == max(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in answers)
     assert told.thinking == any(row.thinking for row in taught)
+    chat = load_encoder(llama).chat
+    held = [LabeledRow.read_lines(splits / f"{side}.jsonl") for side in ("train", "validation", "test")]
+    prompts = [chat.prompt(row.text) for rows in held for row in rows]
+    assert told.longest_prompt_tokens == max(len(tokenizer.encode(p, add_special_tokens=False).ids) for p in prompts)
 
 
 def test_the_result_tells_how_the_gates_ended(llama: Path, rows: Path, tmp_path: Path) -> None:
@@ -258,3 +263,39 @@ def test_a_missing_tracker_is_told_before_the_data_is_read(llama: Path, tmp_path
     with pytest.raises(ConfigError) as error:
         train_model(_config(llama, tmp_path / "none.jsonl", report_to="wandb"), FakeControl(tmp_path))
     assert error.value.where == "training.report_to"
+
+
+def test_the_first_users_rows(llama: Path, tmp_path: Path) -> None:
+    """Japanese rows that think, in five shapes and Shift-JIS, with turns before: all of it is trained on."""
+    folder = write_thinking_rows(tmp_path / "rows", encoding="cp932")
+    control = FakeControl(tmp_path)
+    weights = {"thinking": 0.5, "label": 3, "classes": "balanced"}
+    result = train_model(_config(llama, folder, max_steps=1, max_length=900, loss_weights=weights), control)
+    splits = control.output_dir / "splits"
+    sides = {side: LabeledRow.read_lines(splits / f"{side}.jsonl") for side in ("train", "validation", "test")}
+    assert {side: len(rows) for side, rows in sides.items()} == {"train": 40, "validation": 8, "test": 16}
+    assert result.rows == 40
+    report = DataReport.read(control.output_dir / "data_report.json")
+    assert report.excluded == {}
+    assert sum(report.validation.values()) == 8
+    assert report.sources[str(folder)]["encoding"] == "cp932 (Shift-JIS)"
+    assert set(report.thinking) == {"task", "safety", "policy", "logic", "ethics", "practical", "creative", "<think>"}
+    assert report.with_turns == sum(bool(row.turns) for rows in sides.values() for row in rows) > 0
+    told = Targets.read(splits / "targets.json")
+    encoder = load_encoder(llama)
+    assert told.longest_tokens == max(len(encoder.encode(row).completion) for row in sides["train"])
+    [turned] = [row for row in sides["test"] if row.turns][:1]
+    prompt = encoder.chat.prompt(turned.text, turned.before)
+    assert all(content in prompt for _, content in turned.before)
+    assert told.longest_prompt_tokens >= encoder.prompt_tokens(turned)
+
+
+def test_rows_that_need_a_longer_context(llama: Path, tmp_path: Path, said: Said) -> None:
+    """Refused with the figures before training, where the model has no such context."""
+    model = Path(shutil.copytree(llama, tmp_path / "model"))
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 64}))
+    with said.raised(InputError):
+        train_model(
+            _config(model, write_rows(tmp_path / "rows.jsonl", per_class=4), max_steps=0), FakeControl(tmp_path)
+        )

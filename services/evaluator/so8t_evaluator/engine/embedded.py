@@ -42,7 +42,7 @@ _TAIL_LINES = 4
 
 def open_embedded(config: Config, on_wait: Callable[[str], None]) -> EmbeddedEngine:  # noqa: ARG001 - never waits
     """Return the engine with the configured settings."""
-    return EmbeddedEngine(num_ctx=config.ab_test.num_ctx, threads=config.ab_test.threads)
+    return EmbeddedEngine(num_ctx=config.ab_test.context, threads=config.ab_test.threads)
 
 
 class EmbeddedEngine:

@@ -26,7 +26,7 @@ def open_ollama(config: Config, on_wait: OnWait = lambda message: None) -> Ollam
     """Return the engine with its settings, without contacting the server."""
     settings, name = config.ab_test, config.ollama.host_name
     server = _server(config, on_wait)
-    return OllamaEngine(server, num_ctx=settings.num_ctx, threads=settings.threads, host_name=name)
+    return OllamaEngine(server, num_ctx=settings.context, threads=settings.threads, host_name=name)
 
 
 def check(config: Config) -> list[str]:

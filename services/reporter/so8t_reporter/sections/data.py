@@ -21,6 +21,7 @@ def data_section(inputs: ReportInputs) -> Section:
                 ("Exact duplicates removed", fmt.count(data.duplicates)),
                 ("Groups of similar rows", f"{data.groups:,}; no group has rows on both sides of the split"),
                 ("Languages", _shares(data.by_language)),
+                *_meaning(data),
                 ("Languages of the rows asked", _shares(asked.by_language)),
             ]
         ),
@@ -30,6 +31,17 @@ def data_section(inputs: ReportInputs) -> Section:
         _sources(data),
     ]
     return Section("data", "Data", blocks)
+
+
+def _meaning(data: DataReport) -> list[tuple[str, str]]:
+    """Facts about rows that have more than a text and a label."""
+    facts = [
+        ("Thinking roles", ", ".join(f"{role} {n:,}" for role, n in data.thinking.items())),
+        ("Rows with a system prompt or earlier turns", fmt.count(data.with_turns) if data.with_turns else ""),
+        ("Labels by words", _shares(data.label_words) if data.label_words else ""),
+        ("Fields not used", _shares(data.unused) if data.unused else ""),
+    ]
+    return [(name, value) for name, value in facts if value]
 
 
 def _selection(data: DataReport, asked: TestSet) -> list[Block]:
@@ -85,14 +97,14 @@ def _classes(data: DataReport, asked: TestSet) -> Table:
 
 
 def _sources(data: DataReport) -> Table:
-    keys = ("schema", "license", "provenance", "rows")
+    keys = ("schema", "encoding", "license", "provenance", "rows")
     terms = {name: _terms(facts) for name, facts in data.sources.items()}
     more = any(terms.values())
     return Table(
         "Sources",
         [
             Column("Source", numeric=False),
-            *(Column(name, numeric=name == "Rows") for name in ("Schema", "License", "Provenance", "Rows")),
+            *(Column(name, numeric=name == "Rows") for name in ("Schema", "Encoding", "License", "Provenance", "Rows")),
             *([Column("Terms", numeric=False)] if more else []),
         ],
         [

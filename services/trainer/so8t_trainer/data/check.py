@@ -6,17 +6,16 @@ Small sources are read whole; for large ones, only the first row of each file. T
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from so8t_shared.artifacts.fingerprints import looks_like_hub_name
 from so8t_shared.config.model import Config, Dataset
 from so8t_shared.errors import InputError
+from so8t_trainer.data.formats import data_files
 from so8t_trainer.data.hub import hub_is_off
 from so8t_trainer.data.policy import declared_source, demand_classes
-from so8t_trainer.data.read import SourceRows, data_files, read_head, read_source
-from so8t_trainer.data.rows import Row, parse_row
-from so8t_trainer.data.sides import is_named_test
+from so8t_trainer.data.read import Reader, SourceRows
+from so8t_trainer.data.rows import Row
 
 _WHOLE_UP_TO_BYTES = 4_000_000
 """Rows of a source of this size are parsed in about a second."""
@@ -30,28 +29,33 @@ def check_data(config: Config) -> list[str]:
     """
     settings = config.dataset
     places = [_place(f"dataset.paths[{i}]", path, settings.format) for i, path in enumerate(settings.paths)]
+    reader = Reader.of(settings)
     rows: list[Row] = []
     for place in places:
         _check_source(place, settings)
-        found = _checked_rows(place, settings.format)
-        place.notes.extend(_seems_held_out(place, found))
-        rows += found
-    if all(place.whole for place in places):
-        demand_classes(rows)
+        rows += _checked_rows(place, reader)
+    whole = all(place.whole for place in places)
+    if whole:
+        reader.demand_columns()
     if test_data := config.ab_test.test_data:
         places.append(_place("ab_test.test_data", test_data, "auto"))
-        _checked_rows(places[-1], "auto")
+        _checked_rows(places[-1], reader.of_tests())
+    reader.demand_no_faults()
+    if whole:
+        demand_classes(rows)
     return [note for place in places for note in place.notes]
 
 
-def small_source(path: str, form: str) -> list[Row] | None:
+def small_source(path: str, reader: Reader, side: str | None = None) -> list[Row] | None:
     """Return the rows of a source; None if it is not on this host, or too large to be read in about a second.
 
     Raises:
         InputError: a row is unusable.
     """
-    place = _place("", path, form)
-    return _checked_rows(place, form) if place.whole else None
+    place = _place("", path, reader.form)
+    rows = _checked_rows(place, reader, side) if place.whole else None
+    reader.demand_no_faults()
+    return rows
 
 
 @dataclass(frozen=True)
@@ -98,20 +102,8 @@ def _check_source(place: _Place, settings: Dataset) -> None:
         raise InputError(error.what, where="; ".join(place.notes) or error.where, remedy=error.remedy) from error
 
 
-def _checked_rows(place: _Place, form: str) -> list[Row]:
+def _checked_rows(place: _Place, reader: Reader, side: str | None = None) -> list[Row]:
     """Return all rows of a small source, the first row of each file of a large one, or none for a missing one."""
     if place.whole:
-        return read_source(place.path, form).rows
-    return [parse_row(raw, where) for file in place.files for raw, where in islice(read_head(file, form), 1)]
-
-
-def _seems_held_out(place: _Place, rows: list[Row]) -> list[str]:
-    """Return a note about a lone test file: unlike in a folder, a run does not depend on its name."""
-    if place.folder is None or Path(place.path).is_dir() or not is_named_test(Path(place.path).name):
-        return []
-    if all(row.split for row in rows):
-        return []
-    return [
-        f"{place.path} is read like any other file, although its name says test: to hold its rows out, mark them"
-        " split: test, give the folder that also holds the training file, or set ab_test.test_data"
-    ]
+        return reader.source(place.path, side).rows
+    return [row for file in place.files for row in reader.head(file)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from so8t_shared.errors import InputError
@@ -18,6 +18,8 @@ class Fields:
 
     values: Mapping[str, Any]
     where: str
+    used: set[str] = field(default_factory=set)
+    """Names of the fields that were read."""
 
     def __contains__(self, name: str) -> bool:
         """Whether the row has this field, even if empty."""
@@ -25,8 +27,21 @@ class Fields:
 
     def get(self, name: str) -> Any:
         """Return the raw value; None if missing, which pandas may write as NaN."""
+        self.used.add(name)
+        return self.peek(name)
+
+    def peek(self, name: str) -> Any:
+        """Return the raw value without counting the field as used."""
         value = self.values.get(name)
         return None if isinstance(value, float) and math.isnan(value) else value
+
+    def unused(self, prefix: str = "") -> list[str]:
+        """Return the names of the fields that hold something and were not read."""
+        if len(self.used) >= len(self.values) and self.used.issuperset(self.values):
+            return []
+        return [
+            f"{prefix}{name}" for name in self.values if name not in self.used and self.peek(name) not in (None, "")
+        ]
 
     def text(self, name: str) -> str:
         """Return text for a model: a string, or an integer in digits; empty if missing.
@@ -35,6 +50,8 @@ class Fields:
             InputError: the value is anything else (Python's rendering of it is not a real request), or a
                 string that cannot be encoded as UTF-8.
         """
+        if name not in self.values:
+            return ""
         value = self.get(name)
         if isinstance(value, bool | float) or not isinstance(value, str | int | None):
             raise self._no_text(name, value)
@@ -46,18 +63,20 @@ class Fields:
         Raises:
             InputError: the value is a list, an object or the like.
         """
+        if name not in self.values:
+            return ""
         value = self.get(name)
         return str(value) if isinstance(value, bool | float) else self.text(name)
 
-    def content(self) -> str:
-        """Return the `content` of a chat turn: a string, or a list of text parts, joined by line breaks.
+    def content(self, name: str = "content") -> str:
+        """Return the content of a chat turn: a string, or a list of text parts, joined by line breaks.
 
         Raises:
             InputError: a part is not text.
         """
-        value = self.get("content")
+        value = self.get(name)
         if not isinstance(value, list):
-            return self.text("content")
+            return self.text(name)
         return "\n".join(self._part(part) for part in value)
 
     def error(self, what: str, remedy: str) -> InputError:

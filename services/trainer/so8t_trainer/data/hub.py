@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 
 from so8t_shared.errors import InputError
+from so8t_shared.splits import sides
 from so8t_trainer.data.class_labels import with_class_names
-from so8t_trainer.data.sides import sides, with_side
+from so8t_trainer.data.sides import with_side
 
 
 def read_hub(name: str) -> Iterator[tuple[object, str]]:

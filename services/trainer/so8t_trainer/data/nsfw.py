@@ -30,6 +30,8 @@ def is_nsfw(fields: Fields) -> bool:
     Raises:
         InputError: the mark is a word or number in neither list.
     """
+    if FIELD not in fields:
+        return False
     mark = re.sub(r"[\s_-]+", " ", fields.key(FIELD)).strip().lower()
     if mark not in _NSFW | _SAFE:
         raise fields.error(f"Unknown {FIELD} {mark[:40]!r}.", remedy="write nsfw or safe, or true or false")

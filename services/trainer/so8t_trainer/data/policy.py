@@ -137,7 +137,7 @@ def apply_policy(
 def _reason_to_exclude(row: Row, policy: DataPolicy) -> str | None:
     if row.nsfw and row.label == "ALLOW":
         return "NSFW labeled ALLOW"
-    texts = "\n".join([row.text, *row.thinking.values()])
+    texts = "\n".join([*(text for _, text in row.turns), row.text, *row.thinking.values()])
     if policy.exclude_secrets and holds_secret(texts):
         return "secret"
     if policy.exclude_personal_data and (kind := personal_data(texts)):

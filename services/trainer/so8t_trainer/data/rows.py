@@ -1,25 +1,23 @@
-"""A labeled row, and the four shapes that a data set may use for it."""
+"""A labeled row, read from a record of any accepted shape."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
-from so8t_shared.labels import LABELS, canonical_label
-from so8t_shared.models.reading import parse_final
-from so8t_shared.results.training import LabeledRow
+from so8t_shared.labels import LABELS
+from so8t_shared.results.training import LabeledRow, RowTurn
+from so8t_shared.splits import side_named
+from so8t_trainer.data.answers import PROSE, Answer, read_answer, read_parts
 from so8t_trainer.data.fields import Fields
+from so8t_trainer.data.label_words import LabelWords, Meaning, folded
 from so8t_trainer.data.nsfw import is_nsfw
-
-SCHEMAS = (
-    "{text, quadruple_classification}, {text, label}, {instruction, input, output, four_class_label} or {messages}"
-)
-_THINKING = ("task", "safety", "policy")
-_THINK_TAG = re.compile(r"<think-(task|safety|policy)>(.*?)</think-\1>", re.IGNORECASE | re.DOTALL)
+from so8t_trainer.data.shapes import SCHEMAS, SHAPES, Shape
+from so8t_trainer.data.turns import Turn, read_conversation, read_history
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,8 @@ class Row:
     where: str
     schema: str
     thinking: dict[str, str] = field(default_factory=dict)
+    turns: tuple[Turn, ...] = ()
+    """System prompt and earlier turns of the conversation that the request ends."""
     language: str = "unknown"
     category: str = ""
     nsfw: bool = False
@@ -39,14 +39,36 @@ class Row:
     cluster: str = ""
     """Set by the split: the same for rows on one side that belong together, by `group` or as near duplicates."""
     split: str | None = None
-    """`train` or `test` if fixed by the data set's author."""
+    """`train`, `validation` or `test` if fixed by the data set's author."""
+    unused: tuple[str, ...] = ()
+    """Names of the record's fields that hold something and are not used."""
+    label_word: str = ""
+    """The word for the label, if that is neither a name nor an id."""
+
+    @property
+    def identity(self) -> str:
+        """What makes two rows the same: the normalized text, with the turns before it."""
+        if not self.turns:
+            return normalized(self.text)
+        return "\x1e".join([*(f"{role}\x1f{normalized(text)}" for role, text in self.turns), normalized(self.text)])
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the SHA-256 of `identity`."""
+        return _short_hash(self.identity)
+
+    @property
+    def said(self) -> str:
+        """The text that near duplicates are found by: the conversation without the system prompt."""
+        return "\n".join([*(text for role, text in self.turns if role != "system"), self.text])
 
     def exported(self) -> LabeledRow:
         """Return the row as written to splits/*.jsonl."""
         return LabeledRow(
-            id=row_id(self.text),
+            id=self.id,
             text=self.text,
             label=self.label,
+            turns=[RowTurn(role=role, content=text) for role, text in self.turns],
             thinking=self.thinking,
             language=self.language,
             category=self.category,
@@ -55,12 +77,46 @@ class Row:
 
 
 @dataclass(frozen=True)
+class RowFormat:
+    """How a data set writes its rows, as its configuration says."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Our name of a field to its name in the files."""
+    words: LabelWords = field(default_factory=LabelWords)
+    seen: set[str] = field(default_factory=set)
+    """Names in `columns` that a record had."""
+
+    @classmethod
+    def of(cls, settings: Dataset) -> RowFormat:
+        """Return the format that the configuration describes."""
+        return cls(
+            {str(ours): theirs for ours, theirs in settings.columns.items()},
+            LabelWords({folded(word): c for word, c in settings.label_words.items()}),
+        )
+
+    def renamed(self, raw: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the record under our names."""
+        theirs = {name for name in self.columns.values() if name in raw} if self.columns else None
+        if not theirs:
+            return raw
+        self.seen.update(theirs)
+        mapped = {ours: raw[name] for ours, name in self.columns.items() if name in raw}
+        rest = {f"{name} (see dataset.columns)" if name in mapped else name: raw[name] for name in raw.keys() - theirs}
+        return mapped | rest
+
+
+_PLAIN = RowFormat()
+
+
+@dataclass(frozen=True)
 class _Said:
     """The parts in which the shapes differ."""
 
     text: str
-    label: str
+    meaning: Meaning
     thinking: dict[str, str]
+    turns: tuple[Turn, ...]
+    unused: tuple[str, ...]
 
 
 def normalized(text: str) -> str:
@@ -69,125 +125,135 @@ def normalized(text: str) -> str:
 
 
 def row_id(text: str) -> str:
-    """Return the first 16 hex digits of the SHA-256 of the normalized text."""
-    return hashlib.sha256(normalized(text).encode()).hexdigest()[:16]
+    """Return the first 16 hex digits of the SHA-256 of the normalized text: the id of a row without earlier turns."""
+    return _short_hash(normalized(text))
 
 
-def parse_row(raw: object, where: str) -> Row:
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_row(raw: object, where: str, form: RowFormat = _PLAIN) -> Row:
     """Read one row of any accepted shape.
 
     Raises:
-        InputError: the shape is unknown, the text is empty or not text, or the label is missing, unknown
-            or contradictory.
+        InputError: the record could not be read, its shape is unknown, the text is empty or not text, or the label is
+            missing, unknown or contradictory.
     """
+    if isinstance(raw, InputError):
+        raise raw
     if not isinstance(raw, Mapping):
         raise InputError(
             f"A row must be an object with fields, not {type(raw).__name__}.",
             where=where,
             remedy=f"write rows as {SCHEMAS}",
         )
-    fields = Fields(raw, where)
-    for schema, names, parse in _SHAPES:
-        if all(name in fields for name in names):
-            return _row(fields, schema, parse(fields))
+    fields = Fields(form.renamed(raw), where)
+    for shape in SHAPES:
+        if all(name in fields for name in shape.needs):
+            return _row(fields, shape, _said(fields, shape, form.words))
     raise fields.error(
         f"The row matches no known shape; its fields are {', '.join(map(str, raw)) or 'none'}.",
-        remedy=f"write rows as {SCHEMAS}",
+        remedy=f"write rows as {SCHEMAS}, or give the names of the fields in dataset.columns",
     )
 
 
-def _row(fields: Fields, schema: str, said: _Said) -> Row:
+def _row(fields: Fields, shape: Shape, said: _Said) -> Row:
     if not said.text.strip():
         raise fields.error("The row has no text.", remedy="remove the row or fill in its text")
     return Row(
         text=said.text,
-        label=said.label,
+        label=said.meaning.label,
         where=fields.where,
-        schema=schema,
+        schema=shape.name,
         thinking=said.thinking,
+        turns=said.turns,
         language=fields.key("language") or "unknown",
         category=fields.key("category") or fields.key("domain") or fields.key("domain_label"),
         nsfw=is_nsfw(fields),
         group=fields.key("group") or fields.key("template_id") or None,
         split=_fixed_split(fields),
+        unused=(*fields.unused(), *said.unused),
+        label_word=said.meaning.word,
     )
 
 
-def _quadruple(fields: Fields) -> _Said:
-    value = fields.get("quadruple_classification")
+def _said(fields: Fields, shape: Shape, words: LabelWords) -> _Said:
+    turns, unused = read_history(fields), tuple[str, ...]()
+    if shape.turns:
+        chat = read_conversation(fields, shape.turns, remedy=f"write rows as {SCHEMAS}")
+        turns, text, answered, unused = (*turns, *chat.turns), chat.request, chat.answer, chat.unused
+    else:
+        text = "\n".join(part for name in shape.request if (part := fields.text(name)))
+        answered = next((found for name in shape.answer if (found := fields.text(name))), "")
+    parts, answer = fields, read_answer(answered, words, fields)
+    if shape.parts:
+        parts = _object(fields, shape.parts)
+        answer = read_parts(parts, words, f"{shape.parts}.")
+    given = [parts.get(name) for name in shape.labels]
+    if parts is not fields:
+        given += [fields.get(name) for name in shape.labels]
+    meaning = _label(given, answer, fields, shape, words)
+    if answer.meaning and answer.meaning.label != meaning.label:  # a number that answers something else
+        unused = (*unused, PROSE)
+    return _Said(text, meaning, answer.thinking, turns, (*unused, *answer.unused, *_left(parts, fields, shape)))
+
+
+def _object(fields: Fields, name: str) -> Fields:
+    value = fields.get(name)
     if not isinstance(value, Mapping):
-        raise fields.error("quadruple_classification must be an object.", remedy=f"write rows as {SCHEMAS}")
-    parts = Fields(value, fields.where)
-    labels = [parts.get("four_class_label"), parts.get("four_class_label_id"), fields.get("four_class_label")]
-    candidates = [*labels, _class_in(parts.text("final"))]
-    thinking = {name: text for name in _THINKING if (text := parts.text(name))}
-    return _Said(fields.text("text"), _label(candidates, fields), thinking)
+        raise fields.error(f"{name} must be an object.", remedy=f"write rows as {SCHEMAS}")
+    return Fields(value, fields.where)
 
 
-def _text_label(fields: Fields) -> _Said:
-    return _Said(fields.text("text"), _label([fields.get("label")], fields), {})
+def _left(parts: Fields, fields: Fields, shape: Shape) -> list[str]:
+    return [] if parts is fields else parts.unused(f"{shape.parts}.")
 
 
-def _instruction(fields: Fields) -> _Said:
-    label = fields.get("four_class_label")
-    text = "\n".join(part for name in ("instruction", "input") if (part := fields.text(name)))
-    output = fields.text("output")
-    candidates = [fields.get("safety_label") if label is None else label, _class_in(parse_final(output)[1])]
-    return _Said(text, _label(candidates, fields), _tags(output))
+def _label(given: list[object], answer: Answer, fields: Fields, shape: Shape, words: LabelWords) -> Meaning:
+    """Return the row's class: its fields and its answer must agree.
 
-
-def _messages(fields: Fields) -> _Said:
-    """The user's turns are the text; the label is a field or in the assistant's last turn."""
-    value = fields.get("messages")
-    if not isinstance(value, list) or not all(isinstance(turn, Mapping) for turn in value):
-        raise fields.error("messages must be a list of {role, content}.", remedy=f"write rows as {SCHEMAS}")
-    turns = [Fields(turn, fields.where) for turn in value]
-    said = [turn.content() for turn in turns if turn.get("role") == "assistant"]
-    answer = said[-1] if said else ""
-    candidates = [fields.get("four_class_label"), fields.get("label"), parse_final(answer)[1] or None]
-    text = "\n".join(turn.content() for turn in turns if turn.get("role") == "user")
-    return _Said(text, _label(candidates, fields), _tags(answer))
-
-
-_SHAPES: tuple[tuple[str, tuple[str, ...], Callable[[Fields], _Said]], ...] = (
-    ("quadruple", ("text", "quadruple_classification"), _quadruple),
-    ("messages", ("messages",), _messages),
-    ("instruction", ("instruction",), _instruction),
-    ("text-label", ("text", "label"), _text_label),
-)
-"""Name, identifying fields and parser of each shape; the first match counts."""
-
-
-def _label(candidates: list[object], fields: Fields) -> str:
-    given = [value for value in candidates if value is not None and value != ""]
-    if not given:
-        raise fields.error("The row has no label.", remedy=f"give each row one of {', '.join(LABELS)}")
-    found = []
-    for value in given:
-        label = canonical_label(value)
-        if label is None:
-            raise fields.error(f"Unknown label {str(value)[:40]!r}.", remedy=f"use one of {', '.join(LABELS)}")
-        found.append(label)
-    if len(set(found)) > 1:
+    A number in an answer may answer something else: beside a field it only counts in a conversation.
+    """
+    found = [_known(value, fields, words) for value in given if value is not None and value != ""]
+    for name in shape.otherwise:
+        if not found and fields.peek(name) not in (None, "") and (meaning := words.meaning(fields.peek(name))):
+            fields.used.add(name)
+            found.append(meaning)
+    answered = answer.meaning
+    if answered and (shape.turns or not answered.number or not found):
+        found.append(answered)
+    if not found:
+        raise _no_label(fields, shape)
+    if len({meaning.label for meaning in found}) > 1:
+        labels = dict.fromkeys(meaning.label for meaning in found)
         raise fields.error(
-            f"The row contradicts itself: its label is both {' and '.join(dict.fromkeys(found))}.",
+            f"The row contradicts itself: its label is both {' and '.join(labels)}.",
             remedy="correct the label or its id (ALLOW 0, ESCALATION 1, DENY 2, REFUSE 3)",
         )
-    return found[0]
+    return next((meaning for meaning in found if meaning.word), found[0])
 
 
-def _class_in(final: str) -> str | None:
-    """Return the class named by a final answer; None for prose, or for a number, which may answer something else."""
-    return None if final.strip().isdigit() else canonical_label(final)
+def _known(value: object, fields: Fields, words: LabelWords) -> Meaning:
+    if meaning := words.meaning(value):
+        return meaning
+    raise _unknown_label(fields, value)
 
 
-def _tags(answer: str) -> dict[str, str]:
-    found = {name.lower(): text.strip() for name, text in _THINK_TAG.findall(answer)}
-    return {name: found[name] for name in _THINKING if found.get(name)}
+def _unknown_label(fields: Fields, value: object) -> InputError:
+    remedy = f"use one of {', '.join(LABELS)}, or say in dataset.label_words what it means"
+    return fields.error(f"Unknown label {str(value)[:40]!r}.", remedy=remedy)
+
+
+def _no_label(fields: Fields, shape: Shape) -> InputError:
+    for name in shape.otherwise:
+        if (value := fields.peek(name)) not in (None, ""):
+            return _unknown_label(fields, value)
+    return fields.error("The row has no label.", remedy=f"give each row one of {', '.join(LABELS)}")
 
 
 def _fixed_split(fields: Fields) -> str | None:
     value = fields.key("split").lower()
-    if value in {"", "train", "test"}:
-        return value or None
-    raise fields.error(f"Unknown split {value[:40]!r}.", remedy="write train or test, or remove the field")
+    if not value or (side := side_named(value)):
+        return side if value else None
+    raise fields.error(f"Unknown split {value[:40]!r}.", remedy="write train, validation or test, or remove the field")

@@ -1,4 +1,4 @@
-"""Holds out a test set by groups, so that no test row has a near duplicate in training."""
+"""Holds out test and validation rows by groups, so that none of them has a near duplicate in training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from so8t_shared.errors import InputError
 from so8t_shared.progress import Progress, no_progress
 from so8t_trainer.data.near import NearDuplicates
 from so8t_trainer.data.progress import reported
-from so8t_trainer.data.rows import Row, normalized, row_id
+from so8t_trainer.data.rows import Row
 
 LEAST_VALIDATION_GROUPS = 8
 """Figures from fewer groups would be noise, and training would miss the rows."""
@@ -56,23 +56,27 @@ def split_rows(
     """
     placed = _placed(rows, test_rows)
     unique, duplicates, excluded = _unique(placed.rows)
-    near = NearDuplicates([row.text for row in unique], settings.near_duplicate_threshold, progress)
+    near = NearDuplicates([row.said for row in unique], settings.near_duplicate_threshold, progress)
     groups = _groups(unique, near, progress)
-    test = {position for position, row in enumerate(unique) if row.split == "test"}
-    twins = _twins(unique, test, near)
+    test = _marked(unique, "test")
+    twins = _twins(unique, test, near, "test")
     if not test:
         test = _hold_out(unique, groups, settings)
-    train = set(range(len(unique))) - test - set(twins)
-    validation = _validation(unique, groups, train, settings)
+    if marked := _marked(unique, "validation"):
+        validation = marked - set(twins)
+        beside = _twins(unique, validation, near, "validation")
+        twins = {position: why for position, why in beside.items() if position not in test} | twins
+    else:
+        validation = _validation(unique, groups, set(range(len(unique))) - test - set(twins), settings)
     if settings.validation_fraction and not validation:
         placed.notes.append(
             f"no rows are kept back for validation: dataset.validation_fraction = {settings.validation_fraction:g} of"
             f" the training groups would be fewer than {LEAST_VALIDATION_GROUPS} groups"
         )
     split = Split(
-        train=_side(unique, groups, train - validation),
-        validation=_side(unique, groups, validation),
+        train=_side(unique, groups, set(range(len(unique))) - test - validation - set(twins)),
         test=_side(unique, groups, test),
+        validation=_side(unique, groups, validation),
         groups=len(groups),
         duplicates=duplicates,
         excluded=placed.excluded + excluded + Counter(twins.values()),
@@ -85,14 +89,13 @@ def expected_test(rows: list[Row], settings: Dataset, test_rows: list[Row] | Non
     """Return about the rows that `split_rows` would test with: near duplicates are not looked for, so it is fast."""
     unique, _, _ = _unique(_placed(rows, test_rows).rows)
     groups = _groups(unique, None, no_progress)
-    marked = {position for position, row in enumerate(unique) if row.split == "test"}
-    return _side(unique, groups, marked or _hold_out(unique, groups, settings))
+    return _side(unique, groups, _marked(unique, "test") or _hold_out(unique, groups, settings))
 
 
 def _placed(rows: list[Row], test_rows: list[Row] | None) -> _Placed:
     """Fix the side of rows; this is the only place that does. A row marked test never becomes a training row."""
     if test_rows is not None:
-        left = [replace(row, split="train") for row in rows if row.split != "test"]
+        left = [replace(row, split=row.split or "train") for row in rows if row.split != "test"]
         marked = Counter({"marked test, while ab_test.test_data is the test set": len(rows) - len(left)})
         return _Placed([*(replace(row, split="test") for row in test_rows), *left], +marked)
     if not any(row.split == "test" for row in rows):
@@ -106,12 +109,12 @@ def _placed(rows: list[Row], test_rows: list[Row] | None) -> _Placed:
 def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
     """Return rows with distinct normalized texts per side, the number of repetitions, and the rows left out.
 
-    A text with several labels teaches nothing and is left out entirely. Test rows are compared only with
-    each other, because faults in the training rows must not change the test.
+    A text with several labels teaches nothing and is left out entirely. Test and validation rows are compared only
+    with each other, because faults in the training rows must not change them.
     """
-    by_text: dict[tuple[bool, str], list[Row]] = defaultdict(list)
+    by_text: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        by_text[row.split == "test", normalized(row.text)].append(row)
+        by_text[row.split if row.split in {"test", "validation"} else "", row.identity].append(row)
     kept: list[Row] = []
     excluded: Counter[str] = Counter()
     duplicates = 0
@@ -148,17 +151,21 @@ def _side(rows: list[Row], groups: list[list[int]], chosen: set[int]) -> list[Ro
     for group in groups:
         together = [position for position in group if position in chosen]
         if len(together) > 1:
-            name = min(row_id(rows[position].text) for position in together)
+            name = min(rows[position].id for position in together)
             side |= {position: replace(rows[position], cluster=name) for position in together}
     return list(side.values())
 
 
-def _twins(rows: list[Row], test: set[int], near: NearDuplicates) -> dict[int, str]:
-    """Return positions of training rows that resemble a test row or share its group, with the reason."""
-    groups = {rows[position].group for position in test} - {None}
-    twins = {position: "group of a test row" for position, row in enumerate(rows) if row.group in groups}
-    twins |= {other: "near duplicate of a test row" for position in test for other in near.of(position)}
-    return {position: reason for position, reason in twins.items() if position not in test}
+def _marked(rows: list[Row], side: str) -> set[int]:
+    return {position for position, row in enumerate(rows) if row.split == side}
+
+
+def _twins(rows: list[Row], held: set[int], near: NearDuplicates, side: str) -> dict[int, str]:
+    """Return positions of other rows that resemble a row held out on this side or share its group, with the reason."""
+    groups = {rows[position].group for position in held} - {None}
+    twins = {position: f"group of a {side} row" for position, row in enumerate(rows) if row.group in groups}
+    twins |= {other: f"near duplicate of a {side} row" for position in held for other in near.of(position)}
+    return {position: reason for position, reason in twins.items() if position not in held}
 
 
 def _hold_out(rows: list[Row], groups: list[list[int]], settings: Dataset) -> set[int]:
@@ -188,10 +195,25 @@ def _validation(rows: list[Row], groups: list[list[int]], train: set[int], setti
 def _chosen(groups: list[Counter[str]], free: list[bool], fraction: float) -> set[int]:
     """Return indices of the groups to hold out, given each group's rows per label and whether it is free.
 
-    A group is chosen if it brings the labels closer to their share. A label without any test row gives up
-    its smallest group, if it has another group to train on.
+    A label without any test row gives up its smallest group, if it has another group to train on.
     """
-    target = {label: count * fraction for label, count in sum(groups, Counter[str]()).items()}
+    chosen, held = _closest(groups, free, fraction)
+    for label in sorted(sum(groups, Counter[str]())):
+        having = [index for index, labels in enumerate(groups) if labels[label]]
+        spare = [index for index in having if free[index]]
+        if not held[label] and spare and len(having) > 1:
+            smallest = min(spare, key=lambda index: groups[index].total())
+            held.update(groups[smallest])
+            chosen.add(smallest)
+    return chosen
+
+
+def _closest(groups: list[Counter[str]], free: list[bool], fraction: float) -> tuple[set[int], Counter[str]]:
+    """Return the free groups that each bring the labels closer to their share, and their rows per label."""
+    total: Counter[str] = Counter()
+    for labels in groups:
+        total.update(labels)
+    target = {label: count * fraction for label, count in total.items()}
     held: Counter[str] = Counter()
     chosen: set[int] = set()
 
@@ -202,14 +224,7 @@ def _chosen(groups: list[Counter[str]], free: list[bool], fraction: float) -> se
         if free[index] and distance(labels, 1) < distance(labels, 0):
             held.update(labels)
             chosen.add(index)
-    for label in sorted(target):
-        having = [index for index, labels in enumerate(groups) if labels[label]]
-        spare = [index for index in having if free[index]]
-        if not held[label] and spare and len(having) > 1:
-            smallest = min(spare, key=lambda index: groups[index].total())
-            held.update(groups[smallest])
-            chosen.add(smallest)
-    return chosen
+    return chosen, held
 
 
 def _checked(split: Split, test_rows: list[Row] | None) -> Split:

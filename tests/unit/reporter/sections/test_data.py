@@ -79,3 +79,24 @@ def test_nothing_left_out(inputs: ReportInputs) -> None:
     assert "No row was left out." in [b.text for b in section.blocks if isinstance(b, Paragraph)]
     (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
     assert facts["Rows left out"] == "0 (undefined (n = 0))"
+
+
+def test_rows_with_more_than_a_text(inputs: ReportInputs) -> None:
+    """Thinking roles in their order, turns, words for labels, unused fields and the validation side."""
+    more = {
+        "thinking": {"task": 900, "<think>": 3},
+        "with_turns": 12,
+        "unused": {"id": 960},
+        "label_words": {"拒否 = DENY": 7},
+        "validation": {"ALLOW": 5, "DENY": 4},
+    }
+    report = text_report(replace(inputs, data=inputs.data.model_copy(update=more)))
+    section = next(s for s in report.sections if s.anchor == "data")
+    (facts,) = [dict(block.items) for block in section.blocks if isinstance(block, Facts)]
+    assert facts["Thinking roles"] == "task 900, <think> 3"
+    assert facts["Rows with a system prompt or earlier turns"] == "12"
+    assert (facts["Labels by words"], facts["Fields not used"]) == ("拒否 = DENY 7", "id 960")
+    assert column(tables_of(report, "data")["Rows per class"], "Validation") == ["5", "0", "4", "0"]
+    plain = next(s for s in text_report(inputs).sections if s.anchor == "data")
+    (facts,) = [dict(block.items) for block in plain.blocks if isinstance(block, Facts)]
+    assert "Fields not used" not in facts

@@ -79,6 +79,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "stage",
         "export",
         "compare",
+        "data",
         "doctor",
         "config",
         "artifacts",

@@ -10,11 +10,14 @@ from so8t_shared.models.reading import parse_final
 
 
 def test_final_answer() -> None:
-    """The parts that a row has, in the order task, safety, policy, then the label."""
+    """The roles that a row has, in its own order and whatever their names, then the label."""
     assert final_answer("DENY") == "<final>DENY</final>"
     thinking = {"policy": "p", "task": "t", "safety": ""}
     assert (
-        final_answer("DENY", thinking) == "<think-task>t</think-task><think-policy>p</think-policy><final>DENY</final>"
+        final_answer("DENY", thinking) == "<think-policy>p</think-policy><think-task>t</think-task><final>DENY</final>"
+    )
+    assert final_answer("ALLOW", {"<think>": "plain", "論理": "r"}) == (
+        "<think>plain</think><think-論理>r</think-論理><final>ALLOW</final>"
     )
 
 

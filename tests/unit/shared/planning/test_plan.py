@@ -68,7 +68,7 @@ def test_nothing_has_run(store: LocalStore, config: Config) -> None:
     why = {line.stage.name: line.why for line in plan}
     assert why["convert-a"] == why["train"] == ["never run in this store"]
     assert why["convert-b"] == ["train runs first"]
-    assert why["import"] == ["convert-a runs first", "convert-b runs first"]
+    assert why["import"] == ["convert-a runs first", "convert-b runs first", "train runs first"]
     assert [line.fingerprint is None for line in plan] == [False, False, True, True, True, True, True]
 
 

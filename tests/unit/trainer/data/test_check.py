@@ -129,15 +129,12 @@ def test_a_hub_name_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert note.endswith("; HF_HUB_OFFLINE is set, so it must already have been downloaded")
 
 
-def test_a_test_file_among_the_training_rows_is_noted(tmp_path: Path) -> None:
-    """Its name decides nothing where it is given alone; where its rows say what they are, or as test rows, no word."""
+def test_a_test_file_among_the_training_rows_is_no_news(tmp_path: Path) -> None:
+    """Its name says what it is for, beside other files as in a folder."""
     rows = _write(tmp_path / "train.jsonl", GOOD)
     held_out = _write(tmp_path / "test.jsonl", GOOD)
-    [note] = check_data(_config(rows, held_out))
-    assert note.startswith(f"{held_out} is read like any other file, although its name says test")
-    assert check_data(_config(tmp_path)) == check_data(_config(rows, test_data=held_out)) == []
-    _write(held_out, [{**row, "split": "test"} for row in GOOD])
-    assert check_data(_config(rows, held_out)) == []
+    assert check_data(_config(rows, held_out)) == check_data(_config(tmp_path)) == []
+    assert check_data(_config(rows, test_data=held_out)) == []
 
 
 def test_what_is_elsewhere_is_noted(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from tests.messages import Said
 
 from so8t_shared.errors import InputError
 from so8t_trainer.data.class_labels import with_class_names
+from so8t_trainer.data.formats import read_head
 from so8t_trainer.data.hub import read_hub
-from so8t_trainer.data.read import read_head, read_source
+from so8t_trainer.data.read import read_source
 from so8t_trainer.data.rows import parse_row
 
 ALPHABETICAL = ["ALLOW", "DENY", "ESCALATION", "REFUSE"]

@@ -131,3 +131,9 @@ def test_filters_can_be_turned_off_but_not_the_nsfw_rule() -> None:
     kept, excluded = apply_policy(rows, DataPolicy(exclude_personal_data=False, exclude_secrets=False))
     assert kept == rows[:2]
     assert excluded == {"NSFW labeled ALLOW": 1}
+
+
+def test_turns_before_the_request_are_looked_at_too() -> None:
+    """They are trained on as well."""
+    row = _row("And then?", turns=(("system", "mail a@example.com"), ("user", "Hi"), ("assistant", "Hello")))
+    assert apply_policy([row], POLICY) == ([], {"personal data: e-mail address": 1})

@@ -31,17 +31,19 @@ def _rows(start: int, count: int) -> list[dict[str, object]]:
 
 
 def test_the_report_accounts_for_every_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Read = train + test + duplicates + excluded; the dropped text is neither kept nor logged."""
+    """Read = train + validation + test + duplicates + excluded; the dropped text is neither kept nor logged."""
     secret = {"text": "Call 090-1234-5678 at once", "label": "DENY"}
     rows = [*_rows(0, 40), _rows(0, 1)[0], secret]
     path = _file(tmp_path / "rows.jsonl", rows)
     with caplog.at_level(logging.INFO):
-        data = prepare_data(Dataset(paths=[path], source=SOURCE, test_fraction=0.2), None, LOG)
+        dataset = Dataset(paths=[path], source=SOURCE, test_fraction=0.2, validation_fraction=0.25)
+        data = prepare_data(dataset, None, LOG)
     report = data.report
     assert report.rows_read == 42
     assert report.excluded == {"personal data: phone number": 1}
     assert report.duplicates == 1
-    assert report.train == dict.fromkeys(LABELS, 8)
+    assert report.train == dict.fromkeys(LABELS, 6)
+    assert report.validation == dict.fromkeys(LABELS, 2)
     assert report.test == dict.fromkeys(LABELS, 2)
     assert report.by_language == {"en": 20, "ja": 20}
     assert report.sources[path] == {
@@ -49,8 +51,9 @@ def test_the_report_accounts_for_every_row(tmp_path: Path, caplog: pytest.LogCap
         "license": "mit",
         "provenance": "made for the test",
         "rows": "42",
+        "encoding": "utf-8",
     }
-    assert "42 rows of shape text-label" in caplog.text
+    assert "42 rows of shape text-label; utf-8" in caplog.text
     assert "left out: 1 rows (personal data: phone number)" in caplog.text
     assert "090-1234" not in caplog.text + report.model_dump_json()
 
@@ -131,12 +134,13 @@ def test_a_class_that_the_policy_empties_is_warned_of(tmp_path: Path, caplog: py
 def test_dropping_long_rows_is_counted(tmp_path: Path) -> None:
     """keep_train corrects every number that depends on the training rows."""
     path = _file(tmp_path / "rows.jsonl", _rows(0, 40))
-    data = prepare_data(Dataset(paths=[path], source=SOURCE), None, LOG)
+    data = prepare_data(Dataset(paths=[path], source=SOURCE, validation_fraction=0.2), None, LOG)
     before = len(data.train)
     data.keep_train(data.train[:-3], "longer than 5 tokens")
     assert data.report.excluded == {"longer than 5 tokens": 3}
     assert sum(data.report.train.values()) == before - 3
     counts: dict[str, int] = defaultdict(int)
-    for row in [*data.train, *data.test]:
+    assert data.validation
+    for row in [*data.train, *data.validation, *data.test]:
         counts[row.language] += 1
     assert data.report.by_language == counts

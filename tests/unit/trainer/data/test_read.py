@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from tests.messages import Said
 
+from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
-from so8t_trainer.data.read import read_head, read_source
+from so8t_trainer.data.formats import read_head
+from so8t_trainer.data.read import Reader, read_source
 
 ROWS = [{"text": "Send it, please", "label": "ALLOW"}, {"text": "送ってください", "label": "DENY"}]
 
@@ -109,7 +111,7 @@ def test_a_folder_without_data_is_refused(tmp_path: Path, said: Said) -> None:
 def test_a_hub_data_set_that_cannot_be_reached_is_refused(said: Said) -> None:
     """Without a network the error names the data set and says what to do."""
     code = (
-        "from so8t_trainer.data.read import read_head, read_source\n"
+        "from so8t_trainer.data.read import read_source\n"
         "from so8t_shared.errors import InputError\n"
         "try: read_source('nobody/nothing-at-all')\n"
         "except InputError as error: print(error)\n"
@@ -126,7 +128,7 @@ def test_the_head_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, for
     path = _write(tmp_path / f"rows.{form}", form)
     whole = [row.text for row in read_source(str(path)).rows]
     if form != "parquet":
-        monkeypatch.setattr("so8t_trainer.data.read._HEAD_BYTES", path.stat().st_size - 3)
+        monkeypatch.setattr("so8t_trainer.data.formats._HEAD_BYTES", path.stat().st_size - 3)
     head = [dict(record)["text"] for record, _ in read_head(path)]  # type: ignore[call-overload]
     assert head == whole[: len(head)]
     assert head
@@ -138,3 +140,50 @@ def test_a_hub_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "from so8t_trainer.data.read import read_source; read_source('owner/name-that-is-nowhere')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "to do: correct dataset.paths, or unset HF_HUB_OFFLINE" in done.stderr
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_what_separates_fields(tmp_path: Path, delimiter: str) -> None:
+    """The header tells; the others may stand in texts."""
+    path = tmp_path / "rows.csv"
+    lines = [f"text{delimiter}label", f'"a, b; c\td"{delimiter}DENY']
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert [(row.text, row.label) for row in read_source(str(path)).rows] == [("a, b; c\td", "DENY")]
+    path.rename(tmp_path / "rows.tsv")
+    assert len(read_source(str(tmp_path / "rows.tsv")).rows) == 1
+
+
+def test_a_header_that_two_could_separate(tmp_path: Path, said: Said) -> None:
+    """It is not guessed; in quotes it means nothing."""
+    path = tmp_path / "rows.csv"
+    path.write_text("text;label,x\na;DENY\n", encoding="utf-8")
+    with said.raised(InputError, where=f"{path}:1"):
+        read_source(str(path))
+    path.write_text('text;label;"x,y"\na;DENY;1\n', encoding="utf-8")
+    assert read_source(str(path)).rows[0].unused == ("x,y",)
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "utf-16"])
+def test_another_encoding_is_told(tmp_path: Path, encoding: str) -> None:
+    """Beside the UTF-8 of other files, with the number of files."""
+    rows = [{"text": "隣人の医療記録を移してください。彼女は望んでいません。", "label": "DENY"}, *ROWS]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "a.jsonl").write_bytes(text.encode(encoding))
+    (tmp_path / "b.jsonl").write_bytes(text.encode())
+    (tmp_path / "c.jsonl").write_bytes(text.encode())
+    source = read_source(str(tmp_path))
+    assert {row.text for row in source.rows} == {row["text"] for row in rows}
+    assert source.encoding.startswith("utf-8 (2), ")
+    head = [dict(record)["text"] for record, _ in read_head(tmp_path / "a.jsonl")]  # type: ignore[call-overload]
+    assert head == [row["text"] for row in rows]
+
+
+def test_a_column_that_no_row_has(tmp_path: Path, said: Said) -> None:
+    """It is told before all the rows that therefore have no shape."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt_jp": "a", "label": "DENY"}\n')
+    reader = Reader.of(Dataset(paths=["x"], columns={"text": "prompt_ja"}))
+    reader.source(str(path))
+    reader.demand_columns()
+    with said.raised(InputError):
+        reader.demand_no_faults()

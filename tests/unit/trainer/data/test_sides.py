@@ -10,12 +10,14 @@ import datasets
 import pytest
 from tests.unit.trainer.data.test_split import _sentence
 
-from so8t_shared.config.model import Dataset, Source
+from so8t_shared.config.model import Config, Dataset, Source
 from so8t_shared.labels import LABELS
+from so8t_shared.splits import side_of, sides
+from so8t_shared.stages import BY_NAME
 from so8t_trainer.data.hub import read_hub
 from so8t_trainer.data.prepare import PreparedData, prepare_data
 from so8t_trainer.data.rows import parse_row
-from so8t_trainer.data.sides import is_named_test, sides, with_side
+from so8t_trainer.data.sides import with_side
 
 SOURCE = Source(license="mit", provenance="made for the test")
 
@@ -23,27 +25,38 @@ SOURCE = Source(license="mit", provenance="made for the test")
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("test", True),
-        ("Test.jsonl", True),
-        ("test-00000-of-00001.parquet", True),
-        ("rows_test.csv", True),
-        ("data/test/rows.jsonl", True),
-        ("train.jsonl", False),
-        ("contest.jsonl", False),
-        ("tests.jsonl", False),
-        ("latest-rows.jsonl", False),
+        ("test", "test"),
+        ("Test.jsonl", "test"),
+        ("test-00000-of-00001.parquet", "test"),
+        ("rows_test.csv", "test"),
+        ("data/test/rows.jsonl", "test"),
+        ("val.jsonl", "validation"),
+        ("four_class_val.jsonl", "validation"),
+        ("dev/rows.json", "validation"),
+        ("valid-1.csv", "validation"),
+        ("train.jsonl", "train"),
+        ("train/test.jsonl", "test"),
+        ("contest.jsonl", None),
+        ("tests.jsonl", None),
+        ("latest-rows.jsonl", None),
+        ("values.jsonl", None),
+        ("invalid.jsonl", None),
     ],
 )
-def test_test_is_a_word_of_the_name(name: str, expected: bool) -> None:
+def test_a_side_is_a_word_of_the_name(name: str, expected: str | None) -> None:
     """As the `datasets` package finds it in the names of files."""
-    assert is_named_test(name) is expected
+    assert side_of(name) == expected
 
 
-def test_two_sides_or_none() -> None:
-    """What is not named test is trained on where something is; names that are all alike tell nothing."""
+def test_sides_or_none() -> None:
+    """What is not named is trained on where something is named test; names that are all alike tell nothing.
+
+    Without a test, what is not validation stays free, so that a test can be held out from it.
+    """
     assert sides(["a.jsonl", "test.jsonl", "train.jsonl"]) == ["train", "test", "train"]
+    assert sides(["train.jsonl", "val.jsonl", "test.jsonl"]) == ["train", "validation", "test"]
     assert sides(["test-1.jsonl", "test-2.jsonl"]) == [None, None]
-    assert sides(["train.jsonl", "validation.jsonl"]) == [None, None]
+    assert sides(["a_train.jsonl", "a_val.jsonl"]) == [None, "validation"]
 
 
 def test_a_row_itself_comes_first() -> None:
@@ -75,7 +88,8 @@ def test_a_folders_test_file_is_its_test_set(tmp_path: Path, caplog: pytest.LogC
     with caplog.at_level(logging.INFO):
         both = _prepared(tmp_path / "a", tmp_path / "b.jsonl")
     assert {row.text for row in both.test} == held_out
-    assert len(both.train) == 60
+    assert len(both.train) + len(both.validation) == 60
+    assert {row.text for row in both.validation}.isdisjoint(held_out)
     assert "; 12 marked test" in caplog.text
     assert "20 rows have no split" in caplog.text
 
@@ -83,10 +97,25 @@ def test_a_folders_test_file_is_its_test_set(tmp_path: Path, caplog: pytest.LogC
 def test_a_hub_data_sets_test_split_is_its_test_set(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A third split does not change that; `load_dataset` reads a local folder as it reads the Hub."""
+    """Beside it, the validation split is what it says; `load_dataset` reads a local folder as it reads the Hub."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
     for number, name in enumerate(("train", "validation", "test")):
         rows = datasets.Dataset.from_dict({"text": [_sentence(number)], "label": ["DENY"]})
         rows.to_parquet(str(tmp_path / f"{name}-00000-of-00001.parquet"))
     found = {row.text: row.split for record, where in read_hub(str(tmp_path)) if (row := parse_row(record, where))}
-    assert found == {_sentence(0): "train", _sentence(1): "train", _sentence(2): "test"}
+    assert found == {_sentence(0): "train", _sentence(1): "validation", _sentence(2): "test"}
+
+
+def test_files_beside_each_other_say_their_side(tmp_path: Path) -> None:
+    """Listed one by one as in a folder; and the run depends on it, so the fingerprint of the input has it."""
+    names = ("four_class_train.jsonl", "four_class_val.jsonl", "four_class_test.jsonl")
+    for start, name in zip((0, 100, 200), names, strict=True):
+        _write(tmp_path / name, range(start, start + 12))
+    listed = [tmp_path / name for name in names]
+    for data in (_prepared(*listed), _prepared(tmp_path)):
+        assert {row.text for row in data.validation} == {_sentence(i) for i in range(100, 112)}
+        assert {row.text for row in data.test} == {_sentence(i) for i in range(200, 212)}
+        assert data.report.validation == dict.fromkeys(LABELS, 3)
+    config = Config.model_validate({"model_a": {"base_model": "m"}, "dataset": {"paths": [*map(str, listed)]}})
+    inputs = [item.name for item in BY_NAME["train"].inputs(config)]
+    assert inputs[1:] == ["dataset.paths[0] (train)", "dataset.paths[1] (validation)", "dataset.paths[2] (test)"]

@@ -16,7 +16,7 @@ from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_trainer.data.near import shingles
 from so8t_trainer.data.rows import Row, normalized, row_id
-from so8t_trainer.data.split import expected_test, split_rows
+from so8t_trainer.data.split import Split, expected_test, split_rows
 
 WORDS = "apple bridge candle desert engine forest garden hammer island jacket kettle ladder mirror".split()  # noqa: SIM905
 
@@ -268,3 +268,46 @@ def test_too_few_groups_give_no_validation(per_label: int, validates: bool) -> N
     assert bool(split.validation) == validates
     assert bool(split.notes) != validates
     assert validates or len(split.train) + len(split.test) == 4 * per_label
+
+
+def _validated(rows: list[Row], fraction: float = 0.25, tests: list[Row] | None = None) -> Split:
+    return split_rows(rows, Dataset(paths=["x"], split_seed=1, validation_fraction=fraction), tests)
+
+
+def test_the_authors_validation_rows_are_kept_but_leaks_are_removed() -> None:
+    """A training row that resembles one goes, and so does a validation row that resembles a test row."""
+    test = [_row(_sentence(i), LABELS[i % 4], f"t{i}", "test") for i in range(4)]
+    held = [_row(_sentence(50 + i), LABELS[i % 4], f"v{i}", "validation") for i in range(4)]
+    train = [_row(_sentence(100 + i), LABELS[i % 4], f"r{i}", "train") for i in range(8)]
+    leaks = [
+        _row(held[0].text + " now", "ALLOW", None, "train"),
+        _row("entirely different", "ALLOW", "v2", "train"),
+        _row(test[1].text + " now", "DENY", None, "validation"),
+    ]
+    split = _validated([*leaks, *train, *test, *held])
+    assert (split.train, split.validation, split.test) == (train, held, test)
+    assert split.excluded == {
+        "near duplicate of a validation row": 1,
+        "group of a validation row": 1,
+        "near duplicate of a test row": 1,
+    }
+
+
+def test_validation_rows_alone_leave_the_test_to_be_held_out() -> None:
+    """A set of train and validation files has a test as well, and none of its validation rows."""
+    rows = [_marked(row, "validation") if i % 5 == 0 else row for i, row in enumerate(_distinct_rows(20))]
+    split = _validated(rows)
+    assert _texts(split.validation) == _texts(rows[::5])
+    assert split.test
+    assert not {*_texts(split.test)} & {*_texts(split.validation)}
+    assert expected_test(rows, _settings(0.2)) == split_rows(rows, _settings(0.2)).test
+
+
+def test_the_same_request_after_other_turns_is_another_row() -> None:
+    """It may have another class; but it is near, so both are on one side."""
+    turns = (("user", "May I come in?"), ("assistant", "Who are you?"))
+    rows = [_row("The owner.", "ALLOW"), replace(_row("The owner.", "DENY"), turns=turns)]
+    systems = [replace(_row("Open it.", label), turns=(("system", s),)) for label, s in (("ALLOW", "a"), ("DENY", "b"))]
+    split = split_rows([*rows, *systems, *_distinct_rows(8)], _settings())
+    assert not split.excluded
+    assert split.groups == 32 + 2 + 1

@@ -1,0 +1,63 @@
+"""What an answer in the data says: thinking roles, a class, and text that is neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from so8t_shared.models.reading import final_texts, read_thinking
+from so8t_shared.models.thinking import role_of, tag_of
+from so8t_trainer.data.fields import Fields
+from so8t_trainer.data.label_words import LabelWords, Meaning
+
+PROSE = "text of the answer beside thinking and label"
+"""Name, among the unused fields, of what an answer says besides."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an answer in the data says."""
+
+    thinking: dict[str, str]
+    meaning: Meaning | None = None
+    unused: tuple[str, ...] = ()
+
+
+def read_answer(answer: str, words: LabelWords, fields: Fields) -> Answer:
+    """Read the assistant's answer: thinking, and a `<final>` with or without prose around it, or a bare label.
+
+    Raises:
+        InputError: its thinking is never closed.
+    """
+    if not answer:
+        return Answer({})
+    found = read_thinking(answer)
+    if found.unclosed:
+        raise fields.error(
+            f"The thinking <{tag_of(found.unclosed)}> is never closed.",
+            remedy=f"write </{tag_of(found.unclosed)}> where it ends",
+        )
+    finals, prose = final_texts(found.outside)
+    said = finals[-1] if finals else prose
+    meaning = words.answer(said)
+    unread = bool(prose) if finals and meaning else bool(said) and not meaning
+    return Answer(found.roles, meaning, (PROSE,) if unread else ())
+
+
+def read_parts(parts: Fields, words: LabelWords, prefix: str) -> Answer:
+    """Read an object whose texts are the thinking roles, in its order, besides `final` and the label."""
+    final = parts.text("final")
+    meaning = words.answer(final)
+    thinking = {}
+    for name, value in parts.values.items():
+        if name in {"final", "four_class_label", "four_class_label_id"} or isinstance(value, bool | int | float | None):
+            continue
+        if text := parts.text(name):
+            thinking[_role_named(name, parts)] = text
+    return Answer(thinking, meaning, (f"{prefix}final",) if final and (meaning is None or meaning.number) else ())
+
+
+def _role_named(name: str, parts: Fields) -> str:
+    tag = "-".join(name.lower().split()).replace("think_", "think-", 1)
+    if not tag or set(tag) & set("<>/|"):
+        raise parts.error(f"A thinking role cannot be named {name[:40]!r}.", remedy="rename it, for example to task")
+    return role_of(tag if tag.startswith("think") else f"think-{tag}")
