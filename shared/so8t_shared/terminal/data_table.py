@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from so8t_shared import formatting as fmt
+from so8t_shared.escapes import visible
 from so8t_shared.results.data_check import DataCheck, TokenNeeds
 
 
@@ -65,7 +66,7 @@ def _faults(check: DataCheck) -> Iterator[RenderableType]:
     faults = _table("fault", "rows", "where", "to do")
     for fault in check.faults:
         more = fault.count - len(fault.places)
-        places = "\n".join([*map(fmt.visible, fault.places), *([f"and {more:,} more"] if more else [])])
+        places = "\n".join([*map(visible, fault.places), *([f"and {more:,} more"] if more else [])])
         faults.add_row(_text(fault.what, "red"), f"{fault.count:,}", Text(places), _text(fault.remedy))
     yield faults
 
@@ -82,4 +83,4 @@ def _table(*headings: str) -> Table:
 
 
 def _text(text: str, style: str = "") -> Text:
-    return Text(fmt.visible(text), style=style)
+    return Text(visible(text), style=style)
