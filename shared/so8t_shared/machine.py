@@ -130,7 +130,9 @@ def _docker_gpu() -> Iterator[Finding]:
     if '"nvidia"' in listed or "nvidia.com/gpu" in listed or shutil.which("nvidia-container-runtime-hook"):
         yield Finding("docker gpu", "ok", "NVIDIA runtime")
     else:
-        remedy = "compose.yaml requires one: run so8t-ab up --cpu, or install the NVIDIA Container Toolkit"
+        remedy = (
+            "compose.yaml requires one: so8t-ab up --cpu adds compose.cpu.yaml, or install the NVIDIA Container Toolkit"
+        )
         yield Finding("docker gpu", "missing", "no NVIDIA runtime", remedy)
 
 

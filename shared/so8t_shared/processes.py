@@ -47,6 +47,19 @@ def check_stages_can_run(command: str) -> None:
         )
 
 
+def handed_to_unprivileged(folder: Path, other: int) -> tuple[int, int]:
+    """User and group of this process, who own the folder; `other`, to whom the folder is given, instead of root.
+
+    Windows has neither: Docker Desktop lets any user of a container write.
+    """
+    if not hasattr(os, "getuid"):
+        return other, other
+    if os.getuid() == 0:
+        os.chown(folder, other, other)
+        return other, other
+    return os.getuid(), os.getgid()
+
+
 def boot_id() -> str:
     """Id of this machine's boot, the same in all its containers; '' if the system has none."""
     return _BOOT.read_text(encoding="ascii").strip() if _BOOT.is_file() else ""

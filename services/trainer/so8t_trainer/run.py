@@ -16,7 +16,6 @@ import yaml
 
 from so8t_shared.config.model import Config
 from so8t_shared.config.training import Training
-from so8t_shared.errors import InputError
 from so8t_shared.files import write_atomically
 from so8t_shared.host import host_name
 from so8t_shared.json_files import write_json, write_lines

@@ -82,7 +82,7 @@ def get(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
 ) -> None:
-    """Copy an artifact's files to a folder, verified against the manifest."""
+    """Copy an artifact's files to a folder, and check them."""
     workspace = open_workspace(config, overrides)
     artifact = _find(fingerprint, [i.artifact for i in list_artifacts(workspace.store) if i.manifest])
     if target.exists():

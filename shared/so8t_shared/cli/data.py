@@ -35,7 +35,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show what is in the rows, what is not used, what is wrong, and what a test on them can find.
+    """Show what is in the rows, what is wrong, and what a test can find.
 
     Counts by class, split, language and group, thinking roles, encodings, duplicates. Exits with 2 if there are faults,
     of which it lists all.

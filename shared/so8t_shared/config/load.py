@@ -105,7 +105,7 @@ def load_for_files(files: Sequence[str], path: Path | None, overrides: Sequence[
     raw: dict[str, Any] = {"model_a": {"base_model": "-"}, "dataset": {"paths": list(files)}}
     given: dict[str, str] = {}
     for dotted, value, source in map(_split, overrides):
-        _assign(raw, dotted, value)
+        assign(raw, dotted, value)
         given[dotted] = source
     try:
         return Config.model_validate(raw)

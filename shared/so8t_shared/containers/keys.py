@@ -16,6 +16,7 @@ from pathlib import Path
 
 from so8t_shared.containers.settings import keep_or_set, setting
 from so8t_shared.files import storage_errors
+from so8t_shared.processes import handed_to_unprivileged
 
 STAGES = ("converter-a", "trainer", "converter-b", "importer", "evaluator", "concluder", "reporter")
 """Services of the stages, in the pipeline's order."""
@@ -44,23 +45,13 @@ def make_keys(say: Callable[[str], None]) -> None:
 
     with storage_errors(results):
         results.mkdir(parents=True, exist_ok=True)
-        uid, gid = _owner(results)
+        uid, gid = handed_to_unprivileged(results, _UNPRIVILEGED)
     values: dict[str, int | str] = {"SO8T_UID": uid, "SO8T_GID": gid, "SO8T_HOST_NAME": platform.node()}
     total = psutil.virtual_memory().total  # a stage must not exhaust the host's memory
     values["SO8T_MEMORY"] = f"{total // 2**20 * 9 // 10}m"
     for name, value in values.items():
         if keep_or_set(name, str(value)):
             say(f"set {name}={value}")
-
-
-def _owner(results: Path) -> tuple[int, int]:
-    """User and group of the stages, who must be able to write the results; never root."""
-    if not hasattr(os, "getuid"):  # on Windows, Docker Desktop lets any user of a container write
-        return _UNPRIVILEGED, _UNPRIVILEGED
-    if os.getuid() == 0:
-        os.chown(results, _UNPRIVILEGED, _UNPRIVILEGED)
-        return _UNPRIVILEGED, _UNPRIVILEGED
-    return os.getuid(), os.getgid()
 
 
 def _random(length: int) -> str:

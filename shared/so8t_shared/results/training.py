@@ -77,8 +77,8 @@ class DataReport(Document):
 
     schema_version: Literal[1, 2] = 2
     sources: dict[str, dict[str, str]] = Field(
-        description="Path to {schema, license, provenance, rows, encoding}, and license_file, license_sha256, license_notes and"
-        " robots where they are declared."
+        description="Path to {schema, license, provenance, rows, encoding}, and license_file, license_sha256,"
+        " license_notes and robots where they are declared."
     )
     rows_read: int
     excluded: dict[str, int] = Field(description="Reason to number of rows; the text itself is not kept.")

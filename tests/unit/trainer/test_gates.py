@@ -136,7 +136,7 @@ def test_gradients_survive_gradient_checkpointing(llama: Path) -> None:
     for checkpointing in (False, True):
         subject = trainee(llama, gradient_checkpointing=checkpointing)
         disturb(subject)
-        objective(subject, batch)[0].backward()
+        objective(subject, batch)[0].sum().backward()
         subject.gates.collect_gradients()
         found.append({name: p.grad for name, p in subject.trainable().items()})
     for name, gradient in found[0].items():

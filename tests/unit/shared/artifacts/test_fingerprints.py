@@ -25,6 +25,11 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     # key: (another value, the stages that it reruns by itself). A new key fails here until it is decided.
     "session_id_format": ("%Y", NOTHING),
     "output_base_dir": ("elsewhere", NOTHING),
+    "notify.on": (["run_done"], NOTHING),
+    "notify.sound": (True, NOTHING),
+    "notify.urls": (["dbus://"], NOTHING),
+    "notify.urls_file": ("urls.txt", NOTHING),
+    "notify.timeout_s": (3, NOTHING),
     "inputs_root": ("elsewhere", NOTHING),
     "output_layout": ("original", REPORT),  # the report says where model B is
     "checkpoint_dir": ("elsewhere", NOTHING),
@@ -39,7 +44,6 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "dataset.encoding": ("cp932", TRAIN),
     "dataset.columns": ({"text": "prompt_ja"}, TRAIN),
     "dataset.label_words": ({"danger": "REFUSE"}, TRAIN),
-    "dataset.validation_fraction": (0.2, TRAIN),
     "dataset.source.license": ("mit", TRAIN),
     "dataset.source.provenance": ("other", TRAIN),
     "dataset.source.license_file": ("TERMS", TRAIN),

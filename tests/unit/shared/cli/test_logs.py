@@ -56,7 +56,7 @@ def test_odd_line_breaks(cli: Cli, config_file: Path, store: LocalStore) -> None
     session = open_session(store, load_config(config_file))
     with pytest.raises(ZeroDivisionError):
         run_stage(stage_named("train"), session, store, _say_oddly)
-    assert "a text\u2028in two lines" in cli("logs", "train", "-c", config_file).out
+    assert r"a text\u2028in two lines" in cli("logs", "train", "-c", config_file).out
 
 
 def _refuse(ctx: StageContext) -> None:

@@ -83,7 +83,6 @@ def test_help_names_every_command(cli: Cli) -> None:
         "doctor",
         "config",
         "artifacts",
-        "data",
         "notify",
         "watch",
         "autostart",

@@ -14,7 +14,7 @@ import yaml
 from so8t_shared.dataset_card import CARD
 from so8t_shared.errors import InputError
 from so8t_shared.files import sha256_file, write_atomically
-from so8t_trainer.data.read import read_file
+from so8t_trainer.data.formats import read_file
 from so8t_trainer.data.recipes.recipe import Recipe
 from so8t_trainer.data.recipes.table import BY_NAME, RECIPES
 
