@@ -8,7 +8,7 @@ about a second. The same arguments give the same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -136,11 +136,19 @@ def make_phi3(
     return _save_model(Phi3ForCausalLM, config, folder, seed, dtype, ends)
 
 
-def make_foreign_so8t(folder: Path, *, seed: int = 0, layers: int = 2, kv_heads: int = 4, angle: float = 0.3) -> Path:
+def make_foreign_so8t(
+    folder: Path,
+    *,
+    seed: int = 0,
+    layers: int = 2,
+    kv_heads: int = 4,
+    angle: float = 0.3,
+    gated: Sequence[int] | None = None,
+) -> Path:
     """A checkpoint in the original project's SO8T format, with code that must never run.
 
-    Split q/k/v, gates `so8t_rotation_gate.theta` drawn from a normal distribution with deviation
-    `angle`, and a modeling file that writes `executed.marker` beside itself when it is imported.
+    Split q/k/v, gates `so8t_rotation_gate.theta` (in all layers, or in `gated`) drawn from a normal distribution
+    with deviation `angle`, and a modeling file that writes `executed.marker` beside itself when it is imported.
     """
     from safetensors.torch import load_file, save_file
 
@@ -150,7 +158,7 @@ def make_foreign_so8t(folder: Path, *, seed: int = 0, layers: int = 2, kv_heads:
     for name, tensor in load_file(folder / "model.safetensors").items():
         tensors.update(_split_qkv(name, tensor, config))
     generator = torch.Generator().manual_seed(seed + 1)
-    for layer in range(layers):
+    for layer in range(layers) if gated is None else gated:
         theta = torch.randn(config["hidden_size"] // 8, 8, 8, generator=generator) * angle
         tensors[f"model.layers.{layer}.self_attn.so8t_rotation_gate.theta"] = theta
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})

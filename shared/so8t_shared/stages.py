@@ -6,9 +6,10 @@ Raise a stage's `version` when its output changes for the same input.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from so8t_shared import places
 from so8t_shared.config.model import Config
@@ -36,6 +37,7 @@ class DataInput:
 
 
 ExternalInput = ModelInput | DataInput
+Fact = Callable[[Config], Any]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Stage:
     summary: str
     reads: tuple[str, ...]
     """Dotted configuration keys that affect the output."""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    """What else affects the output, computed from keys of which some values are equivalent."""
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Upstream stages, each with the prefixes of its files that this stage reads."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
@@ -97,26 +101,20 @@ def _training_inputs(config: Config) -> list[ExternalInput]:
 _TRAINING_KEYS = tuple(
     f"training.{key}"
     for key in (
-        *(
-            "use_qlora",
-            "use_full_finetuning",
-            "max_steps",
-            "epochs",
-            "batch_size",
-            "gradient_accumulation_steps",
-        ),
-        *(
-            "learning_rate",
-            "gate_learning_rate",
-            "lr_scheduler",
-            "warmup_ratio",
-            "weight_decay",
-            "max_grad_norm",
-        ),
-        *("max_length", "gradient_checkpointing", "dtype", "seed", "lora", "so8t", "pet", "loss_weights"),
+        *("max_steps", "epochs", "learning_rate", "gate_learning_rate", "lr_scheduler", "warmup_ratio"),
+        *("adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "max_grad_norm"),
+        *("max_length", "dtype", "seed", "lora", "so8t", "pet", "loss_weights"),
         *("validate_every_steps", "validation_rows", "early_stopping", "keep_best"),
     )
 )
+_TRAINING_FACTS: dict[str, Fact] = {
+    "base memory": lambda config: config.training.base_memory,
+    "rows per step": lambda config: config.training.rows_per_step,
+    "optimizer bits": lambda config: config.training.optimizer_bits,
+}
+"""A step's result depends on its rows, not on their passes: batch_size x gradient_accumulation_steps, but neither of
+the two alone, max_tokens_per_pass nor gradient_checkpointing. So a run that ended for lack of memory resumes after
+these change. The bits of base and optimizer do change results; paging does not."""
 _DATASET_KEYS = tuple(
     f"dataset.{key}"
     for key in (
@@ -173,6 +171,7 @@ STAGES: tuple[Stage, ...] = (
         6,
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
+        facts=_TRAINING_FACTS,
         inputs=_training_inputs,
         exports=(Export(TENSORBOARD, places.tensorboard_file),),
         check="so8t_trainer.check:check_inputs",

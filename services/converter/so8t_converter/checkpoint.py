@@ -10,6 +10,7 @@ from typing import Any
 
 from so8t_converter.tokenizer import check_tokenizer
 from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
+from so8t_shared.config.layers import ALL, chosen_layers
 from so8t_shared.errors import InputError
 from so8t_shared.models.chat import Chat, read_chat
 from so8t_shared.models.hf_folder import read_json, refuse_quantized
@@ -45,8 +46,13 @@ class Checkpoint:
     """The ordinary model's architecture; a foreign SO8T checkpoint has Phi-3's."""
     sizes: Sizes
     tensors: dict[str, StoredTensor]
-    foreign: bool
-    """Whether SO8T gates must be folded first."""
+    gated: tuple[int, ...] = ()
+    """Layers whose SO8T gates must be folded first."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is in the original project's format, with gates."""
+        return bool(self.gated)
 
     @cached_property
     def chat(self) -> Chat:
@@ -71,11 +77,12 @@ class Checkpoint:
         return shapes
 
 
-def inspect(folder: Path) -> Checkpoint:
-    """Inspect `folder` without reading weights or running anything in it.
+def inspect(folder: Path, layers: str = ALL) -> Checkpoint:
+    """Inspect `folder` without reading weights or running anything in it; a foreign one has gates in `layers`.
 
     Raises:
         InputError: it cannot be converted; the message names the faulty part.
+        ConfigError: `layers` names a layer that does not exist.
     """
     if not folder.is_dir():
         raise InputError(
@@ -86,14 +93,15 @@ def inspect(folder: Path) -> Checkpoint:
     config, architecture = read_config(folder)
     sizes = sizes_of(config, folder / "config.json")
     tensors = stored_tensors(folder)
-    foreign = _is_foreign(config, tensors)
-    if foreign:
+    gated: tuple[int, ...] = ()
+    if _is_foreign(config, tensors):
         blocks_of(sizes.attention, where=str(folder / "config.json"))
+        gated = tuple(chosen_layers(layers, range(sizes.layers), sizes.layers, key="model_a.so8t.layers"))
     else:
         _refuse_gates(folder, tensors)
-    _check_tensors(folder, _expected(architecture, sizes, tensors, foreign=foreign), sizes, tensors)
+    _check_tensors(folder, _expected(architecture, sizes, tensors, gated), sizes, tensors)
     check_tokenizer(folder, architecture, sizes.vocabulary)
-    return Checkpoint(folder, config, architecture, sizes, tensors, foreign)
+    return Checkpoint(folder, config, architecture, sizes, tensors, gated)
 
 
 def read_config(folder: Path) -> tuple[dict[str, Any], Architecture]:
@@ -132,13 +140,15 @@ def _refuse_gates(folder: Path, tensors: dict[str, StoredTensor]) -> None:
         )
 
 
-def _expected(architecture: Architecture, sizes: Sizes, tensors: dict[str, StoredTensor], *, foreign: bool) -> Shapes:
+def _expected(
+    architecture: Architecture, sizes: Sizes, tensors: dict[str, StoredTensor], gated: tuple[int, ...]
+) -> Shapes:
     shapes = architecture.shapes(sizes)
-    if not foreign:
+    if not gated:
         return shapes
+    shapes.update({f"model.layers.{i}.{GATE}": (sizes.attention // BLOCK, BLOCK, BLOCK) for i in gated})
     for i in range(sizes.layers):
         layer = f"model.layers.{i}."
-        shapes[layer + GATE] = (sizes.attention // BLOCK, BLOCK, BLOCK)
         if layer + "self_attn.q_proj.weight" in tensors:
             del shapes[layer + "self_attn.qkv_proj.weight"]
             shapes.update({layer + name: shape for name, shape in split_qkv(sizes, bias=False).items()})

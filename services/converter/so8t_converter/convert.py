@@ -16,6 +16,7 @@ from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.clean_folder import clean_folder
 from so8t_converter.metadata import Metadata
 from so8t_converter.quantize import quantize
+from so8t_shared.config.layers import ALL
 from so8t_shared.config.values import Rotation
 from so8t_shared.files import link_or_copy, sha256_file, write_atomically
 from so8t_shared.progress import Progress, no_progress
@@ -47,6 +48,8 @@ class Conversion:
     quantizations: tuple[Quantization, ...]
     rotation: Rotation = "cayley"
     """How to interpret the gates of a foreign SO8T checkpoint."""
+    layers: str = ALL
+    """Which layers of a foreign SO8T checkpoint have gates."""
     metadata: Metadata = field(default_factory=dict)
     """Additional keys of the GGUF files."""
 
@@ -159,7 +162,7 @@ def convert(
         InputError: the checkpoint cannot be converted.
     """
     started = time.monotonic()
-    checkpoint = inspect(conversion.source)
+    checkpoint = inspect(conversion.source, conversion.layers)
     chat = chat_info(checkpoint, _folded(checkpoint, conversion.rotation))
     run = _Run(conversion, checkpoint, scratch, kept, progress)
     base_first = sorted(conversion.quantizations, key=lambda quantization: quantization != BASE)

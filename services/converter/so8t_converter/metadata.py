@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from so8t_shared.config.layers import ALL, chosen_layers
 from so8t_shared.labels import LABELS
 from so8t_shared.models.hf_folder import read_json
 
@@ -26,8 +27,9 @@ def training_metadata(trained: Path, fingerprint: str) -> Metadata:
         "so8t.training": fingerprint,
     }
     if training["so8t"]["enabled"]:
-        layers = int(read_json(trained / "merged" / "config.json")["num_hidden_layers"])
-        found |= {"so8t.rotation": str(training["so8t"]["rotation"]), "so8t.layers": list(range(layers))}
+        total = int(read_json(trained / "merged" / "config.json")["num_hidden_layers"])
+        layers = chosen_layers(training["so8t"].get("layers", ALL), range(total), total)
+        found |= {"so8t.rotation": str(training["so8t"]["rotation"]), "so8t.layers": layers}
     return found
 
 

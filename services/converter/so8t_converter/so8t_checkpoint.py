@@ -1,6 +1,6 @@
 """Turns a foreign SO8T checkpoint into an ordinary one: gates folded, qkv fused, architecture name restored.
 
-The original project's checkpoints hold one gate per layer, `so8t_rotation_gate.theta`, split q/k/v
+The original project's checkpoints hold one gate in every layer or in some, `so8t_rotation_gate.theta`, split q/k/v
 projections, and Python code for transformers to run. None of that code is read here.
 """
 
@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from so8t_converter.checkpoint import GATE, Checkpoint
 from so8t_converter.clean_folder import copy_tokenizer_files, without_code
+from so8t_shared.config.layers import compact
 from so8t_shared.config.values import Rotation
 from so8t_shared.models.rotation import Array, fold, rotation_angle, rotations, skew_from_theta
 from so8t_shared.models.shards import SHARD_BYTES, ShardWriter
@@ -33,10 +34,10 @@ def gate_rotations(checkpoint: Checkpoint, layer: int, rotation: Rotation) -> Ar
 
 
 def describe_gates(checkpoint: Checkpoint, rotation: Rotation) -> dict[str, str | int | float]:
-    """Describe the folded gates for chat.json: number of gates, rotation, largest angle (radians)."""
-    layers = range(checkpoint.sizes.layers)
-    angles = [rotation_angle(gate_rotations(checkpoint, layer, rotation)) for layer in layers]
-    return {"gates": len(angles), "rotation": rotation, "largest_angle": max(angles)}
+    """Describe the folded gates for chat.json: number of gates, their layers, rotation, largest angle (radians)."""
+    angles = [rotation_angle(gate_rotations(checkpoint, layer, rotation)) for layer in checkpoint.gated]
+    layers = compact(checkpoint.gated)
+    return {"gates": len(angles), "layers": layers, "rotation": rotation, "largest_angle": max(angles)}
 
 
 def restore(
@@ -69,7 +70,7 @@ def restore(
 def _ordinary_tensors(checkpoint: Checkpoint, rotation: Rotation) -> Iterator[tuple[str, torch.Tensor]]:
     for name in checkpoint.used:
         layer = name.removeprefix("model.layers.").split(".")[0]
-        if name.endswith(_O_PROJ):
+        if name.endswith(_O_PROJ) and int(layer) in checkpoint.gated:
             blocks = gate_rotations(checkpoint, int(layer), rotation)
             weight = _read(checkpoint, name).float().numpy()
             yield name, torch.from_numpy(fold(weight, blocks))

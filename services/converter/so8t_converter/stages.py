@@ -19,6 +19,7 @@ def convert_a(ctx: StageContext) -> None:
             name="model_a",
             quantizations=tuple(ctx.config.gguf.quantizations),
             rotation=model.so8t.rotation,
+            layers=model.so8t.layers,
         ),
     )
 

@@ -40,7 +40,8 @@ def packed_attention(
     sizes = [rows.prefix, rows.tokens - rows.prefix]
     shared, rest = zip(*(x.split(sizes, dim=2) for x in (query, key, value)), strict=True)
     q, k, v = (_heads(_by_row(x, rows), heads) for x in rest)
-    shared_q, shared_k, shared_v = (_heads(x, heads) for x in shared)
+    # copies, because a view would keep the projections of all tokens for the backward pass
+    shared_q, shared_k, shared_v = (_heads(x.contiguous(), heads) for x in shared)
     k = torch.cat([shared_k.expand(len(q), -1, -1, -1), k], dim=2)
     v = torch.cat([shared_v.expand(len(q), -1, -1, -1), v], dim=2)
     own_output = scaled_dot_product_attention(q, k, v, attn_mask=rows.visible, **options)

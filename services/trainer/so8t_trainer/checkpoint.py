@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -17,6 +17,7 @@ from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError
 from so8t_shared.json_files import write_lines
 from so8t_shared.results.training import TrainingPoint
+from so8t_trainer.optimizers import restore_state, state_tensors
 
 METRICS = "metrics.jsonl"
 """One optimizer step per line."""
@@ -95,7 +96,7 @@ def take_snapshot(
     copy: Callable[[Tensor], Tensor] = _view if live else cpu_copy
     return Snapshot(
         weights={name: copy(p) for name, p in parameters.items()},
-        optimizer={name: copy(value) for name, value in _optimizer_tensors(parameters, optimizer).items()},
+        optimizer={name: copy(value) for name, value in state_tensors(parameters, optimizer).items()},
         random=_random_states(),
         points=list(points),
         best=best or {},
@@ -113,7 +114,7 @@ def cpu_copy(tensor: Tensor) -> Tensor:
 
 def state_bytes(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> int:
     """Return the size of a snapshot without the best weights."""
-    tensors = [*parameters.values(), *_optimizer_tensors(parameters, optimizer).values()]
+    tensors = [*parameters.values(), *state_tensors(parameters, optimizer).values()]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
@@ -139,7 +140,7 @@ def restore_checkpoint(
             remedy="remove the stage's checkpoints to train from the start",
         )
     set_weights(parameters, weights)
-    _restore_optimizer(parameters, optimizer, load_file(folder / "optimizer.safetensors"))
+    restore_state(parameters, optimizer, load_file(folder / "optimizer.safetensors"))
     _restore_random_states(load_file(folder / "random.safetensors"))
     best = folder / _BEST
     return Restored(TrainingPoint.read_lines(folder / METRICS), load_file(best) if best.is_file() else {})
@@ -150,24 +151,6 @@ def set_weights(parameters: Mapping[str, nn.Parameter], weights: Mapping[str, Te
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(weights[name])
-
-
-def _optimizer_tensors(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"{key}:{name}": value.detach()
-        for name, parameter in parameters.items()
-        for key, value in optimizer.state[parameter].items()
-    }
-
-
-def _restore_optimizer(
-    parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
-) -> None:
-    for stored, value in tensors.items():
-        key, _, name = stored.partition(":")
-        parameter = parameters[name]
-        device: Any = "cpu" if key == "step" else parameter.device
-        optimizer.state[parameter][key] = value.to(device)
 
 
 def _random_states() -> dict[str, Tensor]:

@@ -156,3 +156,9 @@ def encode_rows(rows: Iterable[LabeledRow], encoder: ChatEncoder, max_length: in
     """Encode rows; rows longer than `max_length` tokens are left out, never cut."""
     encoded = (encoder.encode(row) for row in rows)
     return [row for row in encoded if row.length <= max_length]
+
+
+def shared_prefix(rows: Sequence[EncodedRow]) -> int:
+    """Return the length of the longest common prefix of all prompts that leaves each row its last prompt token."""
+    heads = zip(*(row.prompt[:-1] for row in rows), strict=False)
+    return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, heads))

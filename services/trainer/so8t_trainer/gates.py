@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from so8t_shared.config.layers import ALL, chosen_layers
 from so8t_shared.config.values import Rotation
 from so8t_shared.models import rotation as so8
 
@@ -76,6 +77,11 @@ def gate_name(layer: int) -> str:
     return f"model.layers.{layer}.self_attn.{GATE}"
 
 
+def layer_of(name: str) -> int:
+    """Return the layer of a gate by its name in gates.safetensors."""
+    return int(name.split(".")[2])
+
+
 def is_gate(name: str) -> bool:
     """Whether a parameter's name belongs to a gate."""
     return name.endswith(f".{GATE}")
@@ -96,13 +102,16 @@ def rotations(skewed: Tensor, kind: Rotation) -> Tensor:
     return torch.linalg.solve(identity - skewed / 2, identity + skewed / 2)
 
 
-def attach_gates(model: nn.Module, rotation: Rotation) -> GateBank:
-    """Put a gate before the `o_proj` of every attention layer of a causal language model.
+def attach_gates(model: nn.Module, rotation: Rotation, layers: str = ALL) -> GateBank:
+    """Put a gate before the `o_proj` of the attention layers of a causal language model, or of those in `layers`.
 
     Raises:
         InputError: an attention width is not divisible by 8.
+        ConfigError: a layer does not exist.
     """
-    projections = dict(attention_outputs(model))
+    found = dict(attention_outputs(model))
+    total = len(model.model.layers) if hasattr(model, "model") else len(found)
+    projections = {layer: found[layer] for layer in chosen_layers(layers, list(found), total)}
     device = next(model.parameters()).device
     bank = GateBank({layer: module.in_features for layer, module in projections.items()}, rotation, device)
     for layer, module in projections.items():

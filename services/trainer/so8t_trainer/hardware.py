@@ -7,7 +7,10 @@ from typing import Literal
 import torch
 
 from so8t_shared.errors import ConfigError
+from so8t_shared.free_memory import free_memory_bytes
+from so8t_shared.processes import peak_memory_bytes
 from so8t_shared.processor import has_bf16_instructions
+from so8t_trainer.fit import Room
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -25,13 +28,34 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def choose_dtype(wanted: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:
-    """Return the compute type; `auto` uses bfloat16 only with hardware support (else it is 12-16x slower)."""
+def choose_dtype(wanted: Literal["auto", "float32", "bfloat16", "float16"], device: torch.device) -> torch.dtype:
+    """Return the compute type; `auto` uses bfloat16 only with hardware support (else it is 12-16x slower).
+
+    An older GPU gets float16, which trains with a loss scale.
+    """
     if wanted != "auto":
-        return torch.float32 if wanted == "float32" else torch.bfloat16
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[wanted]
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.bfloat16 if has_bf16_instructions() else torch.float32
+
+
+def room_on(device: torch.device) -> Room:
+    """Return the memory that training may use; what this process already holds of the host's counts as free."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return Room("cuda", free, total)
+    import psutil
+
+    free = free_memory_bytes() + psutil.Process().memory_info().rss
+    return Room("cpu", free, max(free, psutil.virtual_memory().total))
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory that this process has held, in bytes."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_reserved(device))
+    return peak_memory_bytes()
 
 
 def device_name(device: torch.device) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 
 from so8t_shared.config.training import Training
@@ -24,17 +23,14 @@ from so8t_trainer.checkpoint import CheckpointStore, restore_checkpoint
 from so8t_trainer.checkpoint_writer import CheckpointWriter
 from so8t_trainer.course import is_over
 from so8t_trainer.encode import EncodedRow
-from so8t_trainer.gates import is_gate
 from so8t_trainer.model import Trainee
+from so8t_trainer.optimizers import make_optimizer
 from so8t_trainer.pace import Pace
 from so8t_trainer.packing import PackedRows, pack
 from so8t_trainer.pet import pet_sum, pet_weight
+from so8t_trainer.scaling import LossScale
 from so8t_trainer.schedule import rate_factor, step_batches, total_steps
 from so8t_trainer.validation import ValidationRow, is_due, validate
-
-_BETAS = (0.9, 0.95)
-"""AdamW's decay rates. The usual second rate, 0.999, averages over a thousand steps: the large gradients from
-learning the answer's format would suppress the small gradients of the decision for an entire short run."""
 
 _IDS_NAMED = 16
 """Rows that an error names."""
@@ -91,7 +87,8 @@ def run_training(
     """
     steps = total_steps(len(rows), settings)
     parameters = trainee.trainable()
-    optimizer = _optimizer(parameters, settings)
+    optimizer = make_optimizer(parameters, settings)
+    scale = LossScale(optimizer, trainee.dtype)
     restored = restore_checkpoint(control.checkpoints, parameters, optimizer)
     points, best = restored.points, Best(parameters, settings, restored)
     pace = Pace(steps, trainee.device)
@@ -108,7 +105,7 @@ def run_training(
                 Pass(chosen, pack(chosen).to(trainee.device)) for chosen in step_batches(rows, len(points), settings)
             ]
             with _explained(points, passes, writer):
-                points.append(_take_step(trainee, optimizer, passes, len(points), steps, settings))
+                points.append(_take_step(trainee, optimizer, scale, passes, len(points), steps, settings))
                 _add_validation(trainee, points, validation, steps, settings, control)
             point = points[-1]
             best.update(points)
@@ -134,7 +131,13 @@ def _ended(points: Sequence[TrainingPoint], steps: int, settings: Training) -> b
 
 
 def _take_step(
-    trainee: Trainee, optimizer: torch.optim.Optimizer, passes: list[Pass], step: int, steps: int, settings: Training
+    trainee: Trainee,
+    optimizer: torch.optim.Optimizer,
+    scale: LossScale,
+    passes: list[Pass],
+    step: int,
+    steps: int,
+    settings: Training,
 ) -> TrainingPoint:
     """Take optimizer step `step` (from 0) of `steps`, on the rows of `passes`."""
     started = time.perf_counter()
@@ -142,8 +145,10 @@ def _take_step(
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
     weight = pet_weight(step, steps, settings.pet)
-    found = _accumulate_gradients(trainee, passes, weight)
-    norm = float(nn.utils.clip_grad_norm_(trainee.trainable().values(), settings.max_grad_norm))
+    found, norm = _Objective(math.nan, None, math.nan, []), math.nan
+    for factor_of_loss in scale.attempts():
+        found = _accumulate_gradients(trainee, passes, weight, factor_of_loss)
+        norm = scale.clip(trainee.trainable().values(), settings.max_grad_norm)
     if not math.isfinite(found.loss + weight * found.pet + norm):
         raise _NotFiniteError("the loss or its gradient", step + 1, found.broken)
     optimizer.step()
@@ -181,19 +186,6 @@ def _add_validation(
     points[-1] = last.model_copy(update={"validation": found})
 
 
-def _optimizer(parameters: Mapping[str, nn.Parameter], settings: Training) -> torch.optim.Optimizer:
-    """Return AdamW with a separate parameter group for gates, without weight decay."""
-    gates = [p for name, p in parameters.items() if is_gate(name)]
-    others = [p for name, p in parameters.items() if not is_gate(name)]
-    gate_rate = settings.gate_learning_rate or settings.learning_rate
-    groups = [
-        {"params": others, "peak_lr": settings.learning_rate, "weight_decay": settings.weight_decay},
-        {"params": gates, "peak_lr": gate_rate, "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS)
-
-
 @dataclass(frozen=True)
 class _Objective:
     """A step's figures: means over tokens, rows and triples."""
@@ -205,8 +197,8 @@ class _Objective:
     """Passes with a loss that is not finite."""
 
 
-def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: float) -> _Objective:
-    """Accumulate the gradients of the step's objective; return its parts.
+def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: float, scale: float) -> _Objective:
+    """Accumulate the gradients of the step's objective times `scale`; return the objective's parts.
 
     Means are taken over the whole step, so splitting it into more passes changes nothing.
     """
@@ -220,7 +212,7 @@ def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: floa
         losses, batch_pet = objective(trainee, one.packed)
         batch_loss = weighted_sum(losses, one.packed)
         part = batch_loss / targets + pet_lambda * batch_pet / triples
-        part.backward()
+        (part * scale).backward()
         decision = losses.detach().index_select(0, one.label_targets).sum()
         sums.append(torch.stack([batch_loss.detach(), decision, batch_pet.detach()]).tolist())
     if trainee.gates is not None:

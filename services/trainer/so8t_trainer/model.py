@@ -10,13 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from so8t_shared.config.training import Training
+from so8t_shared.config.training import BaseMemory, Training
 from so8t_shared.errors import InputError
 from so8t_trainer import attention
 from so8t_trainer.base import check_base
 from so8t_trainer.gates import GateBank, attach_gates
 
 Method = Literal["lora", "qlora", "full"]
+_METHODS: dict[BaseMemory, Method] = {"full": "full", "8": "qlora", "4": "qlora"}
 
 
 @dataclass
@@ -59,43 +60,81 @@ class Trainee:
 def load_trainee(base: Path, settings: Training, device: torch.device, dtype: torch.dtype) -> Trainee:
     """Load `base` and attach adapter and gates as configured; the seed sets the adapter's initial weights.
 
+    `auto` in the settings means no quantization and no checkpointing here; fit.py decides it.
+
     Raises:
         InputError: the folder is not a trainable checkpoint, or target_modules match nothing.
+        ConfigError: so8t.layers names a layer that the model does not have.
     """
-    method: Method = "full" if settings.use_full_finetuning else "qlora" if settings.use_qlora else "lora"
     check_base(base)
-    model = _load_base(base, method, device, dtype)
+    model = _load_base(base, settings.base_memory, device, dtype)
     _check_window(model, base, settings)
+    return prepare(model, settings, device, dtype)
+
+
+def prepare(model: Any, settings: Training, device: torch.device, dtype: torch.dtype) -> Trainee:
+    """Attach adapter and gates to a loaded causal language model."""
+    method = _METHODS.get(settings.base_memory, "lora")
     torch.manual_seed(settings.seed)
     adapter = None if method == "full" else _adapted(model, settings, quantized=method == "qlora")
-    gates = attach_gates(model, settings.so8t.rotation) if settings.so8t.enabled else None
-    if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    gates = attach_gates(model, settings.so8t.rotation, settings.so8t.layers) if settings.so8t.enabled else None
+    if settings.gradient_checkpointing is True:
+        _recompute_activations(model, reentrant=settings.base_memory == "8")
     model.set_attn_implementation(attention.NAME)
     model.train()
     return Trainee(model, adapter, gates, method, device, dtype)
 
 
-def _load_base(base: Path, method: Method, device: torch.device, dtype: torch.dtype) -> Any:
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+def _recompute_activations(model: Any, *, reentrant: bool) -> None:
+    """Turn gradient checkpointing on.
+
+    `reentrant` is for bitsandbytes' 8-bit product, which keeps its input out of autograd's sight: only a first pass
+    without gradients drops it.
+    """
+    if reentrant:
+        model.enable_input_require_grads()
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
+
+
+def _load_base(base: Path, memory: BaseMemory, device: torch.device, dtype: torch.dtype) -> Any:
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    options: dict[str, Any] = {"dtype": torch.float32 if method == "full" else dtype}
-    if method == "qlora":
-        options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
-        options["device_map"] = {"": device}
+    options: dict[str, Any] = {"dtype": torch.float32 if memory == "full" else dtype}
+    quantized = _quantization(memory, dtype)
+    if quantized is not None:
+        options |= {"quantization_config": quantized, "device_map": {"": device}}
     try:
         model = AutoModelForCausalLM.from_pretrained(
             base, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
         )
+    except torch.OutOfMemoryError:
+        raise  # the checkpoint is sound
     except Exception as error:  # transformers raises anything for values of config.json that it does not expect
         raise InputError(
             f"The model cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}",
             where=str(base),
             remedy="check that the checkpoint is complete and that its config.json belongs to it",
         ) from error
-    return model if method == "qlora" else model.to(device)
+    return model if quantized is not None else model.to(device)
+
+
+def _quantization(memory: BaseMemory, dtype: torch.dtype) -> Any | None:
+    """Return bitsandbytes' settings for a base in 8 or 4 bits (NF4 with its scales in 8 bits)."""
+    from transformers import BitsAndBytesConfig
+
+    match memory:
+        case "8":
+            return BitsAndBytesConfig(load_in_8bit=True)
+        case "4":
+            return BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_use_double_quant=True,
+                bnb_4bit_compute_dtype=dtype,
+            )
+    return None
 
 
 def _check_window(model: Any, base: Path, settings: Training) -> None:

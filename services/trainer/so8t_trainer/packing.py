@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 import torch
 from torch import Tensor
 
-from so8t_trainer.encode import EncodedRow
+from so8t_trainer.encode import EncodedRow, shared_prefix
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,6 @@ class PackedRows:
         moved = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in vars(self).items()}
         moved["triple_positions"] = tuple(index.to(device) for index in self.triple_positions)
         return PackedRows(**moved)
-
-
-def shared_prefix(rows: Sequence[EncodedRow]) -> int:
-    """Return the length of the longest common prefix of all prompts that leaves each row its last prompt token."""
-    heads = zip(*(row.prompt[:-1] for row in rows), strict=False)
-    return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, heads))
 
 
 def pack(rows: Sequence[EncodedRow]) -> PackedRows:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import yaml
 
+from so8t_shared.config.layers import compact
 from so8t_shared.config.model import Config
 from so8t_shared.config.training import Training
 from so8t_shared.files import write_atomically
@@ -26,12 +27,13 @@ from so8t_trainer.checkpoint import METRICS
 from so8t_trainer.course import best_step, is_over, weights_step
 from so8t_trainer.data.prepare import PreparedData
 from so8t_trainer.encode import EncodedRow
-from so8t_trainer.hardware import choose_device, choose_dtype, device_name
+from so8t_trainer.gates import layer_of
+from so8t_trainer.hardware import choose_device, choose_dtype, device_name, peak_bytes
 from so8t_trainer.loading import load_rows
 from so8t_trainer.loop import Control, run_training
 from so8t_trainer.merge import Changes, gate_blocks, lora_changes, merge_checkpoint, save_gates
 from so8t_trainer.model import Method, Trainee, load_trainee
-from so8t_trainer.schedule import rows_per_step
+from so8t_trainer.shortage import explained_shortage, fit_rows
 from so8t_trainer.tracking import Tracking, check_trackers
 from so8t_trainer.validation import ValidationRow
 
@@ -71,7 +73,7 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     write_lines(output / METRICS, trained.points)
     _write_data(output, loaded.data, loaded.targets)
     merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
-    result = _result(trained, config.training, len(loaded.rows), len(loaded.validation))
+    result = _result(trained, len(loaded.rows), len(loaded.validation))
     write_json(output / "training.json", result)
     return result
 
@@ -82,11 +84,15 @@ class _Trained:
 
     changes: Changes
     points: list[TrainingPoint]
+    settings: Training
+    """As used, without `auto`."""
     method: Method
     dtype: str
     device: str
     trainable_parameters: int
     total_parameters: int
+    predicted_memory_bytes: int
+    peak_memory_bytes: int
 
 
 def _train(
@@ -98,8 +104,12 @@ def _train(
     dtype: torch.dtype,
 ) -> _Trained:
     """Load the base, train it, and write its adapter, gates and settings."""
-    settings, output = config.training, control.output_dir
-    trainee = load_trainee(Path(config.base_of_b.base_model), settings, device, dtype)
+    base, output = Path(config.base_of_b.base_model), control.output_dir
+    fit = fit_rows(base, rows, config.training, device, dtype)
+    settings = fit.settings
+    control.log.info("memory: %s", "; ".join([fit.sentence(), *fit.why]))
+    with explained_shortage(settings, control.checkpoints):
+        trainee = load_trainee(base, settings, device, dtype)
     trainable, total = sum(p.numel() for p in trainee.trainable().values()), trainee.parameter_count()
     control.log.info(
         "%s on %s in %s: training %d of %d parameters",
@@ -108,14 +118,28 @@ def _train(
     shown = settings.model_dump(mode="json", exclude={"config"})
     if "tensorboard" in settings.report_to:
         control.log.info("to follow the curve: tensorboard --logdir %s", control.scratch_dir / TENSORBOARD)
-    with Tracking(settings.report_to, control.session_id, control.scratch_dir, shown, control.log) as tracking:
+    with (
+        explained_shortage(settings, control.checkpoints),
+        Tracking(settings.report_to, control.session_id, control.scratch_dir, shown, control.log) as tracking,
+    ):
         points = run_training(trainee, rows, settings, control, validation, tracking.log)
     if (control.scratch_dir / TENSORBOARD).is_dir():
         shutil.copytree(control.scratch_dir / TENSORBOARD, output / TENSORBOARD)
     control.check_interrupted()
-    _write_settings(output, config, trainee)
+    _write_settings(output, settings, trainee)
     changes = save_trained(output, trainee, settings)
-    return _Trained(changes, points, trainee.method, _type_name(dtype), device_name(device), trainable, total)
+    return _Trained(
+        changes=changes,
+        points=points,
+        settings=settings,
+        method=trainee.method,
+        dtype=_type_name(dtype),
+        device=device_name(device),
+        trainable_parameters=trainable,
+        total_parameters=total,
+        predicted_memory_bytes=fit.needed.total,
+        peak_memory_bytes=peak_bytes(device),
+    )
 
 
 def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:
@@ -126,13 +150,13 @@ def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:
     write_json(output / "data_report.json", data.report)
 
 
-def _write_settings(output: Path, config: Config, trainee: Trainee) -> None:
+def _write_settings(output: Path, settings: Training, trainee: Trainee) -> None:
     """Write training_config.yaml: the training section with all defaults filled in and `auto` resolved."""
-    settings = config.training.model_dump(mode="json", exclude={"config"})
-    settings["dtype"] = _type_name(trainee.dtype)
+    values = settings.model_dump(mode="json", exclude={"config"})
+    values["dtype"] = _type_name(trainee.dtype)
     if trainee.adapter is not None:
-        settings["lora"]["target_modules"] = sorted(trainee.adapter.peft_config["default"].target_modules)
-    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        values["lora"]["target_modules"] = sorted(trainee.adapter.peft_config["default"].target_modules)
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     write_atomically(output / "training_config.yaml", text.encode())
 
 
@@ -171,8 +195,8 @@ def _advance(control: TrainingControl, done: int, total: int, message: str) -> N
     control.check_interrupted()
 
 
-def _result(trained: _Trained, settings: Training, rows: int, validation_rows: int) -> TrainingResult:
-    changes, points = trained.changes, trained.points
+def _result(trained: _Trained, rows: int, validation_rows: int) -> TrainingResult:
+    changes, points, settings = trained.changes, trained.points, trained.settings
     best, validated = best_step(points, settings), [p.validation for p in points if p.validation]
     measured: dict[str, float | None] = dict.fromkeys(
         ("orthogonality_error", "determinant_min", "determinant_max", "rotation_angle_max")
@@ -190,7 +214,7 @@ def _result(trained: _Trained, settings: Training, rows: int, validation_rows: i
         method=trained.method,
         steps=len(points),
         rows=rows,
-        rows_seen=len(points) * rows_per_step(settings),
+        rows_seen=len(points) * settings.rows_per_step,
         trainable_parameters=trained.trainable_parameters,
         total_parameters=trained.total_parameters,
         dtype=trained.dtype,
@@ -205,7 +229,14 @@ def _result(trained: _Trained, settings: Training, rows: int, validation_rows: i
         last_validation=validated[-1] if validated else None,
         weights_step=weights_step(points, settings),
         stopped_early=is_over(points, settings),
+        base_bits=None if settings.base_memory == "full" else int(settings.base_bits),
+        optimizer=settings.optimizer,
+        gradient_checkpointing=settings.gradient_checkpointing is True,
+        max_tokens_per_pass=settings.max_tokens_per_pass,
+        predicted_memory_bytes=trained.predicted_memory_bytes,
+        peak_memory_bytes=trained.peak_memory_bytes,
         gates=len(changes.gates),
+        gate_layers=compact(layer_of(name) for name in changes.gates),
         **measured,
     )
 

@@ -10,27 +10,36 @@ from so8t_shared.config.training import Training
 from so8t_trainer.encode import EncodedRow
 
 
-def rows_per_step(settings: Training) -> int:
-    """Return the number of rows in one optimizer step."""
-    return settings.batch_size * settings.gradient_accumulation_steps
-
-
 def total_steps(rows: int, settings: Training) -> int:
     """Return the number of optimizer steps of a training over `rows` rows."""
     if settings.max_steps is not None:
         return settings.max_steps
-    return math.ceil(rows * settings.epochs / rows_per_step(settings))
+    return math.ceil(rows * settings.epochs / settings.rows_per_step)
 
 
 def step_batches(rows: Sequence[EncodedRow], step: int, settings: Training) -> list[list[EncodedRow]]:
     """Return the forward passes of optimizer step `step` (from 0): every row once per epoch, in seeded order.
 
-    Within a step, rows of similar length are batched together.
+    Within a step, rows of similar length are batched together. Rows x longest row of a pass are at most
+    `max_tokens_per_pass`, unless a single row is longer.
     """
-    per_step = rows_per_step(settings)
+    per_step = settings.rows_per_step
     chosen = [rows[position] for position in _positions(step * per_step, per_step, len(rows), settings.seed)]
     chosen.sort(key=lambda row: row.length)
-    return [chosen[start : start + settings.batch_size] for start in range(0, per_step, settings.batch_size)]
+    batches = [chosen[start : start + settings.batch_size] for start in range(0, per_step, settings.batch_size)]
+    return [part for batch in batches for part in _passes(batch, settings.max_tokens_per_pass)]
+
+
+def _passes(batch: list[EncodedRow], limit: int | None) -> list[list[EncodedRow]]:
+    """Split rows, sorted by length, into passes of at most `limit` padded tokens."""
+    if limit is None:
+        return [batch]
+    passes: list[list[EncodedRow]] = [[]]
+    for row in batch:
+        if passes[-1] and (len(passes[-1]) + 1) * row.length > limit:
+            passes.append([])
+        passes[-1].append(row)
+    return passes
 
 
 def _positions(start: int, count: int, rows: int, seed: int) -> list[int]:

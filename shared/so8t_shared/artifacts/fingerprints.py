@@ -32,7 +32,8 @@ def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], diges
     return {
         "stage": stage.name,
         "version": stage.version,
-        "config": {dotted: _value(whole, dotted) for dotted in stage.reads},
+        "config": {dotted: _value(whole, dotted) for dotted in stage.reads}
+        | {name: fact(config) for name, fact in stage.facts.items()},
         "upstream": {name: upstream[name].content_digest(prefixes) for name, prefixes in stage.needs.items()},
         "inputs": {item.name: input_digest(item, digests) for item in stage.inputs(config)},
     }

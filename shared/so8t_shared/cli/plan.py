@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from so8t_shared.cli.common import (
@@ -20,6 +23,7 @@ from so8t_shared.planning.disk import check_disks, plan_disks
 from so8t_shared.planning.plan import PlannedStage, make_plan
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.planning.testing import plan_of_test
+from so8t_shared.planning.training import memory_of_training, try_training
 from so8t_shared.results.plan import TestPlan
 from so8t_shared.stages import STAGES, Stage
 from so8t_shared.terminal.console import out
@@ -28,12 +32,23 @@ from so8t_shared.terminal.plan_table import plan_table
 _STYLES = {"run": "yellow", "resume": "cyan", "reuse": "green"}
 
 
-def plan(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B006 - typer's way to say "none given"
+def plan(
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    train: Annotated[
+        bool, typer.Option("--train", help="Also take two training steps: their time and memory; keeps nothing.")
+    ] = False,
+) -> None:
     """Show what would run and why, and what the test can find.
 
-    Also checks the inputs of stages that would run: license, rows, device, Ollama server, free disk space.
+    Also checks the inputs of stages that would run: license, rows, device, memory, Ollama server, free disk
+    space.
     """
-    show_plan(open_workspace(config, overrides))
+    workspace = open_workspace(config, overrides)
+    show_plan(workspace)
+    if train:
+        for sentence in try_training(workspace.config).sentences(datetime.now().astimezone()):
+            out.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
@@ -41,6 +56,8 @@ def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
     planned = make_plan(workspace.store, workspace.config, stages)
     print_plan(planned)
     print_notes(preflight(workspace.config, to_run(planned)))
+    if "train" in to_run(planned) and (memory := memory_of_training(workspace.config)):
+        print_notes([memory])
     disks = plan_disks(workspace.config, workspace.store, planned)
     if disks:
         out.print()

@@ -13,6 +13,7 @@ from so8t_shared.config.columns import ColumnName, Encoding, LabelWords
 from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.gate import DEFAULT_GATE, Gate
+from so8t_shared.config.layers import ALL, Layers
 from so8t_shared.config.notify import Notify
 from so8t_shared.config.section import Section
 from so8t_shared.config.training import Training
@@ -42,6 +43,7 @@ class So8tFormat(Section):
         "cayley",
         description="Rotation that the stored theta was trained with.",
     )
+    layers: Layers = Field(ALL, description="Layers with gates, counted from 0: all, 4-11, or [4, 5].")
 
 
 class Model(Section):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from so8t_shared.config.layers import ALL, Layers
 from so8t_shared.config.section import Section
 from so8t_shared.config.values import ClassWeights, Fraction, OneOrMany, Rotation, unique
 from so8t_shared.tables.trackers import TrackerName
@@ -27,6 +28,7 @@ class So8tGates(Section):
 
     enabled: bool = Field(True, description="False trains only the adapter, without gates.")
     rotation: Rotation = Field("exp", description="R = exp(S), or the cheaper Cayley transform of S.")
+    layers: Layers = Field(ALL, description="Layers with gates, counted from 0: all, 4-11, or [4, 5].")
 
 
 class Pet(Section):
@@ -39,6 +41,10 @@ class Pet(Section):
     boundaries: tuple[Fraction, Fraction] = Field(
         (0.2, 0.6), description="Ends of the first and middle phases, as shares of all steps."
     )
+
+
+Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit"]
+BaseMemory = Literal["auto", "full", "16", "8", "4"]
 
 
 class EarlyStopping(Section):
@@ -75,9 +81,14 @@ class Training(Section):
     config: str | None = Field(None, description="YAML file that fills this section; keys given here win.")
     use_qlora: bool = Field(False, description="Load the base in 8 bits (bitsandbytes).")
     use_full_finetuning: bool = Field(False, description="Train all weights, without an adapter.")
+    base_bits: Literal["auto", 16, 8, 4] = Field(
+        "auto",
+        description="Bits of the base in memory: 16 (the compute type), 8, or 4 (NF4)."
+        " auto: 8 with use_qlora, or on a GPU that has no room for 16. The merged weights come from the checkpoint.",
+    )
     max_steps: int | None = Field(None, ge=0, description="Optimizer steps; 0 changes nothing (A/A control).")
     epochs: float = Field(1.0, gt=0, description="Passes over the training rows, without max_steps.")
-    batch_size: int = Field(8, ge=1, description="Rows in one forward pass.")
+    batch_size: int = Field(8, ge=1, description="Rows in one forward pass, at most.")
     gradient_accumulation_steps: int = Field(1, ge=1, description="Forward passes per optimizer step.")
     learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate.")
     gate_learning_rate: float | None = Field(
@@ -85,12 +96,27 @@ class Training(Section):
     )
     lr_scheduler: Literal["linear", "cosine", "constant"] = Field("linear", description="Schedule after the warm-up.")
     warmup_ratio: float = Field(0.05, ge=0, lt=1, description="Share of steps in which the rate rises.")
+    optimizer: Optimizer = Field(
+        "adamw", description="The 8-bit forms need less memory; the paged one moves its state to the host when needed."
+    )
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's decay rate of the mean gradient.")
+    adam_beta2: float = Field(0.95, ge=0, lt=1, description="AdamW's decay rate of the mean squared gradient.")
+    adam_epsilon: float = Field(1e-8, gt=0, description="AdamW's smallest divisor.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay; never applied to gates.")
     max_grad_norm: float = Field(1.0, gt=0, description="Largest gradient norm.")
     max_length: int = Field(1024, ge=16, description="Maximum tokens per row; longer rows are dropped.")
-    gradient_checkpointing: bool = Field(False, description="Less memory for 1.3-1.5x the time on a CPU.")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Compute type; auto: bfloat16 where the processor has it."
+    max_tokens_per_pass: int | None = Field(
+        None,
+        ge=16,
+        description="Largest rows x longest row of a forward pass, tokens; more rows go into several passes."
+        " By default, what memory allows.",
+    )
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        "auto", description="Less memory for 1.3-1.5x the time; auto: only where memory needs it."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="Compute type; auto: bfloat16 where the processor has it, float16 on other GPUs.",
     )
     seed: int = Field(42, ge=0, description="Seed of initialization, order and dropout.")
     checkpoint_every_steps: int = Field(20, ge=1, description="Optimizer steps between checkpoints.")
@@ -126,4 +152,29 @@ class Training(Section):
     def _one_method(self) -> Training:
         if self.use_qlora and self.use_full_finetuning:
             raise ValueError("use_qlora and use_full_finetuning are mutually exclusive; set one of them to false")
+        if self.base_bits in (4, 8) and self.use_full_finetuning:
+            raise ValueError("use_full_finetuning needs all bits of the base; remove base_bits")
+        if self.use_qlora and self.base_bits == 16:
+            raise ValueError("use_qlora loads the base in 8 bits; remove use_qlora or base_bits: 16")
         return self
+
+    @property
+    def base_memory(self) -> BaseMemory:
+        """How the base is kept in memory: `full` if all weights are trained, else bits or `auto`."""
+        if self.use_full_finetuning:
+            return "full"
+        bits: BaseMemory = "8" if self.use_qlora and self.base_bits == "auto" else _BITS[self.base_bits]
+        return bits
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows of one optimizer step."""
+        return self.batch_size * self.gradient_accumulation_steps
+
+    @property
+    def optimizer_bits(self) -> int:
+        """Bits of the optimizer's state."""
+        return 8 if self.optimizer.endswith("8bit") else 32
+
+
+_BITS: dict[str | int, BaseMemory] = {"auto": "auto", 16: "16", 8: "8", 4: "4"}

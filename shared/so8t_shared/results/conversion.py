@@ -30,7 +30,7 @@ class ChatInfo(Document):
     parameters: int
     layers: int
     so8t: dict[str, str | int | float] = Field(
-        description="The folded gates: number, rotation, largest angle; empty without gates."
+        description="The folded gates: number, layers, rotation, largest angle; empty without gates."
     )
 
 

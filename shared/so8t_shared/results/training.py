@@ -65,7 +65,16 @@ class TrainingResult(Document):
     last_validation: Validation | None = None
     weights_step: int | None = Field(None, description="Step whose weights model B has; null without any step.")
     stopped_early: bool = Field(False, description="Whether training.early_stopping ended the training.")
+    base_bits: int | None = Field(
+        None, description="Bits of the base in memory, 16 for the compute type; null if all are trained."
+    )
+    optimizer: str = "adamw"
+    gradient_checkpointing: bool = False
+    max_tokens_per_pass: int | None = None
+    predicted_memory_bytes: int | None = None
+    peak_memory_bytes: int | None = Field(None, description="Of the device as reserved, or of the process on a CPU.")
     gates: int = Field(description="Gated attention layers.")
+    gate_layers: str = Field("", description="Their numbers, counted from 0, as ranges; empty without gates.")
     orthogonality_error: float | None = Field(description="max |R^T R - I| over all blocks.")
     determinant_min: float | None
     determinant_max: float | None

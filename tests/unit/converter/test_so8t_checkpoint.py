@@ -19,6 +19,7 @@ from so8t_converter.checkpoint import inspect
 from so8t_converter.convert import Conversion, convert
 from so8t_converter.so8t_checkpoint import describe_gates, gate_rotations, restore
 from so8t_shared.config.values import Rotation
+from so8t_shared.errors import ConfigError, InputError
 from so8t_shared.models.hf_folder import weight_files
 
 IDS = torch.arange(3, 60).unsqueeze(0)
@@ -126,7 +127,7 @@ def test_description_of_the_gates(made: Callable[[str], Path]) -> None:
     largest = max(
         np.abs(np.angle(np.linalg.eigvals(gate_rotations(checkpoint, layer, "exp")))).max() for layer in range(2)
     )
-    assert found == {"gates": 2, "rotation": "exp", "largest_angle": pytest.approx(largest)}
+    assert found == {"gates": 2, "layers": "0-1", "rotation": "exp", "largest_angle": pytest.approx(largest)}
 
 
 def test_code_in_the_checkpoint_never_runs(tmp_path: Path) -> None:
@@ -140,3 +141,21 @@ def test_code_in_the_checkpoint_never_runs(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*.py") if path.parent != source]
     exec((source / "modeling_phi3_so8t.py").read_text(), {"__file__": str(source / "x.py")})
     assert (source / "executed.marker").is_file()  # it would have, had it been imported
+
+
+def test_gates_in_some_layers(tmp_path: Path) -> None:
+    """Only the named layers' o_proj is folded; the others keep their bytes, and a gate elsewhere is refused."""
+    source = make_foreign_so8t(tmp_path / "source", layers=3, gated=[1])
+    checkpoint = inspect(source, "1")
+    assert describe_gates(checkpoint, "exp")["layers"] == "1"
+    restored = load_file(restore(checkpoint, tmp_path / "restored", "exp") / "model.safetensors")
+    stored = load_file(source / "model.safetensors")
+    folded = {f"model.layers.{i}.self_attn.o_proj.weight" for i in range(3)}
+    changed = {name for name in folded if not torch.equal(restored[name], stored[name])}
+    assert changed == {"model.layers.1.self_attn.o_proj.weight"}
+    with pytest.raises(InputError, match=r"missing from the weights.*layers.0.self_attn.so8t_rotation_gate"):
+        inspect(source)
+    with pytest.raises(InputError, match=r"unknown.*layers.1.self_attn.so8t_rotation_gate|missing"):
+        inspect(source, "2")
+    with pytest.raises(ConfigError):
+        inspect(source, "3")

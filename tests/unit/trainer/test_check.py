@@ -10,7 +10,7 @@ import pytest
 from tests.messages import Said
 from tests.unit.shared.material import make_config, make_inputs, make_model
 
-from so8t_shared.errors import InputError
+from so8t_shared.errors import ConfigError, InputError
 from so8t_trainer.check import check_inputs
 
 
@@ -45,6 +45,15 @@ def test_the_base_of_its_own_counts(root: Path, said: Said) -> None:
         check_inputs(make_config(root, model_a={"base_model": str(gated)}))
     with said.raised(InputError):
         check_inputs(make_config(root, model_b={"base_model": str(gated)}))
+
+
+def test_layers_with_gates_must_exist(root: Path) -> None:
+    """By the base's config.json, before anything is loaded; without gates no layer is meant."""
+    (root / "model" / "config.json").write_text('{"architectures": ["LlamaForCausalLM"], "num_hidden_layers": 8}')
+    assert check_inputs(make_config(root, training={"so8t": {"layers": "4-7"}})) == []
+    assert check_inputs(make_config(root, training={"so8t": {"layers": "4-11", "enabled": False}})) == []
+    with pytest.raises(ConfigError):
+        check_inputs(make_config(root, training={"so8t": {"layers": "4-11"}}))
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -129,12 +129,13 @@ def test_a_gate_computes_in_fp32_whatever_the_model_does() -> None:
     assert torch.equal(rotated, bank.rotate(3, x.float()).bfloat16())
 
 
-def test_gradients_survive_gradient_checkpointing(llama: Path) -> None:
+@pytest.mark.parametrize("bits", [16, 8, 4])
+def test_gradients_survive_gradient_checkpointing(llama: Path, bits: int) -> None:
     """Recomputing activations changes no gradient."""
     batch = pack(encoded_rows(llama))
     found = []
     for checkpointing in (False, True):
-        subject = trainee(llama, gradient_checkpointing=checkpointing)
+        subject = trainee(llama, gradient_checkpointing=checkpointing, base_bits=bits)
         disturb(subject)
         objective(subject, batch)[0].sum().backward()
         subject.gates.collect_gradients()

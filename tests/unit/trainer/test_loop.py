@@ -19,6 +19,7 @@ from so8t_trainer.encode import load_encoder
 from so8t_trainer.loop import objective, run_training
 from so8t_trainer.model import Trainee
 from so8t_trainer.packing import pack
+from so8t_trainer.shortage import explained_shortage
 from so8t_trainer.validation import ValidationRow, validate, validation_rows
 
 
@@ -40,9 +41,11 @@ def _without_seconds(points: list[TrainingPoint]) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    "method", [{}, {"use_qlora": True}, {"use_full_finetuning": True}], ids=["lora", "qlora", "full"]
+    "method",
+    [{}, {"use_qlora": True}, {"base_bits": 4}, {"use_full_finetuning": True}],
+    ids=["lora", "qlora", "nf4", "full"],
 )
-def test_the_loss_falls(llama: Path, tmp_path: Path, method: dict[str, bool]) -> None:
+def test_the_loss_falls(llama: Path, tmp_path: Path, method: dict[str, object]) -> None:
     """Each method learns the six rows, and the gates take part."""
     values = {"max_steps": 12, "batch_size": 6, "learning_rate": 5e-3, "pet": {"lambdas": (0, 0, 0)}, **method}
     subject, points = _train(llama, FakeControl(tmp_path), **values)
@@ -132,11 +135,14 @@ def test_a_checkpoint_of_another_version(llama: Path, tmp_path: Path, state: str
         _train(llama, FakeControl(tmp_path), max_steps=1)
 
 
-def test_accumulation_changes_nothing(llama: Path, tmp_path: Path) -> None:
-    """Six rows in one pass, or in three of two rows, are the same step: means are over the step's tokens."""
+@pytest.mark.parametrize(
+    "split", [{"batch_size": 2, "gradient_accumulation_steps": 3}, {"batch_size": 6, "max_tokens_per_pass": 150}]
+)
+def test_accumulation_changes_nothing(llama: Path, tmp_path: Path, split: dict[str, int]) -> None:
+    """Six rows in one pass, or in several, are the same step: means are over the step's tokens."""
     found = []
-    for name, size in (("one", 6), ("three", 2)):
-        values = {"max_steps": 2, "batch_size": size, "gradient_accumulation_steps": 6 // size}
+    for name, parts in (("one", {"batch_size": 6}), ("three", split)):
+        values = {"max_steps": 2, **parts}
         found.append(_train(llama, FakeControl(tmp_path / name), **values))
     (one, one_points), (three, three_points) = found
     for single, split in zip(one_points, three_points, strict=True):
@@ -290,3 +296,36 @@ def test_no_steps_leave_everything_as_it_is(llama: Path, tmp_path: Path) -> None
     subject, points = _train(llama, FakeControl(tmp_path), max_steps=0)
     assert points == []
     assert not any(p.any() for name, p in subject.trainable().items() if "lora_B" in name or "gate" in name[-9:])
+
+
+def test_a_run_that_ended_for_lack_of_memory_resumes_with_smaller_passes(
+    llama: Path, tmp_path: Path, said: Said
+) -> None:
+    """The error says what to lower and which checkpoint is kept; it is used although passes and batches changed."""
+    values = {"max_steps": 4, "batch_size": 6, "checkpoint_every_steps": 1}
+    whole, expected = _train(llama, FakeControl(tmp_path / "whole"), **values)
+
+    class Short(FakeControl):
+        def progress(self, done: int, total: int, message: str = "") -> None:
+            super().progress(done, total, message)
+            if done == 3:
+                torch.empty(1 << 50)
+
+    control = Short(tmp_path / "parts")
+    with said.raised(ConfigError) as caught, explained_shortage(training(**values), control.checkpoints):
+        _train(llama, control, **values)
+    assert "step-000002" in caught.value.remedy
+
+    changed = {**values, "batch_size": 2, "gradient_accumulation_steps": 3, "gradient_checkpointing": True}
+    control = FakeControl(tmp_path / "parts")
+    resumed, points = _train(llama, control, **changed, max_tokens_per_pass=80)
+    assert control.steps == [3, 4]
+    assert _without_seconds(points[:2]) == _without_seconds(expected[:2])
+    for name, weight in _weights(whole).items():
+        torch.testing.assert_close(weight, resumed.trainable()[name], rtol=0, atol=1e-3, msg=name)
+
+
+def test_another_error_is_no_shortage(tmp_path: Path) -> None:
+    """Only memory is explained."""
+    with pytest.raises(RuntimeError, match="other"), explained_shortage(training(), FakeControl(tmp_path).checkpoints):
+        raise RuntimeError("other")

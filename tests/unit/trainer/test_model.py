@@ -102,3 +102,13 @@ def test_rows_longer_than_the_sliding_window_are_refused(
     with said.raised(InputError):
         trainee(folder, max_length=1024)
     assert trainee(folder, max_length=512)
+
+
+def test_a_base_in_four_bits(llama: Path) -> None:
+    """NF4: two weights to a byte; only adapters and gates are trained."""
+    subject = trainee(llama, base_bits=4)
+    weights = [p for name, p in subject.causal_lm.named_parameters() if "base_layer.weight" in name]
+    assert {p.dtype for p in weights} == {torch.uint8}
+    assert {p.quant_state.quant_type for p in weights} == {"nf4"}
+    assert all("lora_" in name or name.endswith("so8t_gate") for name in subject.trainable())
+    assert subject.method == "qlora"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import psutil
-
 from so8t_evaluator.engine.protocol import ModelFile, NoRoomError
 from so8t_shared.errors import InputError
 from so8t_shared.formatting import size as readable
+from so8t_shared.free_memory import free_memory_bytes
 
-_GROUP = Path("/sys/fs/cgroup")
 _OVERHEAD_BYTES = 256 << 20
 """Context, buffers and the program itself, in addition to the weights."""
 
@@ -51,24 +47,3 @@ class MemoryBudget:
     def give_back(self, owner: object) -> None:
         """Release the owner's model; safe to call twice."""
         self._loaded.pop(id(owner), None)
-
-
-def free_memory_bytes(group: Path = _GROUP) -> int:
-    """Return the memory available without swapping on this host, within its control group's limit if there is one."""
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit = int((group / "memory.max").read_text(encoding="ascii"))
-    except (OSError, ValueError):  # no control group, or "max"
-        return free
-    return min(free, max(limit - _used_bytes(group), 0))
-
-
-def _used_bytes(group: Path) -> int:
-    """Return a control group's memory without its page cache, which is reclaimable (it may hold an unloaded model)."""
-    try:
-        used = int((group / "memory.current").read_text(encoding="ascii"))
-        lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return 0
-    stat = dict(line.split() for line in lines)
-    return used - sum(int(stat.get(name, 0)) for name in ("active_file", "inactive_file"))

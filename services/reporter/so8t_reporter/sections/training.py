@@ -8,7 +8,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.labels import CHANCE_NATS
 from so8t_shared.results.training import ROTATION_BUDGET, TrainingResult, Validation
 
-_METHODS = {"lora": "LoRA adapter", "qlora": "LoRA adapter on an 8-bit base", "full": "all weights"}
+_METHODS = {"lora": "LoRA adapter", "qlora": "LoRA adapter on a base in {bits} bits", "full": "all weights"}
 
 
 def training_section(inputs: ReportInputs) -> Section:
@@ -27,7 +27,7 @@ def training_section(inputs: ReportInputs) -> Section:
 def _facts(training: TrainingResult) -> list[tuple[str, str]]:
     share = training.trainable_parameters / training.total_parameters if training.total_parameters else None
     return [
-        ("Method", _METHODS[training.method]),
+        ("Method", _METHODS[training.method].format(bits=training.base_bits or 8)),
         ("Optimizer steps", fmt.count(training.steps)),
         ("Rows", f"{fmt.count(training.rows)} in the set, {fmt.count(training.rows_seen)} seen, counting repetitions"),
         (
@@ -38,6 +38,10 @@ def _facts(training: TrainingResult) -> list[tuple[str, str]]:
         ("Loss, first and last step", f"{_number(training.first_loss)}, {_number(training.final_loss)}"),
         ("Time in optimizer steps", f"{fmt.duration(training.seconds)} on {training.host}"),
         ("Compute", f"{training.dtype} on {training.device}"),
+        (
+            "Peak memory",
+            f"{fmt.size(training.peak_memory_bytes)}, {fmt.size(training.predicted_memory_bytes)} predicted",
+        ),
     ]
 
 
@@ -70,7 +74,7 @@ def _gate_facts(training: TrainingResult) -> list[tuple[str, str]]:
     low, high = _number(training.determinant_min, 8), _number(training.determinant_max, 8)
     limit = f"at most {ROTATION_BUDGET} is allowed"
     return [
-        ("SO8T gates", f"{training.gates:,} attention layers"),
+        ("SO8T gates", f"{training.gates:,} attention layers{_which(training)}"),
         (
             "Orthogonality error",
             f"{_number(training.orthogonality_error)} (largest deviation of R^T R from I; {limit})",
@@ -91,6 +95,10 @@ def _over_budget(training: TrainingResult) -> list[str]:
     if low is not None and high is not None and not 1 - ROTATION_BUDGET <= low <= high <= 1 + ROTATION_BUDGET:
         found.append(f"The gates are no rotations: determinants reach from {_number(low, 8)} to {_number(high, 8)}.")
     return found
+
+
+def _which(training: TrainingResult) -> str:
+    return f" ({training.gate_layers})" if training.gate_layers else ""
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 from tests.messages import Said
 from tests.unit.evaluator.material import make_file
 
 from so8t_evaluator.engine import memory
-from so8t_evaluator.engine.memory import MemoryBudget, free_memory_bytes
+from so8t_evaluator.engine.memory import MemoryBudget
 from so8t_evaluator.engine.protocol import ModelFile, NoRoomError
 from so8t_shared.errors import InputError
 
@@ -52,26 +51,3 @@ def test_one_that_does_not_fit(tmp_path: Path, budget: MemoryBudget, said: Said)
     """A model larger than what is free is refused with sizes and a remedy."""
     with said.raised(InputError):
         budget.take(_model(tmp_path, FREE), "a")
-
-
-def _group(folder: Path, limit: str, **other: str) -> Path:
-    """The files of a control group."""
-    folder.mkdir()
-    for name, text in {"max": limit, **other}.items():
-        (folder / f"memory.{name}").write_text(text)
-    return folder
-
-
-def test_free_memory_of_a_control_group(tmp_path: Path) -> None:
-    """Of its limit, what it holds already is not free; files in the cache are."""
-    stat = "anon 500\nfile 300\nactive_file 200\ninactive_file 90\nshmem 10\n"
-    assert free_memory_bytes(_group(tmp_path / "used", "1000\n", current="800\n", stat=stat)) == 490
-    assert free_memory_bytes(_group(tmp_path / "over", "100\n", current="800\n", stat=stat)) == 0
-    assert free_memory_bytes(_group(tmp_path / "silent", "1000\n")) == 1000
-
-
-def test_free_memory_without_a_limit(tmp_path: Path) -> None:
-    """The host's."""
-    free = psutil.virtual_memory().available
-    for group in (_group(tmp_path / "none", "max\n", current="800\n"), tmp_path / "absent"):
-        assert free / 2 < free_memory_bytes(group) < free * 2

@@ -37,6 +37,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "model_a.base_model": ("COPY", NOTHING),  # the bytes count, not the place
     "model_a.description": ("other", REPORT),
     "model_a.so8t.rotation": ("exp", {"convert-a"}),
+    "model_a.so8t.layers": ("0-1", {"convert-a"}),
     "model_b.base_model": ("COPY", NOTHING),
     "model_b.description": ("other", REPORT),
     "dataset.paths": (["COPY"], NOTHING),
@@ -70,7 +71,13 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "training.weight_decay": (0.1, TRAIN),
     "training.max_grad_norm": (2.0, TRAIN),
     "training.max_length": (99, TRAIN),
-    "training.gradient_checkpointing": (True, TRAIN),
+    "training.base_bits": (8, TRAIN),
+    "training.optimizer": ("adamw_8bit", TRAIN),
+    "training.adam_beta1": (0.8, TRAIN),
+    "training.adam_beta2": (0.99, TRAIN),
+    "training.adam_epsilon": (1e-7, TRAIN),
+    "training.max_tokens_per_pass": (512, NOTHING),  # a step is the same in any number of passes
+    "training.gradient_checkpointing": (True, NOTHING),  # recomputed activations are the same
     "training.dtype": ("float32", TRAIN),
     "training.seed": (1, TRAIN),
     "training.checkpoint_every_steps": (7, NOTHING),  # how often work is saved does not change the work
@@ -89,6 +96,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "training.lora.target_modules": (["q_proj"], TRAIN),
     "training.so8t.enabled": (False, TRAIN),
     "training.so8t.rotation": ("cayley", TRAIN),
+    "training.so8t.layers": ("0-1", TRAIN),
     "training.pet.lambdas": ((0.0, 0.0, 0.0), TRAIN),
     "training.pet.boundaries": ((0.3, 0.6), TRAIN),
     "training.loss_weights.thinking": (0.5, TRAIN),
@@ -256,3 +264,22 @@ def test_paths_are_not_in_the_key(tmp_path: Path, digests: DigestCache, raw: dic
     config = make_config(tmp_path, **raw)
     for stage in STAGES:
         assert str(tmp_path) not in str(stage_key(stage, config, upstream, digests))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"batch_size": 8}, {"batch_size": 1, "gradient_accumulation_steps": 8}),
+        ({"use_qlora": True}, {"base_bits": 8}),
+        ({"optimizer": "adamw_8bit"}, {"optimizer": "paged_adamw_8bit"}),
+        ({"so8t": {"layers": "4-6"}}, {"so8t": {"layers": [6, 5, 4]}}),
+    ],
+)
+def test_equivalent_settings_share_checkpoints(
+    raw: dict[str, Any], tmp_path: Path, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """What changes only how much memory a step needs, or how it is written, keeps the stage's key."""
+    digests = DigestCache(tmp_path / "digests.sqlite")
+    keys = [_fingerprints(Config.model_validate(raw | {"training": values}), digests) for values in (one, other, {})]
+    assert keys[0] == keys[1]
+    assert keys[0]["train"] != keys[2]["train"] or one == {"batch_size": 8}

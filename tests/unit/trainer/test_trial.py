@@ -1,0 +1,61 @@
+"""Two steps that measure a training and keep nothing."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.messages import Said
+from tests.unit.shared.material import listing, make_config, make_inputs
+
+from so8t_shared.results.trial import Trial
+from so8t_trainer.planned import planned_memory
+from so8t_trainer.trial import try_training
+
+ROWS = "".join(
+    f'{{"text": "Request {i}: {what}", "label": "{label}"}}\n'
+    for i in range(6)
+    for what, label in [("a", "ALLOW"), ("b", "ESCALATION"), ("c", "DENY"), ("d", "REFUSE")]
+)
+
+
+def test_a_trial_measures_and_keeps_nothing(llama: Path, tmp_path: Path) -> None:
+    """Steps of the whole training, time and tokens of one, memory measured and predicted."""
+    root = make_inputs(tmp_path)
+    (root / "rows.jsonl").write_text(ROWS)
+    config = make_config(
+        root,
+        model_a={"base_model": str(llama)},
+        training={"max_steps": 50, "batch_size": 4, "dtype": "float32"},
+        device="cpu",
+    )
+    before = listing(tmp_path)
+    found = try_training(config, logging.getLogger("test"))
+    assert listing(tmp_path) == before
+    assert found.steps == 50
+    assert found.seconds_per_step > 0
+    assert found.tokens_per_step > 4
+    assert 1e8 < found.predicted_bytes < found.free_bytes
+    assert found.peak_bytes > 1e8
+
+    planned = planned_memory(config)
+    assert planned is not None
+    assert planned.startswith("training needs about ")
+    assert "longest row" in planned
+    assert planned_memory(make_config(root, model_a={"base_model": "/no/such"})) is None
+
+
+def test_its_sentences(said: Said) -> None:
+    """Seconds per step, the end, and the memory."""
+    trial = Trial(
+        steps=430,
+        seconds_per_step=3.1,
+        tokens_per_step=4100,
+        peak_bytes=9_100_000_000,
+        predicted_bytes=9_800_000_000,
+        free_bytes=11_600_000_000,
+        device="cuda (a card)",
+        chosen=["gradient checkpointing on"],
+    )
+    said("\n".join(trial.sentences(datetime(2026, 1, 31, 23, 50, tzinfo=UTC))))
