@@ -120,7 +120,7 @@ def measured(subject: Trainee, rows: list[EncodedRow]) -> tuple[int, int]:
         if subject.gates is not None:
             subject.gates.refresh()
         loss, pet = objective(subject, pack(rows))
-        (loss / 10 + pet / 100).backward()
+        (loss.sum() / 10 + pet / 100).backward()
         if subject.gates is not None:
             subject.gates.collect_gradients()
         return weights, live.peak - weights

@@ -8,7 +8,9 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, InputError
 from so8t_shared.formatting import size
 from so8t_shared.free_memory import free_memory_bytes, gpu_memory_bytes
+from so8t_shared.splits import sides_of_paths
 from so8t_trainer.data.check import small_source
+from so8t_trainer.data.read import Reader
 from so8t_trainer.encode import EncodedRow, encode_rows, load_encoder
 from so8t_trainer.fit import Room, Subject, compute_bytes, fit_training
 
@@ -39,7 +41,8 @@ def planned_memory(config: Config) -> str | None:
 
 def _rows(config: Config, base: Path) -> list[EncodedRow]:
     """Return the rows as training will see them; empty if they are elsewhere or too many for a quick look."""
-    sources = [small_source(path, config.dataset.format) for path in config.dataset.paths]
+    reader, sides = Reader.of(config.dataset), sides_of_paths(config.dataset.paths)
+    sources = [small_source(path, reader, side) for path, side in zip(config.dataset.paths, sides, strict=True)]
     if None in sources:
         return []
     rows = (row.exported() for source in sources for row in source or [])

@@ -26,7 +26,6 @@ from so8t_shared.results.training import LabeledRow, Validation
 from so8t_trainer.encode import ChatEncoder, EncodedRow, differing
 from so8t_trainer.model import Trainee
 from so8t_trainer.packing import pack
-from so8t_trainer.schedule import rows_per_step
 
 DEFAULT_COUNT = 10
 """Most validations per training, unless training.validate_every_steps is given."""
@@ -78,7 +77,7 @@ def is_due(step: int, steps: int, rows: int, settings: Training) -> bool:
     every = settings.validate_every_steps or max(
         1,
         math.ceil(steps / DEFAULT_COUNT),
-        math.ceil(rows * _TRAINED_PER_VALIDATED / rows_per_step(settings)),
+        math.ceil(rows * _TRAINED_PER_VALIDATED / settings.rows_per_step),
     )
     return step % every == 0 or step == steps
 
