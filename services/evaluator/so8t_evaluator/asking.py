@@ -1,4 +1,4 @@
-"""Asks a model for a row's class, or reuses a stored answer.
+"""Asks a model for the classes of rows, or reuses a stored answer.
 
 Each answer is stored under the digest of everything that determines it (`answer_key`). A kill loses at most the
 answers since the last write of the cache, and another run with the same questions asks nothing.
@@ -6,14 +6,22 @@ answers since the last write of the cache, and another run with the same questio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from so8t_evaluator.answer_key import answer_key
 from so8t_evaluator.disturbance import ControlLoad
-from so8t_evaluator.engine.protocol import Completion, Engine, LoadedModel, ModelFile, Options, PromptTooLongError
+from so8t_evaluator.engine.protocol import (
+    Completion,
+    Engine,
+    LoadedModel,
+    ModelFile,
+    Outcome,
+    PromptTooLongError,
+    Question,
+)
 from so8t_evaluator.kept_text import hash_of, kept_final, kept_text
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import by_label, likeliest_label, options_for
@@ -26,6 +34,9 @@ from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import ORDER, Scoring, freely_written
+
+CHUNK_ROWS = 16
+"""Rows that one model is asked before the other has its turn."""
 
 
 class Cache(Protocol):
@@ -125,21 +136,43 @@ class Respondent:
     _loaded: LoadedModel | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def ask(self, row: LabeledRow, scoring: Scoring, *, timed: bool = False, load: ControlLoad | None = None) -> Sample:
-        """Return the answer to a row, from the cache if possible; with `timed`, one that was timed.
+    def ask_many(self, rows: Sequence[LabeledRow], scorings: Sequence[Scoring]) -> Iterator[Sample]:
+        """Yield the answers to each row under each scoring, row by row, from the cache where possible.
 
         Raises:
             NoRoomError: there is no memory for the model beside those already loaded.
             EngineError: the engine died.
             ServerError: a server does not respond.
         """
-        prompt = prompt_for(row.text, self.candidate.chat, row.before)
-        options = options_for(scoring, self.settings, self.candidate.chat, thinks=self.candidate.thinks)
-        key = answer_key(self.candidate.file, prompt, options, self.engine, self.salt)
+        asked = [(row, scoring, self._question(row, scoring)) for row in rows for scoring in scorings]
+        keys = [self._key(question) for *_, question in asked]
+        stored = [self._stored(key) for key in keys]
+        missing = [question for (*_, question), answer in zip(asked, stored, strict=True) if answer is None]
+        given = self.load().complete_many(missing) if missing else iter(())
+        for (row, scoring, _), key, known in zip(asked, keys, stored, strict=True):
+            answer = known or self._read(next(given))
+            if known is None:
+                self.cache.put(key, answer.model_dump())
+            yield self._sample(row, scoring, answer)
+
+    def ask_timed(self, row: LabeledRow, scoring: Scoring, load: ControlLoad | None) -> Sample:
+        """Return the answer to one row, from the cache if it was timed; raises as `ask_many`."""
+        question = self._question(row, scoring)
+        key = self._key(question)
         answer = self._stored(key)
-        if answer is None or (timed and not answer.timed):
-            answer = self._timed(prompt, options, load) if timed else self._measure(prompt, options)
+        if answer is None or not answer.timed:
+            answer = self._timed(question, load)
             self.cache.put(key, answer.model_dump())
+        return self._sample(row, scoring, answer)
+
+    def _question(self, row: LabeledRow, scoring: Scoring) -> Question:
+        options = options_for(scoring, self.settings, self.candidate.chat, thinks=self.candidate.thinks)
+        return Question(prompt_for(row.text, self.candidate.chat, row.before), options)
+
+    def _key(self, question: Question) -> str:
+        return answer_key(self.candidate.file, question.prompt, question.options, self.engine, self.salt)
+
+    def _sample(self, row: LabeledRow, scoring: Scoring, answer: StoredAnswer) -> Sample:
         self.peak_memory_bytes = _larger(self.peak_memory_bytes, answer.peak_memory_bytes)
         self.gpu_memory_bytes = _larger(self.gpu_memory_bytes, answer.gpu_memory_bytes)
         return Sample(
@@ -175,24 +208,19 @@ class Respondent:
             self._loaded = self._stack.enter_context(self.engine.load(self.candidate.file, warm_up))
         return self._loaded
 
-    def _timed(self, prompt: str, options: Options, load: ControlLoad | None) -> StoredAnswer:
+    def _timed(self, question: Question, load: ControlLoad | None) -> StoredAnswer:
         self.load()
         before = load.is_disturbed() if load else None
-        answer = self._measure(prompt, options)
+        (given,) = self.load().complete_many([question])
         disturbed = before or (load.is_disturbed() if load else None)
-        return answer.model_copy(update={"timed": True, "disturbed": disturbed})
+        return self._read(given).model_copy(update={"timed": True, "disturbed": disturbed})
 
-    def _measure(self, prompt: str, options: Options) -> StoredAnswer:
-        try:
-            completion = self.load().complete(prompt, options)
-        except PromptTooLongError as error:
-            return StoredAnswer.not_asked(error.prompt_tokens, host=self.engine.host, fingerprint=self.fingerprint)
-        return StoredAnswer.of(
-            completion,
-            host=self.engine.host,
-            fingerprint=self.fingerprint,
-            keep_text=self.settings.keep_answers,
-        )
+    def _read(self, given: Outcome) -> StoredAnswer:
+        host = self.engine.host
+        if isinstance(given, PromptTooLongError):
+            return StoredAnswer.not_asked(given.prompt_tokens, host=host, fingerprint=self.fingerprint)
+        keep = self.settings.keep_answers
+        return StoredAnswer.of(given, host=given.host or host, fingerprint=self.fingerprint, keep_text=keep)
 
 
 AskedSample = Callable[[Sample], None]
@@ -208,8 +236,8 @@ def ask_all(
 ) -> list[Sample]:
     """Return every respondent's answer to every row; then `Respondent.timed` holds those to the first `timed_rows`.
 
-    They take turns row by row and alternate who goes first, so that drift on the machine cancels out. Those that are
-    timed come first, under one scoring, before their prompts are in the engine's cache. They are answers like others.
+    They take turns and alternate who goes first, so that drift on the machine cancels out: by chunks of rows, and row
+    by row for those that are timed. These come first, alone and under one scoring, and are answers like others.
     """
     with ExitStack() as stack:
         for respondent in respondents:
@@ -222,32 +250,29 @@ def _time_all(respondents: list[Respondent], rows: list[LabeledRow], scoring: Sc
     for respondent in respondents:
         respondent.timed.clear()
     load = ControlLoad.beside(respondents[0].engine) if rows else None
-    for row, turn in _turns(respondents, rows):
+    for (row,), turn in _turns(respondents, rows, 1):
         for respondent in turn:
-            respondent.timed.append(respondent.ask(row, scoring, timed=True, load=load))
+            respondent.timed.append(respondent.ask_timed(row, scoring, load))
 
 
 def _ask_in_turns(
     respondents: list[Respondent], rows: list[LabeledRow], scorings: list[Scoring], on_sample: AskedSample
 ) -> list[Sample]:
-    """Ask each row's scorings back to back: the later ones find its prompt in the engine's cache.
-
-    An answer that is written leaves the most behind, so it comes last; samples are returned in the tables' order.
-    """
+    """Ask each row's scorings back to back, the written answer first: the others find its prompt in the cache."""
     samples: list[Sample] = []
-    for row, turn in _turns(respondents, rows):
+    for chunk, turn in _turns(respondents, rows, CHUNK_ROWS):
         for respondent in turn:
-            asked = []
-            for scoring in sorted(scorings, key=ORDER.index, reverse=True):
-                asked.append(respondent.ask(row, scoring))
-                on_sample(asked[-1])
-            samples += asked[::-1]
+            for sample in respondent.ask_many(chunk, sorted(scorings, key=ORDER.index)):
+                on_sample(sample)
+                samples.append(sample)
     return samples
 
 
-def _turns(respondents: list[Respondent], rows: list[LabeledRow]) -> Iterator[tuple[LabeledRow, list[Respondent]]]:
-    for number, row in enumerate(rows):
-        yield row, respondents[:: -1 if number % 2 else 1]
+def _turns(
+    respondents: list[Respondent], rows: list[LabeledRow], size: int
+) -> Iterator[tuple[list[LabeledRow], list[Respondent]]]:
+    for number, start in enumerate(range(0, len(rows), size)):
+        yield rows[start : start + size], respondents[:: -1 if number % 2 else 1]
 
 
 def _timed_scoring(scorings: list[Scoring]) -> Scoring:

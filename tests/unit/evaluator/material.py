@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from so8t_evaluator.engine.protocol import Completion, ModelFile, NoRoomError, Options, PromptTooLongError, Settings
+from so8t_evaluator.engine.protocol import (
+    Completion,
+    LoadedModel,
+    ModelFile,
+    NoRoomError,
+    Options,
+    Outcome,
+    PromptTooLongError,
+    Question,
+    Settings,
+)
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.conversion import ChatInfo
@@ -120,20 +129,24 @@ class ScriptedEngine:
 
 
 @dataclass
-class ScriptedModel:
+class ScriptedModel(LoadedModel):
     """A loaded model of a ScriptedEngine."""
 
     engine: ScriptedEngine
     name: str
 
-    def complete(self, prompt: str, options: Options) -> Completion:
-        """The function's answer; the k-th request takes k ms and k bytes."""
+    def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:
+        """The function's answers; the k-th request takes k ms and k bytes."""
+        for question in questions:
+            yield self._outcome(question.prompt, question.options)
+
+    def _outcome(self, prompt: str, options: Options) -> Outcome:
         if len(self.engine.asked) == self.engine.dies_after:
             raise Killed
         self.engine.asked.append((self.name, prompt, options))
         text, number = self.engine.answer(self.name, prompt), len(self.engine.asked)
         if text == TOO_LONG:
-            raise PromptTooLongError(9999)
+            return PromptTooLongError(9999)
         cut, text = text.startswith(CUT), text.removeprefix(CUT)
         logprobs = tuple(-0.5 if choice in text else -9.0 for choice in options.choices) if options.score else None
         return Completion(text, 10, 5, float(number), 0.5, peak_memory_bytes=number, cut=cut, logprobs=logprobs)
@@ -144,14 +157,6 @@ class ScriptedModel:
             self.engine.open.remove(self.name)
         if self.name in self.engine.cannot_close:
             raise NotClosed(self.name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def make_gguf(path: Path, content: str = "", **facts: str | bool) -> Path:

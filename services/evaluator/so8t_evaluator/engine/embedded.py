@@ -16,16 +16,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from importlib import metadata
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from so8t_evaluator.engine.likelihood import shared_start
 from so8t_evaluator.engine.memory import MemoryBudget
-from so8t_evaluator.engine.protocol import Completion, EngineError, ModelFile, Options, PromptTooLongError, Settings
+from so8t_evaluator.engine.protocol import (
+    Completion,
+    EngineError,
+    LoadedModel,
+    ModelFile,
+    Options,
+    Outcome,
+    PromptTooLongError,
+    Question,
+    Settings,
+)
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.host import host_name
@@ -65,7 +74,7 @@ class EmbeddedEngine:
             "flash_attention": False,
             "batch_tokens": _BATCH,
             "slots": 1,
-            "prompt_cache": "shared prefix",
+            "prompt_cache": "shared prefix, then the prompt at once",
         }
 
     @property
@@ -84,7 +93,7 @@ class EmbeddedEngine:
         return EmbeddedModel(model, context=context, threads=self.threads, warm_up=warm_up, memory=self._memory)
 
 
-class EmbeddedModel:
+class EmbeddedModel(LoadedModel):
     """A worker process with one model."""
 
     def __init__(
@@ -106,18 +115,18 @@ class EmbeddedModel:
         """Process ID of the worker."""
         return self._process.pid
 
-    def complete(self, prompt: str, options: Options) -> Completion:
-        """Ask one prompt; see `LoadedModel.complete`."""
-        answer = self._ask(_as_message(prompt, options))
-        if "too_long" in answer:
-            raise PromptTooLongError(answer["too_long"])
-        if "error" in answer:
-            raise EngineError(
-                f"llama.cpp rejected a request: {answer['error']}",
-                where=self._model.name,
-                remedy="run the same command again; the answers so far are kept",
-            )
-        return Completion(**answer["ok"])
+    def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:
+        """Ask one by one; see `LoadedModel.complete_many`."""
+        for question in questions:
+            answer = self._ask(_as_message(question.prompt, question.options))
+            if "error" in answer:
+                raise EngineError(
+                    f"llama.cpp rejected a request: {answer['error']}",
+                    where=self._model.name,
+                    remedy="run the same command again; the answers so far are kept",
+                )
+            too_long = answer.get("too_long")
+            yield Completion(**answer["ok"]) if too_long is None else PromptTooLongError(too_long)
 
     def close(self) -> None:
         """End the worker."""
@@ -129,14 +138,6 @@ class EmbeddedModel:
             self._process.kill()
             self._process.wait()
         self._errors.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _load(self, *, context: int, threads: int, warm_up: list[str]) -> None:
         wanted = {"context": context, "threads": threads, "batch": _BATCH, "warm_up": warm_up}

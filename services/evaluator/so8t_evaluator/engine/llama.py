@@ -54,7 +54,8 @@ class Llama:
         Raises:
             TooLongError: it does not fit the context.
         """
-        tokens, started = self._prepare(prompt, options["max_tokens"])
+        tokens = self._tokens(prompt, options["max_tokens"])
+        started = self._rewind(tokens)
         text, first, last = self._generate(tokens, options)
         ended = time.perf_counter()
         return {
@@ -74,14 +75,15 @@ class Llama:
             TooLongError: it does not fit the context.
         """
         longest = max(len(self._tokenizer.ids(choice)) for choice in choices)
-        tokens, started = self._prepare(prompt, options["max_tokens"] + (longest if think_until else 0))
+        tokens = self._tokens(prompt, options["max_tokens"] + (longest if think_until else 0))
         thinking = {"text": "", "completion_tokens": 0, "cut": False}
         if think_until:
+            started = self._rewind(tokens)
             text, _, last = self._generate(tokens, {**options, "stop": [*options["stop"], think_until]})
             thinking = {"text": text.removeprefix(" "), **_ending(last)}  # sentencepiece's space is no part of a text
-        else:
-            self._cache.drop_answer(tokens)
         given, scored = split([self._tokenizer.ids(f"{thinking['text']}{choice}") for choice in choices])
+        if not think_until:
+            started = self._hold(tokens, given)
         start = [*tokens, *given]
         if given and self._cache.usable:
             self._evaluate(start[:-1], True)
@@ -111,17 +113,28 @@ class Llama:
         (written,) = answer["choices"][0]["logprobs"]["content"]
         return {one["id"]: max(one["logprob"], _LEAST) for one in (*written["top_logprobs"], written)}
 
-    def _prepare(self, prompt: str, room: int) -> tuple[list[int], float]:
-        """Bring all but the prompt's last token into the cache; return the tokens and the time when it started."""
-        started = time.perf_counter()
+    def _tokens(self, prompt: str, room: int) -> list[int]:
         tokens = self._tokenizer.ids(prompt)
         if len(tokens) + room > self._context:
             raise TooLongError(len(tokens))
-        before_s = time.perf_counter() - started
+        return tokens
+
+    def _rewind(self, tokens: list[int]) -> float:
+        """Make the slot share exactly the prefix with the tokens; return the time after it."""
         self._cache.rewind(tokens)
-        started = time.perf_counter() - before_s
-        self._cache.prefill(tokens)
-        return tokens, started
+        return time.perf_counter()
+
+    def _hold(self, tokens: list[int], following: Sequence[int]) -> float:
+        """Make the slot hold exactly the tokens; return the time when it began with them."""
+        if self._cache.holds(tokens):
+            started = time.perf_counter()
+            self._cache.drop_answer(tokens, following)
+            return started
+        started = self._rewind(tokens)
+        if self._cache.usable:
+            self._evaluate(tokens, True)
+            self._cache.asked(tokens)
+        return started
 
     def _generate(self, tokens: list[int], options: dict[str, Any]) -> tuple[str, float, dict[str, Any]]:
         """Return (text, time of the first token, last chunk); there is one chunk per token."""
@@ -136,6 +149,7 @@ class Llama:
         refused = self._server.handle_completions(body, receive)
         for answer in (refused, *chunks):
             _check(answer)
+        self._cache.asked(tokens)
         return "".join(chunk["choices"][0]["text"] for chunk in chunks), moments[0], chunks[-1]
 
     def _evaluate(self, tokens: Sequence[int], use_cache: bool) -> int:

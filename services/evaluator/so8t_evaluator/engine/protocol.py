@@ -1,12 +1,13 @@
 """The interface between the evaluator and an engine; nothing outside this package knows which engine runs.
 
 An engine's answer must depend only on the model, the prompt and the options: not on earlier questions,
-their order, or the number of free cores. Then a stored answer can replace a new one.
+their order, what else is asked with it, or the number of free cores. Then a stored answer can replace a new one, and
+any selection of questions can be asked together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -91,6 +92,14 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Question:
+    """One rendered prompt; control tokens are recognized and nothing is prepended."""
+
+    prompt: str
+    options: Options
+
+
+@dataclass(frozen=True)
 class Completion:
     """One answer with its timings and memory."""
 
@@ -121,28 +130,50 @@ class Completion:
     merged: bool = False
     """Whether the engine took prompt and choice for one text with other tokens than training's, which keeps them apart.
     The choice is then scored after tokens that the model was not trained on."""
+    host: str = ""
+    """Host that answered, if an engine has several."""
+
+
+Outcome = Completion | PromptTooLongError
+"""What became of a question."""
 
 
 class LoadedModel(Protocol):
     """A model that is ready to answer; a context manager that unloads it."""
 
-    def complete(self, prompt: str, options: Options) -> Completion:
-        """Ask one rendered prompt; control tokens are recognized and nothing is prepended.
+    def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:
+        """Yield the answer to each question in their order, each as soon as it is final.
+
+        The answer is a PromptTooLongError if prompt tokens + options.max_tokens exceed the context. Questions with the
+        same prompt should follow each other, the freely written answer first: then the prompt is computed once.
 
         Raises:
-            PromptTooLongError: prompt tokens + options.max_tokens exceed the context.
             EngineError: the engine died.
             ServerError: a server no longer responds.
         """
 
+    def complete(self, prompt: str, options: Options) -> Completion:
+        """Ask one question.
+
+        Raises:
+            PromptTooLongError: prompt tokens + options.max_tokens exceed the context.
+            EngineError, ServerError: as `complete_many`.
+        """
+        (answer,) = self.complete_many([Question(prompt, options)])
+        if isinstance(answer, PromptTooLongError):
+            raise answer
+        return answer
+
     def close(self) -> None:
         """Unload; safe to call twice."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 class Engine(Protocol):

@@ -64,7 +64,7 @@ class OllamaEngine:
         return {
             "num_ctx": self._num_ctx,
             "batch_tokens": BATCH_TOKENS,
-            "prompt_cache": "shared prefix",
+            "prompt_cache": "shared prefix, then the prompt at once",
             "constrained": f"first token, of the {TOP_LOGPROBS} likeliest",
         }
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from so8t_evaluator.engine.protocol import Options
 from so8t_evaluator.ollama.server import UnreachableError
 
-KEEP_ALIVE = "30m"
-"""How long the server keeps a model after a request; longer than any pause between our requests."""
-
 BATCH_TOKENS = 512
 TOP_LOGPROBS = 20
 """The server's maximum."""
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 _KNOWN = {
     *("num_ctx", "num_batch", "num_thread", "num_keep", "seed", "num_predict", "stop", "temperature", "top_k"),
@@ -44,6 +44,8 @@ class Reply:
     """The most likely first tokens, {"token", "logprob"}, in descending order."""
     cut: bool = False
     """Whether the token limit ended the answer."""
+    created: datetime = NEVER
+    """When the last piece was made, by the server's clock."""
 
 
 def sampling(options: Options) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def generation(name: str, text: str, options: dict[str, Any], **other: Any) -> d
     """
     if unknown := set(options) - _KNOWN:
         raise ValueError(f"Ollama does not know the option {', '.join(sorted(unknown))}")
-    fixed = {"raw": True, "truncate": False, "shift": False, "stream": True, "keep_alive": KEEP_ALIVE}
+    fixed = {"raw": True, "truncate": False, "shift": False, "stream": True}
     return {"model": name, "prompt": text, "options": options, **fixed, **other}
 
 
@@ -90,22 +92,24 @@ def gather(chunks: Iterable[dict[str, Any]]) -> Reply:
     first: float | None = None
     pieces: list[str] = []
     likely: list[dict[str, Any]] = []
+    created = NEVER
     for chunk in chunks:
+        created = datetime.fromisoformat(chunk["created_at"]) if "created_at" in chunk else created
         if piece := chunk.get("response"):
             first = first or time.perf_counter()
             pieces.append(piece)
         if not likely and (logprobs := chunk.get("logprobs")):
             likely = logprobs[0].get("top_logprobs") or []
         if chunk.get("done"):
-            return _finished(chunk, "".join(pieces), likely)
+            return _finished(chunk, "".join(pieces), likely, created)
     if not _went_round(pieces):
         raise UnreachableError("an answer broke off")
     latency_ms = (time.perf_counter() - started) * 1e3
     ttft_ms = ((first or started) - started) * 1e3
-    return Reply("".join(pieces), None, len(pieces), latency_ms, ttft_ms, latency_ms - ttft_ms, likely)
+    return Reply("".join(pieces), None, len(pieces), latency_ms, ttft_ms, latency_ms - ttft_ms, likely, created=created)
 
 
-def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]]) -> Reply:
+def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]], created: datetime) -> Reply:
     return Reply(
         text=text,
         prompt_tokens=last.get("prompt_eval_count"),
@@ -115,6 +119,7 @@ def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]]) -> 
         decode_ms=_milliseconds(last, "eval_duration"),
         logprobs=likely,
         cut=last.get("done_reason") == "length",
+        created=created,
     )
 
 

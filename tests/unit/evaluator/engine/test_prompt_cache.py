@@ -32,8 +32,8 @@ class Slot:
     def ask(self, cache: PromptCache, prompt: list[int], generated: Sequence[int] = (3, 3)) -> list[tuple[int, int]]:
         """How the prompt's tokens came to be when its answer begins."""
         cache.rewind(prompt)
-        cache.prefill(prompt)
         self.evaluate(prompt, cache.usable)
+        cache.asked(prompt)
         pieces = list(self.pieces)
         self.tokens += generated
         self.pieces += [(0, 0)] * len(generated)
@@ -60,18 +60,22 @@ def test_history_leaves_no_trace(prompts: list[list[int]], generated: list[int])
     cache = PromptCache(PREFIX, slot.evaluate)
     for prompt in prompts:
         assert slot.ask(cache, prompt, generated) == _canonical(prompt)
-        assert slot.ask(cache, prompt, generated) == _canonical(prompt)  # the other scoring
+        assert slot.ask(cache, prompt, generated) == _canonical(prompt)  # again
 
 
-def test_second_scoring_computes_one_token() -> None:
-    """Asking the same prompt again evaluates its last token only."""
+@given(small, st.lists(st.integers(0, 3), max_size=3), st.lists(st.integers(0, 3), min_size=1, max_size=3))
+def test_what_is_scored_follows_the_prompt(rest: list[int], generated: list[int], following: list[int]) -> None:
+    """After an answer, what is scored is computed in one piece, and nothing else is but one token."""
     slot = Slot()
     cache = PromptCache(PREFIX, slot.evaluate)
-    prompt = [*PREFIX, 1, 2, 0]
-    slot.ask(cache, prompt)
-    cache.rewind(prompt)
-    cache.prefill(prompt)
-    assert slot.evaluate(prompt, True) == len(prompt) - 1
+    prompt = [*PREFIX, *rest]
+    assert not cache.holds(prompt)
+    before = slot.ask(cache, prompt, generated)
+    assert cache.holds(prompt)
+    cache.drop_answer(prompt, following)
+    slot.evaluate([*prompt, *following], True)
+    assert slot.pieces[-len(following) :] == [(len(prompt), len(prompt) + len(following))] * len(following)
+    assert slot.pieces[: len(prompt)] == before
 
 
 def test_model_without_a_rewindable_cache() -> None:
@@ -81,17 +85,19 @@ def test_model_without_a_rewindable_cache() -> None:
     assert not cache.usable
     before = list(slot.pieces)
     cache.rewind([*PREFIX, 1])
-    cache.prefill([*PREFIX, 1])
     assert slot.pieces == before
+    cache.asked([*PREFIX, 1])
+    assert not cache.holds([*PREFIX, 1])
 
 
 def test_unexpected_cache_is_an_error(said: Said) -> None:
     """If the engine forgets later, that is an error, not a silently different answer."""
     slot = Slot()
     cache = PromptCache(PREFIX, slot.evaluate)
+    slot.ask(cache, [*PREFIX, 1, 2])
     slot.forgets = True
     with said.raised(RuntimeError):
-        cache.prefill([*PREFIX, 1, 2])
+        cache.rewind([*PREFIX, 1])
 
 
 def test_shared_length() -> None:
