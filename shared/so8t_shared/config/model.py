@@ -175,6 +175,10 @@ class Ollama(Section):
     """The Ollama server, and the names under which the models are imported."""
 
     host: HttpAddress = Field("http://127.0.0.1:11434", description="Address of the server.")
+    hosts: list[HttpAddress] = Field(
+        default=[],
+        description="Further servers, of the same version and on machines of the same kind, that share the rows.",
+    )
     host_name: HostName = Field(
         None,
         description="Name of its machine beside timings; by default taken from the address.",

@@ -24,10 +24,8 @@ from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFor
 from so8t_shared.host import host_name, now, versions
 from so8t_shared.store.base import ArtifactStore
 
-_PLACE_KEYS = (
-    *("output_base_dir", "checkpoint_dir", "inputs_root", "store", "device"),
-    *("ollama.host", "ollama.host_name", "notify"),
-)
+_OLLAMA = ("ollama.host", "ollama.hosts", "ollama.host_name")
+_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "inputs_root", "store", "device", *_OLLAMA, "notify")
 """Keys for locations, devices and receivers, which depend on the host and do not affect results."""
 
 _SHOWN = 5

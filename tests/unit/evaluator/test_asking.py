@@ -18,7 +18,7 @@ from tests.unit.evaluator.material import (
 )
 
 from so8t_evaluator import answer_key
-from so8t_evaluator.asking import Candidate, Respondent, StoredAnswer, as_side, ask_all
+from so8t_evaluator.asking import CHUNK_ROWS, Candidate, Respondent, StoredAnswer, as_side, ask_all
 from so8t_evaluator.disturbance import ControlLoad
 from so8t_evaluator.engine.protocol import Completion
 from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS
@@ -70,15 +70,15 @@ def test_samples(cache: SegmentCache) -> None:
     assert len(samples) == 2 * len(ROWS) * 2
     first = samples[0]
     assert (first.model, first.quantization, first.row_id, first.gold) == ("a", "q8_0", "row-0", "DENY")
-    assert (first.predicted, first.final, first.latency_ms, first.reused) == ("DENY", "DENY", 2.0, False)
+    assert (first.predicted, first.final, first.latency_ms, first.reused) == ("DENY", "DENY", 1.0, False)
     assert {s.predicted for s in samples if s.model == "b"} == {"INVALID"}
 
 
-def test_generate_is_asked_last(cache: SegmentCache) -> None:
-    """It leaves the most behind in the engine's cache, whatever the order; samples keep the tables' order."""
+def test_generate_is_asked_first(cache: SegmentCache) -> None:
+    """It computes the prompt that the others go on from, whatever the order; samples keep the tables' order."""
     engine = ScriptedEngine(_answer)
     samples = _ask(engine, cache)
-    assert [bool(options.grammar) for *_, options in engine.asked] == [True, False] * (2 * len(ROWS))
+    assert [bool(options.grammar) for *_, options in engine.asked] == [False, True] * (2 * len(ROWS))
     assert [s.scoring for s in samples] == ["generate", "constrained"] * (2 * len(ROWS))
 
 
@@ -144,10 +144,13 @@ def test_thinking_comes_first_where_it_was_trained(cache: SegmentCache) -> None:
 
 
 def test_they_take_turns(cache: SegmentCache) -> None:
-    """Row by row, each model goes first every other time."""
+    """By chunks of rows, each model goes first every other time; rows keep their order."""
+    rows = [make_row(f"row-{i}", "DENY") for i in range(2 * CHUNK_ROWS + 1)]
     engine = ScriptedEngine(_answer)
-    _ask(engine, cache)
-    assert [model for model, _, options in engine.asked if not options.grammar] == list("abbaabba")
+    samples = ask_all(_pair(engine, cache), rows, ["generate"], lambda sample: None)
+    turns = [model for model, *_ in engine.asked]
+    assert turns == [*"a" * CHUNK_ROWS, *"b" * CHUNK_ROWS, *"b" * CHUNK_ROWS, *"a" * CHUNK_ROWS, "a", "b"]
+    assert [s.row_id for s in samples if s.model == "b"] == [row.id for row in rows]
 
 
 def test_grammar_only_when_constrained(cache: SegmentCache) -> None:
@@ -295,7 +298,7 @@ def test_peak_memory(cache: SegmentCache) -> None:
     first, second = _pair(ScriptedEngine(_answer), cache), _pair(ScriptedEngine(_answer), cache, "later")
     for pair in (first, second):
         ask_all(pair, ROWS, BOTH, lambda sample: None)
-    assert [r.peak_memory_bytes for r in first] == [r.peak_memory_bytes for r in second] == [16, 14]
+    assert [r.peak_memory_bytes for r in first] == [r.peak_memory_bytes for r in second] == [8, 16]
 
 
 def test_cut_answers_are_told_apart(cache: SegmentCache) -> None:

@@ -21,7 +21,7 @@ def test_grid_counts(config: Config, inputs: Inputs, cache: SegmentCache) -> Non
     grid = make_grid(config, inputs, cache, lambda *progress: seen.append(progress))
     ask_everything(grid)
     assert [done for done, *_ in seen] == list(range(1, ASKED + 1))
-    assert seen[0][1:] == (ASKED, "q8_0 a logprob")
+    assert seen[0][1:] == (ASKED, "q8_0 a generate")
 
 
 def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: SegmentCache) -> None:

@@ -12,6 +12,7 @@ from so8t_evaluator.ollama.engine import OllamaEngine
 from so8t_evaluator.ollama.models import OllamaModels, OnUpload
 from so8t_evaluator.ollama.server import OllamaServer, OnWait
 from so8t_shared.config.model import Config
+from so8t_shared.errors import ServerError
 from so8t_shared.machine import ollama_version
 from so8t_shared.results.registry import Registry
 from so8t_shared.running.context import StageContext
@@ -25,16 +26,18 @@ _OF_THE_SERVICE = Path("/usr/share/ollama/.ollama/models")
 def open_ollama(config: Config, on_wait: OnWait = lambda message: None) -> OllamaEngine:
     """Return the engine with its settings, without contacting the server."""
     settings, name = config.ab_test, config.ollama.host_name
-    server = _server(config, on_wait)
-    return OllamaEngine(server, num_ctx=settings.context, threads=settings.threads, host_name=name)
+    servers = _servers(config, on_wait)
+    return OllamaEngine(*servers, num_ctx=settings.context, threads=settings.threads, host_name=name)
 
 
 def check(config: Config) -> list[str]:
-    """Return a note if no server responds."""
-    host = config.ollama.host
-    if ollama_version(host, _ANSWER_S) is not None:
-        return []
-    return [f"no Ollama server answers at {host} (ollama.host); the stages import and evaluate will need it"]
+    """Return a note for each server that does not respond."""
+    keys = {config.ollama.host: "ollama.host", **dict.fromkeys(config.ollama.hosts, "ollama.hosts")}
+    return [
+        f"no Ollama server answers at {host} ({key}); the stages import and evaluate will need it"
+        for host, key in keys.items()
+        if ollama_version(host, _ANSWER_S) is None
+    ]
 
 
 def models_folder(config: Config) -> Path | None:
@@ -47,7 +50,10 @@ def models_folder(config: Config) -> Path | None:
 
 
 def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, ModelFile]) -> Registry:
-    """Upload the models to the configured server, with progress; see `give`."""
+    """Upload the models to the configured servers, with progress; see `give`.
+
+    The digests are the first one's. Another that does not respond is left out: it gets the models when it is asked.
+    """
 
     def wait(message: str) -> None:
         ctx.say(message)
@@ -57,7 +63,14 @@ def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, Mod
         ctx.progress(sent, total, "uploading to Ollama")
         ctx.check_interrupted()
 
-    return give(registry, files, _server(ctx.config, wait), upload, ctx.log.info)
+    first, *others = _servers(ctx.config, wait)
+    given = give(registry, files, first, upload, ctx.log.info)
+    for server in others:
+        try:
+            give(registry, files, server, upload, ctx.log.info)
+        except ServerError as error:
+            ctx.log.warning("import goes on without %s: %s", server.address, error.what)
+    return given
 
 
 def give(
@@ -86,5 +99,6 @@ def give(
     return registry.model_copy(update={"models": imported, "server_version": version})
 
 
-def _server(config: Config, on_wait: OnWait) -> OllamaServer:
-    return OllamaServer(config.ollama.host, retry_s=config.ollama.retry_s, on_wait=on_wait)
+def _servers(config: Config, on_wait: OnWait) -> list[OllamaServer]:
+    addresses = dict.fromkeys([config.ollama.host, *config.ollama.hosts])
+    return [OllamaServer(address, retry_s=config.ollama.retry_s, on_wait=on_wait) for address in addresses]

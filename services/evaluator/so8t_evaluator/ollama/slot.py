@@ -13,9 +13,9 @@ the first one.
 
 Another client's request for this model, or a reload of it, must not go unnoticed. So the prefix is placed with a
 `keep_alive` that nobody else uses, and later requests leave it as it is. The server says when it would unload the
-model: if that does not follow from our `keep_alive`, somebody came between, or a new load began with the server's default. If
-it is the same as when we last looked, no request has ended since. A client that asks with all our runner options, names
-no `keep_alive` and comes while we ask is the one case that does not show.
+model: if that does not follow from our `keep_alive`, somebody came between, or a new load began with the server's
+default. If it is the same as when we last looked, no request has ended since. A client that asks with all our runner
+options, names no `keep_alive` and comes while we ask is the one case that does not show.
 """
 
 from __future__ import annotations
