@@ -24,7 +24,7 @@ _KNOWN = {
 """Options of Ollama 0.17, which silently ignores any other name."""
 
 _REPEATS = 30
-"""The server ends a stream without `done` after more than this many identical pieces in a row."""
+"""The server ends an answer without `done` after more than this many identical pieces in a row."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Reply:
     """Whether the token limit ended the answer."""
     created: datetime = NEVER
     """When the last piece was made, by the server's clock."""
+    went_round: bool = False
+    """Whether the repetition guard ended an answer that was not streamed, whose tokens and times nothing tells."""
 
 
 def sampling(options: Options) -> dict[str, Any]:
@@ -75,15 +77,15 @@ def generation(name: str, text: str, options: dict[str, Any], **other: Any) -> d
     """
     if unknown := set(options) - _KNOWN:
         raise ValueError(f"Ollama does not know the option {', '.join(sorted(unknown))}")
-    fixed = {"raw": True, "truncate": False, "shift": False, "stream": True}
+    fixed = {"raw": True, "truncate": False, "shift": False, "stream": False}
     return {"model": name, "prompt": text, "options": options, **fixed, **other}
 
 
-def gather(chunks: Iterable[dict[str, Any]]) -> Reply:
+def gather(chunks: Iterable[dict[str, Any]], *, streamed: bool = True) -> Reply:
     """Assemble the answer from its chunks.
 
     Durations are the server's own. If its repetition guard ended the answer, it reports none; then all durations come
-    from the local clock, which starts with the call.
+    from the local clock, which starts with the call, and only a stream tells the tokens.
 
     Raises:
         UnreachableError: the stream ended too early.
@@ -102,6 +104,8 @@ def gather(chunks: Iterable[dict[str, Any]]) -> Reply:
             likely = logprobs[0].get("top_logprobs") or []
         if chunk.get("done"):
             return _finished(chunk, "".join(pieces), likely, created)
+    if pieces and not streamed:
+        return Reply("".join(pieces), None, 0, 0.0, None, None, created=created, went_round=True)
     if not _went_round(pieces):
         raise UnreachableError("an answer broke off")
     latency_ms = (time.perf_counter() - started) * 1e3

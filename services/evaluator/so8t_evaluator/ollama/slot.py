@@ -63,6 +63,7 @@ class Slot:
         self._expires = ""
         """When the model would be unloaded, as last seen."""
         self._placed = False
+        self._doubtful = True
         self._held = ""
         """The prompt with which the cache begins; empty if unknown."""
         self._after = ""
@@ -70,12 +71,18 @@ class Slot:
         self._tokens: int | None = None
         """Length of that prompt, if known."""
 
+    def doubt(self) -> None:
+        """Note that somebody else may have had a turn."""
+        self._doubtful = True
+
     def begin(self, digest: str) -> None:
         """Place the prefix unless the cache is as we left it."""
-        listed = self._listed(digest)
-        if not self._placed or listed is None or listed.expires != self._expires:
+        listed = self._listed(digest) if self._placed and self._doubtful else None
+        untouched = listed is not None and listed.expires == self._expires
+        if not self._placed or (self._doubtful and not untouched):
             self._keep = timedelta(seconds=_LEAST_KEEP_S + secrets.randbelow(_LEAST_KEEP_S))
             self._place(keep_alive=f"{self._keep.seconds}s")
+        self._doubtful = False
 
     def undisturbed(self, digest: str) -> Listed | None:
         """Return what the server says about the model; None if the cache was not ours alone since `begin`."""

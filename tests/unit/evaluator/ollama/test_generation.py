@@ -106,3 +106,13 @@ def test_guard_against_repetition(pieces: list[str]) -> None:
     """After some 30 equal pieces the server ends without an end: what came is the answer."""
     answer = gather(_chunks(*pieces))
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("".join(pieces), None, len(pieces))
+
+
+def test_repetition_without_a_stream() -> None:
+    """An answer that the guard ended tells neither tokens nor times; the caller has to ask again with a stream."""
+    answer = gather(_chunks(" ha" * 40), streamed=False)
+    assert (answer.text, answer.went_round, answer.prompt_tokens) == (" ha" * 40, True, None)
+    assert not gather([*_chunks("a"), DONE], streamed=False).went_round
+    assert not gather(_chunks(*[" ha"] * 40)).went_round
+    with pytest.raises(UnreachableError):
+        gather([], streamed=False)

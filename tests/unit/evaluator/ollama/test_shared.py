@@ -62,7 +62,9 @@ def test_they_share(ollama_server: real.OllamaServer, second: real.OllamaServer,
     with engine.load(file, WARM_UP) as model:
         loading = [server.requests for server in pair]
         assert _texts(list(model.complete_many(QUESTIONS))) == whole
-        assert all(server.requests - before > len(MANY_REQUESTS) / 2 for server, before in zip(pair, loading))
+        assert all(
+            server.requests - before > len(MANY_REQUESTS) / 2 for server, before in zip(pair, loading, strict=True)
+        )
         pair[0].requests, pair[0].victim = 0, second
         assert _texts(list(model.complete_many(QUESTIONS))) == whole
         assert _texts(list(model.complete_many(QUESTIONS[:4]))) == whole[:4]

@@ -1,4 +1,4 @@
-"""The server's cache of a model: answers are the same whoever else asks, and the server is asked no more than needed."""
+"""The server's cache of a model: answers are the same whoever else asks, and no request is wasted."""
 
 from __future__ import annotations
 
