@@ -23,7 +23,7 @@ from so8t_evaluator.engine.protocol import (
     Question,
 )
 from so8t_evaluator.kept_text import hash_of, kept_final, kept_text
-from so8t_evaluator.rows import prompt_for, warm_up_prompts
+from so8t_evaluator.rows import apart, prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import by_label, likeliest_label, options_for
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID, LABELS
@@ -262,9 +262,12 @@ def _ask_in_turns(
     samples: list[Sample] = []
     for chunk, turn in _turns(respondents, rows, CHUNK_ROWS):
         for respondent in turn:
-            for sample in respondent.ask_many(chunk, sorted(scorings, key=ORDER.index)):
+            asked = []
+            for sample in respondent.ask_many(apart(chunk), sorted(scorings, key=ORDER.index)):
                 on_sample(sample)
-                samples.append(sample)
+                asked.append(sample)
+            place = {row.id: number for number, row in enumerate(chunk)}
+            samples += sorted(asked, key=lambda sample: place[sample.row_id])
     return samples
 
 

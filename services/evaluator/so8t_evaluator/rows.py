@@ -26,6 +26,19 @@ def select(rows: Sequence[LabeledRow], limit: int | None) -> list[LabeledRow]:
     return chosen[:limit]
 
 
+def apart(rows: Sequence[LabeledRow]) -> list[LabeledRow]:
+    """Return the rows in an order in which neighbors begin differently, as far as possible, and else in their own.
+
+    Between two prompts that go on alike after the shared prefix, an engine needs a request more.
+    """
+    left, ordered, last = list(rows), list[LabeledRow](), b""
+    while left:
+        row = left.pop(next((place for place, row in enumerate(left) if _first_byte(row) != last), 0))
+        ordered.append(row)
+        last = _first_byte(row)
+    return ordered
+
+
 def prompt_for(text: str, chat: ChatInfo, turns: Sequence[tuple[str, str]] = ()) -> str:
     """Return the prompt for a request in the model's own chat template, with control tokens neutralized.
 
@@ -46,3 +59,7 @@ def warm_up_prompts(chat: ChatInfo) -> list[str]:
 
 def _shuffled(row: LabeledRow) -> str:
     return hashlib.sha256(row.id.encode()).hexdigest()
+
+
+def _first_byte(row: LabeledRow) -> bytes:
+    return row.text[:1].encode()[:1]

@@ -286,7 +286,9 @@ class Config(Section):
         " SO8T_INPUTS_ROOT sets it too.",
     )
     store: Store = Field(Store(), description="A bucket instead of the local store.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Device to train on; cpu also keeps the embedded engine off GPUs."
+    )
     model_a: Model = Field(description="The unchanged model.")
     model_b: ModelB | None = Field(None, description="The model to retrain; by default model A.")
     dataset: Dataset = Field(description="Rows to train on and to hold out for the test.")

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from tests.unit.evaluator.material import make_chat, make_row
 
-from so8t_evaluator.rows import prompt_for, select, warm_up_prompts
+from so8t_evaluator.rows import apart, prompt_for, select, warm_up_prompts
 from so8t_shared.labels import LABELS
 from so8t_shared.models.chat import Chat
 from so8t_shared.models.prompts import SYSTEM_PROMPT
@@ -84,3 +84,20 @@ def test_turns_before_the_request_are_asked_as_they_were_trained() -> None:
     assert prompt == trained.prompt("Open.", turns)
     assert all(text in prompt for _, text in turns)
     assert prompt_for("Open.", chat, []) == prompt_for("Open.", chat)
+
+
+@pytest.mark.parametrize(
+    ("texts", "ordered"),
+    [
+        ("a1 a2 b1 c1 b2", "a1 b1 a2 c1 b2"),
+        ("a1 b1 a2 b2", "a1 b1 a2 b2"),
+        ("a1 a2 a3 b1", "a1 b1 a2 a3"),
+        ("会 議 b", "会 議 b"),
+        ("あ い b", "あ b い"),  # different characters, whose first bytes are equal
+        ("", ""),
+    ],
+)
+def test_apart(texts: str, ordered: str) -> None:
+    """Neighbors begin differently while that is possible; whatever begins differently anyway keeps its order."""
+    rows = apart([make_row(text, "DENY") for text in texts.split()])
+    assert [row.text for row in rows] == ordered.split()

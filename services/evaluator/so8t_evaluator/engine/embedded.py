@@ -22,6 +22,7 @@ from functools import cached_property
 from importlib import metadata
 from typing import Any, BinaryIO
 
+from so8t_evaluator.engine.devices import gpus
 from so8t_evaluator.engine.likelihood import shared_start
 from so8t_evaluator.engine.memory import MemoryBudget
 from so8t_evaluator.engine.protocol import (
@@ -50,8 +51,9 @@ _TAIL_LINES = 4
 
 
 def open_embedded(config: Config, on_wait: Callable[[str], None]) -> EmbeddedEngine:  # noqa: ARG001 - never waits
-    """Return the engine with the configured settings."""
-    return EmbeddedEngine(num_ctx=config.ab_test.context, threads=config.ab_test.threads)
+    """Return the engine with the configured settings; it uses the GPUs that llama.cpp finds, unless `device` is cpu."""
+    found = [] if config.device == "cpu" else gpus()
+    return EmbeddedEngine(num_ctx=config.ab_test.context, threads=config.ab_test.threads, gpus=found)
 
 
 class EmbeddedEngine:
@@ -59,8 +61,10 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self, *, num_ctx: int, threads: int | None = None) -> None:
+    def __init__(self, *, num_ctx: int, threads: int | None = None, gpus: Sequence[str] = ()) -> None:
+        """With `gpus`, which are named with the answers, all layers are computed there."""
         self._num_ctx = num_ctx
+        self._gpus = gpus
         self._threads = threads
         self._memory = MemoryBudget()
         self.version = metadata.version("xllamacpp")
@@ -74,6 +78,7 @@ class EmbeddedEngine:
             "flash_attention": False,
             "batch_tokens": _BATCH,
             "slots": 1,
+            "gpu": ", ".join(self._gpus) or "none",
             "prompt_cache": "shared prefix, then the prompt at once",
         }
 
@@ -90,22 +95,24 @@ class EmbeddedEngine:
     def load(self, model: ModelFile, warm_up: Sequence[str]) -> EmbeddedModel:
         """Start a worker and load the model in it; see `Engine.load`."""
         context = min(self._num_ctx, model.context_length)
-        return EmbeddedModel(model, context=context, threads=self.threads, warm_up=warm_up, memory=self._memory)
+        settings = {"context": context, "threads": self.threads, "batch": _BATCH, "gpu": bool(self._gpus)}
+        return EmbeddedModel(model, settings, warm_up, self._memory)
 
 
 class EmbeddedModel(LoadedModel):
     """A worker process with one model."""
 
     def __init__(
-        self, model: ModelFile, *, context: int, threads: int, warm_up: Sequence[str], memory: MemoryBudget
+        self, model: ModelFile, settings: dict[str, int | bool], warm_up: Sequence[str], memory: MemoryBudget
     ) -> None:
+        """`settings` are llama.cpp's; see `Llama`."""
         memory.take(model, self)
         self._memory = memory
         self._model = model
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._process, self._channel = _start(self._errors)
         try:
-            self._load(context=context, threads=threads, warm_up=list(warm_up))
+            self._load({**settings, "warm_up": list(warm_up)})
         except BaseException:
             self.close()
             raise
@@ -139,8 +146,7 @@ class EmbeddedModel(LoadedModel):
             self._process.wait()
         self._errors.close()
 
-    def _load(self, *, context: int, threads: int, warm_up: list[str]) -> None:
-        wanted = {"context": context, "threads": threads, "batch": _BATCH, "warm_up": warm_up}
+    def _load(self, wanted: dict[str, Any]) -> None:
         answer = self._ask({"load": {"path": str(self._model.path), **wanted}})
         if "error" in answer:
             raise InputError(

@@ -20,6 +20,9 @@ _LIKELY = 500
 _CERTAIN = 1e6
 """Bias of a token that must be chosen, so that its log-probability is reported."""
 
+_ALL_LAYERS = 999
+"""More than any model has."""
+
 _LEAST = -104.0
 """Log of the smallest float32; llama.cpp rounds a smaller probability to 0."""
 
@@ -35,10 +38,13 @@ class TooLongError(Exception):
 class Llama:
     """A loaded model; `so8t_evaluator.engine.embedded` explains the settings."""
 
-    def __init__(self, path: str, context: int, threads: int, batch: int, warm_up: list[str]) -> None:
+    def __init__(
+        self, path: str, context: int, threads: int, batch: int, warm_up: list[str], *, gpu: bool = False
+    ) -> None:
         self._context = context
         key = secrets.token_urlsafe(24)
         parameters = _parameters(path, context, threads, batch, key)
+        parameters.n_gpu_layers = _ALL_LAYERS if gpu else 0
         self._server = xllamacpp.Server(parameters)
         self._tokenizer = Tokenizer(self._server.listening_address, key)
         prompts = [self._tokenizer.ids(prompt) for prompt in warm_up]

@@ -145,7 +145,8 @@ class LoadedModel(Protocol):
         """Yield the answer to each question in their order, each as soon as it is final.
 
         The answer is a PromptTooLongError if prompt tokens + options.max_tokens exceed the context. Questions with the
-        same prompt should follow each other, the freely written answer first: then the prompt is computed once.
+        same prompt should follow each other, the freely written answer first: then the prompt is computed once. Prompts
+        that go on alike after the shared prefix should not (see `rows.apart`).
 
         Raises:
             EngineError: the engine died.
