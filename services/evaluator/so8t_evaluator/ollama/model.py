@@ -91,7 +91,7 @@ class OllamaModel(LoadedModel):
             ) from error
 
     def _attempt(self, questions: Sequence[Question]) -> list[Outcome]:
-        """Outcome some of the questions; upload the model again if the server lost it."""
+        """Answer some of the questions; upload the model again if the server lost it."""
         try:
             if self._doubtful:
                 self._renew()
@@ -186,6 +186,7 @@ class OllamaModel(LoadedModel):
             thought = self._write(prompt, replace(options, stop=(*options.stop, shared_start(options.choices))))
             text = thought.text if thought.text.strip() else text
             tokens = thought.prompt_tokens
+            self._slot.follow(f"{text}{answers.before}{answers.shared}")
         else:
             tokens, before_ms = self._slot.hold(prompt, f"{text}{answers.before}{answers.shared}")
             started = time.perf_counter()

@@ -118,6 +118,10 @@ class Slot:
         if not prompt.startswith(self._prefix) or not rest or rest[0].isspace():
             self._placed = False  # the end of the prefix may have been replaced by a token that spans it
 
+    def follow(self, text: str) -> None:
+        """Note that the prompt is asked again, with a text after it."""
+        self._after = text
+
     def hold(self, prompt: str, following: str) -> tuple[int | None, float]:
         """Make the cache hold exactly `prompt` before `following`, which is asked next.
 

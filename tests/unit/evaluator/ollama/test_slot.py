@@ -110,3 +110,23 @@ def test_two_models_of_one_file(ollama_server: real.OllamaServer, new_model: New
         for start in range(0, len(REQUESTS) * 2, 4):
             part = QUESTIONS[start : start + 4]
             assert _answers(b, part) == _answers(a, part) == whole[start : start + 4]
+
+
+SCORE = replace(BOUND, grammar="", score=True)
+THINK = replace(SCORE, max_tokens=12, think=True)
+
+
+@pytest.mark.parametrize("quantization", ["f16", "q4_k_m"])
+def test_scores_do_not_depend_on_history(engine: OllamaEngine, new_model: NewModel, quantization: str) -> None:
+    """Alone, after an answer to the same prompt or before one, log-probabilities are equal to the last bit."""
+    kinds = {"free": LONG, "bound": BOUND, "score": SCORE, "think": THINK}
+    orders = ["score", "think", "free score bound think", "think score free think", "bound score think free score"]
+    seen: dict[tuple[str, str], set[object]] = {}
+    with engine.load(new_model(quantization), WARM_UP) as model:
+        for order in orders:
+            for text in REQUESTS:
+                for kind in order.split():
+                    one = model.complete(chatml(text), kinds[kind])
+                    seen.setdefault((text, kind), set()).add((one.text, tuple(one.logprobs or ()), one.prompt_tokens))
+    assert {key: len(found) for key, found in seen.items() if len(found) != 1} == {}
+    assert len({next(iter(found)) for (_, kind), found in seen.items() if kind == "score"}) == len(REQUESTS)
