@@ -59,6 +59,7 @@ class OllamaModel(LoadedModel):
         bare = [self._bare(prompt) for prompt in warm_up]
         prefix = bare[0][: shared_length(bare)] if bare else ""
         self._slot = Slot(server, model.name, prefix, model.eos_token, self._evaluate)
+        server.patiently(self._place)
 
     def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:
         """Ask one by one, as many as were answered from an undisturbed cache; see `LoadedModel.complete_many`."""
@@ -89,6 +90,11 @@ class OllamaModel(LoadedModel):
                 where=f"{self._model.name} at {self._server.address}",
                 remedy="convert the model again; if that does not help, this Ollama does not support its architecture",
             ) from error
+
+    def _place(self) -> None:
+        """Compute the prefix before anything is measured."""
+        self._slot.begin(self.digest)
+        self._slot.undisturbed(self.digest)
 
     def _attempt(self, questions: Sequence[Question]) -> list[Outcome]:
         """Answer some of the questions; upload the model again if the server lost it."""
