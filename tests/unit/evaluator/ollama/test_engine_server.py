@@ -60,33 +60,45 @@ def test_lost_model_is_given_again(engine: OllamaEngine, new_model: NewModel, ol
 
 
 class _Flaky(OllamaServer):
-    """A connection that breaks off at the next question for memory, if armed; it counts requests for text."""
+    """A connection that breaks off at one of the next questions for memory; it remembers the prompts it was asked."""
 
-    requests = 0
-    armed = False
+    breaks_at = 0
+    """1: at the next one; 0: never."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.prompts: list[str] = []
 
     def get(self, path: str) -> dict[str, Any]:
         """Fail once."""
-        if path == "/api/ps" and self.armed:
-            self.armed = False
-            raise UnreachableError("broke off")
+        if path == "/api/ps":
+            self.breaks_at -= 1
+            if self.breaks_at == 0:
+                raise UnreachableError("broke off")
         return super().get(path)
 
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Remember."""
+        self.prompts.append(body.get("prompt", ""))
+        return super().post(path, body)
+
     def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Count."""
-        self.requests += 1
+        """Remember."""
+        self.prompts.append(body.get("prompt", ""))
         return super().stream(path, body)
 
 
-def test_no_row_is_asked_twice(new_model: NewModel, ollama_server: real.OllamaServer) -> None:
+@pytest.mark.parametrize("breaks_at", [1, 2], ids=["before the answer", "after the answer"])
+def test_no_row_is_asked_twice(new_model: NewModel, ollama_server: real.OllamaServer, breaks_at: int) -> None:
     """A server that is away when only its memory is asked for is waited for; the answer just given is kept."""
-    server, needed = _Flaky(ollama_server.address, retry_s=30), list[int]()
+    server = _Flaky(ollama_server.address, retry_s=30)
     with OllamaEngine(server, num_ctx=1024, threads=1).load(new_model(), WARM_UP) as model:
-        for text, armed in (("open", False), ("close", True)):
-            server.requests, server.armed = 0, armed
-            assert model.complete(chatml(text), FREE).peak_memory_bytes
-            needed.append(server.requests)
-    assert needed[0] == needed[1] > 0
+        assert model.complete(chatml("open"), FREE).peak_memory_bytes
+        server.breaks_at = breaks_at
+        assert model.complete(chatml("close"), FREE).peak_memory_bytes
+    assert server.breaks_at <= 0, "it never broke off"
+    for text in ("open", "close"):
+        assert len([prompt for prompt in server.prompts if prompt == chatml(text)]) == 1
 
 
 def test_exchanged_model_is_noticed(

@@ -110,6 +110,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "store.region": ("other", NOTHING),
     "store.credentials_file": ("other.json", NOTHING),
     "store.retry_s": (1.0, NOTHING),
+    "ollama.hosts": (["http://127.0.0.1:11435"], NOTHING),
     "ollama.host": ("http://elsewhere:11434", NOTHING),  # the same models answer the same on any server
     "ollama.host_name": ("gpu-box", NOTHING),
     "ollama.retry_s": (1.0, NOTHING),
