@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from tests.compose.engine import PROGRAM, docker, environment, run_command
+from tests.integration.workspace import without_seconds
 from tests.servers.needed import free_port
 
 SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "concluder", "reporter"]
@@ -174,4 +175,5 @@ def _copy(source: Path, target: Path) -> None:
 def without_times(results: dict[str, Any]) -> dict[str, Any]:
     """What must be the same in two runs of the same configuration: answers and statistics, no timings or names."""
     evaluation = results["evaluation"]
-    return {name: evaluation[name] for name in ("cells", "comparisons", "control", "baseline", "test_set", "gate")}
+    kept = ("cells", "comparisons", "control", "baseline", "test_set", "gate")
+    return {name: without_seconds(evaluation[name]) for name in kept}

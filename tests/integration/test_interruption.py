@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.integration.cached import cached_answers
-from tests.integration.workspace import Workspace, kill_when
+from tests.integration.workspace import Workspace, kill_when, without_seconds
 
 KILLED_STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"]
 
@@ -140,7 +140,8 @@ def _assert_same_result(one: Workspace, two: Workspace) -> None:
 
 def _without_timing(results: dict[str, Any]) -> dict[str, Any]:
     evaluation = results["evaluation"]
-    return {key: evaluation[key] for key in ("cells", "comparisons", "control", "baseline", "gate", "test_set")}
+    kept = ("cells", "comparisons", "control", "baseline", "gate", "test_set")
+    return {key: without_seconds(evaluation[key]) for key in kept}
 
 
 def _text(workspace: Workspace, stage: str, name: str) -> str:

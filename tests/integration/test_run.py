@@ -26,7 +26,9 @@ def test_run_leaves_exactly_the_promised_files(finished: Workspace) -> None:
     models = {n.removeprefix("models/") for n in names if n.startswith("models/")}
     quantizations = ("f16", "q8_0", "q4_k_m")
     assert models == {f for q in quantizations for f in (f"model_b_{q}.gguf", f"tiny-retrained.{q}.Modelfile")}
-    extra = {n for n in names if not n.startswith(("visualizations/", "models/"))}
+    [events] = (n for n in names if n.startswith("training/"))
+    assert events.startswith("training/tensorboard/events.out.tfevents.")
+    extra = {n for n in names if not n.startswith(("visualizations/", "models/", "training/"))}
     assert extra == {"report.md", "report.html", "explorer.html", "ab_test_results.json", "answers.csv", "junit.xml"}
     assert [p.name for p in finished.results.iterdir()] == ["ab_test_results"]
 

@@ -30,6 +30,13 @@ def message_of(done: subprocess.CompletedProcess[str], exit_code: int) -> str:
     return message[0]
 
 
+def without_seconds(value: Any) -> Any:
+    """Results without the times in them, which differ from run to run."""
+    if isinstance(value, dict):
+        return {key: without_seconds(inner) for key, inner in value.items() if key != "seconds"}
+    return [without_seconds(inner) for inner in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A user's folder."""

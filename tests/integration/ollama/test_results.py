@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.integration.cached import forget_answers
 from tests.integration.ollama.conftest import NAMES, samples
-from tests.integration.workspace import Workspace
+from tests.integration.workspace import Workspace, without_seconds
 from tests.servers.ollama_server import OllamaServer, running_ollama
 
 from so8t_shared.labels import LABELS
@@ -129,12 +129,12 @@ def test_another_server(copy: Workspace, tmp_path: Path) -> None:
     forget_answers(copy)
     for stage in ("evaluate", "conclude", "report"):
         shutil.rmtree(copy.store / "artifacts" / stage)
-    before = _newest(copy)["evaluation"]["cells"]
+    before = without_seconds(_newest(copy)["evaluation"]["cells"])
     with running_ollama(tmp_path / "ollama") as other:
         copy.edit(ollama={"host": other.address})
         copy.run()
         assert other.names() >= TAGS - {f"{name}:latest" for name in NAMES}
-    assert _newest(copy)["evaluation"]["cells"] == before
+    assert without_seconds(_newest(copy)["evaluation"]["cells"]) == before
 
 
 def test_out_of_context(fresh: Workspace, finished_on_ollama: Workspace) -> None:
