@@ -93,8 +93,8 @@ def _training_inputs(config: Config) -> list[ExternalInput]:
         inputs.append(DataInput(f"dataset.paths[{i}]" + (f" ({side})" if side else ""), path))
     if config.dataset.source and config.dataset.source.license_file:
         inputs.append(DataInput("dataset.source.license_file", config.dataset.source.license_file))
-    if config.ab_test.test_data:
-        inputs.append(DataInput("ab_test.test_data", config.ab_test.test_data))
+    if config.test_data:
+        inputs.append(DataInput("ab_test.test_data", config.test_data))
     return inputs
 
 

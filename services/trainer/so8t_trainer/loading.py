@@ -38,7 +38,7 @@ def load_rows(config: Config, base: Path, log: Logger, progress: Progress) -> Lo
         ConfigError: a step shall be chosen by validation, but there are no rows for that.
         Exception: anything that `progress` raises to stop.
     """
-    data = prepare_data(config.dataset, config.ab_test.test_data, log, progress)
+    data = prepare_data(config.dataset, config.test_data, log, progress)
     encoder = load_encoder(base)
     encoded = _fitting(data, encoder, config.training.max_length, log)
     targets = _targets(encoded, data, encoder)

@@ -68,7 +68,7 @@ def try_training(config: Config, log: Logger) -> Trial:
     device = choose_device(config.device)
     dtype = choose_dtype(asked.dtype, device)
     check_base(base)
-    data = prepare_data(config.dataset, config.ab_test.test_data, log)
+    data = prepare_data(config.dataset, config.test_data, log)
     rows = encode_rows(data.train, load_encoder(base), asked.max_length)
     if not rows:
         raise InputError("Every training row is longer than training.max_length.", where="training.max_length")

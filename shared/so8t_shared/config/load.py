@@ -160,6 +160,8 @@ def notices(config: Config, environ: Mapping[str, str] | None = None) -> list[st
     ]
     if config.gguf.convert_script:
         found.append("gguf.convert_script is ignored: the converter is built in")
+    if config.ab_test.test_data and config.test_data is None:
+        found.append("ab_test.test_data is one of dataset.paths: its test files, or rows held out of it, are the test")
     return [*found, *elsewhere(config)]
 
 

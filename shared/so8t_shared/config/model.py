@@ -300,6 +300,12 @@ class Config(Section):
     notify: Notify = Field(Notify(), description="Notifications when something ends.")
 
     @property
+    def test_data(self) -> str | None:
+        """File or folder of test rows; None if they are held out of the data set, as when both are the same."""
+        named = self.ab_test.test_data
+        return None if named in self.dataset.paths else named
+
+    @property
     def base_of_b(self) -> Model:
         """The checkpoint that training starts from."""
         if self.model_b is None:

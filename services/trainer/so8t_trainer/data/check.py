@@ -37,7 +37,7 @@ def check_data(config: Config) -> list[str]:
     whole = all(place.whole for place in places)
     if whole:
         reader.demand_columns()
-    if test_data := config.ab_test.test_data:
+    if test_data := config.test_data:
         places.append(_place("ab_test.test_data", test_data, "auto"))
         _checked_rows(places[-1], reader.of_tests())
     reader.demand_no_faults()

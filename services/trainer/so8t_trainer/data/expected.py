@@ -18,7 +18,7 @@ def expected_test_rows(config: Config) -> list[LabeledRow] | None:
     Raises:
         InputError: a row is unusable.
     """
-    settings, test_data = config.dataset, config.ab_test.test_data
+    settings, test_data = config.dataset, config.test_data
     reader, sides = Reader.of(settings), sides_of_paths(settings.paths)
     sources = [small_source(path, reader, side) for path, side in zip(settings.paths, sides, strict=True)]
     given = small_source(test_data, reader.of_tests()) if test_data else None

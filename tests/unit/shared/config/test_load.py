@@ -21,6 +21,18 @@ def test_a_key_that_does_nothing_is_noticed(tmp_path: Path, file: Path) -> None:
     assert notices(load(file), {}) == []
 
 
+def test_test_data_that_is_the_data_set(tmp_path: Path) -> None:
+    """As in the original pipeline's file: the rows are held out, and a notice says so."""
+    text = MINIMAL.replace("dataset:", "ab_test: {test_data: rows}\ndataset:")
+    config = load(write(tmp_path, text))
+    other = config.dataset.model_copy(update={"paths": ["rows", "more"]})
+    assert config.test_data == "rows"
+    same = config.model_copy(update={"dataset": other})
+    assert same.test_data is None
+    [notice] = notices(same, {})
+    assert notice.startswith("ab_test.test_data")
+
+
 def test_defaults(file: Path) -> None:
     """A minimal file is enough; the names stay those of the original."""
     config = load(file)
