@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from so8t_shared.config.drives import HostPath
 from so8t_shared.config.section import Section
 from so8t_shared.config.values import OneOrMany, unique
 from so8t_shared.redaction import NOTIFY_VARIABLE, remember_address
@@ -37,7 +38,7 @@ class Notify(Section):
         default=[],
         description=f"Desktop notifications, for example dbus://. Other addresses: {NOTIFY_VARIABLE} or urls_file.",
     )
-    urls_file: str | None = Field(
+    urls_file: HostPath | None = Field(
         None, description="File with one apprise address per line: mail, chat, webhook, and many more."
     )
     on: OneOrMany[Annotated[list[AlertName], AfterValidator(unique)]] = Field(
