@@ -15,8 +15,6 @@ from so8t_shared.config.original.keys import BY_KEY, SECTIONS
 from so8t_shared.config.original.row import NoEffectError, OriginalFile, Row
 from so8t_shared.config.training import Training
 
-_NOT_YET = "this version has no such setting"
-
 _HIDDEN = "(not shown)"
 
 _ONLY_HERE = set(Config.model_fields) - SECTIONS - set(BY_KEY)
@@ -89,8 +87,8 @@ def _line(file: OriginalFile, key: str, value: Any) -> Line:
         raise ValueError(f"unknown key{_meant(key)}")
     if value is None:
         return Line(key, value, why="it has no value")
-    if not row.becomes or field_at(Config, row.becomes) is None:
-        return Line(key, _HIDDEN if key.endswith("token") else value, why=row.why or _NOT_YET)
+    if not row.becomes:
+        return Line(key, _HIDDEN if key.endswith("token") else value, why=row.why)
     try:
         result = row.value(file, key)
     except NoEffectError as reason:

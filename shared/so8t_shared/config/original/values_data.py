@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path, PureWindowsPath
 
-from so8t_shared.config.model import Dataset
 from so8t_shared.config.original.row import NoEffectError, OriginalFile
 from so8t_shared.config.original.values import words
 
@@ -20,10 +19,7 @@ def rows(file: OriginalFile, key: str) -> list[str]:
     train = words(file.get("data.train_data", []))
     if not train:
         raise NoEffectError("data.train_data is not given")
-    if "validation_fraction" not in Dataset.model_fields:
-        held: list[str] = []
-    else:
-        held = [path for name in VALIDATION_KEYS for path in words(file.get(name, []))]
+    held = [path for name in VALIDATION_KEYS for path in words(file.get(name, []))]
     named = [path for path in held if _VALIDATION_NAME.search(PureWindowsPath(path).name)]
     if key in VALIDATION_KEYS and not set(words(file.values[key])) & set(named):
         raise NoEffectError(

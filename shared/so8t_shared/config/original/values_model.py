@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from so8t_shared.config.original.row import NoEffectError, OriginalFile
 from so8t_shared.config.original.values import flag
-from so8t_shared.config.training import Training
 
 _OPTIMIZERS = {
     **dict.fromkeys(("adamw", "adamw_torch", "adamw_torch_fused", "adamw_hf", "adamw_apex_fused"), "adamw"),
@@ -78,8 +77,6 @@ def dtype(file: OriginalFile, key: str) -> str:
     value = _DTYPE_FLAGS.get(key) or _DTYPES.get(str(file.values[key]).removeprefix("torch.").lower())
     if value is None:
         raise ValueError(f"{file.values[key]!r} is not one of {', '.join(_DTYPES)}")
-    if value not in get_args(Training.model_fields["dtype"].annotation):
-        raise NoEffectError(f"{value} is not supported; training.dtype chooses by itself")
     return value
 
 
