@@ -141,4 +141,6 @@ def test_numeric_columns_are_right_aligned(rendered: Rendered) -> None:
     assert table.columns[:2] == [Column("Class", numeric=False), Column("Trained on")]
     lines = rendered.text("report.md").splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("| Class | Trained on"))
-    assert lines[place + 1] == "| :--- | ---: | ---: | ---: |"
+    assert lines[place + 1] == "| :--- |" + " ---: |" * (len(table.columns) - 1)
+    assert not any(column.numeric for column in table.columns[:1])
+    assert all(column.numeric for column in table.columns[1:])

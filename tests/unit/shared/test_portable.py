@@ -20,6 +20,7 @@ from so8t_shared.store.local import LocalStore
 
 _WITHOUT = """
 import os, signal, sys
+import psutil  # has a layer of its own for each system
 for name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog"):
     sys.modules[name] = None
 for name in ("SIGKILL", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGCHLD", "SIGPIPE", "SIGSTOP", "SIGUSR1", "SIGUSR2",
