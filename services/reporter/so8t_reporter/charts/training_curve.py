@@ -106,10 +106,10 @@ def _chance(axes: Axes, theme: Theme) -> None:
         axes,
         theme,
         f"chance, ln 4 = {CHANCE_NATS:.2f}",
-        (1, CHANCE_NATS),
+        (0, CHANCE_NATS),
         ("axes fraction", "data"),
-        (-2, 3),
-        align="right",
+        (3, -11),  # below its line at the left, where the losses begin above it
+        align="left",
     )
 
 
