@@ -19,11 +19,6 @@ def report_file(config: Config, session_id: str, file: str) -> Path:
     return _below(config, layouts.REPORT, session_id) / file
 
 
-def tensorboard_file(config: Config, session_id: str, file: str) -> Path:
-    """Path of a file with training's metrics for TensorBoard."""
-    return _below(config, layouts.TENSORBOARD, session_id) / file
-
-
 def model_file(config: Config, session_id: str, file: str) -> Path | None:
     """Path of a GGUF file of a conversion; None for other files, and for models that are not handed over."""
     found = _MODEL.fullmatch(file)

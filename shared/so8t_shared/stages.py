@@ -173,7 +173,6 @@ STAGES: tuple[Stage, ...] = (
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         facts=_TRAINING_FACTS,
         inputs=_training_inputs,
-        exports=(Export(TENSORBOARD, places.tensorboard_file),),
         check="so8t_trainer.check:check_inputs",
         writes="so8t_trainer.written:bytes_written",
     ),
@@ -215,7 +214,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        9,
+        10,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),
@@ -230,6 +229,7 @@ STAGES: tuple[Stage, ...] = (
                 "data_report.json",
                 "training_config.yaml",
                 "splits/test.jsonl",
+                TENSORBOARD,
             ),
             **_of_both("conversion.json", "chat.json"),
         },

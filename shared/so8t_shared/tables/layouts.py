@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Literal
 REPORT = "ab_test_results/complete_so8t_ab_test_{session}"
 """Folder of a session's report, in every layout."""
 
-TENSORBOARD = f"{REPORT}/training/tensorboard"
-"""Folder of training's metrics for TensorBoard, in every layout."""
-
 
 @dataclass(frozen=True)
 class Row:
