@@ -98,7 +98,7 @@ def test_killed_and_started_again_it_ends_with_the_same_files(llama: Path, tmp_p
     assert differing == {"metrics.jsonl", "training.json"}
     ends = [json.loads(text) for text in (found["training.json"], expected["training.json"].read_bytes())]
     assert ends[0]["weights_step"] == ends[0]["best_step"] == ends[1]["best_step"] in {3, 6, 8}
-    [shown] = config.parent.glob(f"results/ab_test_results/*/training/{TENSORBOARD}*")
+    [shown] = config.parent.glob(f"store/artifacts/train/*/attempts/*/output/{TENSORBOARD}*")
     steps = [event.step for event in EventAccumulator(str(shown)).Reload().Scalars("train/loss")]
     assert steps == list(range(1, 9))
     assert not list(config.parent.glob(work.format("*")))
