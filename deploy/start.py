@@ -26,7 +26,9 @@ _DEMO = "demo.yaml"
 
 def main() -> int:
     """Command line; returns the exit code of the last command."""
-    ours, _, command = (sys.argv[1:], None, []) if "--" not in sys.argv else _parted(sys.argv[1:])
+    given = sys.argv[1:]
+    at = given.index("--") if "--" in given else len(given)
+    ours, command = given[:at], given[at + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="?", default="", help="your configuration; without it, the demo")
     parser.add_argument("--cpu", action="store_true", help="do not ask Docker for a GPU")
@@ -39,19 +41,12 @@ def main() -> int:
     return _in_containers(arguments, log) if _docker_answers() else _with_python(arguments, log)
 
 
-def _parted(arguments: list[str]) -> tuple[list[str], None, list[str]]:
-    at = arguments.index("--")
-    return arguments[:at], None, arguments[at + 1 :]
-
-
 def _in_containers(arguments: argparse.Namespace, log: Path) -> int:
     program = _program(SMALL)
     if arguments.config:
         os.environ["SO8T_CONFIG"] = Path(arguments.config).as_posix()
-    cpu = ["--cpu"] if arguments.cpu or not _docker_has_gpu() else []
-    if cpu and not arguments.cpu:
-        print("Docker has no NVIDIA GPU: training runs on the CPU.", flush=True)
-    for command in (["secrets"], ["images"], ["up", "--follow", *cpu]):
+    gpu = "--cpu" if arguments.cpu else "--gpu-optional"
+    for command in (["secrets"], ["images"], ["up", "--follow", gpu]):
         if code := _logged([*program, *command], log):
             return code
     return 0
@@ -67,12 +62,6 @@ def _with_python(arguments: argparse.Namespace, log: Path) -> int:
 def _docker_answers() -> bool:
     docker = shutil.which("docker")
     return docker is not None and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
-
-
-def _docker_has_gpu() -> bool:
-    docker = shutil.which("docker") or "docker"
-    done = subprocess.run([docker, "info", "--format", "{{json .}}"], capture_output=True, text=True, check=False)
-    return '"nvidia"' in done.stdout or "nvidia.com/gpu" in done.stdout
 
 
 def _program(folder: Path) -> list[str]:

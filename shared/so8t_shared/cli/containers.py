@@ -34,6 +34,9 @@ def images() -> None:
 
 def up(
     cpu: CpuOption = False,
+    gpu_optional: Annotated[
+        bool, typer.Option("--gpu-optional", help="Use the CPU where Docker has no NVIDIA GPU.")
+    ] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the stages' own lines.")] = False,
     timeout_s: Annotated[
         float, typer.Option("--timeout-s", envvar="UP_TIMEOUT_S", min=0, help="Seconds to wait for the report.")
@@ -44,6 +47,9 @@ def up(
     Exits with a failed stage's code, or with 75 when the time is over while stages continue.
     """
     need_project()
+    if gpu_optional and not cpu and not Engine().has_gpu():
+        cpu = True
+        _line("Docker has no NVIDIA GPU: training runs on the CPU.")
     say(start(Engine(cpu=cpu), _line, limit_s=timeout_s, follow=follow))
 
 
