@@ -63,7 +63,7 @@ def remove(
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     scheduler: SchedulerOption = "auto",
 ) -> None:
-    """Remove it; a run that is going on goes on."""
+    """Remove it; a run in progress continues."""
     from so8t_shared.autostart.job import job_of
 
     chosen, job = _scheduler(scheduler), job_of(config, overrides)

@@ -1,4 +1,4 @@
-"""Who is told when a stage or a run ends.
+"""Notifications when a stage or a run ends.
 
 Most addresses of a receiver let anyone send in its name, so they stand in the environment or in a file. The session's
 record in the store holds the configuration, and must not hold them.

@@ -66,7 +66,7 @@ def _no_trackers(value: object) -> object:
 
 
 class LossWeights(Section):
-    """Weights of tokens in the loss; those of tags and of the end of the answer are 1."""
+    """Weights of tokens in the loss; tags and the end of the answer weigh 1."""
 
     thinking: float = Field(1.0, ge=0, description="Of each token of the thinking; 0 trains no thinking.")
     label: float = Field(1.0, gt=0, description="Of each token of the label.")

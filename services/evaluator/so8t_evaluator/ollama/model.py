@@ -34,7 +34,7 @@ _ANY_TEXT = {"type": "string"}
 
 _AT_ONCE = 32
 _AT_ONCE_S = 5.0
-"""So many answers, or those of that time, are given before the server is asked whether the cache was ours alone."""
+"""After this many answers, or this many seconds, ask the server whether the cache was ours alone."""
 
 
 class OllamaModel(LoadedModel):

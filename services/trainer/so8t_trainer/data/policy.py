@@ -16,7 +16,7 @@ from so8t_trainer.data.read import SourceRows
 from so8t_trainer.data.rows import Row
 
 _SPDX = {"odc-by": "odc-by-1.0"}
-"""Names that the Hub uses, and those of SPDX."""
+"""The Hub's names and SPDX's."""
 
 
 def declared_source(source: SourceRows, configured: Source | None, policy: DataPolicy) -> Source:

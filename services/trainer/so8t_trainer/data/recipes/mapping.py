@@ -21,7 +21,7 @@ from so8t_trainer.data.recipes.table import BY_NAME, RECIPES
 
 @dataclass
 class Outcome:
-    """How many rows of which original class became what."""
+    """Number of rows by original class and what they became."""
 
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By original class and label."""
