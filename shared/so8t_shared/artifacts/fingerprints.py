@@ -23,10 +23,13 @@ from so8t_shared.stages import DataInput, ModelInput, Stage
 
 _NOT_PART_OF_A_MODEL = {".md", ".py", ".png", ".jpg", ".txt.lock", ".gitattributes", ".gitignore"}
 _DEMO_INPUTS = "demo-run"
+Key = dict[str, Any]
+"""The parts of a fingerprint; see `stage_key`."""
+
 _DATA_SUFFIXES = {".json", ".jsonl", ".csv", ".tsv", ".parquet"}
 
 
-def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], digests: DigestCache) -> dict[str, Any]:
+def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], digests: DigestCache) -> Key:
     """The parts of a stage's fingerprint; `upstream` has a manifest for each stage it needs."""
     whole = config.model_dump(mode="json")
     return {
@@ -34,17 +37,31 @@ def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], diges
         "version": stage.version,
         "config": {dotted: _value(whole, dotted) for dotted in stage.reads}
         | {name: fact(config) for name, fact in stage.facts.items()},
-        "upstream": {name: upstream[name].content_digest(prefixes) for name, prefixes in stage.needs.items()},
-        "inputs": {item.name: input_digest(item, digests) for item in stage.inputs(config)},
+        "upstream": upstream_digests(stage, upstream),
+        "inputs": inputs_digests(stage, config, digests),
     }
 
 
-def fingerprint(key: dict[str, Any]) -> str:
+def upstream_digests(stage: Stage, upstream: dict[str, Manifest]) -> dict[str, str]:
+    """Digest of the files that a stage reads from each stage that it needs."""
+    return {name: upstream[name].content_digest(prefixes) for name, prefixes in stage.needs.items()}
+
+
+def inputs_digests(stage: Stage, config: Config, digests: DigestCache) -> dict[str, str]:
+    """Digest of each of a stage's inputs outside the store.
+
+    Raises:
+        InputError: an input is missing, unreadable, or a Git LFS pointer.
+    """
+    return {item.name: input_digest(item, digests) for item in stage.inputs(config)}
+
+
+def fingerprint(key: Key) -> str:
     """sha256 of the canonical JSON of a key."""
     return digest(key)
 
 
-def changed_parts(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+def changed_parts(old: Key, new: Key, prefix: str = "") -> list[str]:
     """The differences between two keys, each as 'part: old -> new' with shortened digests."""
     changes = []
     for name in sorted({*old, *new}):

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 
+from so8t_shared.artifacts.fingerprints import Key
 from so8t_shared.config.model import Config
 from so8t_shared.documents import Part
 from so8t_shared.endings import exit_code_of, text_of
@@ -19,17 +20,15 @@ from so8t_shared.stages import stage_named
 
 
 class Order(Part):
-    """A run's instructions to a child process.
-
-    The stage's key is not among them: a stage may wait for hours before it starts, and inputs edited meanwhile would be
-    recorded under the key of the old ones, so the child computes it again (unchanged files are not read for that).
-    """
+    """A run's instructions to a child process."""
 
     stage: str
     work: str
     """'module:function'; see `Stage.work`."""
     config: Config
     session: str
+    key: Key
+    """The stage's key, computed when the run decided to start it."""
     pipe: int
     """File descriptor for events."""
     parent: int
@@ -43,7 +42,7 @@ def main() -> int:
     stage = replace(stage_named(order.stage), work=order.work)
     try:
         with Listeners("child").open(Scene([stage], pipe=order.pipe)) as listeners:
-            serve(stage, lambda: order.config, order.session, listeners)
+            serve(stage, lambda: order.config, order.session, listeners, key=order.key)
     except Exception as error:  # noqa: BLE001 - the last resort: anything but a So8tError is a bug and is reported as one
         with suppress(OSError):  # its file may lie on a full disk; the exit code tells at least the kind
             print(text_of(error), file=sys.stderr, flush=True)

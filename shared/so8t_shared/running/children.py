@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from so8t_shared.artifacts.fingerprints import Key
 from so8t_shared.files import storage_errors
 from so8t_shared.processes import kill_group
 from so8t_shared.redaction import without_secrets
@@ -29,7 +30,7 @@ _DRAIN_S = 2.0
 class StageProcess:
     """One running stage; passes its events to `hear`, then None when the process has ended."""
 
-    def __init__(self, stage: Stage, session: Session, output: Path, hear: Hearing) -> None:
+    def __init__(self, stage: Stage, session: Session, key: Key, output: Path, hear: Hearing) -> None:
         self.stage = stage
         self._output = output
         self.was_asked = False
@@ -51,7 +52,7 @@ class StageProcess:
                     )
         finally:
             os.close(writing)
-        self._give_order(session, writing)
+        self._give_order(session, key, writing)
         self._reader = threading.Thread(target=self._listen, args=(reading, hear), daemon=True)
         self._watcher = threading.Thread(target=self._watch, args=(hear,), daemon=True)
         self._reader.start()
@@ -74,12 +75,13 @@ class StageProcess:
         data = self._output.read_bytes() if self._output.is_file() else b""
         return without_secrets(data.decode("utf-8", "replace"))[-_TAIL_LETTERS:].strip()
 
-    def _give_order(self, session: Session, pipe: int) -> None:
+    def _give_order(self, session: Session, key: Key, pipe: int) -> None:
         order = Order(
             stage=self.stage.name,
             work=self.stage.work,
             config=session.config,
             session=session.session_id,
+            key=key,
             pipe=pipe,
             parent=os.getpid(),
         )

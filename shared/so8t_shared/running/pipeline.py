@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 from dataclasses import dataclass, field
 
+from so8t_shared.artifacts.fingerprints import Key
 from so8t_shared.errors import Interrupted, So8tError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.processes import signal_name
@@ -45,7 +46,8 @@ class PipelineRun:
     jobs: int = 1
     computed: list[str] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
-    _must_run: set[str] = field(default_factory=set)
+    _to_run: set[str] = field(default_factory=set)
+    """Stages that could not be reused and wait for a free job."""
     _running: dict[str, StageProcess] = field(default_factory=dict)
     _events: queue.Queue[tuple[str, Event | None]] = field(default_factory=queue.Queue)
 
@@ -100,21 +102,26 @@ class PipelineRun:
         for stage in list(waiting):
             if not self._done.issuperset(need for need in stage.needs if need in self._names):
                 continue
-            if stage.name not in self._must_run and self._reuse(stage):
+            free = len(self._running) < self.jobs
+            if stage.name in self._to_run and not free:
+                continue
+            key = self._key_unless_reused(stage)
+            if key is None:
                 waiting.remove(stage)
                 self.reused.append(stage.name)
                 self._tell(stage.name, "reused")
-                continue
-            self._must_run.add(stage.name)
-            if len(self._running) < self.jobs:
+            elif free:
                 waiting.remove(stage)
-                self._start(stage)
+                self._start(stage, key)
+            else:
+                self._to_run.add(stage.name)
 
-    def _reuse(self, stage: Stage) -> bool:
+    def _key_unless_reused(self, stage: Stage) -> Key | None:
+        """None if the stage's artifact is committed, and marked now; else the stage's key."""
         listeners = self.listeners.logs_alone()  # no work starts
         run = StageRun(stage, self.session, self.store, listeners=listeners, stop=self.stop)
         try:
-            return run.reuse_only() is not None
+            return None if run.reuse_only() else run.key
         except Interrupted:
             raise
         except So8tError as error:  # the store cannot be read, for example
@@ -129,11 +136,11 @@ class PipelineRun:
     def _names(self) -> set[str]:
         return {stage.name for stage in self.stages}
 
-    def _start(self, stage: Stage) -> None:
+    def _start(self, stage: Stage, key: Key) -> None:
         output = self.store.local_root / "output" / self.session.session_id / f"{stage.name}.txt"
         self._tell(stage.name, "started", stage.summary)
         self._running[stage.name] = StageProcess(
-            stage, self.session, output, lambda name, event: self._events.put((name, event))
+            stage, self.session, key, output, lambda name, event: self._events.put((name, event))
         )
 
     def _tell(self, stage: str, kind: Kind, message: str = "") -> None:

@@ -7,17 +7,24 @@ artifacts, and a process without the lease commits nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.downloads import left_downloads, remove_download
-from so8t_shared.artifacts.fingerprints import fingerprint, stage_key
+from so8t_shared.artifacts.fingerprints import (
+    Key,
+    fingerprint,
+    inputs_digests,
+    stage_key,
+    upstream_digests,
+)
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.errors import IntegrityError, Interrupted, NewerFormat, ServerError, StorageError
 from so8t_shared.host import now
@@ -53,7 +60,7 @@ class _Target:
     """The artifact a stage is to make, and its inputs."""
 
     artifact: Artifact
-    key: dict[str, Any]
+    key: Key
     upstream: Upstream
 
 
@@ -61,8 +68,16 @@ class StageRun:
     """One attempt at one stage in one session."""
 
     def __init__(
-        self, stage: Stage, session: Session, store: ArtifactStore, *, listeners: Listeners, stop: StopSignal
+        self,
+        stage: Stage,
+        session: Session,
+        store: ArtifactStore,
+        *,
+        listeners: Listeners,
+        stop: StopSignal,
+        key: Key | None = None,
     ) -> None:
+        """`key` is the stage's key where the caller has just computed it."""
         self.stage = stage
         self.session = session
         self.store = store.checked(stop.check)  # a stop request also ends waiting and file transfers
@@ -72,6 +87,8 @@ class StageRun:
         self._aside = store.patient(ASIDE_PATIENCE_S)
         self.reporter = ProgressReporter(listeners, stage.name)
         self._digests = DigestCache(store.local_root / "digests.sqlite")
+        self.key = key
+        """The stage's key, once it has been computed."""
         self._started = now()
         self._marked = False
         """Whether this attempt wrote completed.json."""
@@ -87,6 +104,7 @@ class StageRun:
         while True:
             target = self._target(patience_s)
             outcome = self._reuse(target) or self._compute(target, load)
+            self.key = None  # time has passed
             if outcome and not upstream_changed(self.store, self.session.session_id, target.upstream):
                 return outcome
 
@@ -132,8 +150,9 @@ class StageRun:
             reporter=self.reporter,
         )
         manifests = {name: manifest for name, (_, manifest) in upstream.items()}
-        key = stage_key(self.stage, self.session.config, manifests, self._digests)
-        return _Target(Artifact(self.store, self.stage.name, fingerprint(key)), key, upstream)
+        if self.key is None or self.key["upstream"] != upstream_digests(self.stage, manifests):
+            self.key = stage_key(self.stage, self.session.config, manifests, self._digests)
+        return _Target(Artifact(self.store, self.stage.name, fingerprint(self.key)), self.key, upstream)
 
     def _reuse(self, target: _Target) -> Outcome | None:
         artifact = target.artifact
@@ -146,7 +165,11 @@ class StageRun:
         return self._adopt(artifact, manifest)
 
     def _compute(self, target: _Target, load: Callable[[], StageFunction]) -> Outcome | None:
-        """Work, or wait for the process that does; None if its committed artifact was collected right away."""
+        """Work, or wait for the process that does.
+
+        None if there is another target now: the committed artifact was collected right away, or an input was edited
+        while this process waited for the lease or imported the stage's libraries.
+        """
         artifact = target.artifact
 
         def committed() -> Manifest | None:
@@ -173,6 +196,8 @@ class StageRun:
                 return self._finish(artifact, manifest, reused=True)
             self.reporter.fingerprint = artifact.fingerprint
             manifest = self._work(target, lease, load)
+            if manifest is None:
+                return None
             artifact.sweep(lease)
             self._mark(artifact, manifest, reused=False)
             return self._finish(artifact, manifest, reused=False)
@@ -181,7 +206,8 @@ class StageRun:
                 self.reporter.fingerprint = ""  # another process owns the work now, and progress.json too
             lease.stop()
 
-    def _work(self, target: _Target, lease: Lease, load: Callable[[], StageFunction]) -> Manifest:
+    def _work(self, target: _Target, lease: Lease, load: Callable[[], StageFunction]) -> Manifest | None:
+        """Do the work; None if an input was edited since the key was computed."""
         artifact = target.artifact
         self.reporter.tell("started", "starting")
         for folder in left_downloads(self.store):
@@ -190,25 +216,13 @@ class StageRun:
             stage_logger(self.reporter, self.stage.name) as log,
             scratch_folder(self.store.local_root, f"{artifact.stage}-{artifact.fingerprint[:16]}-") as scratch,
         ):
-            attempt = Attempt.begin(self._limited(artifact, self.stop.check, lease.check))
-            saving = Attempt(self._limited(artifact, lease.check), attempt.number)  # works even after a stop request
-            context = StageContext(
-                config=self.session.config,
-                session_id=self.session.session_id,
-                stage=self.stage,
-                fingerprint=artifact.fingerprint,
-                output_dir=scratch / "output",
-                scratch_dir=scratch / "scratch",
-                log=log,
-                checkpoints=Checkpoints(saving, lease),
-                artifact=attempt.artifact,
-                lease=lease,
-                stop=self.stop,
-                reporter=self.reporter,
-                upstream=target.upstream,
-            )
             try:
-                load()(context)
+                function = load()
+                if inputs_digests(self.stage, self.session.config, self._digests) != target.key["inputs"]:
+                    return None
+                attempt = Attempt.begin(self._limited(artifact, self.stop.check, lease.check))
+                context = self._context(target, lease, attempt, scratch, log)
+                function(context)
                 context.check_interrupted()
                 return attempt.commit(context.output_dir, target.key, lease)
             except BaseException as error:
@@ -218,6 +232,26 @@ class StageRun:
                 raise
             finally:
                 self.listeners.flush()
+
+    def _context(
+        self, target: _Target, lease: Lease, attempt: Attempt, scratch: Path, log: logging.Logger
+    ) -> StageContext:
+        saving = Attempt(self._limited(target.artifact, lease.check), attempt.number)  # works even after a stop request
+        return StageContext(
+            config=self.session.config,
+            session_id=self.session.session_id,
+            stage=self.stage,
+            fingerprint=target.artifact.fingerprint,
+            output_dir=scratch / "output",
+            scratch_dir=scratch / "scratch",
+            log=log,
+            checkpoints=Checkpoints(saving, lease),
+            artifact=attempt.artifact,
+            lease=lease,
+            stop=self.stop,
+            reporter=self.reporter,
+            upstream=target.upstream,
+        )
 
     def _limited(self, artifact: Artifact, *checks: Callable[[], None]) -> Artifact:
         """The same artifact; any of the checks may end work on it."""

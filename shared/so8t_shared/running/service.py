@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 
+from so8t_shared.artifacts.fingerprints import Key
 from so8t_shared.config.model import Config
 from so8t_shared.distribution import need_extras
 from so8t_shared.endings import text_of
@@ -31,12 +32,18 @@ models lose a third of their speed. OpenMP reads these when it is loaded, so the
 
 
 def serve(
-    stage: Stage, config: Callable[[], Config], session: str, listeners: Listeners, *, wait_s: float = 0.0
+    stage: Stage,
+    config: Callable[[], Config],
+    session: str,
+    listeners: Listeners,
+    *,
+    wait_s: float = 0.0,
+    key: Key | None = None,
 ) -> tuple[Session, bool]:
     """Do a stage or reuse its artifact; return the session, and whether the artifact was reused.
 
     The stage's module is imported only once the stages that it needs are complete, so that a waiting container costs
-    nothing. `session` is a name, or empty for the configuration's session.
+    nothing. `session` is a name, or empty for the configuration's session. `key` is the stage's key, if known.
 
     Raises:
         So8tError: any subclass; any other exception is a bug. The failure is recorded for waiting stages.
@@ -52,7 +59,7 @@ def serve(
             check_stages_can_run(f"so8t-ab stage {stage.name}")
             need_extras([stage.module])
             store, found = _open(config(), session, stop)
-            run = StageRun(stage, found, store, listeners=listeners, stop=stop)
+            run = StageRun(stage, found, store, listeners=listeners, stop=stop, key=key)
             return found, _run(run, wait_s)
     finally:
         logging.getLogger("so8t.store").removeHandler(outages)

@@ -11,6 +11,7 @@ from typing import Any
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
+from so8t_shared.artifacts.fingerprints import Key
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.interruption import StopSignal
@@ -108,9 +109,10 @@ def stage_run(
     *,
     listeners: Listeners | None = None,
     stop: StopSignal | None = None,
+    key: Key | None = None,
 ) -> StageRun:
     """A run of a stage with nothing but a store."""
-    return StageRun(stage, session, store, listeners=listeners or Events(), stop=stop or StopSignal())
+    return StageRun(stage, session, store, listeners=listeners or Events(), stop=stop or StopSignal(), key=key)
 
 
 def run_stage(

@@ -11,6 +11,8 @@ import pytest
 from tests.unit.shared.processes import until
 from tests.unit.shared.small_service import ROOT, WORK
 
+from so8t_shared.artifacts.digests import DigestCache
+from so8t_shared.artifacts.fingerprints import stage_key
 from so8t_shared.config.load import load_config
 from so8t_shared.running.children import StageProcess
 from so8t_shared.running.events import Event
@@ -31,9 +33,11 @@ class Child:
         monkeypatch.setenv("SMALL_CONVERT_A", how)
         self.events: queue.Queue[Event | None] = queue.Queue()
         stage = replace(stage_named("convert-a"), work=WORK)
-        session = open_session(LocalStore(config.parent / "store"), load_config(config))
+        store = LocalStore(config.parent / "store")
+        session = open_session(store, load_config(config))
+        key = stage_key(stage, session.config, {}, DigestCache(store.local_root / "digests.sqlite"))
         self.process = StageProcess(
-            stage, session, config.parent / "out" / "output.txt", lambda _, event: self.events.put(event)
+            stage, session, key, config.parent / "out" / "output.txt", lambda _, event: self.events.put(event)
         )
 
     def told(self) -> list[Event | None]:

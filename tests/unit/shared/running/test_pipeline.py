@@ -16,7 +16,7 @@ from tests.unit.shared.processes import until
 from tests.unit.shared.small_service import NAMES, ROOT, WORK
 
 from so8t_shared.artifacts.digests import DigestCache
-from so8t_shared.artifacts.fingerprints import fingerprint, stage_key
+from so8t_shared.artifacts.fingerprints import Key, fingerprint, stage_key
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import InputError, Interrupted, UpstreamError
 from so8t_shared.interruption import StopSignal
@@ -173,8 +173,8 @@ class _Stumbling(PipelineRun):
 
     trouble: Callable[[], None]
 
-    def _start(self, stage: Stage) -> None:
-        super()._start(stage)
+    def _start(self, stage: Stage, key: Key) -> None:
+        super()._start(stage, key)
         markers = StageMarkers(self.store, self.session.session_id, stage.name)
         until(lambda: (p := markers.progress()) and p.message == "slow", "the stage's work")
         self.trouble()
