@@ -1,7 +1,7 @@
 """answers.csv: every test row in every setting, for the data's owner to filter and sort in a spreadsheet.
 
-It holds each row's text, the classes read from the answers, strictly and leniently, and what was kept of the models'
-words. It never holds thinking text, whether the row's or a model's.
+It holds each row's text, the turns before it, the classes read from the answers, strictly and leniently, and what was
+kept of the models' words. It never holds thinking text, whether the row's or a model's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterator
 
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared.models.turns import shown_turns
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow
@@ -21,7 +22,7 @@ ANSWERS_FILE = "answers.csv"
 
 HEADER = (
     *("row_id", "quantization", "scoring", "text", "gold", "a", "b", "outcome", "language", "category", "group"),
-    *("a_lenient", "b_lenient", "a_wrote", "b_wrote"),
+    *("a_lenient", "b_lenient", "a_wrote", "b_wrote", "turns"),
 )
 
 _BEGINS_FORMULA = frozenset("=+-@＝＋－＠")
@@ -95,4 +96,5 @@ def _line(pair: Pair, row: LabeledRow | None) -> tuple[str, ...]:
         b.lenient,
         a.text,
         b.text,
+        "\n".join(f"{role}: {text}" if role else text for role, text in shown_turns(row.before)) if row else "",
     )

@@ -12,6 +12,7 @@ from so8t_reporter.answers import pairs_of
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.sections.decisions import DANGERS, NEEDLESS
 from so8t_shared.labels import INVALID, LABELS
+from so8t_shared.models.turns import shown_turns
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
@@ -19,7 +20,7 @@ from so8t_shared.tables import metrics
 
 CLASSES = (*LABELS, INVALID)
 TEXT_LENGTH = 4000
-"""Most characters of a row's text or an answer."""
+"""Most characters of a row's text or an answer; a turn before it is shorter."""
 MOST_BYTES = 24_000_000
 """Most bytes of all texts together; above this, the limit of each text is halved until they fit."""
 FEWEST_CHARACTERS = 60
@@ -46,8 +47,10 @@ def explorer_json(inputs: ReportInputs, names: Names) -> str:
     answered = {row_id: pair["a"] for setting in settings for row_id, pair in setting.answers.items()}
     known = {row.id: row for row in inputs.test_rows}
     rows = [known.get(row_id) or _nameless(sample) for row_id, sample in sorted(answered.items())]
+    turns = [shown_turns(row.before) for row in rows]
     shorten = _shortener(
         [row.text for row in rows]
+        + list({text for said in turns for _, text in said})
         + [wrote(s) for setting in settings for p in setting.answers.values() for s in p.values()]
     )
     shown = (inputs.evaluation.primary_quantization, inputs.evaluation.deciding_scoring)
@@ -60,6 +63,7 @@ def explorer_json(inputs: ReportInputs, names: Names) -> str:
             "id": [row.id for row in rows],
             "text": [shorten(row.text) for row in rows],
             "gold": [CLASSES.index(row.label) for row in rows],
+            "turns": _conversations(rows, turns, shorten),
             **{name: _coded(getattr(row, name) for row in rows) for name in ("language", "category", "group")},
         },
         "settings": [_setting(setting, [row.id for row in rows], shorten) for setting in settings],
@@ -99,6 +103,21 @@ def _coded(values: Iterable[str]) -> dict[str, Any]:
     listed = list(values)
     places = {value: i for i, value in enumerate(sorted(set(listed)))}
     return {"values": list(places), "of": [places[value] for value in listed]}
+
+
+def _conversations(
+    rows: list[LabeledRow], turns: list[list[tuple[str, str]]], shorten: Callable[[str], str]
+) -> dict[str, Any]:
+    """Each role and text once, since many rows have the same system prompt; for every row, their places.
+
+    Also how many turns there were before each request, shown or not, besides a system prompt.
+    """
+    places = {turn: i for i, turn in enumerate(dict.fromkeys(turn for said in turns for turn in said))}
+    return {
+        "values": [(role, shorten(text)) for role, text in places],
+        "of": [[places[turn] for turn in said] for said in turns],
+        "earlier": [sum(turn.role != "system" for turn in row.turns) for row in rows],
+    }
 
 
 def _setting(setting: Setting, ids: list[str], shorten: Callable[[str], str]) -> dict[str, Any]:

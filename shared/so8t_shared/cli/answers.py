@@ -13,6 +13,7 @@ from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, no_sessio
 from so8t_shared.errors import InputError
 from so8t_shared.escapes import visible
 from so8t_shared.labels import INVALID, LABELS
+from so8t_shared.models.turns import shown_turns
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow
@@ -95,7 +96,8 @@ def answers(
 ) -> None:
     """Print what the models said, with the correct class.
 
-    For each row in each setting: both models' classes, and what they wrote outside their thinking.
+    For each row in each setting: both models' classes, the request with its system prompt and earlier turns, and what
+    they wrote outside their thinking.
     """
     workspace = open_workspace(config, overrides)
     if session:
@@ -106,10 +108,10 @@ def answers(
     wanted = Wanted(model, gold, predicted, quantization, scoring, wrong, unread)
     found = [answered for answered in _answered(workspace, session_id) if wanted.has(answered)]
     shown = found[: limit or None]
-    texts = _row_texts(workspace, session_id) if shown else {}
+    rows = _rows(workspace, session_id) if shown else {}
     show = _print_json if as_json else _print
     for answered in shown:
-        show(answered, texts.get(next(iter(answered.values())).row_id, ""), model)
+        show(answered, rows.get(next(iter(answered.values())).row_id), model)
     if len(shown) < len(found):
         print_notes([f"{len(shown):,} of {len(found):,} rows; --limit 0 shows all"])
 
@@ -128,17 +130,19 @@ def _answered(workspace: Workspace, session_id: str) -> Iterable[Answered]:
     return found.values()
 
 
-def _row_texts(workspace: Workspace, session_id: str) -> dict[str, str]:
-    """The rows' texts by id; empty if the training data is no longer in the store."""
+def _rows(workspace: Workspace, session_id: str) -> dict[str, LabeledRow]:
+    """The tested rows by id; empty if the training data is no longer in the store."""
     folder = output_of(workspace.store, session_id, "train", "splits/test.jsonl")
-    return {row.id: row.text for row in LabeledRow.read_lines(folder / "splits/test.jsonl")} if folder else {}
+    return {row.id: row for row in LabeledRow.read_lines(folder / "splits/test.jsonl")} if folder else {}
 
 
-def _print(answered: Answered, text: str, model: str) -> None:
+def _print(answered: Answered, row: LabeledRow | None, model: str) -> None:
     sample = next(iter(answered.values()))
     classes = "  ".join(f"{side.upper()}: {_class(each)}" for side, each in sorted(answered.items()))
     _line(f"{sample.row_id}  {sample.quantization} {sample.scoring}  correct: {sample.gold}  {classes}")
-    _block("request", text)
+    for role, text in shown_turns(row.before) if row else []:
+        _block(role, text or "(nothing outside its thinking)")
+    _block("request", row.text if row else "")
     for side, each in sorted(answered.items()):
         if model in {"", side}:
             _block(f"{side.upper()} wrote", each.text or "(nothing kept)")
@@ -151,17 +155,19 @@ def _class(sample: Sample) -> str:
 
 def _block(name: str, text: str) -> None:
     for number, line in enumerate(text.split("\n") if text else []):
-        _line(f"  {f'{name}:' if not number else '':<9} {visible(line)}")
+        _line(f"  {f'{name}:' if name and not number else '':<9} {visible(line)}")
 
 
 def _line(text: str) -> None:
     out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _print_json(answered: Answered, text: str, model: str) -> None:
+def _print_json(answered: Answered, row: LabeledRow | None, model: str) -> None:
     del model  # a program picks what it needs
     sample = next(iter(answered.values()))
-    place: dict[str, Any] = sample.model_dump(include={"row_id", "quantization", "scoring", "gold"}) | {"request": text}
+    place: dict[str, Any] = sample.model_dump(include={"row_id", "quantization", "scoring", "gold"})
+    place["request"] = row.text if row else ""
+    place["turns"] = [{"role": role, "content": text} for role, text in (shown_turns(row.before) if row else [])]
     own = {"model", "reused", *place}
     sides = {side: each.model_dump(exclude=own) for side, each in sorted(answered.items())}
     say(json.dumps({**place, **sides}) + "\n")  # escapes all but ASCII, so it is safe for a terminal

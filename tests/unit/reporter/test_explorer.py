@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from so8t_reporter.explorer import render_explorer
 from so8t_reporter.explorer_data import CLASSES, explorer_json
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.labels import LABELS
+from so8t_shared.results.training import RowTurn
 
 SCENARIO = Scenario(
     skill_a=0.5, skill_b=0.6, support={"ALLOW": 40, "ESCALATION": 30, "DENY": 30, "REFUSE": 30}, group_size=2,
@@ -33,6 +35,13 @@ def with_texts(inputs: ReportInputs, texts: list[str]) -> ReportInputs:
     rows = [row.model_copy(update={"text": texts[i % len(texts)]}) for i, row in enumerate(inputs.test_rows)]
     samples = [s.model_copy(update={"text": texts[i % len(texts)]}) for i, s in enumerate(inputs.samples)]
     return ReportInputs(**(vars(inputs) | {"test_rows": rows, "samples": samples}))
+
+
+def with_turns(inputs: ReportInputs, *conversations: list[tuple[str, str]]) -> ReportInputs:
+    """The same with these turns before the requests, in turn."""
+    turns = [[RowTurn(role=role, content=text) for role, text in said] for said in conversations]  # type: ignore[arg-type]
+    rows = [row.model_copy(update={"turns": turns[i % len(turns)]}) for i, row in enumerate(inputs.test_rows)]
+    return replace(inputs, test_rows=rows)
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +160,28 @@ def test_thinking_is_never_shown(mixed: ReportInputs) -> None:
     rows = [row.model_copy(update={"thinking": {"task": "SECRET THOUGHT"}}) for row in mixed.test_rows]
     page = render_explorer(ReportInputs(**(vars(mixed) | {"test_rows": rows})), NAMES)
     assert "SECRET THOUGHT" not in page
+
+
+def test_turns_before_the_request(mixed: ReportInputs) -> None:
+    """Each row has its own turns; a system prompt that many have is there once, and an assistant's thinking never."""
+    system = ("system", f"You guard a bank. {HOSTILE[0]}")
+    earlier = [("user", "Hello"), ("assistant", "<think-task>SECRET THOUGHT</think-task>Good day.")]
+    page = explorer_json(with_turns(mixed, [system], [system, *earlier], []), NAMES)
+    assert "SECRET THOUGHT" not in page
+    assert page.count("You guard a bank.") == 1
+    turns = json.loads(page)["rows"]["turns"]
+    shown = [[tuple(turns["values"][place]) for place in places] for places in turns["of"]]
+    assert sorted(map(len, shown)).count(0) == len(mixed.test_rows) // 3
+    assert [system, ("user", "Hello"), ("assistant", "Good day.")] in shown
+    assert {(len(said), count) for said, count in zip(shown, turns["earlier"], strict=True)} == {(0, 0), (1, 0), (3, 2)}
+
+
+def test_many_turns_stay_small(mixed: ReportInputs) -> None:
+    """Conversations of a hundred long turns, each of its own, are shortened until they fit."""
+    long = [[("user", f"{row} {n} {'契約書' * 900}") for n in range(100)] for row in range(len(mixed.test_rows))]
+    page = explorer_json(with_turns(mixed, *long), NAMES)
+    assert set(json.loads(page)["rows"]["turns"]["earlier"]) == {100}
+    assert len(page.encode()) < 1.5 * explorer_data.MOST_BYTES
 
 
 def test_row_outside_the_split(mixed: ReportInputs) -> None:

@@ -11,7 +11,7 @@ from tests.chromium import Page, chromium
 from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.hostile import HOSTILE
 from tests.unit.reporter.rendering import NAMES, Rendered, read
-from tests.unit.reporter.test_explorer import SCENARIO, SEPARATORS, with_texts
+from tests.unit.reporter.test_explorer import SCENARIO, SEPARATORS, with_texts, with_turns
 
 from so8t_reporter.answers import outcome, pairs_of
 from so8t_reporter.explorer import render_explorer
@@ -135,6 +135,30 @@ def test_details(explorer: Page, small: ReportInputs) -> None:
     assert len(texts(explorer, ".detail tbody tr")) == 6
     explorer.run("document.querySelector('.facts button').click()")
     assert choose(explorer) == 2
+
+
+def test_turns(browser: Page, small: ReportInputs, tmp_path: Path) -> None:
+    """What came before a request is folded, named in the list, found by its words, and does nothing, even hostile."""
+    turns = [
+        ("system", HOSTILE[0]),
+        ("user", HOSTILE[1]),
+        ("assistant", f"<think>SECRET</think>Hm. {RTL}"),
+        ("user", "x"),
+    ]
+    turns += [("assistant", "<think>SECRET</think>")]
+    for page in opened(browser, with_turns(small, turns), tmp_path / "explorer.html"):
+        assert texts(page, "li:first-child .tag")[0].endswith(" · System prompt and 4 earlier turns")
+        page.run("document.querySelector('.row').click()")
+        page.run("document.querySelector('.turns summary').focus()")
+        assert page.run("document.querySelector('.turns p').checkVisibility({ contentVisibilityAuto: true })") is False
+        page.press("Enter")
+        assert page.run("document.querySelector('.turns p').checkVisibility({ contentVisibilityAuto: true })") is True
+        assert texts(page, ".turns b") == ["system", "user", "assistant", "user", "assistant"]
+        assert texts(page, ".turns p") == [HOSTILE[0], HOSTILE[1], f"Hm. {RTL}", "x", "(nothing outside its thinking)"]
+        assert (choose(page, search="onerror"), choose(page, search="alert(1)")) == (130, 0)
+        for width in (390, 1400):
+            page.resize(width)
+            assert page.run("document.documentElement.scrollWidth") == width
 
 
 def test_keyboard(explorer: Page) -> None:

@@ -15,7 +15,10 @@ const items = settings.flatMap((setting, place) =>
   rows.id.map((_, row) => ({ row, place })).filter(({ row }) => setting.a.said[row] >= 0));
 for (const item of items) Object.assign(item, judged(item));
 items.sort((x, y) => x.rank - y.rank || y.sure - x.sure || x.row - y.row || x.place - y.place);
-const searched = rows.text.map((text, row) => `${text}\n${rows.id[row]}`.toLowerCase());
+const turnsOf = (row) => rows.turns.of[row].map((place) => rows.turns.values[place]);
+const searched = rows.text.map((text, row) =>
+  [text, rows.id[row], ...turnsOf(row).filter(([role]) => role !== "system").map(([, said]) => said)]
+    .join("\n").toLowerCase());
 
 let found = items;
 let page = 0;
@@ -134,10 +137,10 @@ function line(item) {
   return entry;
 }
 
-function tag({ place, outcome, mistake }) {
+function tag({ row, place, outcome, mistake }) {
   const setting = settings[place];
   const where = byId("quantization").value && byId("scoring").value ? [] : [`${setting.quantization} ${setting.scoring}`];
-  return [...(mistake.b ? [mistake.b.words] : []), outcome, ...where].join(" · ");
+  return [...(mistake.b ? [mistake.b.words] : []), outcome, ...where, ...(rows.turns.of[row].length ? [context(row)] : [])].join(" · ");
 }
 
 function said(side, label, gold) {
@@ -154,10 +157,27 @@ function toggle(entry, button, item) {
 
 function detail({ row, place }) {
   return make("div", { className: "detail" },
+    ...before(row),
     make("p", { className: "text", text: rows.text[row], outside: true }),
     facts(row),
     make("div", { className: "sides" }, ...SIDES.map((side) => answer(side, row, place))),
     everywhere(row));
+}
+
+function before(row) {
+  const turns = turnsOf(row);
+  if (!turns.length) return [];
+  return [make("details", { className: "turns" }, make("summary", { text: context(row) }),
+    ...turns.map(([role, said]) => make("div", {},
+      make("b", { className: "muted", text: role }),
+      make("p", { text: said || "(nothing outside its thinking)", outside: true }))))];
+}
+
+function context(row) {
+  const system = turnsOf(row).some(([role]) => role === "system");
+  const earlier = rows.turns.earlier[row];
+  return [...(system ? ["System prompt"] : []), ...(earlier ? [`${earlier} earlier turn${earlier > 1 ? "s" : ""}`] : [])]
+    .join(" and ");
 }
 
 function facts(row) {

@@ -12,7 +12,7 @@ from tests.unit.shared.material import commit, manifest_of
 
 from so8t_shared.config.load import load_config
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.training import LabeledRow
+from so8t_shared.results.training import LabeledRow, RowTurn
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.store.local import LocalStore
@@ -38,11 +38,20 @@ SAMPLES = [
 ]
 
 
+TURNS = [
+    RowTurn(role="system", content=f"You guard\n{HOSTILE}"),
+    RowTurn(role="user", content="Hello"),
+    RowTurn(role="assistant", content="<think-task>SECRET</think-task>Hi."),
+    RowTurn(role="assistant", content="<think>SECRET"),
+]
+
+
 @pytest.fixture
 def session(config_file: Path, store: LocalStore, tmp_path: Path) -> Session:
     """A session whose train and evaluate are done."""
     session = open_session(store, load_config(config_file))
     rows = [LabeledRow(id=f"r{i}", text=f"request {i}", label="REFUSE") for i in (1, 2)]
+    rows.append(LabeledRow(id="r3", text="Open it.", label="ALLOW", turns=TURNS))
     files: dict[str, dict[str, list[Any]]] = {
         "evaluate": {"samples.jsonl": SAMPLES},
         "train": {"splits/test.jsonl": rows},
@@ -122,6 +131,25 @@ def test_nothing_controls_the_terminal(cli: Cli, config_file: Path, session: Ses
     assert line.isascii()
     assert json.loads(line)["a"]["text"] == HOSTILE
     assert json.loads(line)["request"] == "request 2"
+
+
+def test_turns_before_the_request(cli: Cli, config_file: Path, session: Session) -> None:
+    """Each turn under its role, its lines indented; nothing of them controls the terminal, and no thinking is shown."""
+    done = cli("answers", "-c", config_file, "--gold", "ALLOW")
+    assert done.out.splitlines()[1:-2] == [
+        "  system:   You guard",
+        r"            one\x1b[2J\x07\u202e",
+        "            [red]two[/]",
+        "  user:     Hello",
+        "  assistant: Hi.",
+        "  assistant: (nothing outside its thinking)",
+        "  request:  Open it.",
+    ]
+    line = json.loads(cli("answers", "-c", config_file, "--gold", "ALLOW", "--json").out)
+    assert line["turns"][0] == {"role": "system", "content": f"You guard\n{HOSTILE}"}
+    assert [turn["content"] for turn in line["turns"][1:]] == ["Hello", "Hi.", ""]
+    other = json.loads(cli("answers", "-c", config_file, "--quantization", "f16", "--json").out)
+    assert (other["request"], other["turns"]) == ("request 1", [])
 
 
 def test_before_the_end(cli: Cli, config_file: Path, store: LocalStore) -> None:
