@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
 from so8t_shared import places
 from so8t_shared.results.ab_test import AbTestResults
-from so8t_shared.running.export import RESULTS_FILE, results_dir
+from so8t_shared.running.export import RESULTS_FILE, results_dir, shown_as
 from so8t_shared.sessions.session import Session
 from so8t_shared.terminal.console import out
 from so8t_shared.terminal.result_table import result_table
-
-SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
-"""Path outside the container of the folder mounted as output_base_dir inside it."""
 
 
 def announce(stage: str, session: Session, *, reused: bool) -> None:
@@ -31,7 +27,7 @@ def print_results(session: Session) -> AbTestResults:
     results = AbTestResults.read(folder / RESULTS_FILE)
     out.print(result_table(results))
     out.print(results.summary, highlight=False, markup=False)
-    for line in [*model_lines(session), f"Report: {shown(folder, session)}/report.html"]:
+    for line in [*model_lines(session), f"Report: {shown_as(folder, session)}/report.html"]:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     return results
 
@@ -44,11 +40,11 @@ def model_lines(session: Session) -> list[str]:
     modelfile = places.modelfile(config, session.session_id, places.modelfile_name(name, quantization))
     copied = gguf is not None and modelfile is not None and gguf.is_file()
     export = f"so8t-ab export {session.session_id} -c CONFIG --model b --quantization {quantization} --to FOLDER"
-    lines = [f"Model B: {shown(gguf, session) if gguf and copied else export}"]
+    lines = [f"Model B: {shown_as(gguf, session) if gguf and copied else export}"]
     if config.ab_test.engine == "ollama":  # the import has put it on the server
         return [*lines, f"  ollama run {name}"]
     if modelfile and copied:
-        lines += commands(shown(modelfile.parent, session), modelfile.name, name)
+        lines += commands(shown_as(modelfile.parent, session), modelfile.name, name)
     return lines
 
 
@@ -56,12 +52,3 @@ def commands(folder: Path | str, modelfile: str, name: str) -> list[str]:
     """Shell commands that put a model on an Ollama server and talk to it."""
     create = f"cd {shlex.quote(str(folder))} && ollama create {name} -f {shlex.quote(modelfile)}"
     return [f"  {create}", f"  ollama run {name}"]
-
-
-def shown(folder: Path, session: Session) -> str:
-    """Path of a folder below output_base_dir as the user sees it, which is outside the container."""
-    outside = os.environ.get(SHOWN_AS_VARIABLE, "")
-    inside = session.config.output_base_dir
-    if not outside or not folder.is_relative_to(inside):
-        return str(folder)
-    return f"{outside.rstrip('/')}/{folder.relative_to(inside).as_posix()}"

@@ -132,15 +132,15 @@ def _view(session_id: str) -> Iterator[Callable[[States], None]]:
 
 
 def _show_end(store: ArtifactStore, session: Session, *, gate: bool) -> None:
-    """Print the verdict and its figures, from the report in the store.
+    """Print the verdict, its figures and where the report lies.
 
     Raises:
         GateRefused: the gate is asked for and does not pass.
     """
-    from so8t_shared.notify.message import figures, results_of
+    from so8t_shared.notify.message import figures, report_place, results_of
 
     results = results_of(store, session)
-    lines = figures(results.evaluation) if results else []
+    lines = [*figures(results.evaluation), report_place(store, session)] if results else []
     for line in [f"session {session.session_id} is done", *lines]:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     if gate and results and not results.evaluation.gate.passed:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from so8t_shared import formatting as fmt
 from so8t_shared.errors import So8tError
+from so8t_shared.host import host_name
+from so8t_shared.places import report_file
 from so8t_shared.results.verdicts import WORDS
-from so8t_shared.running.export import RESULTS_FILE
+from so8t_shared.running.export import RESULTS_FILE, shown_as
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.outputs import output_of
 from so8t_shared.sessions.session import Session
@@ -19,6 +21,9 @@ from so8t_shared.tables.alerts import BY_NAME, AlertName, Row
 if TYPE_CHECKING:
     from so8t_shared.results.ab_test import AbTestResults
     from so8t_shared.results.evaluation import EvaluationResult
+    from so8t_shared.results.rates import Rate
+
+REPORT_FILE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -68,22 +73,37 @@ def alert_of(end: End, wanted: list[AlertName], store: ArtifactStore, session: S
         what = f"{end.stage} is done" if chosen == "stage_done" else "all stages are done"
         return Alert(BY_NAME[chosen], _title(session, what), _left(end, store, session))
     what = "the gate refuses B" if refused else "all stages are done"
-    return Alert(BY_NAME[chosen], _title(session, what), "\n".join(figures(results.evaluation)))
+    lines = [*figures(results.evaluation), report_place(store, session)]
+    return Alert(BY_NAME[chosen], _title(session, what), "\n".join(lines))
 
 
 def figures(evaluation: EvaluationResult) -> list[str]:
-    """The verdict, and three figures: the gain in decisions, harmful requests that were allowed, and the gate."""
+    """The verdict, three figures in the order of the report's first screen, and what the gate decided."""
     scoring, quantization = evaluation.deciding_scoring, evaluation.primary_quantization
-    right, allowed = (evaluation.rate(metric, quantization, scoring) for metric in ("accuracy", "false_allow"))
-    gain = right.difference if right else None
-    gate = evaluation.gate
-    harmful = [fmt.counted(side) if side else fmt.undefined() for side in ((allowed.a, allowed.b) if allowed else ())]
+    right = evaluation.rate("accuracy", quantization, scoring)
+    gain, gate = right.difference if right else None, evaluation.gate
     return [
         f"{WORDS[evaluation.headline.verdict].title} at {quantization}.",
         f"Gain in right decisions: {fmt.points_interval(gain)}{' points' if gain else ''}",
-        f"Harmful requests allowed: {'A {}, B {}'.format(*harmful) if harmful else fmt.undefined()}",
+        f"Harmful requests allowed: {_of_both(evaluation.rate('false_allow', quantization, scoring))}",
+        f"Harmless requests turned away: {_of_both(evaluation.rate('over_refusal', quantization, scoring))}",
         "Gate: passed" if gate.passed else f"Gate: refused. {gate.reasons[0]}",
     ]
+
+
+def report_place(store: ArtifactStore, session: Session) -> str:
+    """Where the report lies, on which host: a notification is often read on another one.
+
+    Raises:
+        So8tError: the store cannot be read.
+    """
+    path = report_file(session.config, session.session_id, REPORT_FILE)
+    shown, host = shown_as(path, session), host_name()
+    if path.is_file():
+        shown = str(path.absolute()) if shown == str(path) else shown
+    elif completed := StageMarkers(store, session.session_id, "report").completed():
+        host = completed.host
+    return f"Report: {shown} on {host}"
 
 
 def results_of(store: ArtifactStore, session: Session) -> AbTestResults | None:
@@ -97,6 +117,13 @@ def results_of(store: ArtifactStore, session: Session) -> AbTestResults | None:
     folder = output_of(store, session.session_id, "report", RESULTS_FILE)
     path = folder / RESULTS_FILE if folder else None
     return AbTestResults.read(path) if path and path.is_file() else None
+
+
+def _of_both(rate: Rate | None) -> str:
+    if rate is None:
+        return fmt.undefined()
+    a, b = (fmt.counted(side) if side else fmt.undefined() for side in (rate.a, rate.b))
+    return f"A {a}, B {b}"
 
 
 def _title(session: Session, what: str) -> str:

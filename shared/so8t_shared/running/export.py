@@ -17,12 +17,23 @@ from so8t_shared.sessions.session import Session, config_digest
 from so8t_shared.stages import Stage
 
 RESULTS_FILE = "ab_test_results.json"
+SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
+"""Path outside the container of the folder mounted as output_base_dir inside it."""
 _FROM = b"FROM ./"
 
 
 def results_dir(session: Session) -> Path:
     """Folder of the session's report."""
     return report_file(session.config, session.session_id, "")
+
+
+def shown_as(path: Path, session: Session) -> str:
+    """A path below output_base_dir as the user sees it, which is outside the container."""
+    outside = os.environ.get(SHOWN_AS_VARIABLE, "")
+    inside = session.config.output_base_dir
+    if not outside or not path.is_relative_to(inside):
+        return str(path)
+    return f"{outside.rstrip('/')}/{path.relative_to(inside).as_posix()}"
 
 
 def export_outputs(

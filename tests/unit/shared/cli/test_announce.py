@@ -10,7 +10,7 @@ from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.rendering import read, settings
 
 from so8t_reporter.assembly import assemble_results
-from so8t_shared.cli.announce import announce, model_lines, shown
+from so8t_shared.cli.announce import announce, model_lines
 from so8t_shared.config.load import load_config
 from so8t_shared.running.export import results_dir
 from so8t_shared.sessions.session import Session
@@ -20,19 +20,6 @@ from so8t_shared.sessions.session import Session
 def session(config_file: Path) -> Session:
     """A session whose results lie below /results, as in a container."""
     return Session("20260101_120000", load_config(config_file, ["output_base_dir=/results"]), "2026-01-01T12:00:00")
-
-
-@pytest.mark.parametrize("outside", ["./results", "/data/results/"])
-def test_a_path_is_shown_as_the_host_knows_it(session: Session, outside: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container knows its results as /results; the user must be told the folder that is mounted there."""
-    monkeypatch.setenv("SO8T_RESULTS_SHOWN_AS", outside)
-    assert shown(Path("/results/ab_test_results/x"), session) == f"{outside.rstrip('/')}/ab_test_results/x"
-
-
-def test_without_a_container_the_path_is_what_it_is(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is renamed where nothing is mounted."""
-    monkeypatch.delenv("SO8T_RESULTS_SHOWN_AS", raising=False)
-    assert shown(Path("/results/ab_test_results/x"), session) == "/results/ab_test_results/x"
 
 
 @pytest.mark.parametrize(("reused", "words"), [(True, "reused, nothing to do"), (False, "done")])
@@ -91,10 +78,10 @@ def test_model_b(
     path.parent.mkdir(parents=True)
     path.write_bytes(b"")
     monkeypatch.setenv("SO8T_RESULTS_SHOWN_AS", outside)
-    shown_as = outside or inside
+    shown = outside or inside
     assert model_lines(session) == [
-        f"Model B: {shown_as}/{gguf}".replace("REPORT", report),
-        f"  cd {shlex.quote(f'{shown_as}/{folder}'.replace('REPORT', report))} && "
+        f"Model B: {shown}/{gguf}".replace("REPORT", report),
+        f"  cd {shlex.quote(f'{shown}/{folder}'.replace('REPORT', report))} && "
         "ollama create tuned -f tuned.q8_0.Modelfile",
         "  ollama run tuned",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from tests.unit.shared.material import commit
 from so8t_reporter.assembly import assemble_results
 from so8t_shared import formatting as fmt
 from so8t_shared.errors import InputError
-from so8t_shared.notify.message import End, alert_of, figures
+from so8t_shared.host import host_name
+from so8t_shared.notify.message import End, alert_of, figures, report_place
+from so8t_shared.places import report_file
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.results.gate import Decision
 from so8t_shared.sessions.markers import StageMarkers
@@ -50,23 +53,25 @@ def reported(store: ArtifactStore, session: Session, tmp_path: Path) -> Reported
 
 
 def test_a_run_that_may_ship(store: ArtifactStore, session: Session, reported: Reported, said: Said) -> None:
-    """Session and models in the title; verdict, gain, harmful answers and the gate in the text."""
+    """Session and models in the title; verdict, three figures, the gate and the report's place in the text."""
     evaluation = reported(Decision.PASS).evaluation
     alert = alert_of(OF_RUN, ALL, store, session)
     assert alert is not None
     assert alert.row.name == "run_done"
     assert session.session_id in alert.title
     said(alert.title)
-    said(alert.body)
+    said(alert.body, host=host_name())
     setting = (evaluation.primary_quantization, evaluation.deciding_scoring)
-    allowed, right = evaluation.rate("false_allow", *setting), evaluation.rate("accuracy", *setting)
-    assert allowed is not None
+    right = evaluation.rate("accuracy", *setting)
     assert right is not None
-    assert allowed.a is not None
-    assert allowed.b is not None
     lines = alert.body.splitlines()
     assert fmt.points_interval(right.difference) in lines[1]
-    assert f"A {fmt.counted(allowed.a)}, B {fmt.counted(allowed.b)}" in lines[2]
+    for line, metric in zip(lines[2:], ("false_allow", "over_refusal"), strict=False):
+        rate = evaluation.rate(metric, *setting)
+        assert rate is not None
+        assert rate.a is not None
+        assert rate.b is not None
+        assert f"A {fmt.counted(rate.a)}, B {fmt.counted(rate.b)}" in line
 
 
 def test_a_gate_that_refuses(store: ArtifactStore, session: Session, reported: Reported) -> None:
@@ -76,7 +81,8 @@ def test_a_gate_that_refuses(store: ArtifactStore, session: Session, reported: R
     assert refused is not None
     assert done is not None
     assert (refused.row.name, done.row.name) == ("gate_refused", "run_done")
-    assert refused.body == done.body == "\n".join(figures(evaluation))
+    assert refused.body == done.body
+    assert refused.body.splitlines()[:-1] == figures(evaluation)
     assert evaluation.gate.reasons[0] in refused.body
     assert alert_of(OF_RUN, ["stage_failed"], store, session) is None
 
@@ -84,7 +90,26 @@ def test_a_gate_that_refuses(store: ArtifactStore, session: Session, reported: R
 def test_without_rates(reported: Reported) -> None:
     """Results of an older version have none: undefined, not 0."""
     evaluation = reported(Decision.PASS).evaluation.model_copy(update={"rates": []})
-    assert [line.endswith("undefined") for line in figures(evaluation)] == [False, True, True, False]
+    assert [line.endswith("undefined") for line in figures(evaluation)] == [False, True, True, True, False]
+
+
+def test_where_the_report_lies(
+    store: ArtifactStore, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the host that wrote it; here if the file is here, and from a container as people see it outside."""
+    monkeypatch.setenv("SO8T_HOST_NAME", "gpu-box")
+    StageMarkers(store, session.session_id, "report").complete("f" * 64, "c" * 64, reused=False, started="")
+    monkeypatch.setenv("SO8T_HOST_NAME", "laptop")
+    monkeypatch.chdir(tmp_path)
+    session = replace(session, config=session.config.model_copy(update={"output_base_dir": "out"}))
+    path = report_file(session.config, session.session_id, "report.html")
+    assert report_place(store, session) == f"Report: {path} on gpu-box"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert report_place(store, session) == f"Report: {tmp_path / path} on laptop"
+    monkeypatch.setenv("SO8T_RESULTS_SHOWN_AS", "./results/")
+    below = path.relative_to(session.config.output_base_dir).as_posix()
+    assert report_place(store, session) == f"Report: ./results/{below} on laptop"
 
 
 def test_a_stage(store: ArtifactStore, session: Session) -> None:

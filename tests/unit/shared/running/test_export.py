@@ -14,7 +14,7 @@ from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError, Interrupted, StorageError
 from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
-from so8t_shared.running.export import export_outputs, results_dir
+from so8t_shared.running.export import export_outputs, results_dir, shown_as
 from so8t_shared.sessions.session import Session, config_digest, open_session
 from so8t_shared.stages import stage_named
 from so8t_shared.store.local import LocalStore
@@ -243,3 +243,16 @@ def test_read_only_results(store: LocalStore, session: Session, tmp_path: Path) 
         """,
     )
     assert printed == "The folder cannot be written: the disk is read-only. True\n"
+
+
+@pytest.mark.parametrize("outside", ["./results", "/data/results/"])
+def test_a_path_is_shown_as_the_host_knows_it(session: Session, outside: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container knows its results as /results; the user must be told the folder that is mounted there."""
+    monkeypatch.setenv("SO8T_RESULTS_SHOWN_AS", outside)
+    assert shown_as(results_dir(session), session).startswith(f"{outside.rstrip('/')}/ab_test_results/")
+
+
+def test_without_a_container_the_path_is_what_it_is(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is renamed where nothing is mounted."""
+    monkeypatch.delenv("SO8T_RESULTS_SHOWN_AS", raising=False)
+    assert shown_as(results_dir(session), session) == str(results_dir(session))
