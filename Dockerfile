@@ -16,7 +16,10 @@ COPY tools/lock.py tools/
 RUN python tools/lock.py common core > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
 
+# What every image gets: this program, and the packages that notify.
 FROM base AS wheel
+RUN python tools/lock.py common notify > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt --root /installed
 RUN python tools/lock.py common build > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
 COPY pyproject.toml README.md LICENSE ./

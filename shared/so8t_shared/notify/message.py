@@ -11,7 +11,7 @@ from so8t_shared.host import host_name
 from so8t_shared.places import report_file
 from so8t_shared.results.verdicts import WORDS
 from so8t_shared.running.export import RESULTS_FILE, shown_as
-from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.markers import Failed, StageMarkers
 from so8t_shared.sessions.outputs import output_of
 from so8t_shared.sessions.session import Session
 from so8t_shared.stages import STAGES, stage_named
@@ -36,6 +36,8 @@ class End:
     """Whether it did nothing itself, which is news only if the run has ended with it."""
     of_run: bool = False
     """Whether the whole run has ended with it."""
+    told: Failed | None = None
+    """A failure that was told a moment ago; the same one again is no news."""
     heard: str = ""
     """The last message of the stage's process."""
     seconds: float | None = None
@@ -146,6 +148,8 @@ def _failed(end: End, store: ArtifactStore, session: Session) -> Alert | None:
         marker = StageMarkers(store, session.session_id, end.stage).failed()
     except So8tError:  # an outage of the store may be why it failed
         marker = None
+    if marker and end.told and _same(marker, end.told):
+        return None
     if marker:
         told = So8tError(marker.what, where=marker.where, remedy=marker.remedy)
         lines = [*told.lines(), f"Attempt {marker.attempt} on {marker.host}."]
@@ -153,3 +157,7 @@ def _failed(end: End, store: ArtifactStore, session: Session) -> Alert | None:
         lines = ["It left no message in the store.", *([f"Last heard: {end.heard}"] if end.heard else [])]
     lines[-1] += f" See 'so8t-ab logs {end.stage}'."
     return Alert(BY_NAME["stage_failed"], _title(session, f"{end.stage} failed"), "\n".join(lines))
+
+
+def _same(failure: Failed, earlier: Failed) -> bool:
+    return (failure.what, failure.where, failure.host) == (earlier.what, earlier.where, earlier.host)

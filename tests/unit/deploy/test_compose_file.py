@@ -11,7 +11,9 @@ import yaml
 
 from so8t_shared.config.load import load_config
 from so8t_shared.config.model import Ollama
+from so8t_shared.config.notify import Notify
 from so8t_shared.distribution import EXTRAS
+from so8t_shared.notify.receivers import receivers_of
 from so8t_shared.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -187,6 +189,31 @@ def test_nothing_secret_is_in_an_environment(services: dict[str, Any]) -> None:
         for variable, value in service.get("environment", {}).items():
             if re.search("PASSWORD|SECRET|KEY|CREDENTIAL|ROOT_USER", variable):
                 assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
+
+
+def test_every_stage_may_notify(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses come as a secret like the keys do; without any, the shipped file stands in, which holds none."""
+    loaded = _loaded("compose.yaml")
+    default = re.fullmatch(r"\$\{SO8T_NOTIFY_FILE:-(.+)\}", loaded["secrets"]["notify_urls"]["file"])
+    assert default
+    monkeypatch.delenv("SO8T_NOTIFY", raising=False)
+    assert not receivers_of(Notify(urls_file=str(ROOT / default[1])))
+    for name in STAGE_OF:
+        assert "notify_urls" in services[name]["secrets"]
+        assert services[name]["environment"]["SO8T__NOTIFY__URLS_FILE"] == "/run/secrets/notify_urls"
+    assert not [name for name in SERVERS if "notify_urls" in services[name].get("secrets", [])]
+
+
+def test_every_image_can_notify() -> None:
+    """What it gets from the wheel's stage includes the packages that deliver, not those alone that the base has."""
+    text = DOCKERFILE.read_text("utf-8")
+    [wheel] = re.findall(r"^FROM base AS wheel$(.*?)(?=^FROM)", text, re.MULTILINE | re.DOTALL)
+    first = wheel.strip().split("\nRUN ")[0]
+    assert "lock.py common notify" in first
+    assert "--root /installed" in first
+    targets = re.findall(r"^FROM \w+ AS (\w+)$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
+    final = {name for name, body in targets if "USER 10001" in body}
+    assert final == {name for name, body in targets if "COPY --from=wheel /installed /" in body}
 
 
 @pytest.mark.parametrize("service", ["converter", "trainer", "evaluator", "reporter"])

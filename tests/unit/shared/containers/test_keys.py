@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from so8t_shared.config.notify import Notify
 from so8t_shared.containers.keys import make_keys
+from so8t_shared.notify.receivers import receivers_of
 
 Make = Callable[..., list[str]]
 
@@ -41,7 +43,9 @@ def test_folders_named_in_env_file(make: Make, tmp_path: Path, line: str) -> Non
     make(env_file)
     assert len(json.loads((keys / "trainer.json").read_text())["secretKey"]) == 40
     assert keys.stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o444}
+    modes = {path.name: path.stat().st_mode & 0o777 for path in keys.iterdir()}
+    assert modes.pop("notify_urls") == 0o644
+    assert set(modes.values()) == {0o444}
     assert results.is_dir()
 
 
@@ -61,7 +65,8 @@ def test_a_last_line_without_its_end_is_kept_whole(make: Make, tmp_path: Path) -
     make(env_file)
     lines = env_file.read_text().splitlines()
     assert lines[1] == f"SO8T_RESULTS={tmp_path / 'out'}"
-    assert [line.partition("=")[0] for line in lines[2:]] == ["SO8T_UID", "SO8T_GID", "SO8T_HOST_NAME", "SO8T_MEMORY"]
+    names = ["SO8T_UID", "SO8T_GID", "SO8T_HOST_NAME", "SO8T_MEMORY", "SO8T_NOTIFY_FILE"]
+    assert [line.partition("=")[0] for line in lines[2:]] == names
 
 
 def test_nothing_secret_is_said(make: Make, tmp_path: Path) -> None:
@@ -83,3 +88,18 @@ def test_once(make: Make, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in [env_file, *(tmp_path / "keys").iterdir()]}
     assert make(env_file) == []
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_addresses_to_notify(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file for them, which .env names and which holds none; addresses that people wrote stay and are not said."""
+    monkeypatch.delenv("SO8T_NOTIFY", raising=False)
+    env_file, file = tmp_path / ".env", tmp_path / "keys" / "notify_urls"
+    env_file.write_text(f"SO8T_SECRETS={tmp_path / 'keys'}\nSO8T_RESULTS={tmp_path / 'out'}\n")
+    make(env_file)
+    assert f"SO8T_NOTIFY_FILE={file.as_posix()}\n" in env_file.read_text()
+    assert not receivers_of(Notify(urls_file=str(file)))
+    file.write_text("json://host/hook-of-mine\n")
+    env_file.write_text(env_file.read_text().replace("SO8T_NOTIFY_FILE=", "SO8T_NOTIFY_FILE=elsewhere"))
+    assert make(env_file) == []
+    assert file.read_text() == "json://host/hook-of-mine\n"
+    assert "SO8T_NOTIFY_FILE=elsewhere" in env_file.read_text()

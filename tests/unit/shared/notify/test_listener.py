@@ -18,12 +18,15 @@ from so8t_shared.config.load import load_config
 from so8t_shared.errors import ServerError
 from so8t_shared.host import host_name
 from so8t_shared.interruption import StopSignal
-from so8t_shared.running.events import Listeners
+from so8t_shared.notify.listener import open_notifier
+from so8t_shared.running.events import Event, Listeners, Scene, Work
 from so8t_shared.running.pipeline import PipelineRun, StageFailed
+from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import open_session
 from so8t_shared.stages import STAGES
 from so8t_shared.store.local import LocalStore
 from so8t_shared.store.testing.faulty import Fault, FaultyStore
+from so8t_shared.tables.listeners import Kind
 
 SMALL = [replace(stage, work=WORK) for stage in STAGES]
 ALL = "[stage_done, stage_failed, run_done, gate_refused]"
@@ -162,6 +165,52 @@ def test_stages_of_their_own(web: Received, config_file: Path, monkeypatch: pyte
     assert exit_code(start(small_stage("train", *arguments))) == 0
     assert exit_code(start(small_stage("train", *arguments))) == 0
     assert _titles(web) == ["train failed", "train is done"]
+
+
+@pytest.mark.parametrize(("kind", "told"), [("finished", ["all stages are done"]), ("reused", [])])
+def test_the_last_stage_of_its_own(
+    web: Received, config_file: Path, store: LocalStore, kind: Kind, told: list[str]
+) -> None:
+    """As in a container: its end is the run's; one that only finds the report in the store tells nothing."""
+    session = open_session(store, load_config(config_file))
+    notifier = open_notifier(Scene(STAGES[-1:], work=Work(session, store, store)))
+    assert notifier
+    notifier.hear(Event("report", "started"))
+    notifier.hear(Event("report", kind))
+    notifier.close()
+    assert _titles(web) == told
+
+
+def test_a_container_that_is_started_again(
+    web: Received,
+    config_file: Path,
+    store: LocalStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The same failure at once is told once; addresses come from a file, as a secret does, and reach no output."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SO8T_NOTIFY", "")
+    secret = tmp_path / "notify_urls"
+    secret.write_text(f"# mine\njson://127.0.0.1:{web.port}/hook-5678-secret\n")
+    monkeypatch.setenv("SO8T__NOTIFY__URLS_FILE", str(secret))
+    arguments = ("-c", str(config_file))
+    for _ in range(2):
+        assert exit_code(start(small_stage("train", *arguments, SMALL_TRAIN="fail"))) == 2
+    said = capfd.readouterr()
+    assert "The model is cut" in said.err
+    assert "hook-5678-secret" not in said.out + said.err
+    assert _titles(web) == ["train failed"]
+    session = open_session(store, load_config(config_file))
+    markers = StageMarkers(store, session.session_id, "train")
+    failed = markers.failed()
+    assert failed
+    earlier = failed.model_copy(update={"time": "2026-01-01T00:00:00+00:00"})
+    store.put_bytes(f"{markers.prefix}/failed.json", earlier.to_bytes())
+    assert exit_code(start(small_stage("train", *arguments, SMALL_TRAIN="fail"))) == 2
+    assert _titles(web) == ["train failed", "train failed"]
+    assert set(web.paths) == {"/hook-5678-secret"}
 
 
 def test_the_store_holds_no_address(config_file: Path, web: Received, run: Runs) -> None:

@@ -15,7 +15,6 @@ from tests.unit.shared.material import commit
 from so8t_reporter.assembly import assemble_results
 from so8t_shared import formatting as fmt
 from so8t_shared.errors import InputError
-from so8t_shared.host import host_name
 from so8t_shared.notify.message import End, alert_of, figures, report_place
 from so8t_shared.places import report_file
 from so8t_shared.results.ab_test import AbTestResults
@@ -60,11 +59,12 @@ def test_a_run_that_may_ship(store: ArtifactStore, session: Session, reported: R
     assert alert.row.name == "run_done"
     assert session.session_id in alert.title
     said(alert.title)
-    said(alert.body, host=host_name())
+    *lines, last = alert.body.splitlines()
+    said("\n".join(lines))
+    assert last == report_place(store, session)
     setting = (evaluation.primary_quantization, evaluation.deciding_scoring)
     right = evaluation.rate("accuracy", *setting)
     assert right is not None
-    lines = alert.body.splitlines()
     assert fmt.points_interval(right.difference) in lines[1]
     for line, metric in zip(lines[2:], ("false_allow", "over_refusal"), strict=False):
         rate = evaluation.rate(metric, *setting)
