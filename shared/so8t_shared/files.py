@@ -1,7 +1,8 @@
 """Write files so that a crash leaves the old or the new content, never a mix.
 
 `write_atomically` writes a temporary file next to the target, flushes it to the disk, renames it and
-flushes the folder. It does not protect against a disk that lies about flushing.
+flushes the folder; `write_together` does so for several files. Neither protects against a disk that lies
+about flushing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -84,15 +85,32 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         StorageError: the disk is full, read-only or not ours.
     """
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = write_temporary(path.parent, data)
-        try:
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Replace each path with its data in one step, after all data is on the disk; none if one does not fit there.
+
+    A process killed between two of the last renames leaves the later paths as they were.
+
+    Raises:
+        StorageError: the disk is full, read-only or not ours.
+    """
+    temporary: dict[Path, Path] = {}
+    try:
+        for path, data in files.items():
+            with storage_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary[path] = write_temporary(path.parent, data)
+        for path in files:
+            with storage_errors(path):
+                temporary[path].replace(path)
+                del temporary[path]
+                sync_folder(path.parent)
+    finally:
+        for left in temporary.values():
+            with suppress(OSError):
+                left.unlink()
 
 
 def write_temporary(folder: Path, data: bytes) -> Path:

@@ -27,6 +27,7 @@ from so8t_shared.files import (
     storage_errors,
     write_at,
     write_atomically,
+    write_together,
 )
 
 
@@ -71,6 +72,18 @@ def test_write_atomically_replaces(tmp_path: Path) -> None:
     assert target.read_bytes() == b"two"
     assert list(target.parent.iterdir()) == [target]
     assert stat.S_IMODE(target.stat().st_mode) == 0o644
+
+
+def test_files_that_belong_together(tmp_path: Path) -> None:
+    """All of them, or none where one cannot be written; nothing else is left."""
+    rows, card, blocked = tmp_path / "rows", tmp_path / "card", tmp_path / "file" / "below"
+    write_together({rows: b"one", card: b"two"})
+    assert (rows.read_bytes(), card.read_bytes()) == (b"one", b"two")
+    blocked.parent.touch()
+    with pytest.raises(StorageError):
+        write_together({rows: b"other", blocked: b"x"})
+    assert rows.read_bytes() == b"one"
+    assert {path.name for path in tmp_path.iterdir()} == {"rows", "card", "file"}
 
 
 def test_killed_writer_leaves_old_or_new(tmp_path: Path) -> None:
@@ -119,6 +132,24 @@ def test_full_disk(tmp_path: Path) -> None:
         """,
     )
     assert printed.splitlines() == ["The disk is full. ['f', 'filler'] b'old'", "b'new'"]
+
+
+def test_room_for_one_of_two(tmp_path: Path) -> None:
+    """Files that belong together both keep their old content."""
+    (tmp_path / "disk").mkdir()
+    printed = run_on_small_disk(
+        tmp_path / "disk",
+        """
+        from so8t_shared.errors import StorageError
+        from so8t_shared.files import write_together
+        write_together({folder / 'a': b'old', folder / 'b': b'old'})
+        try:
+            write_together({folder / 'a': b'n' * 600_000, folder / 'b': b'n' * 600_000})
+        except StorageError as error:
+            print(error.what, {p.name: p.read_bytes() for p in sorted(folder.iterdir())})
+        """,
+    )
+    assert printed.splitlines() == ["The disk is full. {'a': b'old', 'b': b'old'}"]
 
 
 def test_read_only_disk(tmp_path: Path) -> None:

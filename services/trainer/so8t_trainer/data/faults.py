@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from so8t_shared import formatting as fmt
 from so8t_shared.errors import InputError
 
+_IN_ROWS = "correct or remove these rows; 'so8t-ab data check' lists them without a run"
 _MOST_KINDS = 20
 _MOST_PLACES = 5
 
@@ -38,7 +39,7 @@ def by_kind(faults: Sequence[InputError]) -> list[FaultKind]:
     return list(kinds.values())
 
 
-def all_faults(faults: Sequence[InputError]) -> InputError:
+def all_faults(faults: Sequence[InputError], remedy: str = _IN_ROWS) -> InputError:
     """Return one error that lists all faults; a lone fault is returned unchanged."""
     if len(faults) == 1:
         return faults[0]
@@ -49,5 +50,5 @@ def all_faults(faults: Sequence[InputError]) -> InputError:
     return InputError(
         f"The data has {len(faults):,} faults.",
         where="".join(f"\n    {line}" for line in lines),
-        remedy="correct or remove these rows; 'so8t-ab data check' lists them without a run",
+        remedy=remedy,
     )

@@ -38,6 +38,16 @@ def read_file(
     return FORMATS[kind](path, decoded.text)
 
 
+def read_or_fault(
+    path: Path, form: str = "auto", encoding: str = "auto", encodings: Counter[str] | None = None
+) -> Iterator[Located]:
+    """Yield the records of one file as `read_file` does, and last the error why it cannot be read any further."""
+    try:
+        yield from read_file(path, form, encoding, encodings)
+    except InputError as error:
+        yield error, error.where
+
+
 def read_head(path: Path, form: str = "auto", encoding: str = "auto") -> Iterator[Located]:
     """Yield the first rows of a large file without reading all of it; none for a JSON list, which is one value.
 

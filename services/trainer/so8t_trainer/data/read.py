@@ -14,7 +14,7 @@ from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
 from so8t_shared.splits import sides
 from so8t_trainer.data.faults import all_faults
-from so8t_trainer.data.formats import FORMATS, Located, data_files, read_file, read_head
+from so8t_trainer.data.formats import FORMATS, Located, data_files, read_head, read_or_fault
 from so8t_trainer.data.hub import read_hub
 from so8t_trainer.data.rows import Row, RowFormat, parse_row
 from so8t_trainer.data.sides import with_side
@@ -75,7 +75,10 @@ class Reader:
         if local.is_dir():
             located = self._folder(local, side, encodings)
         elif local.is_file():
-            located = ((with_side(raw, side), where) for raw, where in self._file(local, encodings))
+            located = (
+                (with_side(raw, side), where)
+                for raw, where in read_or_fault(local, self.form, self.encoding, encodings)
+            )
         elif self.form == "hub" or (self.form == "auto" and looks_like_hub_name(path)):
             located = read_hub(path)
         else:
@@ -111,14 +114,8 @@ class Reader:
         files = data_files(folder, self.form)
         names = [file.relative_to(folder).as_posix() for file in files]
         for file, its_own in zip(files, sides(names), strict=True):
-            yield from ((with_side(raw, its_own or side), where) for raw, where in self._file(file, encodings))
-
-    def _file(self, path: Path, encodings: Counter[str]) -> Iterator[Located]:
-        """Yield the records of one file, or the error why it cannot be read."""
-        try:
-            yield from read_file(path, self.form, self.encoding, encodings)
-        except InputError as error:
-            yield error, error.where
+            records = read_or_fault(file, self.form, self.encoding, encodings)
+            yield from ((with_side(raw, its_own or side), where) for raw, where in records)
 
     def demand_columns(self) -> None:
         """Make it a fault if no record had a field that `dataset.columns` names."""

@@ -13,8 +13,9 @@ import yaml
 
 from so8t_shared.dataset_card import CARD
 from so8t_shared.errors import InputError
-from so8t_shared.files import sha256_file, write_atomically
-from so8t_trainer.data.formats import read_file
+from so8t_shared.files import sha256_file, write_together
+from so8t_trainer.data.faults import all_faults
+from so8t_trainer.data.formats import read_or_fault
 from so8t_trainer.data.recipes.recipe import Recipe
 from so8t_trainer.data.recipes.table import BY_NAME, RECIPES
 
@@ -30,32 +31,48 @@ class Outcome:
 
 
 def map_file(name: str, file: Path, out: Path) -> Outcome:
-    """Write `out` (JSONL) and its card from a file of the public set `name`.
+    """Write `out` (JSONL) and its card from a file of the public set `name`; neither if there is a fault.
 
     Raises:
-        InputError: no such recipe, the file is not of that set, no row can be mapped, or another set's card is there.
+        InputError: no such recipe, rows are not of that set or cannot be read (it names all of them), no row can be
+            mapped, or another set's card is there.
+        StorageError: the folder cannot be written.
     """
     recipe = _recipe(name)
-    outcome, lines = Outcome(), []
-    for raw, where in read_file(file):
-        if isinstance(raw, InputError):
-            raise raw
-        if not isinstance(raw, Mapping):
-            raise InputError("A row must be an object with fields.", where=where, remedy=_columns(recipe))
-        _demand_columns(recipe, raw, where)
-        mapped = recipe.row(raw, file)
+    outcome, lines = _mapped(recipe, file)
+    if not lines:
+        reasons = "; ".join(f"{count} rows: {why}" for (_, why), count in outcome.left_out.items()) or "it has no rows"
+        raise InputError(f"No row of the file can be mapped: {reasons}.", where=str(file), remedy=_columns(recipe))
+    card = _card(out.parent / CARD, recipe, file, outcome)
+    written = {
+        out: "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(),
+        out.parent / CARD: yaml.safe_dump(card, sort_keys=False, allow_unicode=True).encode(),
+    }
+    write_together(written)
+    return outcome
+
+
+def _mapped(recipe: Recipe, file: Path) -> tuple[Outcome, list[dict[str, Any]]]:
+    """Map every row of a file.
+
+    Raises:
+        InputError: names all rows that cannot be read.
+    """
+    outcome, lines, faults = Outcome(), list[dict[str, Any]](), list[InputError]()
+    for raw, where in read_or_fault(file):
+        try:
+            mapped = recipe.row(_columns_of(recipe, raw, where), file)
+        except InputError as fault:
+            faults.append(fault.with_traceback(None))  # which holds the row
+            continue
         if mapped.label:
             outcome.kept[mapped.original, mapped.label] += 1
             lines.append({**{key: value for key, value in mapped.row.items() if value}, "label": mapped.label})
         else:
             outcome.left_out[mapped.original, mapped.why] += 1
-    if not lines:
-        reasons = "; ".join(f"{count} rows: {why}" for (_, why), count in outcome.left_out.items()) or "it has no rows"
-        raise InputError(f"No row of the file can be mapped: {reasons}.", where=str(file), remedy=_columns(recipe))
-    card = _card(out.parent / CARD, recipe, file, outcome)
-    write_atomically(out, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
-    write_atomically(out.parent / CARD, yaml.safe_dump(card, sort_keys=False, allow_unicode=True).encode())
-    return outcome
+    if faults:
+        raise all_faults(faults, remedy="correct or remove these rows; nothing was written")
+    return outcome, lines
 
 
 def _recipe(name: str) -> Recipe:
@@ -65,12 +82,20 @@ def _recipe(name: str) -> Recipe:
     return BY_NAME[name]
 
 
-def _demand_columns(recipe: Recipe, raw: Mapping[str, Any], where: str) -> None:
+def _columns_of(recipe: Recipe, raw: object, where: str) -> Mapping[str, Any]:
+    """Return a record as a row of this set.
+
+    Raises:
+        InputError: it is none, or could not be read.
+    """
+    if isinstance(raw, InputError):
+        raise raw
+    if not isinstance(raw, Mapping):
+        raise InputError("A row must be an object with fields.", where=where, remedy=_columns(recipe))
     if missing := [name for name in recipe.needs if name not in raw]:
-        found = ", ".join(map(str, raw)) or "none"
-        raise InputError(
-            f"The row lacks {' and '.join(missing)}; its columns are {found}.", where=where, remedy=_columns(recipe)
-        )
+        what = f"The row lacks {' and '.join(missing)}; its columns are {', '.join(map(str, raw)) or 'none'}."
+        raise InputError(what, where=where, remedy=_columns(recipe))
+    return raw
 
 
 def _columns(recipe: Recipe) -> str:

@@ -203,8 +203,9 @@ def test_what_cannot_be_mapped(tmp_path: Path, said: Said) -> None:
     out = tmp_path / "out" / "rows.jsonl"
     with said.raised(InputError, where="NAME"):
         map_file("xtest", file, out)
-    with said.raised(InputError, where=f"{file}:2"):
+    with said.raised(InputError) as caught:
         map_file("wildguardmix", file, out)
+    assert all(f"{file}:{line}" in caught.value.where for line in (2, 3, 4))
     with said.raised(InputError):
         map_file("or-bench", _csv(tmp_path / "rows.csv", "prompt category", [["x", "y"]]), out)
     with said.raised(InputError):
@@ -215,3 +216,18 @@ def test_what_cannot_be_mapped(tmp_path: Path, said: Said) -> None:
     with said.raised(InputError, where=str(out.parent / CARD)):
         map_file("xstest", file, out)
     assert sorted(path.name for path in out.parent.iterdir()) == [CARD]
+
+
+def test_every_fault_is_told(tmp_path: Path, said: Said) -> None:
+    """Broken lines, other shapes and missing columns, each with its places, capped; what was there before stays."""
+    good = json.dumps({"prompt": "kill a process", "type": "homonyms", "label": "safe"})
+    bad = [good, '{"prompt": ', "[1]", *['{"prompt": "x"}'] * 7, good, '{"type": "homonyms"}']
+    file, out = tmp_path / "xstest.jsonl", tmp_path / "out" / "rows.jsonl"
+    file.write_text(good, encoding="utf-8")
+    map_file("xstest", file, out)
+    before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
+    file.write_text("\n".join(bad), encoding="utf-8")
+    with said.raised(InputError) as caught:
+        map_file("xstest", file, out)
+    assert all(f"{file}:{line}" in caught.value.where for line in (2, 3, 4, 8, 12))
+    assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
