@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from so8t_shared.autostart.job import Job
 from so8t_shared.errors import UnsupportedSystem
+from so8t_shared.files import make_folder, write_atomically
 from so8t_shared.tables.functions import named
 
 SCHEDULERS = {
@@ -87,6 +89,22 @@ def call(command: Sequence[str], remedy: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or "no answer"
     raise UnsupportedSystem(f"{command[0]} failed: {why}", where=" ".join(command), remedy=remedy)
+
+
+@contextmanager
+def job_file(file: Path, data: bytes) -> Iterator[None]:
+    """Write a job's file for the scheduler's own programs; it is gone again if one of them refuses.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    make_folder(file.parent)
+    write_atomically(file, data)
+    try:
+        yield
+    except UnsupportedSystem:
+        file.unlink()
+        raise
 
 
 def remove_finished(job: Job) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from so8t_shared.autostart.job import Job, config_home
-from so8t_shared.autostart.scheduler import call
+from so8t_shared.autostart.scheduler import call, job_file
 from so8t_shared.errors import UnsupportedSystem
-from so8t_shared.files import make_folder, write_atomically
 
 _UNIT = """\
 # Written by 'so8t-ab autostart install'. 'so8t-ab autostart remove' and the run that ends the session remove it.
@@ -57,14 +56,9 @@ class Systemd:
     def install(self, job: Job) -> list[str]:
         """Write and enable the unit."""
         file = self.file(job)
-        make_folder(file.parent)
-        write_atomically(file, self.text(job).encode())
-        try:
+        with job_file(file, self.text(job).encode()):
             call(["systemctl", "--user", "daemon-reload"], _REMEDY)
             call(["systemctl", "--user", "enable", file.name], _REMEDY)
-        except UnsupportedSystem:
-            file.unlink()
-            raise
         return [f"secrets for it go into {_environment()}, one NAME=VALUE per line", *_lingering()]
 
     def remove(self, job: Job) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from so8t_shared.autostart.job import Job, config_home
-from so8t_shared.autostart.scheduler import call
+from so8t_shared.autostart.scheduler import call, job_file
 from so8t_shared.errors import UnsupportedSystem
-from so8t_shared.files import make_folder, write_atomically
 
 NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 
@@ -62,13 +61,8 @@ class WindowsTasks:
     def install(self, job: Job) -> list[str]:
         """Give the task to Windows."""
         file = self.file(job)
-        make_folder(file.parent)
-        write_atomically(file, self.text(job).encode("utf-16"))
-        try:
+        with job_file(file, self.text(job).encode("utf-16")):
             call(["schtasks.exe", "/Create", "/F", "/TN", job.name, "/XML", self._windows_path(file)], _REMEDY)
-        except UnsupportedSystem:
-            file.unlink()
-            raise
         return ["it starts a minute after you log in to Windows; variables for its secrets must be set for your user"]
 
     def remove(self, job: Job) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +17,7 @@ from so8t_shared.sessions.stage_state import is_over, states_of
 from so8t_shared.terminal.console import out, say
 
 if TYPE_CHECKING:
+    from so8t_shared.autostart.job import Job
     from so8t_shared.autostart.scheduler import Scheduler
 
 app = typer.Typer(help="Resume an unfinished session after a power cut.", no_args_is_help=True)
@@ -24,6 +27,19 @@ SchedulerOption = Annotated[
     str,
     typer.Option("--scheduler", metavar="|".join(_SCHEDULERS), help="By default this system's own."),
 ]
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a command is about: a configuration's run, started by a scheduler."""
+
+    scheduler: Scheduler
+    job: Job
+
+    @property
+    def file(self) -> Path:
+        """It exists if, and only if, the job is installed."""
+        return self.scheduler.file(self.job)
 
 
 @app.command("install")
@@ -37,13 +53,10 @@ def install(
 
     The run that ends the session removes it.
     """
-    from so8t_shared.autostart.job import job_of
-
-    chosen = _scheduler(scheduler)
+    start = _start(config, overrides, scheduler)
     workspace = open_workspace(config, overrides)
-    job = job_of(config, overrides)
     if show:
-        say(chosen.text(job))
+        say(start.scheduler.text(start.job))
         return
     check_stages_can_run("so8t-ab autostart install")
     if _is_done(workspace):
@@ -52,8 +65,8 @@ def install(
             where=str(config),
             remedy="start a new one with 'so8t-ab run --new-session', then repeat this command",
         )
-    notes = chosen.install(job)
-    out.print(f"installed: {chosen.file(job)}", markup=False, highlight=False, soft_wrap=True)
+    notes = start.scheduler.install(start.job)
+    _say(f"installed: {start.file}")
     print_notes([*notes, *_lost_variables()])
 
 
@@ -64,14 +77,11 @@ def remove(
     scheduler: SchedulerOption = "auto",
 ) -> None:
     """Remove it; a run in progress continues."""
-    from so8t_shared.autostart.job import job_of
-
-    chosen, job = _scheduler(scheduler), job_of(config, overrides)
-    there = chosen.file(job).exists()
+    start = _start(config, overrides, scheduler)
+    there = start.file.exists()
     if there:
-        chosen.remove(job)
-    word = "removed" if there else "not installed"
-    out.print(f"{word}: {chosen.file(job)}", markup=False, highlight=False, soft_wrap=True)
+        start.scheduler.remove(start.job)
+    _say(f"{'removed' if there else 'not installed'}: {start.file}")
 
 
 @app.command("status")
@@ -81,26 +91,29 @@ def status(
     scheduler: SchedulerOption = "auto",
 ) -> None:
     """Say whether it is installed, and whether the session is done."""
-    from so8t_shared.autostart.job import job_of
-
-    chosen, job = _scheduler(scheduler), job_of(config, overrides)
-    there = chosen.file(job).exists()
-    lines = [f"{'installed' if there else 'not installed'}: {chosen.file(job)}"]
-    lines += [f"scheduler: {chosen.state(job)}"] if there else []
+    start = _start(config, overrides, scheduler)
     workspace = open_workspace(config, overrides)
     session_id = find_session(workspace.store, workspace.config)
     progress = "done" if _is_done(workspace) else "not done"
-    lines.append(f"session: {f'{session_id}, {progress}' if session_id else 'none yet'}")
-    for line in lines:
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    there = start.file.exists()
+    _say(f"{'installed' if there else 'not installed'}: {start.file}")
+    if there:
+        _say(f"scheduler: {start.scheduler.state(start.job)}")
+    _say(f"session: {f'{session_id}, {progress}' if session_id else 'none yet'}")
 
 
-def _scheduler(name: str) -> Scheduler:
+def _start(config: Path, overrides: list[str], scheduler: str) -> _Start:
+    from so8t_shared.autostart.job import job_of
     from so8t_shared.autostart.scheduler import own_scheduler, scheduler_named
 
-    if name not in _SCHEDULERS:
+    if scheduler not in _SCHEDULERS:
         raise typer.BadParameter(f"use one of {', '.join(_SCHEDULERS)}", param_hint="--scheduler")
-    return scheduler_named(own_scheduler() if name == "auto" else name)
+    chosen = scheduler_named(own_scheduler() if scheduler == "auto" else scheduler)
+    return _Start(chosen, job_of(config, overrides))
+
+
+def _say(text: str) -> None:
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _is_done(workspace: Workspace) -> bool:

@@ -10,20 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from so8t_trainer.data.recipes.recipe import NO_TEXT, Mapped, Recipe, by_category, word
+from so8t_trainer.data.recipes.recipe import NO_TEXT, UNKNOWN, Mapped, Recipe, classes, word
 
 _VARIANT = re.compile(r"(-a\d+)+$")
 _UNSAFE = {"pii": "DENY", "prompt_injection": "DENY"}
+_OTHERS = {"benign": "ALLOW", "borderline": "ESCALATION"}
 
 
 def _row(row: Mapping[str, Any], _file: Path) -> Mapped:
     label, category = word(row, "label").lower(), word(row, "category")
-    if label == "unsafe":
-        original, becomes = by_category(label, category, _UNSAFE, "REFUSE")
-    else:
-        original, becomes = label or "none", {"benign": "ALLOW", "borderline": "ESCALATION"}.get(label, "")
+    original, becomes = classes(label, category, harmful="unsafe", by=_UNSAFE, others=_OTHERS)
     if not becomes:
-        return Mapped(original, why="unknown class")
+        return Mapped(original, why=UNKNOWN)
     text, context = word(row, "text"), row.get("context")
     if not text:
         return Mapped(original, why=NO_TEXT)

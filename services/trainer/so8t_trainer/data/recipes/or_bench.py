@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from so8t_trainer.data.recipes.recipe import NO_TEXT, Mapped, Recipe, by_category, word
+from so8t_trainer.data.recipes.recipe import OVER_REFUSAL_TEST, Mapped, Recipe, by_category, english_prompt, word
 
 _TOXIC = {"privacy": "DENY"}
 
@@ -14,14 +14,12 @@ _TOXIC = {"privacy": "DENY"}
 def _row(row: Mapping[str, Any], file: Path) -> Mapped:
     category = word(row, "category")
     if "toxic" in file.stem.lower():
-        original, becomes = by_category("toxic", category, _TOXIC, "REFUSE")
+        original, becomes = by_category("toxic", category, _TOXIC)
     elif any(part in file.stem.lower() for part in ("80k", "hard")):
         original, becomes = "seemingly toxic", "ALLOW"
     else:
         return Mapped("none", why="the file's name has none of 80k, hard and toxic, which say the class")
-    if not (text := word(row, "prompt")):
-        return Mapped(original, why=NO_TEXT)
-    return Mapped(original, becomes, {"text": text, "category": category, "language": "en"})
+    return english_prompt(row, original, becomes, category)
 
 
 RECIPE = Recipe(
@@ -31,5 +29,5 @@ RECIPE = Recipe(
     "cc-by-4.0",
     ("prompt", "category"),
     _row,
-    "A test set: rows that are trained on no longer measure over-refusal.",
+    OVER_REFUSAL_TEST,
 )

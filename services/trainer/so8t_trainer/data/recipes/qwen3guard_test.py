@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from so8t_trainer.data.recipes.recipe import NO_TEXT, Mapped, Recipe, by_category, word
+from so8t_trainer.data.recipes.recipe import NO_TEXT, UNKNOWN, Mapped, Recipe, by_category, word
 
 _LABELS = {
     "PII, Personally Identifiable Information": "DENY",
@@ -24,8 +24,8 @@ def _row(row: Mapping[str, Any], _file: Path) -> Mapped:
     if label == "safe":
         return Mapped("Safe", why="the label judges the answer: a safe one may refuse a harmful request")
     if label not in {"unsafe", "controversial"}:
-        return Mapped(word(row, "label") or "none", why="unknown class")
-    original, becomes = by_category(label.capitalize(), word(row, "unsafe_type"), _LABELS, "REFUSE")
+        return Mapped(word(row, "label") or "none", why=UNKNOWN)
+    original, becomes = by_category(label.capitalize(), word(row, "unsafe_type"), _LABELS)
     turns = _asked(row.get("message"))
     if not turns:
         return Mapped(original, why=NO_TEXT)

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 NO_TEXT = "no request"
+UNKNOWN = "unknown class"
+OVER_REFUSAL_TEST = "A test set: rows that are trained on no longer measure over-refusal."
+"""Note of sets of harmless requests that look harmful."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,26 @@ def word(row: Mapping[str, Any], name: str) -> str:
     return "" if missing else str(value).strip()
 
 
-def by_category(original: str, category: str, labels: Mapping[str, str], default: str) -> tuple[str, str]:
-    """Return the class with its category, and the label that the category has, or else `default`."""
-    return (f"{original}, {category}" if category else original), labels.get(category, default)
+def by_category(original: str, category: str, labels: Mapping[str, str]) -> tuple[str, str]:
+    """Return a harmful class with its category, and the label that the category has, or else REFUSE."""
+    return (f"{original}, {category}" if category else original), labels.get(category, "REFUSE")
+
+
+def classes(
+    original: str, category: str, *, harmful: str, by: Mapping[str, str], others: Mapping[str, str]
+) -> tuple[str, str]:
+    """Return a row's class in the set, and its label; no label if the class is unknown.
+
+    The label of the class `harmful` depends on the category, that of all `others` does not.
+    """
+    return (
+        by_category(original, category, by) if original == harmful else (original or "none", others.get(original, ""))
+    )
+
+
+def english_prompt(row: Mapping[str, Any], original: str, label: str, category: str, group: str = "") -> Mapped:
+    """Map a row whose request is its column `prompt`; left out if that is empty."""
+    text = word(row, "prompt")
+    if not text:
+        return Mapped(original, why=NO_TEXT)
+    return Mapped(original, label, {"text": text, "category": category, "language": "en", "group": group})

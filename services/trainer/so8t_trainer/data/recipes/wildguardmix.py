@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from so8t_trainer.data.recipes.recipe import NO_TEXT, Mapped, Recipe, by_category, word
+from so8t_trainer.data.recipes.recipe import UNKNOWN, Mapped, Recipe, classes, english_prompt, word
 
 _HARMFUL = {
     "private_information_individual": "DENY",
@@ -18,15 +18,10 @@ _HARMFUL = {
 
 def _row(row: Mapping[str, Any], _file: Path) -> Mapped:
     label, category = word(row, "prompt_harm_label").lower(), word(row, "subcategory")
-    if label == "harmful":
-        original, becomes = by_category(label, category, _HARMFUL, "REFUSE")
-    elif label == "unharmful":
-        original, becomes = label, "ALLOW"
-    else:
-        return Mapped(label or "none", why="unknown class" if label else "annotators did not agree on the request")
-    if not (text := word(row, "prompt")):
-        return Mapped(original, why=NO_TEXT)
-    return Mapped(original, becomes, {"text": text, "category": category, "language": "en"})
+    original, becomes = classes(label, category, harmful="harmful", by=_HARMFUL, others={"unharmful": "ALLOW"})
+    if not becomes:
+        return Mapped(original, why=UNKNOWN if label else "annotators did not agree on the request")
+    return english_prompt(row, original, becomes, category)
 
 
 RECIPE = Recipe(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from so8t_trainer.data.recipes.recipe import NO_TEXT, Mapped, Recipe, by_category, word
+from so8t_trainer.data.recipes.recipe import OVER_REFUSAL_TEST, UNKNOWN, Mapped, Recipe, classes, english_prompt, word
 
 _UNSAFE = {"contrast_privacy": "DENY"}
 
@@ -17,12 +17,10 @@ _UNSAFE = {"contrast_privacy": "DENY"}
 def _row(row: Mapping[str, Any], _file: Path) -> Mapped:
     kind = word(row, "type")
     label = word(row, "label").lower() or ("unsafe" if kind.startswith("contrast_") else "safe" if kind else "")
-    if label not in {"safe", "unsafe"}:
-        return Mapped(label or "none", why="unknown class")
-    original, becomes = by_category(label, kind, _UNSAFE, "REFUSE") if label == "unsafe" else (label, "ALLOW")
-    if not (text := word(row, "prompt")):
-        return Mapped(original, why=NO_TEXT)
-    return Mapped(original, becomes, {"text": text, "category": kind, "language": "en", "group": word(row, "focus")})
+    original, becomes = classes(label, kind, harmful="unsafe", by=_UNSAFE, others={"safe": "ALLOW"})
+    if not becomes:
+        return Mapped(original, why=UNKNOWN)
+    return english_prompt(row, original, becomes, kind, word(row, "focus"))
 
 
 RECIPE = Recipe(
@@ -32,5 +30,5 @@ RECIPE = Recipe(
     "cc-by-4.0",
     ("prompt", "type"),
     _row,
-    "A test set: rows that are trained on no longer measure over-refusal.",
+    OVER_REFUSAL_TEST,
 )
