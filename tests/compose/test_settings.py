@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from tests.compose.engine import ROOT, environment, need_docker, run_command
+from tests.compose.stack import SERVICES
+
+from so8t_shared.containers.keys import make_keys
 
 
 def _env_lines(page: str) -> list[str]:
@@ -17,12 +20,17 @@ def _env_lines(page: str) -> list[str]:
 
 def _resolved(env_file: Path, profile: str) -> dict[str, Any]:
     """All services of a profile, with the variables of this .env alone."""
+    services: dict[str, Any] = _project(env_file, profile)["services"]
+    return services
+
+
+def _project(env_file: Path, profile: str) -> dict[str, Any]:
     need_docker()
     environ = {name: value for name, value in environment().items() if not name.startswith(("SO8T_", "COMPOSE_"))}
     command = ["docker", "compose", "--profile", profile, "config", "--format", "json"]
     done = run_command(command, {**environ, "COMPOSE_ENV_FILES": str(env_file)})
-    services: dict[str, Any] = json.loads(done.stdout)["services"]
-    return services
+    project: dict[str, Any] = json.loads(done.stdout)
+    return project
 
 
 @pytest.mark.parametrize("page", ["containers.md", "gpu-box.md"])
@@ -53,6 +61,23 @@ def test_the_lines_for_a_model_of_ones_own(tmp_path: Path) -> None:
         mounted = {v["target"]: v["source"] for v in services[name]["volumes"] if v["type"] == "bind"}
         assert mounted == {"/work/configs": str(ROOT / "configs"), "/work/inputs": str(ROOT / "inputs")}
         assert services[name]["environment"]["SO8T_CONFIG"] == "configs/my.yaml"
+
+
+def test_addresses_to_notify_are_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every stage mounts the file that `secrets` names in .env, and without that line one that is always there."""
+    env_file, keys = tmp_path / ".env", tmp_path / "keys"
+    env_file.touch()
+    assert Path(_project(env_file, "full")["secrets"]["notify_urls"]["file"]).is_file()
+    for name, value in (("ENV_FILE", env_file), ("SO8T_SECRETS", keys), ("SO8T_RESULTS", tmp_path / "results")):
+        monkeypatch.setenv(name, str(value))
+    make_keys(lambda _: None)
+    (keys / "notify_urls").write_text("json://host/hook-1234-secret\n")
+    project = _project(env_file, "full")
+    assert project["secrets"]["notify_urls"]["file"] == str(keys / "notify_urls")
+    for name in SERVICES:
+        mounted = [secret["source"] for secret in project["services"][name]["secrets"]]
+        assert mounted == [name, "notify_urls"]
+    assert "hook-1234" not in json.dumps(project)
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
