@@ -85,8 +85,8 @@ def _do_all(jobs: list[Job], timeout_s: float) -> None:
 def _send(url: str, parcel: Parcel, reasons: _Reasons) -> str:
     """Send to one address; return why that failed, or nothing."""
     service = apprise.Apprise.instantiate(url)
-    if not isinstance(service, apprise.NotifyBase):
-        return reasons.of_this_thread() or "apprise knows no such address; see its list of services"
+    if not isinstance(service, apprise.NotifyBase):  # apprise's own words quote the address, token and all
+        return "apprise knows no such address; see its list of services"
     sent = service.notify(body=parcel.body, title=parcel.title, notify_type=apprise.NotifyType(parcel.mood))
     return "" if sent else reasons.of_this_thread() or "refused"
 
@@ -103,7 +103,8 @@ def _shown(url: str) -> str:
     """The address without what must stay secret: apprise hides passwords and tokens, but no path."""
     service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     known = isinstance(service, apprise.NotifyBase)
-    shown = str(service.url(privacy=True)) if known else url.partition("://")[0]  # type: ignore[union-attr]
+    named = url.partition("://")[0] if "://" in url else "***"
+    shown = str(service.url(privacy=True)) if known else named  # type: ignore[union-attr]
     place, _, path = shown.partition("?")[0].partition("://")[2].partition("/")
     return without_secrets(shown.partition("://")[0]) + (f"://{place}{'/...' if path else ''}" if place else "")
 

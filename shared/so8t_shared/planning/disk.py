@@ -78,8 +78,8 @@ def check_disks(disks: Sequence[Disk]) -> list[str]:
         raise StorageError(
             "The run cannot end: too little disk space is free.",
             where="; ".join(map(str, full)),
-            remedy="free some space ('so8t-ab gc' removes what no session needs), request fewer gguf.quantizations,"
-            " or move checkpoint_dir to another disk",
+            remedy="free some space ('so8t-ab artifacts gc' removes what no session needs), request fewer"
+            " gguf.quantizations, or move checkpoint_dir to another disk",
         )
     return [f"little disk space: {disk}" for disk in disks if disk.needed_bytes > disk.free_bytes]
 

@@ -77,6 +77,14 @@ def test_refusals_say_why() -> None:
     assert len(told) == 4
 
 
+@pytest.mark.parametrize("url", ["discrod://tok3n", "discrod://id/tok3n", "json://tok3n:x:y", "tok3n"])
+def test_an_address_that_nothing_can_read_is_not_told(url: str) -> None:
+    """A mistyped service would otherwise put its token into the log."""
+    told = _deliver(url)
+    assert all(told.values())
+    assert "tok3n" not in str(told)
+
+
 def test_a_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is played to its end, here to a device that takes samples in real time and plays nowhere."""
     monkeypatch.setenv("SO8T_SOUND_BACKEND", "null")
