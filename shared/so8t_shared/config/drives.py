@@ -7,10 +7,12 @@ exists; a share //server/rows/x is read from <inputs_root>/x. On Windows every p
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, get_args
 
+from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
 from so8t_shared.errors import ConfigError
@@ -22,7 +24,18 @@ _WSL_MOUNTS = Path("/mnt")
 
 _MARK = "path on the host"
 
-HostPath = Annotated[str, _MARK]
+BACKSLASHES = "write paths with / or in single quotes: in double quotes YAML reads \\n, \\t and others as one character"
+_FROM_ESCAPE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _as_written(path: str) -> str:
+    r"""Reject what "D:\new" in double quotes becomes: a path with a line break."""
+    if _FROM_ESCAPE.search(path):
+        raise ValueError(f"the path holds a control character; {BACKSLASHES}")
+    return path
+
+
+HostPath = Annotated[str, _MARK, AfterValidator(_as_written)]
 """A key's text that names a file or folder on the host."""
 
 WINDOWS = os.name == "nt"

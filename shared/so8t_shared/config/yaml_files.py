@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from so8t_shared.config.drives import BACKSLASHES
 from so8t_shared.errors import ConfigError
 from so8t_shared.foreign import UnparsableError
 from so8t_shared.foreign_yaml import parse_yaml
@@ -27,12 +28,12 @@ def read_yaml(path: Path, what: str) -> Any:
         raise ConfigError(
             f"The {what} cannot be read: {error}.",
             where=str(path),
-            remedy="give a readable UTF-8 YAML file",
+            remedy="save it as UTF-8, and check its permissions",
         ) from error
     try:
         return parse_yaml(text)
     except UnparsableError as error:
-        remedy = "correct that line"
+        remedy = f"correct that line; {BACKSLASHES}" if "escape" in error.why else "correct that line"
         raise ConfigError(f"This is not valid YAML: {error.why}.", where=error.place(path), remedy=remedy) from error
 
 

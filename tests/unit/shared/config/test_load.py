@@ -71,6 +71,16 @@ def test_broken_yaml_is_located(tmp_path: Path, text: str, line: int, refused: R
     assert error.where.startswith(f"{tmp_path / 'config.yaml'}, line {line}, column ")
 
 
+@pytest.mark.parametrize("path", [r"D:\train\new", r"D:\Projects", r"D:\Next", r"D:\work", r"C:\Users\me"])
+def test_a_path_of_windows_in_double_quotes(tmp_path: Path, path: str, refused: Refused) -> None:
+    """YAML reads \\t as a tab and knows no \\w: both say how to write the path."""
+    error = refused(write(tmp_path, f'model_a: {{base_model: m}}\ndataset: {{paths: ["{path}"]}}\n'))
+    assert "single quotes" in f"{error.where} {error.remedy}"
+    assert load(write(tmp_path, f"model_a: {{base_model: m}}\ndataset: {{paths: ['{path}']}}\n")).dataset.paths == [
+        path
+    ]
+
+
 def test_merge_keys_work(tmp_path: Path) -> None:
     """YAML's own way of reusing a section is no repetition."""
     text = "model_a: &m {base_model: m, description: x}\nmodel_b: {<<: *m, description: y}\ndataset: {paths: [d]}\n"
