@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _MADE = "made_here"
 """Attribute of a section that the old file does not have."""
 
-_GONE = ("training.config", "gguf.convert_script")
-"""Keys of the present form that an imported file does not need."""
+_GONE = {"training.config": "", "gguf.convert_script": "the converter is built in"}
+"""Keys of the present form that an imported file does not need, and why; the first one's keys stand in the new file."""
 
 
 def write_import(old: Path, new: Path) -> None:
@@ -68,13 +68,21 @@ def imported(old: Path, loaded: Loaded) -> str:
     document = CommentedMap() if whole else writer.load(old.read_text(encoding="utf-8-sig")) or CommentedMap()
     if translation:
         _fill(document, translation)
-    for dotted in _GONE:
+    gone = []
+    for dotted, why in _GONE.items():
         section, key = dotted.split(".")
         if isinstance(document.get(section), dict) and key in document[section]:
+            gone += [Line(dotted, _plain(document[section][key]), why=why)] if why else []
             _remove(document[section], key)
     text = io.StringIO()
     writer.dump(document, text)
-    return text.getvalue().rstrip("\n") + "\n" + _left_out(translation)
+    unused = [line for line in translation.lines if not line.becomes] if translation else []
+    ends = [_left_out(old, gone), _left_out(translation.file, unused) if translation else ""]
+    return text.getvalue().rstrip("\n") + "\n" + "".join(ends)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value  # ruamel's texts know their quotes, which PyYAML does not
 
 
 def _fill(document: CommentedMap, translation: Translation) -> None:
@@ -176,13 +184,12 @@ def _append_comment(node: Any, below: str) -> None:
         token.value = token.value.rstrip("\n") + "\n" + below
 
 
-def _left_out(translation: Translation | None) -> str:
-    """Comments that name each original key without effect, and why."""
-    unused = [line for line in translation.lines if not line.becomes] if translation else []
-    if not unused or translation is None:
+def _left_out(file: Path, unused: list[Line]) -> str:
+    """Comments that name each key of a file without effect, and why."""
+    if not unused:
         return ""
     lines = [f"#   {line.key}: {_in_a_line(line.value)} ({line.why})" for line in unused]
-    return "\n".join(["", f"# Keys of {translation.file.name} that have no effect:", *lines, ""])
+    return "\n".join(["", f"# Keys of {file.name} that have no effect:", *lines, ""])
 
 
 def _in_a_line(value: Any) -> str:

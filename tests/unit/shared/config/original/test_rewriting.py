@@ -35,6 +35,7 @@ def test_a_pipeline_and_its_training_file(pipeline: Path) -> None:
     text = new.read_text(encoding="utf-8")
     assert text.index("# conversion") > text.index("learning_rate")
     assert old.original is not None
+    assert "#   gguf.convert_script: convert.py (" in text
     for line in old.original.lines:
         assert bool(line.becomes) or f"#   {line.key}: " in text
     assert sorted(path.name for path in pipeline.parent.iterdir()) == ["new.yaml", "pipeline.yaml", "train.yaml"]
@@ -68,8 +69,10 @@ def test_where_the_named_file_stood_last(tmp_path: Path, training: str) -> None:
 
 
 def test_a_present_file_is_only_rid_of_what_has_no_effect(tmp_path: Path) -> None:
-    """Its training file has the present form, so its keys stay where they are."""
+    """Its keys stay where they are; the one that goes is named."""
     old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
     old.write_text("model_a: {base_model: m}\ndataset: {paths: [d]}  # rows\ngguf: {convert_script: x}\n")
     write_import(old, new)
-    assert new.read_text() == "model_a: {base_model: m}\ndataset: {paths: [d]}  # rows\ngguf: {}\n"
+    kept, _, named = new.read_text().partition("\n\n")
+    assert kept == "model_a: {base_model: m}\ndataset: {paths: [d]}  # rows\ngguf: {}"
+    assert "gguf.convert_script: x (" in named
