@@ -61,7 +61,7 @@ def _fitting(data: PreparedData, encoder: ChatEncoder, max_length: int, log: Log
         raise InputError(
             f"Every training row is longer than training.max_length = {max_length} tokens.",
             where="training.max_length",
-            remedy="raise it",
+            remedy=f"raise it: the shortest row has {min(row.length for row in every)} tokens, the longest {longest}",
         )
     if len(encoded) < len(every):
         told = (len(every) - len(encoded), len(every), max_length, longest)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
+from so8t_shared.progress import no_progress
 from so8t_shared.results.trial import Trial
 from so8t_trainer.base import check_base
-from so8t_trainer.data.prepare import prepare_data
-from so8t_trainer.encode import encode_rows, load_encoder
 from so8t_trainer.hardware import choose_device, choose_dtype, device_name, peak_bytes
+from so8t_trainer.loading import load_rows
 from so8t_trainer.loop import run_training
 from so8t_trainer.model import load_trainee
 from so8t_trainer.schedule import total_steps
@@ -62,16 +62,14 @@ def try_training(config: Config, log: Logger) -> Trial:
 
     Raises:
         InputError: the data or the base is unusable.
-        ConfigError: the device is not available, or the training does not fit in its memory.
+        ConfigError: the device is not available, the training does not fit in its memory, or a step shall be chosen by
+            validation, but there are no rows for that.
     """
     base, asked = Path(config.base_of_b.base_model), config.training
     device = choose_device(config.device)
     dtype = choose_dtype(asked.dtype, device)
     check_base(base)
-    data = prepare_data(config.dataset, config.test_data, log)
-    rows = encode_rows(data.train, load_encoder(base), asked.max_length)
-    if not rows:
-        raise InputError("Every training row is longer than training.max_length.", where="training.max_length")
+    rows = load_rows(config, base, log, no_progress).rows
     fit = fit_rows(base, rows, asked, device, dtype)
     settings = fit.settings.model_copy(update={"max_steps": STEPS})
     with tempfile.TemporaryDirectory() as folder, explained_shortage(settings, _NoCheckpoints()):

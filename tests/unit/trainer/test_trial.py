@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from tests.messages import Said
 from tests.unit.shared.material import listing, make_config, make_inputs
 
+from so8t_shared.errors import ConfigError
 from so8t_shared.results.trial import Trial
 from so8t_trainer.planned import planned_memory
 from so8t_trainer.trial import try_training
@@ -44,6 +47,25 @@ def test_a_trial_measures_and_keeps_nothing(llama: Path, tmp_path: Path) -> None
     assert planned.startswith("training needs about ")
     assert "longest row" in planned
     assert planned_memory(make_config(root, model_a={"base_model": "/no/such"})) is None
+
+
+def test_a_trial_reads_the_rows_as_the_training_does(
+    llama: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says which rows are too long, and refuses what the training would refuse."""
+    root = make_inputs(tmp_path)
+    long = json.dumps({"text": "Request 7: " + "a long one " * 90, "label": "DENY", "split": "train"}) + "\n"
+    (root / "rows.jsonl").write_text(ROWS + long)
+    training = {"max_steps": 3, "max_length": 200, "dtype": "float32"}
+    config = make_config(root, model_a={"base_model": str(llama)}, training=training, device="cpu")
+    with caplog.at_level(logging.WARNING, logger="test"):
+        try_training(config, logging.getLogger("test"))
+    assert any("longer than training.max_length = 200" in record.getMessage() for record in caplog.records)
+
+    chosen = make_config(root, model_a={"base_model": str(llama)}, training={**training, "keep_best": True})
+    with pytest.raises(ConfigError) as caught:
+        try_training(chosen, logging.getLogger("test"))
+    assert caught.value.where == "training.keep_best"
 
 
 def test_its_sentences(said: Said) -> None:
