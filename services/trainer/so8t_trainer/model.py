@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from so8t_shared.errors import InputError
 from so8t_trainer import attention
 from so8t_trainer.base import check_base
 from so8t_trainer.gates import GateBank, attach_gates
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+"""PEFT imports it, and it then advises to install a package with which it would fetch native code from the Hub."""
 
 Method = Literal["lora", "qlora", "full"]
 _METHODS: dict[BaseMemory, Method] = {"full": "full", "8": "qlora", "4": "qlora"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,7 +38,6 @@ def _adamw(_: str) -> Any:
 
 
 def _adamw_8bit(_: str) -> Any:
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it advises to install a kernel that training never uses
     from bitsandbytes.optim import AdamW8bit
 
     return AdamW8bit

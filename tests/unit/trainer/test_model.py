@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -112,3 +113,9 @@ def test_a_base_in_four_bits(llama: Path) -> None:
     assert {p.quant_state.quant_type for p in weights} == {"nf4"}
     assert all("lora_" in name or name.endswith("so8t_gate") for name in subject.trainable())
     assert subject.method == "qlora"
+
+
+def test_nobody_is_advised_to_fetch_code(llama: Path) -> None:
+    """bitsandbytes' advice to install `kernels`, with which it would load native code from the Hub, is not shown."""
+    trainee(llama)
+    assert not logging.getLogger("bitsandbytes.backends.cpu.ops").isEnabledFor(logging.WARNING)
