@@ -224,7 +224,7 @@ def _label(given: list[object], answer: Answer, fields: Fields, shape: Shape, wo
     if answered and (shape.turns or not answered.number or not found):
         found.append(answered)
     if not found:
-        raise _no_label(fields, shape)
+        raise _no_label(fields, shape, answer)
     if len({meaning.label for meaning in found}) > 1:
         labels = dict.fromkeys(meaning.label for meaning in found)
         raise fields.error(
@@ -245,10 +245,13 @@ def _unknown_label(fields: Fields, value: object) -> InputError:
     return fields.error(f"Unknown label {str(value)[:40]!r}.", remedy=remedy)
 
 
-def _no_label(fields: Fields, shape: Shape) -> InputError:
+def _no_label(fields: Fields, shape: Shape, answer: Answer) -> InputError:
     for name in shape.otherwise:
         if (value := fields.peek(name)) not in (None, ""):
             return _unknown_label(fields, value)
+    if answer.unused:
+        remedy = "let <final> hold one and nothing else, add a field label, or say in dataset.label_words what it means"
+        return fields.error(f"The answer is none of {', '.join(LABELS)}.", remedy=remedy)
     return fields.error("The row has no label.", remedy=f"give each row one of {', '.join(LABELS)}")
 
 

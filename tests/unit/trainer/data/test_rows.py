@@ -253,6 +253,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
         {"instruction": "Hi", "output": "<final>DENY</final>", "safety_label": "ALLOW"},
         {"instruction": "Hi", "output": "<think-task>never closed <final>DENY</final>", "label": "DENY"},
         {"prompt": "Hi", "response": "I will not say."},
+        {"prompt": "Hi", "response": "<final>判断はDENYです。</final>"},
         {"text": "Hi", "quadruple_classification": {"a<b": "x", "four_class_label": 0}},
         {"text": "Hi", "label": True},
     ],
