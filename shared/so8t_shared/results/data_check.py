@@ -65,5 +65,6 @@ class DataCheck(Document):
     excluded: dict[str, int] = Field(default_factory=dict, description="Why a run leaves rows out, to their number.")
     groups: int = Field(0, description="Groups of near duplicates and named groups.")
     refused: str = Field("", description="Why a run on these rows alone would end; empty if it would not.")
+    notes: list[str] = Field(default_factory=list, description="What a run would decide or still ask for.")
     tokens: TokenNeeds | None = Field(None, description="With --model.")
     plan: TestPlan | None = Field(None, description="What a test on these rows can find, if it can be planned here.")

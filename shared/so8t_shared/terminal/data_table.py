@@ -45,6 +45,8 @@ def _facts(check: DataCheck) -> Iterator[tuple[str, str]]:
         yield "left out", _counts(check.excluded)
     if check.refused:
         yield "a run would end", check.refused
+    for note in check.notes:
+        yield "note", note
     if check.tokens:
         yield from _tokens(check.tokens)
 

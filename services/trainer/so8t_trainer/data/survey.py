@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from so8t_shared.config.model import Config
+from so8t_shared.config.model import Config, Dataset
 from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.models.room import answer_tokens, context_tokens
@@ -15,9 +15,9 @@ from so8t_shared.results.data_check import CheckedFile, DataCheck, DataFault, To
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.splits import sides_of_paths
 from so8t_trainer.data.faults import by_kind
-from so8t_trainer.data.policy import apply_policy
+from so8t_trainer.data.policy import apply_policy, declared_source
 from so8t_trainer.data.prepare import by_label, unused_fields, words_for_labels
-from so8t_trainer.data.read import Reader
+from so8t_trainer.data.read import Reader, SourceRows
 from so8t_trainer.data.rows import Row
 from so8t_trainer.data.split import Split, split_rows
 
@@ -31,7 +31,7 @@ def survey(config: Config, model: Path | None = None) -> tuple[DataCheck, list[L
         InputError: the model's tokenizer cannot be used.
     """
     reader = Reader.of(config.dataset)
-    files, rows = _read(config, reader)
+    files, rows, notes = _read(config, reader)
     split, excluded, refused = _split(rows, config) if rows else (None, Counter[str](), "")
     sides = _sides(split)
     check = DataCheck(
@@ -49,13 +49,15 @@ def survey(config: Config, model: Path | None = None) -> tuple[DataCheck, list[L
         excluded=dict(sorted((excluded + (split.excluded if split else Counter())).items())),
         groups=split.groups if split else 0,
         refused=refused,
+        notes=[*notes, *(split.notes if split else [])],
         tokens=_needs(sides, config, model) if model and sides.get("train") else None,
     )
     return check, sides.get("test", [])
 
 
-def _read(config: Config, reader: Reader) -> tuple[list[CheckedFile], list[Row]]:
-    files, rows = [], list[Row]()
+def _read(config: Config, reader: Reader) -> tuple[list[CheckedFile], list[Row], list[str]]:
+    """Read all sources; the last value says what a run would ask for besides their rows."""
+    files, rows, notes = [], list[Row](), list[str]()
     paths = config.dataset.paths
     for path, side in zip(paths, sides_of_paths(paths), strict=True):
         try:
@@ -65,8 +67,22 @@ def _read(config: Config, reader: Reader) -> tuple[list[CheckedFile], list[Row]]
             continue
         files.append(CheckedFile(path=path, rows=len(source.rows), shape=source.schema, encoding=source.encoding))
         rows += source.rows
+        notes += _undeclared(source, config.dataset)
     reader.demand_columns()
-    return files, rows
+    return files, rows, list(dict.fromkeys(notes))
+
+
+def _undeclared(source: SourceRows, settings: Dataset) -> list[str]:
+    """Why a run would not train on a source, for its license; a check of rows needs none."""
+    try:
+        declared_source(source, settings.source, settings.policy)
+    except InputError as error:
+        return [f"for a run: {_sentence(error)}"]
+    return []
+
+
+def _sentence(error: InputError) -> str:
+    return f"{error.what} To do: {error.remedy}."
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, Any]:
@@ -90,7 +106,7 @@ def _split(rows: list[Row], config: Config) -> tuple[Split | None, Counter[str],
     try:
         return split_rows(kept, config.dataset), excluded, ""
     except InputError as error:
-        return None, excluded, f"{error.what} To do: {error.remedy}."
+        return None, excluded, _sentence(error)
 
 
 def _sides(split: Split | None) -> dict[str, list[LabeledRow]]:

@@ -34,7 +34,7 @@ def test_what_is_in_the_rows(cli: Cli, thinking: Path) -> None:
     assert found.with_system == found.with_turns == found.thinking["<think>"]
     assert found.unused["source_id"] == 64
     assert {"拒否 = DENY", "許可 = ALLOW"} <= set(found.label_words)
-    assert (found.faults, found.refused, found.tokens) == ([], "", None)
+    assert (found.faults, found.refused, found.notes, found.tokens) == ([], "", [], None)
     assert found.plan is not None
     assert found.plan.rows == 16
 
@@ -72,6 +72,19 @@ def test_rows_that_a_run_would_refuse(cli: Cli, tmp_path: Path) -> None:
     assert done.code == 0
     assert found["refused"]
     assert found["sides"] == {}
+
+
+def test_what_a_run_would_decide_or_ask_for(cli: Cli, tmp_path: Path) -> None:
+    """That few rows leave none for validation, and that the license is missing: neither is a fault of the rows."""
+    rows = write_rows(tmp_path / "rows.jsonl", per_class=6)
+    [few] = DataCheck.from_bytes(cli("data", "check", rows, "--json").out, "output").notes
+    assert "dataset.validation_fraction" in few
+    rows.with_name("dataset_card.yaml").unlink()
+    done = cli("data", "check", rows, "--json")
+    assert done.code == 0
+    missing, again = DataCheck.from_bytes(done.out, "output").notes
+    assert "dataset.source" in missing
+    assert again == few
 
 
 def test_tokens_of_a_model(cli: Cli, thinking: Path, tmp_path: Path) -> None:
