@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ _USUAL = {
 _COMMON = ("cp932", "euc_jp", "utf_16_le", "utf_16_be", "cp1252", "gb18030", "big5", "cp949")
 """Named first where several fit."""
 _SAMPLE_BYTES = 1 << 16
+_ENOUGH = 16
+"""Different characters beyond ASCII from which charset-normalizer tells languages apart; fewer fit by chance."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _RIVAL = 0.1
 """An encoding whose text is at most so much messier (charset-normalizer's measure, 0..1) than the best fits, too."""
 
@@ -68,15 +72,17 @@ def _told(data: bytes) -> str | None:
 def _detected(path: Path, data: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    if _is_damaged_utf8(data):
+    if b"\0" not in data and _is_damaged_utf8(data):
         return "utf-8"  # decoding it finds the damage
     texts: dict[str, tuple[float, str]] = {}
     for match in from_bytes(_sample(data)):
         name, text = _usual(data, match.encoding)
-        if text is not None and (text not in texts or match.chaos < texts[text][0]):
+        if text is not None and "\0" not in text and (text not in texts or match.chaos < texts[text][0]):
             texts[text] = (match.chaos, name)
     found = sorted(texts.values())
     fitting = [name for mess, name in found if mess <= found[0][0] + _RIVAL]
+    if len(fitting) == 1:
+        fitting += _by_chance(data, next(text for text, (_, name) in texts.items() if name == fitting[0]))
     if len(fitting) == 1:
         return fitting[0]
     fault, line = _first_fault(data)
@@ -87,6 +93,14 @@ def _detected(path: Path, data: bytes) -> str:
         where=f"{path}:{line}",
         remedy="say in dataset.encoding which one it is, or save the file as UTF-8",
     )
+
+
+def _by_chance(data: bytes, text: str) -> list[str]:
+    """Return the common encodings that read something else from data with too few characters to tell."""
+    if b"\0" in data or len({c for c in text if not c.isascii()}) >= _ENOUGH:
+        return []
+    others = {name: _tried(data, name) for name in _COMMON if not name.startswith("utf")}  # UTF-16 fits any bytes
+    return [name for name, other in others.items() if other not in (None, text) and not _CONTROLS.search(other or "")]
 
 
 def _is_damaged_utf8(data: bytes) -> bool:

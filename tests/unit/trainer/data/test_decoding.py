@@ -56,6 +56,29 @@ def test_two_that_fit_are_never_guessed_between(encoding: str, said: Said) -> No
 
 
 @pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("euc_jp", "「はい」と答えた"),
+        ("cp1251", "ст"),
+        ("koi8_r", "Пожалуйста, рас"),
+        ("cp850", "übermitteln Sie die Größe"),
+        ("utf-16-le", "社の髙橋"),
+    ],
+)
+def test_few_characters_are_never_read_as_others(encoding: str, text: str) -> None:
+    """Nearly any bytes are text in some encoding: too few to tell are refused, or read as what they are."""
+    line = f'{{"text": "{text}", "label": "DENY"}}\n'
+    assert _read(line.encode(encoding), encoding) == line
+
+
+def _read(data: bytes, encoding: str) -> str:
+    try:
+        return decode(PATH, data).text
+    except InputError:
+        return decode(PATH, data, encoding).text
+
+
+@pytest.mark.parametrize(
     "data",
     [TEXT.encode()[:-40] + b"\xe9" + TEXT.encode()[-40:], TEXT.encode() + b"\xff\n"],
     ids=["in the middle", "at the end"],
