@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
+WINDOWS = os.name == "nt"
 SMALL, WHOLE = ROOT / ".venv-run", ROOT / ".venv"
 _DEMO = "demo.yaml"
 
@@ -53,6 +54,13 @@ def _in_containers(arguments: argparse.Namespace, log: Path) -> int:
 
 
 def _with_python(arguments: argparse.Namespace, log: Path) -> int:
+    if WINDOWS:  # before gigabytes are installed for stages that cannot run here
+        print(
+            "Docker does not answer, and on Windows the stages run in it.\n  where: docker info\n"
+            "  to do: start Docker Desktop, wait until it is running, then run the same command again",
+            file=sys.stderr,
+        )
+        return 4
     print("Docker does not answer: the stages run with Python alone.", flush=True)
     program = _program(WHOLE)
     command = ["run", "-c", arguments.config] if arguments.config else ["demo"]
@@ -66,7 +74,7 @@ def _docker_answers() -> bool:
 
 def _program(folder: Path) -> list[str]:
     """The command line of so8t-ab in an environment, which is made if it is missing or out of date."""
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = folder / ("Scripts/python.exe" if WINDOWS else "bin/python")
     stamp, lock = folder / "lock", (ROOT / "requirements.lock").read_text("utf-8")
     ready = folder.is_dir() and (any(folder.glob("ready-*")) or (stamp.is_file() and stamp.read_text("utf-8") == lock))
     if not ready:

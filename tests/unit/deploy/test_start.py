@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.messages import Said
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,6 +49,18 @@ def test_any_command_in_the_environment_that_is_there(tmp_path: Path) -> None:
     assert "nothing.yaml" in done.stderr
     assert "installing" not in done.stdout
     assert _run(clone, "--", "--version", PYTHON=sys.executable).returncode == 0
+
+
+def test_windows_without_docker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: Said
+) -> None:
+    """Docker Desktop that is not started yet is named at once, before anything is installed."""
+    start = runpy.run_path(str(ROOT / "deploy" / "start.py"))
+    monkeypatch.setitem(start["_with_python"].__globals__, "WINDOWS", True)
+    monkeypatch.setitem(start["_with_python"].__globals__, "WHOLE", tmp_path / "venv")
+    assert start["_with_python"](argparse.Namespace(config="my.yaml"), tmp_path / "log") == 4
+    said(capsys.readouterr().err)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_powershell_and_batch_call_the_same_program() -> None:
