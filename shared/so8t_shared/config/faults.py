@@ -24,7 +24,7 @@ def config_error(
     `more` are faults that were found before, with their sources.
     """
     more = more or {}
-    faults = error.errors() if error else []
+    faults = _of_one_form(error.errors()) if error else []
     sources = [*more.values(), *(_source(fault, given) for fault in faults)]
     places = dict.fromkeys(files if source is None else source for source in sources)
     lines = [
@@ -49,8 +49,21 @@ def _source(fault: Any, given: dict[str, str]) -> str | None:
     return None
 
 
+def _of_one_form(faults: Sequence[Any]) -> list[Any]:
+    """Leave out that a section is not one of the words which its key could hold as well."""
+    deeper = {_dotted(fault).rpartition(".")[0] for fault in faults}
+    return [fault for fault in faults if fault["type"] != "literal_error" or _dotted(fault) not in deeper]
+
+
+def _path(fault: Any) -> list[str | int]:
+    """Keys and places in lists; without pydantic's names of the forms that a value could have."""
+    parts = [part for part in fault["loc"] if isinstance(part, (str, int))]
+    last = parts[-1:] if fault["type"] == "extra_forbidden" else []  # the file's own word, whatever it is
+    return [*(part for part in parts[: len(parts) - len(last)] if "[" not in str(part)), *last]
+
+
 def _dotted(fault: Any) -> str:
-    return ".".join(str(part) for part in fault["loc"] if isinstance(part, (str, int)))
+    return ".".join(map(str, _path(fault)))
 
 
 def _several(count: int) -> str:
@@ -58,7 +71,7 @@ def _several(count: int) -> str:
 
 
 def _explain(fault: Any) -> str:
-    path = [part for part in fault["loc"] if isinstance(part, (str, int))]
+    path = _path(fault)
     dotted = _dotted(fault)
     if fault["type"] == "extra_forbidden":
         return f"{dotted}: unknown key{_did_you_mean(path)}"

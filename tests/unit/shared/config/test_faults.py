@@ -20,6 +20,7 @@ from tests.unit.shared.config.conftest import MINIMAL, Refused, keys_of, write
         ("training: {dpi: 99}", "training.dpi"),
         ("ab_test: {gate: [{name: x, metric: accuracy, beter: true}]}", "ab_test.gate.0.beter"),
         ("gguf: {quantisations: [f16]}", "gguf.quantisations"),
+        ("'gguf[0]': x", "gguf[0]"),
         ("1: x", "1"),
     ],
 )
@@ -54,6 +55,7 @@ def test_unknown_keys(tmp_path: Path, text: str, key: str, refused: Refused) -> 
         ("dataset: {paths: [d], test_fraction: 1.0}", "dataset.test_fraction"),
         ("ab_test: {scoring: [generate, generate]}", "ab_test.scoring"),
         ("session_id_format: 5", "session_id_format"),
+        ("training: {loss_weights: {classes: {ALLOW: 0}}}", "training.loss_weights.classes.ALLOW"),
         ("model_a: {description: x}", "model_a.base_model"),
     ],
 )
