@@ -32,11 +32,11 @@ def _used_bytes(group: Path) -> int:
     return used - sum(int(stat.get(name, 0)) for name in ("active_file", "inactive_file"))
 
 
-def gpu_memory_bytes(query: tuple[str, ...] = _QUERY) -> tuple[int, int] | None:
-    """Return (free, total) bytes of the first NVIDIA GPU, without importing torch; None if there is none."""
+def gpus_memory_bytes(query: tuple[str, ...] = _QUERY) -> list[tuple[int, int]]:
+    """Return (free, total) bytes of each NVIDIA GPU, without importing torch."""
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
-        free, total = (int(part) << 20 for part in done.stdout.splitlines()[0].split(","))
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
-    return free, total
+        found = [[int(part) << 20 for part in line.split(",")] for line in done.stdout.splitlines()]
+        return [(free, total) for free, total in found]
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []

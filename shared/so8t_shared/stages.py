@@ -73,6 +73,8 @@ class Stage:
     """Files copied for people."""
     check: str = ""
     """'module:function' of the service: a quick input check before a run; takes the configuration, returns notes."""
+    fits: str = ""
+    """'module:function' of the service: takes the configuration, raises if a run on this host would lack memory."""
     writes: str = ""
     """'module:function' of the service: takes the configuration, returns the bytes of large files, by what they are."""
 
@@ -174,6 +176,7 @@ STAGES: tuple[Stage, ...] = (
         facts=_TRAINING_FACTS,
         inputs=_training_inputs,
         check="so8t_trainer.check:check_inputs",
+        fits="so8t_trainer.planned:demand_memory",
         writes="so8t_trainer.written:bytes_written",
     ),
     Stage(

@@ -62,6 +62,11 @@ class Subject:
         longest = settings.max_length
         return cls(*_model(base), longest, 0, [(longest, longest // 2)])
 
+    @classmethod
+    def least(cls, base: Path) -> Subject:
+        """Return the subject with the shortest rows that there can be."""
+        return cls(*_model(base), 1, 0, [(1, 1)])
+
     def largest_pass(self, rows: int, limit: int) -> Pass:
         """Return the largest pass of at most `rows` rows and `limit` padded tokens (or one row)."""
         padded = max(self.longest, min(limit, rows * self.longest))

@@ -25,7 +25,7 @@ def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here:
 
     Raises:
         InputError: a model or data set on this host cannot be used.
-        ConfigError: with `here`, the required device is missing.
+        ConfigError: with `here`, the required device is missing, or has too little memory.
         MissingExtra: with `here`, packages that a stage needs are not installed.
     """
     notes = _two_bases(config)
@@ -38,6 +38,9 @@ def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here:
         notes += _device(config, here=here)
     if {"import", "evaluate"} & set(stages):
         notes += _look(engines.BY_NAME[config.ab_test.engine].check, config)
+    for stage in STAGES if here else ():
+        if stage.name in stages:
+            notes += _look(stage.fits, config)
     return list(dict.fromkeys(notes))
 
 

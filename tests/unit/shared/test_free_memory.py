@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from so8t_shared.free_memory import free_memory_bytes, gpu_memory_bytes
+from so8t_shared.free_memory import free_memory_bytes, gpus_memory_bytes
 
 
 def _group(folder: Path, limit: str, **other: str) -> Path:
@@ -36,10 +36,15 @@ def test_free_memory_without_a_limit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("printed", "found"),
-    [("11000, 12288\n8, 16\n", (11000 << 20, 12288 << 20)), ("", None), ("N/A, N/A\n", None)],
+    [
+        ("11000, 12288\n", [(11000 << 20, 12288 << 20)]),
+        ("11000, 12288\n8, 16\n", [(11000 << 20, 12288 << 20), (8 << 20, 16 << 20)]),
+        ("", []),
+        ("N/A, N/A\n", []),
+    ],
 )
-def test_free_memory_of_a_gpu(printed: str, found: tuple[int, int] | None) -> None:
-    """The first one that nvidia-smi names, in MiB; None if it names none, fails or is missing."""
-    assert gpu_memory_bytes((sys.executable, "-c", f"print({printed!r}, end='')")) == found
-    assert gpu_memory_bytes((sys.executable, "-c", "raise SystemExit(9)")) is None
-    assert gpu_memory_bytes(("/no/such/nvidia-smi",)) is None
+def test_free_memory_of_gpus(printed: str, found: list[tuple[int, int]]) -> None:
+    """Those that nvidia-smi names, in MiB; none if it names none, fails or is missing."""
+    assert gpus_memory_bytes((sys.executable, "-c", f"print({printed!r}, end='')")) == found
+    assert gpus_memory_bytes((sys.executable, "-c", "raise SystemExit(9)")) == []
+    assert gpus_memory_bytes(("/no/such/nvidia-smi",)) == []

@@ -88,10 +88,11 @@ def test_the_base_of_b(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def test_a_look_at_the_inputs_is_the_services_own() -> None:
-    """The function that a stage names for `plan` is in the package that runs the stage."""
+    """The functions that a stage names for `plan` and `run` are in the package that runs the stage."""
     checks = [stage for stage in STAGES if stage.check]
     assert [stage.name for stage in checks] == ["convert-a", "train"]
-    for stage in checks:
-        module, _, name = stage.check.partition(":")
+    assert [stage.name for stage in STAGES if stage.fits] == ["train"]
+    for stage, target in ((stage, target) for stage in checks for target in (stage.check, stage.fits) if target):
+        module, _, name = target.partition(":")
         assert module.startswith(f"{stage.module}.")
         assert callable(getattr(importlib.import_module(module), name))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.messages import Said
+from tests.tiny_models import make_llama
 from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.rendering import read, settings
 from tests.unit.shared.cli.conftest import Cli
@@ -18,6 +19,7 @@ from tests.unit.shared.material import run_stage, write
 from tests.unit.shared.namespaces import run_read_only
 
 from so8t_reporter.assembly import assemble_results
+from so8t_shared.cli import run
 from so8t_shared.cli.run import _show_results
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import GateRefused
@@ -28,6 +30,7 @@ from so8t_shared.running.export import results_dir
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import stage_named
 from so8t_shared.store.local import LocalStore
+from so8t_trainer import planned
 
 
 def _produce(ctx: StageContext) -> None:
@@ -72,6 +75,26 @@ def test_refused_at_once(cli: Cli, config_file: Path, arguments: list[str], said
     assert done.code == 2
     said(done.err)
     assert _sessions(config_file) == []
+
+
+def test_too_little_memory_to_train(
+    cli: Cli, config_file: Path, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused before any stage starts; not where training is left out, or was done before."""
+    rows = [json.dumps({"text": f"Request {i}", "label": ("ALLOW", "DENY")[i % 2]}) for i in range(40)]
+    config_file.with_name("rows.jsonl").write_text("\n".join(rows))
+    given = [f"model_a.base_model={make_llama(tmp_path / 'llama')}", "device=cpu"]
+    monkeypatch.setattr(planned, "free_memory_bytes", lambda: 100 << 20)
+    monkeypatch.setattr(run, "_run_stages", lambda *_: None)
+    arguments = ["-c", config_file, *(part for value in given for part in ("--set", value))]
+    done = cli("run", *arguments)
+    assert done.code == 2
+    assert "memory" in done.err.splitlines()[0]
+    assert "max_length" in done.err.splitlines()[-1]
+    assert _sessions(config_file) == []
+    assert cli("run", *arguments, "--to", "convert-a").code == 0
+    run_stage(stage_named("train"), open_session(store, load_config(config_file, given)), store, _produce)
+    assert cli("run", *arguments, "--to", "train").code == 0
 
 
 def test_a_gate_that_cannot_pass(cli: Cli, config_file: Path, said: Said) -> None:
