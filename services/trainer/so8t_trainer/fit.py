@@ -21,9 +21,9 @@ from so8t_shared.tables.architectures import Architecture, Sizes, architecture_o
 from so8t_trainer.encode import EncodedRow, shared_prefix
 from so8t_trainer.memory import Device, Footprint, MemoryModel, Pass
 
-_USABLE = 0.97
+USABLE = 0.97
 """Share of the free memory that a prediction may fill."""
-_FEWER: dict[BaseMemory, tuple[BaseMemory, ...]] = {"16": ("8", "4"), "8": ("4",)}
+_FEWER: dict[BaseMemory, tuple[BaseMemory, ...]] = {"16": ("8", "4"), "8": ("4",), "4": ()}
 _GOOD_PASS = 1024
 """Tokens of a pass below which a GPU idles; checkpointing is cheaper than smaller passes."""
 
@@ -82,6 +82,30 @@ def _model(base: Path) -> tuple[Architecture, Sizes]:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a training needs, by what may be chosen."""
+
+    subject: Subject
+    settings: Training
+    device: Device
+    compute_bytes: int
+
+    def __call__(self, bits: BaseMemory, checkpointing: bool, limit: int, **changes: Any) -> Footprint:
+        """Return the prediction for passes of `limit` tokens, with `changes` to the settings."""
+        changed = self.settings.model_copy(update=changes) if changes else self.settings
+        subject = self.subject
+        model = MemoryModel(
+            subject.architecture, subject.sizes, changed, bits, checkpointing, self.compute_bytes, self.device
+        )
+        return model.footprint(subject.largest_pass(self.settings.batch_size, limit))
+
+    @property
+    def whole(self) -> int:
+        """Padded tokens of a pass with all rows of a batch."""
+        return self.settings.batch_size * self.subject.longest
+
+
+@dataclass(frozen=True)
 class Fit:
     """A training that fits."""
 
@@ -91,6 +115,8 @@ class Fit:
     room: Room
     why: list[str]
     """What was chosen, and why."""
+    needs: Needs
+    """What other choices would need."""
 
     def sentence(self) -> str:
         """Return how much is needed and how much there is."""
@@ -113,21 +139,15 @@ def fit_training(subject: Subject, settings: Training, room: Room, bytes_: int) 
     Raises:
         ConfigError: it fits in no way; the error says what to lower.
     """
-
-    def need(bits: BaseMemory, checkpointing: bool, limit: int, **changes: Any) -> Footprint:
-        changed = settings.model_copy(update=changes) if changes else settings
-        model = MemoryModel(subject.architecture, subject.sizes, changed, bits, checkpointing, bytes_, room.device)
-        return model.footprint(subject.largest_pass(settings.batch_size, limit))
-
+    need = Needs(subject, settings, room.device, bytes_)
     bits_found = _bits(settings, room, lambda bits: need(bits, _last(settings), subject.longest))
-    whole = settings.batch_size * subject.longest
     first: Footprint | None = None
     for checkpointing, limit in _choices(settings, subject):
         found = need(bits_found, checkpointing, limit)
         first = first or found
-        if found.total <= room.free_bytes * _USABLE:
-            chosen = _resolved(settings, bits_found, checkpointing, limit if limit < whole else None)
-            return Fit(chosen, found, room, _reasons(settings, chosen, first, room))
+        if found.total <= room.free_bytes * USABLE:
+            chosen = _resolved(settings, bits_found, checkpointing, limit if limit < need.whole else None)
+            return Fit(chosen, found, room, _reasons(settings, chosen, first, room), need)
     least = need(bits_found, _last(settings), _least(settings, subject))
     raise _too_little(settings, subject, room, bits_found, least, need)
 
@@ -136,7 +156,7 @@ def _bits(settings: Training, room: Room, least: Callable[[BaseMemory], Footprin
     """Return the base's bits: as configured, or 8 on a GPU where 16 never fit."""
     if settings.base_memory != "auto":
         return settings.base_memory
-    fits = room.device == "cpu" or least("16").total <= room.total_bytes * _USABLE
+    fits = room.device == "cpu" or least("16").total <= room.total_bytes * USABLE
     return "16" if fits else "8"
 
 
@@ -191,36 +211,44 @@ def _reasons(asked: Training, chosen: Training, first: Footprint, room: Room) ->
 
 
 def _too_little(
-    settings: Training,
-    subject: Subject,
-    room: Room,
-    bits: BaseMemory,
-    least: Footprint,
-    need: Callable[..., Footprint],
+    settings: Training, subject: Subject, room: Room, bits: BaseMemory, least: Footprint, need: Needs
 ) -> ConfigError:
     """Return the error with the need of every change that helps; those that suffice come first."""
     limit, recompute = _least(settings, subject), _last(settings)
     options = {
         "training.gradient_checkpointing: true": need(bits, True, limit),
         f"training.max_tokens_per_pass: {subject.longest}": need(bits, recompute, subject.longest),
-        "training.optimizer: adamw_8bit": need(bits, recompute, limit, optimizer="adamw_8bit"),
+        **fewer_bits(need, bits, recompute, limit),
     }
-    if bits == "full":
-        options["training.use_full_finetuning: false"] = need("16", recompute, limit)
-    elif bits != "4":
-        options |= {f"training.base_bits: {fewer}": need(fewer, recompute, limit) for fewer in _FEWER[bits]}
-    all_of = "gradient_checkpointing: true, base_bits: 4 and optimizer: adamw_8bit"
-    everything = {all_of: need("4", True, subject.longest, optimizer="adamw_8bit")}
-    room_bytes = room.free_bytes * _USABLE
-    enough = [
-        {name: found for name, found in ways.items() if found.total <= room_bytes} for ways in (options, everything)
-    ]
-    ways = enough[0] or enough[1] or everything
-    told = [f"{name} (needs {size(found.total)})" for name, found in ways.items()]
-    told += [] if enough[0] or enough[1] else [f"training.max_length below {subject.longest} as well"]
+    told = sufficient(need, [options], room.free_bytes)
     where = "GPU memory" if room.device == "cuda" else "memory"
     return ConfigError(
         f"Training needs about {size(least.total)} of {where}, but {size(room.free_bytes)} is free.",
         where=f"largest pass: a row of {subject.longest:,} tokens; base: {bits if bits == 'full' else bits + ' bits'}",
         remedy=f"close other programs, or set {'; or '.join(told)}",
     )
+
+
+def fewer_bits(need: Needs, bits: BaseMemory, checkpointing: bool, limit: int) -> dict[str, Footprint]:
+    """Return what each change that alters results would need."""
+    options = {"training.optimizer: adamw_8bit": need(bits, checkpointing, limit, optimizer="adamw_8bit")}
+    if bits == "full":
+        return options | {"training.use_full_finetuning: false": need("16", checkpointing, limit)}
+    return options | {f"training.base_bits: {fewer}": need(fewer, checkpointing, limit) for fewer in _FEWER[bits]}
+
+
+def sufficient(need: Needs, options: Sequence[dict[str, Footprint]], room_bytes: float, factor: float = 1) -> list[str]:
+    """Return the changes of the first group in which one suffices, each with its need; else all together.
+
+    `factor` multiplies predictions that were found too low.
+    """
+    longest = need.subject.longest
+    all_of = "gradient_checkpointing: true, base_bits: 4 and optimizer: adamw_8bit"
+    if need.settings.use_full_finetuning:
+        all_of = f"use_full_finetuning: false, {all_of}"
+    everything = {all_of: need("4", True, longest, optimizer="adamw_8bit")}
+    for ways in (*options, everything):
+        if enough := {name: found for name, found in ways.items() if found.total * factor <= room_bytes * USABLE}:
+            return [f"{name} (needs {size(round(found.total * factor))})" for name, found in enough.items()]
+    least = size(round(everything[all_of].total * factor))
+    return [f"{all_of} (needs {least})", f"training.max_length below {longest} as well"]

@@ -51,6 +51,11 @@ def room_on(device: torch.device) -> Room:
     return Room("cpu", free, max(free, psutil.virtual_memory().total))
 
 
+def unused_bytes(device: torch.device) -> int:
+    """Return the memory that no process holds."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory_bytes()
+
+
 def peak_bytes(device: torch.device) -> int:
     """Return the most memory that this process has held, in bytes."""
     if device.type == "cuda":

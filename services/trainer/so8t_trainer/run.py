@@ -108,7 +108,7 @@ def _train(
     fit = fit_rows(base, rows, config.training, device, dtype)
     settings = fit.settings
     control.log.info("memory: %s", "; ".join([fit.sentence(), *fit.why]))
-    with explained_shortage(settings, control.checkpoints):
+    with explained_shortage(fit, device, control.checkpoints):
         trainee = load_trainee(base, settings, device, dtype)
     trainable, total = sum(p.numel() for p in trainee.trainable().values()), trainee.parameter_count()
     control.log.info(
@@ -119,7 +119,7 @@ def _train(
     if "tensorboard" in settings.report_to:
         control.log.info("to follow the curve: tensorboard --logdir %s", control.scratch_dir / TENSORBOARD)
     with (
-        explained_shortage(settings, control.checkpoints),
+        explained_shortage(fit, device, control.checkpoints),
         Tracking(settings.report_to, control.session_id, control.scratch_dir, shown, control.log) as tracking,
     ):
         points = run_training(trainee, rows, settings, control, validation, tracking.log)

@@ -72,7 +72,7 @@ def try_training(config: Config, log: Logger) -> Trial:
     rows = load_rows(config, base, log, no_progress).rows
     fit = fit_rows(base, rows, asked, device, dtype)
     settings = fit.settings.model_copy(update={"max_steps": STEPS})
-    with tempfile.TemporaryDirectory() as folder, explained_shortage(settings, _NoCheckpoints()):
+    with tempfile.TemporaryDirectory() as folder, explained_shortage(fit, device, _NoCheckpoints()):
         trainee = load_trainee(base, settings, device, dtype)
         points = run_training(trainee, rows, settings, _Surroundings(log, Path(folder)))
     return Trial(

@@ -92,7 +92,7 @@ def test_a_look_at_the_inputs_is_the_services_own() -> None:
     checks = [stage for stage in STAGES if stage.check]
     assert [stage.name for stage in checks] == ["convert-a", "train"]
     assert [stage.name for stage in STAGES if stage.fits] == ["train"]
-    for stage, target in ((stage, target) for stage in checks for target in (stage.check, stage.fits) if target):
+    for stage, target in ((one, target) for one in checks for target in (one.check, one.fits) if target):
         module, _, name = target.partition(":")
         assert module.startswith(f"{stage.module}.")
         assert callable(getattr(importlib.import_module(module), name))

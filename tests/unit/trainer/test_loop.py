@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from so8t_trainer.encode import load_encoder
 from so8t_trainer.loop import objective, run_training
 from so8t_trainer.model import Trainee
 from so8t_trainer.packing import pack
-from so8t_trainer.shortage import explained_shortage
+from so8t_trainer.shortage import explained_shortage, fit_rows
 from so8t_trainer.validation import ValidationRow, validate, validation_rows
 
 
@@ -298,9 +299,7 @@ def test_no_steps_leave_everything_as_it_is(llama: Path, tmp_path: Path) -> None
     assert not any(p.any() for name, p in subject.trainable().items() if "lora_B" in name or "gate" in name[-9:])
 
 
-def test_a_run_that_ended_for_lack_of_memory_resumes_with_smaller_passes(
-    llama: Path, tmp_path: Path, said: Said
-) -> None:
+def test_a_run_that_ended_for_lack_of_memory_resumes_with_smaller_passes(llama: Path, tmp_path: Path) -> None:
     """The error says what to lower and which checkpoint is kept; it is used although passes and batches changed."""
     values = {"max_steps": 4, "batch_size": 6, "checkpoint_every_steps": 1}
     whole, expected = _train(llama, FakeControl(tmp_path / "whole"), **values)
@@ -311,10 +310,13 @@ def test_a_run_that_ended_for_lack_of_memory_resumes_with_smaller_passes(
             if done == 3:
                 torch.empty(1 << 50)
 
-    control = Short(tmp_path / "parts")
-    with said.raised(ConfigError) as caught, explained_shortage(training(**values), control.checkpoints):
+    control, cpu = Short(tmp_path / "parts"), torch.device("cpu")
+    fit = fit_rows(llama, encoded_rows(llama), training(**values), cpu, torch.float32)
+    with pytest.raises(ConfigError) as caught, explained_shortage(fit, cpu, control.checkpoints):
         _train(llama, control, **values)
-    assert "step-000002" in caught.value.remedy
+    assert "checkpoint step-000002 is kept, and the next run resumes from it" in caught.value.remedy
+    assert re.search(r"training.gradient_checkpointing: true \(needs [\d.]+ [MG]B\)", caught.value.remedy)
+    assert re.search(r"training.max_tokens_per_pass: \d+ \(needs [\d.]+ [MG]B\)", caught.value.remedy)
 
     changed = {**values, "batch_size": 2, "gradient_accumulation_steps": 3, "gradient_checkpointing": True}
     control = FakeControl(tmp_path / "parts")
@@ -325,7 +327,9 @@ def test_a_run_that_ended_for_lack_of_memory_resumes_with_smaller_passes(
         torch.testing.assert_close(weight, resumed.trainable()[name], rtol=0, atol=1e-3, msg=name)
 
 
-def test_another_error_is_no_shortage(tmp_path: Path) -> None:
+def test_another_error_is_no_shortage(llama: Path, tmp_path: Path) -> None:
     """Only memory is explained."""
-    with pytest.raises(RuntimeError, match="other"), explained_shortage(training(), FakeControl(tmp_path).checkpoints):
+    cpu, checkpoints = torch.device("cpu"), FakeControl(tmp_path).checkpoints
+    fit = fit_rows(llama, encoded_rows(llama), training(), cpu, torch.float32)
+    with pytest.raises(RuntimeError, match="other"), explained_shortage(fit, cpu, checkpoints):
         raise RuntimeError("other")
