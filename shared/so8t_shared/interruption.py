@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
 
 from so8t_shared.errors import Interrupted
+
+_installed: StopSignal | None = None
+
+
+def stop_of_process() -> StopSignal:
+    """Return what handles this process's signals; one that is never asked if nothing does."""
+    return _installed or StopSignal()
 
 
 class StopSignal:
@@ -22,6 +29,7 @@ class StopSignal:
     def __init__(self) -> None:
         self._asked = False
         self._wakes: SimpleQueue[None] = SimpleQueue()
+        self._actions: list[Callable[[], object]] = []
 
     @property
     def is_set(self) -> bool:
@@ -39,9 +47,22 @@ class StopSignal:
         """Request a stop, as a signal does."""
         self._asked = True
         self._wakes.put(None)
+        for action in list(self._actions):
+            action()
+
+    @contextmanager
+    def doing(self, action: Callable[[], object]) -> Iterator[None]:
+        """Call `action` if a stop is requested within the block, maybe from a signal handler: it must not block."""
+        self._actions.append(action)
+        try:
+            yield
+        finally:
+            self._actions.remove(action)
 
     def install(self) -> None:
         """Handle SIGTERM and SIGINT; call from the main thread."""
+        global _installed
+        _installed = self
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 

@@ -17,10 +17,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from so8t_shared.errors import InputError
+from so8t_shared.interruption import StopSignal, stop_of_process
 from so8t_shared.json_files import Channel
 
 _WALL = 6
 """A template may take this many times its processor time on a busy machine."""
+_HURRIED_S = 1.0
+"""What a template may take once this process was asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +57,40 @@ class Renderer:
 
         Raises:
             InputError: the template is not valid, rejects the messages, or does not end within the limits.
+            Interrupted: a signal asked this process to stop meanwhile.
         """
         with self._guard:
-            watchdog = threading.Timer(self._limits.cpu_s * _WALL, self._kill)
-            watchdog.name = "rendering"
-            watchdog.start()
-            try:
-                channel = self._channel()
-                channel.send({"template": template, "messages": messages, "given": given})
-                answer = channel.receive()
-            except BrokenPipeError:
-                answer = None
-            finally:
-                watchdog.cancel()
-                watchdog.join()
+            stop = stop_of_process()
+            answer = self._answer({"template": template, "messages": messages, "given": given}, stop)
             if answer is None:
                 self.close()
         if answer is None:
+            stop.check()  # then a signal ended it
             raise unusable(
                 f"it does not end within {self._limits.cpu_s} s and {self._limits.memory_bytes >> 20:,} MiB of memory"
             )
         if "error" in answer:
             raise unusable(str(answer["error"]))
         return str(answer["text"])
+
+    def _answer(self, request: dict[str, Any], stop: StopSignal) -> dict[str, Any] | None:
+        """Return the child's answer; None if it ended, or was ended because its time is over or a signal came."""
+        hurried = stop.is_set
+        watchdog = threading.Timer(_HURRIED_S if hurried else self._limits.cpu_s * _WALL, self._kill)
+        watchdog.name = "rendering"
+        watchdog.start()
+        try:
+            with stop.doing(self._kill):
+                channel = self._channel()
+                channel.send(request)
+                if stop.is_set and not hurried:  # the signal came before the child
+                    self._kill()
+                return channel.receive()
+        except BrokenPipeError:
+            return None
+        finally:
+            watchdog.cancel()
+            watchdog.join()
 
     def wait(self) -> None:
         """Wait for the end of a child that is ending."""

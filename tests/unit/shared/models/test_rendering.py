@@ -14,7 +14,8 @@ import pytest
 from tests.messages import Said
 from tests.unit.shared.processes import exit_code, start, until
 
-from so8t_shared.errors import InputError
+from so8t_shared.errors import InputError, Interrupted
+from so8t_shared.interruption import StopSignal
 from so8t_shared.models.rendering import Limits, Renderer
 
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
@@ -104,6 +105,33 @@ def test_interrupts_reach_the_parent_alone(renderer: Renderer) -> None:
     os.kill(pid, signal.SIGINT)
     assert _render(renderer, "b") == "b"
     assert renderer.pid == pid
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["during", "before"])
+def test_a_signal_ends_a_loop(tmp_path: Path, before: bool) -> None:
+    """SIGTERM ends a looping template at once, and the process is interrupted: its template is not called wrong."""
+    note = tmp_path / "ready"
+
+    def work() -> None:
+        stop, own = StopSignal(), Renderer(Limits(cpu_s=600))
+        stop.install()
+        _render(own, "a")
+        note.touch()
+        if before:
+            stop.wait(600)
+        try:
+            _render(own, LOOP)
+        except Interrupted as error:
+            os._exit(error.exit_code)
+
+    process = start(work)
+    until(note.is_file, "the child")
+    time.sleep(0.0 if before else 0.3)
+    assert process.pid is not None
+    began = time.monotonic()
+    os.kill(process.pid, signal.SIGTERM)
+    assert exit_code(process) == 75
+    assert time.monotonic() - began < 20
 
 
 def test_a_loop_ends_with_its_parent(tmp_path: Path) -> None:
