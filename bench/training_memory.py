@@ -191,8 +191,11 @@ def cases() -> Iterator[Case]:
     yield Case("Phi3ForCausalLM", 8, torch.bfloat16, Training(so8t={"layers": "4-5"}, **lora), (4, 256, 64, 100))
     yield Case("Phi3ForCausalLM", 4, torch.bfloat16, Training(lora={"r": 16, "dropout": 0.1}), (4, 256, 64, 0))
     yield Case("LlamaForCausalLM", 4, torch.float32, Training(lora={"r": 16, "dropout": 0.1}), (4, 256, 64, 0))
-    yield Case("LlamaForCausalLM", 4, torch.float32, Training(use_full_finetuning=True), (4, 256, 64, 0))
-    yield Case("LlamaForCausalLM", 4, torch.bfloat16, Training(use_full_finetuning=True), (4, 256, 64, 0))
+    for kind in SHAPES:
+        for dtype in (torch.bfloat16, torch.float32):
+            for checkpointing in (False, True):
+                settings = Training(use_full_finetuning=True, gradient_checkpointing=checkpointing)
+                yield Case(kind, 4, dtype, settings, (4, 256, 64, 0))
 
 
 def line(case: Case) -> str:

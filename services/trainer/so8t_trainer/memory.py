@@ -13,8 +13,14 @@ One layer keeps for its backward pass, in bytes:
 
 With gradient checkpointing a layer keeps only its input, c d, and one layer at a time is recomputed. Beside the
 layers, the peak is the larger of: the end of the forward pass, 8 n V for fp32 logits and log-probabilities and 28 d T
-for the smoothness penalty (or 12 n V, if that is more); and a layer's backward pass, 10 I T. bench/training_memory.py
-compares the formula with the real objective.
+for the smoothness penalty (or 12 n V, if that is more); and a layer's backward pass, 10 I T.
+
+If all weights are trained, they and the hidden states between layers are fp32: a layer's input takes 4 d, and a norm
+8 d, since its result before the weight is kept as well. A smaller compute type adds c per weight of the linear layers
+(autocast's copies, for the whole pass; with checkpointing until the end of the forward pass) and of the head. The
+gradient of the head, c V d and 4 V d, is complete before it is added; if it shares its weight with the embedding, it
+waits for the embedding's gradient, and the sum makes a third, 12 V d. bench/training_memory.py compares the formula
+with the real objective.
 """
 
 from __future__ import annotations
@@ -31,7 +37,7 @@ from so8t_shared.tables.architectures import Architecture, Shapes, Sizes
 
 Device = Literal["cpu", "cuda"]
 
-_BASE_BYTES: dict[BaseMemory, float] = {"full": 4, "8": 1, "4": 0.516}
+_BASE_BYTES: dict[BaseMemory, float] = {"8": 1, "4": 0.516}
 """Bytes per weight of a decoder layer's linear layers; NF4 has a scale per 64 weights, itself in 8 bits."""
 _STATE_BYTES = {32: 8.0, 8: 2.04}
 """AdamW's two moments per trained parameter."""
@@ -113,6 +119,11 @@ class MemoryModel:
         return {name: shape for name, shape in self._linear.items() if not wanted or name in wanted}
 
     @property
+    def _linear_weights(self) -> int:
+        """Number of weights of a decoder layer's linear layers."""
+        return sum(math.prod(shape) for shape in self._linear.values())
+
+    @property
     def _gates(self) -> int:
         """Number of blocks of all gates."""
         if not self.settings.so8t.enabled:
@@ -127,11 +138,10 @@ class MemoryModel:
         if self.sizes.tied:
             del shapes["lm_head.weight"]
         total = sum(math.prod(shape) for shape in shapes.values())
-        linear = self.sizes.layers * sum(math.prod(shape) for shape in self._linear.values())
-        if self.bits == "full" and self.compute_bytes < 4:
-            return total * 4 + linear * self.compute_bytes  # autocast's copies live as long as the pass
-        other = 4 if self.bits == "full" else self.compute_bytes
-        return linear * _BASE_BYTES.get(self.bits, self.compute_bytes) + (total - linear) * other
+        linear = self.sizes.layers * self._linear_weights
+        if self.bits == "full":
+            return total * 4
+        return linear * _BASE_BYTES.get(self.bits, self.compute_bytes) + (total - linear) * self.compute_bytes
 
     @cached_property
     def _trained(self) -> int:
@@ -151,23 +161,42 @@ class MemoryModel:
         return self._trained * 4 + (new or gates)
 
     def _pass(self, largest: Pass) -> float:
-        s, c, t = self.sizes, self.compute_bytes, largest.tokens
-        layer = self._layer_bytes(largest)
-        kept = c * s.hidden * t if self.checkpointing else layer
+        s, t = self.sizes, largest.tokens
+        layer, hidden = self._layer_bytes(largest), 4 if self.bits == "full" else self.compute_bytes
         gated = 4 * s.attention * t * self._gates / (s.attention // BLOCK)
-        end = (4 + c) * s.hidden * t
+        body = s.layers * hidden * s.hidden * t if self.checkpointing else s.layers * layer + gated
+        body += (4 + hidden) * s.hidden * t
         logits = largest.predicted * s.vocabulary
         forward = max(12 * logits, 8 * logits + 28 * s.hidden * t)
-        if self.bits == "full":  # the head's gradient before it is added
-            forward = max(forward, 8 * logits + 4 * s.hidden * s.vocabulary)
         recomputed = layer + 4 * s.attention * t if self.checkpointing else 0.0
         backward = recomputed + 10 * s.intermediate * t + self._temporary(t)
-        return s.layers * kept + (0 if self.checkpointing else gated) + end + max(forward, backward)
+        if self.bits == "full":
+            return self._pass_of_all_weights(body, forward, max(backward, recomputed + self._new_gradient(t)), largest)
+        return body + max(forward, backward)
+
+    def _pass_of_all_weights(self, body: float, forward: float, backward: float, largest: Pass) -> float:
+        """Return the highest of: both ends of the forward pass, the backward passes of head, layers and embedding."""
+        s, small = self.sizes, self.compute_bytes if self.compute_bytes < 4 else 0
+        head, copies = s.vocabulary * s.hidden, small * s.layers * self._linear_weights
+        kept = body + (0 if self.checkpointing else copies)
+        return max(
+            body + copies + 3 * self.compute_bytes * s.intermediate * largest.tokens,
+            kept + small * head + forward,
+            kept + (4 + small) * head + self.compute_bytes * largest.predicted * s.vocabulary,
+            kept + (4 * head if s.tied else 0) + backward,
+            (12 if s.tied else 4) * head,
+        )
+
+    def _new_gradient(self, tokens: int) -> float:
+        """Return what a layer adds while the largest weight's gradient is made: the MLP's products are gone by then."""
+        c, largest = self.compute_bytes, max(math.prod(shape) for shape in self._linear.values())
+        return (4 + (c if c < 4 else 0)) * largest + (8 - 4 * c) * self.sizes.intermediate * tokens
 
     def _layer_bytes(self, largest: Pass) -> float:
         """Return what a layer without a gate keeps for its backward pass."""
         s, c, t = self.sizes, self.compute_bytes, largest.tokens
-        norms = 4 * t * sum(self._norm_width(name) for name in self._layer if name.endswith("norm.weight"))
+        per_value = 8 if self.bits == "full" else 4
+        norms = per_value * t * sum(self._norm_width(name) for name in self._layer if name.endswith("norm.weight"))
         return norms + t * self._inputs() + c * (4 * s.attention * largest.padded + 3 * s.intermediate * t)
 
     def _norm_width(self, name: str) -> int:

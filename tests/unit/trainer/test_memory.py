@@ -28,17 +28,30 @@ SIZES: dict[str, Any] = {
         ("LlamaForCausalLM", torch.float32, {"lora": {"r": 16, "dropout": 0.1}}),
         ("LlamaForCausalLM", torch.float32, {"lora": {"r": 4, "target_modules": ["q_proj", "down_proj"]}}),
         ("LlamaForCausalLM", torch.float32, {"use_full_finetuning": True}),
+        ("Phi3ForCausalLM", torch.bfloat16, {"use_full_finetuning": True}),
+        ("Phi3ForCausalLM", torch.bfloat16, {"use_full_finetuning": True, "gradient_checkpointing": True}),
     ],
 )
 def test_the_prediction_is_what_a_pass_takes(kind: str, dtype: torch.dtype, settings: dict[str, Any]) -> None:
-    """Weights and gradients to 1 %, the peak of a pass to 12 % above and 5 % below."""
+    """Weights and gradients to 1 %, the peak of a pass to 10 % above and 5 % below."""
     given = Training(**settings)
     subject = meta_trainee(kind, 4, given, dtype, **SIZES)
     rows = some_rows(4, 200, 50, prefix=40)
     weights, peak = measured(subject, rows)
     ours, ours_peak = predicted(subject, kind, given, rows)
     assert ours == pytest.approx(weights, rel=0.01)
-    assert 0.95 * peak < ours_peak < 1.12 * peak
+    assert 0.95 * peak < ours_peak < 1.10 * peak
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_tied_head_waits_for_the_embedding(dtype: torch.dtype) -> None:
+    """Its gradient, the embedding's and their sum are the peak of a model with a large vocabulary."""
+    given, sizes = Training(use_full_finetuning=True), {**SIZES, "vocab_size": 60000, "tie_word_embeddings": True}
+    subject = meta_trainee("Qwen3ForCausalLM", 4, given, dtype, **sizes)
+    rows = some_rows(2, 100, 25)
+    _, peak = measured(subject, rows)
+    _, ours = predicted(subject, "Qwen3ForCausalLM", given, rows)
+    assert 0.95 * peak < ours < 1.10 * peak
 
 
 def _phi35(**settings: Any) -> MemoryModel:
