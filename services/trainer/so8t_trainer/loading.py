@@ -11,6 +11,7 @@ from so8t_shared.config.model import AbTest, Config
 from so8t_shared.config.training import Training
 from so8t_shared.errors import ConfigError, InputError
 from so8t_shared.models.hf_folder import read_json
+from so8t_shared.models.room import demand_room
 from so8t_shared.progress import Progress
 from so8t_shared.results.training import Targets
 from so8t_trainer.data.prepare import PreparedData, prepare_data
@@ -35,13 +36,16 @@ def load_rows(config: Config, base: Path, log: Logger, progress: Progress) -> Lo
 
     Raises:
         InputError: the data is unusable, no row fits, or the rows need a longer context than the model has.
-        ConfigError: a step shall be chosen by validation, but there are no rows for that.
+        ConfigError: ab_test.num_ctx has no room for a row that will be tested, or a step shall be chosen by validation
+            without rows for that.
         Exception: anything that `progress` raises to stop.
     """
     data = prepare_data(config.dataset, config.test_data, log, progress)
     encoder = load_encoder(base)
     encoded = _fitting(data, encoder, config.training.max_length, log)
-    targets = _targets(encoded, data, encoder)
+    tested = [encoder.prompt_tokens(row) for row in data.test]
+    demand_room(config.ab_test, max(tested, default=0))
+    targets = _targets(encoded, data, encoder, tested)
     demand_context(base, config.ab_test, targets, log)
     log.info("%d training rows, %d tokens", len(encoded), sum(row.length for row in encoded))
     validation = validation_rows(data.validation, encoder, config.training)
@@ -69,9 +73,9 @@ def _fitting(data: PreparedData, encoder: ChatEncoder, max_length: int, log: Log
     return encoded
 
 
-def _targets(encoded: list[EncodedRow], data: PreparedData, encoder: ChatEncoder) -> Targets:
-    prompts = [len(row.prompt) for row in encoded]
-    prompts += [encoder.prompt_tokens(row) for row in (*data.validation, *data.test)]
+def _targets(encoded: list[EncodedRow], data: PreparedData, encoder: ChatEncoder, tested: list[int]) -> Targets:
+    prompts = [*tested, *(len(row.prompt) for row in encoded)]
+    prompts += [encoder.prompt_tokens(row) for row in data.validation]
     return Targets(
         longest_tokens=max(len(row.completion) for row in encoded),
         longest_prompt_tokens=max(prompts),

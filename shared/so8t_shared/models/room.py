@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from so8t_shared.config.model import LEAST_CONTEXT, AbTest
+from so8t_shared.errors import ConfigError
 
 _LEAST_ANSWER = 48
 _SLACK = 1.25
@@ -19,6 +20,25 @@ def answer_tokens(settings: AbTest, longest_answer: int | None) -> int:
         return settings.max_new_tokens
     wanted = max(_LEAST_ANSWER, int((longest_answer or 0) * _SLACK))
     return wanted if settings.num_ctx is None else min(wanted, settings.num_ctx // 2)
+
+
+def demand_room(settings: AbTest, longest_prompt: int) -> None:
+    """Check that a configured context has room for the longest prompt that will be asked, and for its answer.
+
+    A row that does not fit is not asked at all; one whose answer is longer than ab_test.max_new_tokens is cut.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    least = longest_prompt + (settings.max_new_tokens or 1)
+    if settings.num_ctx is None or least <= settings.num_ctx:
+        return
+    answer = f"ab_test.max_new_tokens = {settings.max_new_tokens}" if settings.max_new_tokens else "a token"
+    raise ConfigError(
+        f"A context of {settings.num_ctx} tokens has no room for the longest prompt, {longest_prompt}, and {answer}.",
+        where="ab_test.num_ctx",
+        remedy=f"set it to {-(-least // _STEP) * _STEP} or more, or take it out: then it is computed",
+    )
 
 
 def context_tokens(settings: AbTest, longest_prompt: int, longest_answer: int | None) -> int:

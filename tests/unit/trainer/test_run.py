@@ -20,7 +20,7 @@ from tests.tiny_data import write_rows, write_thinking_rows
 from tests.unit.trainer.material import FakeControl
 from tokenizers import Tokenizer
 
-from so8t_shared.config.model import Config
+from so8t_shared.config.model import AbTest, Config
 from so8t_shared.errors import ConfigError, InputError, Interrupted
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import final_answer
@@ -288,6 +288,16 @@ def test_the_first_users_rows(llama: Path, tmp_path: Path) -> None:
     prompt = encoder.chat.prompt(turned.text, turned.before)
     assert all(content in prompt for _, content in turned.before)
     assert told.longest_prompt_tokens >= encoder.prompt_tokens(turned)
+
+
+def test_a_context_too_small_for_a_tested_row(llama: Path, tmp_path: Path) -> None:
+    """An ab_test.num_ctx with which rows could not be asked is refused before training, with the figure."""
+    config = _config(llama, write_rows(tmp_path / "rows.jsonl", per_class=4), max_steps=0)
+    small = config.model_copy(update={"ab_test": AbTest(num_ctx=64, max_new_tokens=60)})
+    with pytest.raises(ConfigError) as caught:
+        train_model(small, FakeControl(tmp_path))
+    assert caught.value.where == "ab_test.num_ctx"
+    assert "set it to 256 or more" in caught.value.remedy
 
 
 def test_rows_that_need_a_longer_context(llama: Path, tmp_path: Path, said: Said) -> None:
