@@ -31,6 +31,7 @@ from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_shared.errors import InputError, So8tError
 from so8t_shared.models.chat import Chat
 from so8t_shared.models.hf_folder import read_json
+from so8t_shared.models.tokenizer_check import check_tokenizer
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
 
@@ -50,6 +51,9 @@ def write_gguf(
     Raises:
         InputError: the converter rejects the checkpoint, or a weight is not finite in F16.
     """
+    definition = checkpoint.folder / "tokenizer.json"
+    if definition.is_file():
+        check_tokenizer(definition)
     with torch.inference_mode(), _quiet_libraries():
         try:
             model = _converter_for(checkpoint)(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
 
-from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_shared.models.chat import Chat, read_chat
 from so8t_shared.models.prompts import final_answer, neutralise_markers
+from so8t_shared.models.tokenizer_check import check_tokenizer, unloadable
 from so8t_shared.results.training import LabeledRow
 
 Spans = list[tuple[int, int]]
@@ -107,14 +107,13 @@ def load_encoder(model_dir: Path) -> ChatEncoder:
     Raises:
         InputError: the tokenizer files are missing or broken, or no token ends a turn.
     """
+    definition = model_dir / "tokenizer.json"
+    if definition.is_file():
+        check_tokenizer(definition)
     try:
         locate = _locate_function(model_dir)
     except Exception as error:  # tokenizers has no exception class of its own
-        raise InputError(
-            f"The model's tokenizer cannot be loaded: {' '.join(str(error).splitlines()[:1])}",
-            where=str(model_dir),
-            remedy="copy the tokenizer files from the original model",
-        ) from error
+        raise unloadable(str(error), definition) from error
     return ChatEncoder(locate, read_chat(model_dir))
 
 
