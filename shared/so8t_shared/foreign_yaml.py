@@ -43,6 +43,13 @@ class _StrictLoader(yaml.SafeLoader):
             problem = f"this is no value of its kind ({error})"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        value = super().construct_scalar(node)
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            problem = "this is no text: it holds half of a surrogate pair"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:

@@ -23,19 +23,25 @@ VARIABLE = "SO8T_INPUTS_ROOT"
 _WSL_MOUNTS = Path("/mnt")
 
 _MARK = "path on the host"
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
+"""Bytes, on Linux and macOS; the system raises for longer ones wherever they are looked up."""
 
 BACKSLASHES = "write paths with / or in single quotes: in double quotes YAML reads \\n, \\t and others as one character"
 _FROM_ESCAPE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def _as_written(path: str) -> str:
-    r"""Reject what "D:\new" in double quotes becomes: a path with a line break."""
+def _nameable(path: str) -> str:
+    r"""Reject what "D:\new" in double quotes becomes, a path with a line break, and what is too long for a path."""
     if _FROM_ESCAPE.search(path):
         raise ValueError(f"the path holds a control character; {BACKSLASHES}")
+    if any(len(name.encode("utf-8", "replace")) > _LONGEST_NAME for name in re.split(r"[/\\]", path)):
+        raise ValueError(f"no path: it has a name of more than {_LONGEST_NAME} bytes")
+    if len(path.encode("utf-8", "replace")) > _LONGEST_PATH:
+        raise ValueError(f"no path: it has more than {_LONGEST_PATH} bytes")
     return path
 
 
-HostPath = Annotated[str, _MARK, AfterValidator(_as_written)]
+HostPath = Annotated[str, _MARK, AfterValidator(_nameable)]
 """A key's text that names a file or folder on the host."""
 
 WINDOWS = os.name == "nt"
@@ -62,12 +68,12 @@ def here(path: str, root: str | None, *, windows: bool = WINDOWS) -> str:
         return path
     parts = PureWindowsPath(path)
     if not parts.drive:
-        return path if "\\" not in path or Path(path).exists() else parts.as_posix()
+        return path if "\\" not in path or os.path.exists(path) else parts.as_posix()  # noqa: PTH110 - Path.exists raises for long names
     if not root:
         return path
     rest = [part for part in parts.parts if part != parts.anchor]
     found = [folder.joinpath(*rest) for folder in _stand_ins(Path(root), parts.drive)]
-    present = [place for place in found if place.exists()]
+    present = [place for place in found if os.path.exists(place)]  # noqa: PTH110 - as above
     if len(present) > 1:
         raise ConfigError(
             f"{path} is in two places below inputs_root.",
@@ -81,7 +87,8 @@ def _stand_ins(root: Path, drive: str) -> Iterator[Path]:
     """The folders that may stand for a drive, the likeliest first."""
     letter = drive.rstrip(":")
     if len(letter) == 1:
-        found = sorted(root.iterdir()) if root.is_dir() else []  # a disk that ignores case has only one of D and d
+        there = os.path.isdir(root)  # noqa: PTH112 - as above
+        found = sorted(root.iterdir()) if there else []  # a disk that ignores case has only one of D and d
         yield from (folder for folder in found if folder.name.upper() == letter.upper() and folder.is_dir())
     yield root
 

@@ -183,7 +183,7 @@ def _fill_training(raw: dict[str, Any], path: Path) -> tuple[Path | None, Transl
     root = raw.get(INPUTS_ROOT)
     named = Path(here(str(training["config"]), root))
     candidates = [named, path.parent / named, path.parent.parent / named, path.parent / named.name]
-    found = next((c for c in candidates if c.is_file()), named)
+    found = next((c for c in candidates if os.path.isfile(c)), named)  # noqa: PTH113 - never raises
     values = read_keys(found, "training.config file")
     if is_original(values):
         translation = translated(found, values, raw, root)

@@ -24,7 +24,7 @@ def read_yaml(path: Path, what: str) -> Any:
     except IsADirectoryError as error:
         remedy = "name a file in it"
         raise ConfigError(f"This is a folder, not the {what}.", where=str(path), remedy=remedy) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError, as is text that is not UTF-8
         raise ConfigError(
             f"The {what} cannot be read: {error}.",
             where=str(path),
