@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from so8t_shared.artifacts.artifact import Artifact, attempt_record, newest_attempt
-from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest
+from so8t_shared.artifacts.manifests import WITHDRAWN, FileEntry, FileSet, Manifest
 from so8t_shared.artifacts.uploads import upload
 from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError, NewerFormat
@@ -62,7 +62,8 @@ class Attempt:
 
         Raises:
             LeaseLost: another process took over; nothing was committed.
-            IntegrityError: a different result is already committed.
+            IntegrityError: a different result is already committed, or a file was removed during the commit, which was
+                withdrawn: the next run commits anew.
         """
         artifact = self.artifact
         lease.confirm(artifact.store)
@@ -74,7 +75,27 @@ class Attempt:
         lease.confirm(artifact.store)
         if not artifact.publish(manifest):
             return self._same(artifact.manifest(), [[entry.path, entry.sha256] for entry in files])
+        self._demand_whole(manifest)
         return manifest
+
+    def _demand_whole(self, manifest: Manifest) -> None:
+        """Withdraw a manifest whose files are not all there.
+
+        A cleaner that was suspended between its last look at its lease and a DELETE removes one object when it wakes;
+        where it had removed all attempts' records, ours has the same key. A DELETE after this is found by whoever reads
+        the artifact next, which is then rebuilt.
+        """
+        artifact = self.artifact
+        faults, current = artifact.faults(manifest), artifact.store.read_versioned(artifact.manifest_key)
+        if current is not None and not faults:
+            return
+        if current is not None and current[0] == manifest.to_bytes():
+            artifact.store.compare_and_put(artifact.manifest_key, WITHDRAWN, current[1])
+        raise IntegrityError(
+            "Another process removed files during the commit.",
+            where="; ".join(faults) or artifact.manifest_key,
+            remedy="run the same command again; end what still cleans this store",
+        )
 
     def _sent(self) -> list[FileEntry]:
         """Files in the bucket that attempts have uploaded, in complete checkpoints or for a commit, if known here."""

@@ -66,3 +66,42 @@ def test_a_late_commit_changes_nothing(artifact: Artifact, tmp_path: Path, said:
     with held(artifact.store, artifact.lease_key) as lease, said.raised(IntegrityError):
         late.commit(write(tmp_path / "late", {"a": b"late", "b/c": b"late"}), {}, lease)
     assert artifact.inspect() == (manifest, "")
+
+
+class _LateDelete(LocalStore):
+    """A store in which a suspended cleaner's DELETE arrives right before or after the manifest is written."""
+
+    def __init__(self, root: Path, hit: str, *, before: bool) -> None:
+        super().__init__(root)
+        self.hit, self.before = hit, before
+
+    def put_if_absent(self, key: str, data: bytes) -> str | None:
+        manifest = key.endswith("/manifest.json")
+        if manifest and self.before:
+            self._delete_late(key)
+        found = super().put_if_absent(key, data)
+        if manifest and not self.before:
+            self._delete_late(key)
+        return found
+
+    def _delete_late(self, manifest: str) -> None:
+        self.delete(manifest.removesuffix("manifest.json") + self.hit)
+        self.hit = "nothing"
+
+
+@pytest.mark.parametrize(
+    ("hit", "before"),
+    [("attempts/0001/output/a", True), ("attempts/0001/output/a", False), ("manifest.json", False)],
+)
+def test_a_file_that_was_removed_meanwhile(
+    store: LocalStore, tmp_path: Path, hit: str, before: bool, said: Said
+) -> None:
+    """A commit that lost a file, or its manifest, to a cleaner that woke late is no commit; the next one is whole."""
+    late = _LateDelete(Path(store.location), hit, before=before)
+    with said.raised(IntegrityError) as caught:
+        commit(late, tmp_path / "out", FILES)
+    assert caught.value.retryable
+    assert Artifact(store, "train", "f" * 64).manifest() is None
+    whole = commit(store, tmp_path / "again", FILES)
+    assert whole.inspect() == (whole.manifest(), "")
+    assert whole.manifest() is not None
