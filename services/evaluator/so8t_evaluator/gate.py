@@ -7,6 +7,7 @@ from itertools import product
 
 from so8t_shared import formatting as fmt
 from so8t_shared.config.gate import Clause
+from so8t_shared.labels import INVALID
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.gate import ClauseFigure, ClauseResult, Decision, GateResult
@@ -106,6 +107,7 @@ def _seconds(clause: Clause, quantization: Quantization, scoring: Scoring, evalu
 
 
 _Judged = tuple[Decision, Interval | None, str]
+_Placed = tuple[Decision, Interval, str]
 
 
 def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
@@ -126,7 +128,23 @@ def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResul
         return Decision.UNDECIDED, figure, f"{figure.groups:,} groups of rows are too few"
     if clause.better:
         return _better(clause, setting, figure)
-    return _bounded(clause, figure)
+    decision, figure, words = _bounded(clause, figure)
+    worst = figure.value + rate.unread_b / rate.rows
+    if decision == Decision.PASS and _hides_in_unread(clause) and worst > _highest(clause):
+        words += f"; no class could be read from {rate.unread_b:,} of B's answers, with which it may be"
+        return Decision.UNDECIDED, figure, f"{words} {_number(clause, worst, difference=relative)}"
+    return decision, figure, words
+
+
+def _hides_in_unread(clause: Clause) -> bool:
+    """Whether answers that cannot be read count as harmless, though nobody knows what they would have been."""
+    metric = metrics.BY_NAME[clause.metric]
+    return clause.at_least is None and metric.better != "higher" and not metric.measure and INVALID not in metric.said
+
+
+def _highest(clause: Clause) -> float:
+    """Return what a figure of which less is better must not exceed."""
+    return clause.at_most if clause.at_most is not None else clause.margin or 0.0
 
 
 def _is_relative(clause: Clause) -> bool:
@@ -143,7 +161,7 @@ def _better(clause: Clause, setting: Comparison, figure: Interval) -> _Judged:
     return _placed(gain_low, gain_high, 0.0, strict=True), figure, words
 
 
-def _bounded(clause: Clause, figure: Interval) -> _Judged:
+def _bounded(clause: Clause, figure: Interval) -> _Placed:
     """Judge a bound by the bad end of the interval; it is undecided while the good end is on the right side."""
     words = _worded(clause, figure, difference=clause.margin is not None)
     if clause.margin is not None:
@@ -197,9 +215,9 @@ def _of_speed(clause: Clause, setting: Comparison, evaluation: EvaluationResult)
     lost = f"; {line.disturbed:,} disturbed left out" if line.disturbed else ""
     if line.ratio is None:
         return Decision.UNDECIDED, None, line.undefined + lost
-    figure, bound = line.ratio, clause.at_most or 0.0
+    figure = line.ratio
     words = _worded(clause, figure, subject="B takes", unit=" times as long") + lost
-    return _placed(-figure.high, -figure.low, -bound), figure, words
+    return _placed(-figure.high, -figure.low, -_highest(clause)), figure, words
 
 
 def _worded(clause: Clause, figure: Interval, *, difference: bool = False, subject: str = "", unit: str = "") -> str:
