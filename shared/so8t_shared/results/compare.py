@@ -45,6 +45,9 @@ class RateOutcome(Part):
     metric: MetricName
     by: Literal["all", "language", "category"]
     value: str = Field(description="Language or category; empty for all rows.")
+    rows: int = Field(description="Rows of the metric's classes.")
+    unread_a: int = Field(description="Of these rows, those from whose answer no class could be read.")
+    unread_b: int
     a: Interval | None
     b: Interval | None
     difference: Interval | None = Field(description="B minus A, paired.")

@@ -16,6 +16,7 @@ from so8t_shared.results.plan import TestPlan
 from so8t_shared.results.rates import Rate
 from so8t_shared.results.reliability import Reliability
 from so8t_shared.results.sides import Side
+from so8t_shared.results.verdicts import mostly_unread
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring, freely_written
 
@@ -55,6 +56,11 @@ class Quality(Part):
     confusion: list[list[int]] = Field(
         description="Rows: gold in label order; columns: predicted in label order, then INVALID."
     )
+
+    @property
+    def mostly_unread(self) -> bool:
+        """Whether no class could be read from most answers, so that the other figures say nothing of the decisions."""
+        return mostly_unread(self.invalid, self.n)
 
 
 class Speed(Part):

@@ -15,7 +15,7 @@ from so8t_shared.results.compare import CompareResult, RateOutcome
 from so8t_shared.results.gate import Decision
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.sides import SIDES
-from so8t_shared.results.verdicts import WORDS
+from so8t_shared.results.verdicts import WORDS, mostly_unread
 from so8t_shared.tables import metrics
 
 _STYLES = {"good": "bold green", "bad": "bold red", "muted": "yellow"}
@@ -69,8 +69,13 @@ def _rates(result: CompareResult) -> Table:
 
 def _cells(rate: RateOutcome, a: Interval, b: Interval) -> list[str]:
     if metrics.BY_NAME[rate.metric].percent:
-        return [fmt.percent(a.value), fmt.percent_interval(b), fmt.points_interval(rate.difference)]
-    return [f"{a.value:.2f}", _plain(b, ".2f"), _plain(rate.difference, "+.2f")]
+        cells = [fmt.percent(a.value), fmt.percent_interval(b), fmt.points_interval(rate.difference)]
+    else:
+        cells = [f"{a.value:.2f}", _plain(b, ".2f"), _plain(rate.difference, "+.2f")]
+    if rate.metric == "unread":
+        return cells
+    unread = [mostly_unread(count, rate.rows) for count in (rate.unread_a, rate.unread_b)]
+    return ["unread" if hidden else cell for hidden, cell in zip((*unread, any(unread)), cells, strict=True)]
 
 
 def _plain(figure: Interval | None, form: str) -> str:

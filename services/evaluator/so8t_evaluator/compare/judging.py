@@ -146,10 +146,7 @@ def result_of(evaluation: EvaluationResult, files: dict[Side, LogFile]) -> Compa
             )
             for cell in evaluation.cells
         },
-        rates=[
-            RateOutcome(metric=r.metric, by=r.by, value=r.value, a=r.a, b=r.b, difference=r.difference)
-            for r in evaluation.rates
-        ],
+        rates=[RateOutcome(**r.model_dump(include=set(RateOutcome.model_fields))) for r in evaluation.rates],
         gate=CompareGate(
             result=evaluation.gate.result, clauses=[_clause(clause) for clause in evaluation.gate.clauses]
         ),

@@ -14,7 +14,7 @@ from so8t_reporter.charts.style import Theme
 from so8t_reporter.inputs import Names, ReportInputs
 from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
-from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.evaluation import EvaluationResult, Quality
 from so8t_shared.results.sides import SIDES
 from so8t_shared.tables.scorings import Scoring
 
@@ -57,17 +57,21 @@ def _comparison(evaluation: EvaluationResult) -> Chart:
 
 
 def _confusion(evaluation: EvaluationResult, scoring: Scoring) -> Chart:
-    accuracies = []
-    for side in SIDES:
-        quality = quality_of(evaluation, side, evaluation.primary_quantization, scoring)
-        accuracies.append(f"{side.upper()} {fmt.percent(quality.accuracy.value if quality else None)} right")
+    qualities = {side: quality_of(evaluation, side, evaluation.primary_quantization, scoring) for side in SIDES}
+    said = [f"{side.upper()} {_share_right(quality)}" for side, quality in qualities.items()]
     return Chart(
         f"confusion_{scoring}",
         f"Confusion matrices, {scoring} scoring",
         "Correct answers lie on the diagonal. INVALID counts answers from which no class could be read.",
-        f"Confusion matrices of A and B with {scoring} scoring: {', '.join(accuracies)}.",
+        f"Confusion matrices of A and B with {scoring} scoring: {', '.join(said)}.",
         partial(confusion.draw, scoring=scoring),
     )
+
+
+def _share_right(quality: Quality | None) -> str:
+    if quality and quality.mostly_unread:
+        return f"read from {quality.n - quality.invalid:,} of {quality.n:,} answers"
+    return f"{fmt.percent(quality.accuracy.value if quality else None)} right"
 
 
 def _flips(evaluation: EvaluationResult) -> Chart:

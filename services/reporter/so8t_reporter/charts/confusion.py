@@ -65,11 +65,15 @@ def _matrix(axes: Axes, quality: Quality, theme: Theme) -> None:
     axes.grid(visible=True, which="minor", color=theme.background, linewidth=3)
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel(
-        f"accuracy {fmt.percent(quality.accuracy.value)},  macro-F1 {fmt.share(quality.macro_f1)},"
-        f"  {fmt.count(quality.invalid)} of {fmt.count(quality.n)} invalid",
-        labelpad=9,
-    )
+    axes.set_xlabel(_below(quality), labelpad=9)
+
+
+def _below(quality: Quality) -> str:
+    read = f"{fmt.count(quality.n - quality.invalid)} of {fmt.count(quality.n)} answers"
+    if quality.mostly_unread:
+        return f"a class could be read from {read}"
+    figures = f"accuracy {fmt.percent(quality.accuracy.value)},  macro-F1 {fmt.share(quality.macro_f1)}"
+    return f"{figures},  {fmt.count(quality.invalid)} of {fmt.count(quality.n)} invalid"
 
 
 def _rows(total: int) -> str:

@@ -18,6 +18,14 @@ def quality_of(
     return next((c for c in evaluation.cells if (c.model, c.quantization, c.scoring) == wanted), None)
 
 
+def decided_quality_of(
+    evaluation: EvaluationResult, side: Side, quantization: Quantization, scoring: Scoring
+) -> Quality | None:
+    """Return the quality as above, also None if most answers could not be read: their accuracy says nothing."""
+    quality = quality_of(evaluation, side, quantization, scoring)
+    return None if quality is None or quality.mostly_unread else quality
+
+
 def comparison_of(evaluation: EvaluationResult, quantization: Quantization, scoring: Scoring) -> Comparison | None:
     """Return the comparison of B with A in one setting, or None if it was not measured."""
     wanted = (quantization, scoring)

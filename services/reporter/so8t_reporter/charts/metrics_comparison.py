@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from so8t_reporter.charts.error_bars import arms
 from so8t_reporter.charts.lookup import (
     comparison_of,
+    decided_quality_of,
     hosts_of,
     not_side_by_side,
-    quality_of,
     speed_of,
 )
 from so8t_reporter.charts.style import (
@@ -112,7 +112,7 @@ def _name_quantizations(axes: Axes, inputs: ReportInputs) -> None:
 def _accuracy(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     evaluation = inputs.evaluation
     for side in SIDES:
-        qualities = [quality_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
+        qualities = [decided_quality_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
         bars = _bars(axes, inputs, theme, side, [c.accuracy.value if c else None for c in qualities])
         for (x, _), quality in zip(bars, qualities, strict=True):
             if quality is None:
@@ -137,7 +137,7 @@ def _baseline(axes: Axes, theme: Theme, accuracy: float) -> None:
 def _macro_f1(axes: Axes, inputs: ReportInputs, theme: Theme) -> None:
     evaluation = inputs.evaluation
     for side in SIDES:
-        qualities = [quality_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
+        qualities = [decided_quality_of(evaluation, side, q, evaluation.primary_scoring) for q in inputs.quantizations]
         for x, value in _bars(axes, inputs, theme, side, [c.macro_f1 if c else None for c in qualities]):
             _label(axes, theme, x, (value or 0) + 0.02, fmt.share(value))
     axes.set_ylim(0, 1.1)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from so8t_reporter.charts.error_bars import arms
-from so8t_reporter.charts.lookup import not_side_by_side, quality_of, speed_of
+from so8t_reporter.charts.lookup import decided_quality_of, not_side_by_side, speed_of
 from so8t_reporter.charts.metrics_comparison import measured_on
 from so8t_reporter.charts.style import (
     NARROW_HEADING,
@@ -111,7 +111,7 @@ def _points(inputs: ReportInputs, side: Side, cost: Callable[[Speed], float | No
     evaluation = inputs.evaluation
     points: list[Point] = []
     for quantization in inputs.quantizations:
-        quality = quality_of(evaluation, side, quantization, evaluation.primary_scoring)
+        quality = decided_quality_of(evaluation, side, quantization, evaluation.primary_scoring)
         speed = speed_of(evaluation, side, quantization)
         value = cost(speed) if speed else None
         if quality is not None and value is not None:

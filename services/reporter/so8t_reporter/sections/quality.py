@@ -123,10 +123,16 @@ def _grid_row(quality: Quality) -> list[Cell]:
         Cell(quality.scoring),
         Cell(quality.model.upper(), quality.model),
         Cell(fmt.count(quality.n)),
-        Cell(fmt.percent_interval(quality.accuracy), quality.model, quality.accuracy),
-        Cell(fmt.share(quality.macro_f1, quality.n)),
+        *_decided(quality),
         Cell(fmt.count(quality.invalid) + why_unread([quality])),
     ]
+
+
+def _decided(quality: Quality) -> list[Cell]:
+    if quality.mostly_unread:
+        return [Cell(UNREAD, "muted"), Cell("", "muted")]
+    accuracy = Cell(fmt.percent_interval(quality.accuracy), quality.model, quality.accuracy)
+    return [accuracy, Cell(fmt.share(quality.macro_f1, quality.n))]
 
 
 def _second_looks(inputs: ReportInputs) -> str:
@@ -176,6 +182,8 @@ def _class_row(label: str, qualities: dict[Side, Quality | None]) -> list[Cell]:
 
 
 def _metric(metrics: ClassMetrics | None, name: str, quality: Quality | None, label: str) -> Cell:
+    if quality and quality.mostly_unread:
+        return Cell(UNREAD, "muted")
     value = getattr(metrics, name) if metrics else None
     if value is not None or metrics is None or quality is None:
         return Cell(fmt.share(value), "" if value is not None else "muted")

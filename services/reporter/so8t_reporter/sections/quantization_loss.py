@@ -5,12 +5,14 @@ from __future__ import annotations
 from so8t_reporter.document import Block, Cell
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.paired import EXPLORATORY, paired_table
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.paired import QuantizationLoss
 
 
 def quantization_loss_table(inputs: ReportInputs) -> list[Block]:
     """Compare each model's quantizations with its most precise one; empty if there is only one."""
     evaluation = inputs.evaluation
-    losses = evaluation.quantization_losses
+    losses = [line for line in evaluation.quantization_losses if _decided(evaluation, line)]
     if not losses:
         return []
     reference = losses[0].reference
@@ -27,3 +29,13 @@ def quantization_loss_table(inputs: ReportInputs) -> list[Block]:
             f" reverse. {EXPLORATORY} A large p does not prove that nothing was lost.",
         )
     ]
+
+
+def _decided(evaluation: EvaluationResult, line: QuantizationLoss) -> bool:
+    """Whether most answers could be read at both quantizations; otherwise no decisions were compared."""
+    both = (line.reference, line.quantization)
+    return not any(
+        cell.mostly_unread
+        for cell in evaluation.cells
+        if (cell.model, cell.scoring) == (line.model, line.scoring) and cell.quantization in both
+    )

@@ -46,6 +46,18 @@ def test_macro_f1_and_latency(inputs: ReportInputs) -> None:
     assert any("on workbench" in text for text in texts(latency))
 
 
+def test_a_model_that_could_not_be_read_has_no_bar(inputs: ReportInputs) -> None:
+    """Neither accuracy nor macro-F1, and no word that looks like a share of 0%."""
+    e = inputs.evaluation
+    cells = [c.model_copy(update={"invalid": c.n}) if c.model == "a" else c for c in e.cells]
+    figure = draw(metrics_comparison, replace(inputs, evaluation=e.model_copy(update={"cells": cells})))
+    for title in ("Accuracy", "Macro-F1"):
+        axes = panel(figure, title)
+        assert [bar.get_height() for bar in bars(axes)][:3] == [0, 0, 0]
+        assert texts(axes).count("undefined") == 3
+        assert not {"0.0%", "0.000"} & set(texts(axes))
+
+
 def test_what_could_not_be_compared_is_no_point(inputs: ReportInputs) -> None:
     """A setting in which most of A's answers are unread has its reason in place of a point, and moves no limit."""
     evaluation = Evaluation(Scenario()).result()

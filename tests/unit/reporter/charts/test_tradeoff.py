@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from matplotlib.colors import to_hex
 from tests.unit.reporter.charts.drawn import draw, panel, texts
@@ -32,6 +34,15 @@ def test_points(inputs: ReportInputs) -> None:
                 place = (getattr(speed, key) * factor, quality.accuracy.value)
                 assert drawn.pop(0) == (MARKERS[q], color, *map(pytest.approx, place))
         assert drawn == []
+
+
+def test_a_model_that_could_not_be_read_has_no_point(inputs: ReportInputs) -> None:
+    """Its accuracy says nothing of its decisions."""
+    e = inputs.evaluation
+    cells = [c.model_copy(update={"invalid": c.n}) if c.model == "a" else c for c in e.cells]
+    figure = draw(tradeoff.draw, replace(inputs, evaluation=e.model_copy(update={"cells": cells})))
+    dots = [line for line in panel(figure, "File size").lines if line.get_marker() in MARKERS.values()]
+    assert [to_hex(line.get_color()).upper() for line in dots] == [COLOR_B] * 3
 
 
 def test_nothing_timed(sparse: ReportInputs) -> None:

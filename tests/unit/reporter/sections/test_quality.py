@@ -44,6 +44,21 @@ def test_a_model_that_could_not_be_read_has_no_accuracy(inputs: ReportInputs) ->
     assert row[2:] == ["mostly unread", "mostly unread", f"{100 * e.headline.accuracy_b:.1f}%", "", "", "", ""]
 
 
+def test_a_cell_that_could_not_be_read_has_no_accuracy(inputs: ReportInputs) -> None:
+    """Neither in the grid nor class by class: wrong form says nothing about decisions."""
+    e = inputs.evaluation
+    cells = [c.model_copy(update={"invalid": c.n}) if c.model == "a" else c for c in e.cells]
+    report = text_report(replace(inputs, evaluation=e.model_copy(update={"cells": cells})))
+    grid = tables_of(report, "grid")["Each model on its own"]
+    assert column(grid, "Accuracy (95% CI)")[::2] == ["mostly unread"] * 6
+    assert column(grid, "Macro-F1")[::2] == [""] * 6
+    assert "mostly unread" not in column(grid, "Accuracy (95% CI)")[1::2]
+    classes = tables_of(report, "classes")["Precision, recall and F1, q4_k_m, generate scoring"]
+    for name in ("Precision", "Recall", "F1"):
+        assert column(classes, f"{name} A") == ["mostly unread"] * 4
+        assert "mostly unread" not in column(classes, f"{name} B")
+
+
 def test_second_looks_are_counted(inputs: ReportInputs) -> None:
     """Answers for which a label had to be asked for by itself, and those with a bound alone; without any, no word."""
     looked = [

@@ -54,6 +54,15 @@ def test_every_verdict_fits(tmp_path: Path, verdict: str) -> None:
     assert "False allow" in text
 
 
+def test_unread_answers_have_no_rates(tmp_path: Path) -> None:
+    """Wrong form says nothing about decisions: only how many were unread is a figure."""
+    result = _result(tmp_path, make_rows([None] * N), make_rows(gold(N)), bootstrap_resamples="100")
+    lines = {line[:14].strip(): line[14:].split() for line in _shown(result).splitlines()}
+    assert lines["Accuracy"] == ["unread", "100.0%", "(96.9", "to", "100.0)", "unread"]
+    assert lines["False allow"][0] == lines["False allow"][-1] == "unread"
+    assert lines["Unread answers"][0] == "100.0%"
+
+
 def test_a_hostile_name_is_escaped(tmp_path: Path) -> None:
     """A clause is named by its author."""
     rows = make_rows(gold(N))
