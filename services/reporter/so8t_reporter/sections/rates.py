@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from so8t_reporter.document import Block, Cell, Column, Notes, PictureBlock, Section, Table, Tone
@@ -35,20 +36,29 @@ def rates_section(inputs: ReportInputs) -> Section:
 
 def _table(evaluation: EvaluationResult, quantization: Quantization, scoring: Scoring, *, folded: bool) -> Table:
     rates = [r for r in evaluation.rates if (r.quantization, r.scoring, r.by) == (quantization, scoring, "all") and r.b]
-    shares = [r.difference for r in rates if r.difference and metrics.BY_NAME[r.metric].percent]
-    level = f"{100 * evaluation.confidence:g}% CI"
+    reach = share_reach(rates)
     return Table(
         f"{quantization}, {scoring} scoring",
-        [
-            Column("Rate", numeric=False),
-            *(Column(name) for name in ("Rows", f"A ({level})", f"B ({level})", f"B - A ({level})")),
-        ],
-        [_row(rate, reach_of(shares)) for rate in rates],
+        rate_columns(evaluation.confidence),
+        [rate_row(rate, reach) for rate in rates],
         folded=folded,
     )
 
 
-def _row(rate: Rate, reach: float) -> list[Cell]:
+def share_reach(rates: Sequence[Rate]) -> float:
+    """Return how far a track must extend to hold the differences of all shares."""
+    return reach_of([r.difference for r in rates if r.difference and metrics.BY_NAME[r.metric].percent])
+
+
+def rate_columns(confidence: float) -> list[Column]:
+    """Return the headings of `rate_row`."""
+    level = f"{100 * confidence:g}% CI"
+    figures = ("Rows", f"A ({level})", f"B ({level})", f"B - A ({level})")
+    return [Column("Rate", numeric=False), *map(Column, figures)]
+
+
+def rate_row(rate: Rate, reach: float) -> list[Cell]:
+    """Return one metric of A, of B, and B minus A; a model that could hardly be read has none."""
     metric, difference = metrics.BY_NAME[rate.metric], rate.difference
     rows = rate.b.rows if rate.b else 0
     drawn = difference if metric.percent else None

@@ -1,14 +1,16 @@
-"""The comparison by language and by category: where B gained and lost."""
+"""The comparison by language and by category: where B gained and lost, and the rates of each part."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from so8t_reporter.document import Cell, Section
+from so8t_reporter.document import Cell, Column, Section, Table
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.paired import EXPLORATORY, paired_table
+from so8t_reporter.sections.rates import rate_columns, rate_row, share_reach
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.paired import Slice
+from so8t_shared.results.rates import Rate
 
 By = Literal["language", "category"]
 
@@ -29,10 +31,27 @@ def _section(evaluation: EvaluationResult, by: By, found: list[Slice]) -> Sectio
         alpha=evaluation.alpha,
         note=f"Gained: only B right; lost: only A right. {EXPLORATORY}",
     )
-    return Section(f"by-{by}", f"By {by}", [table])
+    return Section(f"by-{by}", f"By {by}", [table, _rates(evaluation, by, setting)])
 
 
-def _name(line: Slice) -> Cell:
+def _rates(evaluation: EvaluationResult, by: By, setting: str) -> Table:
+    deciding = (evaluation.primary_quantization, evaluation.primary_scoring)
+    rates = [
+        r
+        for r in evaluation.rates
+        if (r.by, r.metric != "accuracy", (r.quantization, r.scoring)) == (by, True, deciding) and r.b
+    ]
+    reach = share_reach(rates)
+    return Table(
+        f"Rates by {by}, {setting}",
+        [Column(by.capitalize(), numeric=False), *rate_columns(evaluation.confidence)],
+        [[_name(rate), *rate_row(rate, reach)] for rate in rates],
+        note="Exploratory: small parts have wide intervals, and none of them is adjusted for the number of parts.",
+        folded=True,
+    )
+
+
+def _name(line: Slice | Rate) -> Cell:
     if line.gathered > 1:
         return Cell(f"{line.value}: the {line.gathered:,} smallest", "muted")
     return Cell(line.value, "strong") if line.value else Cell("not stated", "muted")
