@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from logging import Logger
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,10 +51,7 @@ def models_folder(config: Config) -> Path | None:
 
 
 def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, ModelFile]) -> Registry:
-    """Upload the models to the configured servers, with progress; see `give`.
-
-    The digests are the first one's. Another that does not respond is left out: it gets the models when it is asked.
-    """
+    """Upload the models to the configured servers, with progress; see `give_to_all`."""
 
     def wait(message: str) -> None:
         ctx.say(message)
@@ -63,13 +61,31 @@ def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, Mod
         ctx.progress(sent, total, "uploading to Ollama")
         ctx.check_interrupted()
 
-    first, *others = _servers(ctx.config, wait)
-    given = give(registry, files, first, upload, ctx.log.info)
+    return give_to_all(registry, files, _servers(ctx.config, wait), upload, ctx.log)
+
+
+def give_to_all(
+    registry: Registry,
+    files: Mapping[str, ModelFile],
+    servers: Sequence[OllamaServer],
+    on_upload: OnUpload,
+    log: Logger,
+) -> Registry:
+    """Upload every model to every server, see `give`; return the registry with the first one's digests.
+
+    Another that does not respond is left out: it gets the models when it is asked.
+
+    Raises:
+        InputError: a server cannot read a file.
+        ServerError: the first server cannot be reached.
+    """
+    first, *others = servers
+    given = give(registry, files, first, on_upload, log.info)
     for server in others:
         try:
-            give(registry, files, server, upload, ctx.log.info)
+            give(registry, files, server, on_upload, log.info)
         except ServerError as error:
-            ctx.log.warning("import goes on without %s: %s", server.address, error.what)
+            log.warning("import goes on without %s: %s", server.address, error.what)
     return given
 
 

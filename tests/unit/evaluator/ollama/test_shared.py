@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from tests.servers.ollama_server import running_ollama
 from tests.unit.evaluator.conftest import MANY_REQUESTS, WARM_UP, chatml
 from tests.unit.evaluator.ollama.conftest import BOUND, NewModel
 
-from so8t_evaluator.engine.protocol import Completion, Options, Outcome, Question
+from so8t_evaluator.engine.protocol import Completion, ModelFile, Options, Outcome, Question
 from so8t_evaluator.ollama.engine import OllamaEngine
+from so8t_evaluator.ollama.opening import give_to_all
 from so8t_evaluator.ollama.server import OllamaServer
 from so8t_evaluator.ollama.shared import divide
 from so8t_shared.errors import InputError, ServerError
+from so8t_shared.results.registry import ImportedModel, Registry
 
 LONG = Options(max_tokens=24, seed=7)
 QUESTIONS = [Question(chatml(text), options) for text in MANY_REQUESTS for options in (LONG, BOUND)]
@@ -80,6 +83,56 @@ def test_all_are_gone(second: real.OllamaServer, new_model: NewModel) -> None:
         second.kill()
         with pytest.raises(ServerError):
             list(model.complete_many(QUESTIONS[:4]))
+
+
+def test_all_get_the_models(
+    ollama_server: real.OllamaServer,
+    second: real.OllamaServer,
+    new_model: NewModel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Under all their names, with the first one's digests; one that is away is left out and named."""
+    files = {file.name: file for file in (new_model("q8_0"), new_model("q4_k_m"))}
+    registry = Registry(engine="ollama", models=[_listed(file) for file in files.values()])
+    addresses = [second.address, "http://127.0.0.1:9", ollama_server.address]
+    servers = [OllamaServer(address, retry_s=0) for address in addresses]
+    sent = list[tuple[int, int]]()
+    given = give_to_all(registry, files, servers, lambda *part: sent.append(part), logging.getLogger("import"))
+    wanted = {name for m in registry.models for name in (m.name, *(f"{alias}:latest" for alias in m.aliases))}
+    assert second.names() == wanted
+    assert wanted <= ollama_server.names()
+    digests = {m["name"]: m["digest"] for m in second.get("/api/tags")["models"]}
+    assert [m.server_digest for m in given.models] == [digests[m.name] for m in registry.models]
+    assert sum(done == total for done, total in sent) >= len(files)  # the shared server may have had them
+    (warning,) = (record for record in caplog.records if record.levelno == logging.WARNING)
+    assert "http://127.0.0.1:9" in warning.getMessage()
+
+
+def test_without_the_first_nothing_is_imported(
+    ollama_server: real.OllamaServer, new_model: NewModel, said: Said
+) -> None:
+    """Its digests are the registry's."""
+    file = new_model()
+    registry = Registry(engine="ollama", models=[_listed(file)])
+    servers = [OllamaServer(address, retry_s=0) for address in ("http://127.0.0.1:9", ollama_server.address)]
+    with said.raised(ServerError):
+        give_to_all(registry, {file.name: file}, servers, lambda *part: None, logging.getLogger("import"))
+    assert file.name not in ollama_server.names()
+
+
+def _listed(file: ModelFile) -> ImportedModel:
+    name, quantization = file.name.split(":")
+    return ImportedModel(
+        name=file.name,
+        aliases=[f"{name}-alias"],
+        model="a",
+        quantization=quantization,
+        stage="convert-a",
+        file=file.path.name,
+        size_bytes=file.path.stat().st_size,
+        sha256=file.sha256,
+        modelfile="m.Modelfile",
+    )
 
 
 class Older(OllamaServer):
