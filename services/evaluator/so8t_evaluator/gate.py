@@ -12,6 +12,7 @@ from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.gate import ClauseFigure, ClauseResult, Decision, GateResult
 from so8t_shared.results.interval import Interval
+from so8t_shared.results.rates import Rate
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.verdicts import WORDS, Verdict, mostly_unread
 from so8t_shared.tables import metrics
@@ -107,7 +108,6 @@ def _seconds(clause: Clause, quantization: Quantization, scoring: Scoring, evalu
 
 
 _Judged = tuple[Decision, Interval | None, str]
-_Placed = tuple[Decision, Interval, str]
 
 
 def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
@@ -128,7 +128,16 @@ def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResul
         return Decision.UNDECIDED, figure, f"{figure.groups:,} groups of rows are too few"
     if clause.better:
         return _better(clause, setting, figure)
-    decision, figure, words = _bounded(clause, figure)
+    return _kept(clause, figure, rate)
+
+
+def _kept(clause: Clause, figure: Interval, rate: Rate) -> _Judged:
+    """Judge a bound, behind which neither a rare class nor answers that cannot be read may hide."""
+    relative, (decision, words) = _is_relative(clause), _bounded(clause, figure)
+    for label, part in rate.by_class.items():
+        of_class, told = _bounded(clause, part.difference if relative else part.b)
+        if of_class == Decision.FAIL != decision:
+            return Decision.FAIL, figure, f"{words}; {label} alone: {told}"
     worst = figure.value + rate.unread_b / rate.rows
     if decision == Decision.PASS and _hides_in_unread(clause) and worst > _highest(clause):
         words += f"; no class could be read from {rate.unread_b:,} of B's answers, with which it may be"
@@ -161,15 +170,15 @@ def _better(clause: Clause, setting: Comparison, figure: Interval) -> _Judged:
     return _placed(gain_low, gain_high, 0.0, strict=True), figure, words
 
 
-def _bounded(clause: Clause, figure: Interval) -> _Placed:
+def _bounded(clause: Clause, figure: Interval) -> tuple[Decision, str]:
     """Judge a bound by the bad end of the interval; it is undecided while the good end is on the right side."""
     words = _worded(clause, figure, difference=clause.margin is not None)
     if clause.margin is not None:
         gain_low, gain_high = _gain(clause, figure)
-        return _placed(gain_low, gain_high, -clause.margin, strict=True), figure, words
+        return _placed(gain_low, gain_high, -clause.margin, strict=True), words
     if clause.at_most is not None:
-        return _placed(-figure.high, -figure.low, -clause.at_most), figure, words
-    return _placed(figure.low, figure.high, clause.at_least or 0.0), figure, words
+        return _placed(-figure.high, -figure.low, -clause.at_most), words
+    return _placed(figure.low, figure.high, clause.at_least or 0.0), words
 
 
 def _gain(clause: Clause, difference: Interval) -> tuple[float, float]:

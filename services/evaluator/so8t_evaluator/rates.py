@@ -16,7 +16,7 @@ from so8t_evaluator.stats.share import share_interval
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.rates import Rate
+from so8t_shared.results.rates import ClassRate, Rate
 from so8t_shared.tables import metrics
 from so8t_shared.tables.functions import named
 
@@ -41,13 +41,25 @@ def rates_of(a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> list
             **part,
         )
 
-    overall = [rate(metric, *pair) for metric in metrics.OF_ANSWERS]
+    overall = [rate(metric, *pair, by_class=_by_class(metric, *pair, settings)) for metric in metrics.OF_ANSWERS]
     return overall + [
         rate(metric, *(rows.among(part.places) for rows in pair), by=part.by, value=part.value, gathered=part.gathered)
         for part in parts_of(a)
         for metric in metrics.OF_ANSWERS
         if not metric.measure
     ]
+
+
+def _by_class(metric: metrics.Row, a: Outcomes, b: Outcomes, settings: AbTest) -> dict[str, ClassRate]:
+    if not 1 < len(metric.gold) < len(LABELS):
+        return {}
+    places = {label: a.gold == LABELS.index(label) for label in metric.gold}
+    found = {
+        label: measured(metric, a.among(place), b.among(place), settings)
+        for label, place in places.items()
+        if place.any()
+    }
+    return {label: ClassRate(b=m.b, difference=m.difference) for label, m in found.items() if m.b and m.difference}
 
 
 def measured(metric: metrics.Row, a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:

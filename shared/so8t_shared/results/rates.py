@@ -13,6 +13,13 @@ from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 
+class ClassRate(Part):
+    """A metric of several classes on the rows of one of them."""
+
+    b: Interval
+    difference: Interval = Field(description="B minus A, paired.")
+
+
 class Rate(Part):
     """One metric of both models in one setting; a figure is None where no row or answer defines it."""
 
@@ -30,3 +37,8 @@ class Rate(Part):
     a: Interval | None
     b: Interval | None
     difference: Interval | None = Field(description="B minus A, paired.")
+    by_class: dict[str, ClassRate] = Field(
+        default_factory=dict,
+        description="Over all rows, the classes of a metric that counts several but not all; in a gate, none of them"
+        " hides behind the others.",
+    )
