@@ -194,6 +194,8 @@ def _logprobs(value: Any) -> dict[str, float] | None:
     numbers = {label: _number(named_by[label]) for label in LABELS}
     if not all(map(isfinite, numbers.values())):
         raise UnusableError(f"are not finite: {shown(value)}")
+    if min(numbers.values()) >= 0 < max(numbers.values()):
+        raise UnusableError(f"are no logarithms of probabilities, as none is below 0: {shown(value)}")
     return numbers
 
 

@@ -82,6 +82,7 @@ def test_forms_of_lines(path: Path, form: str) -> None:
         {"logprobs": {**LOGPROBS, "DENY": float("nan")}},
         {"logprobs": {**LOGPROBS, "DENY": float("-inf")}},
         {"logprobs": {**LOGPROBS, "DENY": 10**400}},
+        {"logprobs": {"ALLOW": 0.7, "ESCALATION": 0.2, "DENY": 0.1, "REFUSE": 0}},
     ],
     ids=lambda changed: json.dumps(changed)[:50],
 )
@@ -173,7 +174,9 @@ ROWS = st.lists(
             "language": TEXT,
             "category": TEXT | st.none(),
             "logprobs": st.none()
-            | st.fixed_dictionaries({name: st.floats(allow_nan=False, allow_infinity=False) for name in LABELS}),
+            | st.fixed_dictionaries(
+                {name: st.floats(max_value=0, allow_nan=False, allow_infinity=False) for name in LABELS}
+            ),
         },
     ),
     min_size=1,
