@@ -17,6 +17,7 @@ from so8t_reporter.summary import control_failure, figures
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.gate import ClauseResult, Decision
+from so8t_shared.results.verdicts import WORDS
 
 _NOT_XML = {code: "\ufffd" for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
 
@@ -43,7 +44,9 @@ def _comparison_case(comparison: Comparison, evaluation: EvaluationResult) -> Te
     case = TestCase(
         comparison.name.translate(_NOT_XML), classname="so8t-ab.comparison", time=_rounded(comparison.seconds)
     )
-    case.system_out = f"{comparison.verdict}: {figures(comparison, evaluation)}, n = {comparison.n}"
+    verdict = comparison.verdict
+    told = figures(comparison, evaluation) if verdict.compared else WORDS[verdict].title
+    case.system_out = f"{verdict}: {told}, n = {comparison.n}"
     return case
 
 

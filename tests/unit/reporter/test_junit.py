@@ -12,6 +12,7 @@ from so8t_reporter.junit import render_junit
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.verdicts import WORDS, Verdict
 
 
 def cases(evaluation: EvaluationResult) -> dict[str, list[str]]:
@@ -39,6 +40,16 @@ def test_comparison_carries_its_figures(inputs: ReportInputs) -> None:
     d = inputs.evaluation.headline.accuracy_difference
     assert f"b_better: {100 * d.value:+.1f} points (95% CI {100 * d.low:+.1f} to {100 * d.high:+.1f})" in text
     assert text.count("n = 320") == 6
+
+
+def test_what_could_not_be_compared_has_no_figures(inputs: ReportInputs) -> None:
+    """Most of A's answers could not be read: no difference, no p, and in words why."""
+    e = inputs.evaluation
+    changed = [c.model_copy(update={"verdict": Verdict.MOSTLY_UNREAD}) for c in e.comparisons]
+    suite, _ = JUnitXml.fromstring(render_junit(e.model_copy(update={"comparisons": changed})))
+    assert {case.system_out for case in suite} == {
+        f"mostly_unread: {WORDS[Verdict.MOSTLY_UNREAD].title}, n = {e.headline.n}"
+    }
 
 
 @pytest.mark.parametrize(
