@@ -11,6 +11,7 @@ from so8t_reporter.sections.rates import rate_columns, rate_row, share_reach
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.paired import Slice
 from so8t_shared.results.rates import Rate
+from so8t_shared.tables import metrics
 
 By = Literal["language", "category"]
 
@@ -41,11 +42,13 @@ def _rates(evaluation: EvaluationResult, by: By, setting: str) -> Table:
         for r in evaluation.rates
         if (r.by, r.metric != "accuracy", (r.quantization, r.scoring)) == (by, True, deciding) and r.b
     ]
-    reach = share_reach(rates)
+    rates.sort(key=lambda rate: list(metrics.BY_NAME).index(rate.metric))  # what is to be compared stands together
+    (title, *columns), reach = rate_columns(evaluation.confidence), share_reach(rates)
+    rows = [(_name(rate), rate_row(rate, reach)) for rate in rates]
     return Table(
         f"Rates by {by}, {setting}",
-        [Column(by.capitalize(), numeric=False), *rate_columns(evaluation.confidence)],
-        [[_name(rate), *rate_row(rate, reach)] for rate in rates],
+        [title, Column(by.capitalize(), numeric=False), *columns],
+        [[cells[0], name, *cells[1:]] for name, cells in rows],
         note="Exploratory: small parts have wide intervals, and none of them is adjusted for the number of parts.",
         folded=True,
     )

@@ -42,14 +42,15 @@ def test_the_dangers_of_each_language(inputs: ReportInputs) -> None:
     """Every share but accuracy, with its interval, in the deciding setting alone."""
     _, table = tables_of(text_report(inputs), "by-language").values()
     assert table.caption == "Rates by language, q4_k_m, generate scoring"
+    assert column(table, "Language")[:4] == ["en", "ja"] * 2
     rates = [
         r
         for r in inputs.evaluation.rates
         if (r.by, r.value, r.quantization, r.scoring) == ("language", "ja", "q4_k_m", "generate")
     ]
-    ja = [[cell.text for cell in row] for row in table.rows if row[0].text == "ja"]
-    assert [row[1] for row in ja] == [metrics.BY_NAME[r.metric].title for r in rates if r.metric != "accuracy"]
-    (found,) = (row for row in ja if row[1] == "False allow")
+    ja = [[cell.text for cell in row] for row in table.rows if row[1].text == "ja"]
+    assert [row[0] for row in ja] == [metrics.BY_NAME[r.metric].title for r in rates if r.metric != "accuracy"]
+    (found,) = (row for row in ja if row[0] == "False allow")
     (rate,) = (r for r in rates if r.metric == "false_allow")
     assert rate.b is not None
     assert found[2] == str(rate.b.rows)
