@@ -40,14 +40,19 @@ class Reply:
     """Evaluation of the prompt, which yields the first token."""
     decode_ms: float | None
     """Evaluation of the tokens after the first."""
-    logprobs: list[dict[str, Any]] = field(default_factory=list)
-    """The most likely first tokens, {"token", "logprob"}, in descending order."""
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    """For each generated token {"token", "top_logprobs"}, if asked for; not for one that ends the answer."""
     cut: bool = False
     """Whether the token limit ended the answer."""
     created: datetime = NEVER
     """When the last piece was made, by the server's clock."""
     went_round: bool = False
     """Whether the repetition guard ended an answer that was not streamed, whose tokens and times nothing tells."""
+
+    @property
+    def logprobs(self) -> list[dict[str, Any]]:
+        """The most likely first tokens, {"token", "logprob"}, in descending order."""
+        return self.steps[0].get("top_logprobs") or [] if self.steps else []
 
 
 def sampling(options: Options) -> dict[str, Any]:
@@ -93,27 +98,26 @@ def gather(chunks: Iterable[dict[str, Any]], *, streamed: bool = True) -> Reply:
     started = time.perf_counter()
     first: float | None = None
     pieces: list[str] = []
-    likely: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
     created = NEVER
     for chunk in chunks:
         created = datetime.fromisoformat(chunk["created_at"]) if "created_at" in chunk else created
         if piece := chunk.get("response"):
             first = first or time.perf_counter()
             pieces.append(piece)
-        if not likely and (logprobs := chunk.get("logprobs")):
-            likely = logprobs[0].get("top_logprobs") or []
+        steps += chunk.get("logprobs") or []
         if chunk.get("done"):
-            return _finished(chunk, "".join(pieces), likely, created)
+            return _finished(chunk, "".join(pieces), steps, created)
     if pieces and not streamed:
         return Reply("".join(pieces), None, 0, 0.0, None, None, created=created, went_round=True)
     if not _went_round(pieces):
         raise UnreachableError("an answer broke off")
     latency_ms = (time.perf_counter() - started) * 1e3
     ttft_ms = ((first or started) - started) * 1e3
-    return Reply("".join(pieces), None, len(pieces), latency_ms, ttft_ms, latency_ms - ttft_ms, likely, created=created)
+    return Reply("".join(pieces), None, len(pieces), latency_ms, ttft_ms, latency_ms - ttft_ms, steps, created=created)
 
 
-def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]], created: datetime) -> Reply:
+def _finished(last: dict[str, Any], text: str, steps: list[dict[str, Any]], created: datetime) -> Reply:
     return Reply(
         text=text,
         prompt_tokens=last.get("prompt_eval_count"),
@@ -121,7 +125,7 @@ def _finished(last: dict[str, Any], text: str, likely: list[dict[str, Any]], cre
         latency_ms=max((last.get("total_duration", 0) - last.get("load_duration", 0)) / 1e6, 0.0),
         ttft_ms=_milliseconds(last, "prompt_eval_duration"),
         decode_ms=_milliseconds(last, "eval_duration"),
-        logprobs=likely,
+        steps=steps,
         cut=last.get("done_reason") == "length",
         created=created,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from so8t_evaluator.engine.protocol import (
 from so8t_evaluator.ollama.choices import likeliest
 from so8t_evaluator.ollama.generation import TOP_LOGPROBS, Reply, gather, generation, sampling
 from so8t_evaluator.ollama.models import OllamaModels
-from so8t_evaluator.ollama.scored import Answers, Likely, answers_of, score
+from so8t_evaluator.ollama.scored import Answers, Likely, answers_of, by_text, score
 from so8t_evaluator.ollama.server import MissingError, OllamaServer, UnreachableError
 from so8t_evaluator.ollama.slot import Slot
 from so8t_shared.errors import InputError, So8tError
@@ -50,6 +49,7 @@ class OllamaModel(LoadedModel):
         self._host = host
         self._at_once = _AT_ONCE
         self._doubtful = False
+        self._begins = True
         self._answers: Answers | None = None
         self.on_close: Callable[[], None] = lambda: None
         self.digest, _ = OllamaModels(server).ensure(model)
@@ -174,7 +174,7 @@ class OllamaModel(LoadedModel):
         """Return the choice that begins with the likeliest token; empty if no choice matches a likely token."""
         start = shared_start(options.choices)
         tokens, before_ms = self._slot.hold(prompt, start)
-        answer, _ = self._look(prompt + start, options)
+        answer, _ = self._look(prompt + start, replace(options, max_tokens=1))
         return replace(
             answer,
             text=likeliest(options.choices, answer.logprobs),
@@ -198,14 +198,13 @@ class OllamaModel(LoadedModel):
             started = time.perf_counter()
         counted = self._checked(tokens, prompt, options)
 
-        def after(written: str) -> Likely:
-            reply, again = self._look(f"{prompt}{text}{answers.before}{answers.shared}{written}", options)
-            logprobs: dict[str, float] = {}
-            for one in reply.logprobs:  # several tokens can have the same text
-                logprobs[one["token"]] = max(float(one["logprob"]), logprobs.get(one["token"], -math.inf))
-            return Likely(logprobs, again)
+        def after(written: str, tokens: int) -> list[Likely]:
+            opening = f"{prompt}{text}{answers.before}{answers.shared}"
+            reply, again = self._look(opening + written, replace(options, max_tokens=tokens))
+            return [Likely(by_text(step.get("top_logprobs") or []), again, step["token"]) for step in reply.steps]
 
-        sums = score(answers, after)
+        sums = score(answers, after, ahead=self._begins)
+        self._begins = sums.begun
         return Completion(
             text=f"{text.removeprefix(' ')}{'' if sums.best is None else options.choices[sums.best]}",
             prompt_tokens=counted,
@@ -234,13 +233,13 @@ class OllamaModel(LoadedModel):
         return tokens
 
     def _look(self, text: str, options: Options) -> tuple[Reply, bool]:
-        """Return the likeliest tokens after a text, and whether it took two requests."""
+        """Return what may follow a text and what the model goes on with, and whether it took two requests."""
         likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        first = replace(options, max_tokens=1, stop=())
-        answer = self._ask(text, first, **likely)
+        free = replace(options, stop=())
+        answer = self._ask(text, free, **likely)
         ended = not answer.logprobs
         if ended:  # a token that ends the answer has none; a format forbids that token and changes no logprob
-            again = self._ask(text, first, **likely, format=_ANY_TEXT)
+            again = self._ask(text, replace(free, max_tokens=1), **likely, format=_ANY_TEXT)
             answer = replace(again, latency_ms=answer.latency_ms + again.latency_ms, ttft_ms=answer.ttft_ms)
         if not answer.logprobs:
             raise EngineError(

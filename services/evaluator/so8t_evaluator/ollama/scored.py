@@ -5,15 +5,20 @@ sent as tokens, so prompt and answer are one text; where sentencepiece would beg
 sent with one. `Answers.apart` tells whether that gives the tokens of training; where it does not, such as after a
 template that ends with a space or a bracket, each answer is marked as merged and the report counts them.
 
+A request shows what may follow a text, and goes on as the model would: where that is an answer, it shows the rest of
+its tokens as well. They are computed one at a time, as in requests of their own.
+
 No request shows a token beyond the likeliest ones, and nothing that leaves the prompt as it is makes Ollama choose
 one. Such a label has no figure but an upper bound, that of the least likely token shown, and is named as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from so8t_evaluator.engine.likelihood import split
 from so8t_evaluator.engine.tokens import pieces_of
@@ -43,6 +48,12 @@ class Likely:
 
     logprobs: dict[str, float]
     second_look: bool = False
+    chosen: str = ""
+    """The one that the model goes on with; empty if it ends here."""
+
+
+After = Callable[[str, int], Sequence[Likely]]
+"""Returns what follows the opening and a text, and then what follows each of up to that many tokens less one."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,22 @@ class Sums:
     logprobs: tuple[float, ...]
     bounds: tuple[bool, ...]
     second_look: bool
+    begun: bool
+    """Whether the model would begin one of the answers."""
 
     @property
     def best(self) -> int | None:
         """The likeliest answer; None if a bound leaves it open."""
         best = max(range(len(self.logprobs)), key=lambda number: (self.logprobs[number], not self.bounds[number]))
         return None if self.bounds[best] else best
+
+
+def by_text(likely: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the log-probability of each text in a server's list; several tokens can have the same text."""
+    found: dict[str, float] = {}
+    for one in likely:
+        found[one["token"]] = max(float(one["logprob"]), found.get(one["token"], -math.inf))
+    return found
 
 
 def answers_of(model: Path, choices: Sequence[str], prompt: str) -> Answers:
@@ -79,18 +100,32 @@ def answers_of(model: Path, choices: Sequence[str], prompt: str) -> Answers:
     )
 
 
-def score(answers: Answers, after: Callable[[str], Likely]) -> Sums:
-    """Return the log-probability of each answer; `after` returns what follows the opening and some of its tokens."""
-    first = after("")
+def score(answers: Answers, after: After, *, ahead: bool = True) -> Sums:
+    """Return the log-probability of each answer; `ahead` if the model is expected to write one."""
+    known: dict[tuple[str, ...], Likely] = {}
+    starts = {answer[:place] for answer in answers.scored for place in range(len(answer))}
+
+    def look(written: tuple[str, ...], tokens: int) -> Likely:
+        if written not in known:
+            place = written
+            for likely in after("".join(written), tokens):
+                if place not in starts or not likely.logprobs:
+                    break
+                known.setdefault(place, likely)
+                place = (*place, likely.chosen)
+        return known[written]
+
+    first = look((), max(map(len, answers.scored)) if ahead else 1)
     sums, bounds = [], []
     for answer in answers.scored:
         total, bound = 0.0, False
         for place, piece in enumerate(answer):
-            likely = first if place == 0 else after("".join(answer[:place]))
+            likely = look(answer[:place], len(answer) - place)
             total += likely.logprobs.get(piece, min(likely.logprobs.values()))
             bound = piece not in likely.logprobs
             if bound:
                 break
         sums.append(total)
         bounds.append(bound)
-    return Sums(tuple(sums), tuple(bounds), first.second_look)
+    begun = (first.chosen,) in {answer[:1] for answer in answers.scored}
+    return Sums(tuple(sums), tuple(bounds), first.second_look, begun)

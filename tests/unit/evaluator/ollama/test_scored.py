@@ -13,14 +13,14 @@ from tests.unit.evaluator.conftest import chatml
 from so8t_converter.convert import Conversion, convert
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.engine.tokens import pieces_of
-from so8t_evaluator.ollama.scored import Answers, Likely, answers_of, score
+from so8t_evaluator.ollama.scored import After, Answers, Likely, answers_of, score
 from so8t_evaluator.scoring import CHOICES
 
 ANSWERS = Answers("", "<final", ">", (("ALL", "OW"), ("DENY",), ("RE", "FU", "SE")), apart=True)
 
 
-def _after(**shown: dict[str, float]) -> Callable[[str], Likely]:
-    return lambda written: Likely(shown[written or "first"], second_look=not written)
+def _after(**shown: dict[str, float]) -> After:
+    return lambda written, tokens: [Likely(shown[written or "first"], second_look=not written)]
 
 
 def test_sum_over_tokens() -> None:
@@ -46,6 +46,37 @@ def test_a_bound_can_leave_the_class_open() -> None:
     shown = {"first": {"ALL": -1.0, "x": -3.0}, "ALL": {"OW": -5.0}}
     assert score(ANSWERS, _after(**shown)).best is None
     assert score(ANSWERS, _after(first={"x": -3.0})).best is None
+
+
+def _writer(*tokens: str, asked: list[tuple[str, int]]) -> After:
+    """A model that writes these tokens after the opening and "y" after any other text; each is followed by anything."""
+    shown = {"ALL": -1.0, "OW": -2.0, "DENY": -3.0, "RE": -4.0, "FU": -5.0, "SE": -6.0}
+
+    def after(written: str, wanted: int) -> list[Likely]:
+        asked.append((written, wanted))
+        chosen = tokens if not written else ("y", "y")
+        return [Likely(shown, chosen=one) for one in chosen[:wanted]]
+
+    return after
+
+
+def test_what_the_model_writes_itself_is_not_asked_again() -> None:
+    """The first request shows the tokens of the answer that the model begins; the figures are those of single ones."""
+    asked: list[tuple[str, int]] = []
+    sums = score(ANSWERS, _writer("RE", "FU", "x", asked=asked))
+    assert asked == [("", 3), ("ALL", 1)]
+    assert sums.begun
+    assert sums == score(ANSWERS, _writer("RE", "FU", "x", asked=asked), ahead=False)
+    assert asked[2:] == [("", 1), ("ALL", 1), ("RE", 2), ("REFU", 1)]
+
+
+@pytest.mark.parametrize("written", [("REFU", "SE", ""), ("R", "EFU", "SE"), ("", "RE", "FU"), ("y", "RE", "FU")])
+def test_other_tokens_than_an_answers(written: tuple[str, ...]) -> None:
+    """Only an answer's own tokens count, even where others make up the same text."""
+    asked: list[tuple[str, int]] = []
+    sums = score(ANSWERS, _writer(*written, asked=asked))
+    assert asked == [("", 3), ("ALL", 1), ("RE", 2), ("REFU", 1)]
+    assert not sums.begun
 
 
 def test_tokens_of_a_real_model(smollm2: ModelFile) -> None:
