@@ -76,7 +76,8 @@ before, samples = cpu(), []
 def told(sample):
     samples.append(sample)
     if len(samples) == len(rows) * len(scorings):
-        done(cpu() - before, [f"<final>{s.predicted}</final>" for s in samples if s.scoring == scorings[0]])
+        spent, told_of = cpu() - before, {s.row_id: s.predicted for s in samples if s.scoring == scorings[0]}
+        done(spent, [f"<final>{told_of[row.id]}</final>" for row in rows])
 ask_all([one], rows, scorings, told)
 """
 PEER_LLAMA = """

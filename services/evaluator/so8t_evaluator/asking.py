@@ -260,10 +260,13 @@ def _ask_in_turns(
 ) -> list[Sample]:
     """Ask each row's scorings back to back, the written answer first: the others find its prompt in the cache."""
     samples: list[Sample] = []
+    last: LabeledRow | None = None
     for chunk, turn in _turns(respondents, rows, CHUNK_ROWS):
+        ordered = apart(chunk, last)
+        last = ordered[-1]
         for respondent in turn:
             asked = []
-            for sample in respondent.ask_many(apart(chunk), sorted(scorings, key=ORDER.index)):
+            for sample in respondent.ask_many(ordered, sorted(scorings, key=ORDER.index)):
                 on_sample(sample)
                 asked.append(sample)
             place = {row.id: number for number, row in enumerate(chunk)}

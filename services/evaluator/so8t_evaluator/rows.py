@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
@@ -26,16 +28,22 @@ def select(rows: Sequence[LabeledRow], limit: int | None) -> list[LabeledRow]:
     return chosen[:limit]
 
 
-def apart(rows: Sequence[LabeledRow]) -> list[LabeledRow]:
+def apart(rows: Sequence[LabeledRow], after: LabeledRow | None = None) -> list[LabeledRow]:
     """Return the rows in an order in which neighbors begin differently, as far as possible, and else in their own.
 
-    Between two prompts that go on alike after the shared prefix, an engine needs a request more.
+    `after` is the row asked before them. Between two prompts that go on alike after the shared prefix, an engine needs
+    a request more.
     """
-    left, ordered, last = list(rows), list[LabeledRow](), b""
+    left, ordered, last = list(rows), list[LabeledRow](), _first_byte(after) if after else b""
+    counts = Counter(map(_first_byte, left))
     while left:
-        row = left.pop(next((place for place, row in enumerate(left) if _first_byte(row) != last), 0))
+        often, count = max(counts.items(), key=itemgetter(1))
+        must = often != last and 2 * count > len(left)  # later there would be too few others between its rows
+        fits = (i for i, row in enumerate(left) if (_first_byte(row) == often if must else _first_byte(row) != last))
+        row = left.pop(next(fits, 0))
         ordered.append(row)
         last = _first_byte(row)
+        counts[last] -= 1
     return ordered
 
 

@@ -92,6 +92,7 @@ def test_turns_before_the_request_are_asked_as_they_were_trained() -> None:
         ("a1 a2 b1 c1 b2", "a1 b1 a2 c1 b2"),
         ("a1 b1 a2 b2", "a1 b1 a2 b2"),
         ("a1 a2 a3 b1", "a1 b1 a2 a3"),
+        ("a1 b1 c1 b2 b3", "b1 a1 b2 c1 b3"),  # with a1 first, two of b would meet at the end
         ("会 議 b", "会 議 b"),
         ("あ い b", "あ b い"),  # different characters, whose first bytes are equal
         ("", ""),
@@ -101,3 +102,10 @@ def test_apart(texts: str, ordered: str) -> None:
     """Neighbors begin differently while that is possible; whatever begins differently anyway keeps its order."""
     rows = apart([make_row(text, "DENY") for text in texts.split()])
     assert [row.text for row in rows] == ordered.split()
+
+
+def test_apart_from_the_row_before() -> None:
+    """The first one does not begin as the row that was asked before them, so chunks do not meet alike either."""
+    rows = [make_row(text, "DENY") for text in ("a1", "b1", "a2", "b2")]
+    assert [row.text for row in apart(rows, make_row("a0", "DENY"))] == ["b1", "a1", "b2", "a2"]
+    assert apart(rows, make_row("c0", "DENY")) == apart(rows) == rows
