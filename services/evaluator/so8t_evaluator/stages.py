@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of, with_room
-from so8t_evaluator.conclude import conclude_from_files
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs, ask_models
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
@@ -62,6 +61,8 @@ def evaluate(ctx: StageContext) -> None:
 
 def conclude(ctx: StageContext) -> None:
     """Compare the answers and apply the gate; no model is asked."""
+    from so8t_evaluator.conclude import conclude_from_files  # a second of statistics that the other stages do not need
+
     result = conclude_from_files(ctx.input_dir("evaluate"), _splits(ctx), ctx.config.ab_test)
     write_json(ctx.output_dir / EVALUATION_FILE, result)
     for comparison in result.comparisons:

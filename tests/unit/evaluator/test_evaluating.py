@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,9 @@ def test_no_test_row(config: Config, inputs: Inputs, cache: SegmentCache, tmp_pa
     (inputs.splits / "test.jsonl").write_text("")
     with said.raised(InputError):
         ask_models(config, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="x")
+
+
+def test_asking_needs_no_statistics() -> None:
+    """The stages that ask do not spend the second that importing scipy and statsmodels takes."""
+    code = "import sys, so8t_evaluator.stages; sys.exit(bool({'scipy', 'statsmodels', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
