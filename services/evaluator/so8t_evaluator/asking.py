@@ -242,7 +242,7 @@ def ask_all(
     with ExitStack() as stack:
         for respondent in respondents:
             stack.callback(respondent.close)  # close all, even if closing one fails
-        _time_all(respondents, rows[:timed_rows], _timed_scoring(scorings))
+        _time_all(respondents, apart(rows[:timed_rows]), _timed_scoring(scorings))
         return _ask_in_turns(respondents, rows, scorings, on_sample)
 
 
