@@ -1,4 +1,4 @@
-"""Claim: a whole A/B test through Ollama costs less processor time than promptfoo, lm-eval or inspect_ai on its rows.
+"""Aim: a whole A/B test through Ollama gives 1.3 times the rows per CPU second of promptfoo, lm-eval and inspect_ai.
 
 Ours is what a user runs once the models are on the server: `so8t-ab run --from evaluate --to conclude`, from starting
 Python to the verdict. Compared are the scoring generate, which writes what the peers have written, and logprob, the
@@ -7,6 +7,7 @@ measures speed apart, is shown beside them. Peers are whole commands, too, with 
 time and at their own default; lm-eval takes one command for each model. All ask the same rows of both models on the
 same server: same prompt, temperature 0, same limit of tokens, one thread. Every command finds its models unloaded.
 Commands alternate; the least processor time of each counts, that of the command and of all processes of the server.
+docs/ollama.md says what was measured.
 
     python bench/peers_ollama.py RUN --peers-dir FOLDER [--rows N] [--rounds N] [--only ours+promptfoo]
 
