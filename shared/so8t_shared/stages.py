@@ -64,7 +64,7 @@ class Stage:
     reads: tuple[str, ...]
     """Dotted configuration keys that affect the output."""
     facts: Mapping[str, Fact] = field(default_factory=dict)
-    """What else affects the output, computed from keys of which some values are equivalent."""
+    """What else affects the output, computed from keys with equivalent values."""
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Upstream stages, each with the prefixes of its files that this stage reads."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []

@@ -29,7 +29,7 @@ class Best:
             self._weights = {name: cpu_copy(parameter) for name, parameter in self._parameters.items()}
 
     def other_weights(self, points: Sequence[TrainingPoint]) -> dict[str, Tensor]:
-        """Return the best weights for a checkpoint; empty if they are those of the last of `points`."""
+        """Return the best weights for a checkpoint; empty if they are the current ones, from the last of `points`."""
         return {} if best_step(points, self._settings) == points[-1].step else self._weights
 
     def apply(self, points: Sequence[TrainingPoint]) -> None:

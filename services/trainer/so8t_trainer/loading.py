@@ -55,7 +55,7 @@ def load_rows(config: Config, base: Path, log: Logger, progress: Progress) -> Lo
 
 
 def _fitting(data: PreparedData, encoder: ChatEncoder, max_length: int, log: Logger) -> list[EncodedRow]:
-    """Encode the training rows; those that are too long are left out, and the log says how long the longest is."""
+    """Encode the training rows, leave out the ones that are too long, and log the longest length."""
     every = encode_rows(data.train, encoder, sys.maxsize)
     encoded = [row for row in every if row.length <= max_length]
     fitting = {row.id for row in encoded}

@@ -108,7 +108,7 @@ class _Thread:
 
 
 def figures(point: TrainingPoint) -> dict[str, float]:
-    """Return a step's metrics by the names that trackers show, without those that the step lacks."""
+    """Return the metrics that a step has, by the names that trackers show."""
     found = {f"train/{name}": value for name, value in point.model_dump(exclude={"step", "validation"}).items()}
     found["train/tokens_per_second"] = point.tokens / point.seconds if point.seconds else None
     if point.validation is not None:

@@ -15,7 +15,7 @@ from so8t_shared.store.base import check_key
 
 
 class Checkpoints:
-    """Checkpoints of one stage for one fingerprint, including those of earlier attempts; swept after the commit.
+    """Checkpoints of one stage for one fingerprint, earlier attempts included; swept after the commit.
 
     The lease is confirmed before a checkpoint is saved or removed: an attempt that was taken over ends there, and
     removes nothing that its successor resumes from. Without a lease, no other process may write.

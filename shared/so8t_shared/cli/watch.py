@@ -56,7 +56,7 @@ def watch(
         failure = _follow(workspace.store, found, ringer)
     except KeyboardInterrupt:
         raise Interrupted(
-            "Stopped watching; the session goes on.", where=found.session_id, remedy="the same command watches again"
+            "Stopped watching; the session continues.", where=found.session_id, remedy="the same command watches again"
         ) from None
     finally:
         ringer.close()

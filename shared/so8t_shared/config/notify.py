@@ -47,7 +47,7 @@ class Notify(Section):
     )
     sound: bool = Field(False, description="Play a short sound on this machine.")
     timeout_s: float = Field(
-        10.0, gt=0, le=600, description="Seconds until a receiver is given up; the run goes on meanwhile."
+        10.0, gt=0, le=600, description="Seconds to wait for a receiver; the run continues meanwhile."
     )
 
     @model_validator(mode="before")

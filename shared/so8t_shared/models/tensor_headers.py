@@ -47,7 +47,7 @@ def check_layers(config: dict[str, Any], folder: Path) -> Shapes:
 
 
 def check_sizes(config: dict[str, Any], folder: Path) -> None:
-    """Check that the sizes in config.json are those of the weights, before anything is made of that size.
+    """Check that the sizes in config.json match the weights, before anything of that size is allocated.
 
     Raises:
         InputError: config.json has other sizes than the weights, or the weights are missing.

@@ -41,7 +41,7 @@ class _Reasons(logging.Handler):
 
 
 def main() -> int:
-    """Deliver what standard input holds, to all receivers at once; give up those that are silent for too long."""
+    """Deliver what standard input holds, to all receivers at once; give up on silent ones."""
     parcel = Parcel.from_bytes(sys.stdin.buffer.read(), "standard input")
     for url in parcel.urls:
         remember_address(url)

@@ -20,7 +20,7 @@ class Ringer:
     """Rings for every change of a stage's state that is news."""
 
     def __init__(self, store: ArtifactStore, session: Session, *, sound: bool, settings: Notify | None) -> None:
-        """`settings` are those of the notifications to send; None sends none."""
+        """`settings` says which notifications to send; None sends none."""
         everything: list[AlertName] = [row.name for row in BY_NAME.values()]
         self._store, self._session = store, session
         self._outboxes: list[tuple[Outbox | None, list[AlertName]]] = []

@@ -69,7 +69,7 @@ class Outbox:
     def open(cls, settings: Notify, receivers: Receivers | None = None) -> Outbox | None:
         """The outbox for these settings; None if nobody is to be told, or nothing can be sent, which is said.
 
-        `receivers` replaces those that the settings and the environment name.
+        `receivers` replaces the receivers in the settings and the environment.
         """
         try:
             receivers = receivers or receivers_of(settings)
@@ -97,7 +97,7 @@ class Outbox:
         try:
             alert = compose()
             outcomes = deliver(parcel_of(alert, self._receivers, self._settings.timeout_s)) if alert else []
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a notification, the run goes on
+        except Exception as error:  # noqa: BLE001 - a run survives any fault of a notification
             self._complain([Outcome(receiver="a notification", fault=without_secrets(str(error)))])
             return
         self._complain([outcome for outcome in outcomes if outcome.fault])

@@ -1,4 +1,4 @@
-"""The places that training's metrics can be sent to; class and parameter names are those of `accelerate.tracking`."""
+"""Where training can send its metrics; class and parameter names come from `accelerate.tracking`."""
 
 from __future__ import annotations
 

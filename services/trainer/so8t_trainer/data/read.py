@@ -102,7 +102,7 @@ class Reader:
         return replace(self, form="auto")
 
     def parsed(self, located: Iterable[Located]) -> Iterator[Row]:
-        """Yield the rows; those that fail become faults."""
+        """Yield the rows; a row that fails becomes a fault."""
         for raw, where in located:
             try:
                 yield parse_row(raw, where, self.rows)

@@ -1,4 +1,4 @@
-"""Tests with several processes on one store, some of which are killed."""
+"""Tests with several processes on one store; some are killed."""
 
 from __future__ import annotations
 
