@@ -37,10 +37,12 @@ _MOST_WORDS = 12
 """Longer texts are neither a label nor a format example."""
 
 _NAMES = "|".join(rf"{row.name}{'[-_a-z0-9]*+' if row.any_suffix else '(?![-_a-z0-9])'}" for row in TAG_NAMES)
+_PREFIX = r"[a-z]\w*+:"
+"""A namespace. A possessive group would be shorter; Python before 3.11.5 misreads one (gh-106052)."""
 _MARK = re.compile(
     "|".join(
         [
-            rf"<\|?+\s*+(?P<slash>/?)\s*+(?P<tag>(?:[a-z]\w*+:)?+(?:{_NAMES}))[^<>]*+(?<!/)>",
+            rf"<\|?+\s*+(?P<slash>/?)\s*+(?P<tag>(?:{_PREFIX}|(?!{_PREFIX}))(?:{_NAMES}))[^<>]*+(?<!/)>",
             *(rf"(?P<close{i}>{row.closes})|(?P<open{i}>{row.opens})" for i, row in enumerate(MARKERS)),
         ]
     ),

@@ -126,3 +126,15 @@ def test_one_module_knows_what_only_some_systems_have() -> None:
     paths = [path for part in ("shared", "services", "demo") for path in (ROOT / part).rglob("so8t_*/**/*.py")]
     assert len(paths) > 100
     assert {path.name for path in paths if only_some.search(path.read_text("utf-8"))} == {"processes.py"}
+
+
+def test_patterns_that_every_python_3_11_reads() -> None:
+    """No possessive repetition of a group: Python before 3.11.5 goes on behind a try that failed (gh-106052).
+
+    A single character may have one. An answer's `<think>` was not recognized, so its thinking would have been shown.
+    """
+    of_group = re.compile(r"\)(?:[?*+]|\{[\d,]+\})\+")
+    sources = [p for name in ("shared", "services", "demo", "tools", "deploy") for p in (ROOT / name).rglob("*.py")]
+    code = {p: [line for line in p.read_text("utf-8").splitlines() if of_group.search(line)] for p in sources}
+    assert len(sources) > 100
+    assert {p.name: lines for p, lines in code.items() if lines} == {}
