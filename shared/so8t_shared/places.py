@@ -11,7 +11,14 @@ from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.tables import layouts
 from so8t_shared.tables.quantizations import Quantization
 
+SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
+"""Path outside the container of the folder mounted as output_base_dir inside it."""
 _MODEL = re.compile(r"model_([ab])_\w+\.gguf")
+
+
+def in_container() -> bool:
+    """Whether this is a container of compose.yaml, whose own paths say nothing to people."""
+    return SHOWN_AS_VARIABLE in os.environ
 
 
 def report_file(config: Config, session_id: str, file: str) -> Path:

@@ -21,6 +21,7 @@ from so8t_shared.files import write_atomically
 from so8t_shared.host import host_name
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.models import rotation as so8
+from so8t_shared.places import in_container
 from so8t_shared.results.training import TENSORBOARD, Targets, TrainingPoint, TrainingResult
 from so8t_trainer.base import check_base
 from so8t_trainer.checkpoint import METRICS
@@ -116,7 +117,7 @@ def _train(
         *(trainee.method, device_name(device), _type_name(dtype), trainable, total),
     )
     shown = settings.model_dump(mode="json", exclude={"config"})
-    if "tensorboard" in settings.report_to:
+    if "tensorboard" in settings.report_to and not in_container():
         control.log.info("to follow the curve: tensorboard --logdir %s", control.scratch_dir / TENSORBOARD)
     with (
         explained_shortage(fit, device, control.checkpoints),

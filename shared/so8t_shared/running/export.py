@@ -11,14 +11,12 @@ from pathlib import Path
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.files import write_atomically
-from so8t_shared.places import model_file, report_file
+from so8t_shared.places import SHOWN_AS_VARIABLE, model_file, report_file
 from so8t_shared.results.stamp import STAMPED_FILES, stamped
 from so8t_shared.sessions.session import Session, config_digest
 from so8t_shared.stages import Stage
 
 RESULTS_FILE = "ab_test_results.json"
-SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
-"""Path outside the container of the folder mounted as output_base_dir inside it."""
 _FROM = b"FROM ./"
 
 
