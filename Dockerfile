@@ -58,9 +58,11 @@ COPY --from=wheel /installed /
 WORKDIR /work
 USER 10001:10001
 
-# SO8T retraining: stage train.
+# SO8T retraining: stage train; and the demo's model, which is made with it.
 FROM models AS trainer
 RUN python tools/lock.py common train > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt \
+    && python tools/lock.py common demo > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
 COPY --from=wheel /installed /
 WORKDIR /work

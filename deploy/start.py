@@ -13,6 +13,7 @@ import argparse
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -32,25 +33,21 @@ def main() -> int:
     ours, command = given[:at], given[at + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="?", default="", help="your configuration; without it, the demo")
-    parser.add_argument("--cpu", action="store_true", help="do not ask Docker for a GPU")
+    parser.add_argument("--cpu", action="store_true", help="train on the CPU, whatever Docker has")
     arguments = parser.parse_args(ours)
     os.chdir(ROOT)
     if command:
-        return subprocess.run([*_program(SMALL), *command], check=False).returncode
+        return subprocess.run([*_core(), *command], check=False).returncode
     log = _log_file()
     print(f"log: {log}", flush=True)
     return _in_containers(arguments, log) if _docker_answers() else _with_python(arguments, log)
 
 
 def _in_containers(arguments: argparse.Namespace, log: Path) -> int:
-    program = _program(SMALL)
-    if arguments.config:
-        os.environ["SO8T_CONFIG"] = Path(arguments.config).as_posix()
+    print("Docker answers: the stages run in containers.", flush=True)
+    config = [arguments.config] if arguments.config else []
     gpu = "--cpu" if arguments.cpu else "--gpu-optional"
-    for command in (["secrets"], ["images"], ["up", "--follow", gpu]):
-        if code := _logged([*program, *command], log):
-            return code
-    return 0
+    return _logged([*_core(), "up", *config, "--build", "--follow", gpu], log)
 
 
 def _with_python(arguments: argparse.Namespace, log: Path) -> int:
@@ -70,6 +67,11 @@ def _with_python(arguments: argparse.Namespace, log: Path) -> int:
 def _docker_answers() -> bool:
     docker = shutil.which("docker")
     return docker is not None and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
+
+
+def _core() -> list[str]:
+    """The command line of so8t-ab for commands that run no stage: an environment that has all is enough."""
+    return _program(WHOLE if any(WHOLE.glob("ready-*")) else SMALL)
 
 
 def _program(folder: Path) -> list[str]:
@@ -129,14 +131,12 @@ def _logged(command: list[str], log: Path) -> int:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment) as process,
     ):
         assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                sys.stdout.buffer.write(line)
-                sys.stdout.flush()
-                file.write(line)
-                file.flush()
-        except KeyboardInterrupt:
-            process.wait()  # it got the signal, too, and saves a checkpoint
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, too, which tells what it kept
+        for line in process.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+            file.write(line)
+            file.flush()
         return process.wait()
 
 

@@ -47,6 +47,10 @@ def check_stages_can_run(command: str) -> None:
         )
 
 
+UNPRIVILEGED = 10001
+"""User and group of stages where this user is root, or the system has none."""
+
+
 def handed_to_unprivileged(folder: Path, other: int) -> tuple[int, int]:
     """User and group of this process, who own the folder; `other`, to whom the folder is given, instead of root.
 

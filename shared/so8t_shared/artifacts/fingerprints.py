@@ -14,11 +14,12 @@ from typing import Any
 from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.canonical import digest
-from so8t_shared.config.drives import explained, is_elsewhere
+from so8t_shared.config.drives import VARIABLE, explained, is_elsewhere
 from so8t_shared.config.model import Config
 from so8t_shared.dataset_card import CARD, terms_beside
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
+from so8t_shared.places import in_container
 from so8t_shared.stages import DataInput, ModelInput, Stage
 
 _NOT_PART_OF_A_MODEL = {".md", ".py", ".png", ".jpg", ".txt.lock", ".gitattributes", ".gitignore"}
@@ -151,6 +152,8 @@ def _how_to_get(path: Path, otherwise: str) -> str:
     """The remedy for a missing input; a command makes the demo's inputs."""
     if is_elsewhere(str(path)):
         return explained(str(path))
+    if in_container():
+        return f"put it in the folder that SO8T_INPUTS names, here {os.environ.get(VARIABLE)}, or correct the path"
     made = path.parts[:1] == (_DEMO_INPUTS,)
     return "run 'make inputs' to make the demo's model and data set" if made else otherwise
 

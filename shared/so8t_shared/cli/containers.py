@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +11,7 @@ import typer
 from so8t_shared.containers.engine import Engine
 from so8t_shared.containers.images import build_images
 from so8t_shared.containers.keys import make_keys
-from so8t_shared.containers.settings import need_project
+from so8t_shared.containers.settings import for_configuration, need_project
 from so8t_shared.containers.up import down as remove
 from so8t_shared.containers.up import up as start
 from so8t_shared.terminal.console import say
@@ -33,10 +35,15 @@ def images() -> None:
 
 
 def up(
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="Configuration file; by default SO8T_CONFIG's, or the demo's.", show_default=False),
+    ] = None,
     cpu: CpuOption = False,
     gpu_optional: Annotated[
         bool, typer.Option("--gpu-optional", help="Use the CPU where Docker has no NVIDIA GPU.")
     ] = False,
+    build: Annotated[bool, typer.Option("--build", help="First create keys and build images, if missing.")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the stages' own lines.")] = False,
     timeout_s: Annotated[
         float, typer.Option("--timeout-s", envvar="UP_TIMEOUT_S", min=0, help="Seconds to wait for the report.")
@@ -47,10 +54,13 @@ def up(
     Exits with a failed stage's code, or with 75 when the time is over while stages continue.
     """
     need_project()
-    if gpu_optional and not cpu and not Engine().has_gpu():
-        cpu = True
-        _line("Docker has no NVIDIA GPU: training runs on the CPU.")
-    say(start(Engine(cpu=cpu), _line, limit_s=timeout_s, follow=follow))
+    if config:
+        os.environ.update(for_configuration(config))
+    engine = Engine(cpu=cpu)
+    engine.check_compose()
+    if gpu_optional and not cpu and not engine.has_gpu():
+        engine = Engine(cpu=True, instead=True)
+    say(start(engine, _line, limit_s=timeout_s, follow=follow, build=build))
 
 
 def down(

@@ -103,7 +103,7 @@ def explained(path: str, mounts: Path = _WSL_MOUNTS) -> str:
     drive = PureWindowsPath(path).drive
     mounted = len(drive) == 2 and (mounts / drive[0].lower()).is_dir()
     where = f"{mounts}, where WSL has it" if mounted else "the folder that holds its files"
-    return f"this host has no {drive}; set inputs_root to {where}"
+    return f"this host has no {drive}; set inputs_root (for containers SO8T_INPUTS) to {where}"
 
 
 def demand_here(**paths: str) -> None:

@@ -6,21 +6,21 @@ import os
 from pathlib import Path
 from typing import Any
 
+from so8t_shared.containers import demo
 from so8t_shared.containers.engine import Engine
 from so8t_shared.containers.images import image, missing_images
+from so8t_shared.containers.inputs import check_inputs
 from so8t_shared.containers.settings import setting
 from so8t_shared.errors import InputError
 
-_DEMO = "demo-run"
-_DEMO_FILES = ("model/config.json", "data/rows.jsonl")
-"""A run alone creates a store in the demo's folder, so the folder itself says nothing."""
 
+def check_before_start(engine: Engine, *, demo_follows: bool = False) -> dict[str, Any]:
+    """Check GPU, mounted files and the configuration's inputs; return what compose resolves.
 
-def check_before_start(engine: Engine) -> dict[str, Any]:
-    """Check GPU, mounted files and images; return the resolved configuration.
+    With `demo_follows`, the demo's inputs need not be there yet.
 
     Raises:
-        InputError: one is missing.
+        InputError, ConfigError: one is missing, or the configuration has faults.
         ServerError: the engine does not answer.
     """
     engine.check_compose()
@@ -32,11 +32,20 @@ def check_before_start(engine: Engine) -> dict[str, Any]:
             remedy="run so8t-ab up --cpu (which adds compose.cpu.yaml), or install the NVIDIA Container Toolkit",
         )
     for path in _mounted(resolved):
-        if not _is_there(path):
+        if not _is_there(path) and not (demo_follows and Path(path).name == demo.FOLDER):
             raise _missing(path)
+    check_inputs(no_gpu=engine.instead)
+    return resolved
+
+
+def check_images(engine: Engine) -> None:
+    """Check that the four images are there.
+
+    Raises:
+        InputError: one is missing.
+    """
     if missing := missing_images(engine):
         raise InputError(f"The image {image(missing[0])} is missing.", where="docker images", remedy="so8t-ab images")
-    return resolved
 
 
 def _wants_gpu(resolved: dict[str, Any]) -> bool:
@@ -56,8 +65,7 @@ def _mounted(resolved: dict[str, Any]) -> list[str]:
 
 
 def _is_there(path: str) -> bool:
-    parts = [os.path.join(path, file) for file in _DEMO_FILES] if Path(path).name == _DEMO else [path]  # noqa: PTH118
-    return all(map(os.path.exists, parts))
+    return demo.is_there(Path(path)) if Path(path).name == demo.FOLDER else Path(path).exists()
 
 
 def _missing(path: str) -> InputError:
@@ -67,10 +75,12 @@ def _missing(path: str) -> InputError:
         remedy = "so8t-ab secrets (it creates the folder, owned by the stages' user; existing keys are kept)"
     elif name.startswith("minio_root_") or name.endswith(".json"):
         what, remedy = "A key file is missing.", "so8t-ab secrets"
-    elif name == _DEMO:
+    elif name == demo.FOLDER:
         what = "The demo's model and data are missing."
-        remedy = "make inputs; or, for your own model, set SO8T_INPUTS (docs/containers.md)"
+        remedy = "so8t-ab up --build makes them; for your own model, name its configuration: so8t-ab up configs/my.yaml"
     else:
-        what = "A folder that compose.yaml mounts is missing."
-        remedy = "create it, or correct SO8T_INPUTS or SO8T_CONFIGS"
+        what = "A folder that the containers read is missing."
+        remedy = (
+            "create it, with your model and rows; or set SO8T_INPUTS (or SO8T_CONFIGS) in .env to the one that you have"
+        )
     return InputError(what, where=path, remedy=remedy)

@@ -21,6 +21,8 @@ class Engine:
     """The Docker engine, and the project's compose files; with `cpu` without a GPU."""
 
     cpu: bool = False
+    instead: bool = False
+    """`cpu`, because a GPU was optional and there is none."""
 
     def check(self) -> None:
         """Check that an engine answers.

@@ -27,9 +27,9 @@ def build_images(engine: Engine, say: Callable[[str], None]) -> None:
     engine.check()
     has_buildkit = engine.run(["docker", "buildx", "version"]).returncode == 0
     variables = {} if has_buildkit else {"DOCKER_BUILDKIT": "0"}  # used if it is there, not required
+    say("checking the four images; what is missing is built, which takes minutes ...")
     for service in SERVICES:
-        began = time.monotonic()
-        say(f"building {image(service)} ...")
+        began, before = time.monotonic(), _id(engine, service)
         command = ["docker", "build", "--target", service, "--tag", image(service), "."]
         done = engine.run(command, timeout_s=None, variables=variables)
         if done.returncode:
@@ -40,9 +40,15 @@ def build_images(engine: Engine, say: Callable[[str], None]) -> None:
                 remedy="see the lines above",
                 exit_code=1,
             )
-        say(f"built {image(service)} in {time.monotonic() - began:.0f} s")
+        if _id(engine, service) != before:
+            say(f"built {image(service)} in {time.monotonic() - began:.0f} s")
 
 
 def missing_images(engine: Engine) -> list[str]:
     """Services whose image is not there."""
-    return [name for name in SERVICES if engine.run(["docker", "image", "inspect", image(name)]).returncode]
+    return [name for name in SERVICES if not _id(engine, name)]
+
+
+def _id(engine: Engine, service: str) -> str:
+    """The image's id; '' if it is not there."""
+    return engine.run(["docker", "image", "inspect", "--format", "{{.Id}}", image(service)]).stdout.strip()

@@ -46,6 +46,30 @@ def setting(name: str, default: str) -> str:
     return (quoted[2] if quoted else re.sub(r"\s#.*", "", value)) or default
 
 
+def for_configuration(file: Path) -> dict[str, str]:
+    """Settings that run this configuration in containers: it needs not be in configs/, nor inputs/ be named in .env.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if not file.is_file():
+        raise InputError(
+            "There is no such configuration.",
+            where=str(file),
+            remedy=f"write one: python deploy/start.py -- init {file}; or correct the path",
+        )
+    file = Path(os.path.abspath(file))  # noqa: PTH100 - the link, not its target
+    configs = Path(setting("SO8T_CONFIGS", "configs")).absolute()
+    if not file.is_relative_to(configs):
+        configs = file.parent
+    return {
+        "SO8T_CONFIG": f"configs/{file.relative_to(configs).as_posix()}",
+        "SO8T_CONFIGS": configs.as_posix(),
+        "SO8T_INPUTS": setting("SO8T_INPUTS", Path(setting("SO8T_INPUTS_ROOT", "inputs")).absolute().as_posix()),
+        "SO8T_INPUTS_AT": setting("SO8T_INPUTS_AT", "inputs"),
+    }
+
+
 def keep_or_set(name: str, value: str) -> bool:
     """Add a line to .env unless it sets this name already; whether it was added."""
     path = env_file()

@@ -8,16 +8,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import IO
 
-from so8t_shared.containers.checks import check_before_start
+from so8t_shared.containers import demo
+from so8t_shared.containers.checks import check_before_start, check_images
 from so8t_shared.containers.engine import ContainerFailed, Engine
-from so8t_shared.containers.keys import STAGES
+from so8t_shared.containers.images import build_images
+from so8t_shared.containers.keys import STAGES, make_keys
 from so8t_shared.containers.settings import compose_environment
+from so8t_shared.errors import Interrupted
 from so8t_shared.formatting import duration
 
 _INIT = "minio-init"
 """Not there if the bucket is elsewhere."""
-_INPUT, _UPSTREAM, _INTERRUPTED = 2, 3, 75
+_REPORTER = "reporter"
+_OF_COMPOSE = b"\r\x1b[K"
+"""Start of a line in which compose itself tells of a container's end, whatever its options."""
+_LAST_LINES_S = 1.0
+"""Until the lines of a stage that has ended are here."""
+_INPUT, _UPSTREAM, _INTERRUPTED, _KILLED = 2, 3, 75, 137
 _CHATTER = ("Container ", "Network ", "Volume ")
 _STATE = '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{.State.ExitCode}}'
 _END = '{{index .Actor.Attributes "com.docker.compose.service"}} {{.Actor.Attributes.exitCode}}'
@@ -41,6 +52,7 @@ class _Run:
     engine: Engine
     project: str
     say: Callable[[str], None]
+    follow: bool = False
     began: float = field(default_factory=time.time)
     ids: list[str] = field(default_factory=list)
     shown: dict[str, str] = field(default_factory=dict)
@@ -60,11 +72,12 @@ class _Run:
         return {row[0]: _State(row[1], int(row[2])) for row in rows if len(row) == 3}
 
     def show(self, states: dict[str, _State]) -> None:
-        """Say a line for each state that has changed."""
+        """Say a line for each state that has changed; a stage that is followed tells its good ones itself."""
         for service, state in states.items():
             if self.shown.get(service) != str(state):
                 self.shown[service] = str(state)
-                self.say(f"{service}: {state}")
+                if not (self.follow and (state.status in {"created", "running"} or state.code == 0)):
+                    self.say(f"{service}: {state}")
 
     def failed(self, states: dict[str, _State]) -> tuple[str, int] | None:
         """The stage that failed for good, and its code.
@@ -87,6 +100,11 @@ class _Run:
             cause = cause or (of_its_own[-1] if of_its_own else None)
         return (cause or follower) if follower else None
 
+    def logs(self, *arguments: str) -> list[str]:
+        """The command that shows what stages have printed since the start."""
+        options = ["--no-color", "--no-log-prefix", "--since", str(int(self.began))]
+        return self.engine.compose("--ansi", "never", "--profile", "full", "logs", *options, *arguments)
+
     def _ends(self) -> list[tuple[str, int]]:
         """Every exit of a stage since the start, oldest first; restarts hide them from `states`."""
         window = ["--since", str(int(self.began)), "--until", str(int(time.time()))]
@@ -96,22 +114,50 @@ class _Run:
         return [(row[0], int(row[1])) for row in rows if len(row) == 2]
 
 
-def up(engine: Engine, say: Callable[[str], None], *, limit_s: float, follow: bool = False) -> str:
+def up(engine: Engine, say: Callable[[str], None], *, limit_s: float, follow: bool = False, build: bool = False) -> str:
     """Start the full profile, wait for the report, and return what the reporter printed.
 
-    With `follow`, the stages' own lines are shown as they come.
+    With `follow`, the stages' own lines are shown as they come; with `build`, keys and images are made first.
 
     Raises:
-        InputError, ServerError: something is missing, see `check_before_start`.
+        InputError, ConfigError, ServerError: something is missing, see `check_before_start`.
         ContainerFailed: a stage failed for good (the others are stopped), or the time is over.
+        Interrupted: Ctrl-C.
     """
-    project = str(check_before_start(engine)["name"])
-    run = _Run(engine, project, say)
+    project = _prepared(engine, say, build=build)
+    run = _Run(engine, project, say, follow)
+    say("starting MinIO, Ollama and the stages ...")
     _start(engine)
     run.find()
-    with _followed(engine) if follow else _unseen():
-        _wait(run, limit_s)
+    try:
+        with _followed(run) if follow else _unseen():
+            cause = _wait(run, limit_s)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "The stages continue in their containers.",
+            where="docker ps",
+            remedy="run the same command again to follow them; python deploy/start.py -- down stops them",
+        ) from error
+    if cause:
+        _stop(run, *cause)
     return _last_words(engine)
+
+
+def _prepared(engine: Engine, say: Callable[[str], None], *, build: bool) -> str:
+    """Check what must be there, the quick checks first, and with `build` make it; return the project's name."""
+    if build:
+        make_keys(say)
+    make_demo = build and demo.is_chosen() and not demo.is_there(Path(demo.FOLDER))
+    project = str(check_before_start(engine, demo_follows=make_demo)["name"])
+    if engine.instead:
+        say("Docker has no NVIDIA GPU: training runs on the CPU.")
+    if build:
+        build_images(engine, say)
+    else:
+        check_images(engine)
+    if make_demo:
+        demo.make_demo_inputs(engine, say)
+    return project
 
 
 def down(engine: Engine, *, volumes: bool) -> None:
@@ -136,14 +182,15 @@ def _start(engine: Engine) -> None:
         raise _failure("The containers could not be started.", 1)
 
 
-def _wait(run: _Run, limit_s: float) -> None:
+def _wait(run: _Run, limit_s: float) -> tuple[str, int] | None:
+    """Wait until all stages are done, or one has failed for good: it is returned, with its code."""
     while time.time() - run.began < limit_s:
         states = run.states()
         run.show(states)
         if failed := run.failed(states):
-            _stop(run.engine, *failed)
+            return failed
         if all((state := states.get(stage)) and (state.status, state.code) == ("exited", 0) for stage in STAGES):
-            return
+            return None
         time.sleep(1)
     raise ContainerFailed(
         f"The stages are not done after {duration(limit_s)}; they are still running.",
@@ -153,11 +200,18 @@ def _wait(run: _Run, limit_s: float) -> None:
     )
 
 
-def _stop(engine: Engine, stage: str, code: int) -> None:
-    logs = engine.compose("--profile", "full", "logs", "--no-color", "--no-log-prefix", "--tail", "12", stage)
-    done = engine.run(logs)
-    sys.stderr.write(done.stdout + done.stderr)
-    engine.run(engine.compose("--profile", "full", "stop", *STAGES), timeout_s=None)
+def _stop(run: _Run, stage: str, code: int) -> None:
+    if not run.follow:
+        done = run.engine.run(run.logs("--tail", "12", stage))
+        sys.stderr.write(done.stdout + done.stderr)
+    run.engine.run(run.engine.compose("--profile", "full", "stop", *STAGES), timeout_s=None)
+    if code == _KILLED:
+        raise ContainerFailed(
+            f"{stage} was killed (exit code {code}); the other stages were stopped.",
+            where="docker inspect, OOMKilled",
+            remedy="raise SO8T_MEMORY in .env if memory ran out; then run the same command again: it resumes",
+            exit_code=code,
+        )
     raise _failure(f"{stage} failed with exit code {code}; the other stages were stopped.", code)
 
 
@@ -176,14 +230,25 @@ def _last_words(engine: Engine) -> str:
 
 
 @contextmanager
-def _followed(engine: Engine) -> Iterator[None]:
-    """Show the stages' lines while the block runs."""
-    command = engine.compose("--profile", "full", "logs", "--follow", "--tail", "0", *STAGES)
-    with subprocess.Popen(command, env=compose_environment(cpu=engine.cpu), stdin=subprocess.DEVNULL) as process:
+def _followed(run: _Run) -> Iterator[None]:
+    """Show the stages' lines while the block runs; the reporter's last ones come at the end."""
+    command = run.logs("--follow", *(stage for stage in STAGES if stage != _REPORTER))
+    environment = compose_environment(cpu=run.engine.cpu)
+    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        shower = Thread(target=_show_lines, args=(process.stdout, run.say), daemon=True)
+        shower.start()
         try:
             yield
+            time.sleep(_LAST_LINES_S)
         finally:
             process.terminate()
+            shower.join()
+
+
+def _show_lines(lines: IO[bytes], say: Callable[[str], None]) -> None:
+    for line in lines:
+        if not line.startswith(_OF_COMPOSE):
+            say(line.decode("utf-8", "replace").rstrip())
 
 
 @contextmanager

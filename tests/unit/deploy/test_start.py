@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,23 @@ def test_powershell_and_batch_call_the_same_program() -> None:
     batch = (ROOT / "run.bat").read_text("utf-8")
     assert 'run.ps1" %*' in batch
     assert "exit /b %code%" in batch
+
+
+def test_ctrl_c_reaches_the_command_alone(tmp_path: Path) -> None:
+    """What it says while it ends is on the terminal and in the log, and its exit code is the script's."""
+    work = (
+        "import sys, time\nprint('at work', flush=True)\n"
+        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(0.2)\n    print('kept')\n    sys.exit(75)"
+    )
+    log = tmp_path / "run.log"
+    start = (
+        f"import pathlib, runpy, sys\nstart = runpy.run_path({str(ROOT / 'deploy' / 'start.py')!r})\n"
+        f"sys.exit(start['_logged']([sys.executable, '-c', {work!r}], pathlib.Path({str(log)!r})))"
+    )
+    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"at work\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=30)[0] == b"kept\n"
+    assert process.returncode == 75
+    assert log.read_text() == "at work\nkept\n"
