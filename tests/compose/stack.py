@@ -117,24 +117,30 @@ def make_stack(folder: Path, model: Path, rows: Path, name: str, **sections: Any
     _copy(model, inputs / "model")
     _copy(rows.parent, inputs / "data")
     variables = {
-        "COMPOSE_ENV_FILES": str(folder / ".env"),
-        "ENV_FILE": str(folder / ".env"),
         "SO8T_CONFIG": "configs/tiny.yaml",
         "SO8T_CONFIGS": str(folder / "configs"),
         "SO8T_INPUTS": str(inputs),
         "SO8T_INPUTS_AT": "inputs",
+    }
+    stack = Stack(folder, f"so8t-test-{name}", own_places(folder) | variables)
+    (folder / "configs" / "tiny.yaml").write_text(yaml.safe_dump(_configuration(rows.name)))
+    stack.edit(**sections)
+    stack.script("secrets")
+    return stack
+
+
+def own_places(folder: Path) -> dict[str, str]:
+    """Settings that keep a project's keys, results and ports apart from this repository's own; its .env is empty."""
+    (folder / ".env").touch()
+    return {
+        "COMPOSE_ENV_FILES": str(folder / ".env"),
+        "ENV_FILE": str(folder / ".env"),
         "SO8T_RESULTS": str(folder / "results"),
         "SO8T_SECRETS": str(folder / "secrets"),
         "SO8T_MINIO_PUBLISH": f"127.0.0.1:{free_port()}",
         "SO8T_OLLAMA_PUBLISH": f"127.0.0.1:{free_port()}",
         "UP_TIMEOUT_S": "580",
     }
-    (folder / ".env").touch()
-    stack = Stack(folder, f"so8t-test-{name}", variables)
-    (folder / "configs" / "tiny.yaml").write_text(yaml.safe_dump(_configuration(rows.name)))
-    stack.edit(**sections)
-    stack.script("secrets")
-    return stack
 
 
 @contextmanager
