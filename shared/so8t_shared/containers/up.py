@@ -247,7 +247,7 @@ def _followed(run: _Run) -> Iterator[None]:
 
 def _show_lines(lines: IO[bytes], say: Callable[[str], None]) -> None:
     for line in lines:
-        if not line.startswith(_OF_COMPOSE):
+        if line.strip() and not line.startswith(_OF_COMPOSE):
             say(line.decode("utf-8", "replace").rstrip())
 
 
