@@ -41,7 +41,7 @@ def compact(numbers: Iterable[int]) -> str:
 
 
 def chosen_layers(choice: str, present: Sequence[int], total: int, key: str = "training.so8t.layers") -> list[int]:
-    """Return the layers of a model with `total` layers that `choice` names; `present` lists the layers that can have a gate.
+    """Return the layers of a model with `total` layers that `choice` names; only those `present` can have a gate.
 
     Raises:
         ConfigError: a layer does not exist or cannot have a gate.
