@@ -62,15 +62,15 @@ class Llama:
         """
         tokens = self._tokens(prompt, options["max_tokens"])
         started = self._rewind(tokens)
-        text, first, last = self._generate(tokens, options)
-        ended = time.perf_counter()
+        text, decode_ms, last = self._generate(tokens, options)
+        latency_ms = (time.perf_counter() - started) * 1e3
         return {
             "text": text,
             "prompt_tokens": len(tokens),
             **_ending(last),
-            "latency_ms": (ended - started) * 1e3,
-            "ttft_ms": (first - started) * 1e3,
-            "decode_ms": (ended - first) * 1e3,
+            "latency_ms": latency_ms,
+            "ttft_ms": latency_ms - decode_ms,
+            "decode_ms": decode_ms,
             "peak_memory_bytes": peak_memory_bytes(),
         }
 
@@ -143,20 +143,12 @@ class Llama:
         return started
 
     def _generate(self, tokens: list[int], options: dict[str, Any]) -> tuple[str, float, dict[str, Any]]:
-        """Return (text, time of the first token, last chunk); there is one chunk per token."""
-        moments: list[float] = []
-        chunks: list[dict[str, Any]] = []
-
-        def receive(chunk: dict[str, Any]) -> None:
-            moments.append(time.perf_counter())
-            chunks.append(chunk)
-
-        body = {**options, "prompt": tokens, "stream": True, "cache_prompt": self._cache.usable}
-        refused = self._server.handle_completions(body, receive)
-        for answer in (refused, *chunks):
-            _check(answer)
+        """Return (text, milliseconds after the first token, llama.cpp's answer); streaming would cost more."""
+        body = {**options, "prompt": tokens, "stream": False, "cache_prompt": self._cache.usable}
+        answer: dict[str, Any] = self._server.handle_completions(body)
+        _check(answer)
         self._cache.asked(tokens)
-        return "".join(chunk["choices"][0]["text"] for chunk in chunks), moments[0], chunks[-1]
+        return _whole(answer), answer["timings"]["predicted_ms"], answer
 
     def _evaluate(self, tokens: Sequence[int], use_cache: bool) -> int:
         return int(self._evaluate_one(tokens, use_cache)["timings"]["cache_n"])
@@ -186,6 +178,12 @@ def _parameters(path: str, context: int, threads: int, batch: int, key: str) -> 
     parameters.api_keys = [key]  # it opens a port on the loopback interface, which no other process may use
     parameters.verbosity = 1  # errors only: prompts and answers are never logged
     return parameters
+
+
+def _whole(answer: dict[str, Any]) -> str:
+    """Return the text without a character that the limit cut in two, which is replaced by U+FFFD."""
+    text: str = answer["choices"][0]["text"]
+    return text.removesuffix("\ufffd") if _ending(answer)["cut"] else text
 
 
 def _ending(last: dict[str, Any]) -> dict[str, Any]:

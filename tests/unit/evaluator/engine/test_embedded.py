@@ -129,6 +129,19 @@ def test_stop_and_limit(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
     assert (whole.cut, cut.cut) == (True, False)
 
 
+def test_cut_character(smollm2: ModelFile, engine: EmbeddedEngine) -> None:
+    """A character of several tokens that the limit cuts in two is left out, not replaced."""
+    with engine.load(smollm2, WARM_UP) as model:
+        texts = [
+            model.complete(
+                "The llama \U0001f999 and the llama \U0001f999 and the llama", Options(max_tokens=size, seed=7)
+            ).text
+            for size in range(1, 5)
+        ]
+    assert [text.strip() for text in texts[:3]] == ["", "", "\U0001f999"]
+    assert texts[3].startswith(texts[2])
+
+
 def test_over_long_prompt_is_refused_not_cut(tiny: GetModel, engine: EmbeddedEngine) -> None:
     """A prompt that leaves no room for its answer is refused with its size; the limit is the model's own."""
     with engine.load(tiny("q8_0"), WARM_UP) as model:
