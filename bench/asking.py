@@ -3,7 +3,8 @@
 Ours: every row asked as the evaluate stage asks it, with keys, reading and stored answers, through the embedded engine
 and through Ollama. Peers: a loop over the same llama.cpp with its defaults, and one over the same Ollama server with
 the `ollama` package, one request per answer. One thread each; every run is a separate process, they alternate, and
-the least CPU time of each counts: that of the client and of all processes of the engine. Loading is left out.
+the least CPU time of each counts: that of the client and of all processes of the engine. Loading is left out: of the model,
+and of the patterns by which kept answers are redacted (once a stage, 0.1 s).
 
     python bench/asking.py RUN [--rows N] [--rounds N] [--quantization q4_k_m] [--scorings generate+logprob]
 
@@ -56,6 +57,7 @@ from so8t_evaluator.asking import Candidate, Respondent, ask_all
 from so8t_evaluator.engine.embedded import EmbeddedEngine
 from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.importing import recipe
+from so8t_evaluator.kept_text import kept_text
 from so8t_evaluator.ollama.engine import OllamaEngine
 from so8t_evaluator.ollama.server import OllamaServer
 from so8t_shared.artifacts.segment_cache import SegmentCache
@@ -72,6 +74,7 @@ cache = SegmentCache(LocalStore(Path(tempfile.mkdtemp(dir=os.environ["BENCH"])))
 settings = AbTest(max_new_tokens=LIMIT)
 one = Respondent(Candidate("a", "q8_0", file, chat), engine, settings, cache, "bench")
 one.load()
+kept_text("1")
 before, samples = cpu(), []
 def told(sample):
     samples.append(sample)
