@@ -3,8 +3,8 @@
 Ours: every row asked as the evaluate stage asks it, with keys, reading and stored answers, through the embedded engine
 and through Ollama. Peers: a loop over the same llama.cpp with its defaults, and one over the same Ollama server with
 the `ollama` package, one request per answer. One thread each; every run is a separate process, they alternate, and
-the least CPU time of each counts: that of the client and of all processes of the engine. Loading is left out: of the model,
-and of the patterns by which kept answers are redacted (once a stage, 0.1 s).
+the least CPU time of each counts: that of the client and of all processes of the engine. Loading is left out: of the
+model, and of the patterns by which kept answers are redacted (once a stage, 0.1 s).
 
     python bench/asking.py RUN [--rows N] [--rounds N] [--quantization q4_k_m] [--scorings generate+logprob]
 
