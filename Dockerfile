@@ -20,9 +20,10 @@ RUN python tools/lock.py common core > needed.txt \
 FROM base AS wheel
 RUN python tools/lock.py common notify > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt --root /installed
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
 RUN python tools/lock.py common build > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY demo demo
 COPY shared shared
 COPY services services

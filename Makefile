@@ -12,6 +12,7 @@ INSTALLED := $(CACHE)/packages-$(KEY)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready-$(KEY)
+KERNELS := services/converter/so8t_converter/libkernels.so
 
 export TOKENIZERS_PARALLELISM = false
 export HF_HUB_OFFLINE = 1
@@ -87,7 +88,10 @@ $(INSTALLED)/complete:
 	@$(INSTALLED)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
 	@touch $@
 
-$(READY): $(INSTALLED)/complete pyproject.toml
+$(KERNELS): $(wildcard services/converter/kernels/*.*)
+	@SO8T_AB_CACHE=$(CACHE) $(PYTHON) services/converter/kernels/build.py $@
+
+$(READY): $(INSTALLED)/complete pyproject.toml | $(KERNELS)
 	@$(PYTHON) tools/clone_venv.py $(INSTALLED) $(VENV)
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -46,7 +46,7 @@ INLINE V nonlinear_step(V a) {
 
 INLINE void nonlinear_sums(const V *x, const V *inverse, V *sum_xl, V *sum_l2) {
     GROUPS(g) sum_xl[g] = sum_l2[g] = splat(0);
-    EACH(i, 32) GROUPS(g) {
+    _Pragma("GCC unroll 32") EACH(i, 32) GROUPS(g) {
         V a = x[i * G + g], step = nonlinear_step(inverse[g] * a), weighted = (a * a) * step;
         sum_xl[g] = sum_xl[g] + weighted * a;
         sum_l2[g] = sum_l2[g] + weighted * step;

@@ -6,6 +6,7 @@
 #error "fast math changes the bytes"
 #endif
 #include "blocks32.h"
+#include "kernels.h"
 #include "min_scale.h"
 #include "nonlinear.h"
 #include "signed_scale.h"
@@ -69,31 +70,34 @@ static int64_t read_values(int source, const uint8_t *x, int values, uint32_t li
     return source == F16 ? read_as(F16, x, values, limit, out) : read_as(BF16, x, values, limit, out);
 }
 
-/* Quantizes `values` values of type `source`; returns how many cannot be represented, or -1 for an unknown type. */
-int64_t NAME(int type, int source, const uint8_t *x, int64_t values, uint8_t *out) {
+/* Quantizes up to CHUNK values; returns how many cannot be represented. */
+static int64_t put_chunk(const struct kind *kind, int source, const uint8_t *x, int count, uint8_t *out) {
     float chunk[CHUNK] __attribute__((aligned(64)));
-    const int width = source == F32 ? 4 : 2;
-    int64_t refused = 0;
+    uint8_t rest[4 * L] = {0};
+    const int width = source == F32 ? 4 : 2, whole = count / L * L, left = count - whole, read = left ? whole + L : whole;
+    int64_t refused = read_values(source, x, whole, kind->limit, chunk);
+    if (left) {
+        memcpy(rest, x + width * whole, (size_t)(width * left));
+        refused += read_values(source, rest, L, kind->limit, chunk + whole);
+    }
+    memset(chunk + read, 0, 4 * (size_t)(CHUNK - read)); /* lanes without a block */
+    kind->put(chunk, (kind->values > 1 ? count : whole) / kind->values, out);
+    if (left) {
+        kind->put(chunk + whole, L, rest);
+        memcpy(out + kind->bytes * whole, rest, (size_t)(kind->bytes * left));
+    }
+    return refused;
+}
+
+/* Quantizes values of type `source`; returns how many cannot be represented, or -1 for types that are not here. */
+int64_t NAME(int type, int source, const uint8_t *x, int64_t values, uint8_t *out) {
     const struct kind *kind = KINDS, *end = KINDS + sizeof KINDS / sizeof *KINDS;
+    int64_t refused = 0;
     while (kind < end && kind->type != type) kind++;
     if (kind == end || (source != F32 && source != F16 && source != BF16) || values % kind->values) return -1;
-    while (values > 0) {
-        uint8_t rest[4 * L] = {0};
-        const int count = values < CHUNK ? (int)values : CHUNK, whole = count / L * L, left = count - whole;
-        refused += read_values(source, x, whole, kind->limit, chunk);
-        memcpy(rest, x + (int64_t)width * whole, (size_t)(width * left));
-        if (left) refused += read_values(source, rest, L, kind->limit, chunk + whole);
-        if (count < CHUNK) memset(chunk + whole + (left ? L : 0), 0, 4 * (size_t)(CHUNK - whole - (left ? L : 0)));
-        if (kind->values > 1 || !left) kind->put(chunk, count / kind->values, out);
-        else {
-            kind->put(chunk, whole, out);
-            uint8_t last[4 * L];
-            kind->put(chunk + whole, L, last);
-            memcpy(out + (int64_t)kind->bytes * whole, last, (size_t)(kind->bytes * left));
-        }
-        x += (int64_t)width * count;
-        out += (int64_t)kind->bytes * (count / kind->values);
-        values -= count;
+    for (int64_t at = 0; at < values; at += CHUNK) {
+        const int count = values - at < CHUNK ? (int)(values - at) : CHUNK;
+        refused += put_chunk(kind, source, x + at * (source == F32 ? 4 : 2), count, out + at / kind->values * kind->bytes);
     }
     return refused;
 }

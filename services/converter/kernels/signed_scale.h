@@ -15,7 +15,7 @@ struct tile16 {
 
 INLINE void sums_of(const struct tile16 *t, const V *inverse, V *sum_xl, V *sum_l2) {
     GROUPS(g) sum_xl[g] = sum_l2[g] = splat(0);
-    EACH(i, 16) GROUPS(g) {
+    _Pragma("GCC unroll 16") EACH(i, 16) GROUPS(g) {
         const int at = i * G + g;
         V level = rounded(inverse[g] * t->x[at], -32, 31);
         sum_xl[g] = sum_xl[g] + t->cube[at] * level;

@@ -17,6 +17,7 @@ import gguf
 import libgguf
 import numpy as np
 
+from so8t_converter.kernels import row_bytes
 from so8t_converter.mixture import TensorShape, Traits, target_types
 from so8t_converter.quantize_worker import Job
 from so8t_converter.worker_pool import WorkerPool
@@ -94,7 +95,7 @@ def _place(file: Any, quantization: Quantization) -> list[_Placed]:
     offset = 0
     for name, kind in types.items():
         *rows, length = shapes[name].shape
-        size = math.prod(rows) * _row_bytes(kind, length)
+        size = math.prod(rows) * row_bytes(kind, length)
         source = sources[name]
         placed.append(_Placed(shapes[name], source.data_offset, source.nbytes, kind, offset, size))
         offset += _padded(size)
@@ -106,22 +107,17 @@ def _jobs(item: _Placed, start: int) -> Iterator[Job]:
     if item.type == item.tensor.type:
         return
     length = item.tensor.shape[-1]
-    rows = item.source_bytes // _row_bytes(item.tensor.type, length)
+    rows = item.source_bytes // row_bytes(item.tensor.type, length)
     step = max(1, _JOB_VALUES // length)
     for first in range(0, rows, step):
         yield Job(
-            source_offset=item.source_offset + first * _row_bytes(item.tensor.type, length),
-            target_offset=start + item.offset + first * _row_bytes(item.type, length),
+            source_offset=item.source_offset + first * row_bytes(item.tensor.type, length),
+            target_offset=start + item.offset + first * row_bytes(item.type, length),
             rows=min(step, rows - first),
             length=length,
             source_type=item.tensor.type,
             target_type=item.type,
         )
-
-
-def _row_bytes(kind: str, length: int) -> int:
-    values, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
-    return int(length // values * size)
 
 
 def _traits(file: Any) -> Traits:

@@ -1,6 +1,6 @@
 """A process that quantizes rows: `python -m so8t_converter.quantize_worker SOURCE TARGET`.
 
-libgguf's kernels hold the GIL, so using several cores takes several processes. Jobs arrive as JSON lines
+Where libgguf quantizes it holds the GIL, so using several cores takes several processes. Jobs arrive as JSON lines
 on standard input. Each is answered by an empty JSON object, or one with `error`, once its bytes are in
 TARGET. The process exits at the end of the input, which also happens if its parent is killed.
 """
@@ -13,9 +13,7 @@ import sys
 from pathlib import Path
 from typing import TypedDict, cast
 
-import libgguf
-import numpy as np
-
+from so8t_converter.kernels import quantize_rows, row_bytes
 from so8t_shared.files import write_at
 from so8t_shared.json_files import Channel
 
@@ -33,16 +31,14 @@ class Job(TypedDict):
     target_type: str
 
 
-_STORED = {"F16": np.float16, "F32": np.float32}
-
-
-def quantized_rows(source: memoryview, job: Job) -> bytes:
+def quantized_rows(source: memoryview, job: Job) -> bytearray:
     """Return the quantized bytes of the job's rows."""
-    values = np.frombuffer(
-        source, _STORED[job["source_type"]], count=job["rows"] * job["length"], offset=job["source_offset"]
-    ).astype(np.float32)
-    kind = libgguf.GGMLQuantizationType[job["target_type"]]
-    return bytes(libgguf.quantize_rows_raw(kind, values, job["rows"], job["length"]))
+    rows, length = job["rows"], job["length"]
+    out = bytearray(rows * row_bytes(job["target_type"], length))
+    start = job["source_offset"]
+    values = source[start : start + rows * row_bytes(job["source_type"], length)]
+    quantize_rows(job["target_type"], job["source_type"], values, rows, length, out)
+    return out
 
 
 def main(source_path: Path, target_path: Path) -> None:
@@ -61,7 +57,7 @@ def _do(mapped: mmap.mmap, target: int, job: Job) -> dict[str, object]:
     try:
         with memoryview(mapped) as view:
             data = quantized_rows(view, job)
-        write_at(target, data, job["target_offset"])
+        write_at(target, memoryview(data), job["target_offset"])
     except OSError as error:
         return {"error": error.strerror, "errno": error.errno}
     except ValueError as error:
