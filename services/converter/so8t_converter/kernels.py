@@ -67,7 +67,7 @@ def quantize_rows(
     given, written = np.frombuffer(values, np.uint8), np.frombuffer(out, np.uint8)
     expected = rows * length * _SOURCES[source], rows * row_bytes(kind, length)
     if (given.size, written.size) != expected or not written.flags.writeable:
-        raise ValueError(f"buffers of {expected} bytes are needed, the second writable, not {given.size, written.size}")
+        raise ValueError(f"{rows} rows take {expected} bytes, the second writable, not {given.size, written.size}")
     name = backend or backends()[0]
     refused = _UNKNOWN
     if name != FALLBACK:
