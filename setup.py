@@ -14,7 +14,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 sys.path.insert(0, "services/converter/kernels")
-from build import build  # noqa: E402
+from build import build
 
 
 @cache

@@ -1,8 +1,8 @@
 """Claim: the compiled kernels quantize many times faster than libgguf, and write the same bytes.
 
-Per type, on one core: millions of float32 values per second of process time; ours and libgguf's alternate, the shortest
-time of each counts. Then blocks of 26 distributions, from weights to any finite bits, on every target of this processor:
-the number of blocks that differ.
+Per type, on one core: millions of float32 values per second of process time; ours and libgguf's alternate, and the
+shortest time of each counts. Then the number of blocks that differ on any target of this processor, in distributions
+from ordinary weights to any finite bits.
 
     python bench/kernels.py [--rounds N] [--blocks N] [--types Q4_K,Q6_K]
 """

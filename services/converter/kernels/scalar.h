@@ -53,51 +53,67 @@ INLINE float get_half(const uint8_t *out) {
     return half_value(half);
 }
 
+struct weighted {
+    float mean, low, high, w, x; /* root of the mean square; range, which includes 0 unless all are negative; sums */
+};
+
+static struct weighted weigh(const float *x) {
+    struct weighted s = {0, x[0], x[0], 0, 0};
+    float squares = 0;
+    EACH(i, 32) squares += x[i] * x[i];
+    s.mean = __builtin_sqrtf(squares / 32);
+    s.w = s.mean + positive(x[0]);
+    s.x = s.w * x[0];
+    for (int i = 1; i < 32; i++) {
+        float w = s.mean + positive(x[i]);
+        s.low = x[i] < s.low ? x[i] : s.low;
+        s.high = x[i] > s.high ? x[i] : s.high;
+        s.w += w;
+        s.x += w * x[i];
+    }
+    s.low = s.low > 0 ? 0 : s.low;
+    return s;
+}
+
+/* Sets levels, and the scale and minimum that suit them best; returns whether there are such. */
+static int solve(const float *x, struct weighted s, float inverse, int top, uint8_t *levels, float *scale, float *low) {
+    float sum_l = 0, sum_l2 = 0, sum_xl = 0;
+    EACH(i, 32) {
+        float w = s.mean + positive(x[i]), level = (float)clamp(nearest(inverse * (x[i] - s.low)), 0, top);
+        levels[i] = (uint8_t)level;
+        sum_l += w * level;
+        sum_l2 += w * level * level;
+        sum_xl += w * level * x[i];
+    }
+    const float det = s.w * sum_l2 - sum_l * sum_l;
+    *scale = (s.w * sum_xl - s.x * sum_l) / det;
+    *low = (sum_l2 * s.x - sum_l * sum_xl) / det;
+    if (*low > 0) *low = 0, *scale = sum_xl / sum_l2;
+    return det > 0;
+}
+
 /* Levels 0..top of 32 values over a minimum; returns the scale. */
 static float fit_over_minimum(const float *x, int top, float first, int steps, uint8_t *levels, float *minimum) {
-    float squares = 0, low = x[0], high = x[0];
-    EACH(i, 32) squares += x[i] * x[i];
-    const float mean = __builtin_sqrtf(squares / 32);
-    float sum_w = mean + positive(x[0]), sum_x = sum_w * x[0];
-    for (int i = 1; i < 32; i++) {
-        float w = mean + positive(x[i]);
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
-        sum_w += w;
-        sum_x += w * x[i];
-    }
-    low = low > 0 ? 0 : low;
+    struct weighted s = weigh(x);
+    float inverse = (float)top / (s.high - s.low), scale = 1 / inverse, best = 0;
     memset(levels, 0, 32);
-    *minimum = -low;
-    if (high == low) return 0;
-    float inverse = (float)top / (high - low), scale = 1 / inverse, best = 0;
+    *minimum = -s.low;
+    if (s.high == s.low) return 0;
     for (int step = -1; step < steps; step++) {
         uint8_t tried[32];
-        float sum_l = 0, sum_l2 = 0, sum_xl = 0, error = 0, offset = low, slope = scale;
-        if (step >= 0) inverse = (first + 0.1f * (float)step + (float)top) / (high - low);
+        float error = 0, slope, low;
+        if (step >= 0) inverse = (first + 0.1f * (float)step + (float)top) / (s.high - s.low);
+        const int is_solved = solve(x, s, inverse, top, tried, &slope, &low);
+        if (step < 0) slope = scale, low = s.low;
         EACH(i, 32) {
-            float w = mean + positive(x[i]), level = (float)clamp(nearest(inverse * (x[i] - low)), 0, top);
-            tried[i] = (uint8_t)level;
-            sum_l += w * level;
-            sum_l2 += w * level * level;
-            sum_xl += w * level * x[i];
+            float miss = slope * (float)tried[i] + low - x[i];
+            error += (s.mean + positive(x[i])) * (miss * miss);
         }
-        if (step >= 0) {
-            float det = sum_w * sum_l2 - sum_l * sum_l;
-            if (!(det > 0)) continue;
-            slope = (sum_w * sum_xl - sum_x * sum_l) / det;
-            offset = (sum_l2 * sum_x - sum_l * sum_xl) / det;
-            if (offset > 0) offset = 0, slope = sum_xl / sum_l2;
-        }
-        EACH(i, 32) {
-            float miss = slope * (float)tried[i] + offset - x[i];
-            error += (mean + positive(x[i])) * (miss * miss);
-        }
-        if (step >= 0 && !(error < best)) continue;
+        if (step >= 0 && !(is_solved && error < best)) continue;
         memcpy(levels, tried, 32);
-        best = error, scale = slope, low = offset;
+        best = error, scale = slope, s.low = low;
     }
-    *minimum = -low;
+    *minimum = -s.low;
     return scale;
 }
 

@@ -178,7 +178,7 @@ def test_what_cannot_be_represented_is_counted(kind: str, backend: str) -> None:
 )
 def test_wrong_buffers_and_types(kind: str, length: int, values: int, out: bytes | bytearray) -> None:
     """A buffer that is too short, too long or read-only, a row that is no whole number of blocks, an unknown type."""
-    with pytest.raises(ValueError, match="bytes|multiple|not a GGML type"):
+    with pytest.raises(ValueError, match=r"bytes|multiple|not a GGML type"):
         quantize_rows(kind, "F32", bytes(values), 1, length, out)
 
 
