@@ -62,7 +62,7 @@ def _compiler() -> list[str]:
 
 
 def _compile(compiler: list[str], folder: Path) -> Path:
-    is_x86 = _run([*compiler, "-dumpmachine"]).startswith("x86_64")
+    is_x86 = "__x86_64__" in _run([*compiler, "-dM", "-E", "-x", "c", os.devnull])
     objects = [folder / "kernels.o"]
     _run([*compiler, *FLAGS, "-c", str(HERE / "kernels.c"), "-o", str(objects[0])])
     for name, flags in TARGETS.items():

@@ -54,7 +54,7 @@ INLINE float get_half(const uint8_t *out) {
 }
 
 struct weighted {
-    float mean, low, high, w, x; /* root of the mean square; range, which includes 0 unless all are negative; sums */
+    float mean, low, high, w, x; /* root of the mean square; low end, at most 0, and high end; sums */
 };
 
 static struct weighted weigh(const float *x) {
