@@ -97,7 +97,7 @@ $(READY): $(INSTALLED)/complete pyproject.toml | $(KERNELS)
 	@touch $@
 
 clean:  ## remove the demo's inputs, .venv and tool caches; runs, results and installed packages are kept
-	rm -rf demo-run/model demo-run/data build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo-run/model demo-run/data build dist $(VENV) $(KERNELS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 RUNS = $(wildcard demo-run runs results checkpoints)
 

@@ -30,8 +30,9 @@ class WithKernels(build_py):
     def run(self) -> None:
         super().run()
         library = compiled()
-        if library and not self.editable_mode:
-            self.copy_file(str(library), f"{self.build_lib}/so8t_converter/{library.name}")
+        if library:
+            folder = "services/converter" if self.editable_mode else self.build_lib
+            self.copy_file(str(library), f"{folder}/so8t_converter/{library.name}")
 
 
 class PlatformWheel(bdist_wheel):
