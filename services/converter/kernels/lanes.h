@@ -16,8 +16,32 @@ INLINE K rounded_bits(V a, int low, int high) {
 INLINE V rounded(V a, int low, int high) { return (V)rounded_bits(a, low, high) - splat(MAGIC); }
 INLINE K level_of(V a, int low, int high) { return rounded_bits(a, low, high) - isplat(MAGIC_BITS); }
 
+/* Transposes L vectors. */
+INLINE void swap_sides(V *a) {
+#ifdef __clang__
+    V b[L];
+    EACH(i, L) EACH(k, L) b[i][k] = a[k][i];
+    memcpy(a, b, sizeof b);
+#else /* exchanges quadrants, then quadrants of quadrants */
+    K place;
+    EACH(k, L) place[k] = k;
+    _Pragma("GCC unroll 4") for (int step = L / 2; step; step /= 2) {
+        const K is_second = (place & step) != 0, low = place + (is_second & (L - step)), high = low + step;
+        _Pragma("GCC unroll 16") EACH(i, L) if (!(i & step)) {
+            V first = a[i], second = a[i + step];
+            a[i] = __builtin_shuffle(first, second, low);
+            a[i + step] = __builtin_shuffle(first, second, high);
+        }
+    }
+#endif
+}
+
 /* Reads TILE sub-blocks of `size` values as [value][lane]. */
 INLINE void transpose(const float *x, int size, V *tile) {
-    float *out = (float *)tile;
-    EACH(lane, TILE) EACH(i, size) out[i * TILE + lane] = x[lane * size + i];
+    for (int start = 0; start < size; start += L) GROUPS(g) {
+        V square[L];
+        EACH(lane, L) square[lane] = load(x + (g * L + lane) * size + start);
+        swap_sides(square);
+        EACH(i, L) tile[(start + i) * G + g] = square[i];
+    }
 }
