@@ -53,6 +53,9 @@ class DataCheck(Document):
     named_groups: int = Field(description="Groups that rows name.")
     largest_group: int = Field(description="Rows in the largest of them.")
     thinking: dict[str, int] = Field(description="Rows that have each thinking role.")
+    reasoning: dict[str, int] = Field(
+        default_factory=dict, description="Field read as thinking before the answer to the rows that have it."
+    )
     with_system: int = Field(description="Rows with a system prompt.")
     with_turns: int = Field(description="Rows with earlier turns.")
     unused: dict[str, int] = Field(description="Field that is not used to the rows that have it.")

@@ -32,6 +32,8 @@ def _facts(check: DataCheck) -> Iterator[tuple[str, str]]:
     if check.named_groups:
         yield "named groups", f"{check.named_groups:,}, the largest of {check.largest_group:,} rows"
     yield "thinking roles", _counts(check.thinking)
+    if check.reasoning:
+        yield "read as thinking", _counts(check.reasoning)
     yield "system prompts", fmt.count(check.with_system)
     yield "earlier turns", fmt.count(check.with_turns)
     if check.label_words:

@@ -12,6 +12,8 @@ from so8t_trainer.data.label_words import LabelWords, Meaning
 PROSE = "text of the answer beside thinking and label"
 """Name, among the unused fields, of what an answer says besides."""
 
+_PLAIN = role_of("think")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -22,14 +24,17 @@ class Answer:
     unused: tuple[str, ...] = ()
 
 
-def read_answer(answer: str, words: LabelWords, fields: Fields) -> Answer:
+def read_answer(answer: str, words: LabelWords, fields: Fields, reasoning: str = "") -> Answer:
     """Read the assistant's answer: thinking, and a `<final>` with or without prose around it, or a bare label.
+
+    `reasoning` is thinking that the row keeps in a field of its own; it comes first.
 
     Raises:
         InputError: its thinking is never closed.
     """
+    before = _thinking_in(reasoning)
     if not answer:
-        return Answer({})
+        return Answer(before)
     found = read_thinking(answer)
     if found.unclosed:
         raise fields.error(
@@ -40,7 +45,22 @@ def read_answer(answer: str, words: LabelWords, fields: Fields) -> Answer:
     said = finals[-1] if finals else prose
     meaning = words.answer(said)
     unread = bool(prose) if finals and meaning else bool(said) and not meaning
-    return Answer(found.roles, meaning, (PROSE,) if unread else ())
+    return Answer(_joined(before, found.roles), meaning, (PROSE,) if unread else ())
+
+
+def _thinking_in(reasoning: str) -> dict[str, str]:
+    """The roles of a text that is all thinking: those of its tags; what has none is plain `<think>`."""
+    found = read_thinking(reasoning)
+    rest = found.outside.strip()
+    return _joined(found.roles, {_PLAIN: rest} if rest else {})
+
+
+def _joined(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
+    """All roles in their order; one that is in both has both texts, on lines of their own, unless they are the same."""
+    joined = dict(first)
+    for role, text in second.items():
+        joined[role] = text if joined.get(role, text) == text else f"{joined[role]}\n{text}"
+    return joined
 
 
 def read_parts(parts: Fields, words: LabelWords, prefix: str) -> Answer:

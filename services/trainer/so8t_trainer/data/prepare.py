@@ -53,6 +53,8 @@ def prepare_data(
         log.info("%s (test rows): %s", test_data, _counts(read.tests))
     for name, count in unused_fields(read.rows).items():
         log.info("not used: %s (%d rows)", name, count)
+    for name, count in reasoning_fields(read.rows).items():
+        log.info("read as thinking: %s (%d rows)", name, count)
     for word, count in words_for_labels(read.rows).items():
         log.info("label by a word: %s (%d rows)", word, count)
     return _filtered_and_split(read, settings, log, progress)
@@ -143,6 +145,11 @@ def _counts(source: SourceRows) -> str:
 def unused_fields(rows: list[Row]) -> dict[str, int]:
     """Return each field that is not used, with the number of rows that have it."""
     return dict(Counter(name for row in rows for name in row.unused).most_common())
+
+
+def reasoning_fields(rows: list[Row]) -> dict[str, int]:
+    """Return each field beside an answer that was read as thinking, with the number of rows that have it."""
+    return dict(Counter(name for row in rows for name in row.reasoning).most_common())
 
 
 def words_for_labels(rows: list[Row]) -> dict[str, int]:

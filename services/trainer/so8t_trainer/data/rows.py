@@ -17,7 +17,7 @@ from so8t_trainer.data.fields import Fields
 from so8t_trainer.data.label_words import LabelWords, Meaning, folded
 from so8t_trainer.data.nsfw import is_nsfw
 from so8t_trainer.data.shapes import SCHEMAS, SHAPES, Shape
-from so8t_trainer.data.turns import Turn, read_conversation, read_history
+from so8t_trainer.data.turns import Reasoning, Turn, read_conversation, read_history
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Row:
     """Names of the record's fields that hold something and are not used."""
     label_word: str = ""
     """The word for the label, if that is neither a name nor an id."""
+    reasoning: tuple[str, ...] = ()
+    """Names of the fields beside the answer that were read as thinking."""
 
     @property
     def identity(self) -> str:
@@ -117,6 +119,7 @@ class _Said:
     thinking: dict[str, str]
     turns: tuple[Turn, ...]
     unused: tuple[str, ...]
+    reasoning: tuple[str, ...]
 
 
 def normalized(text: str) -> str:
@@ -175,18 +178,20 @@ def _row(fields: Fields, shape: Shape, said: _Said) -> Row:
         split=_fixed_split(fields),
         unused=(*fields.unused(), *said.unused),
         label_word=said.meaning.word,
+        reasoning=said.reasoning,
     )
 
 
 def _said(fields: Fields, shape: Shape, words: LabelWords) -> _Said:
-    turns, unused = read_history(fields), tuple[str, ...]()
+    turns, unused, reasoning = read_history(fields), tuple[str, ...](), Reasoning()
     if shape.turns:
         chat = read_conversation(fields, shape.turns, remedy=f"write rows as {SCHEMAS}")
         turns, text, answered, unused = (*turns, *chat.turns), chat.request, chat.answer, chat.unused
+        reasoning = chat.reasoning
     else:
         text = "\n".join(part for name in shape.request if (part := fields.text(name)))
         answered = next((found for name in shape.answer if (found := fields.text(name))), "")
-    parts, answer = fields, read_answer(answered, words, fields)
+    parts, answer = fields, read_answer(answered, words, fields, reasoning.text)
     if shape.parts:
         parts = _object(fields, shape.parts)
         answer = read_parts(parts, words, f"{shape.parts}.")
@@ -196,7 +201,8 @@ def _said(fields: Fields, shape: Shape, words: LabelWords) -> _Said:
     meaning = _label(given, answer, fields, shape, words)
     if answer.meaning and answer.meaning.label != meaning.label:  # a number that answers something else
         unused = (*unused, PROSE)
-    return _Said(text, meaning, answer.thinking, turns, (*unused, *answer.unused, *_left(parts, fields, shape)))
+    unused = (*unused, *answer.unused, *_left(parts, fields, shape))
+    return _Said(text, meaning, answer.thinking, turns, unused, reasoning.names)
 
 
 def _object(fields: Fields, name: str) -> Fields:

@@ -16,7 +16,7 @@ from so8t_shared.results.training import LabeledRow
 from so8t_shared.splits import sides_of_paths
 from so8t_trainer.data.faults import by_kind
 from so8t_trainer.data.policy import apply_policy, declared_source
-from so8t_trainer.data.prepare import by_label, unused_fields, words_for_labels
+from so8t_trainer.data.prepare import by_label, reasoning_fields, unused_fields, words_for_labels
 from so8t_trainer.data.read import Reader, SourceRows
 from so8t_trainer.data.rows import Row
 from so8t_trainer.data.split import Split, split_rows
@@ -38,6 +38,7 @@ def survey(config: Config, model: Path | None = None) -> tuple[DataCheck, list[L
         files=files,
         rows=len(rows),
         **_counts(rows),
+        reasoning=reasoning_fields(rows),
         unused=unused_fields(rows),
         label_words=words_for_labels(rows),
         faults=[

@@ -17,6 +17,19 @@ _ROLES = {
 }
 
 
+REASONING = ("reasoning_content", "reasoning")
+"""Fields beside a message's content that hold the model's thinking: DeepSeek's and vLLM's names."""
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """The thinking that stands beside an answer, in fields of its own."""
+
+    text: str = ""
+    names: tuple[str, ...] = ()
+    """The fields."""
+
+
 @dataclass(frozen=True)
 class Conversation:
     """The turns before the request, the request, and the answer to it."""
@@ -25,10 +38,13 @@ class Conversation:
     request: str
     answer: str
     unused: tuple[str, ...] = ()
+    reasoning: Reasoning = Reasoning()
 
 
 def read_conversation(fields: Fields, name: str, remedy: str) -> Conversation:
     """Read a field with turns. The last user turns are the request; what the assistant says after it is the answer.
+
+    Reasoning beside an earlier turn counts as unused: chat templates leave it out, too.
 
     Raises:
         InputError: it is no list of turns, a role is unknown, or a content is not text.
@@ -38,14 +54,30 @@ def read_conversation(fields: Fields, name: str, remedy: str) -> Conversation:
         raise fields.error(f"{name} must be a list of {{role, content}}.", remedy=remedy)
     turns: list[Turn] = []
     unused: dict[str, None] = {}
+    reasoning: list[tuple[str, str]] = []
     for raw in value:
         turn = Fields(raw, fields.where)
         role = _role(turn)
         text = turn.content("value" if "value" in turn and "content" not in turn else "content")
         if text:
             turns.append((role, text))
+        if role == "assistant":
+            reasoning += [(f"{name}[].{field}", thought) for field, thought in _reasoning(turn)]
+        elif text:
+            unused |= dict.fromkeys(field for field, _ in reasoning)
+            reasoning = []
         unused |= dict.fromkeys(turn.unused(f"{name}[]."))
-    return _taken_apart(turns, tuple(unused))
+    beside = Reasoning("\n".join(thought for _, thought in reasoning), tuple(dict.fromkeys(n for n, _ in reasoning)))
+    return _taken_apart(turns, tuple(unused), beside)
+
+
+def _reasoning(turn: Fields) -> list[tuple[str, str]]:
+    """The field with the turn's thinking, and its text; a second field only counts as read if it says the same."""
+    found = [(name, value) for name in REASONING if isinstance(value := turn.peek(name), str) and value.strip()]
+    same = [(name, value) for name, value in found if value == found[0][1]]
+    for name, _ in same:
+        turn.text(name)
+    return same[:1]
 
 
 def _role(turn: Fields) -> str:
@@ -55,7 +87,7 @@ def _role(turn: Fields) -> str:
     raise turn.error(f"Unknown role {given[:40]!r}.", remedy=f"use one of {', '.join(_ROLES)}, or remove the row")
 
 
-def _taken_apart(turns: list[Turn], unused: tuple[str, ...]) -> Conversation:
+def _taken_apart(turns: list[Turn], unused: tuple[str, ...], reasoning: Reasoning) -> Conversation:
     answer_from = len(turns)
     while answer_from and turns[answer_from - 1][0] == "assistant":
         answer_from -= 1
@@ -65,7 +97,7 @@ def _taken_apart(turns: list[Turn], unused: tuple[str, ...]) -> Conversation:
     request, answer = (
         "\n".join(text for _, text in part) for part in (turns[request_from:answer_from], turns[answer_from:])
     )
-    return Conversation(tuple(turns[:request_from]), request, answer, unused)
+    return Conversation(tuple(turns[:request_from]), request, answer, unused, reasoning)
 
 
 def read_history(fields: Fields) -> tuple[Turn, ...]:

@@ -48,6 +48,18 @@ def test_the_same_for_people(cli: Cli, thinking: Path, said: Said, monkeypatch: 
     said(done.out.split("clause of the gate")[0])
 
 
+def test_reasoning_of_messages(cli: Cli, tmp_path: Path, said: Said) -> None:
+    """Fields of vLLM and DeepSeek that are read as thinking are told, and counted with the other roles."""
+    answer = {"role": "assistant", "content": "<final>DENY</final>", "reasoning_content": "It is illegal."}
+    rows = [{"messages": [{"role": "user", "content": f"request {n}"}, answer]} for n in range(3)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    found = DataCheck.from_bytes(cli("data", "check", file, "--json").out, "output")
+    assert (found.reasoning, found.thinking) == ({"messages[].reasoning_content": 3}, {"<think>": 3})
+    assert found.unused == {}
+    said("\n".join(line for line in cli("data", "check", file).out.splitlines() if "think" in line))
+
+
 def test_faults(cli: Cli, tmp_path: Path) -> None:
     """All are listed with places and counts, good rows are counted all the same, and the exit code is 2."""
     good = write_rows(tmp_path / "good.jsonl")

@@ -8,8 +8,9 @@ import pytest
 from tests.messages import Said
 
 from so8t_shared.errors import InputError
+from so8t_shared.models.prompts import final_answer
 from so8t_trainer.data.fields import Fields
-from so8t_trainer.data.rows import parse_row
+from so8t_trainer.data.rows import Row, parse_row
 from so8t_trainer.data.turns import Conversation, read_conversation, read_history
 
 
@@ -36,6 +37,41 @@ def test_sharegpt() -> None:
     row = parse_row({"conversations": turns}, "here")
     assert (row.text, row.label, row.turns, row.schema) == ("a", "DENY", (("system", "s"),), "conversations")
     assert row.unused == ("conversations[].weight",)
+
+
+def _answered(**fields: Any) -> Row:
+    asked = {"role": "user", "content": "a"}
+    return parse_row({"messages": [asked, {"role": "assistant", **fields}], "label": "DENY"}, "here")
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_beside_the_answer(name: str) -> None:
+    """It is thinking before the answer's own; its tags are roles, and what has none is plain thinking."""
+    row = _answered(**{name: "r"}, content="<think-task>t</think-task><final>DENY</final>")
+    assert list(row.thinking.items()) == [("<think>", "r"), ("task", "t")]
+    assert (row.text, row.label, row.unused, row.reasoning) == ("a", "DENY", (), (f"messages[].{name}",))
+    assert final_answer(row.label, row.exported().thinking) == "".join(
+        ["<think>r</think>", "<think-task>t</think-task>", "<final>DENY</final>"]
+    )
+    assert _answered(**{name: "r"}, content=None).thinking == {"<think>": "r"}
+    assert _answered(**{name: "r"}, content="<think>r</think>DENY").thinking == {"<think>": "r"}
+    assert _answered(**{name: "r"}, content="<think>s</think>DENY").thinking == {"<think>": "r\ns"}
+    for tagged in ("<think-task>t</think-task> r", "<think-task>t</think-task><think>r", "r</think>"):
+        found = _answered(**{name: tagged}, content="DENY").thinking
+        assert {**found, "task": "t"} == {"task": "t", "<think>": "r"}
+
+
+def test_reasoning_that_is_not_read() -> None:
+    """That of an earlier turn, of a request, of a second field that says something else, or that is no text: named."""
+    early = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "reasoning": "r"}]
+    row = parse_row({"messages": [*early, {"role": "user", "content": "c", "reasoning": "q"}], "label": 0}, "here")
+    assert (row.thinking, row.reasoning, row.unused) == ({}, (), ("messages[].reasoning",))
+    both = _answered(content="DENY", reasoning="r", reasoning_content="r")
+    assert (both.thinking, both.unused, both.reasoning) == ({"<think>": "r"}, (), ("messages[].reasoning_content",))
+    other = _answered(content="DENY", reasoning="q", reasoning_content="r")
+    assert (other.thinking, other.unused) == ({"<think>": "r"}, ("messages[].reasoning",))
+    parts = _answered(content="DENY", reasoning={"effort": "high"})
+    assert (parts.thinking, parts.unused) == ({}, ("messages[].reasoning",))
 
 
 @pytest.mark.parametrize(
