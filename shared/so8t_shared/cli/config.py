@@ -34,7 +34,7 @@ def check(config: ConfigOption, overrides: SetOption = []) -> None:  # noqa: B00
     loaded = read_config(config, overrides)
     if loaded.original:
         out.print(original_table(loaded.original))
-    print_notes([*notices(loaded.config), *loaded.notes(), *preflight(loaded.config)])
+    print_notes([*notices(loaded.config), *loaded.notes(), *loaded.left_out(), *preflight(loaded.config)])
     print_plan_of_test(plan_of_test(loaded.config))
     out.print(f"{config} is a valid configuration.", highlight=False, markup=False, soft_wrap=True)
 
@@ -53,7 +53,7 @@ def import_original(
         raise InputError("The file already exists.", where=str(new), remedy="name another file, or add --force")
     from so8t_shared.config.original.rewriting import write_import  # only here: no other command writes YAML back
 
-    write_import(old, new)
+    print_notes(write_import(old, new).left_out())
     done = f"{new}: written; next: so8t-ab config check -c {shlex.quote(str(new))}"
     out.print(done, highlight=False, markup=False, soft_wrap=True)
 

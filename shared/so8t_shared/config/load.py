@@ -17,6 +17,7 @@ from so8t_shared.config.host_paths import elsewhere, on_this_host
 from so8t_shared.config.model import AbTest, Config
 from so8t_shared.config.nested import assign, merged
 from so8t_shared.config.original.form import Translation, is_original, translated
+from so8t_shared.config.original.left_out import left_out
 from so8t_shared.config.yaml_files import read_keys, read_yaml
 from so8t_shared.errors import ConfigError
 from so8t_shared.foreign import UnparsableError
@@ -53,6 +54,11 @@ class Loaded:
             what = f"{self.original.file} has the original form; keys without effect: {unused} of {keys}"
             found.insert(0, f"{what} ('so8t-ab config check' lists all of them)")
         return found
+
+    def left_out(self) -> list[str]:
+        """A line with the keys that a file of the original form leaves out, and that have another default here."""
+        found = left_out(self.original, self.config) if self.original else []
+        return [f"left out of {self.original.file}, so ours: {', '.join(found)}"] if self.original and found else []
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:

@@ -26,8 +26,8 @@ _GONE = {"training.config": "", "gguf.convert_script": "the converter is built i
 """Keys of the present form that an imported file does not need, and why; the first one's keys stand in the new file."""
 
 
-def write_import(old: Path, new: Path) -> None:
-    """Write `new` from `old` and the training file that it names; the result means the same.
+def write_import(old: Path, new: Path) -> Loaded:
+    """Write `new` from `old` and the training file that it names; the result means the same. Return what `old` says.
 
     Raises:
         ConfigError: as `load_config` of `old`.
@@ -43,6 +43,7 @@ def write_import(old: Path, new: Path) -> None:
             "The file cannot be written in the present form.", where=str(old), remedy="use the file as it is"
         )
     write_atomically(new, text.encode())
+    return loaded
 
 
 def meaning(loaded: Loaded) -> dict[str, Any]:

@@ -63,6 +63,8 @@ def test_check_an_original_training_file(cli: Cli, config_file: Path, said: Said
     done = cli("config", "check", "-c", _names_an_original(config_file))
     assert done.code == 0
     said(done.out)
+    [left_out] = [line for line in done.err.splitlines() if "so ours: " in line]
+    said(left_out)
     said(cli("plan", "-c", config_file).err)
 
 
@@ -70,7 +72,11 @@ def test_import(cli: Cli, config_file: Path, said: Said) -> None:
     """The new file loads to the same; an old one is not overwritten unless that is asked."""
     old, new = _names_an_original(config_file), config_file.with_name("new.yaml")
     done = cli("config", "import", old, "-o", new)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err.count("note: "), "training.adam_beta2 0.95 (transformers: 0.999)" in done.err) == (
+        0,
+        1,
+        True,
+    )
     said(done.out)
     said(new.read_text())
     assert load_config(new).training.lora == load_config(old).training.lora
