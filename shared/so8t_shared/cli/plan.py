@@ -19,11 +19,12 @@ from so8t_shared.cli.common import (
     table_cell,
 )
 from so8t_shared.cli.disks import disk_table
+from so8t_shared.config.model import Config
 from so8t_shared.planning.disk import check_disks, plan_disks
 from so8t_shared.planning.plan import PlannedStage, make_plan
 from so8t_shared.planning.preflight import preflight
 from so8t_shared.planning.testing import plan_of_test
-from so8t_shared.planning.training import memory_of_training, try_training
+from so8t_shared.planning.training import elsewhere, memory_of_training, try_training
 from so8t_shared.results.plan import TestPlan
 from so8t_shared.stages import STAGES, Stage
 from so8t_shared.terminal.console import out
@@ -47,12 +48,31 @@ def plan(
     workspace = open_workspace(config, overrides)
     show_plan(workspace)
     if train:
-        for sentence in try_training(workspace.config).sentences(datetime.now().astimezone()):
-            out.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        _show_trial(workspace.config)
 
 
-def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
-    """Print the plan of `stages` and of the test, and notes about inputs, or raise the error that would end the run."""
+def show_dry_run(workspace: Workspace, stages: Sequence[Stage]) -> None:
+    """Print the plan and, if training would run on this host, what two steps of it measure."""
+    config = workspace.config
+    if "train" not in show_plan(workspace, stages) or config.training.max_steps == 0:
+        return
+    if why := elsewhere(config):
+        print_notes([f"no two steps were taken to measure the training: {why}"])
+        return
+    out.print()
+    _show_trial(config)
+
+
+def _show_trial(config: Config) -> None:
+    for sentence in try_training(config).sentences(datetime.now().astimezone()):
+        out.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> set[str]:
+    """Print the plan of `stages` and of the test, and notes about inputs, or raise the error that would end the run.
+
+    Returns the names of the stages that would not be reused.
+    """
     planned = make_plan(workspace.store, workspace.config, stages)
     print_plan(planned)
     print_notes(preflight(workspace.config, to_run(planned)))
@@ -64,6 +84,7 @@ def show_plan(workspace: Workspace, stages: Sequence[Stage] = STAGES) -> None:
         out.print(disk_table(disks))
     print_warnings(check_disks(disks))
     print_plan_of_test(plan_of_test(workspace.config, workspace.store, planned))
+    return to_run(planned)
 
 
 def print_plan_of_test(plan: TestPlan | None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, print_warnings
-from so8t_shared.cli.plan import show_plan, to_run
+from so8t_shared.cli.plan import show_dry_run, to_run
 from so8t_shared.errors import ConfigError, GateRefused, So8tError
 from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
@@ -42,7 +42,15 @@ def run(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=0, help="Stages to run in parallel; 0: two on 8 or more cores, else one.")
     ] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only show what would run and why.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            "-n",
+            help="Only show what would run and why; if training would run here, take two steps to say its time, memory"
+            " and end. Keeps nothing.",
+        ),
+    ] = False,
 ) -> None:
     """Run all stages. After a kill, the same command resumes; after a finished run, it reuses everything.
 
@@ -55,7 +63,7 @@ def run(
     workspace = open_workspace(config, overrides)
     stages = _selection(first, last)
     if dry_run:
-        show_plan(workspace, stages)
+        show_dry_run(workspace, stages)
         return
     check_stages_can_run("so8t-ab run")
     if gate and stages[-1].name != "report":

@@ -80,13 +80,25 @@ def _unchecked(stage: Stage) -> list[str]:
     return [f"the inputs of {stage.name} were not checked: its packages are not installed ({remedy})"]
 
 
-def _device(config: Config, *, here: bool, devices: Path = Path("/dev")) -> list[str]:
-    if config.device != "cuda" or has_cuda_device(devices):
-        return []
-    if here:
+def check_device(config: Config, devices: Path = Path("/dev")) -> None:
+    """Check that the device for training is on this host.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if config.device == "cuda" and not has_cuda_device(devices):
         raise ConfigError(
             "The configuration requires a CUDA device, but this host has none.",
             where="device = cuda",
             remedy="set device to auto or cpu, or run the stage train on a host with a GPU",
         )
-    return ["device is cuda, but this host has no CUDA device: train would fail here"]
+
+
+def _device(config: Config, *, here: bool, devices: Path = Path("/dev")) -> list[str]:
+    try:
+        check_device(config, devices)
+    except ConfigError:
+        if here:
+            raise
+        return ["device is cuda, but this host has no CUDA device: train would fail here"]
+    return []

@@ -6,11 +6,15 @@ import logging
 
 from so8t_shared.config.model import Config
 from so8t_shared.distribution import need_extras
+from so8t_shared.errors import So8tError
+from so8t_shared.planning.preflight import check_device
+from so8t_shared.processes import check_stages_can_run
 from so8t_shared.results.trial import Trial
 from so8t_shared.tables.functions import named
 
 _MEMORY = "so8t_trainer.planned:planned_memory"
 _TRIAL = "so8t_trainer.trial:try_training"
+_PACKAGES = ["so8t_trainer"]
 
 
 def memory_of_training(config: Config) -> str | None:
@@ -18,6 +22,17 @@ def memory_of_training(config: Config) -> str | None:
     predict = named(_MEMORY)
     sentence: str | None = predict(config) if predict else None
     return sentence
+
+
+def elsewhere(config: Config) -> str:
+    """Say why training would not run on this host; '' if it would."""
+    try:
+        need_extras(_PACKAGES)
+        check_stages_can_run("so8t-ab run")
+        check_device(config)
+    except So8tError as error:
+        return error.what
+    return ""
 
 
 def try_training(config: Config) -> Trial:
@@ -28,6 +43,6 @@ def try_training(config: Config) -> Trial:
         InputError: the data or the base is unusable.
         ConfigError: the training does not fit on this host.
     """
-    need_extras(["so8t_trainer"])
+    need_extras(_PACKAGES)
     found: Trial = named(_TRIAL)(config, logging.getLogger("so8t-ab.trial"))
     return found

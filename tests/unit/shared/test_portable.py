@@ -86,7 +86,7 @@ def test_help() -> None:
         (["config", "check"], "is a valid configuration"),
         (["plan"], "convert-a"),
         (["status"], "convert-a"),
-        (["run", "--dry-run"], "convert-a"),
+        (["run", "--dry-run", "--to", "convert-a"], "convert-a"),
         (["artifacts", "ls"], "session"),
     ],
 )
@@ -104,6 +104,13 @@ def test_what_starts_no_stage_runs(config_file: Path, arguments: list[str], word
     done = _so8t_ab(*arguments, "-c", config_file)
     assert (done.returncode, done.stdout, done.stderr) == (0, here.stdout, here.stderr)
     assert words in done.stdout
+
+
+def test_a_dry_run_does_not_train(config_file: Path, said: Said) -> None:
+    """The plan is shown, and a note says why no step was tried."""
+    done = _so8t_ab("run", "--dry-run", "-c", config_file)
+    assert (done.returncode, "convert-a" in done.stdout) == (0, True)
+    said("\n".join(line for line in done.stderr.splitlines() if "two steps" in line))
 
 
 @pytest.mark.parametrize("arguments", [["run"], ["stage", "train"]])

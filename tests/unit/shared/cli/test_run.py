@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.messages import Said
 from tests.tiny_models import make_llama
 from tests.unit.reporter.builders_upstream import write_folders
 from tests.unit.reporter.rendering import read, settings
 from tests.unit.shared.cli.conftest import Cli
-from tests.unit.shared.material import run_stage, write
+from tests.unit.shared.material import listing, run_stage, write
 from tests.unit.shared.namespaces import run_read_only
 
 from so8t_reporter.assembly import assemble_results
@@ -23,6 +24,7 @@ from so8t_shared.cli import run
 from so8t_shared.cli.run import _show_results
 from so8t_shared.config.load import load_config
 from so8t_shared.errors import GateRefused
+from so8t_shared.machine import has_cuda_device
 from so8t_shared.results.ab_test import AbTestResults
 from so8t_shared.results.gate import Decision, GateResult
 from so8t_shared.running.context import StageContext
@@ -43,13 +45,53 @@ def _sessions(config_file: Path) -> list[Path]:
     return list((config_file.parent / "store").glob("sessions/*/session.json"))
 
 
-def test_dry_run(cli: Cli, config_file: Path) -> None:
-    """The plan, and neither session nor results folder."""
+@pytest.fixture
+def trainable(config_file: Path) -> Path:
+    """A configuration whose model can be trained, on rows of each class."""
+    make_llama(config_file.with_name("llama"))
+    labels = ("ALLOW", "ESCALATION", "DENY", "REFUSE")
+    rows = [json.dumps({"text": f"Request {i}", "label": labels[i % 4]}) for i in range(24)]
+    config_file.with_name("rows.jsonl").write_text("\n".join(rows))
+    raw = yaml.safe_load(config_file.read_text())
+    raw |= {"device": "cpu", "training": {"max_steps": 50, "batch_size": 2, "dtype": "float32"}}
+    raw["model_a"] = {"base_model": str(config_file.with_name("llama"))}
+    config_file.write_text(yaml.safe_dump(raw))
+    return config_file
+
+
+def test_dry_run(cli: Cli, trainable: Path, store: LocalStore) -> None:
+    """The plan, then two steps of the training: time, end and memory; neither session nor results folder."""
+    before = listing(trainable.parent)
+    done = cli("run", "-c", trainable, "--dry-run")
+    assert done.code == 0, done.err
+    plan, _, trial = done.out.partition("A step takes ")
+    assert "never run in this store" in plan
+    assert " s on cpu" in trial
+    assert "50 steps take " in trial
+    assert ": started now, they end on 20" in trial
+    assert "Memory: " in trial
+    assert {name: data for name, data in listing(trainable.parent).items() if "digests.sqlite" not in name} == before
+
+
+def test_a_dry_run_tries_only_what_would_train_here(cli: Cli, trainable: Path, store: LocalStore) -> None:
+    """Not a training that is reused, left out or without steps; one that would run elsewhere is named in a note."""
+    assert "A step takes" not in cli("run", "-c", trainable, "--dry-run", "--to", "convert-a").out
+    assert "A step takes" not in cli("run", "-c", trainable, "--dry-run", "--set", "training.max_steps=0").out
+    done = cli("run", "-c", trainable, "--dry-run", "--set", "device=cuda")
+    here = has_cuda_device()
+    assert (done.code, "A step takes" in done.out, "two steps" in done.err) == (0, here, not here)
+    run_stage(stage_named("train"), open_session(store, load_config(trainable)), store, _produce)
+    done = cli("run", "-c", trainable, "--dry-run")
+    assert (done.code, "A step takes" in done.out, "two steps" in done.err) == (0, False, False)
+
+
+def test_a_dry_run_finds_what_would_end_the_training(cli: Cli, config_file: Path) -> None:
+    """Too few rows, which no quick check finds: the plan, and the exit code that the run would have."""
     done = cli("run", "-c", config_file, "--dry-run")
-    assert done.code == 0
+    assert done.code == 2
     assert "never run in this store" in done.out
+    assert "where: dataset.paths\n" in done.err
     assert _sessions(config_file) == []
-    assert not (config_file.parent / "results").exists()
 
 
 @pytest.mark.parametrize(
