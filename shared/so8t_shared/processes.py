@@ -26,8 +26,10 @@ _START = 22 - 4
 _PR_SET_PDEATHSIG = 1
 
 
-def check_stages_can_run(command: str) -> None:
+def check_stages_can_run(command: str, in_containers: str = "docker compose --profile full up") -> None:
     """Check that this system can stop, lock and clean up after the stages that `command` starts.
+
+    `in_containers` is the command that does the same with Docker.
 
     Raises:
         UnsupportedSystem: this is native Windows, or a Python without the required parts.
@@ -43,7 +45,7 @@ def check_stages_can_run(command: str) -> None:
             f"Stages cannot run natively on this system ({platform.system()}): it lacks {', '.join(missing)}.",
             where=command,
             remedy="run the same command inside WSL2, or run the stages in containers with Docker Desktop"
-            " (docker compose --profile full up)",
+            f" ({in_containers})",
         )
 
 

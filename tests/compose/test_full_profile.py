@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.compose.engine import docker
+from tests.compose.engine import docker, run_command
 from tests.compose.stack import SERVERS, SERVICES, Stack, make_stack, removed_afterwards, without_times
 from tests.integration.workspace import message_of
 from tests.messages import Said
@@ -166,6 +167,22 @@ def test_a_finished_run_is_reused(finished: tuple[Stack, str]) -> None:
         assert stack.inspect(service)["State"]["StartedAt"] > began[service]
         stack.until(partial(_reused, stack, service, began[service]), f"{service} says that it reuses")
     assert {p: p.stat().st_mtime_ns for p in (stack.folder / "results").rglob("*") if p.is_file()} == results
+
+
+def test_what_autostart_installs_resumes_and_is_removed(finished: tuple[Stack, str], tmp_path: Path) -> None:
+    """Started as a scheduler does, with nothing of this shell: it finds the same project, ends well, and is gone."""
+    stack, _ = finished
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "systemctl").write_text("#!/bin/sh\n")
+    (programs / "systemctl").chmod(0o755)
+    places = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "PATH": f"{programs}:{os.environ['PATH']}"}
+    stack.script("autostart", "install", "--containers", "--scheduler", "systemd", **places)
+    [unit] = (tmp_path / "home").rglob("*.service")
+    [line] = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    done = run_command(shlex.split(line.removeprefix("ExecStart=")), {**places, "HOME": str(tmp_path)}, timeout_s=600)
+    assert done.stdout.splitlines()[-1].startswith("Report: ")
+    assert not unit.exists()
 
 
 def _reused(stack: Stack, service: str, since: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is to be started again: the same `so8t-ab run`, in the same folder."""
+"""What is to be started again: the same command, in the same folder."""
 
 from __future__ import annotations
 
@@ -15,8 +15,20 @@ from so8t_shared.errors import InputError
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A command that resumes a session."""
+
+    command: str
+    stages_here: bool
+    """Whether this system itself runs the stages and reads the store; else Docker does."""
+
+
+KINDS = {kind.command: kind for kind in (Kind("run", stages_here=True), Kind("up", stages_here=False))}
+
+
+@dataclass(frozen=True)
 class Job:
-    """One configuration's run."""
+    """One configuration's run, by itself or in containers."""
 
     name: str
     """Unique per configuration file, folder and overrides, and valid as a name for every scheduler."""
@@ -24,10 +36,11 @@ class Job:
     folder: Path
     """Working directory, to which paths in the configuration are relative."""
     command: tuple[str, ...]
+    kind: Kind
 
 
 def job_of(config: Path, overrides: Sequence[str], environ: Mapping[str, str] | None = None) -> Job:
-    """The job that runs this configuration.
+    """The job that runs this configuration on this system.
 
     Overrides in the environment go into the command, since a scheduler starts it without them.
 
@@ -38,7 +51,17 @@ def job_of(config: Path, overrides: Sequence[str], environ: Mapping[str, str] | 
     given = [*_from_environment(environ), *overrides]
     file, folder = Path(os.path.abspath(config)), Path.cwd()  # noqa: PTH100 - the link, not its target: it may change
     words = [part for override in given for part in ("--set", override)]
-    command = (sys.executable, "-m", "so8t_shared.cli", "run", "--config", str(file), *words)
+    arguments, mark = ["--config", str(file), *words], digest([str(file), str(folder), given])
+    return made_job(KINDS["run"], file, folder, arguments, mark)
+
+
+def made_job(kind: Kind, file: Path, folder: Path, arguments: Sequence[str], mark: str) -> Job:
+    """A job of this kind; its name has the file's and the first letters of `mark`.
+
+    Raises:
+        InputError: a word has a control character.
+    """
+    command = (sys.executable, "-m", "so8t_shared.cli", kind.command, *arguments)
     for word in (*command, str(folder)):
         if not word.isprintable():
             raise InputError(
@@ -47,8 +70,8 @@ def job_of(config: Path, overrides: Sequence[str], environ: Mapping[str, str] | 
                 remedy="rename the file or folder",
             )
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-")[:40]
-    mark = digest([str(file), str(folder), given])[:8]
-    return Job(f"so8t-ab-{stem}-{mark}" if stem else f"so8t-ab-{mark}", file, folder, command)
+    name = "-".join(part for part in ("so8t-ab", stem, mark[:8]) if part)
+    return Job(name, file, folder, command, kind)
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[str]:

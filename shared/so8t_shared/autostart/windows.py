@@ -63,7 +63,10 @@ class WindowsTasks:
         file = self.file(job)
         with job_file(file, self.text(job).encode("utf-16")):
             call(["schtasks.exe", "/Create", "/F", "/TN", job.name, "/XML", self._windows_path(file)], _REMEDY)
-        return ["it starts a minute after you log in to Windows; variables for its secrets must be set for your user"]
+        needs = "variables for its secrets must be set for your user"
+        if not job.kind.stages_here:
+            needs = "Docker Desktop must start then, too (Settings, General: start when you sign in)"
+        return [f"it starts a minute after you log in to Windows; {needs}"]
 
     def remove(self, job: Job) -> None:
         """Take the task from Windows."""

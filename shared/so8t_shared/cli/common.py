@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from so8t_shared.config.load import notices, read_config
 from so8t_shared.config.model import Config
-from so8t_shared.errors import InputError
+from so8t_shared.errors import InputError, So8tError
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
 from so8t_shared.terminal.console import err
+
+if TYPE_CHECKING:
+    from so8t_shared.autostart.job import Job
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="SO8T_CONFIG", help="Configuration file (YAML).", show_default=False)
@@ -43,6 +46,16 @@ def open_workspace(path: Path, overrides: list[str]) -> Workspace:
     loaded = read_config(path, overrides)
     print_notes([*notices(loaded.config), *loaded.notes()])
     return Workspace(loaded.config, open_store(loaded.config))
+
+
+def end_autostart(job: Callable[[], Job]) -> None:
+    """Remove what 'so8t-ab autostart' installed for a session that is done; a fault is a note."""
+    from so8t_shared.autostart.scheduler import remove_finished
+
+    try:
+        remove_finished(job())
+    except So8tError as error:
+        print_notes([f"autostart stays installed: {error.what}"])
 
 
 def no_session(workspace: Workspace) -> InputError:

@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
-from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, open_workspace, print_notes, print_warnings
+from so8t_shared.cli.common import (
+    ConfigOption,
+    SetOption,
+    Workspace,
+    end_autostart,
+    open_workspace,
+    print_notes,
+    print_warnings,
+)
 from so8t_shared.cli.plan import show_dry_run, to_run
-from so8t_shared.errors import ConfigError, GateRefused, So8tError
+from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
 from so8t_shared.planning.disk import check_disks, plan_disks
@@ -105,12 +113,8 @@ def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], job
 def _end_autostart(config: Path, overrides: list[str]) -> None:
     """Remove what 'so8t-ab autostart' installed for this session, which is done."""
     from so8t_shared.autostart.job import job_of
-    from so8t_shared.autostart.scheduler import remove_finished
 
-    try:
-        remove_finished(job_of(config, overrides))
-    except So8tError as error:
-        print_notes([f"autostart stays installed: {error.what}"])
+    end_autostart(lambda: job_of(config, overrides))
 
 
 def _show_results(session: Session, *, gate: bool) -> None:

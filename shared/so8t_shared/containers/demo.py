@@ -12,7 +12,7 @@ from so8t_shared.containers.settings import setting
 from so8t_shared.processes import UNPRIVILEGED, handed_to_unprivileged
 
 FOLDER = "demo-run"
-_CONFIG = "demo.yaml"
+CONFIG = "demo.yaml"
 _TAIL_LINES = 8
 _FILES = ("model/config.json", "data/rows.jsonl")
 """A run alone creates a store in the demo's folder, so the folder itself says nothing."""
@@ -20,7 +20,7 @@ _FILES = ("model/config.json", "data/rows.jsonl")
 
 def is_chosen() -> bool:
     """Whether the containers run the demo, and no configuration of the user's."""
-    return setting("SO8T_CONFIG", _CONFIG) == _CONFIG
+    return setting("SO8T_CONFIG", CONFIG) == CONFIG
 
 
 def is_there(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from so8t_shared.containers.settings import compose_environment
 from so8t_shared.errors import InputError, ServerError, So8tError
 
 _ANSWER_S = 60.0
+_ASK_AGAIN_S = 5.0
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -43,6 +45,21 @@ class Engine:
                 where="docker info",
                 remedy="start it, or give this user access to it: docker info shows the reason",
             )
+
+    def wait(self, limit_s: float) -> None:
+        """Wait until an engine answers; Docker Desktop brings even the command `docker` into WSL only then.
+
+        Raises:
+            InputError, ServerError: see `check`; that was so for `limit_s` seconds.
+        """
+        until = time.monotonic() + limit_s
+        while True:
+            try:
+                return self.check()
+            except (InputError, ServerError):
+                if (left := until - time.monotonic()) <= 0:
+                    raise
+                time.sleep(min(left, _ASK_AGAIN_S))
 
     def check_compose(self) -> None:
         """Check that an engine and compose answer.

@@ -11,6 +11,9 @@ from so8t_shared.errors import InputError
 COMPOSE_FILE = "compose.yaml"
 _CPU_FILE = "compose.cpu.yaml"
 _OVERRIDE_FILE = "compose.override.yaml"
+_NAME = re.compile(r"\$\{(\w+)")
+_READ_BESIDE = ("ENV_FILE", "SO8T_INPUTS_ROOT", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH")
+"""Variables that compose.yaml does not name, and this program or Docker reads."""
 
 
 def need_project() -> None:
@@ -58,6 +61,11 @@ def for_configuration(file: Path) -> dict[str, str]:
             where=str(file),
             remedy=f"write one: python deploy/start.py -- init {file}; or correct the path",
         )
+    return settings_for(file)
+
+
+def settings_for(file: Path) -> dict[str, str]:
+    """Like `for_configuration`, whether there is such a file or not."""
     file = Path(os.path.abspath(file))  # noqa: PTH100 - the link, not its target
     configs = Path(setting("SO8T_CONFIGS", "configs")).absolute()
     if not file.is_relative_to(configs):
@@ -68,6 +76,13 @@ def for_configuration(file: Path) -> dict[str, str]:
         "SO8T_INPUTS": setting("SO8T_INPUTS", Path(setting("SO8T_INPUTS_ROOT", "inputs")).absolute().as_posix()),
         "SO8T_INPUTS_AT": setting("SO8T_INPUTS_AT", "inputs"),
     }
+
+
+def given_variables() -> dict[str, str]:
+    """What the shell sets for compose and Docker, sorted by name; none of it is a secret."""
+    texts = [path.read_text("utf-8") for path in Path().glob("compose*.yaml")]
+    read = {name for text in texts for name in _NAME.findall(text)} | set(_READ_BESIDE)
+    return {n: os.environ[n] for n in sorted(os.environ) if n in read or n.startswith("COMPOSE_")}
 
 
 def keep_or_set(name: str, value: str) -> bool:

@@ -39,11 +39,11 @@ _MODULES = sorted(
 )
 
 
-def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _python(code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _WITHOUT + code, *arguments],
         cwd=ROOT,
-        env={k: v for k, v in os.environ.items() if k not in {"SO8T_CONFIG", "SO8T_SESSION"}},
+        env={k: v for k, v in os.environ.items() if k not in {"SO8T_CONFIG", "SO8T_SESSION"}} | variables,
         capture_output=True,
         text=True,
         timeout=60,
@@ -51,9 +51,9 @@ def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _so8t_ab(*arguments: object) -> subprocess.CompletedProcess[str]:
+def _so8t_ab(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     code = "from so8t_shared.cli.main import main; sys.exit(main())"
-    return _python(code, *(str(argument) for argument in arguments))
+    return _python(code, *(str(argument) for argument in arguments), **variables)
 
 
 def test_every_module_can_be_imported() -> None:
@@ -111,6 +111,24 @@ def test_a_dry_run_does_not_train(config_file: Path, said: Said) -> None:
     done = _so8t_ab("run", "--dry-run", "-c", config_file)
     assert (done.returncode, "convert-a" in done.stdout) == (0, True)
     said("\n".join(line for line in done.stderr.splitlines() if "two steps" in line))
+
+
+def test_autostart_in_containers_is_for_every_system(config_file: Path, tmp_path: Path, said: Said) -> None:
+    """It needs no stage here; one that does names it."""
+    (tmp_path / "bin").mkdir()
+    for name in ("schtasks.exe", "whoami.exe"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\necho pc\\\\me\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    places = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    install = ["autostart", "install", "--scheduler", "windows"]
+    done = _so8t_ab(*install, "--containers", "--gpu-optional", **places)
+    assert (done.returncode, done.stdout.startswith("installed: ")) == (0, True), done.stderr
+    said(done.stderr)
+    [task] = (tmp_path / "home").rglob("*.xml")
+    assert "so8t_shared.cli up --gpu-optional --docker-wait-s 600" in task.read_text("utf-16")
+    done = _so8t_ab(*install, "-c", config_file, **places)
+    assert done.returncode == 2
+    said(done.stderr)
 
 
 @pytest.mark.parametrize("arguments", [["run"], ["stage", "train"]])

@@ -14,10 +14,12 @@ from tests.servers.needed import missing
 from tests.unit.shared.autostart.programs import Programs
 from tests.unit.shared.autostart.programs import programs as programs
 
-from so8t_shared.autostart.job import Job, job_of
+from so8t_shared.autostart.containers import job_in_containers
+from so8t_shared.autostart.job import KINDS, Job, job_of
 from so8t_shared.autostart.scheduler import own_scheduler, scheduler_named
 from so8t_shared.autostart.systemd import Systemd, command_line
 from so8t_shared.autostart.windows import NAMESPACE, WindowsTasks
+from so8t_shared.containers.settings import for_configuration
 from so8t_shared.errors import InputError, UnsupportedSystem
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).with_name("task.xsd"))
@@ -55,6 +57,64 @@ def test_a_path_that_no_file_can_hold(said: Said) -> None:
     """A line break would begin another key."""
     with said.raised(InputError):
         job_of(Path("/data/my\nfile.yaml"), [], {})
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone in a folder with a blank, whose compose.yaml reads two variables."""
+    folder = tmp_path / "my clone"
+    (folder / "configs").mkdir(parents=True)
+    (folder / "compose.yaml").write_text("services: {a: {image: '${SO8T_BUCKET:-x}', command: '${SO8T_MEMORY}'}}\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "con fig"))
+    for name in [n for n in os.environ if n.startswith(("SO8T_", "COMPOSE_", "DOCKER_")) or n == "ENV_FILE"]:
+        monkeypatch.delenv(name)
+    return folder
+
+
+def test_a_job_in_containers(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`up` of this clone with its options; what the shell sets for compose is in it, nothing else of the shell is."""
+    monkeypatch.setenv("SO8T_BUCKET", "two words")
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "mine")
+    monkeypatch.setenv("SO8T_NOTIFY", "json://secret")
+    job = job_in_containers(Path("configs/my.yaml"), ["--cpu"])
+    words = [str(clone / "configs" / "my.yaml"), "--cpu", "--docker-wait-s", "600"]
+    words += ["--var", "COMPOSE_PROJECT_NAME=mine", "--var", "SO8T_BUCKET=two words"]
+    assert list(job.command[3:]) == ["up", *words]
+    assert (job.kind, job.folder, job.name[:11]) == (KINDS["up"], clone, "so8t-ab-my-")
+    assert set(KINDS) == {"run", "up"}
+
+
+def test_the_same_session_in_containers_is_the_same_job(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named by the command, by .env or by the variables that `up` itself sets; options do not count."""
+    job = job_in_containers(Path("configs/my.yaml"), ["--cpu"])
+    (clone / ".env").write_text("SO8T_CONFIG=configs/my.yaml\n")
+    assert job_in_containers(None).name == job.name
+    (clone / ".env").write_text("COMPOSE_PROJECT_NAME=other\n")
+    assert job_in_containers(Path("configs/my.yaml")).name != job.name
+    (clone / ".env").unlink()
+    assert job_in_containers(None).name != job.name  # the demo
+    elsewhere = clone.parent / "my.yaml"
+    elsewhere.write_text("")
+    outside = job_in_containers(elsewhere)
+    for name, value in for_configuration(elsewhere).items():
+        monkeypatch.setenv(name, value)
+    assert job_in_containers(None).name == outside.name != job.name
+    assert job_in_containers(None).name != job_of(elsewhere, [], {}).name
+
+
+@pytest.mark.parametrize("environ", [IN_WSL, ON_WINDOWS, {}], ids=["wsl", "windows", "other"])
+def test_a_job_in_containers_can_be_scheduled(
+    environ: dict[str, str], clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task is valid by the schema and has its words; systemd finds no fault in its unit."""
+    monkeypatch.setenv("SO8T_MEMORY", '4g "x" 100%')
+    job = job_in_containers(Path("configs/my.yaml"))
+    SCHEMA.validate(WindowsTasks(environ).text(job).partition("\n")[2])
+    assert _action(environ, job)["Arguments"].endswith(subprocess.list2cmdline(job.command[1:]))
+    unit = tmp_path / f"{job.name}.service"
+    unit.write_text(Systemd().text(job), encoding="utf-8")
+    assert _verify(unit, tmp_path) == ""
 
 
 # systemd
