@@ -45,7 +45,7 @@ format: $(READY)  ## format and fix the code with ruff
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## measure every performance claim against its peer (prints ratios)
+bench: demo  ## measure every performance claim against its peer (prints ratios), after the demo
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 secrets:  ## containers: create keys for MinIO and each stage in deploy/secrets/, and .env; once

@@ -6,9 +6,9 @@ the `ollama` package, one request per answer. One thread each; every run is a se
 the least CPU time of each counts: that of the client and of all processes of the engine. Loading is left out: of the
 model, and of the patterns by which kept answers are redacted (once a stage, 0.1 s).
 
-    python bench/asking.py RUN [--rows N] [--rounds N] [--quantization q4_k_m] [--scorings generate+logprob]
+    python bench/asking.py [RUN] [--rows N] [--rounds N] [--quantization q4_k_m] [--scorings generate+logprob]
 
-RUN is the folder of a finished run's store, for example demo-run/store: its models and held-out rows are used.
+RUN is the folder of a finished run's store, by default the demo's: its models and held-out rows are used.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def compare(name: str, gguf: Path, common: list[str], rounds: int) -> tuple[floa
 def main() -> None:
     """Print the least CPU time of each, and ours as a multiple of the bare loop's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, nargs="?", default=ROOT / "demo-run" / "store")
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quantization", default="q4_k_m")

@@ -9,9 +9,9 @@ of the demo, B's row takes it 33.0 tokens in a batch and 8.5 alone, and ours 35.
 7.5). Both begin with the same prompt, so even all labels in the same batch, which the server has no request for, gave
 1.16 times the rows.
 
-    python bench/logprob.py RUN [--rows N] [--rounds N] [--quantization q4_k_m]
+    python bench/logprob.py [RUN] [--rows N] [--rounds N] [--quantization q4_k_m]
 
-RUN is the folder of a finished run's store, for example demo-run/store: its models and held-out rows are used.
+RUN is the folder of a finished run's store, by default the demo's: its models and held-out rows are used.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def measure(name: str, gguf: Path, splits: Path, rows: int) -> dict[str, float]:
 def main() -> None:
     """Print the least CPU time of each, and how many rows per CPU second that is against the bare loop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, nargs="?", default=ROOT / "demo-run" / "store")
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quantization", default="q4_k_m")

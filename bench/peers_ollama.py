@@ -9,10 +9,10 @@ same server: same prompt, temperature 0, same limit of tokens, one thread. Every
 Commands alternate; the least processor time of each counts, that of the command and of all processes of the server.
 docs/ollama.md says what was measured.
 
-    python bench/peers_ollama.py RUN --peers-dir FOLDER [--rows N] [--rounds N] [--only ours+promptfoo]
+    python bench/peers_ollama.py [RUN] [--peers-dir FOLDER] [--rows N] [--rounds N] [--only ours+promptfoo]
 
-RUN is the folder of a finished run with its store, data and configuration, for example demo-run. Peers that are not yet
-in FOLDER are installed there, which needs npm and 2 GB.
+RUN is the folder of a finished run with its store, data and configuration, by default demo-run. Peers that are not yet
+in FOLDER, by default in the cache outside the clone, are installed there, which needs npm and 2 GB.
 """
 
 from __future__ import annotations
@@ -195,17 +195,23 @@ def show(best: dict[str, Spent], asked: int) -> None:
         print(f"{name}: {cpu:.2f} x the rows per CPU second of {least}, {wall:.2f} x the rows per second of {first}")
 
 
+def cache_folder() -> Path:
+    """Return the folder for what is installed once, as the Makefile and .ci do."""
+    return Path(os.environ.get("SO8T_AB_CACHE") or Path.home() / ".cache" / "so8t-ab")
+
+
 def main() -> None:
     """Measure every command, alternating, and print the least of each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--peers-dir", type=Path, required=True)
+    parser.add_argument("run", type=Path, nargs="?", default=ROOT / "demo-run")
+    parser.add_argument("--peers-dir", type=Path, default=cache_folder() / "peers")
     parser.add_argument("--rows", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--limit", type=int, default=12, help="tokens per answer; the demo's by default")
     parser.add_argument("--only", default="ours+promptfoo+lm-eval+inspect_ai")
     arguments = parser.parse_args()
     chosen = arguments.only.split("+")
+    arguments.peers_dir.mkdir(parents=True, exist_ok=True)
     for peer in PINNED.keys() & set(chosen):
         install(peer, arguments.peers_dir.absolute())
     with tempfile.TemporaryDirectory(dir=arguments.peers_dir) as folder, running_ollama(Path(folder)) as server:
