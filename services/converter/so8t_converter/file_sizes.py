@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import gguf
@@ -24,24 +24,31 @@ _KINDS = {"v": "attn_v", "qkv": "attn_qkv", "down": "ffn_down"}
 
 def sizes_a(config: Config) -> dict[Quantization, int]:
     """Return the bytes of each file that convert-a makes; empty if model A is not on this host."""
-    return _sizes(Path(config.model_a.base_model), config)
+    return _of_stage(Path(config.model_a.base_model), config)
 
 
 def sizes_b(config: Config) -> dict[Quantization, int]:
     """Return the bytes of each file that convert-b makes; empty if model B's base is not on this host."""
-    return _sizes(Path(config.base_of_b.base_model), config)
+    return _of_stage(Path(config.base_of_b.base_model), config)
 
 
-def _sizes(folder: Path, config: Config) -> dict[Quantization, int]:
-    if not folder.is_dir():
-        return {}
+def _of_stage(folder: Path, config: Config) -> dict[Quantization, int]:
+    return file_sizes(folder, config.gguf.quantizations) if folder.is_dir() else {}
+
+
+def file_sizes(folder: Path, quantizations: Iterable[Quantization]) -> dict[Quantization, int]:
+    """Return the bytes of each file that a conversion of this checkpoint makes.
+
+    Raises:
+        InputError: it cannot be converted.
+    """
     values, architecture = read_config(folder)
     sizes = sizes_of(values, folder / "config.json")
     shapes = architecture.shapes(sizes)
     if sizes.tied:
         del shapes["lm_head.weight"]
     vocabulary = sum(path.stat().st_size for name in _TOKENIZER if (path := folder / name).is_file())
-    made = dict.fromkeys((BASE, *config.gguf.quantizations))  # F16 is kept, since the others are made from it
+    made = dict.fromkeys((BASE, *quantizations))  # F16 is kept, since the others are made from it
     return {name: vocabulary + _tensor_bytes(shapes, sizes, name) for name in made}
 
 

@@ -14,18 +14,19 @@ from so8t_shared.models.hf_folder import read_json
 Metadata = dict[str, str | list[int] | list[float] | list[str]]
 
 
-def training_metadata(trained: Path, fingerprint: str) -> Metadata:
+def training_metadata(trained: Path, fingerprint: str = "") -> Metadata:
     """Return the metadata of a trained model from the train stage's output.
 
-    `so8t.training` is the fingerprint of the training: it leads from a file to the sessions that use it, and unlike a
-    session's name it keeps the bytes of a file the same wherever it is made.
+    `so8t.training` is the fingerprint of the training, left out if empty: it leads from a file to the sessions that
+    use it, and unlike a session's name it keeps the bytes of a file the same wherever it is made.
     """
     training: dict[str, Any] = yaml.safe_load((trained / "training_config.yaml").read_text("utf-8"))
     found: Metadata = {
         "so8t.safety_classes": list(LABELS),
         "so8t.pet_lambda": [float(value) for value in training["pet"]["lambdas"]],
-        "so8t.training": fingerprint,
     }
+    if fingerprint:
+        found["so8t.training"] = fingerprint
     if training["so8t"]["enabled"]:
         total = int(read_json(trained / "merged" / "config.json")["num_hidden_layers"])
         layers = chosen_layers(training["so8t"].get("layers", ALL), range(total), total)

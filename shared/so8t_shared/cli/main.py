@@ -16,10 +16,12 @@ from so8t_shared.cli import (
     compare,
     config,
     containers,
+    convert,
     data,
     demo,
     doctor,
     export,
+    gguf,
     init,
     logs,
     notify,
@@ -57,6 +59,7 @@ app.command("logs")(logs.logs)
 app.command("answers")(answers.answers)
 app.command("stage")(stage.stage)
 app.command("export")(export.export)
+app.command("convert")(convert.convert)
 app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 app.command("secrets")(containers.secrets)
@@ -65,6 +68,7 @@ app.command("up")(containers.up)
 app.command("down")(containers.down)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.add_typer(gguf.app, name="gguf")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(notify.app, name="notify")
 app.add_typer(autostart.app, name="autostart")

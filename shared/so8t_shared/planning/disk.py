@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,16 +59,27 @@ class Disk:
 
 def plan_disks(config: Config, store: ArtifactStore, planned: Sequence[PlannedStage]) -> list[Disk]:
     """Return the disks that the stages to run will write to; sizes are known where the models are on this host."""
+    return disks_of(_all_written(config, store, {line.stage.name: line for line in planned if line.action != "reuse"}))
+
+
+def disks_of(files: Iterable[Written]) -> list[Disk]:
+    """Return the disks on which the files will lie."""
     items: dict[int, list[Written]] = {}
-    for item in _all_written(config, store, {line.stage.name: line for line in planned if line.action != "reuse"}):
+    for item in files:
         if item.size_bytes:
             items.setdefault(_existing(item.folder).stat().st_dev, []).append(item)
     disks = [_disk(tuple(written)) for written in items.values()]
     return [disk for disk in disks if disk is not None]
 
 
-def check_disks(disks: Sequence[Disk]) -> list[str]:
-    """Return a warning for each disk that is full unless copies are there already.
+_LESS = (
+    "free some space ('so8t-ab artifacts gc' removes what no session needs), request fewer gguf.quantizations,"
+    " or move checkpoint_dir to another disk"
+)
+
+
+def check_disks(disks: Sequence[Disk], work: str = "run", remedy: str = _LESS) -> list[str]:
+    """Return a warning for each disk that is full unless copies are there already; `work` is what writes there.
 
     Raises:
         StorageError: a disk has no room for what must be written.
@@ -76,10 +87,9 @@ def check_disks(disks: Sequence[Disk]) -> list[str]:
     full = [disk for disk in disks if disk.certain_bytes > disk.free_bytes]
     if full:
         raise StorageError(
-            "The run cannot end: too little disk space is free.",
+            f"The {work} cannot end: too little disk space is free.",
             where="; ".join(map(str, full)),
-            remedy="free some space ('so8t-ab artifacts gc' removes what no session needs), request fewer"
-            " gguf.quantizations, or move checkpoint_dir to another disk",
+            remedy=remedy,
         )
     return [f"little disk space: {disk}" for disk in disks if disk.needed_bytes > disk.free_bytes]
 
