@@ -24,9 +24,10 @@ def with_time_left(progress: Progress, clock: Callable[[], float] = time.monoton
     first: list[tuple[int, float]] = []
 
     def report(done: int, total: int, message: str) -> None:
+        now = clock()
         if not first:
-            first.append((done, clock()))
-        steps, took = done - first[0][0], clock() - first[0][1]
+            first.append((done, now))
+        steps, took = done - first[0][0], now - first[0][1]
         left = f", about {duration(took / steps * (total - done))} left" if steps > 0 and took >= _SETTLED_S else ""
         progress(done, total, message + (left if done < total else ""))
 

@@ -22,6 +22,7 @@ from so8t_shared.config.layers import ALL, chosen_layers
 from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError, Interrupted, So8tError
 from so8t_shared.files import make_folder, storage_errors, sync_folder
+from so8t_shared.formatting import plural
 from so8t_shared.interruption import StopSignal
 from so8t_shared.models.hf_folder import weight_files
 from so8t_shared.planning.disk import Written, check_disks, disks_of
@@ -129,7 +130,7 @@ def _refuse_existing(request: Request) -> None:
     there = [path for path in map(request.path, request.quantizations) if path.exists()]
     if there and not request.force:
         raise InputError(
-            f"{len(there)} of the files exist already.",
+            f"{len(there)} {plural(len(there), 'file exists', 'files exist')} already.",
             where=", ".join(map(str, there)),
             remedy="name another folder or another --name, or add --force to overwrite them",
         )

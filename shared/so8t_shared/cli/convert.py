@@ -79,7 +79,11 @@ def _quantizations(given: list[str]) -> tuple[Quantization, ...]:
     names = [name.strip().lower() for text in given for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in BY_NAME]
     if unknown or not names:
-        what = f"There is no quantization named {', '.join(map(repr, unknown))}." if unknown else "None is named."
+        what = (
+            f"There is no quantization named {', '.join(map(repr, unknown))}."
+            if unknown
+            else "No quantization is named."
+        )
         raise ConfigError(what, where="--quantizations", remedy=f"use some of {_NAMES}")
     return tuple(dict.fromkeys(names))
 

@@ -29,7 +29,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(
             f"The model folder has no {path.name}.",
             where=str(path),
-            remedy="point base_model at a complete Hugging Face checkpoint folder",
+            remedy="use a complete Hugging Face checkpoint folder",
         )
     refuse_pointer(path)
     try:
@@ -166,5 +166,5 @@ def _no_weights(folder: Path) -> InputError:
     return InputError(
         "The model folder has no weights (model.safetensors, or shards with an index).",
         where=str(folder),
-        remedy="point base_model at a complete Hugging Face checkpoint folder",
+        remedy="use a complete Hugging Face checkpoint folder",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +18,9 @@ for line in sys.stdin:
     job = json.loads(line)
     if job["do"] == "die":
         os.kill(os.getpid(), 9)
-    answers = {"work": {}, "fail": {"error": "bad job"}, "full": {"error": "No space left", "errno": 28}}
+    if job["do"] == "interrupt":
+        os.kill(os.getpid(), 2)
+    answers = {"work": {}, "interrupt": {}, "fail": {"error": "bad job"}, "full": {"error": "No space left", "errno": 28}}
     print(json.dumps(answers[job["do"]]), flush=True)
 """
 
@@ -40,6 +43,14 @@ def test_no_jobs(module: str) -> None:
     """Nothing to do is done at once."""
     with WorkerPool(module, [], 1) as pool:
         assert list(pool.answers([])) == []
+
+
+def test_ctrl_c_is_for_the_parent(module: str) -> None:
+    """A terminal sends SIGINT to the workers as well: only the parent decides when they end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with WorkerPool(module, [], 1) as pool:
+        assert list(pool.answers([{"do": "interrupt"}, {"do": "work"}])) == [0, 1]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_refused_job(module: str, said: Said) -> None:

@@ -78,6 +78,8 @@ def test_help_names_every_command(cli: Cli) -> None:
         "answers",
         "stage",
         "export",
+        "convert",
+        "gguf",
         "compare",
         "data",
         "doctor",
@@ -100,7 +102,7 @@ def test_help_names_every_command(cli: Cli) -> None:
     assert "Usage: so8t-ab" in cli().out + cli().err
 
 
-@pytest.mark.parametrize("group", [[], ["config"], ["data"], ["artifacts"], ["notify"], ["autostart"]])
+@pytest.mark.parametrize("group", [[], ["config"], ["data"], ["artifacts"], ["gguf"], ["notify"], ["autostart"]])
 def test_summaries_fit_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch, group: list[str]) -> None:
     """With 80 columns no command's sentence is cut off."""
     monkeypatch.setenv("COLUMNS", "80")
