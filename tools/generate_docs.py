@@ -38,6 +38,8 @@ def documents() -> dict[str, str]:
     from so8t_shared.config.model import Config
     from so8t_shared.config.table import config_rows
     from so8t_shared.results.compare import CompareResult
+    from so8t_shared.results.folder_conversion import FolderConversion
+    from so8t_shared.results.gguf import GgufDiff, GgufInfo
 
     return {
         "configuration.md": CONFIGURATION.format(keys="".join(_key(*row) for row in config_rows())),
@@ -45,6 +47,9 @@ def documents() -> dict[str, str]:
         "schema/config.schema.json": _json(Config.model_json_schema()),
         "schema/ab_test_results.schema.json": schema_text(),
         "schema/compare.schema.json": schema_text(CompareResult),
+        "schema/convert.schema.json": schema_text(FolderConversion),
+        "schema/gguf_info.schema.json": schema_text(GgufInfo),
+        "schema/gguf_diff.schema.json": schema_text(GgufDiff),
     }
 
 

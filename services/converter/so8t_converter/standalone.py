@@ -20,7 +20,7 @@ from so8t_converter.file_sizes import file_sizes
 from so8t_converter.metadata import Metadata, training_metadata
 from so8t_shared.config.layers import ALL, chosen_layers
 from so8t_shared.config.values import Rotation
-from so8t_shared.errors import InputError, Interrupted, So8tError
+from so8t_shared.errors import InputError
 from so8t_shared.files import make_folder, storage_errors, sync_folder
 from so8t_shared.formatting import plural
 from so8t_shared.interruption import StopSignal
@@ -106,15 +106,8 @@ def convert_folder(
             source, "model", request.quantizations, request.rotation, request.layers, metadata=metadata
         )
         output = work / "output"
-        try:
-            result = convert(conversion, output, work / "scratch", _InScratch(), checked)
-            stop.check()
-        except So8tError as error:
-            if stop.is_set:
-                raise Interrupted(
-                    "Stopped by a signal; no file was written.", remedy="run the same command again"
-                ) from error
-            raise
+        result = convert(conversion, output, work / "scratch", _InScratch(), checked)
+        stop.check()
         chat = ChatInfo.read(output / "chat.json")
         _publish(request, output, result.files)
     return FolderConversion(

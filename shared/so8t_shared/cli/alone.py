@@ -24,9 +24,10 @@ def shown(name: str, summary: str) -> Iterator[tuple[Progress, StopSignal]]:
         reporter.tell("started")
         try:
             yield with_time_left(reporter.update), stop
-        except Interrupted:
+        except Interrupted as error:
             reporter.tell("interrupted")
-            raise
+            what = "Stopped by a signal; nothing was written."  # unlike a stage, it cannot resume
+            raise Interrupted(what, remedy="run the same command again") from error
         except Exception:
             reporter.tell("failed")
             raise

@@ -175,15 +175,15 @@ def test_every_quantization_has_its_name(tmp_path: Path) -> None:
     assert "Phi-3.5-mini-Q4_K_M.gguf" in names
 
 
-def test_a_stop_leaves_nothing(converted: Callable[[str], Converted], tmp_path: Path, said: Said) -> None:
-    """Asked to stop inside the last file, it writes none, and says so."""
+def test_a_stop_leaves_nothing(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """Asked to stop inside the last file, it writes none."""
     stop = StopSignal()
 
     def ask(done: int, total: int, message: str) -> None:
         if message == "q4_k_m":
             stop.ask()
 
-    with said.raised(Interrupted):
+    with pytest.raises(Interrupted):
         convert_folder(Request(converted("llama").source, tmp_path / "out", ALL), ask, stop)
     assert not (tmp_path / "out").exists()
 

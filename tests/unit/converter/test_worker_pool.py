@@ -20,7 +20,8 @@ for line in sys.stdin:
         os.kill(os.getpid(), 9)
     if job["do"] == "interrupt":
         os.kill(os.getpid(), 2)
-    answers = {"work": {}, "interrupt": {}, "fail": {"error": "bad job"}, "full": {"error": "No space left", "errno": 28}}
+        job["do"] = "work"
+    answers = {"work": {}, "fail": {"error": "bad job"}, "full": {"error": "No space left", "errno": 28}}
     print(json.dumps(answers[job["do"]]), flush=True)
 """
 

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from tests.messages import Said
 from tests.tiny_models import make_llama
 from tests.unit.shared.cli.conftest import Cli
-from tests.unit.shared.core_environment import make_core_environment, run_python
+from tests.unit.shared.core_environment import ROOT, make_core_environment, run_python
 from tests.unit.shared.processes import until
 
 from so8t_shared.tables.quantizations import ORDER
@@ -50,6 +51,7 @@ def test_for_programs(cli: Cli, model: Path, tmp_path: Path) -> None:
     done = cli("convert", model, "-o", tmp_path, "-q", "Q5_0, q8_0", "-q", "q8_0", "--name", "m", "--json")
     assert done.code == 0
     found = json.loads(done.out)
+    Draft202012Validator(json.loads((ROOT / "docs/schema/convert.schema.json").read_text("utf-8"))).validate(found)
     assert (found["architecture"], found["schema_version"], found["so8t"]) == ("LlamaForCausalLM", 1, {})
     assert [file["quantization"] for file in found["files"]] == ["q5_0", "q8_0"]
     for file in found["files"]:
@@ -117,11 +119,12 @@ def _converting(model: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_signals(model: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_signals(model: Path, tmp_path: Path, number: signal.Signals, said: Said) -> None:
     """Ctrl-C, which reaches the whole group, and SIGTERM end it with 75, one message and no trace."""
     with _converting(model, tmp_path / "out") as process:
         os.killpg(process.pid, number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (75, "")
+    said("\n".join(err.splitlines()[-2:]))
     assert "Traceback" not in err
     assert not (tmp_path / "out").exists()

@@ -11,9 +11,10 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from tests.messages import Said
 from tests.unit.shared.cli.conftest import Cli
-from tests.unit.shared.core_environment import make_core_environment, run_python
+from tests.unit.shared.core_environment import ROOT, make_core_environment, run_python
 
 TEMPLATE = "{{ '\x1b[2J' }}\n" + "{% for message in messages %}" * 20
 
@@ -63,6 +64,11 @@ def test_info(cli: Cli, file: Path, said: Said) -> None:
     said(done.out)
 
 
+def _check_schema(command: str, found: object) -> None:
+    schema = json.loads((ROOT / "docs" / "schema" / f"gguf_{command}.schema.json").read_text("utf-8"))
+    Draft202012Validator(schema).validate(found)
+
+
 def test_whole_texts(cli: Cli, file: Path) -> None:
     """--full shows all of the template, with its lines."""
     short, full = cli("gguf", "info", file).out, cli("gguf", "info", file, "--full").out
@@ -76,6 +82,7 @@ def test_info_for_programs(cli: Cli, file: Path) -> None:
     done = cli("gguf", "info", file, "--json")
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    _check_schema("info", found)
     assert next(iter(found["metadata"])) == "so8t.rotation"
     assert found["metadata"]["tokenizer.chat_template"]["value"] == TEMPLATE
     assert found["metadata"]["tokenizer.ggml.tokens"]["count"] == 100
@@ -129,6 +136,7 @@ def test_diff_of_different_files(cli: Cli, file: Path, tmp_path: Path, said: Sai
     said(done.out)
     as_json = cli("gguf", "diff", file, other, "--json")
     found = json.loads(as_json.out)
+    _check_schema("diff", found)
     assert (as_json.code, found["equal"]) == (1, False)
     assert [key["key"] for key in found["keys"]] == ["general.name"]
     assert {tensor["name"]: tensor["largest_difference"] for tensor in found["tensors"]} == {"norm": 0.5, "more": None}
