@@ -12,7 +12,8 @@ import platform
 import signal
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from so8t_shared.errors import UnsupportedSystem
@@ -144,6 +145,22 @@ def limit_processor_time(more_s: int) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + more_s + 1, hard))
+
+
+@contextmanager
+def ctrl_c_held_back() -> Iterator[None]:
+    """Let a process started inside never see SIGINT, which a terminal sends to parent and children alike.
+
+    A blocked signal stays blocked in the new process; here it is delivered afterward. Windows cannot do this.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def kill_group(leader: int) -> None:

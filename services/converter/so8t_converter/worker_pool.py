@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 
 from so8t_shared.errors import So8tError
 from so8t_shared.json_files import Channel
+from so8t_shared.processes import ctrl_c_held_back
 
 
 class WorkerPool:
@@ -63,24 +63,8 @@ class WorkerPool:
 
 
 def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    with _ctrl_c_held_back():
+    with ctrl_c_held_back():
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-
-
-@contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Let a process started inside never see SIGINT, which a terminal sends to parent and workers alike.
-
-    A blocked signal stays blocked in the new process; here it is delivered afterward.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _feed(

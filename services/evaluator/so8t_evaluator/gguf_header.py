@@ -31,10 +31,10 @@ def read_facts(path: Path) -> dict[str, Any]:
     """Return the numbers and strings of the file's metadata by key, without lists.
 
     Raises:
-        IntegrityError: this is not a GGUF file.
+        IntegrityError: this is not a GGUF file, or it is damaged.
     """
     try:
         metadata = read_header(path).metadata
-    except InputError as error:  # a stage wrote this file, not the user
+    except (InputError, IntegrityError) as error:  # a stage wrote this file, not the user
         raise IntegrityError(error.what, where=error.where, remedy="convert the model again") from error
     return {key: value.value for key, value in metadata.items() if value.count is None}
