@@ -78,7 +78,8 @@ def test_ctrl_c_reaches_the_command_alone(tmp_path: Path) -> None:
     """What it says while it ends is on the terminal and in the log, and its exit code is the script's."""
     work = (
         "import sys, time\n"
-        "try:\n    print('at work', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(0.2)\n    print('kept')\n    sys.exit(75)"
+        "try:\n    print('at work', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    time.sleep(0.2)\n    print('kept')\n    sys.exit(75)"
     )
     log = tmp_path / "run.log"
     start = (
