@@ -241,12 +241,14 @@ _READ_BEFORE = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNOR
 
 
 @given(st.lists(st.sampled_from([*_PIECES, " ", "\n", "\u3000", "\x1c", "<FINAL>", "allow"]), max_size=12).map("".join))
+@example("<final></final><final><</final>")
 @settings(max_examples=500, deadline=None)
 def test_answers_are_read_as_before(answer: str) -> None:
-    """White space around the label is no part of it, of whatever kind, as it always was."""
+    """White space around the label is no part of it, of whatever kind, as it always was; signs alone do not decide."""
     reading = read_answer(answer)
     matches = _READ_BEFORE.findall(reading.text) or [""]
-    assert reading.final == unicodedata.normalize("NFKC", matches[-1])
+    decide = [found for found in matches if not found or re.search(r"\w", found)]
+    assert reading.final == unicodedata.normalize("NFKC", (decide or matches)[-1])
 
 
 @pytest.mark.parametrize("begun", ["<final>", "<final>DENY", "<think", "<", "</ think-", "<final>x</final"])
