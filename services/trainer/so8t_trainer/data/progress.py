@@ -12,6 +12,11 @@ Item = TypeVar("Item")
 _ROWS_BETWEEN_REPORTS = 200
 
 
+def few(rows: int) -> bool:
+    """Whether a pass over so many rows needs no report."""
+    return rows <= _ROWS_BETWEEN_REPORTS
+
+
 def reported(rows: Sequence[Item], progress: Progress, message: str) -> Iterator[tuple[int, Item]]:
     """Yield position and row, with an occasional progress report; few rows give none."""
     for position, row in enumerate(rows):

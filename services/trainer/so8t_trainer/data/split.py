@@ -129,16 +129,16 @@ def _unique(rows: list[Row]) -> tuple[list[Row], int, Counter[str]]:
 
 def _groups(rows: list[Row], near: NearDuplicates | None, progress: Progress) -> list[list[int]]:
     """Return positions of rows that belong together: near duplicates and equal `group`, transitively."""
-    first = np.arange(len(rows))
-    """For each row, the position of the first known row of its group."""
     named: dict[str, int] = {}
-    for position, row in reported(rows, progress, "comparing rows"):
-        linked = near.of(position, besides=first == first[position]) if near else []
-        if row.group is not None:
-            linked.append(named.setdefault(row.group, position))
-        for other in linked:
-            earlier, later = sorted((first[position], first[other]))
-            first[first == later] = earlier
+    first = np.array(
+        [
+            position if row.group is None else named.setdefault(row.group, position)
+            for position, row in enumerate(rows)
+        ],
+        dtype=np.intp,
+    )
+    if near is not None:
+        first = near.joined(first, progress)
     members: dict[int, list[int]] = defaultdict(list)
     for position, group in enumerate(first.tolist()):
         members[group].append(position)
@@ -164,7 +164,9 @@ def _twins(rows: list[Row], held: set[int], near: NearDuplicates, side: str) -> 
     """Return positions of other rows that resemble a row held out on this side or share its group, with the reason."""
     groups = {rows[position].group for position in held} - {None}
     twins = {position: f"group of a {side} row" for position, row in enumerate(rows) if row.group in groups}
-    twins |= {other: f"near duplicate of a {side} row" for position in held for other in near.of(position)}
+    marked = np.zeros(len(rows), np.bool_)
+    marked[list(held)] = True
+    twins |= dict.fromkeys(near.beside(marked).tolist(), f"near duplicate of a {side} row")
     return {position: reason for position, reason in twins.items() if position not in held}
 
 

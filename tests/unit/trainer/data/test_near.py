@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -27,6 +28,25 @@ def _reference(texts: list[str], threshold: float) -> list[list[int]]:
     ]
 
 
+def _of(near: NearDuplicates, position: int, rows: int) -> list[int]:
+    found: list[int] = near.beside(np.arange(rows) == position).tolist()
+    return found
+
+
+def _components(near: list[list[int]], first: Sequence[int] = ()) -> list[int]:
+    """The first text of each one's group, by walking from text to text."""
+    group = [-1] * len(near)
+    beside = [[*found, *(j for j, other in enumerate(first) if first[i] == other)] for i, found in enumerate(near)]
+    for start in range(len(near)):
+        reached = [start] if group[start] < 0 else []
+        while reached:
+            text = reached.pop()
+            if group[text] < 0:
+                group[text] = start
+                reached += beside[text]
+    return group
+
+
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8, 0.95])
 def test_near_texts_are_those_of_datasketch(threshold: float) -> None:
     """Over texts of every degree of likeness, and over exact repetitions."""
@@ -40,10 +60,11 @@ def test_near_texts_are_those_of_datasketch(threshold: float) -> None:
         texts.append(" ".join(words))
     expected = _reference(texts, threshold)
     near = NearDuplicates(texts, threshold)
-    assert [near.of(i) for i in range(len(texts))] == expected
+    assert [_of(near, i, len(texts)) for i in range(len(texts))] == expected
     assert sum(map(len, expected)) > 20
-    besides = np.arange(len(texts)) < 50
-    assert [near.of(i, besides) for i in range(len(texts))] == [[i for i in found if i >= 50] for found in expected]
+    held = np.arange(len(texts)) < 50
+    assert near.beside(held).tolist() == sorted({i for found in expected[:50] for i in found if i >= 50})
+    assert near.joined(np.arange(len(texts))).tolist() == _components(expected)
 
 
 def test_near_duplicates_are_found_in_japanese() -> None:
@@ -54,9 +75,26 @@ def test_near_duplicates_are_found_in_japanese() -> None:
         "パンの焼き方を教えて",
     ]
     near = NearDuplicates(texts, 0.6)
-    assert [near.of(0), near.of(1), near.of(2)] == [[1], [0], []]
+    assert [_of(near, i, 3) for i in range(3)] == [[1], [0], []]
 
 
 def test_no_texts() -> None:
     """An index over nothing can be made."""
     NearDuplicates([], 0.8)
+
+
+@pytest.mark.parametrize(("texts", "fillings"), [(300, 12), (300, 60), (200, 10_000)], ids=["one", "some", "many"])
+def test_texts_of_one_template_are_grouped_as_one_by_one(texts: int, fillings: int) -> None:
+    """Hundreds in one bucket, whose groups are one, several, or hardly any; names join groups from the start."""
+    draw = random.Random(4)
+    rows = [
+        f"Please forward the {draw.randrange(fillings) * 7919:08} file of {draw.randrange(fillings) * 104729:09} to us"
+        for _ in range(texts)
+    ]
+    expected = _reference(rows, 0.8)
+    near = NearDuplicates(rows, 0.8)
+    assert near.joined(np.arange(texts)).tolist() == _components(expected)
+    first = np.arange(texts) - np.arange(texts) % 3
+    assert near.joined(first).tolist() == _components(expected, first.tolist())
+    held = np.arange(texts) % 4 == 0
+    assert near.beside(held).tolist() == sorted({i for h in range(0, texts, 4) for i in expected[h] if i % 4})
