@@ -1,8 +1,8 @@
 """Claim: 100,000 rows are read, checked, split and encoded in 60 CPU-seconds.
 
-Texts in English and Japanese, a tenth of them of one template and a fifth of ten. Prints CPU seconds, those of the child
-that renders chat templates included, and peak memory of each step, and a digest of the results, which two versions can
-be compared by. `--kind` times rows of one template alone, of ten, or without similar rows.
+Texts in English and Japanese, a tenth of them of one template and a fifth of ten. Prints the CPU seconds of each step,
+with those of the child that renders chat templates, its peak memory, and a digest of all results, by which two versions
+can be compared. `--kind` takes rows of one template alone, of ten, or no similar rows.
 
     python bench/prepare.py [--rows N] [--kind mixed|one|ten|none]
 """
@@ -18,7 +18,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,16 @@ from so8t_trainer.data.split import split_rows  # noqa: E402
 from so8t_trainer.loading import load_rows  # noqa: E402
 
 GOAL_S = 60.0
-_SYLLABLES = "ba co de fi gu ha in jo ka le mi no or pa re so ta un ve wi".split()
+_SYLLABLES = [first + second for first, second in zip("bcdfghjklmnprstvwxyz", "aeiou" * 4, strict=True)]
 _WORDS = ["".join(parts) for parts in product(_SYLLABLES, repeat=3)]
-_KANJI = "会社員顧客情報契約書類送信確認承認部長秘密電話番号住所銀行口座売上報告計画研究開発医療法律".strip()
-_ENDS = ("を送ってください。", "について教えてください。", "を削除してもよいですか。", "の許可が必要です。", "を確認したい。")
+_KANJI = "会社員顧客情報契約書類送信確認承認部長秘密電話番号住所銀行口座売上報告計画研究開発医療法律"
+_ENDS = (
+    "を送ってください。",
+    "について教えてください。",
+    "を削除してもよいですか。",
+    "の許可が必要です。",
+    "を確認したい。",
+)
 _TEMPLATES = [f"Request {i}: please forward the {{}} file of the {word} team to {{}} before the end of the day."
               for i, word in enumerate(_WORDS[:4000:400])]  # fmt: skip
 
@@ -52,8 +58,10 @@ def _english(draw: random.Random) -> str:
     if draw.random() < 0.3:
         text += f" on 2024-0{draw.randrange(1, 9)}-1{draw.randrange(9)} for {draw.randrange(100, 90_000):,} dollars"
     if draw.random() < 0.02:
-        text += draw.choice([" call 090-1234-5678", " write to taro@example.co.jp", " password: hunter2!x", " +44 20 7946 0958"])
-    return text + draw.choice([".", "?", ': "it is \'done\'".', "!\nThanks."])
+        text += draw.choice(
+            [" call 090-1234-5678", " write to taro@example.co.jp", " password: hunter2!x", " +44 20 7946 0958"]
+        )
+    return text + draw.choice([".", "?", ": \"it is 'done'\".", "!\nThanks."])
 
 
 def _japanese(draw: random.Random) -> str:
@@ -108,10 +116,8 @@ def _cpu_s() -> float:
 
 
 def _forget_peak() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # then the peak is that of all steps so far
-        pass
+    with suppress(OSError):  # then the peak is that of all steps so far
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _peak_mib() -> float:
@@ -152,7 +158,9 @@ def _measure(data: Path, base: Path) -> float:
         split_rows(kept, settings)
     with steps.timed("whole"):
         loaded = load_rows(config, base, logging.getLogger("bench"), no_progress)
-    print(f"{'encode':8} {steps.cpu_s['whole'] - sum(list(steps.cpu_s.values())[:3]):8.1f} CPU-s (whole less the others)")
+    print(
+        f"{'encode':8} {steps.cpu_s['whole'] - sum(list(steps.cpu_s.values())[:3]):8.1f} CPU-s (whole less the others)"
+    )
     digest = hashlib.sha256(repr((loaded.rows, loaded.validation, loaded.targets)).encode())
     digest.update(loaded.data.report.model_dump_json().replace(str(data), "").encode())
     for side in (loaded.data.train, loaded.data.validation, loaded.data.test):

@@ -31,6 +31,52 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [^\n-]*PRIVATE KEY.*?(?:-----END [^\n-]*-
 _NO_SECRET = {"IPPublicDetector"}
 """detect-secrets plugins that look for something else: an IP address is not a key."""
 
+_SCREENED = frozenset(
+    {
+        "ArtifactoryDetector",
+        "AWSKeyDetector",
+        "AzureStorageKeyDetector",
+        "Base64HighEntropyString",
+        "BasicAuthDetector",
+        "CloudantDetector",
+        "DiscordBotTokenDetector",
+        "GitHubTokenDetector",
+        "GitLabTokenDetector",
+        "HexHighEntropyString",
+        "IbmCloudIamDetector",
+        "IbmCosHmacDetector",
+        "JwtTokenDetector",
+        "KeywordDetector",
+        "MailchimpDetector",
+        "NpmDetector",
+        "OpenAIDetector",
+        "PrivateKeyDetector",
+        "PypiTokenDetector",
+        "SendGridDetector",
+        "SlackDetector",
+        "SoftlayerDetector",
+        "SquareOAuthDetector",
+        "StripeDetector",
+        "TelegramBotTokenDetector",
+        "TwilioKeyDetector",
+    }
+)
+"""detect-secrets plugins that find nothing in a text without a trace; a plugin that is not here sees every line."""
+_RUN = re.compile(
+    r"[\d\\A-Za-z\u0130\u0131\u017f\u212a_+/=-]{20}"
+)  # a plugin that ignores case takes these for i, s, k
+_TRACE = re.compile(
+    r"(['\"])[\\a-z\d+/_=-]+\1|://|eyJ|xox|_authToken|PRIVATE KEY|(?:AKC|AP[\dA-F])[a-z\d]{8}",
+    re.IGNORECASE,
+)
+"""What keys, tokens and URLs with a password have in common: letters and digits in a long run or in quotes, or words
+that announce them."""
+_NAME = re.compile(r"key|pass|pwd|secret|contrase", re.IGNORECASE)
+_QUOTE = re.compile(r"['\"`]")
+"""A secret that detect-secrets knows by its name is in quotes."""
+_LEAST_DIGITS = 7
+"""Of a phone number without a plus sign; those of Japan have eight, those of the United States ten."""
+
 Finding = tuple[str, int, int]
 """A kind of personal data, or "secret", and where it stands."""
 _ROUNDS = 5
@@ -72,15 +118,18 @@ def _replaced(text: str, found: list[Finding]) -> str:
 
 
 def _personal(text: str) -> Iterator[Finding]:
-    for found in _EMAIL.finditer(text):
-        yield ("e-mail address", *found.span())
-    if not any(character.isdigit() for character in text):
+    if "@" in text:
+        for found in _EMAIL.finditer(text):
+            yield ("e-mail address", *found.span())
+    digits = sum(map(str.isdigit, text))
+    if not digits:
         return
     for kind, pattern, is_valid in _numbers():
         for found in pattern.finditer(text):
             if is_valid(found[0]):
                 yield (kind, *found.span())
-    yield from _phone_numbers(text)
+    if digits >= _LEAST_DIGITS or "+" in text:
+        yield from _phone_numbers(text)
 
 
 @cache
@@ -121,12 +170,18 @@ def _secrets(text: str) -> Iterator[Finding]:
     for pattern in (_PRIVATE_KEY, _ASSIGNED, _ISSUED):
         for found in pattern.finditer(text):
             yield ("secret", *found.span())
+    trace = _has_trace(text)
+    plugins = [plugin for name, plugin in _plugins().items() if trace or name not in _SCREENED]
     begin = 0
-    for number, line in enumerate(text.splitlines(keepends=True), start=1):
-        for plugin in _plugins():
+    for number, line in enumerate(text.splitlines(keepends=True) if plugins else [], start=1):
+        for plugin in plugins:
             for secret in plugin.analyze_line(filename="row", line=line.rstrip("\r\n"), line_number=number):
                 yield from _places(secret.secret_value or "", line, begin)
         begin += len(line)
+
+
+def _has_trace(text: str) -> bool:
+    return bool(_RUN.search(text) or _TRACE.search(text) or (_QUOTE.search(text) and _NAME.search(text)))
 
 
 def _places(secret: str, line: str, begin: int) -> Iterator[Finding]:
@@ -139,8 +194,8 @@ def _places(secret: str, line: str, begin: int) -> Iterator[Finding]:
 
 
 @cache
-def _plugins() -> tuple[Any, ...]:
+def _plugins() -> dict[str, Any]:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     found = {plugin.__name__: plugin for plugin in get_mapping_from_secret_type_to_class().values()}
-    return tuple(found[name]() for name in sorted(found) if name not in _NO_SECRET)
+    return {name: found[name]() for name in sorted(found) if name not in _NO_SECRET}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, takewhile
 from pathlib import Path
+from typing import Protocol
 
 from so8t_shared.labels import LABELS
 from so8t_shared.models.chat import Chat, read_chat
@@ -15,6 +17,10 @@ from so8t_shared.results.training import LabeledRow
 
 Spans = list[tuple[int, int]]
 """Start and end of each token in the text."""
+Tokens = tuple[int, ...]
+
+_ROWS_AT_ONCE = 256
+"""Rows whose prompts are rendered, and tokenized, together."""
 
 
 @dataclass(frozen=True)
@@ -42,33 +48,53 @@ class EncodedRow:
 class ChatEncoder:
     """A model's tokenizer and chat format."""
 
-    locate: Callable[[str], tuple[list[int], Spans]]
+    tokenizer: _Tokenizer
     chat: Chat
 
     def tokenize(self, text: str) -> list[int]:
         """Return the text's token IDs, recognizing control tokens and adding nothing."""
-        return self.locate(text)[0]
+        return self.tokenizer.tokenize([text])[0]
+
+    def locate(self, text: str) -> tuple[list[int], Spans]:
+        """Return the text's token IDs and their places in it."""
+        return self.tokenizer.locate(text)
 
     def encode(self, row: LabeledRow) -> EncodedRow:
-        """Tokenize prompt and completion separately, as at inference.
+        """Encode one row, see `encode_all`."""
+        return next(self.encode_all([row]))
 
-        Control tokens quoted in the row's text, turns or thinking are neutralized.
+    def encode_all(self, rows: Iterable[LabeledRow]) -> Iterator[EncodedRow]:
+        """Tokenize prompts and completions separately, as at inference.
+
+        Control tokens quoted in a row's text, turns or thinking are neutralized.
         """
-        answers = self.answers(row)
-        completion = answers[LABELS.index(row.label)]
-        start, end = differing(answers)
-        return EncodedRow(
-            id=row.id,
-            prompt=tuple(self.tokenize(self.chat.prompt(row.text, row.before))),
-            completion=completion,
-            label=row.label,
-            thinking_tokens=self._thinking_tokens(row),
-            label_tokens=tuple(range(start, len(completion) - end)),
-        )
+        for row, prompt, answers in self.encode_answers(rows):
+            completion = answers[LABELS.index(row.label)]
+            start, end = differing(answers)
+            yield EncodedRow(
+                id=row.id,
+                prompt=prompt,
+                completion=completion,
+                label=row.label,
+                thinking_tokens=self._thinking_tokens(row),
+                label_tokens=tuple(range(start, len(completion) - end)),
+            )
 
-    def prompt_tokens(self, row: LabeledRow) -> int:
-        """Return the number of tokens of the row's prompt."""
-        return len(self.tokenize(self.chat.prompt(row.text, row.before)))
+    def encode_answers(self, rows: Iterable[LabeledRow]) -> Iterator[tuple[LabeledRow, Tokens, tuple[Tokens, ...]]]:
+        """Yield each row, its prompt, and its completion with each of the LABELS, after the row's own thinking."""
+        for part in _parts(rows):
+            written = [text for row in part if row.thinking for text in self._answers(row)]
+            thought = iter(self._tokens(written))
+            for row, prompt in zip(part, self.prompts(part), strict=True):
+                yield row, prompt, tuple(islice(thought, len(LABELS))) if row.thinking else self._plain_answers
+
+    def prompts(self, rows: Iterable[LabeledRow]) -> Iterator[Tokens]:
+        """Yield the tokens of each row's prompt."""
+        for part in _parts(rows):
+            yield from self._tokens(self.chat.prompts([(row.text, row.before) for row in part]))
+
+    def _tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        return [tuple(ids) for ids in self.tokenizer.tokenize(texts)] if texts else []
 
     def _thinking_tokens(self, row: LabeledRow) -> int:
         if not row.thinking:
@@ -80,10 +106,20 @@ class ChatEncoder:
     def _thinking(self, row: LabeledRow) -> dict[str, str]:
         return {name: neutralise_markers(text, self.chat.markers) for name, text in row.thinking.items()}
 
-    def answers(self, row: LabeledRow) -> list[tuple[int, ...]]:
-        """Return the tokens of the row's completion with each of the LABELS, after the row's own thinking."""
+    def _answers(self, row: LabeledRow) -> list[str]:
         thinking, end = self._thinking(row), self.chat.end_of_turn
-        return [tuple(self.tokenize(final_answer(label, thinking) + end)) for label in LABELS]
+        return [final_answer(label, thinking) + end for label in LABELS]
+
+    @cached_property
+    def _plain_answers(self) -> tuple[Tokens, ...]:
+        """The completions of every row without thinking."""
+        return tuple(self._tokens([final_answer(label) + self.chat.end_of_turn for label in LABELS]))
+
+
+def _parts(rows: Iterable[LabeledRow]) -> Iterator[list[LabeledRow]]:
+    remaining = iter(rows)
+    while part := list(islice(remaining, _ROWS_AT_ONCE)):
+        yield part
 
 
 def differing(answers: Sequence[Sequence[int]]) -> tuple[int, int]:
@@ -111,50 +147,68 @@ def load_encoder(model_dir: Path) -> ChatEncoder:
     if definition.is_file():
         check_tokenizer(definition)
     try:
-        locate = _locate_function(model_dir)
+        tokenizer = _Exact(definition) if definition.is_file() else _FromTransformers(model_dir)
     except Exception as error:  # tokenizers has no exception class of its own
         raise unloadable(str(error), definition) from error
-    return ChatEncoder(locate, read_chat(model_dir))
+    return ChatEncoder(tokenizer, read_chat(model_dir))
 
 
-def _locate_function(model_dir: Path) -> Callable[[str], tuple[list[int], Spans]]:
-    """Return a function that tokenizes a text, recognizing control tokens and adding nothing.
+class _Tokenizer(Protocol):
+    """Tokenizes texts, recognizing control tokens and adding nothing."""
 
-    tokenizer.json is used unchanged if present: transformers may rebuild the tokenizer from its class name
-    and lose steps (SmolLM2's digit splitting) that the model and llama.cpp have.
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]: ...
+    def locate(self, text: str) -> tuple[list[int], Spans]: ...
+
+
+class _Exact:
+    """tokenizer.json, unchanged.
+
+    transformers may rebuild the tokenizer from its class name and lose steps (SmolLM2's digit splitting) that the model
+    and llama.cpp have.
     """
-    definition = model_dir / "tokenizer.json"
-    if definition.is_file():
+
+    def __init__(self, definition: Path) -> None:
         from tokenizers import Tokenizer
 
-        exact = Tokenizer.from_file(str(definition))
-        exact.no_truncation()
-        exact.no_padding()
+        self._tokenizer = Tokenizer.from_file(str(definition))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
 
-        def locate(text: str) -> tuple[list[int], Spans]:
-            found = exact.encode(text, add_special_tokens=False)
-            return list(found.ids), list(found.offsets)
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokenize all texts in one call, without their places."""
+        return [found.ids for found in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
-        return locate
-    from transformers import AutoTokenizer
+    def locate(self, text: str) -> tuple[list[int], Spans]:
+        """Return the token IDs and their places."""
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        return list(found.ids), list(found.offsets)
 
-    tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False)
 
-    def locate_with_transformers(text: str) -> tuple[list[int], Spans]:
-        if tokenizer.is_fast:
-            found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+class _FromTransformers:
+    """What transformers makes of a folder without tokenizer.json."""
+
+    def __init__(self, model_dir: Path) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokenize one text after the other."""
+        return [self.locate(text)[0] for text in texts]
+
+    def locate(self, text: str) -> tuple[list[int], Spans]:
+        """Return the token IDs and their places."""
+        if self._tokenizer.is_fast:
+            found = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
             return list(found.input_ids), [tuple(span) for span in found.offset_mapping]
-        ids = list(tokenizer(text, add_special_tokens=False).input_ids)
-        ends = [len(tokenizer.decode(ids[: count + 1])) for count in range(len(ids))]
+        ids = list(self._tokenizer(text, add_special_tokens=False).input_ids)
+        ends = [len(self._tokenizer.decode(ids[: count + 1])) for count in range(len(ids))]
         return ids, list(zip([0, *ends[:-1]], ends, strict=True))
-
-    return locate_with_transformers
 
 
 def encode_rows(rows: Iterable[LabeledRow], encoder: ChatEncoder, max_length: int) -> list[EncodedRow]:
     """Encode rows; rows longer than `max_length` tokens are left out, never cut."""
-    encoded = (encoder.encode(row) for row in rows)
-    return [row for row in encoded if row.length <= max_length]
+    return [row for row in encoder.encode_all(rows) if row.length <= max_length]
 
 
 def shared_prefix(rows: Sequence[EncodedRow]) -> int:

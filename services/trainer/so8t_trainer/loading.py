@@ -43,7 +43,7 @@ def load_rows(config: Config, base: Path, log: Logger, progress: Progress) -> Lo
     data = prepare_data(config.dataset, config.test_data, log, progress)
     encoder = load_encoder(base)
     encoded = _fitting(data, encoder, config.training.max_length, log)
-    tested = [encoder.prompt_tokens(row) for row in data.test]
+    tested = [len(prompt) for prompt in encoder.prompts(data.test)]
     demand_room(config.ab_test, max(tested, default=0))
     targets = _targets(encoded, data, encoder, tested)
     demand_context(base, config.ab_test, targets, log)
@@ -75,7 +75,7 @@ def _fitting(data: PreparedData, encoder: ChatEncoder, max_length: int, log: Log
 
 def _targets(encoded: list[EncodedRow], data: PreparedData, encoder: ChatEncoder, tested: list[int]) -> Targets:
     prompts = [*tested, *(len(row.prompt) for row in encoded)]
-    prompts += [encoder.prompt_tokens(row) for row in data.validation]
+    prompts += [len(prompt) for prompt in encoder.prompts(data.validation)]
     return Targets(
         longest_tokens=max(len(row.completion) for row in encoded),
         longest_prompt_tokens=max(prompts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 
 from so8t_shared.config.training import Training
 from so8t_trainer.encode import EncodedRow
@@ -44,15 +45,16 @@ def _passes(batch: list[EncodedRow], limit: int | None) -> list[list[EncodedRow]
 
 def _positions(start: int, count: int, rows: int, seed: int) -> list[int]:
     """Return the positions of draws start .. start + count - 1 from an endless series of shuffled epochs."""
-    orders: dict[int, list[int]] = {}
-    positions = []
-    for draw in range(start, start + count):
-        epoch, place = divmod(draw, rows)
-        if epoch not in orders:
-            orders[epoch] = list(range(rows))
-            random.Random(f"{seed}/{epoch}").shuffle(orders[epoch])
-        positions.append(orders[epoch][place])
-    return positions
+    places = (divmod(draw, rows) for draw in range(start, start + count))
+    return [_order(rows, f"{seed}/{epoch}")[place] for epoch, place in places]
+
+
+@lru_cache(maxsize=2)  # a step may end one epoch and begin the next; shuffling a million rows takes half a second
+def _order(rows: int, seed: str) -> Sequence[int]:
+    """Return the order of the rows in one epoch."""
+    order = list(range(rows))
+    random.Random(seed).shuffle(order)
+    return order
 
 
 def rate_factor(step: int, steps: int, settings: Training) -> float:

@@ -62,12 +62,11 @@ def validation_rows(rows: Iterable[LabeledRow], encoder: ChatEncoder, settings: 
 
     Rows longer than `training.max_length` tokens are left out.
     """
-    encoded = []
-    for row in rows:
-        answers = tuple(encoder.answers(row))
-        prompt = tuple(encoder.tokenize(encoder.chat.prompt(row.text, row.before)))
-        if len(prompt) + max(map(len, answers)) <= settings.max_length:
-            encoded.append(ValidationRow(row.id, prompt, answers, LABELS.index(row.label)))
+    encoded = [
+        ValidationRow(row.id, prompt, answers, LABELS.index(row.label))
+        for row, prompt, answers in encoder.encode_answers(rows)
+        if len(prompt) + max(map(len, answers)) <= settings.max_length
+    ]
     random.Random(f"validation/{settings.seed}").shuffle(encoded)
     return encoded[: settings.validation_rows]
 

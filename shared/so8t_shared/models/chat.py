@@ -13,7 +13,7 @@ from typing import Any
 
 from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import JsonFiles, token_ids
-from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
+from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat, render_chats
 
 _TURN_ENDS = ("<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
 """Tokens that end a turn in the supported families, whatever generation_config says."""
@@ -42,9 +42,17 @@ class Chat:
         Raises:
             InputError: the template cannot be rendered.
         """
-        messages = build_messages(text, self.markers, turns)
+        return self.prompts([(text, turns)])[0]
+
+    def prompts(self, requests: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> list[str]:
+        """The prompts of several (text, earlier turns), rendered together.
+
+        Raises:
+            InputError: as `prompt`.
+        """
+        conversations = [build_messages(text, self.markers, turns) for text, turns in requests]
         template = self.template or PLAIN_TEMPLATE
-        return render_chat(template, messages, bos_token=self.bos_token, eos_token=self.eos_token)
+        return render_chats(template, conversations, bos_token=self.bos_token, eos_token=self.eos_token)
 
     @property
     def writes_bos(self) -> bool:

@@ -74,11 +74,18 @@ def neutralise_markers(text: str, markers: list[str]) -> str:
     Both engines turn `<|im_end|>` typed by a user into the real control token, and a row must not
     end its own turn.
     """
-    invisible = next(c for c in chain(_INVISIBLE, map(chr, _LAST_RESORT)) if not any(c in marker for marker in markers))
-    for marker in sorted(markers, key=len, reverse=True):
-        while len(marker) > 1 and marker in text:  # repeat: an overlapping one may be left
-            text = text.replace(marker, marker[0] + invisible + marker[1:])
+    for marker, broken in _broken(tuple(markers)):
+        while marker in text:  # repeat: an overlapping one may be left
+            text = text.replace(marker, broken)
     return text
+
+
+@lru_cache(maxsize=16)
+def _broken(markers: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Each marker that can be broken, the longest first, and what it becomes."""
+    invisible = next(c for c in chain(_INVISIBLE, map(chr, _LAST_RESORT)) if not any(c in marker for marker in markers))
+    longest_first = sorted((marker for marker in markers if len(marker) > 1), key=len, reverse=True)
+    return [(marker, marker[0] + invisible + marker[1:]) for marker in longest_first]
 
 
 def render_chat(
@@ -89,7 +96,15 @@ def render_chat(
     eos_token: str = "",
     add_generation_prompt: bool = True,
 ) -> str:
-    """Render `messages` as transformers' `apply_chat_template(..., tokenize=False)` does.
+    """Render one conversation, see `render_chats`."""
+    given = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": add_generation_prompt}
+    return RENDERER.render(template, messages, given)
+
+
+def render_chats(
+    template: str, conversations: Sequence[list[dict[str, str]]], *, bos_token: str = "", eos_token: str = ""
+) -> list[str]:
+    """Render conversations, up to the model's turn, as transformers' `apply_chat_template(..., tokenize=False)` does.
 
     Today's date, which a template may ask for, is always PROMPT_DATE.
 
@@ -99,8 +114,8 @@ def render_chat(
     Raises:
         InputError: the template is not valid Jinja, rejects these messages, or does not end.
     """
-    given = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": add_generation_prompt}
-    return RENDERER.render(template, messages, given)
+    given = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
+    return RENDERER.render_all(template, conversations, given)
 
 
 def render_here(template: str, messages: list[dict[str, str]], given: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The child that renders templates for `rendering.Renderer`: one request per line, until its parent ends.
 
+A request has several conversations; each is answered by a line of its own, up to the first error.
+
 `python -m so8t_shared.models.render_child PARENT`; the first line has the limits.
 """
 
@@ -27,14 +29,18 @@ def main(parent: int) -> None:
     limits = channel.receive() or {}
     limit_memory(limits["memory_bytes"])
     while (request := channel.receive()) is not None:
-        limit_processor_time(limits["cpu_s"])
-        with suppress(BrokenPipeError):
-            channel.send(_answer(request, limits["letters"]))
+        for messages in request["conversations"]:
+            limit_processor_time(limits["cpu_s"])
+            answer = _answer(request["template"], messages, request["given"], limits["letters"])
+            with suppress(BrokenPipeError):
+                channel.send(answer)
+            if "error" in answer:
+                break
 
 
-def _answer(request: dict[str, Any], letters: int) -> dict[str, str]:
+def _answer(template: str, messages: list[dict[str, str]], given: dict[str, Any], letters: int) -> dict[str, str]:
     try:
-        text = render_here(request["template"], request["messages"], request["given"])
+        text = render_here(template, messages, given)
     except MemoryError:
         return {"error": "it needs too much memory"}
     except Exception as error:  # noqa: BLE001 - a foreign program's: it can raise anything

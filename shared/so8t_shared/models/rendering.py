@@ -2,7 +2,8 @@
 
 A template is a program: it may loop forever, or make gigabytes, inside one call that no signal handler interrupts. So a
 child with a limited processor time and memory renders it, one child per process for all templates. It starts with the
-first one (a tenth of a second) and then takes a few hundred microseconds for each.
+first one (a tenth of a second). An exchange takes a few hundred microseconds, so many conversations can share one; the
+limits hold for each of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,38 +62,57 @@ class Renderer:
             InputError: the template is not valid, rejects the messages, or does not end within the limits.
             Interrupted: a signal asked this process to stop meanwhile.
         """
+        return self.render_all(template, [messages], given)[0]
+
+    def render_all(
+        self, template: str, conversations: Sequence[list[dict[str, str]]], given: dict[str, Any]
+    ) -> list[str]:
+        """Render several conversations in one exchange with the child.
+
+        Raises:
+            InputError: as `render`, for the first conversation that fails.
+            Interrupted: as `render`.
+        """
+        request = {"template": template, "conversations": conversations, "given": given}
+        texts: list[str] = []
         with self._guard:
             stop = stop_of_process()
-            answer = self._answer({"template": template, "messages": messages, "given": given}, stop)
+            answer: dict[str, Any] | None = None
+            with closing(self._answers(request, len(conversations), stop)) as answers:
+                for answer in answers:
+                    if answer is None or "error" in answer:
+                        break
+                    texts.append(str(answer["text"]))
             if answer is None:
                 self.close()
+        if len(texts) == len(conversations):
+            return texts
         if answer is None:
             stop.check()  # then a signal ended it
             raise unusable(
                 f"it does not end within {self._limits.cpu_s} s and {self._limits.memory_bytes >> 20:,} MiB of memory"
             )
-        if "error" in answer:
-            raise unusable(str(answer["error"]))
-        return str(answer["text"])
+        raise unusable(str(answer["error"]))
 
-    def _answer(self, request: dict[str, Any], stop: StopSignal) -> dict[str, Any] | None:
-        """Return the child's answer; None if it ended, or was ended because its time is over or a signal came."""
+    def _answers(
+        self, request: dict[str, Any], count: int, stop: StopSignal
+    ) -> Generator[dict[str, Any] | None, None, None]:
+        """Yield the child's answers, the last one None if it ended: its time was over, or a signal came."""
         hurried = stop.is_set
-        watchdog = threading.Timer(_HURRIED_S if hurried else self._limits.cpu_s * _WALL, self._kill)
-        watchdog.name = "rendering"
-        watchdog.start()
+        watchdog = _Watchdog(_HURRIED_S if hurried else self._limits.cpu_s * _WALL, self._kill)
         try:
             with stop.doing(self._kill):
                 channel = self._channel()
                 channel.send(request)
                 if stop.is_set and not hurried:  # the signal came before the child
                     self._kill()
-                return channel.receive()
+                for _ in range(count):
+                    yield channel.receive()
+                    watchdog.renew()
         except BrokenPipeError:
-            return None
+            yield None
         finally:
             watchdog.cancel()
-            watchdog.join()
 
     def wait(self) -> None:
         """Wait for the end of a child that is ending."""
@@ -129,6 +151,33 @@ class Renderer:
     def _kill(self) -> None:
         if self._process:
             self._process.kill()
+
+
+class _Watchdog(threading.Thread):
+    """Calls a function when it was not renewed for so many seconds."""
+
+    def __init__(self, wait_s: float, act: Callable[[], None]) -> None:
+        super().__init__(name="rendering", daemon=True)
+        self._wait_s, self._act = wait_s, act
+        self._over = threading.Event()
+        self.renew()
+        self.start()
+
+    def renew(self) -> None:
+        """Let the time begin again."""
+        self._until = time.monotonic() + self._wait_s
+
+    def run(self) -> None:
+        """Wait, as a thread."""
+        while (left := self._until - time.monotonic()) > 0:
+            if self._over.wait(left):
+                return
+        self._act()
+
+    def cancel(self) -> None:
+        """End the thread."""
+        self._over.set()
+        self.join()
 
 
 def _channel_to(process: subprocess.Popen[bytes]) -> Channel:

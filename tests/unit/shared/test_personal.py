@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from so8t_shared.personal import holds_secret, personal_data, redacted
+from so8t_shared.personal import _phone_numbers, _plugins, holds_secret, personal_data, redacted
 
 
 @pytest.mark.parametrize(
@@ -130,3 +133,63 @@ def test_nothing_is_left(text: str) -> None:
     shown = redacted(text)
     assert personal_data(shown) is None
     assert not holds_secret(shown)
+
+
+def _shapes() -> list[st.SearchStrategy[str]]:
+    """Texts of every shape that a plugin of detect-secrets looks for."""
+    patterns = [pattern for plugin in _plugins().values() for pattern in getattr(plugin, "denylist", ())]
+    quoted = st.text("abcXYZ019+/-_=\\ ", min_size=1, max_size=30)
+    named = st.sampled_from(["my_password", "API-key", "apikey", "pwd", "Secret", "contraseña", "db_pass", "x"])
+    marks = st.sampled_from([" = ", ":", " => ", "==", " != ", " ", "("])
+    quotes = st.sampled_from("'\"`")
+    return [
+        *(st.from_regex(pattern) for pattern in patterns),
+        st.tuples(named, marks, quotes, quoted, quotes, st.sampled_from(["", ";"])).map("".join),
+        st.tuples(quotes, quoted, quotes, marks, named).map("".join),
+    ]
+
+
+@pytest.mark.parametrize("shape", _shapes())
+def test_no_secret_of_detect_secrets_is_missed(shape: st.SearchStrategy[str]) -> None:
+    """Every plugin's finding in any line counts, although most texts are not shown to the plugins."""
+
+    @given(st.tuples(st.sampled_from(["", "see ", "鍵は", "don't\n"]), shape, st.sampled_from(["", ".", " ok\nyes"])))
+    @settings(max_examples=25, deadline=None)
+    def check(parts: tuple[str, ...]) -> None:
+        text = unicodedata.normalize("NFKC", "".join(parts))
+        lines = text.splitlines()
+        if any(plugin.analyze_line(filename="row", line=line) for plugin in _plugins().values() for line in lines):
+            assert holds_secret(text)
+
+    check()
+
+
+KINDS = [phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE]
+
+
+def test_no_phone_number_is_missed() -> None:
+    """Usual numbers of every country, as written there, abroad, in Japan and in the United States."""
+    seen = 0
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        for kind in KINDS:
+            number = phonenumbers.example_number_for_type(region, kind)
+            if number is None:
+                continue
+            texts = [
+                phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL),
+                phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
+                *(phonenumbers.format_out_of_country_calling_number(number, home) for home in ("JP", "US")),
+            ]
+            for text in texts:
+                if any(_phone_numbers(text)):
+                    seen += 1
+                    assert personal_data(text) is not None
+    assert seen > 1000
+
+
+@given(st.text("0123456789+()-. /,円年x", min_size=1, max_size=24))
+@settings(max_examples=300, deadline=None)
+def test_no_digits_that_are_a_phone_number_are_missed(text: str) -> None:
+    """However they are written."""
+    if any(_phone_numbers(unicodedata.normalize("NFKC", text))):
+        assert personal_data(text) is not None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from tests.messages import Said
-from tests.unit.trainer.material import encoded_rows, some_rows
+from tests.unit.trainer.material import TEXTS, encoded_rows, some_rows
 from tests.unit.trainer.padded_reference import IGNORED, padded_batch
 from transformers import AutoTokenizer
 
 from so8t_shared.errors import InputError
-from so8t_shared.models.prompts import build_messages
+from so8t_shared.models.prompts import build_messages, final_answer
+from so8t_shared.models.rendering import RENDERER
 from so8t_shared.results.training import LabeledRow
 from so8t_trainer.encode import encode_rows, load_encoder
 
@@ -58,6 +61,36 @@ def test_control_tokens_quoted_in_thinking_stay_text(any_model: Path) -> None:
     special = {tokenizer.convert_tokens_to_ids(marker) for marker in encoder.chat.markers}
     assert [token for token in row.completion[:-1] if token in special] == []
     assert row.completion[-1] == tokenizer.convert_tokens_to_ids(encoder.chat.end_of_turn)
+
+
+def test_rows_are_encoded_together_as_one_by_one(any_model: Path) -> None:
+    """With and without thinking, in an order that mixes both."""
+    encoder = load_encoder(any_model)
+    rows = [
+        LabeledRow(id=str(i), text=f"{text} {i}", label=label, thinking={"task": f"say {text}"} if i % 3 == 0 else {})
+        for i, (text, label) in enumerate(TEXTS * 50)
+    ]
+    together = list(encoder.encode_all(rows))
+    assert together == [encoder.encode(row) for row in rows]
+    for row, encoded in zip(rows, together, strict=True):
+        assert list(encoded.prompt) == encoder.locate(encoder.chat.prompt(row.text))[0]
+        answer = final_answer(row.label, row.thinking) + encoder.chat.end_of_turn
+        assert list(encoded.completion) == encoder.locate(answer)[0]
+    assert list(encoder.prompts(rows)) == [row.prompt for row in together]
+
+
+def test_hundreds_of_prompts_are_rendered_per_exchange(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child that renders templates is asked twice for 300 rows."""
+    encoder, asked = load_encoder(llama), list[int]()
+    render_all = RENDERER.render_all
+
+    def counted(template: str, conversations: Sequence[list[dict[str, str]]], given: dict[str, object]) -> list[str]:
+        asked.append(len(conversations))
+        return render_all(template, conversations, given)
+
+    monkeypatch.setattr(RENDERER, "render_all", counted)
+    encode_rows(some_rows() * 50, encoder, 10_000)
+    assert asked == [256, 44]
 
 
 def test_long_rows_are_left_out_not_cut(llama: Path) -> None:

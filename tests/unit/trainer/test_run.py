@@ -287,7 +287,7 @@ def test_the_first_users_rows(llama: Path, tmp_path: Path) -> None:
     [turned] = [row for row in sides["test"] if row.turns][:1]
     prompt = encoder.chat.prompt(turned.text, turned.before)
     assert all(content in prompt for _, content in turned.before)
-    assert told.longest_prompt_tokens >= encoder.prompt_tokens(turned)
+    assert told.longest_prompt_tokens >= len(encoder.encode(turned).prompt)
 
 
 def test_a_context_too_small_for_a_tested_row(llama: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import MutableSequence
 from itertools import chain, pairwise
 
 import pytest
@@ -31,6 +33,21 @@ def test_an_epoch_sees_every_row_once() -> None:
 def test_the_order_depends_on_seed_and_step_alone() -> None:
     """So a resumed run goes on with the rows that an uninterrupted one would see."""
     assert _ids(3, seed=1) == _ids(3, seed=1) != _ids(3, seed=2)
+
+
+def test_an_epoch_is_shuffled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at each of its steps, and again for the next epoch."""
+    shuffled = []
+
+    class Counted(random.Random):
+        def shuffle(self, x: MutableSequence[object]) -> None:
+            shuffled.append(len(x))
+            super().shuffle(x)
+
+    monkeypatch.setattr("so8t_trainer.schedule.random.Random", Counted)
+    for step in range(10):
+        _ids(step, batch_size=2, gradient_accumulation_steps=2, seed=77)
+    assert shuffled == [20, 20]
 
 
 def test_rows_of_similar_length_go_together() -> None:

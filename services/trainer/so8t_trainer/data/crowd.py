@@ -74,7 +74,8 @@ class Crowd:
 
 def count_equal(left: NDArray[np.uint32], right: NDArray[np.uint32]) -> NDArray[np.intp]:
     """Return how many hash values of each text (one per line) agree."""
-    return np.count_nonzero(left == right, axis=1)
+    equal: NDArray[np.intp] = np.count_nonzero(left == right, axis=1)
+    return equal
 
 
 def _largest(group: NDArray[np.intp]) -> np.intp:

@@ -13,7 +13,6 @@ from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
 from so8t_shared.progress import Progress, no_progress
 from so8t_trainer.data.near import NearDuplicates
-from so8t_trainer.data.progress import reported
 from so8t_trainer.data.rows import Row
 
 LEAST_VALIDATION_GROUPS = 8
@@ -131,10 +130,7 @@ def _groups(rows: list[Row], near: NearDuplicates | None, progress: Progress) ->
     """Return positions of rows that belong together: near duplicates and equal `group`, transitively."""
     named: dict[str, int] = {}
     first = np.array(
-        [
-            position if row.group is None else named.setdefault(row.group, position)
-            for position, row in enumerate(rows)
-        ],
+        [position if row.group is None else named.setdefault(row.group, position) for position, row in enumerate(rows)],
         dtype=np.intp,
     )
     if near is not None:

@@ -121,9 +121,9 @@ def _needs(sides: dict[str, list[LabeledRow]], config: Config, model: Path) -> T
     from so8t_trainer.encode import load_encoder
 
     encoder = load_encoder(model)
-    encoded = [encoder.encode(row) for row in sides["train"]]
+    encoded = list(encoder.encode_all(sides["train"]))
     prompts = [len(row.prompt) for row in encoded]
-    prompts += [encoder.prompt_tokens(row) for side in ("validation", "test") for row in sides[side]]
+    prompts += [len(prompt) for side in ("validation", "test") for prompt in encoder.prompts(sides[side])]
     answer = max(len(row.completion) for row in encoded)
     context = read_json(model / "config.json").get("max_position_embeddings")
     return TokenNeeds(

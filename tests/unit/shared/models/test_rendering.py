@@ -69,6 +69,38 @@ def test_a_loop_ends(renderer: Renderer, said: Said) -> None:
     assert _render(renderer, "{{ messages[0].content }}") == "x"
 
 
+def _conversations(count: int) -> list[list[dict[str, str]]]:
+    return [[{"role": "user", "content": f"x{number}"}] for number in range(count)]
+
+
+GIVEN = {"bos_token": "", "eos_token": "", "add_generation_prompt": True}
+
+
+def test_conversations_share_an_exchange(renderer: Renderer) -> None:
+    """They come back in order; none need no child."""
+    template = "<{{ messages[0].content }}>"
+    assert renderer.render_all(template, _conversations(300), GIVEN) == [f"<x{number}>" for number in range(300)]
+    assert renderer.render_all(template, [], GIVEN) == []
+
+
+def test_one_conversation_that_fails_ends_the_exchange(renderer: Renderer, said: Said) -> None:
+    """With the template's own words, and the next exchange gets its own answers."""
+    picky = "{% if messages[0].content == 'x7' %}{{ raise_exception('no sevens') }}{% endif %}{{ messages[0].content }}"
+    with said.raised(InputError, where="chat_template in tokenizer_config.json"):
+        renderer.render_all(picky, _conversations(20), GIVEN)
+    assert renderer.render_all(picky, _conversations(5), GIVEN) == [f"x{number}" for number in range(5)]
+
+
+def test_each_conversation_has_its_own_time(renderer: Renderer, said: Said) -> None:
+    """Many that take a while are rendered; one that loops ends the child, after the same time as alone."""
+    slow = "{% for a in range(10) %}{% for b in range(99999) %}{% endfor %}{% endfor %}{{ messages[0].content }}"
+    assert len(renderer.render_all(slow, _conversations(30), GIVEN)) == 30
+    looping = "{% if messages[0].content == 'x3' %}" + LOOP + "{% endif %}{{ messages[0].content }}"
+    with said.raised(InputError, where="chat_template in tokenizer_config.json"):
+        renderer.render_all(looping, _conversations(9), GIVEN)
+    assert renderer.render_all("a", _conversations(2), GIVEN) == ["a", "a"]
+
+
 def test_a_killed_child_is_replaced(renderer: Renderer) -> None:
     """The next rendering starts a new child."""
     assert _render(renderer, "a") == "a"
