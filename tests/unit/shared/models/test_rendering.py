@@ -94,7 +94,7 @@ def test_one_conversation_that_fails_ends_the_exchange(renderer: Renderer, said:
 def test_each_conversation_has_its_own_time(renderer: Renderer, said: Said) -> None:
     """Many that take a while are rendered; one that loops ends the child, after the same time as alone."""
     slow = "{% for a in range(10) %}{% for b in range(99999) %}{% endfor %}{% endfor %}{{ messages[0].content }}"
-    assert len(renderer.render_all(slow, _conversations(30), GIVEN)) == 30
+    assert len(renderer.render_all(slow, _conversations(80), GIVEN)) == 80
     looping = "{% if messages[0].content == 'x3' %}" + LOOP + "{% endif %}{{ messages[0].content }}"
     with said.raised(InputError, where="chat_template in tokenizer_config.json"):
         renderer.render_all(looping, _conversations(9), GIVEN)
