@@ -13,7 +13,7 @@ from so8t_converter.checkpoint import read_config
 from so8t_converter.mixture import TensorShape, Traits, target_types
 from so8t_shared.config.model import Config
 from so8t_shared.tables.architectures import Sizes, sizes_of
-from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
+from so8t_shared.tables.quantizations import BY_NAME, Quantization
 
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
 _OUTSIDE = {"model.embed_tokens.weight": "token_embd.weight", "lm_head.weight": "output.weight"}
@@ -48,8 +48,7 @@ def file_sizes(folder: Path, quantizations: Iterable[Quantization]) -> dict[Quan
     if sizes.tied:
         del shapes["lm_head.weight"]
     vocabulary = sum(path.stat().st_size for name in _TOKENIZER if (path := folder / name).is_file())
-    made = dict.fromkeys((BASE, *quantizations))  # F16 is kept, since the others are made from it
-    return {name: vocabulary + _tensor_bytes(shapes, sizes, name) for name in made}
+    return {name: vocabulary + _tensor_bytes(shapes, sizes, name) for name in dict.fromkeys(quantizations)}
 
 
 def _tensor_bytes(shapes: dict[str, tuple[int, ...]], sizes: Sizes, quantization: Quantization) -> int:

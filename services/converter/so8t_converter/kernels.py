@@ -25,7 +25,7 @@ LIBRARY = Path(__file__).with_name("libkernels.so")
 FALLBACK = "libgguf"
 
 _UNKNOWN = -1
-_SOURCES = {"F32": 4, "F16": 2, "BF16": 2}
+SOURCES = {"F32": 4, "F16": 2, "BF16": 2}
 """Bytes per value of the types that can be read."""
 _LIMITS = {"F16": 0x477FF000, "BF16": 0x7F7F8000}
 """Bits of the smallest magnitude that rounds to infinity; for the other types, infinity itself."""
@@ -65,7 +65,7 @@ def quantize_rows(
         UnrepresentableValues: some values are not finite or become infinite; what is in `out` is then undefined.
     """
     given, written = np.frombuffer(values, np.uint8), np.frombuffer(out, np.uint8)
-    expected = rows * length * _SOURCES[source], rows * row_bytes(kind, length)
+    expected = rows * length * SOURCES[source], rows * row_bytes(kind, length)
     if (given.size, written.size) != expected or not written.flags.writeable:
         raise ValueError(f"{rows} rows take {expected} bytes, the second writable, not {given.size, written.size}")
     name = backend or backends()[0]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # the libraries below read it on import
 import gguf
 import numpy as np
 import torch
-from conversion import get_model_class
+from conversion import LazyTorchTensor, get_model_class
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from so8t_converter.checkpoint import Checkpoint
+from so8t_converter.kernels import SOURCES
 from so8t_converter.metadata import Metadata, add_metadata
+from so8t_converter.one_pass import write_files
+from so8t_converter.plan import Computed, Plan, Source, Stored, Tensor
 from so8t_converter.tokenizer import pre_tokenizer_name
+from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError, So8tError
 from so8t_shared.models.chat import Chat
 from so8t_shared.models.hf_folder import read_json
@@ -35,31 +40,25 @@ from so8t_shared.models.tokenizer_check import check_tokenizer
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
 
-def write_gguf(
-    checkpoint: Checkpoint,
-    folder: Path,
-    target: Path,
-    quantization: Quantization = BASE,
-    on_tensor: Callable[[], None] = lambda: None,
-    metadata: Metadata | None = None,
-) -> dict[str, int]:
-    """Write the unquantized GGUF of an ordinary checkpoint whose cleaned files are in `folder`.
+def plan_of(
+    checkpoint: Checkpoint, folder: Path, rotation: Rotation = "cayley", metadata: Metadata | None = None
+) -> Plan:
+    """Return what the GGUF files of a checkpoint hold; `folder` has its cleaned config and tokenizer files.
 
-    The bytes depend only on weights, config, tokenizer and metadata, not on the folder's location. `on_tensor` is
-    called after each tensor and may raise to stop. Returns the number of tensors of each GGML type.
+    No weight is read. The plan depends only on weights, config, tokenizer and metadata, not on the folder's location.
 
     Raises:
-        InputError: the converter rejects the checkpoint, or a weight is not finite in F16.
+        InputError: the converter rejects the checkpoint.
     """
     definition = checkpoint.folder / "tokenizer.json"
     if definition.is_file():
         check_tokenizer(definition)
     with torch.inference_mode(), _quiet_libraries():
         try:
-            model = _converter_for(checkpoint)(
+            model = _converter_for(checkpoint, rotation)(
                 folder,
-                gguf.LlamaFileType(BY_NAME[quantization].file_type),
-                target,
+                gguf.LlamaFileType(BY_NAME[BASE].file_type),
+                folder / "unused.gguf",
                 model_name=_general_name(checkpoint),
             )
             model.dir_model_card = None
@@ -71,8 +70,30 @@ def write_gguf(
             add_metadata(model.gguf_writer, metadata or {})
         except Exception as error:  # tokenizers has no exception class of its own, and the others are as various
             raise _refusal(error, checkpoint) from error
-        _refuse_missing(model.gguf_writer, checkpoint)
-        return _write(model.gguf_writer, target, checkpoint, on_tensor)
+    _refuse_missing(model.gguf_writer, checkpoint)
+    (keys,), (tensors,) = model.gguf_writer.kv_data, model.gguf_writer.tensors
+    found = [
+        Tensor(name, tuple(map(int, info.shape)), info.dtype.name, model.sources[name])
+        for name, info in tensors.items()
+    ]
+    return Plan(keys, tuple(found), str(checkpoint.folder))
+
+
+def write_gguf(
+    checkpoint: Checkpoint,
+    plan: Plan,
+    targets: Mapping[Quantization, Path],
+    on_tensor: Callable[[], None] = lambda: None,
+) -> dict[Quantization, dict[str, int]]:
+    """Write the planned files; return the number of tensors of each GGML type.
+
+    Raises:
+        InputError: a weight is not finite in its file's type, or a value of the config does not fit.
+    """
+    try:
+        return write_files(plan, targets, on_tensor)
+    except ValueError as error:
+        raise _refusal(error, checkpoint) from error
 
 
 def _refusal(error: Exception, checkpoint: Checkpoint) -> Exception:
@@ -98,20 +119,56 @@ def _add_nothing(writer: Any, chat: Chat) -> None:
     writer.add_add_eos_token(False)
 
 
-def _converter_for(checkpoint: Checkpoint) -> Any:
+def _converter_for(checkpoint: Checkpoint, rotation: Rotation) -> Any:
     """Return the converter's class for this architecture with our overrides mixed in."""
     base = get_model_class(checkpoint.architecture.name)
-    return type(f"So8t{base.__name__}", (_Decisions, base), {"model_arch": base.model_arch})
+    ours = {"model_arch": base.model_arch, "checkpoint": checkpoint, "rotation": rotation}
+    return type(f"So8t{base.__name__}", (_Decisions, base), ours)
 
 
 class _Decisions:
-    """Overrides of the converter's model class."""
+    """Overrides of the converter's model class, which here reads no weights: it only says what becomes of them."""
+
+    checkpoint: Checkpoint
+    rotation: Rotation
+    sources: dict[str, Source]
+    """Where the values of each tensor come from, by its name in GGUF."""
 
     def index_tensors(self, remote_hf_model_id: str | None = None) -> dict[str, Any]:
-        tensors: dict[str, Any] = super().index_tensors(remote_hf_model_id)  # type: ignore[misc]
-        if self.hparams.get("tie_word_embeddings"):  # type: ignore[attr-defined]
-            tensors.pop("lm_head.weight", None)  # some files hold it, but the model uses the embedding
-        return tensors
+        """Return the ordinary model's tensors, lazy, in the order in which the converter finds them in a folder."""
+        del remote_hf_model_id
+        self.sources = {}
+        self._stored = _stored(self.checkpoint)
+        used = self.checkpoint.used
+        names = sorted(used) if self.checkpoint.foreign else [name for name in self._stored if name in used]
+        return {name: partial(self._lazy, name) for name in names}
+
+    def modify_tensors(self, data_torch: Any, name: str, bid: int | None) -> Iterator[tuple[str, Any]]:
+        for new_name, data in super().modify_tensors(data_torch, name, bid):  # type: ignore[misc]
+            unchanged = data is data_torch and self._is_stored(name)
+            stored = self._stored[name] if unchanged else None
+            if stored is not None and stored.dtype in SOURCES:
+                place = stored.data_range
+                self.sources[new_name] = Stored(stored.dtype, place.filename, place.offset, place.size)
+            else:
+                self.sources[new_name] = Computed(partial(_values, data))
+            yield new_name, data
+
+    def _is_stored(self, name: str) -> bool:
+        if not self.checkpoint.foreign:
+            return name in self._stored
+        from so8t_converter.so8t_checkpoint import is_stored
+
+        return is_stored(self.checkpoint, name)
+
+    def _lazy(self, name: str) -> Any:
+        if self._is_stored(name):
+            return LazyTorchTensor.from_local_tensor(self._stored[name])
+        from so8t_converter.so8t_checkpoint import ordinary_tensor
+
+        read = partial(ordinary_tensor, self.checkpoint, name, self.rotation)
+        meta = LazyTorchTensor.meta_with_dtype_and_shape(torch.float32, self.checkpoint.used[name])
+        return LazyTorchTensor(meta=meta, args=(), func=lambda: read().float())
 
     def get_vocab_base_pre(self, tokenizer: Any) -> str:
         """Return the pre-tokenizer's name, by tokenizer.json's definition or else by the converter's digest.
@@ -164,45 +221,19 @@ def _refuse_missing(writer: Any, checkpoint: Checkpoint) -> None:
         raise So8tError(f"llama.cpp's converter found {found} of {expected} tensors.", where=str(checkpoint.folder))
 
 
-def _write(writer: Any, target: Path, checkpoint: Checkpoint, on_tensor: Callable[[], None]) -> dict[str, int]:
-    """Evaluate and write the lazy tensors one by one."""
-    types: dict[str, int] = {}
-    writer.write_header_to_file(path=target)
-    try:
-        try:
-            writer.write_kv_data_to_file()
-        except (struct.error, ValueError, TypeError) as error:
-            raise _refusal(error, checkpoint) from error
-        writer.write_ti_data_to_file()
-        (file,), (tensors,) = writer.fout, writer.tensors
-        writer.write_padding(file, file.tell())
-        for name, info in tensors.items():
-            with np.errstate(over="ignore"):  # the next line rejects values that do not fit F16
-                data = gguf.LazyNumpyTensor.to_eager(info.tensor)
-            _refuse_infinite(name, data, checkpoint)
-            file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))  # tofile hides the reason for a failure
-            writer.write_padding(file, info.nbytes)
-            info.tensor = None
-            types[info.dtype.name] = types.get(info.dtype.name, 0) + 1
-            on_tensor()
-    finally:
-        writer.close()
-    return types
+def _stored(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the tensors in the weight files with their offsets, in the converter's order."""
+    found: dict[str, Any] = {}
+    for path in sorted({tensor.file for tensor in checkpoint.tensors.values()}):
+        found.update(gguf.utility.SafetensorsLocal(path).tensors)
+    return found
 
 
-def _refuse_infinite(name: str, data: Any, checkpoint: Checkpoint) -> None:
-    finite = np.isfinite(data) if np.issubdtype(data.dtype, np.floating) else _finite_bf16(data)
-    if not finite.all():
-        raise InputError(
-            f"{int((~finite).sum())} weights of {name} are infinite, NaN, or too large for the type.",
-            where=str(checkpoint.folder),
-            remedy="the training diverged or the file is damaged: use an earlier checkpoint",
-        )
-
-
-def _finite_bf16(data: Any) -> Any:
-    """Mark the finite bfloat16 values in these bytes: their exponents are not all ones."""
-    return (data.view(np.uint16) & 0x7F80) != 0x7F80
+def _values(lazy: Any) -> NDArray[np.float32]:
+    """Evaluate a tensor of the converter."""
+    with torch.inference_mode():
+        values: NDArray[np.float32] = LazyTorchTensor.to_eager(lazy).float().numpy()
+    return values
 
 
 @contextmanager

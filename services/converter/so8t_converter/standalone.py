@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -24,7 +23,6 @@ from so8t_shared.errors import InputError
 from so8t_shared.files import make_folder, storage_errors, sync_folder
 from so8t_shared.formatting import plural
 from so8t_shared.interruption import StopSignal
-from so8t_shared.models.hf_folder import weight_files
 from so8t_shared.planning.disk import Written, check_disks, disks_of
 from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.conversion import ChatInfo, GgufFile
@@ -101,7 +99,7 @@ def convert_folder(
         stop.check()
 
     with _work_folder(request.target) as work:
-        check_disks(disks_of(_written(request, source, values)), "conversion", _LESS)
+        check_disks(disks_of(_written(request, source)), "conversion", _LESS)
         conversion = Conversion(
             source, "model", request.quantizations, request.rotation, request.layers, metadata=metadata
         )
@@ -152,12 +150,9 @@ def _source(folder: Path) -> tuple[Path, Metadata]:
         ) from error
 
 
-def _written(request: Request, source: Path, config: dict[str, Any]) -> Iterator[Written]:
+def _written(request: Request, source: Path) -> Iterator[Written]:
     for quantization, size_bytes in file_sizes(source, request.quantizations).items():
         yield Written("convert", quantization, request.target, size_bytes)
-    if config.get("so8t_integrated"):  # the gates are folded into a copy
-        copied = sum(path.stat().st_size for path in weight_files(source))
-        yield Written("convert", "folded weights", request.target, copied)
 
 
 @contextmanager

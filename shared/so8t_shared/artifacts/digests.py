@@ -28,6 +28,31 @@ _READ_HERE: set[tuple[Path, str]] = set()
 """Path and state of the files that this process has read; a later state is another file."""
 
 
+_WRITTEN_HERE: dict[tuple[int, ...], str] = {}
+"""Digests of files that this process has written and read since; moving or linking a file keeps its key."""
+
+
+def sha256_once(path: Path) -> str:
+    """sha256 of a file that this process has just written; storing and loading it will not read it again."""
+    sha256 = _known(path) or sha256_file(path)
+    _WRITTEN_HERE[_identity(path)] = sha256
+    return sha256
+
+
+def _known(path: Path) -> str | None:
+    return _WRITTEN_HERE.get(_identity(path)) if _WRITTEN_HERE else None
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def sha256_now(path: Path) -> str:
+    """sha256 of a file's bytes, which are read unless this process has written them and knows it."""
+    return _known(path) or sha256_file(path)
+
+
 class _Memory:
     """One SQLite file that several processes may use at once.
 
@@ -96,7 +121,7 @@ class DigestCache:
         return self.sha256(path) if (path, state) in _READ_HERE else self._read(path, state)
 
     def _read(self, path: Path, state: str) -> str:
-        value = sha256_file(path)
+        value = sha256_now(path)
         self._note(path, state, value)
         _READ_HERE.add((path, state))
         return value

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from so8t_shared.artifacts.digests import sha256_now
 from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest
-from so8t_shared.files import files_below, sha256_file
+from so8t_shared.files import files_below
 
 
 def upload(files: FileSet, below: str, folder: Path, there: Sequence[FileEntry] = ()) -> tuple[FileEntry, ...]:
@@ -20,7 +21,7 @@ def upload(files: FileSet, below: str, folder: Path, there: Sequence[FileEntry] 
 def _upload(files: FileSet, key: str, name: str, source: Path, there: Sequence[FileEntry]) -> FileEntry:
     size_bytes, remote = source.stat().st_size, files.store.remote
     alike = [entry for entry in there if entry.size_bytes == size_bytes]
-    sha256 = sha256_file(source) if alike or not remote else ""  # otherwise the bucket's client hashes in transit
+    sha256 = sha256_now(source) if alike or not remote else ""  # otherwise the bucket's client hashes in transit
     for entry in alike:
         if entry.sha256 == sha256 and not files.faults(Manifest(files=(entry,))):
             return entry.model_copy(update={"path": name})

@@ -9,10 +9,10 @@ from pathlib import Path
 import gguf
 import pytest
 from conversion import get_model_class
+from tests.unit.converter.gguf_files import write_gguf
 
 from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
-from so8t_converter.llama_cpp import write_gguf
 from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_converter.weights import stored_tensors
 from so8t_shared.tables.architectures import BY_NAME, architecture_of, sizes_of

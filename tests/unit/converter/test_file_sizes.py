@@ -35,10 +35,10 @@ def test_tensors_take_exactly_what_is_planned(
         assert size - _vocabulary(done.source) == _tensor_bytes(done.gguf(quantization)), quantization
 
 
-def test_f16_is_made_for_the_others(made: Callable[[str], Path], tmp_path: Path) -> None:
-    """F16 is written although only Q4_K_M is requested; B's base counts for B."""
+def test_only_what_is_requested_is_written(made: Callable[[str], Path], tmp_path: Path) -> None:
+    """No F16 file is written where only Q4_K_M is requested; B's base counts for B."""
     config = make_config(
         tmp_path, model_b={"base_model": str(made("llama"))}, gguf={"quantizations": ["q4_k_m"], "primary": "q4_k_m"}
     )
-    assert set(sizes_b(config)) == {"f16", "q4_k_m"}
+    assert set(sizes_b(config)) == {"q4_k_m"}
     assert sizes_a(config) == {}, "model A is not on this host"

@@ -16,12 +16,12 @@ from tests.messages import Said
 from tests.tiny_models import BY_ARCHITECTURE, make_llama, make_phi3
 from tests.tiny_tokenizers import CONTEXT
 from tests.unit.converter.engine import LlamaCpp
+from tests.unit.converter.gguf_files import write_gguf
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
-from so8t_converter.llama_cpp import write_gguf
 from so8t_shared.errors import InputError
 from so8t_shared.models.chat import special_markers
 from so8t_shared.models.hf_folder import JsonFiles

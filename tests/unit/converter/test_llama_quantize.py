@@ -11,12 +11,11 @@ import pytest
 import torch
 from tests.servers.needed import binary
 from tests.tiny_models import make_llama, make_phi3
+from tests.unit.converter.gguf_files import quantize, write_gguf
 from tests.unit.converter.test_llama_cpp import _f16
 
 from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
-from so8t_converter.llama_cpp import write_gguf
-from so8t_converter.quantize import quantize
 from so8t_shared.tables.quantizations import BASE, BY_NAME, ROWS
 
 MODELS: dict[str, Callable[[Path], Path]] = {
@@ -37,7 +36,7 @@ def f16(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_file_equals_llama_cpps(f16: Path, name: str, tmp_path: Path) -> None:
     """Header, metadata, types and tensors are what llama.cpp writes."""
     theirs = _llama_cpps(f16, tmp_path / "theirs.gguf", name)
-    quantize(f16, tmp_path / "ours.gguf", name, processes=1)
+    quantize(f16, tmp_path / "ours.gguf", name, threads=1)
     assert (tmp_path / "ours.gguf").read_bytes() == theirs.read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,9 @@ import torch
 from tests.tiny_models import make_llama
 from tests.unit.converter.conftest import Converted
 from tests.unit.converter.engine import LlamaCpp
+from tests.unit.converter.gguf_files import quantize
 from tests.unit.converter.test_llama_cpp import _f16, _prompt
 from transformers import AutoModelForCausalLM, AutoTokenizer
-
-from so8t_converter.quantize import quantize
 
 NAMES = ["llama", "qwen2", "phi3"]
 QUANTIZED = ["q8_0", "q4_k_m"]
@@ -80,14 +80,14 @@ def test_valid_files(converted: Callable[[str], Converted]) -> None:
             assert result.ok, result.errors
 
 
-def test_number_of_processes_does_not_change_the_bytes(
+def test_number_of_threads_does_not_change_the_bytes(
     converted: Callable[[str], Converted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One process with whole tensors and three with small pieces write the same file."""
+    """One thread with whole tensors and three with small pieces write the same file."""
     source = converted("llama").gguf("f16")
-    quantize(source, tmp_path / "one.gguf", "q4_k_m", processes=1)
-    monkeypatch.setattr("so8t_converter.quantize._JOB_VALUES", 256 * 7)
-    quantize(source, tmp_path / "three.gguf", "q4_k_m", processes=3)
+    quantize(source, tmp_path / "one.gguf", "q4_k_m", threads=1)
+    monkeypatch.setattr("so8t_converter.one_pass._PIECE_VALUES", 256 * 7)
+    quantize(source, tmp_path / "three.gguf", "q4_k_m", threads=3)
     assert (tmp_path / "one.gguf").read_bytes() == (tmp_path / "three.gguf").read_bytes()
     assert (tmp_path / "one.gguf").read_bytes() == converted("llama").gguf("q4_k_m").read_bytes()
 
@@ -128,7 +128,7 @@ def test_what_llama_cpp_calls_70b(tmp_path: Path, architecture: str, layers: int
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    types = quantize(tmp_path / "f16.gguf", tmp_path / "q4.gguf", "q4_k_m", processes=1)
+    types = quantize(tmp_path / "f16.gguf", tmp_path / "q4.gguf", "q4_k_m", threads=1)
     assert set(types) == {kind, "Q6_K"}
 
 
@@ -142,12 +142,11 @@ def test_a_model_that_names_no_value_heads(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    assert quantize(tmp_path / "f16.gguf", tmp_path / "iq4.gguf", "iq4_xs", processes=1) == {"IQ4_XS": 1}
+    assert quantize(tmp_path / "f16.gguf", tmp_path / "iq4.gguf", "iq4_xs", threads=1) == {"IQ4_XS": 1}
 
 
-def test_stopping_ends_the_workers(converted: Callable[[str], Converted], tmp_path: Path) -> None:
-    """An exception from `on_tensor` comes out, and no worker process is left."""
-    import psutil
+def test_stopping_ends_the_threads(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """An exception from `on_tensor` comes out, and no thread is left."""
 
     class Stop(Exception):
         pass
@@ -155,10 +154,10 @@ def test_stopping_ends_the_workers(converted: Callable[[str], Converted], tmp_pa
     def stop() -> None:
         raise Stop
 
-    before = set(psutil.Process().children())
+    before = set(threading.enumerate())
     with pytest.raises(Stop):
         quantize(converted("llama").gguf("f16"), tmp_path / "out.gguf", "q8_0", stop)
-    assert set(psutil.Process().children()) == before
+    assert set(threading.enumerate()) == before
 
 
 def test_progress_counts_every_tensor_once(converted: Callable[[str], Converted], tmp_path: Path) -> None:

@@ -15,14 +15,21 @@ from tests.tiny_models import make_foreign_so8t
 from tests.unit.converter.conftest import kept_in
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from so8t_converter.checkpoint import inspect
+from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.convert import Conversion, convert
-from so8t_converter.so8t_checkpoint import describe_gates, gate_rotations, restore
+from so8t_converter.so8t_checkpoint import describe_gates, gate_rotations, ordinary_files, ordinary_tensor
 from so8t_shared.config.values import Rotation
 from so8t_shared.errors import ConfigError, InputError
-from so8t_shared.models.hf_folder import weight_files
 
 IDS = torch.arange(3, 60).unsqueeze(0)
+
+
+def restore(checkpoint: Checkpoint, target: Path, rotation: Rotation) -> Path:
+    """The equivalent ordinary Phi-3 as a folder: its files, and each tensor that a conversion would read."""
+    ordinary_files(checkpoint, target)
+    tensors = {name: ordinary_tensor(checkpoint, name, rotation).contiguous() for name in checkpoint.used}
+    save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+    return target
 
 
 def _rotation(theta: torch.Tensor, kind: Rotation) -> torch.Tensor:
@@ -80,19 +87,6 @@ def test_restored_folder_is_an_ordinary_phi3(made: Callable[[str], Path], tmp_pa
     assert set(restored.tensors) == set(original)
     qkv = "model.layers.1.self_attn.qkv_proj.weight"
     assert torch.equal(load_file(folder / "model.safetensors")[qkv], original[qkv])
-
-
-def test_large_checkpoints_are_written_in_shards(made: Callable[[str], Path], tmp_path: Path) -> None:
-    """With a smaller limit there are several shards, and together they are the same model."""
-    checkpoint = inspect(made("foreign"))
-    sharded = restore(checkpoint, tmp_path / "sharded", "cayley", shard_bytes=1 << 20)
-    assert len(weight_files(sharded)) > 3
-    whole = load_file(restore(checkpoint, tmp_path / "whole", "cayley") / "model.safetensors")
-    found = {}
-    for path in weight_files(sharded):
-        found.update(load_file(path))
-    assert set(found) == set(whole)
-    assert all(torch.equal(found[name], whole[name]) for name in whole)
 
 
 def test_bfloat16_checkpoint_keeps_the_fold_in_float32(tmp_path: Path) -> None:

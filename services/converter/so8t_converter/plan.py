@@ -1,0 +1,87 @@
+"""What a conversion writes: the metadata, and every tensor with its shape and where its values come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+
+
+class Source(Protocol):
+    """Where a tensor's values come from."""
+
+    @property
+    def type(self) -> str:
+        """F32, F16 or BF16."""
+        ...
+
+    def load(self) -> Bytes:
+        """The values as contiguous bytes, to be dropped after use."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor that is written as the checkpoint stores it."""
+
+    type: str
+    path: Path
+    offset: int
+    size_bytes: int
+
+    def load(self) -> Bytes:
+        """Map the bytes; the mapping ends with the last reference to them."""
+        if not self.size_bytes:
+            return np.empty(0, np.uint8)
+        return np.memmap(self.path, np.uint8, "r", self.offset, self.size_bytes)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A tensor that is computed from the checkpoint's, in float32."""
+
+    compute: Callable[[], NDArray[np.float32]]
+    type: str = "F32"
+
+    def load(self) -> Bytes:
+        """Compute the values."""
+        return np.ascontiguousarray(self.compute(), np.float32).reshape(-1).view(np.uint8)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor as GGUF names it."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Rows first, row length last."""
+    type: str
+    """Its type in the F16 file, F16 or F32."""
+    source: Source
+
+    @property
+    def length(self) -> int:
+        """Values in a row."""
+        return self.shape[-1] if self.shape else 1
+
+    @property
+    def rows(self) -> int:
+        return math.prod(self.shape[:-1])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A model's metadata and tensors, both in the order of the F16 file."""
+
+    metadata: Mapping[str, Any]
+    """GGUFValues by key, those of the F16 file."""
+    tensors: tuple[Tensor, ...]
+    where: str
+    """What an error names as the source."""
