@@ -100,7 +100,7 @@ def inspect(folder: Path, layers: str = ALL) -> Checkpoint:
     else:
         _refuse_gates(folder, tensors)
     _check_tensors(folder, _expected(architecture, sizes, tensors, gated), sizes, tensors)
-    check_tokenizer(folder, architecture, sizes.vocabulary)
+    check_tokenizer(folder, sizes.vocabulary)
     return Checkpoint(folder, config, architecture, sizes, tensors, gated)
 
 

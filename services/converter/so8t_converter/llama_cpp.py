@@ -37,6 +37,7 @@ from so8t_shared.errors import InputError, So8tError
 from so8t_shared.models.chat import Chat
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.models.tokenizer_check import check_tokenizer
+from so8t_shared.tables.architectures import PHI3
 from so8t_shared.tables.quantizations import BASE, BY_NAME, Quantization
 
 
@@ -169,6 +170,13 @@ class _Decisions:
         read = partial(ordinary_tensor, self.checkpoint, name, self.rotation)
         meta = LazyTorchTensor.meta_with_dtype_and_shape(torch.float32, self.checkpoint.used[name])
         return LazyTorchTensor(meta=meta, args=(), func=lambda: read().float())
+
+    def set_vocab(self) -> None:
+        """Set the vocabulary; Phi-4-mini's is a byte-level BPE whatever class its tokenizer is saved under."""
+        if self.checkpoint.architecture == PHI3 and not (self.dir_model / "tokenizer.model").is_file():  # type: ignore[attr-defined]
+            self._set_vocab_gpt2()  # type: ignore[attr-defined]
+        else:
+            super().set_vocab()  # type: ignore[misc]
 
     def get_vocab_base_pre(self, tokenizer: Any) -> str:
         """Return the pre-tokenizer's name, by tokenizer.json's definition or else by the converter's digest.

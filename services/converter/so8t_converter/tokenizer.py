@@ -8,7 +8,6 @@ from typing import Any
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
 from so8t_shared.models.hf_folder import JsonFiles, token_ids
-from so8t_shared.tables.architectures import Architecture
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -22,7 +21,7 @@ _PRE_TOKENIZERS: dict[tuple[tuple[str, Any], ...], str] = {
 """Maps the steps of a byte-level BPE's pre-tokenizer to llama.cpp's name for the same splitting."""
 
 
-def check_tokenizer(folder: Path, architecture: Architecture, vocabulary: int) -> None:
+def check_tokenizer(folder: Path, vocabulary: int) -> None:
     """Reject a tokenizer that cannot be converted, before any weight is read.
 
     Raises:
@@ -39,7 +38,7 @@ def check_tokenizer(folder: Path, architecture: Architecture, vocabulary: int) -
             remedy="copy the tokenizer files from the original model",
         )
     files = JsonFiles(folder)
-    if not sentencepiece.is_file() and _is_sentencepiece(files, architecture):
+    if not sentencepiece.is_file() and _is_sentencepiece(files):
         raise InputError(
             "This is a sentencepiece tokenizer, but tokenizer.model is missing.",
             where=str(sentencepiece),
@@ -69,11 +68,9 @@ def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str | None:
     return name if whole_words == (name == "llama-bpe") else None
 
 
-def _is_sentencepiece(files: JsonFiles, architecture: Architecture) -> bool:
+def _is_sentencepiece(files: JsonFiles) -> bool:
     model = files["tokenizer.json"].get("model") or {}
-    if model.get("byte_fallback") or model.get("type") == "Unigram":
-        return True
-    return architecture.needs_sentencepiece and files["tokenizer_config.json"].get("tokenizer_class") != "GPT2Tokenizer"
+    return bool(model.get("byte_fallback")) or model.get("type") == "Unigram"
 
 
 def _keeps_text(normalizer: dict[str, Any] | None) -> bool:

@@ -52,8 +52,8 @@ class Architecture:
     """Keys of config.json with the only value that llama.cpp supports; the key may be missing."""
     family_with_bpe: str = ""
     """The family's name with a byte-level BPE tokenizer, if different."""
-    needs_sentencepiece: bool = False
-    """Whether llama.cpp's converter reads tokenizer.model unless the tokenizer's class is GPT2Tokenizer."""
+    activation: tuple[str, ...] = ("silu", "swish")
+    """transformers' names of the feed-forward activation that llama.cpp computes for this architecture."""
 
     def shapes(self, sizes: Sizes) -> Shapes:
         """Shapes of all tensors by name, including lm_head.weight even if it is tied."""
@@ -135,13 +135,16 @@ _GEMMA3: dict[str, Callable[[Sizes], Any]] = {
 }
 """The 27B model has a different query_pre_attn_scalar, which llama.cpp infers only from its number of layers."""
 
+_ACTIVATION_KEYS = ("hidden_act", "hidden_activation")
+_GELU = ("gelu_pytorch_tanh", "gelu_new")
+
 
 ROWS: tuple[Architecture, ...] = (
     Architecture("LlamaForCausalLM", "Llama", _llama_layer),
     Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
     Architecture("Qwen3ForCausalLM", "Qwen3", _qwen3_layer),
-    Architecture("Gemma3ForCausalLM", "Gemma 3", _gemma3_layer, assumes=_GEMMA3),
-    Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, family_with_bpe="Phi-4", needs_sentencepiece=True),
+    Architecture("Gemma3ForCausalLM", "Gemma 3", _gemma3_layer, assumes=_GEMMA3, activation=_GELU),
+    Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, family_with_bpe="Phi-4"),
     Architecture("MistralForCausalLM", "Mistral", _llama_layer),
     Architecture("SmolLM3ForCausalLM", "SmolLM3", _llama_layer, assumes={"no_rope_layers": _every_fourth_without}),
 )
@@ -176,15 +179,22 @@ def check_assumptions(config: dict[str, Any], architecture: Architecture, where:
     """Check that llama.cpp would compute the model in the same way as transformers.
 
     Raises:
-        InputError: config.json has an unsupported value for a key in `assumes`.
+        InputError: config.json has an unsupported value for a key in `assumes`, or another activation.
     """
+    for key in _ACTIVATION_KEYS:
+        if (found := config.get(key)) is not None and found not in architecture.activation:
+            raise _unsupported(architecture, key, architecture.activation[0], found, where)
     for key, value_for in architecture.assumes.items():
         if key in config and config[key] != (expected := value_for(sizes_of(config, where))):
-            raise InputError(
-                f"llama.cpp supports {architecture.family} only with {key} {expected!r}, not {config[key]!r}.",
-                where=f"{where}, key {key}",
-                remedy="use a checkpoint with that value; GGUF cannot store another",
-            )
+            raise _unsupported(architecture, key, expected, config[key], where)
+
+
+def _unsupported(architecture: Architecture, key: str, expected: Any, found: Any, where: Path) -> InputError:
+    return InputError(
+        f"llama.cpp supports {architecture.family} only with {key} {expected!r}, not {found!r}.",
+        where=f"{where}, key {key}",
+        remedy="use a checkpoint with that value; GGUF cannot store another",
+    )
 
 
 def sizes_of(config: dict[str, Any], where: Path) -> Sizes:

@@ -89,12 +89,13 @@ def test_sliding_window_agrees_with_transformers(tmp_path: Path) -> None:
     _compare(_f16(source, tmp_path), source, tolerance=0.01)
 
 
-def test_phi4_mini_agrees_with_transformers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokenizer_class", ["GPT2Tokenizer", "TokenizersBackend"])
+def test_phi4_mini_agrees_with_transformers(tmp_path: Path, tokenizer_class: str) -> None:
     """Phi-4-mini: a Phi-3 with three quarters of each head rotated, grouped heads, a tied output, byte-level BPE."""
     source = make_llama(
         tmp_path / "source",
         kind="Phi3",
-        tokenizer_class="GPT2Tokenizer",
+        tokenizer_class=tokenizer_class,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.75},
         original_max_position_embeddings=CONTEXT,
     )

@@ -46,7 +46,7 @@ def test_each_tensor_is_loaded_once(tmp_path: Path) -> None:
     assert len(loads) == 1
     assert {name: list(found) for name, found in types.items()} == {
         **{row.name: [row.type] for row in ROWS},
-        **{"q5_k_m": ["Q6_K"], "q4_k_m": ["Q6_K"], "q4_k_s": ["Q5_K"], "iq4_nl": ["Q5_K"], "iq4_xs": ["Q5_K"]},
+        **{"q5_k_m": ["Q6_K"], "q4_k_m": ["Q6_K"], "q4_k_s": ["Q5_K"]},
     }
 
 

@@ -57,3 +57,14 @@ def test_size_must_be_a_positive_whole_number(value: object, said: Said) -> None
     """A missing or odd size names its key."""
     with said.raised(InputError):
         sizes_of({"num_attention_heads": 2, "hidden_size": value}, Path("config.json"))
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_another_activation(name: str) -> None:
+    """The architecture fixes the activation in llama.cpp, so a checkpoint with another one is refused."""
+    row = BY_NAME[name]
+    for activation in row.activation:
+        check_assumptions({"hidden_act": activation}, replace(row, assumes={}), Path("config.json"))
+    for key in ("hidden_act", "hidden_activation"):
+        with pytest.raises(InputError, match="relu"):
+            check_assumptions({key: "relu"}, row, Path("config.json"))
