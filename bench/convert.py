@@ -21,8 +21,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import gguf
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
@@ -45,6 +43,27 @@ for name in ("output", "scratch"):
     (folder / name).mkdir()
 kept = Checkpoints(Attempt.begin(Artifact(LocalStore(folder / "store"), "convert-a", "0" * 64)))
 convert(Conversion(model, "model", ("f16", "q8_0", "q4_k_m")), folder / "output", folder / "scratch", kept)
+"""
+
+_COMPARE = """
+import sys
+from pathlib import Path
+import gguf
+for name in sys.argv[3:]:
+    files = [Path(folder) / "output" / f"model_{name}.gguf" for folder in sys.argv[1:3]]
+    first, second = (gguf.GGUFReader(file).tensors for file in files)
+    assert [tensor.name for tensor in first] == [tensor.name for tensor in second], name
+    for a, b in zip(first, second, strict=True):
+        assert a.tensor_type == b.tensor_type and (a.data == b.data).all(), (name, a.name)
+"""
+_MAKE = """
+import sys
+from pathlib import Path
+import torch
+from tests.tiny_models import make_phi3
+folder, layers, hidden = sys.argv[1], *map(int, sys.argv[2:])
+heads = hidden // 64
+make_phi3(Path(folder), hidden=hidden, heads=heads, kv_heads=heads, layers=layers, dtype=torch.bfloat16)
 """
 
 
@@ -94,21 +113,13 @@ def _run(command: list[str]) -> Cost:
 
 
 def _assert_equal(one: Path, other: Path) -> None:
-    for name in _FILES:
-        first, second = (gguf.GGUFReader(folder / "output" / f"model_{name}.gguf").tensors for folder in (one, other))
-        assert [tensor.name for tensor in first] == [tensor.name for tensor in second], name
-        for a, b in zip(first, second, strict=True):
-            assert a.tensor_type == b.tensor_type, (name, a.name)
-            assert (a.data == b.data).all(), (name, a.name)
+    subprocess.run([sys.executable, "-c", _COMPARE, str(one), str(other), *_FILES], check=True)
 
 
 def _model(folder: Path, layers: int, hidden: int) -> Path:
-    import torch
-    from tests.tiny_models import make_phi3
-
-    return make_phi3(
-        folder, hidden=hidden, heads=hidden // 64, kv_heads=hidden // 64, layers=layers, dtype=torch.bfloat16
-    )
+    """Make a model in another process: a child's peak memory counts what its parent had when it was started."""
+    subprocess.run([sys.executable, "-c", _MAKE, str(folder), str(layers), str(hidden)], check=True, cwd=ROOT)
+    return folder
 
 
 def _least(costs: list[Cost]) -> Cost:

@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from so8t_converter.plan import Stored
 from so8t_converter.tokenizer import check_tokenizer
-from so8t_converter.weights import FLOATS, StoredTensor, stored_tensors
+from so8t_converter.weights import FLOATS, StoredTensor, stored_places, stored_tensors
 from so8t_shared.config.layers import ALL, chosen_layers
 from so8t_shared.errors import InputError
 from so8t_shared.models.chat import Chat, read_chat
@@ -62,6 +63,11 @@ class Checkpoint:
             InputError: see `read_chat`.
         """
         return read_chat(self.folder)
+
+    @cached_property
+    def places(self) -> dict[str, Stored]:
+        """Where each tensor lies in the weight files."""
+        return stored_places(self.tensors)
 
     @property
     def parameters(self) -> int:

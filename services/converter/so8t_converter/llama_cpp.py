@@ -20,17 +20,15 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"  # the libraries below read it on import
 
 import gguf
-import numpy as np
-import torch
-from conversion import LazyTorchTensor, get_model_class
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from so8t_converter.checkpoint import Checkpoint
+from so8t_converter.converter_code import LazyTensor, converter_class
 from so8t_converter.kernels import SOURCES
 from so8t_converter.metadata import Metadata, add_metadata
 from so8t_converter.one_pass import write_files
-from so8t_converter.plan import Computed, Plan, Source, Stored, Tensor
+from so8t_converter.plan import Computed, Plan, Source, Tensor
+from so8t_converter.so8t_checkpoint import is_stored, ordinary_tensor
 from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_shared.config.values import Rotation
 from so8t_shared.errors import InputError, So8tError
@@ -54,7 +52,7 @@ def plan_of(
     definition = checkpoint.folder / "tokenizer.json"
     if definition.is_file():
         check_tokenizer(definition)
-    with torch.inference_mode(), _quiet_libraries():
+    with _quiet_libraries():
         try:
             model = _converter_for(checkpoint, rotation)(
                 folder,
@@ -122,7 +120,7 @@ def _add_nothing(writer: Any, chat: Chat) -> None:
 
 def _converter_for(checkpoint: Checkpoint, rotation: Rotation) -> Any:
     """Return the converter's class for this architecture with our overrides mixed in."""
-    base = get_model_class(checkpoint.architecture.name)
+    base = converter_class(checkpoint.architecture.name)
     ours = {"model_arch": base.model_arch, "checkpoint": checkpoint, "rotation": rotation}
     return type(f"So8t{base.__name__}", (_Decisions, base), ours)
 
@@ -139,37 +137,33 @@ class _Decisions:
         """Return the ordinary model's tensors, lazy, in the order in which the converter finds them in a folder."""
         del remote_hf_model_id
         self.sources = {}
-        self._stored = _stored(self.checkpoint)
+        self._stored = self.checkpoint.places
         used = self.checkpoint.used
         names = sorted(used) if self.checkpoint.foreign else [name for name in self._stored if name in used]
-        return {name: partial(self._lazy, name) for name in names}
+        return {name: partial(self._described, name) for name in names}
 
     def modify_tensors(self, data_torch: Any, name: str, bid: int | None) -> Iterator[tuple[str, Any]]:
         for new_name, data in super().modify_tensors(data_torch, name, bid):  # type: ignore[misc]
-            unchanged = data is data_torch and self._is_stored(name)
-            stored = self._stored[name] if unchanged else None
-            if stored is not None and stored.dtype in SOURCES:
-                place = stored.data_range
-                self.sources[new_name] = Stored(stored.dtype, place.filename, place.offset, place.size)
+            stored = self._stored[name] if is_stored(self.checkpoint, name) else None
+            if name not in self.checkpoint.used:  # one that the converter generates
+                self.sources[new_name] = Computed(partial(LazyTensor.to_eager, data))
+            elif data is data_torch and stored is not None and stored.type in SOURCES:
+                self.sources[new_name] = stored
             else:
-                self.sources[new_name] = Computed(partial(_values, data))
+                self.sources[new_name] = Computed(partial(self._compute, name, new_name, bid))
             yield new_name, data
 
-    def _is_stored(self, name: str) -> bool:
-        if not self.checkpoint.foreign:
-            return name in self._stored
-        from so8t_converter.so8t_checkpoint import is_stored
+    def _described(self, name: str) -> Any:
+        kind = self._stored[name].type if is_stored(self.checkpoint, name) else "F32"
+        return LazyTensor.described(kind, self.checkpoint.used[name])
 
-        return is_stored(self.checkpoint, name)
-
-    def _lazy(self, name: str) -> Any:
-        if self._is_stored(name):
-            return LazyTorchTensor.from_local_tensor(self._stored[name])
-        from so8t_converter.so8t_checkpoint import ordinary_tensor
-
-        read = partial(ordinary_tensor, self.checkpoint, name, self.rotation)
-        meta = LazyTorchTensor.meta_with_dtype_and_shape(torch.float32, self.checkpoint.used[name])
-        return LazyTorchTensor(meta=meta, args=(), func=lambda: read().float())
+    def _compute(self, name: str, new_name: str, bid: int | None) -> Any:
+        """Return the values of one GGUF tensor, computed from the checkpoint's by the converter."""
+        if is_stored(self.checkpoint, name):
+            values = self._stored[name].values().reshape(self.checkpoint.used[name])
+        else:
+            values = ordinary_tensor(self.checkpoint, name, self.rotation)
+        return dict(super().modify_tensors(values, name, bid))[new_name]  # type: ignore[misc]
 
     def set_vocab(self) -> None:
         """Set the vocabulary; Phi-4-mini's is a byte-level BPE whatever class its tokenizer is saved under."""
@@ -227,21 +221,6 @@ def _refuse_missing(writer: Any, checkpoint: Checkpoint) -> None:
     expected = len(checkpoint.used)
     if found < expected:
         raise So8tError(f"llama.cpp's converter found {found} of {expected} tensors.", where=str(checkpoint.folder))
-
-
-def _stored(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the tensors in the weight files with their offsets, in the converter's order."""
-    found: dict[str, Any] = {}
-    for path in sorted({tensor.file for tensor in checkpoint.tensors.values()}):
-        found.update(gguf.utility.SafetensorsLocal(path).tensors)
-    return found
-
-
-def _values(lazy: Any) -> NDArray[np.float32]:
-    """Evaluate a tensor of the converter."""
-    with torch.inference_mode():
-        values: NDArray[np.float32] = LazyTorchTensor.to_eager(lazy).float().numpy()
-    return values
 
 
 @contextmanager

@@ -29,9 +29,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor that is written as the checkpoint stores it."""
+    """A tensor of the checkpoint."""
 
     type: str
+    """safetensors' name, for example BF16."""
     path: Path
     offset: int
     size_bytes: int
@@ -41,6 +42,15 @@ class Stored:
         if not self.size_bytes:
             return np.empty(0, np.uint8)
         return np.memmap(self.path, np.uint8, "r", self.offset, self.size_bytes)
+
+    def values(self) -> NDArray[Any]:
+        """Return the values as float16 if stored so, else as float32."""
+        stored = self.load()
+        if self.type == "BF16":
+            return (stored.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        types = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
+        values = stored.view(types[self.type])
+        return values.astype(np.float32) if self.type == "F64" else values
 
 
 @dataclass(frozen=True)

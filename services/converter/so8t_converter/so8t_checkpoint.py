@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
+import numpy as np
+from numpy.typing import NDArray
 
 from so8t_converter.checkpoint import GATE, Checkpoint
 from so8t_converter.clean_folder import copy_tokenizer_files, without_code
@@ -27,7 +27,7 @@ _QKV = tuple(f"self_attn.{letter}_proj.weight" for letter in "qkv")
 def gate_rotations(checkpoint: Checkpoint, layer: int, rotation: Rotation) -> Array:
     """Return the rotation matrices [D/8, 8, 8] of one layer's gate."""
     theta = _read(checkpoint, f"model.layers.{layer}.{GATE}")
-    return rotations(skew_from_theta(theta.double().numpy()), rotation)
+    return rotations(skew_from_theta(theta.astype(np.float64)), rotation)
 
 
 def describe_gates(checkpoint: Checkpoint, rotation: Rotation) -> dict[str, str | int | float]:
@@ -54,27 +54,20 @@ def is_stored(checkpoint: Checkpoint, name: str) -> bool:
     return name in checkpoint.tensors and not (name.endswith(_O_PROJ) and _layer(name) in checkpoint.gated)
 
 
-def ordinary_tensor(checkpoint: Checkpoint, name: str, rotation: Rotation) -> torch.Tensor:
-    """Return one tensor of the equivalent ordinary Phi-3.
-
-    Folded o_proj weights are float32; all others keep their type.
-    """
-    if is_stored(checkpoint, name):
-        return _read(checkpoint, name)
+def ordinary_tensor(checkpoint: Checkpoint, name: str, rotation: Rotation) -> NDArray[np.float32]:
+    """Return one tensor of the equivalent ordinary Phi-3 that is not stored as such, in float32."""
     if name.endswith(_O_PROJ):
-        blocks = gate_rotations(checkpoint, _layer(name), rotation)
-        return torch.from_numpy(fold(_read(checkpoint, name).float().numpy(), blocks))
-    return torch.cat([_read(checkpoint, f"model.layers.{_layer(name)}.{part}") for part in _QKV])
+        return fold(_read(checkpoint, name), gate_rotations(checkpoint, _layer(name), rotation))
+    return np.concatenate([_read(checkpoint, f"model.layers.{_layer(name)}.{part}") for part in _QKV])
 
 
 def _layer(name: str) -> int:
     return int(name.removeprefix("model.layers.").split(".")[0])
 
 
-def _read(checkpoint: Checkpoint, name: str) -> torch.Tensor:
-    with safe_open(checkpoint.tensors[name].file, framework="pt") as file:
-        tensor: torch.Tensor = file.get_tensor(name)
-    return tensor
+def _read(checkpoint: Checkpoint, name: str) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = checkpoint.places[name].values().astype(np.float32, copy=False)
+    return values.reshape(checkpoint.tensors[name].shape)
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import gguf
 from safetensors import SafetensorError, safe_open
 
+from so8t_converter.plan import Stored
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
 from so8t_shared.models.hf_folder import INDEX, read_json, weight_files
@@ -58,3 +61,13 @@ def _tensors_in(path: Path) -> dict[str, StoredTensor]:
             where=f"{path}, {path.stat().st_size} bytes",
             remedy="download it again and compare its size with the original",
         ) from error
+
+
+def stored_places(tensors: Mapping[str, StoredTensor]) -> dict[str, Stored]:
+    """Return where each tensor lies, file by file and sorted by name, as llama.cpp's converter orders them."""
+    found: dict[str, Stored] = {}
+    for path in sorted({tensor.file for tensor in tensors.values()}):
+        for name, tensor in gguf.utility.SafetensorsLocal(path).tensors.items():
+            place = tensor.data_range
+            found[name] = Stored(tensor.dtype, path, place.offset, place.size)
+    return found

@@ -143,8 +143,23 @@ def test_gates_are_described(converted: Callable[[str], Converted]) -> None:
     assert json.loads((converted("phi3").output / "chat.json").read_text())["so8t"] == {}
 
 
-def test_import_is_light() -> None:
-    """Neither torch nor transformers is loaded before a checkpoint was found convertible."""
-    code = "import sys, so8t_converter.stages as s; print({'torch', 'transformers'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+LIGHT = """
+import sys
+from pathlib import Path
+from so8t_converter.checkpoint import inspect
+from so8t_converter.clean_folder import clean_folder
+from so8t_converter.llama_cpp import plan_of, write_gguf
+source, folder = map(Path, sys.argv[1:])
+checkpoint = inspect(source)
+plan = plan_of(checkpoint, clean_folder(source, folder / "model"))
+write_gguf(checkpoint, plan, {"q8_0": folder / "model.gguf"})
+print({"torch", "transformers"} & set(sys.modules))
+"""
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "phi3", "mistral", "smollm3"])
+def test_neither_torch_nor_transformers_is_imported(made: Callable[[str], Path], tmp_path: Path, name: str) -> None:
+    """Where the files say everything, a whole conversion does without the libraries that take seconds to import."""
+    command = [sys.executable, "-c", LIGHT, str(made(name)), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

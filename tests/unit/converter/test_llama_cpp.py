@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
+from so8t_converter.converter_code import converter_class
 from so8t_shared.errors import InputError
 from so8t_shared.models.chat import special_markers
 from so8t_shared.models.hf_folder import JsonFiles
@@ -197,11 +198,10 @@ def test_template_is_the_one_that_transformers_uses(copy_of: Callable[[str], Pat
 
 def test_digest_decides_where_the_definition_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A definition that is not listed is left to the converter's digest, taken of tokenizer.json as it is."""
-    from conversion.base import TextModel
-
     source = make_llama(tmp_path / "source", tokenizer_class="GPT2Tokenizer")
     monkeypatch.setattr("so8t_converter.llama_cpp.pre_tokenizer_name", lambda tokenizer: None)
-    monkeypatch.setattr(TextModel, "get_vocab_base_pre", lambda self, tokenizer: str(tokenizer.encode("a 33")))
+    text_model = converter_class("LlamaForCausalLM")
+    monkeypatch.setattr(text_model, "get_vocab_base_pre", lambda self, tokenizer: str(tokenizer.encode("a 33")))
     gguf = _f16(source, tmp_path)
     ids = Tokenizer.from_file(str(source / "tokenizer.json")).encode("a 33").ids
     assert libgguf.read_gguf_header(gguf).metadata["tokenizer.ggml.pre"].value == str(ids)

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.convert import Conversion, convert
-from so8t_converter.so8t_checkpoint import describe_gates, gate_rotations, ordinary_files, ordinary_tensor
+from so8t_converter.so8t_checkpoint import describe_gates, gate_rotations, is_stored, ordinary_files, ordinary_tensor
 from so8t_shared.config.values import Rotation
 from so8t_shared.errors import ConfigError, InputError
 
@@ -27,7 +27,10 @@ IDS = torch.arange(3, 60).unsqueeze(0)
 def restore(checkpoint: Checkpoint, target: Path, rotation: Rotation) -> Path:
     """The equivalent ordinary Phi-3 as a folder: its files, and each tensor that a conversion would read."""
     ordinary_files(checkpoint, target)
-    tensors = {name: ordinary_tensor(checkpoint, name, rotation).contiguous() for name in checkpoint.used}
+    stored = load_file(checkpoint.folder / "model.safetensors")
+    tensors = {name: stored[name] for name in checkpoint.used if is_stored(checkpoint, name)}
+    computed = {name: ordinary_tensor(checkpoint, name, rotation) for name in checkpoint.used if name not in tensors}
+    tensors |= {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in computed.items()}
     save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
     return target
 
