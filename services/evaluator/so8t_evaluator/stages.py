@@ -9,10 +9,12 @@ from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs, ask_models
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
 from so8t_shared.json_files import write_json
+from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.evaluation import EVALUATION_FILE
 from so8t_shared.results.registry import REGISTRY_FILE, Registry
 from so8t_shared.results.sides import Side
+from so8t_shared.results.verdicts import WORDS
 from so8t_shared.running.context import StageContext
 from so8t_shared.tables import engines
 from so8t_shared.tables.functions import named
@@ -66,13 +68,15 @@ def conclude(ctx: StageContext) -> None:
     result = conclude_from_files(ctx.input_dir("evaluate"), _splits(ctx), ctx.config.ab_test)
     write_json(ctx.output_dir / EVALUATION_FILE, result)
     for comparison in result.comparisons:
-        ctx.log.info(
-            "%s: A %.3f, B %.3f, p %.3g",
-            comparison.name,
-            comparison.accuracy_a,
-            comparison.accuracy_b,
-            comparison.p,
-        )
+        ctx.log.info("%s: %s", comparison.name, outcome(comparison))
+
+
+def outcome(comparison: Comparison) -> str:
+    """Return a verdict in words, with the shares of right answers unless too many could not be read."""
+    words, of = WORDS[comparison.verdict].clause, comparison.n
+    if not comparison.verdict.compared:
+        return f"{words} (no class in {comparison.unread_a:,} of A's and {comparison.unread_b:,} of B's {of:,} answers)"
+    return f"{words}: A {comparison.accuracy_a:.3f}, B {comparison.accuracy_b:.3f}, p {comparison.p:.3g}"
 
 
 def _splits(ctx: StageContext) -> Path:

@@ -10,6 +10,7 @@ from tests.messages import Said
 from tests.unit.evaluator.material import make_sample, make_samples
 
 from so8t_evaluator.comparison import adjust, compare, make_quality
+from so8t_evaluator.stages import outcome
 from so8t_evaluator.stats.confusion import COLUMNS
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
@@ -185,3 +186,9 @@ def test_answers_that_differ_are_counted() -> None:
     b = [s.model_copy(update={"model": "b", "answer_sha256": f"{i % 4}".rjust(64, "0")}) for i, s in enumerate(a)]
     found = compare("B vs A", a, b, SETTINGS)
     assert (found.verdict, found.differing_answers) == ("nothing_read", 30)
+
+
+def test_the_log_has_no_accuracy_of_answers_that_cannot_be_read(said: Said) -> None:
+    """One line for each comparison; what was not compared has counts alone."""
+    said(outcome(_against(GOLD, ["INVALID"] * 40, GOLD)))
+    said(outcome(_against(GOLD, ["ALLOW"] * 40, GOLD)))
