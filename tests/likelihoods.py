@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -139,21 +139,19 @@ def _main() -> None:
 
 
 class _Recorder:
-    """llama.cpp's server, keeping the steps of the last answer that is streamed."""
+    """llama.cpp's server, keeping the steps of the last answer for which they were asked here."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
         self.steps: list[Step] = []
 
-    def handle_completions(self, body: dict[str, Any], receive: Callable[[dict[str, Any]], None] | None = None) -> Any:
-        """Answer whole, in one chunk: a stream holds tokens back that are no whole character, and merges them."""
-        answer = self._server.handle_completions({**body, "stream": False})
-        if receive is None or "error" in answer:
-            return answer
-        content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
-        self.steps = [_step(token) for token in content]
-        receive(answer)
-        return None
+    def handle_completions(self, body: dict[str, Any]) -> Any:
+        """Answer, and keep the steps unless this is one of the requests between answers."""
+        answer = self._server.handle_completions(body)
+        if body.get("n_probs") == _LIKELY and "error" not in answer:
+            content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
+            self.steps = [_step(token) for token in content]
+        return answer
 
 
 if __name__ == "__main__":
