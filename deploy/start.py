@@ -131,13 +131,16 @@ def _logged(command: list[str], log: Path) -> int:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment) as process,
     ):
         assert process.stdout is not None
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, too, which tells what it kept
-        for line in process.stdout:
-            sys.stdout.buffer.write(line)
-            sys.stdout.flush()
-            file.write(line)
-            file.flush()
-        return process.wait()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches the command, too, which tells what it kept
+        try:
+            for line in process.stdout:
+                sys.stdout.buffer.write(line)
+                sys.stdout.flush()
+                file.write(line)
+                file.flush()
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 if __name__ == "__main__":

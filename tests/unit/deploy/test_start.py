@@ -83,7 +83,9 @@ def test_ctrl_c_reaches_the_command_alone(tmp_path: Path) -> None:
     )
     log = tmp_path / "run.log"
     start = (
-        f"import pathlib, runpy, sys\nstart = runpy.run_path({str(ROOT / 'deploy' / 'start.py')!r})\n"
+        "import pathlib, runpy, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as on a terminal; background jobs ignore it
+        f"start = runpy.run_path({str(ROOT / 'deploy' / 'start.py')!r})\n"
         f"sys.exit(start['_logged']([sys.executable, '-c', {work!r}], pathlib.Path({str(log)!r})))"
     )
     with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, start_new_session=True) as process:
