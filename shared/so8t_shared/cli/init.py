@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from so8t_shared.errors import InputError
 from so8t_shared.files import write_atomically
 from so8t_shared.terminal.console import out
 
-TEMPLATE = resources.files("so8t_shared.config").joinpath("template.yaml")
+TEMPLATE = Path(__file__).parent.parent / "config" / "template.yaml"
 
 
 def init(

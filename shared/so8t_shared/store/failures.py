@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from http.client import IncompleteRead
 
-import urllib3
-
 from so8t_shared.errors import IntegrityError, ServerError, So8tError
 
 _PASSING_CODES = {
@@ -68,13 +66,15 @@ class Failure(Exception):
 
 def no_answer(error: Exception) -> Failure:
     """The failure for a connection error."""
-    if isinstance(error, urllib3.exceptions.SSLError):
+    from urllib3 import exceptions  # imported only where a server is asked
+
+    if isinstance(error, exceptions.SSLError):
         return Failure(0, "tls", str(error))
-    if isinstance(error, urllib3.exceptions.NameResolutionError):
+    if isinstance(error, exceptions.NameResolutionError):
         return Failure(0, "name", "unknown host name")
-    if isinstance(error, urllib3.exceptions.NewConnectionError):
+    if isinstance(error, exceptions.NewConnectionError):
         return Failure(0, "refused", "connection refused")
-    if isinstance(error, urllib3.exceptions.TimeoutError):
+    if isinstance(error, exceptions.TimeoutError):
         return Failure(0, "silent", "request timed out")
     if any(isinstance(cause, IncompleteRead) for cause in (error, *error.args)):
         return Failure(0, "cut", "truncated response")
