@@ -54,7 +54,7 @@ def rate(kind: str, rounds: int) -> str:
 
 
 def differing(kind: str, blocks: int) -> tuple[int, int]:
-    """Return the number of compared blocks of 256 values and of those that differ on any target."""
+    """Return how many blocks of 256 values were compared, and how many differ on any target."""
     compared = different = seed = 0
     while compared < blocks:
         for _, values in distributions(1 << 18, seed):

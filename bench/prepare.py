@@ -1,7 +1,7 @@
 """Claim: 100,000 rows are read, checked, split and encoded in 60 CPU-seconds.
 
 Texts in English and Japanese, a tenth of them of one template and a fifth of ten. Prints the CPU seconds of each step,
-with those of the child that renders chat templates, its peak memory, and a digest of all results, by which two versions
+with those of the child that renders chat templates, its peak memory, and a digest of all results, by which versions
 can be compared. `--kind` takes rows of one template alone, of ten, or no similar rows.
 
     python bench/prepare.py [--rows N] [--kind mixed|one|ten|none]

@@ -129,7 +129,7 @@ def _damaged(random: Random, text: str) -> str:
 
 
 def data(seed: int) -> tuple[str, bytes]:
-    """Return the suffix and the bytes of a data file; about half are rows of which a few are odd."""
+    """Return the suffix and the bytes of a data file; about half of it is rows, a few of them odd."""
     random = Random(seed)
     odd = (".json", ".csv", ".tsv", ".parquet", ".txt", ".jsonl.gz", ".unknown")
     suffix = ".jsonl" if random.random() < 0.7 else random.choice(odd)

@@ -75,7 +75,7 @@ _NAME = re.compile(r"key|pass|pwd|secret|contrase", re.IGNORECASE)
 _QUOTE = re.compile(r"['\"`]")
 """A secret that detect-secrets knows by its name is in quotes."""
 _LEAST_DIGITS = 7
-"""Of a phone number without a plus sign; those of Japan have eight, those of the United States ten."""
+"""Fewest digits of a phone number without a plus sign: Japanese numbers have eight or more, American ones ten."""
 
 Finding = tuple[str, int, int]
 """A kind of personal data, or "secret", and where it stands."""

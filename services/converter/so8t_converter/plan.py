@@ -91,7 +91,7 @@ class Plan:
     """A model's metadata and tensors, both in the order of the F16 file."""
 
     metadata: Mapping[str, Any]
-    """GGUFValues by key, those of the F16 file."""
+    """GGUFValues of the F16 file by key."""
     tensors: tuple[Tensor, ...]
     where: str
     """What an error names as the source."""

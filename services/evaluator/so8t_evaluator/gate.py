@@ -152,7 +152,7 @@ def _hides_in_unread(clause: Clause) -> bool:
 
 
 def _highest(clause: Clause) -> float:
-    """Return what a figure of which less is better must not exceed."""
+    """Return the upper limit of a figure that should be low."""
     return clause.at_most if clause.at_most is not None else clause.margin or 0.0
 
 

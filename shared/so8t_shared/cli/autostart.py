@@ -71,7 +71,7 @@ def install(
     """Start 'run' or 'up' with this system until the session is done.
 
     The command that ends the session removes it. With --containers, it waits for Docker up to ten minutes; --cpu,
-    --gpu-optional and --timeout-s are those of 'so8t-ab up'.
+    --gpu-optional and --timeout-s mean what they do for 'so8t-ab up'.
     """
     options = [*(["--cpu"] if cpu else []), *(["--gpu-optional"] if gpu_optional else [])]
     options += ["--timeout-s", f"{timeout_s:g}"] if timeout_s != TIMEOUT_S else []

@@ -50,7 +50,7 @@ def convert(
 ) -> None:
     """Convert a checkpoint to GGUF, without a session.
 
-    Writes OUT/NAME-Q4_K_M.gguf and the like; tensors have the same bytes as those of llama.cpp's own tools. All files
+    Writes OUT/NAME-Q4_K_M.gguf and so on, with tensors equal to the bytes of llama.cpp's own tools. All files
     appear at the end, or none. SO8T gates are folded into the weights.
 
     Examples:

@@ -18,7 +18,7 @@ from so8t_shared.models.prompts import render_here
 from so8t_shared.processes import end_with, limit_memory, limit_processor_time
 
 _SHOWN = 500
-"""Letters of an error that are told: a template chooses them."""
+"""Most characters of an error that are shown: a template chooses them."""
 
 
 def main(parent: int) -> None:

@@ -13,7 +13,7 @@ from so8t_shared.models.tokenizer_check import CPU_S
 from so8t_shared.processes import end_with, limit_memory, limit_processor_time
 
 _SHOWN = 500
-"""Letters of an error that are told: a file chooses them."""
+"""Most characters of an error that are shown: a file chooses them."""
 _PROBE = "Lend me her 12 diaries.\n\n  \t<x> é あ漢 \U0001f600 " + "a" * 64
 
 

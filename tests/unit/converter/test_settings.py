@@ -53,7 +53,7 @@ def test_files_say_what_transformers_says(
     name: str,
     change: str,
 ) -> None:
-    """Metadata and tensors are those that transformers' AutoConfig and AutoTokenizer lead to."""
+    """Metadata and tensors equal what transformers' AutoConfig and AutoTokenizer lead to."""
     source = _changed(copy_of(made(name).name), _change(name, change))
     assert complete_settings(json.loads((source / "config.json").read_text())) is not None
     ours = _plan(source, tmp_path / "ours")

@@ -30,7 +30,7 @@ def test_nothing_is_asked_twice(cache: SegmentCache) -> None:
 
 @pytest.mark.parametrize("killed_at", range(0, 16, 3))
 def test_resume_asks_only_the_rest(cache: SegmentCache, tmp_path: Path, killed_at: int) -> None:
-    """After a death at any question only the rest is asked, and the answers are those of a run without one."""
+    """After a death at any question only the rest is asked, and the answers equal an undisturbed run's."""
     whole_engine = ScriptedEngine(answer)
     whole = ask(whole_engine, SegmentCache(LocalStore(tmp_path / "other"), "answers", "run"))
     dying = ScriptedEngine(answer, dies_after=killed_at)

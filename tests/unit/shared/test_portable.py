@@ -118,7 +118,7 @@ def test_autostart_in_containers_is_for_every_system(
 ) -> None:
     """It needs no stage here; one that does names it."""
     for name in [name for name in os.environ if name.startswith("SO8T_")]:
-        monkeypatch.delenv(name)  # install names those that it does not keep
+        monkeypatch.delenv(name)  # install names each one that it does not keep
     (tmp_path / "bin").mkdir()
     for name in ("schtasks.exe", "whoami.exe"):
         (tmp_path / "bin" / name).write_text("#!/bin/sh\necho pc\\\\me\n")

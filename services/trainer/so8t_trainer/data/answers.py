@@ -49,7 +49,7 @@ def read_answer(answer: str, words: LabelWords, fields: Fields, reasoning: str =
 
 
 def _thinking_in(reasoning: str) -> dict[str, str]:
-    """The roles of a text that is all thinking: those of its tags; what has none is plain `<think>`."""
+    """The roles of a text that is all thinking, from its tags; text without a tag is plain `<think>`."""
     found = read_thinking(reasoning)
     rest = found.outside.strip()
     return _joined(found.roles, {_PLAIN: rest} if rest else {})

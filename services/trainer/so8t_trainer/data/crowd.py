@@ -1,4 +1,4 @@
-"""Near duplicates among many texts that are alike, such as those of one template.
+"""Near duplicates among many similar texts, such as rows of one template.
 
 Such texts agree in most hash values. One bit per value says whether it differs from the usual one: where the bits of
 two texts differ, so do their values. Comparing the bits, 16 bytes a text, rules out most pairs, and no near one.

@@ -83,7 +83,7 @@ class NearDuplicates:
         return np.flatnonzero(found)
 
     def _near(self, pairs: Positions) -> Positions:
-        """Return those of the pairs (2 x n) that are near."""
+        """Return the pairs (2 x n) whose texts are near duplicates."""
         parts = [pairs[:, start : start + _PAIRS_AT_ONCE] for start in range(0, pairs.shape[1], _PAIRS_AT_ONCE)]
         near = [part[:, count_equal(self._hashes[part[0]], self._hashes[part[1]]) >= self._equal] for part in parts]
         return np.concatenate([np.empty((2, 0), np.intp), *near], axis=1)

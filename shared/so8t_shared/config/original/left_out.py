@@ -1,4 +1,4 @@
-"""Keys that an original file leaves out: here they have this program's defaults, not those of the libraries it used."""
+"""Keys that an original file leaves out: they get this program's defaults, which may differ from its libraries'."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Default:
     """The default in words, where no value of the key, or not the value alone, says it."""
     library: str = "transformers"
     also: tuple[str, ...] = ()
-    """Further original keys that say something about it, besides those that become it."""
+    """Further original keys that also decide it."""
 
 
 DEFAULTS: tuple[Default, ...] = (

@@ -61,7 +61,7 @@ def _writer(*tokens: str, asked: list[tuple[str, int]]) -> After:
 
 
 def test_what_the_model_writes_itself_is_not_asked_again() -> None:
-    """The first request shows the tokens of the answer that the model begins; the figures are those of single ones."""
+    """The first request shows the tokens of the answer that the model begins, with the figures of single requests."""
     asked: list[tuple[str, int]] = []
     sums = score(ANSWERS, _writer("RE", "FU", "x", asked=asked))
     assert asked == [("", 3), ("ALL", 1)]

@@ -49,7 +49,7 @@ def test_the_same_for_people(cli: Cli, thinking: Path, said: Said, monkeypatch: 
 
 
 def test_reasoning_of_messages(cli: Cli, tmp_path: Path, said: Said) -> None:
-    """Fields of vLLM and DeepSeek that are read as thinking are told, and counted with the other roles."""
+    """Fields of vLLM and DeepSeek read as thinking are named, and counted with the other roles."""
     answer = {"role": "assistant", "content": "<final>DENY</final>", "reasoning_content": "It is illegal."}
     rows = [{"messages": [{"role": "user", "content": f"request {n}"}, answer]} for n in range(3)]
     file = tmp_path / "rows.jsonl"

@@ -189,7 +189,7 @@ def test_a_container_that_is_started_again(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """The same failure at once is told once; addresses come from a file, as a secret does, and reach no output."""
+    """A repeated failure is reported once; addresses come from a file, as a secret does, and reach no output."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SO8T_NOTIFY", "")
     secret = tmp_path / "notify_urls"

@@ -9,7 +9,7 @@ from so8t_shared.tables.ggml_types import BY_NUMBER, FILE_TYPES
 
 
 def test_every_tensor_type() -> None:
-    """Number, name and block are those of the package, and none is missing."""
+    """Number, name and block match the package, and none is missing."""
     theirs = {int(kind): (kind.name, *map(int, block)) for kind, block in gguf.GGML_QUANT_SIZES.items()}
     assert {number: (row.name, row.values, row.size_bytes) for number, row in BY_NUMBER.items()} == theirs
 
