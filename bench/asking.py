@@ -54,12 +54,12 @@ def done(spent, texts):
 """
 OURS = """
 from so8t_evaluator.asking import Candidate, Respondent, ask_all
-from so8t_evaluator.engine.embedded import EmbeddedEngine
-from so8t_evaluator.engine.protocol import ModelFile
+from so8t_engines.embedded.engine import EmbeddedEngine
+from so8t_engines.protocol import ModelFile
 from so8t_evaluator.importing import recipe
 from so8t_evaluator.kept_text import kept_text
-from so8t_evaluator.ollama.engine import OllamaEngine
-from so8t_evaluator.ollama.server import OllamaServer
+from so8t_engines.ollama.engine import OllamaEngine
+from so8t_engines.ollama.server import OllamaServer
 from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import AbTest
 from so8t_shared.store.local import LocalStore

@@ -44,8 +44,8 @@ def done(cpu_s, memory, right, looks):
     os._exit(0)
 """
 OURS = """
-from so8t_evaluator.engine.embedded import EmbeddedEngine
-from so8t_evaluator.engine.protocol import ModelFile
+from so8t_engines.embedded.engine import EmbeddedEngine
+from so8t_engines.protocol import ModelFile
 from so8t_evaluator.scoring import options_for
 from so8t_shared.models.reading import read_answer
 from so8t_shared.config.model import AbTest

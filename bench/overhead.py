@@ -22,8 +22,8 @@ sys.path[:0] = [str(ROOT)]
 
 from tests.unit.evaluator.material import make_chat, make_row  # noqa: E402
 
+from so8t_engines.protocol import Completion, ModelFile, Options, Settings  # noqa: E402
 from so8t_evaluator.asking import Candidate  # noqa: E402
-from so8t_evaluator.engine.protocol import Completion, ModelFile, Options, Settings  # noqa: E402
 from so8t_evaluator.grid import Count, Grid  # noqa: E402
 from so8t_shared.artifacts.segment_cache import SegmentCache  # noqa: E402
 from so8t_shared.config.model import AbTest  # noqa: E402

@@ -17,8 +17,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from so8t_evaluator.engine.protocol import Options
-from so8t_evaluator.ollama.server import OllamaServer
+from so8t_engines.ollama.server import OllamaServer
+from so8t_engines.protocol import Options
 
 NEAR_TIE = 0.4
 """Log-probability by which two candidates may differ where greedy texts part; docs/ollama.md has what was seen."""
@@ -120,7 +120,7 @@ def _text(token: dict[str, Any]) -> str:
 
 
 def _main() -> None:
-    from so8t_evaluator.engine.llama import Llama
+    from so8t_engines.embedded.llama import Llama
 
     asked = json.load(sys.stdin)
     llama = Llama(asked["path"], asked["context"], threads=1, batch=512, warm_up=asked["warm_up"])

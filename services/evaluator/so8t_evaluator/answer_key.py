@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 
-from so8t_evaluator.engine.protocol import Engine, ModelFile, Options
+from so8t_engines.protocol import Engine, ModelFile, Options
 from so8t_evaluator.scoring import READING_VERSION
 from so8t_shared.canonical import digest
 

@@ -11,9 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from so8t_evaluator.answer_key import answer_key
-from so8t_evaluator.disturbance import ControlLoad
-from so8t_evaluator.engine.protocol import (
+from so8t_engines.protocol import (
     Completion,
     Engine,
     LoadedModel,
@@ -22,6 +20,8 @@ from so8t_evaluator.engine.protocol import (
     PromptTooLongError,
     Question,
 )
+from so8t_evaluator.answer_key import answer_key
+from so8t_evaluator.disturbance import ControlLoad
 from so8t_evaluator.kept_text import hash_of, kept_final, kept_text
 from so8t_evaluator.rows import apart, prompt_for, warm_up_prompts
 from so8t_evaluator.scoring import by_label, likeliest_label, options_for

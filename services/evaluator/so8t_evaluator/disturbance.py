@@ -6,7 +6,7 @@ import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from so8t_evaluator.engine.protocol import Engine
+from so8t_engines.protocol import Engine
 from so8t_shared.host import host_name
 from so8t_shared.processor import usable_cores
 

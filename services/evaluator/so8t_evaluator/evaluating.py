@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from so8t_engines.choice import open_engine
 from so8t_evaluator.answer_limit import answer_limit, read_targets, with_room
 from so8t_evaluator.asking import Cache, Candidate
-from so8t_evaluator.engine.choice import open_engine
 from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import select

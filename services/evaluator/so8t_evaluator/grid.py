@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from so8t_engines.protocol import Engine, NoRoomError
 from so8t_evaluator.asking import Cache, Candidate, Respondent, ask_all
-from so8t_evaluator.engine.protocol import Engine, NoRoomError
 from so8t_evaluator.speed import make_speed
 from so8t_shared.config.model import AbTest
 from so8t_shared.progress import Progress

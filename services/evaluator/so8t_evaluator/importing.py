@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from so8t_evaluator.engine.protocol import ModelFile, Recipe
+from so8t_engines.protocol import ModelFile, Recipe
 from so8t_evaluator.gguf_header import adds_bos
 from so8t_evaluator.template import chat_format
 from so8t_shared.config.model import Config

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from so8t_evaluator.engine.protocol import Completion, Options
+from so8t_engines.protocol import Completion, Options
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.models.prompts import final_answer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from so8t_engines.protocol import ModelFile
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of, with_room
-from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs, ask_models
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
 from so8t_shared.json_files import write_json

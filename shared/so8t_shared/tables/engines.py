@@ -25,14 +25,14 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("embedded", "llama.cpp in a child process", "so8t_evaluator.engine.embedded:open_embedded"),
+    Row("embedded", "llama.cpp in a child process", "so8t_engines.embedded.engine:open_embedded"),
     Row(
         "ollama",
         "the server at ollama.host",
-        "so8t_evaluator.ollama.opening:open_ollama",
-        prepare="so8t_evaluator.ollama.opening:put_on_server",
-        check="so8t_evaluator.ollama.opening:check",
-        models_folder="so8t_evaluator.ollama.opening:models_folder",
+        "so8t_engines.ollama.opening:open_ollama",
+        prepare="so8t_engines.ollama.opening:put_on_server",
+        check="so8t_engines.ollama.opening:check",
+        models_folder="so8t_engines.ollama.opening:models_folder",
     ),
 )
 

@@ -17,11 +17,11 @@ from tests.servers.ollama_server import OllamaServer, running_ollama
 from tests.tiny_models import make_llama, make_phi3, make_qwen2
 
 from so8t_converter.convert import Conversion, convert
-from so8t_evaluator.engine.choice import open_engine
-from so8t_evaluator.engine.protocol import Options
+from so8t_engines.choice import open_engine
+from so8t_engines.ollama import server as client
+from so8t_engines.ollama.models import OllamaModels
+from so8t_engines.protocol import Options
 from so8t_evaluator.importing import model_file, read_chat, recipe
-from so8t_evaluator.ollama import server as client
-from so8t_evaluator.ollama.models import OllamaModels
 from so8t_evaluator.rows import prompt_for, warm_up_prompts
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt

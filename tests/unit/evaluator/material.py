@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from so8t_evaluator.engine.protocol import (
+from so8t_engines.protocol import (
     Completion,
     LoadedModel,
     ModelFile,

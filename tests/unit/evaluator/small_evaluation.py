@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.unit.evaluator.material import ScriptedEngine, make_chat, make_gguf, make_row
 
+from so8t_engines.choice import open_engine
+from so8t_engines.protocol import ModelFile
 from so8t_evaluator.asking import Candidate
-from so8t_evaluator.engine.choice import open_engine
-from so8t_evaluator.engine.protocol import ModelFile
 from so8t_evaluator.evaluating import Inputs
 from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import write_registry

@@ -6,8 +6,8 @@ import pytest
 from tests.unit.evaluator.asked import BOTH, ROWS, SETTINGS, answer, ask, make_pair
 from tests.unit.evaluator.material import CUT, TOO_LONG, ScriptedEngine, make_chat, make_file
 
+from so8t_engines.protocol import Completion
 from so8t_evaluator.asking import Candidate, Respondent, StoredAnswer, as_side, ask_all
-from so8t_evaluator.engine.protocol import Completion
 from so8t_evaluator.scoring import _LONGEST_ANSWER_TOKENS
 from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.labels import LABELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.evaluator.conftest import GetModel
+from tests.unit.engines.conftest import GetModel
 from tests.unit.evaluator.material import make_gguf
 
 from so8t_evaluator.gguf_header import adds_bos, read_facts

@@ -1,1 +1,0 @@
-"""Engines that answer prompts: one protocol and its implementations."""

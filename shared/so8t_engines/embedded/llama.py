@@ -1,0 +1,196 @@
+"""llama.cpp in this process, through xllamacpp: one model, one slot."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import xllamacpp
+
+from so8t_engines.likelihood import score, split
+from so8t_engines.prompt_cache import PromptCache, shared_length
+from so8t_engines.tokens import Tokenizer
+from so8t_shared.processes import peak_memory_bytes
+
+_LIKELY = 500
+"""First tokens to look at; more cost time, and those beyond are asked for by ID."""
+
+_CERTAIN = 1e6
+"""Bias of a token that must be chosen, so that its log-probability is reported."""
+
+_ALL_LAYERS = 999
+"""More than any model has."""
+
+_LEAST = -104.0
+"""Log of the smallest float32; llama.cpp rounds a smaller probability to 0."""
+
+
+class TooLongError(Exception):
+    """The prompt plus the maximum answer exceeds the context."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__(tokens)
+        self.tokens = tokens
+
+
+class Llama:
+    """A loaded model; `so8t_engines.embedded.engine` explains the settings."""
+
+    def __init__(
+        self, path: str, context: int, threads: int, batch: int, warm_up: list[str], *, gpu: bool = False
+    ) -> None:
+        self._context = context
+        key = secrets.token_urlsafe(24)
+        parameters = _parameters(path, context, threads, batch, key)
+        parameters.n_gpu_layers = _ALL_LAYERS if gpu else 0
+        self._server = xllamacpp.Server(parameters)
+        self._tokenizer = Tokenizer(self._server.listening_address, key)
+        prompts = [self._tokenizer.ids(prompt) for prompt in warm_up]
+        self._cache = PromptCache(prompts[0][: shared_length(prompts)] if prompts else [], self._evaluate)
+
+    def settings(self) -> dict[str, Any]:
+        """Return settings that are only known once the model is loaded."""
+        return {"prefix_cache": self._cache.usable}
+
+    def complete(self, prompt: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Answer one prompt; see `Completion` for the fields.
+
+        Raises:
+            TooLongError: it does not fit the context.
+        """
+        tokens = self._tokens(prompt, options["max_tokens"])
+        started = self._rewind(tokens)
+        text, decode_ms, last = self._generate(tokens, options)
+        latency_ms = (time.perf_counter() - started) * 1e3
+        return {
+            "text": text,
+            "prompt_tokens": len(tokens),
+            **_ending(last),
+            "latency_ms": latency_ms,
+            "ttft_ms": latency_ms - decode_ms,
+            "decode_ms": decode_ms,
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+
+    def score(self, prompt: str, choices: Sequence[str], think_until: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Score the choices after a prompt, or after what the model writes up to `think_until` if that is given.
+
+        Raises:
+            TooLongError: it does not fit the context.
+        """
+        longest = max(len(self._tokenizer.ids(choice)) for choice in choices)
+        tokens = self._tokens(prompt, options["max_tokens"] + (longest if think_until else 0))
+        thinking = {"text": "", "completion_tokens": 0, "cut": False}
+        if think_until:
+            started = self._rewind(tokens)
+            text, _, last = self._generate(tokens, {**options, "stop": [*options["stop"], think_until]})
+            thinking = {"text": text.removeprefix(" "), **_ending(last)}  # sentencepiece's space is no part of a text
+        given, scored = split([self._tokenizer.ids(f"{thinking['text']}{choice}") for choice in choices])
+        if not think_until:
+            started = self._hold(tokens, given)
+        start = [*tokens, *given]
+        if given and self._cache.usable:
+            self._evaluate(start[:-1], True)
+        scores = score(start, scored, self._next_token)
+        best = max(range(len(choices)), key=lambda number: scores.logprobs[number])
+        latency_ms = (time.perf_counter() - started) * 1e3
+        return {
+            **thinking,
+            "text": f"{thinking['text']}{choices[best]}",
+            "prompt_tokens": len(tokens),
+            "latency_ms": latency_ms,
+            "ttft_ms": None,
+            "peak_memory_bytes": peak_memory_bytes(),
+            "logprobs": scores.logprobs,
+            "second_look": scores.second_look,
+        }
+
+    def _next_token(self, tokens: Sequence[int], wanted: int, *, likeliest: bool = False) -> dict[int, float]:
+        """See `likelihood.NextToken`.
+
+        `wanted` is chosen by a bias, which the reported log-probabilities do not include. It is a piece of a label,
+        whereas a token that is a piece of a character would be reported without any.
+        """
+        count = _LIKELY if likeliest else 1
+        wish = {"logit_bias": [[wanted, _CERTAIN]], "logprobs": count, "n_probs": count}
+        answer = self._evaluate_one(tokens, self._cache.usable, **wish)
+        (written,) = answer["choices"][0]["logprobs"]["content"]
+        return {one["id"]: max(one["logprob"], _LEAST) for one in (*written["top_logprobs"], written)}
+
+    def _tokens(self, prompt: str, room: int) -> list[int]:
+        tokens = self._tokenizer.ids(prompt)
+        if len(tokens) + room > self._context:
+            raise TooLongError(len(tokens))
+        return tokens
+
+    def _rewind(self, tokens: list[int]) -> float:
+        """Make the slot share exactly the prefix with the tokens; return the time after it."""
+        self._cache.rewind(tokens)
+        return time.perf_counter()
+
+    def _hold(self, tokens: list[int], following: Sequence[int]) -> float:
+        """Make the slot hold exactly the tokens; return the time when it began with them."""
+        if self._cache.holds(tokens):
+            started = time.perf_counter()
+            self._cache.drop_answer(tokens, following)
+            return started
+        started = self._rewind(tokens)
+        if self._cache.usable:
+            self._evaluate(tokens, True)
+            self._cache.asked(tokens)
+        return started
+
+    def _generate(self, tokens: list[int], options: dict[str, Any]) -> tuple[str, float, dict[str, Any]]:
+        """Return (text, milliseconds after the first token, llama.cpp's answer); streaming would cost more."""
+        body = {**options, "prompt": tokens, "stream": False, "cache_prompt": self._cache.usable}
+        answer: dict[str, Any] = self._server.handle_completions(body)
+        _check(answer)
+        self._cache.asked(tokens)
+        return _whole(answer), answer["timings"]["predicted_ms"], answer
+
+    def _evaluate(self, tokens: Sequence[int], use_cache: bool) -> int:
+        return int(self._evaluate_one(tokens, use_cache)["timings"]["cache_n"])
+
+    def _evaluate_one(self, tokens: Sequence[int], use_cache: bool, **other: Any) -> dict[str, Any]:
+        body = {"prompt": list(tokens), "max_tokens": 1, "temperature": 0.0, "stream": False, **other}
+        answer: dict[str, Any] = self._server.handle_completions({**body, "cache_prompt": use_cache})
+        _check(answer)
+        return answer
+
+
+def _parameters(path: str, context: int, threads: int, batch: int, key: str) -> Any:
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = path
+    parameters.n_ctx = context
+    parameters.n_parallel = 1
+    parameters.n_ubatch = batch
+    parameters.cache_ram_mib = 0
+    parameters.n_ctx_checkpoints = 0
+    parameters.swa_full = True
+    parameters.ctx_shift = False
+    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    parameters.fit_params = False
+    parameters.warmup = False
+    parameters.cpuparams.n_threads = threads
+    parameters.cpuparams_batch.n_threads = threads
+    parameters.api_keys = [key]  # it opens a port on the loopback interface, which no other process may use
+    parameters.verbosity = 1  # errors only: prompts and answers are never logged
+    return parameters
+
+
+def _whole(answer: dict[str, Any]) -> str:
+    """Return the text without a character that the limit cut in two, which is replaced by U+FFFD."""
+    text: str = answer["choices"][0]["text"]
+    return text.removesuffix("\ufffd") if _ending(answer)["cut"] else text
+
+
+def _ending(last: dict[str, Any]) -> dict[str, Any]:
+    cut = last["choices"][0]["finish_reason"] == "length"
+    return {"completion_tokens": last["usage"]["completion_tokens"], "cut": cut}
+
+
+def _check(answer: dict[str, Any] | None) -> None:
+    if answer and "error" in answer:
+        raise RuntimeError(answer["error"].get("message", "llama.cpp rejected the request"))

@@ -1,0 +1,37 @@
+"""The worker process, spoken to directly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from so8t_shared.json_files import Channel
+
+
+def _start(parent: int) -> tuple[subprocess.Popen[bytes], Channel]:
+    to_read, to_write = os.pipe(), os.pipe()
+    theirs = (to_read[0], to_write[1])
+    command = [sys.executable, "-m", "so8t_engines.embedded.worker", *map(str, theirs), str(parent)]
+    process = subprocess.Popen(command, pass_fds=theirs, stdin=subprocess.DEVNULL)
+    for number in theirs:
+        os.close(number)
+    return process, Channel.on(to_write[0], to_read[1])
+
+
+def test_question_before_a_model() -> None:
+    """A question before any model is loaded is answered with an error, and the worker lives on."""
+    process, channel = _start(os.getpid())
+    for _ in range(2):
+        channel.send({"complete": {"prompt": "a", "options": {}}})
+        assert channel.receive() == {"error": "no model is loaded"}
+    channel.close()
+    assert process.wait(30) == 0
+
+
+def test_orphan() -> None:
+    """A worker whose parent died before it could ask the kernel to watch ends at once."""
+    process, channel = _start(parent=1 if os.getppid() != 1 else 2)
+    assert channel.receive() is None
+    assert process.wait(30) == 1
+    channel.close()
