@@ -81,12 +81,8 @@ lock:  ## renew requirements.lock after a change to pyproject.toml or constraint
 	@$(PYTHON) tools/lock.py renew
 
 $(INSTALLED)/complete:
-	@echo "Installing the third-party packages in $(INSTALLED) (about 4 minutes, once per machine) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "SO8T-AB needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	@rm -rf $(INSTALLED)
-	@$(PYTHON) -m venv $(INSTALLED)
-	@$(INSTALLED)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
-	@touch $@
+	@$(PYTHON) tools/install.py $(INSTALLED)
 
 $(KERNELS): $(wildcard services/converter/kernels/*.*)
 	@SO8T_AB_CACHE=$(CACHE) $(PYTHON) services/converter/kernels/build.py $@
