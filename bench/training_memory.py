@@ -26,7 +26,7 @@ from so8t_trainer.encode import EncodedRow
 from so8t_trainer.loop import objective
 from so8t_trainer.memory import MemoryModel, Pass
 from so8t_trainer.model import Trainee, prepare
-from so8t_trainer.packing import pack, shared_prefix
+from so8t_trainer.packing import pack
 
 GIB = 2**30
 SHAPES: dict[str, dict[str, Any]] = {
@@ -109,7 +109,7 @@ def meta_trainee(kind: str, layers: int, settings: Training, dtype: torch.dtype,
         return prepare(model, settings, torch.device("cpu"), dtype)
 
 
-def measured(subject: Trainee, rows: list[EncodedRow]) -> tuple[int, int]:
+def measured(subject: Trainee, settings: Training, rows: list[EncodedRow]) -> tuple[int, int]:
     """Return the bytes of weights and gradients, and those added at the peak of one pass over `rows`."""
     with ExitStack() as stack:
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
@@ -119,7 +119,8 @@ def measured(subject: Trainee, rows: list[EncodedRow]) -> tuple[int, int]:
         live.peak = live.now
         if subject.gates is not None:
             subject.gates.refresh()
-        loss, pet = objective(subject, pack(rows))
+        packed = pack(rows, share=settings.shares_prefixes, attention_dtype=subject.dtype)
+        loss, pet = objective(subject, packed)
         (loss.sum() / 10 + pet / 100).backward()
         if subject.gates is not None:
             subject.gates.collect_gradients()
@@ -134,12 +135,11 @@ def some_rows(count: int, length: int, answer: int, prefix: int = 0) -> list[Enc
     ]
 
 
-def largest_pass(rows: list[EncodedRow]) -> Pass:
+def largest_pass(rows: list[EncodedRow], settings: Training) -> Pass:
     """The measured pass as the formula sees it."""
-    prefix = shared_prefix(rows)
     return Pass(
-        tokens=prefix + sum(row.length - prefix for row in rows),
-        padded=len(rows) * max(row.length for row in rows),
+        tokens=pack(rows, share=settings.shares_prefixes).tokens,
+        attended=sum(row.length for row in rows),
         predicted=sum(len(row.completion) for row in rows),
     )
 
@@ -156,7 +156,7 @@ def predicted(subject: Trainee, kind: str, settings: Training, rows: list[Encode
         4 if subject.dtype == torch.float32 else 2,
         "cpu",
     )
-    found = model.footprint(largest_pass(rows))
+    found = model.footprint(largest_pass(rows, settings))
     return found.weights + found.gradients, found.pass_
 
 
@@ -203,7 +203,7 @@ def line(case: Case) -> str:
     settings = case.settings
     subject = meta_trainee(case.kind, case.layers, settings, case.dtype)
     rows = some_rows(*case.rows)
-    figures = zip(predicted(subject, case.kind, settings, rows), measured(subject, rows), strict=True)
+    figures = zip(predicted(subject, case.kind, settings, rows), measured(subject, settings, rows), strict=True)
     columns = [f"{ours / GIB:9.3f} {real / GIB:8.3f} {ours / real:6.2f}" for ours, real in figures]
     what = [
         f"{case.kind.removesuffix('ForCausalLM')} x{case.layers} {str(case.dtype).removeprefix('torch.')}",

@@ -15,6 +15,9 @@ from so8t_shared.models.prompts import final_answer, neutralise_markers
 from so8t_shared.models.tokenizer_check import check_tokenizer, unloadable
 from so8t_shared.results.training import LabeledRow
 
+LEAST_SHARED = 1 / 16
+"""Share of the rows' mean length from which a prefix that they share is computed only once."""
+
 Spans = list[tuple[int, int]]
 """Start and end of each token in the text."""
 Tokens = tuple[int, ...]

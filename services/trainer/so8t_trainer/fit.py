@@ -18,7 +18,7 @@ from so8t_shared.formatting import size
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.processor import has_bf16_instructions
 from so8t_shared.tables.architectures import Architecture, Sizes, architecture_of, sizes_of
-from so8t_trainer.encode import EncodedRow, shared_prefix
+from so8t_trainer.encode import LEAST_SHARED, EncodedRow, shared_prefix
 from so8t_trainer.memory import Device, Footprint, MemoryModel, Pass
 
 USABLE = 0.97
@@ -67,12 +67,13 @@ class Subject:
         """Return the subject with the shortest rows that there can be."""
         return cls(*_model(base), 1, 0, [(1, 1)])
 
-    def largest_pass(self, rows: int, limit: int) -> Pass:
-        """Return the largest pass of at most `rows` rows and `limit` padded tokens (or one row)."""
-        padded = max(self.longest, min(limit, rows * self.longest))
-        fitting = max(1, min(rows, padded // self.longest))
+    def largest_pass(self, rows: int, limit: int, *, share: bool = True) -> Pass:
+        """Return the largest pass of at most `rows` rows and `limit` = rows x longest row (or one row)."""
+        attended = max(self.longest, min(limit, rows * self.longest))
+        fitting = max(1, min(rows, attended // self.longest))
+        prefix = self.prefix if share and self.prefix >= LEAST_SHARED * self.longest else 0
         predicted = max(completion * max(1, min(rows, limit // length)) for length, completion in self.lengths)
-        return Pass(padded - (fitting - 1) * self.prefix, padded, min(predicted, padded))
+        return Pass(attended - (fitting - 1) * prefix, attended, min(predicted, attended))
 
 
 def _model(base: Path) -> tuple[Architecture, Sizes]:
@@ -97,11 +98,11 @@ class Needs:
         model = MemoryModel(
             subject.architecture, subject.sizes, changed, bits, checkpointing, self.compute_bytes, self.device
         )
-        return model.footprint(subject.largest_pass(self.settings.batch_size, limit))
+        return model.footprint(subject.largest_pass(changed.batch_size, limit, share=changed.shares_prefixes))
 
     @property
     def whole(self) -> int:
-        """Padded tokens of a pass with all rows of a batch."""
+        """Rows x longest row of a pass with all rows of a batch."""
         return self.settings.batch_size * self.subject.longest
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from logging import Logger
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -92,6 +92,8 @@ def run_training(
     restored = restore_checkpoint(control.checkpoints, parameters, optimizer)
     points, best = restored.points, Best(parameters, settings, restored)
     pace = Pace(steps, trainee.device)
+    if not settings.shares_prefixes:
+        control.log.info("each row draws its own LoRA dropout, so what prompts begin with is computed for each row")
     with CheckpointWriter(control.checkpoints, control.scratch_dir, settings) as writer:
         if points:
             control.log.info("resuming after step %d of %d", len(points), steps)
@@ -101,9 +103,7 @@ def run_training(
         for point in points:
             observe(point)
         while not _ended(points, steps, settings):
-            passes = [
-                Pass(chosen, pack(chosen).to(trainee.device)) for chosen in step_batches(rows, len(points), settings)
-            ]
+            passes = _passes(trainee, rows, len(points), settings)
             with _explained(points, passes, writer):
                 points.append(_take_step(trainee, optimizer, scale, passes, len(points), steps, settings))
                 _add_validation(trainee, points, validation, steps, settings, control)
@@ -124,6 +124,13 @@ def run_training(
         with torch.no_grad():
             trainee.gates.refresh()
     return points
+
+
+def _passes(trainee: Trainee, rows: Sequence[EncodedRow], step: int, settings: Training) -> list[Pass]:
+    """Return the passes of optimizer step `step` (from 0)."""
+    options: dict[str, Any] = {"share": settings.shares_prefixes, "attention_dtype": trainee.dtype}
+    batches = step_batches(rows, step, settings, trainee.long_above)
+    return [Pass(chosen, pack(chosen, **options).to(trainee.device)) for chosen in batches]
 
 
 def _ended(points: Sequence[TrainingPoint], steps: int, settings: Training) -> bool:

@@ -1,13 +1,13 @@
 """Predicts the peak memory of training from the model's sizes. Imports nothing heavy.
 
 Symbols: d hidden, A attention width, I intermediate, V vocabulary, c bytes of the compute type; per pass T tokens,
-P padded tokens (rows x longest row, which attention sees), n predicted tokens.
+P attended tokens (each row's shared prefix and own tokens), n predicted tokens.
 
 One layer keeps for its backward pass, in bytes:
 
     4 d per norm                       norms compute in fp32
     c (sum of adapted inputs)          what LoRA's A multiplies; in fp32 the layers with the same input share it
-    4 c A (of P)                       query, key and value for all heads, and attention's output
+    2 c A, 2 c K (of P)                query and attention's output; key and value, K wide (A on CUDA with a prefix)
     4 A with a gate                    the rotation computes in fp32
     3 c I                              gate and up projections, and the activation
 
@@ -55,8 +55,8 @@ class Pass:
 
     tokens: int
     """Computed tokens T: the shared prefix and the rows' own tokens."""
-    padded: int
-    """Rows x longest row, P."""
+    attended: int
+    """Sum over the rows of prefix and own tokens, P."""
     predicted: int
     """Completion tokens n."""
 
@@ -197,7 +197,10 @@ class MemoryModel:
         s, c, t = self.sizes, self.compute_bytes, largest.tokens
         per_value = 8 if self.bits == "full" else 4
         norms = per_value * t * sum(self._norm_width(name) for name in self._layer if name.endswith("norm.weight"))
-        return norms + t * self._inputs() + c * (4 * s.attention * largest.padded + 3 * s.intermediate * t)
+        repeated = self.device == "cuda" and largest.attended > t
+        kv = s.attention if repeated else s.kv_heads * s.head
+        attention = 2 * s.attention * t + 2 * kv * largest.attended
+        return norms + t * self._inputs() + c * (attention + 3 * s.intermediate * t)
 
     def _norm_width(self, name: str) -> int:
         heads = {"q_norm": self.sizes.heads, "k_norm": self.sizes.kv_heads}.get(name.split(".")[-2])

@@ -44,6 +44,12 @@ class Trainee:
             named |= self.gates.named_parameters()
         return named
 
+    @property
+    def long_above(self) -> int | None:
+        """Tokens above which a sequence gets other rotary factors (long rope), and with it all rows of its pass."""
+        rope = getattr(self.causal_lm.config, "rope_parameters", None) or {}
+        return rope.get("original_max_position_embeddings") if rope.get("rope_type") == "longrope" else None
+
     def hidden_states(self, **inputs: Any) -> Tensor:
         """Return the last hidden states [1, T, d] of the body (after its final norm)."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):

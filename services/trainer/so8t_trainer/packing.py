@@ -2,7 +2,7 @@
 
 The prefix is computed once, nothing is padded, and the result is the same as for separate rows:
 positions restart after the prefix for each row, and attention (attention.py) lets a row see only the
-prefix and itself.
+prefix and itself. A prefix that is short beside its rows is not shared: attention without one is cheaper.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from so8t_trainer.encode import EncodedRow, shared_prefix
+from so8t_trainer.encode import LEAST_SHARED, EncodedRow, shared_prefix
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class PackedRows:
     """[1, T]"""
     prefix: int
     """Number of tokens in the shared prefix, which comes first."""
-    own: Tensor
-    """[rows, longest]: positions after the prefix of each row's own tokens; a short row repeats its last."""
-    visible: Tensor
-    """[longest, prefix + longest]: which prefix and own tokens each own token attends to (bool)."""
-    unpadded: Tensor
-    """[T - prefix]: index into the flattened `own` of each token after the prefix."""
+    lengths: tuple[int, ...]
+    """Number of each row's own tokens, which follow the prefix row by row."""
+    visible: Tensor | None
+    """[longest, prefix + longest]: 0 where an own token attends to a prefix or own token, else minus infinity.
+
+    A shorter row uses the first rows and columns. None without a prefix. In the type in which attention computes, since
+    a mask of another type would be converted, and kept, for each row of each layer.
+    """
     targets: Tensor
     """[completion tokens]: the tokens to predict."""
     weights: Tensor | None
@@ -67,9 +69,9 @@ class PackedRows:
         return PackedRows(**moved)
 
 
-def pack(rows: Sequence[EncodedRow]) -> PackedRows:
-    """Lay out `rows` (at least one) for one forward pass."""
-    prefix = shared_prefix(rows)
+def pack(rows: Sequence[EncodedRow], *, share: bool = True, attention_dtype: torch.dtype = torch.float32) -> PackedRows:
+    """Lay out `rows` (at least one) for one forward pass; without `share` each keeps its prefix to itself."""
+    prefix = _worthwhile_prefix(rows) if share else 0
     ids = list(rows[0].prompt[:prefix])
     positions = list(range(prefix))
     starts: list[int] = []
@@ -81,23 +83,30 @@ def pack(rows: Sequence[EncodedRow]) -> PackedRows:
         positions += range(prefix, row.length)
         predicting += range(len(ids) - len(row.completion) - 1, len(ids) - 1)
         targets += row.completion
-    lengths = [row.length - prefix for row in rows]
+    lengths = tuple(row.length - prefix for row in rows)
     longest = max(lengths)
-    spans = list(zip(starts, lengths, strict=True))
-    triples, weights = _triples(prefix, spans)
+    triples, weights = _triples(prefix, list(zip(starts, lengths, strict=True)))
     return PackedRows(
         input_ids=torch.tensor([ids]),
         position_ids=torch.tensor([positions]),
         prefix=prefix,
-        own=torch.tensor([[start - prefix + min(i, length - 1) for i in range(longest)] for start, length in spans]),
-        visible=torch.ones(longest, prefix + longest, dtype=torch.bool).tril(prefix),
-        unpadded=torch.tensor([row * longest + i for row, length in enumerate(lengths) for i in range(length)]),
+        lengths=lengths,
+        visible=_visible(prefix, longest, attention_dtype) if prefix else None,
         targets=torch.tensor(targets),
         weights=_target_weights(rows),
         predicting=torch.tensor(predicting),
         triple_positions=triples,
         triple_weights=weights,
     )
+
+
+def _visible(prefix: int, longest: int, dtype: torch.dtype) -> Tensor:
+    return torch.full((longest, prefix + longest), -torch.inf, dtype=dtype).triu(prefix + 1)
+
+
+def _worthwhile_prefix(rows: Sequence[EncodedRow]) -> int:
+    prefix = shared_prefix(rows) if len(rows) > 1 else 0
+    return prefix if prefix * len(rows) >= LEAST_SHARED * sum(row.length for row in rows) else 0
 
 
 def _target_weights(rows: Sequence[EncodedRow]) -> Tensor | None:

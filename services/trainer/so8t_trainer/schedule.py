@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 
 from so8t_shared.config.training import Training
 from so8t_trainer.encode import EncodedRow
@@ -18,17 +19,20 @@ def total_steps(rows: int, settings: Training) -> int:
     return math.ceil(rows * settings.epochs / settings.rows_per_step)
 
 
-def step_batches(rows: Sequence[EncodedRow], step: int, settings: Training) -> list[list[EncodedRow]]:
+def step_batches(
+    rows: Sequence[EncodedRow], step: int, settings: Training, long_above: int | None = None
+) -> list[list[EncodedRow]]:
     """Return the forward passes of optimizer step `step` (from 0): every row once per epoch, in seeded order.
 
     Within a step, rows of similar length are batched together. Rows x longest row of a pass are at most
-    `max_tokens_per_pass`, unless a single row is longer.
+    `max_tokens_per_pass`, unless a single row is longer. Rows above `long_above` tokens share no pass with others.
     """
     per_step = settings.rows_per_step
     chosen = [rows[position] for position in _positions(step * per_step, per_step, len(rows), settings.seed)]
     chosen.sort(key=lambda row: row.length)
     batches = [chosen[start : start + settings.batch_size] for start in range(0, per_step, settings.batch_size)]
-    return [part for batch in batches for part in _passes(batch, settings.max_tokens_per_pass)]
+    parts = [list(part) for batch in batches for _, part in groupby(batch, lambda row: row.length > (long_above or 0))]
+    return [part for batch in parts for part in _passes(batch, settings.max_tokens_per_pass)]
 
 
 def _passes(batch: list[EncodedRow], limit: int | None) -> list[list[EncodedRow]]:

@@ -144,6 +144,11 @@ class Training(Section):
     loss_weights: LossWeights = Field(LossWeights(), description="Weights of tokens in the loss.")
 
     @property
+    def shares_prefixes(self) -> bool:
+        """Whether a pass computes once what its prompts begin with; LoRA dropout must be drawn for each row."""
+        return self.use_full_finetuning or not self.lora.dropout
+
+    @property
     def keeps_best(self) -> bool:
         """Whether the result has the weights of the best validation."""
         return self.early_stopping is not None if self.keep_best is None else self.keep_best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,10 +76,13 @@ def test_a_pass_is_bounded_by_its_limit() -> None:
     """One row may be longer; a shared prefix counts once."""
     subject = Subject(BY_NAME["Phi3ForCausalLM"], PHI35, 100, 30, [(40, 20), (100, 25)])
     whole = subject.largest_pass(8, 800)
-    assert (whole.tokens, whole.padded, whole.predicted) == (800 - 7 * 30, 800, 200)
+    assert (whole.tokens, whole.attended, whole.predicted) == (800 - 7 * 30, 800, 200)
     part = subject.largest_pass(8, 250)
-    assert (part.tokens, part.padded, part.predicted) == (250 - 30, 250, 120)
-    assert subject.largest_pass(8, 50).padded == 100
+    assert (part.tokens, part.attended, part.predicted) == (250 - 30, 250, 120)
+    assert subject.largest_pass(8, 50).attended == 100
+    assert subject.largest_pass(8, 800, share=False).tokens == 800
+    barely = replace(subject, prefix=3)
+    assert barely.largest_pass(8, 800).tokens == 800
 
 
 def test_nothing_suffices(said: Said) -> None:

@@ -17,6 +17,9 @@ SIZES: dict[str, Any] = {
     **{"num_key_value_heads": 4, "vocab_size": 8000, "pad_token_id": 0, "tie_word_embeddings": False},
 }
 
+UNEQUAL = [*some_rows(1, 800, 50), *some_rows(5, 40, 10)]
+"""One long row beside short ones; they share nothing worth computing once."""
+
 
 @pytest.mark.parametrize(
     ("kind", "dtype", "settings"),
@@ -26,6 +29,7 @@ SIZES: dict[str, Any] = {
         ("Phi3ForCausalLM", torch.bfloat16, {"gradient_checkpointing": True}),
         ("Qwen3ForCausalLM", torch.bfloat16, {"so8t": {"layers": "1-2"}}),
         ("LlamaForCausalLM", torch.float32, {"lora": {"r": 16, "dropout": 0.1}}),
+        ("Phi3ForCausalLM", torch.bfloat16, {"lora": {"r": 16, "dropout": 0.1}}),
         ("LlamaForCausalLM", torch.float32, {"lora": {"r": 4, "target_modules": ["q_proj", "down_proj"]}}),
         ("LlamaForCausalLM", torch.float32, {"use_full_finetuning": True}),
         ("Phi3ForCausalLM", torch.bfloat16, {"use_full_finetuning": True}),
@@ -36,11 +40,11 @@ def test_the_prediction_is_what_a_pass_takes(kind: str, dtype: torch.dtype, sett
     """Weights and gradients to 1 %, the peak of a pass to 10 % above and 5 % below."""
     given = Training(**settings)
     subject = meta_trainee(kind, 4, given, dtype, **SIZES)
-    rows = some_rows(4, 200, 50, prefix=40)
-    weights, peak = measured(subject, rows)
-    ours, ours_peak = predicted(subject, kind, given, rows)
-    assert ours == pytest.approx(weights, rel=0.01)
-    assert 0.95 * peak < ours_peak < 1.10 * peak
+    for rows in (some_rows(4, 200, 50, prefix=40), some_rows(4, 200, 50), UNEQUAL):
+        weights, peak = measured(subject, given, rows)
+        ours, ours_peak = predicted(subject, kind, given, rows)
+        assert ours == pytest.approx(weights, rel=0.01)
+        assert 0.95 * peak < ours_peak < 1.10 * peak
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -49,7 +53,7 @@ def test_a_tied_head_waits_for_the_embedding(dtype: torch.dtype) -> None:
     given, sizes = Training(use_full_finetuning=True), {**SIZES, "vocab_size": 60000, "tie_word_embeddings": True}
     subject = meta_trainee("Qwen3ForCausalLM", 4, given, dtype, **sizes)
     rows = some_rows(2, 100, 25)
-    _, peak = measured(subject, rows)
+    _, peak = measured(subject, given, rows)
     _, ours = predicted(subject, "Qwen3ForCausalLM", given, rows)
     assert 0.95 * peak < ours < 1.10 * peak
 
@@ -80,4 +84,6 @@ def test_each_saving_saves() -> None:
     assert _gib(_phi35(use_full_finetuning=True, optimizer="paged_adamw_8bit"), 1, 512) < _gib(full, 1, 512) - 15
     assert _gib(_phi35(so8t={"layers": "4-11"}), 8, 256) < _gib(_phi35(), 8, 256)
     assert _gib(_phi35(), 4, 256) < _gib(_phi35(), 8, 256)
-    assert largest_pass(some_rows(3, 20, 5, 10)) == Pass(tokens=40, padded=60, predicted=15)
+    assert largest_pass(some_rows(3, 20, 5, 10), Training()) == Pass(tokens=40, attended=60, predicted=15)
+    dropping = Training.model_validate({"lora": {"dropout": 0.1}})
+    assert largest_pass(some_rows(3, 20, 5, 10), dropping) == Pass(tokens=60, attended=60, predicted=15)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.trainer.material import disturb, encoded_rows, trainee
+from tests.tiny_models import make_phi3
+from tests.unit.trainer.material import FakeControl, disturb, encoded_rows, trainee, training
 from tests.unit.trainer.padded_reference import naive_pet, padded_objective
 
 from so8t_trainer.encode import EncodedRow
-from so8t_trainer.loop import objective
+from so8t_trainer.loop import objective, run_training
 from so8t_trainer.packing import pack, shared_prefix
 from so8t_trainer.pet import pet_sum
+from so8t_trainer.schedule import step_batches
 
 
 def _gradients(subject, loss: torch.Tensor, pet: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -39,32 +42,90 @@ def test_packed_rows_have_the_loss_and_gradients_of_padded_rows(any_model: Path)
         torch.testing.assert_close(value, reference, rtol=1e-5, atol=1e-5)
     expected = _gradients(plain, *references)
     found = _gradients(packed, *losses)
+    assert all(gradient.abs().max() > 0 for gradient in found.values())
+    _assert_alike(found, expected)
+
+
+def _row(name: str, start: int, prompt: int, completion: int = 3, head: int = 0) -> EncodedRow:
+    """A row of its own tokens after `head` tokens that all rows have."""
+    own = [10 + (start + i * 7) % 200 for i in range(prompt - head + completion)]
+    return EncodedRow(name, (*range(300, 300 + head), *own[: prompt - head]), tuple(own[prompt - head :]))
+
+
+LAYOUTS = {
+    "one row": ([_row("a", 0, 40)], 0),
+    "nothing shared": ([_row("a", 0, 3), _row("b", 50, 9, 1), _row("c", 90, 17)], 0),
+    "one long beside many short": (
+        [_row("a", 0, 7), _row("long", 3, 150), *(_row(str(i), i, 5) for i in range(4, 9))],
+        0,
+    ),
+    "equal lengths": ([_row(str(i), i, 20) for i in range(3)], 0),
+    "a prefix and a long rest": (
+        [_row("a", 0, 22, head=20), _row("b", 9, 120, head=20), _row("c", 30, 24, head=20)],
+        20,
+    ),
+    "a prefix and nothing else": ([_row("a", 0, 21, head=20), _row("b", 9, 21, head=20)], 20),
+    "identical rows": ([_row("a", 0, 30)] * 2, 29),
+    "a prefix not worth it": ([_row("a", 0, 40, head=2), _row("b", 9, 90, head=2)], 0),
+}
+
+
+@pytest.mark.parametrize("settings", [{}, {"so8t": {"layers": "1"}}], ids=["all gates", "one gate"])
+@pytest.mark.parametrize(("rows", "prefix"), LAYOUTS.values(), ids=LAYOUTS)
+def test_every_layout_computes_what_its_rows_alone_do(
+    llama: Path, rows: list[EncodedRow], prefix: int, settings: dict[str, Any]
+) -> None:
+    """Loss and PET to 1e-6 of the sum over rows that are computed one by one, and every gradient to float noise."""
+    packed, alone = (trainee(llama, **settings) for _ in range(2))
+    for subject in (packed, alone):
+        disturb(subject)
+    batch = pack(rows)
+    assert batch.prefix == prefix
+    assert batch.tokens == sum(row.length for row in rows) - (len(rows) - 1) * prefix
+    losses = objective(packed, batch)
+    each = [padded_objective(alone, [row]) for row in rows]
+    references = torch.cat([loss for loss, _ in each]), torch.stack([pet for _, pet in each]).sum()
+    for value, reference in zip(losses, references, strict=True):
+        torch.testing.assert_close(value, reference, rtol=1e-6, atol=2e-6)
+    _assert_alike(_gradients(packed, *losses), _gradients(alone, *references))
+
+
+def _assert_alike(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
-        assert gradient.abs().max() > 0, name
         scale = expected[name].abs().max()
         torch.testing.assert_close(gradient / scale, expected[name] / scale, rtol=0, atol=1e-5, msg=name)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_single_row_and_identical_rows_can_be_packed(llama: Path, count: int) -> None:
-    """Without anything to tell rows apart, each still keeps its last prompt token and its own loss."""
-    rows = encoded_rows(llama)[:1] * count
-    subject = trainee(llama)
-    batch = pack(rows)
-    assert batch.prefix == len(rows[0].prompt) - 1
-    for value, reference in zip(objective(subject, batch), padded_objective(subject, rows), strict=True):
-        torch.testing.assert_close(value, reference, rtol=1e-5, atol=1e-5)
+def test_rows_with_and_without_long_rope_share_no_pass(tmp_path: Path) -> None:
+    """transformers chooses the factors by the longest row of a pass, so each row gets those that it has alone."""
+    folder = make_phi3(tmp_path / "phi3", longrope=True)
+    subject, settings = trainee(folder), training(batch_size=4)
+    disturb(subject)
+    limit = subject.long_above
+    assert limit is not None
+    rows = [_row("a", 0, 20), _row("b", 5, limit), _row("c", 9, limit - 3), _row("d", 2, limit + 9)]
+    found = {}
+    for chosen in step_batches(rows, 0, settings, limit):
+        losses = objective(subject, pack(chosen))[0].split([len(row.completion) for row in chosen])
+        found |= {row.id: loss for row, loss in zip(chosen, losses, strict=True)}
+    assert len(step_batches(rows, 0, settings, limit)) == 2
+    for row in rows:
+        expected = padded_objective(subject, [row])[0]
+        torch.testing.assert_close(found[row.id], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_rows_without_a_common_prefix_can_be_packed(llama: Path) -> None:
-    """The prefix may be empty."""
-    rows = [EncodedRow("a", (5, 6, 7), (8, 9)), EncodedRow("b", (6, 7, 8, 9), (10,))]
-    subject = trainee(llama)
-    batch = pack(rows)
-    assert batch.prefix == 0
-    for value, reference in zip(objective(subject, batch), padded_objective(subject, rows), strict=True):
-        torch.testing.assert_close(value, reference, rtol=1e-5, atol=1e-5)
+def test_each_row_draws_its_own_dropout_in_the_prefix(llama: Path, tmp_path: Path, caplog: Any) -> None:
+    """With LoRA dropout a training shares no prefix, and its log says so; without it, it does."""
+    tokens = {}
+    for dropout in (0.0, 0.1):
+        values = {"max_steps": 1, "batch_size": 6, "lora": {"dropout": dropout}}
+        control = FakeControl(tmp_path / str(dropout))
+        with caplog.at_level("INFO"):
+            points = run_training(trainee(llama, **values), encoded_rows(llama), training(**values), control)
+        tokens[dropout] = points[0].tokens
+        assert ("dropout" in caplog.text) is (dropout > 0)
+    assert tokens[0.0] < tokens[0.1] == sum(row.length for row in encoded_rows(llama))
 
 
 _ROWS = st.lists(
@@ -90,13 +151,13 @@ def test_every_token_and_target_has_its_place(rows: list[EncodedRow]) -> None:
         end = start + row.length - batch.prefix
         assert [*ids[: batch.prefix].tolist(), *ids[start:end].tolist()] == whole
         assert positions[start:end].tolist() == list(range(batch.prefix, row.length))
-        own = batch.own[number, : end - start] + batch.prefix
-        assert own.tolist() == list(range(start, end))
+        assert batch.lengths[number] == end - start
         targets += [(position, ids[position + 1].item()) for position in range(end - len(row.completion) - 1, end - 1)]
         start = end
     assert start == batch.tokens
     assert list(zip(batch.predicting.tolist(), batch.targets.tolist(), strict=True)) == targets
-    assert batch.own.flatten()[batch.unpadded].tolist() == list(range(batch.tokens - batch.prefix))
+    assert len(batch.lengths) == len(rows)
+    assert (batch.visible is None) is (batch.prefix == 0)
 
 
 @given(_ROWS)
@@ -106,9 +167,9 @@ def test_pet_of_packed_rows_is_that_of_separate_rows(rows: list[EncodedRow]) -> 
     states = torch.randn(batch.tokens, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     longest = max(row.length for row in rows)
     separate = torch.zeros(len(rows), longest, 3)
+    shared, *own = states.split([batch.prefix, *batch.lengths])
     for number, row in enumerate(rows):
-        own = batch.own[number, : row.length - batch.prefix] + batch.prefix
-        separate[number, : row.length] = torch.cat([states[: batch.prefix], states[own]]).float()
+        separate[number, : row.length] = torch.cat([shared, own[number]]).float()
     expected = naive_pet(separate, [row.length for row in rows])
     torch.testing.assert_close(pet_sum(states, batch), expected, rtol=1e-5, atol=1e-6)
     assert batch.triples == sum(max(0, row.length - 2) for row in rows)
