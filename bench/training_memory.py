@@ -137,8 +137,10 @@ def some_rows(count: int, length: int, answer: int, prefix: int = 0) -> list[Enc
 
 def largest_pass(rows: list[EncodedRow], settings: Training) -> Pass:
     """The measured pass as the formula sees it."""
+    packed = pack(rows, share=settings.shares_prefixes)
     return Pass(
-        tokens=pack(rows, share=settings.shares_prefixes).tokens,
+        tokens=packed.tokens,
+        prefix=packed.prefix,
         attended=sum(row.length for row in rows),
         predicted=sum(len(row.completion) for row in rows),
     )

@@ -42,9 +42,11 @@ def packed_attention(
     if rows.visible is None:
         outputs = [_attend(*part, is_causal=True, **options) for part in parts]
     else:
-        outputs = [_attend(*shared, is_causal=True, **options)]
+        # copies, because a view would keep the keys and values of all tokens for the backward pass
+        first = [shared[0], *(x.contiguous() for x in shared[1:])]
+        outputs = [_attend(*first, is_causal=True, **options)]
         for q, *own in parts:
-            k, v = (torch.cat(both, dim=2) for both in zip(shared[1:], own, strict=True))
+            k, v = (torch.cat(both, dim=2) for both in zip(first[1:], own, strict=True))
             outputs.append(_attend(q, k, v, attn_mask=rows.visible[: q.shape[2], : k.shape[2]], **options))
     return torch.cat([output.transpose(1, 2) for output in outputs], dim=1), None
 

@@ -73,7 +73,7 @@ class Subject:
         fitting = max(1, min(rows, attended // self.longest))
         prefix = self.prefix if share and self.prefix >= LEAST_SHARED * self.longest else 0
         predicted = max(completion * max(1, min(rows, limit // length)) for length, completion in self.lengths)
-        return Pass(attended - (fitting - 1) * prefix, attended, min(predicted, attended))
+        return Pass(attended - (fitting - 1) * prefix, attended, min(predicted, attended), prefix)
 
 
 def _model(base: Path) -> tuple[Architecture, Sizes]:

@@ -17,7 +17,7 @@ SIZES: dict[str, Any] = {
     **{"num_key_value_heads": 4, "vocab_size": 8000, "pad_token_id": 0, "tie_word_embeddings": False},
 }
 
-UNEQUAL = [*some_rows(1, 800, 50), *some_rows(5, 40, 10)]
+UNEQUAL = [*some_rows(1, 800, 200), *some_rows(5, 40, 10)]
 """One long row beside short ones; they share nothing worth computing once."""
 
 
@@ -37,14 +37,14 @@ UNEQUAL = [*some_rows(1, 800, 50), *some_rows(5, 40, 10)]
     ],
 )
 def test_the_prediction_is_what_a_pass_takes(kind: str, dtype: torch.dtype, settings: dict[str, Any]) -> None:
-    """Weights and gradients to 1 %, the peak of a pass to 10 % above and 5 % below."""
+    """Weights and gradients to 1 %, the peak of a pass to 10 % above and 3 % below."""
     given = Training(**settings)
     subject = meta_trainee(kind, 4, given, dtype, **SIZES)
     for rows in (some_rows(4, 200, 50, prefix=40), some_rows(4, 200, 50), UNEQUAL):
         weights, peak = measured(subject, given, rows)
         ours, ours_peak = predicted(subject, kind, given, rows)
         assert ours == pytest.approx(weights, rel=0.01)
-        assert 0.95 * peak < ours_peak < 1.10 * peak
+        assert 0.97 * peak < ours_peak < 1.10 * peak
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -84,6 +84,6 @@ def test_each_saving_saves() -> None:
     assert _gib(_phi35(use_full_finetuning=True, optimizer="paged_adamw_8bit"), 1, 512) < _gib(full, 1, 512) - 15
     assert _gib(_phi35(so8t={"layers": "4-11"}), 8, 256) < _gib(_phi35(), 8, 256)
     assert _gib(_phi35(), 4, 256) < _gib(_phi35(), 8, 256)
-    assert largest_pass(some_rows(3, 20, 5, 10), Training()) == Pass(tokens=40, attended=60, predicted=15)
+    assert largest_pass(some_rows(3, 20, 5, 10), Training()) == Pass(tokens=40, attended=60, predicted=15, prefix=10)
     dropping = Training.model_validate({"lora": {"dropout": 0.1}})
     assert largest_pass(some_rows(3, 20, 5, 10), dropping) == Pass(tokens=60, attended=60, predicted=15)
