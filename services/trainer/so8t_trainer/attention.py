@@ -53,11 +53,10 @@ def packed_attention(
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
     """Return attention output [1, heads, t, d]; each key and value head serves heads / kv heads query heads."""
-    shared_heads = query.shape[1] // key.shape[1]
-    if query.device.type == "cuda" and "attn_mask" in options:  # only the slow kernel takes both
-        key, value = (x.repeat_interleave(shared_heads, dim=1) for x in (key, value))
-        shared_heads = 1
-    return scaled_dot_product_attention(query, key, value, enable_gqa=shared_heads > 1, **options)
+    serves = query.shape[1] // key.shape[1]
+    if serves > 1 and query.is_cuda:  # with a mask, or in fp32, only the kernel that keeps all scores takes such heads
+        key, value, serves = (*(x.repeat_interleave(serves, dim=1) for x in (key, value)), 1)
+    return scaled_dot_product_attention(query, key, value, enable_gqa=serves > 1, **options)
 
 
 def _compact(x: Tensor) -> Tensor:

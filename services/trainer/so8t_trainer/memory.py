@@ -7,7 +7,7 @@ One layer keeps for its backward pass, in bytes:
 
     4 d per norm                       norms compute in fp32
     c (sum of adapted inputs)          what LoRA's A multiplies; in fp32 the layers with the same input share it
-    2 c A, 2 c K (of P + p)            query and attention's output; key and value, K wide (A on CUDA with a prefix p)
+    2 c A, 2 c K (of P + p)            query and attention's output; key and value, K wide (A on CUDA); p shared prefix
     4 A with a gate                    the rotation computes in fp32
     3 c I                              gate and up projections, and the activation
 
@@ -199,7 +199,7 @@ class MemoryModel:
         s, c, t = self.sizes, self.compute_bytes, largest.tokens
         per_value = 8 if self.bits == "full" else 4
         norms = per_value * t * sum(self._norm_width(name) for name in self._layer if name.endswith("norm.weight"))
-        kv = s.attention if self.device == "cuda" and largest.prefix else s.kv_heads * s.head
+        kv = s.attention if self.device == "cuda" else s.kv_heads * s.head
         attention = 2 * s.attention * t + 2 * kv * (largest.attended + largest.prefix)
         return norms + t * self._inputs() + c * (attention + 3 * s.intermediate * t)
 
