@@ -6,6 +6,7 @@ leave the module names of the model and PEFT unchanged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ from so8t_shared.config.values import Rotation
 from so8t_shared.models import rotation as so8
 
 GATE = "so8t_gate"
+_GROUPED = 4
+"""Blocks that one product rotates, at most."""
 _ROWS, _COLUMNS = (torch.from_numpy(index) for index in np.triu_indices(so8.BLOCK, k=1))
 
 
@@ -64,12 +67,20 @@ class GateBank:
         """Return x R for x [..., D], computed in fp32, in the dtype of x."""
         blocks = self._by_layer[layer]
         with torch.autocast(x.device.type, enabled=False):
-            parts = x.float().reshape(-1, blocks.shape[0], so8.BLOCK)
-            return torch.einsum("tni,nij->tnj", parts, blocks).reshape(x.shape).to(x.dtype)
+            wide = _block_diagonal(blocks)
+            parts = x.float().reshape(-1, *wide.shape[:2]).transpose(0, 1)
+            return torch.bmm(parts, wide).transpose(0, 1).reshape(x.shape).to(x.dtype)
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """Return the parameters by their names in gates.safetensors."""
         return {gate_name(layer): parameter for layer, parameter in self.parameters.items()}
+
+
+def _block_diagonal(blocks: Tensor) -> Tensor:
+    """Return blocks [n, 8, 8] as block-diagonal matrices [n / 4, 32, 32]: half the time of products this narrow."""
+    count = math.gcd(len(blocks), _GROUPED)
+    side_by_side = torch.diag_embed(blocks.reshape(-1, count, so8.BLOCK, so8.BLOCK).permute(0, 2, 3, 1))
+    return side_by_side.permute(0, 3, 1, 4, 2).reshape(-1, count * so8.BLOCK, count * so8.BLOCK)
 
 
 def gate_name(layer: int) -> str:
