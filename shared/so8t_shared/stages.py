@@ -170,7 +170,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "train",
         "so8t_trainer.stages:train",
-        7,
+        8,
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         facts=_TRAINING_FACTS,
