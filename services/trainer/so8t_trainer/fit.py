@@ -7,8 +7,11 @@ change the result; the rest depends on what is free now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -47,33 +50,48 @@ class Subject:
     """Tokens of the longest row."""
     prefix: int
     """Tokens that all prompts begin with."""
-    lengths: Sequence[tuple[int, int]]
-    """(tokens, completion tokens) of each row, without duplicates."""
+    lengths: Mapping[tuple[int, int], int]
+    """Number of rows by (tokens, completion tokens)."""
 
     @classmethod
     def of(cls, base: Path, rows: Sequence[EncodedRow]) -> Subject:
         """Return the subject for a checkpoint folder and its encoded rows."""
-        lengths = sorted({(row.length, len(row.completion)) for row in rows})
-        return cls(*_model(base), lengths[-1][0], shared_prefix(rows), lengths)
+        lengths = Counter((row.length, len(row.completion)) for row in rows)
+        return cls(*_model(base), max(lengths)[0], shared_prefix(rows), lengths)
 
     @classmethod
     def supposed(cls, base: Path, settings: Training) -> Subject:
         """Return the subject before rows are read: all of training.max_length, half of it completion."""
         longest = settings.max_length
-        return cls(*_model(base), longest, 0, [(longest, longest // 2)])
+        return cls(*_model(base), longest, 0, {(longest, longest // 2): settings.rows_per_step})
 
     @classmethod
     def least(cls, base: Path) -> Subject:
         """Return the subject with the shortest rows that there can be."""
-        return cls(*_model(base), 1, 0, [(1, 1)])
+        return cls(*_model(base), 1, 0, {(1, 1): 1})
 
-    def largest_pass(self, rows: int, limit: int, *, share: bool = True) -> Pass:
-        """Return the largest pass of at most `rows` rows and `limit` = rows x longest row (or one row)."""
-        attended = max(self.longest, min(limit, rows * self.longest))
-        fitting = max(1, min(rows, attended // self.longest))
-        prefix = self.prefix if share and self.prefix >= LEAST_SHARED * self.longest else 0
-        predicted = max(completion * max(1, min(rows, limit // length)) for length, completion in self.lengths)
-        return Pass(attended - (fitting - 1) * prefix, attended, min(predicted, attended), prefix)
+    def totals(self, settings: Training) -> list[int]:
+        """Return the most tokens that 1, 2, ... rows of a pass can have, up to all of a batch."""
+        return list(accumulate(self._largest(settings, lambda tokens, _: tokens)))
+
+    def largest_pass(self, settings: Training, limit: int) -> Pass:
+        """Return a pass as large as any of at most `limit` tokens, the rows' lengths added up (or one row)."""
+        attended = [min(total, max(self.longest, limit)) for total in self.totals(settings)]
+        shares = settings.shares_prefixes and self.prefix >= LEAST_SHARED * self.longest
+        prefix = self.prefix if shares else 0
+        completions = self._largest(settings, lambda _, completion: completion)
+        share = max(completion / tokens for tokens, completion in self.lengths)
+        predicted = max(completions[0], min(sum(completions), math.ceil(share * attended[-1])))
+        computed = max(tokens - others * prefix for others, tokens in enumerate(attended))
+        return Pass(computed, attended[-1], predicted, prefix)
+
+    def _largest(self, settings: Training, measure: Callable[[int, int], int]) -> list[int]:
+        """Return the rows of a batch that have the most of something; a step may see a row once in each epoch."""
+        rows, total = settings.rows_per_step, sum(self.lengths.values())
+        epochs = 1 + math.ceil(rows / total)
+        counts = sorted(((measure(*row), count) for row, count in self.lengths.items()), reverse=True)
+        each = (size for size, count in counts for _ in range(count * epochs))
+        return list(islice(each, settings.batch_size))
 
 
 def _model(base: Path) -> tuple[Architecture, Sizes]:
@@ -98,12 +116,12 @@ class Needs:
         model = MemoryModel(
             subject.architecture, subject.sizes, changed, bits, checkpointing, self.compute_bytes, self.device
         )
-        return model.footprint(subject.largest_pass(changed.batch_size, limit, share=changed.shares_prefixes))
+        return model.footprint(subject.largest_pass(changed, limit))
 
     @property
     def whole(self) -> int:
-        """Rows x longest row of a pass with all rows of a batch."""
-        return self.settings.batch_size * self.subject.longest
+        """The most tokens of a pass with all rows of a batch."""
+        return self.subject.totals(self.settings)[-1]
 
 
 @dataclass(frozen=True)
@@ -178,7 +196,7 @@ def _choices(settings: Training, subject: Subject) -> Iterator[tuple[bool, int]]
     if limit:
         yield from ((option, limit) for option in options)
         return
-    limits = [rows * subject.longest for rows in range(settings.batch_size, 0, -1)]
+    limits = subject.totals(settings)[::-1]
     good = [limit for limit in limits if limit >= min(_GOOD_PASS, limits[0])]
     yield from ((option, limit) for option in options for limit in good)
     yield from ((option, limit) for option in options for limit in limits if limit not in good)

@@ -24,8 +24,8 @@ def step_batches(
 ) -> list[list[EncodedRow]]:
     """Return the forward passes of optimizer step `step` (from 0): every row once per epoch, in seeded order.
 
-    Within a step, rows of similar length are batched together. Rows x longest row of a pass are at most
-    `max_tokens_per_pass`, unless a single row is longer. Rows above `long_above` tokens share no pass with others.
+    Within a step, rows of similar length are batched together. The rows of a pass have at most `max_tokens_per_pass`
+    tokens, unless a single row is longer. Rows above `long_above` tokens share no pass with others.
     """
     per_step = settings.rows_per_step
     chosen = [rows[position] for position in _positions(step * per_step, per_step, len(rows), settings.seed)]
@@ -36,14 +36,17 @@ def step_batches(
 
 
 def _passes(batch: list[EncodedRow], limit: int | None) -> list[list[EncodedRow]]:
-    """Split rows, sorted by length, into passes of at most `limit` padded tokens."""
+    """Split rows into passes of at most `limit` tokens."""
     if limit is None:
         return [batch]
     passes: list[list[EncodedRow]] = [[]]
+    tokens = 0
     for row in batch:
-        if passes[-1] and (len(passes[-1]) + 1) * row.length > limit:
+        if passes[-1] and tokens + row.length > limit:
             passes.append([])
+            tokens = 0
         passes[-1].append(row)
+        tokens += row.length
     return passes
 
 

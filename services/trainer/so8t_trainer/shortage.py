@@ -95,7 +95,7 @@ def lower(fit: Fit, peak_bytes: int, room_bytes: int) -> tuple[bool, list[str]]:
     """
     need, settings = fit.needs, fit.settings
     bits, recompute = settings.base_memory, settings.gradient_checkpointing is True
-    limit, longest = settings.max_tokens_per_pass or need.whole, need.subject.longest
+    limit = settings.max_tokens_per_pass or need.whole
     factor = max(1.0, peak_bytes / fit.needed.total)
 
     def fits(found: Footprint) -> bool:
@@ -105,7 +105,8 @@ def lower(fit: Fit, peak_bytes: int, room_bytes: int) -> tuple[bool, list[str]]:
     alone = any(map(fits, same.values()))
     ways = {"training.": recompute} if recompute or alone else {"training.": False, f"training.{_RECOMPUTE} and ": True}
     for way, recomputed in ways.items():
-        fewer = {tokens: need(bits, recomputed, tokens) for tokens in range(longest, limit, longest)}
+        smaller = [tokens for tokens in need.subject.totals(settings) if tokens < limit]
+        fewer = {tokens: need(bits, recomputed, tokens) for tokens in smaller}
         if fitting := [tokens for tokens, found in fewer.items() if fits(found)]:
             same[f"{way}max_tokens_per_pass: {fitting[-1]}"] = fewer[fitting[-1]]
     told = sufficient(need, [same, fewer_bits(need, bits, recompute, limit)], room_bytes, factor)

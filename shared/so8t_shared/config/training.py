@@ -108,7 +108,7 @@ class Training(Section):
     max_tokens_per_pass: int | None = Field(
         None,
         ge=16,
-        description="Largest rows x longest row of a forward pass, tokens; more rows go into several passes."
+        description="Most tokens of a forward pass, its rows' lengths summed; more rows go into several passes."
         " By default, what memory allows.",
     )
     gradient_checkpointing: bool | Literal["auto"] = Field(

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.messages import Said
+from tests.unit.trainer.material import training
 
 from so8t_shared.config.training import Training
 from so8t_shared.errors import ConfigError
 from so8t_shared.tables.architectures import BY_NAME, Sizes
+from so8t_trainer.encode import EncodedRow, shared_prefix
 from so8t_trainer.fit import Fit, Room, Subject, fit_training
+from so8t_trainer.packing import pack
+from so8t_trainer.schedule import step_batches
 
 PHI35 = Sizes(3072, 8192, 32, 32, 32, 96, 32064, tied=False, attention_bias=False, mlp_bias=False)
 
 
 def _fit(gib: float, longest: int = 1024, *, device: Any = "cuda", free: float | None = None, **settings: Any) -> Fit:
-    subject = Subject(BY_NAME["Phi3ForCausalLM"], PHI35, longest, 0, [(longest, longest // 4)])
+    subject = Subject(BY_NAME["Phi3ForCausalLM"], PHI35, longest, 0, {(longest, longest // 4): 8})
     room = Room(device, round((gib if free is None else free) * 2**30), round(gib * 2**30))
     return fit_training(subject, Training(**{"lora": {"r": 16}, **settings}), room, 2)
 
@@ -73,16 +80,45 @@ def test_too_little_is_refused_before_the_first_step(settings: dict[str, Any], s
 
 
 def test_a_pass_is_bounded_by_its_limit() -> None:
-    """One row may be longer; a shared prefix counts once."""
-    subject = Subject(BY_NAME["Phi3ForCausalLM"], PHI35, 100, 30, [(40, 20), (100, 25)])
-    whole = subject.largest_pass(8, 800)
-    assert (whole.tokens, whole.attended, whole.predicted) == (800 - 7 * 30, 800, 200)
-    part = subject.largest_pass(8, 250)
-    assert (part.tokens, part.attended, part.predicted) == (250 - 30, 250, 120)
-    assert subject.largest_pass(8, 50).attended == 100
-    assert subject.largest_pass(8, 800, share=False).tokens == 800
-    barely = replace(subject, prefix=3)
-    assert barely.largest_pass(8, 800).tokens == 800
+    """By the rows' lengths added up; one row may be longer, and a shared prefix counts once."""
+    subject = Subject(BY_NAME["Phi3ForCausalLM"], PHI35, 100, 30, {(40, 20): 3, (100, 25): 1})
+    eight, dropping = Training(), Training.model_validate({"lora": {"dropout": 0.1}})
+    assert subject.totals(eight) == [100, 200, 300, 340, 380, 420, 460, 500]  # a step may see each row in three epochs
+    whole = subject.largest_pass(eight, 500)
+    assert (whole.tokens, whole.attended, whole.predicted) == (500 - 7 * 30, 500, 3 * 25 + 5 * 20)
+    part = subject.largest_pass(eight, 250)
+    assert (part.tokens, part.attended, part.predicted) == (250 - 2 * 30, 250, 125)
+    assert subject.largest_pass(eight, 50).attended == 100
+    assert subject.largest_pass(dropping, 500).tokens == 500
+    assert replace(subject, prefix=3).largest_pass(eight, 500).tokens == 500
+
+
+_ROW = st.tuples(st.integers(1, 4), st.integers(1, 60), st.integers(1, 20))
+"""First token, which is all that rows may share; other tokens of the prompt; completion tokens."""
+
+
+@given(
+    st.lists(_ROW, min_size=1, max_size=12),
+    st.sampled_from([0, 5]),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.one_of(st.none(), st.integers(16, 300)),
+)
+def test_no_pass_of_a_training_is_larger(
+    drawn: list[tuple[int, int, int]], head: int, batch: int, accumulated: int, limit: int | None
+) -> None:
+    """Whatever the rows, however often a step repeats them, and wherever it is split."""
+    rows = [EncodedRow("r", ((9,) * head) + (first,) * own, (7,) * answer) for first, own, answer in drawn]
+    lengths = Counter((row.length, len(row.completion)) for row in rows)
+    subject = Subject(BY_NAME["Phi3ForCausalLM"], PHI35, max(row.length for row in rows), shared_prefix(rows), lengths)
+    settings = training(batch_size=batch, gradient_accumulation_steps=accumulated, max_tokens_per_pass=limit)
+    bound = subject.largest_pass(settings, limit or subject.totals(settings)[-1])
+    for step in range(4):
+        for chosen in step_batches(rows, step, settings):
+            packed = pack(chosen, share=settings.shares_prefixes)
+            assert packed.tokens <= bound.tokens
+            assert sum(row.length for row in chosen) <= bound.attended
+            assert len(packed.targets) <= bound.predicted
 
 
 def test_nothing_suffices(said: Said) -> None:

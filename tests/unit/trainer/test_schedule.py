@@ -81,12 +81,12 @@ def test_learning_rate_warms_up_and_falls() -> None:
 
 
 def test_a_pass_holds_a_limited_number_of_tokens() -> None:
-    """Rows x longest row stay below the limit, a longer row goes alone, and the step has the same rows."""
+    """The lengths of its rows add up to the limit at most, a longer row goes alone, and the step has the same rows."""
     lengths = [3, 3, 4, 9, 10, 30]
     rows = [EncodedRow(str(i), tuple(range(length - 1)), (1,)) for i, length in enumerate(lengths)]
     whole = step_batches(rows, 0, training(batch_size=6))
     parts = step_batches(rows, 0, training(batch_size=6, max_tokens_per_pass=20))
     assert [row.id for part in parts for row in part] == [row.id for row in whole[0]]
-    assert [[row.length for row in part] for part in parts] == [[3, 3, 4], [9, 10], [30]]
-    two = step_batches(rows, 0, training(batch_size=2, gradient_accumulation_steps=3, max_tokens_per_pass=20))
+    assert [[row.length for row in part] for part in parts] == [[3, 3, 4, 9], [10], [30]]
+    two = step_batches(rows, 0, training(batch_size=2, gradient_accumulation_steps=3, max_tokens_per_pass=18))
     assert [[row.length for row in part] for part in two] == [[3, 3], [4, 9], [10], [30]]
