@@ -35,7 +35,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / ".ci"), str(ROOT / "bench")]
 
-from peers import PINNED, SIDES, Command, Setting, inspect_ai, install, lm_eval, promptfoo  # noqa: E402
+from peers import PINNED, SIDES, Command, Setting, cache_folder, inspect_ai, install, lm_eval, promptfoo  # noqa: E402
 from tests.servers.ollama_server import OllamaServer, running_ollama  # noqa: E402
 
 from so8t_evaluator.rows import select  # noqa: E402
@@ -193,11 +193,6 @@ def show(best: dict[str, Spent], asked: int) -> None:
     for name in best.keys() - peers.keys():
         cpu, wall = peers[least].cpu_s / best[name].cpu_s, peers[first].wall_s / best[name].wall_s
         print(f"{name}: {cpu:.2f} x the rows per CPU second of {least}, {wall:.2f} x the rows per second of {first}")
-
-
-def cache_folder() -> Path:
-    """Return the folder for what is installed once, as the Makefile and .ci do."""
-    return Path(os.environ.get("SO8T_AB_CACHE") or Path.home() / ".cache" / "so8t-ab")
 
 
 def main() -> None:

@@ -1,11 +1,16 @@
-"""Claim: training is faster than transformers.Trainer with rows grouped by length, whatever the rows look like.
+"""Claim: training is faster than TRL's SFTTrainer and transformers.Trainer, whatever the rows look like.
 
-Ours, with gates and smoothness penalty, against Trainer with the same LoRA (PEFT) and neither of the two: 105 of 143
-tokens shared, nothing shared (30 to 400 tokens), one row of 2,000 beside seven of 40, one row a step. The third is also
-compared with our own training row by row. Each run is a process of its own, the sides alternate, and the least CPU time
-of each counts, after a step to warm up. The model is a random Llama of 5 M parameters in float32.
+Ours, with gates and smoothness penalty, against the same LoRA (PEFT) without the two: SFTTrainer as it is by default
+(checkpointing, padding) and tuned (neither), both on completions alone, and Trainer with rows grouped by length. The
+workloads are the demo; 105 of 143 tokens shared; nothing shared, 30 to 400 tokens; one row of 2,000 beside seven of 40;
+and one row a step. The demo is also compared with training without gates and penalty, the fourth with training row by
+row. The demo has its own model, the others a random Llama of 5 M parameters; bfloat16 is measured where the processor
+has it. Each run is a process of its own, the sides alternate, and the least CPU time of each counts, after a step to
+warm up, whose loss must be everybody's.
 
-    python bench/train.py [--rounds N] [--threads N] [WORKLOAD ...]
+    python bench/train.py [--rounds N] [--threads N] [--dtype TYPE] [WORKLOAD ...]
+
+TRL is installed in the cache outside the clone; it uses the project's torch, transformers and PEFT.
 """
 
 from __future__ import annotations
@@ -21,11 +26,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+
+from peers import cache_folder, install  # noqa: E402
+from peers.training import Job, Row, Spent, trainer, trl  # noqa: E402
+
+from so8t_shared.processor import has_bf16_instructions  # noqa: E402
+
 ANSWER = 10
 """Completion tokens of a row."""
 VOCABULARY = 4096
@@ -33,6 +46,11 @@ SIZES: dict[str, Any] = {
     **{"hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4, "num_attention_heads": 4},
     **{"num_key_value_heads": 4, "vocab_size": VOCABULARY, "pad_token_id": 0, "max_position_embeddings": 4096},
 }
+TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
+"""Largest difference of the losses at step 1, as a share."""
+PLAIN = "ours without gates and penalty"
+ALONE = " alone"
+"""End of the name of a side that trains row by row."""
 
 
 @dataclass(frozen=True)
@@ -43,35 +61,38 @@ class Workload:
     lengths: Callable[[random.Random], list[int]]
     """Tokens of the rows of one step."""
     steps: int
-    goals: dict[str, float]
-    """By peer: how many times as fast ours is to be."""
+    goals: dict[str, float | None]
+    """By side: how many times as fast ours is to be; None is only shown."""
     shared: int = 0
     """Tokens that all prompts begin with."""
     distinct: bool = True
     """Whether each step has rows of its own, which Trainer may group by length; else all have the same."""
 
 
+PEERS = {"trl": None, "trl tuned": None, "trainer": None}
+DEMO = Workload(
+    "the demo's rows and model", lambda _: [0] * 12, 3, {"trl": 5, "trl tuned": 4, "trainer": 2.7, PLAIN: 0.96}
+)
 WORKLOADS = {
-    "shared": Workload("105 of 143 tokens shared", lambda _: [143] * 8, 16, {"trainer": 2.7}, shared=105),
+    "demo": DEMO,
+    "shared": Workload("105 of 143 tokens shared", lambda _: [143] * 8, 16, PEERS | {"trainer": 2.7}, shared=105),
     "apart": Workload(
         "nothing shared, 30 to 400 tokens",
         lambda chance: [chance.randint(30, 400) for _ in range(8)],
         32,
-        {"trainer": 1.3},
+        PEERS | {"trainer": 1.3},
     ),
     "mixed": Workload(
         "one row of 2,000 beside seven of 40",
         lambda _: [2000, *[40] * 7],
         3,
-        {"trainer alone": 1.0, "ours alone": 1.0},
+        PEERS | {"trainer" + ALONE: 1.0, "ours" + ALONE: 1.0},
         distinct=False,
     ),
     "single": Workload(
-        "one row a step, 30 to 400 tokens", lambda chance: [chance.randint(30, 400)], 64, {"trainer": 1.0}
+        "one row a step, 30 to 400 tokens", lambda chance: [chance.randint(30, 400)], 64, PEERS | {"trainer": 1.0}
     ),
 }
-ALONE = " alone"
-"""End of the name of a side that trains row by row."""
 
 
 def main() -> int:
@@ -80,67 +101,73 @@ def main() -> int:
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)} (all)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each side (3)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of torch (1)")
+    parser.add_argument("--dtype", choices=TOLERANCE, help="the compute type (those that the processor has)")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.run:
-        print(json.dumps(_run(given.run, given.workloads[0], given.threads)))
+        print(json.dumps(_run(given.run, given.workloads[0], given.dtype, given.threads)))
         return 0
-    met = [_compare(name, given.rounds, given.threads) for name in given.workloads or WORKLOADS]
+    install("trl", cache_folder() / "peers")
+    dtypes = [given.dtype] if given.dtype else list(TOLERANCE)[: 2 if has_bf16_instructions() else 1]
+    names = given.workloads or WORKLOADS
+    met = [_compare(name, dtype, given.rounds, given.threads) for dtype in dtypes for name in names]
     return 0 if all(met) else 1
 
 
-def _compare(name: str, rounds: int, threads: int) -> bool:
+def _compare(name: str, dtype: str, rounds: int, threads: int) -> bool:
     """Measure one workload and print it."""
     workload = WORKLOADS[name]
-    sides = ["ours", *workload.goals]
-    found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+    found: dict[str, list[dict[str, float]]] = {side: [] for side in ("ours", *workload.goals)}
     for _ in range(rounds):
-        for side in sides:
-            found[side].append(_measured(name, side, threads))
+        for side, runs in found.items():
+            runs.append(_measured(name, side, dtype, threads))
     best = {side: {key: min(one[key] for one in runs) for key in runs[0]} for side, runs in found.items()}
-    print(f"{name}: {workload.what}", flush=True)
-    for side, one in best.items():
-        cpu_ms, wall_ms = 1000 * one["cpu_s"], 1000 * one["wall_s"]
-        print(f"  {side:14} {cpu_ms:8.1f} ms of CPU a step, {wall_ms:8.1f} ms, {one['peak_mb']:6.0f} MB")
+    print(f"{name}, {dtype}: {workload.what}")
     met = True
-    for side, goal in workload.goals.items():
-        ratio = best[side]["cpu_s"] / best["ours"]["cpu_s"]
-        met &= ratio >= goal
+    for side, one in best.items():
+        ratio, goal = one["cpu_s"] / best["ours"]["cpu_s"], workload.goals.get(side)
+        told = "" if side == "ours" else f"  ours is {ratio:.2f} times as fast"
+        if goal:
+            told += f" (goal {goal:g}): {'met' if ratio >= goal else 'NOT MET'}"
+            met &= ratio >= goal
+        if abs(one["first_loss"] / best["ours"]["first_loss"] - 1) > TOLERANCE[dtype]:
+            told += f"  ANOTHER LOSS: {one['first_loss']:.5f}, not {best['ours']['first_loss']:.5f}"
+            met = False
+        cpu_ms, wall_ms = 1000 * one["cpu_s"], 1000 * one["wall_s"]
         print(
-            f"  {ratio:.2f} times as fast as {side} (goal {goal:g}): {'met' if ratio >= goal else 'NOT MET'}",
-            flush=True,
+            f"  {side:30} {cpu_ms:9.1f} ms of CPU a step, {wall_ms:9.1f} ms, {one['peak_mb']:6.0f} MB{told}", flush=True
         )
     return met
 
 
-def _measured(name: str, side: str, threads: int) -> dict[str, float]:
+def _measured(name: str, side: str, dtype: str, threads: int) -> dict[str, float]:
     """Run one side in a process of its own."""
-    command = [sys.executable, __file__, name, "--run", side, "--threads", str(threads)]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = [sys.executable, __file__, name, "--run", side, "--dtype", dtype, "--threads", str(threads)]
+    path = os.pathsep.join(map(str, (ROOT, cache_folder() / "peers" / "trl")))
+    variables = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _run(side: str, name: str, threads: int) -> dict[str, float]:
-    """Train in this process; return CPU and wall seconds per step, and the peak memory."""
+def _run(side: str, name: str, dtype: str, threads: int) -> dict[str, float]:
+    """Train in this process; return CPU and wall seconds per step, the loss at step 1, and the peak memory."""
     import torch
 
     torch.set_num_threads(threads)
     workload = WORKLOADS[name]
-    rows, per_step = rows_of(workload), len(workload.lengths(random.Random()))
-    train = train_ours if side.startswith("ours") else train_with_trainer
+    per_step = len(workload.lengths(random.Random()))
     size = 1 if side.endswith(ALONE) else per_step
-    train(rows[:size], size, 1, 1)
-    began, began_cpu = time.perf_counter(), time.process_time()
-    train(rows, size, per_step // size, workload.steps)
-    cpu_s, wall_s = time.process_time() - began_cpu, time.perf_counter() - began
+    rows, load, rank = demo(dtype) if workload is DEMO else (rows_of(workload), partial(random_model, dtype), 8)
+    job = Job(rows[: per_step * workload.steps], size, per_step // size, workload.steps, dtype, rank, load)
+    train = SIDES[side.removesuffix(ALONE)]
+    first = train(replace(job, rows=rows[:per_step], steps=1))
+    spent = train(job)
+    figures = {key: value / workload.steps for key, value in asdict(spent).items()}
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    return {"cpu_s": cpu_s / workload.steps, "wall_s": wall_s / workload.steps, "peak_mb": peak_mb}
-
-
-Row = tuple[tuple[int, ...], tuple[int, ...]]
-"""Prompt and completion."""
+    return figures | {"first_loss": first.first_loss, "peak_mb": peak_mb}
 
 
 def rows_of(workload: Workload) -> list[Row]:
@@ -155,17 +182,35 @@ def rows_of(workload: Workload) -> list[Row]:
     return rows
 
 
-def model() -> Any:
+def random_model(dtype: str) -> Any:
     """Return the random model."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    return LlamaForCausalLM(LlamaConfig(**SIZES))
+    return LlamaForCausalLM(LlamaConfig(**SIZES)).to(getattr(torch, dtype))
 
 
-def train_ours(given: list[Row], size: int, passes: int, steps: int) -> None:
-    """Train with `run_training`: `passes` passes of `size` rows a step."""
+def demo(dtype: str) -> tuple[list[Row], Callable[[], Any], int]:
+    """Return the demo's rows, its model, and the rank of its adapter; its inputs are made if they are not there."""
+    from transformers import AutoModelForCausalLM
+
+    from so8t_shared.config.load import load_config
+    from so8t_shared.progress import no_progress
+    from so8t_trainer.loading import load_rows
+
+    os.chdir(ROOT)
+    if not (ROOT / "demo-run" / "model" / "config.json").is_file():
+        subprocess.run([sys.executable, "-m", "so8t_shared.cli", "demo", "--inputs-only"], check=True)
+    config = load_config("demo-run/demo.yaml")
+    base = Path(config.base_of_b.base_model)
+    rows = load_rows(config, base, logging.getLogger("bench"), no_progress).rows
+    load = partial(AutoModelForCausalLM.from_pretrained, base, dtype=dtype)
+    return [(row.prompt, row.completion) for row in rows], load, config.training.lora.r
+
+
+def ours(job: Job, *, plain: bool = False) -> Spent:
+    """Train with `run_training`."""
     import torch
 
     from so8t_shared.config.training import Training
@@ -174,43 +219,32 @@ def train_ours(given: list[Row], size: int, passes: int, steps: int) -> None:
     from so8t_trainer.loop import run_training
     from so8t_trainer.model import prepare
 
-    rows = [EncodedRow(str(i), *row) for i, row in enumerate(given)]
-    sizes = {"batch_size": size, "gradient_accumulation_steps": passes, "max_steps": steps}
-    settings = Training.model_validate({"dtype": "float32", "checkpoint_every_steps": 1000, "max_length": 4096} | sizes)
-    trainee = prepare(model(), settings, torch.device("cpu"), torch.float32)
+    rows = [EncodedRow(str(i), *row) for i, row in enumerate(job.rows)]
+    values: dict[str, Any] = {"batch_size": job.size, "gradient_accumulation_steps": job.passes, "max_steps": job.steps}
+    values |= {"lora": {"r": job.rank, "alpha": 2 * job.rank}, "checkpoint_every_steps": 1000, "max_length": 4096}
+    if plain:
+        values |= {"so8t": {"enabled": False}, "pet": {"lambdas": (0, 0, 0)}}
+    settings = Training.model_validate(values)
+    trainee = prepare(job.load(), settings, torch.device("cpu"), getattr(torch, job.dtype))
     with tempfile.TemporaryDirectory() as folder:
-        run_training(trainee, rows, settings, trial._Surroundings(logging.getLogger("bench"), Path(folder)))
+        surroundings = trial._Surroundings(logging.getLogger("bench"), Path(folder))
+        clocks = [(time.process_time(), time.perf_counter())]
+
+        def step_ended(_: Any) -> None:  # before the last checkpoint, which the peers do not write
+            clocks.append((time.process_time(), time.perf_counter()))
+
+        points = run_training(trainee, rows, settings, surroundings, observe=step_ended)
+        (cpu, wall), (cpu_after, wall_after) = clocks[0], clocks[-1]
+        return Spent(cpu_after - cpu, wall_after - wall, points[0].loss)
 
 
-def train_with_trainer(given: list[Row], size: int, passes: int, steps: int) -> None:
-    """Train with transformers.Trainer, rows padded to the longest of a batch and grouped by length."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import Trainer, TrainingArguments
-
-    rows = [{"input_ids": [*prompt, *answer], "labels": [*[-100] * len(prompt), *answer]} for prompt, answer in given]
-    config = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", bias="none", task_type="CAUSAL_LM")
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
-            folder,
-            **{"per_device_train_batch_size": size, "gradient_accumulation_steps": passes, "max_steps": steps},
-            **{"train_sampling_strategy": "group_by_length", "learning_rate": 2e-4, "use_cpu": True},
-            **{"save_strategy": "no", "report_to": [], "logging_strategy": "no", "disable_tqdm": True},
-        )
-        Trainer(get_peft_model(model(), config), arguments, data_collator=_padded, train_dataset=rows).train()
-
-
-def _padded(rows: list[dict[str, list[int]]]) -> dict[str, Any]:
-    """Return a batch padded at its end."""
-    import torch
-
-    longest = max(len(row["input_ids"]) for row in rows)
-    fillers = {"input_ids": 0, "labels": -100}
-    batch = {
-        key: torch.tensor([[*row[key], *[filler] * (longest - len(row[key]))] for row in rows])
-        for key, filler in fillers.items()
-    }
-    seen = [[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows]
-    return batch | {"attention_mask": torch.tensor(seen)}
+SIDES: dict[str, Callable[[Job], Spent]] = {
+    "ours": ours,
+    PLAIN: partial(ours, plain=True),
+    "trainer": trainer,
+    "trl": partial(trl, tuned=False),
+    "trl tuned": partial(trl, tuned=True),
+}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""The peers of bench/peers_ollama.py: how promptfoo, lm-eval and inspect_ai ask the rows, each in its own way."""
+"""The peers of bench/peers_ollama.py: how promptfoo, lm-eval and inspect_ai ask the rows, each in its own way.
+
+Those of other benches are installed here, too.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +23,7 @@ PINNED = {
     "promptfoo": ["promptfoo@0.121.20"],
     "lm-eval": ["lm-eval[api]==0.4.13"],
     "inspect_ai": ["inspect-ai==0.3.285", "openai==3.57.0"],
+    "trl": ["trl==1.16.0"],
 }
 LM_EVAL_TASK = """
 task: so8t
@@ -64,6 +69,11 @@ Command = Callable[[], tuple[list[list[str]], dict[str, str], Callable[[], int]]
 """Prepares a measurement: returns commands, variables, and a function that counts right answers afterwards."""
 
 
+def cache_folder() -> Path:
+    """Return the folder for what is installed once, as the Makefile and .ci do."""
+    return Path(os.environ.get("SO8T_AB_CACHE") or Path.home() / ".cache" / "so8t-ab")
+
+
 def install(peer: str, folder: Path) -> None:
     """Install a peer unless it is there."""
     place = folder / peer
@@ -73,6 +83,9 @@ def install(peer: str, folder: Path) -> None:
     print(f"installing {', '.join(PINNED[peer])}", file=sys.stderr)
     if peer == "promptfoo":
         subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", place, *PINNED[peer]], check=True)
+    elif peer == "trl":  # a folder for PYTHONPATH: its torch and transformers are the project's
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", place]
+        subprocess.run([*pip, *PINNED[peer]], check=True)
     else:
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
         subprocess.run([place / "bin" / "pip", "install", "--quiet", *PINNED[peer]], check=True)
