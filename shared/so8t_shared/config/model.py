@@ -41,18 +41,16 @@ class So8tFormat(Section):
 
     rotation: Rotation = Field(
         "cayley",
-        description="Rotation that the stored theta was trained with.",
+        description="Rotation of the stored theta.",
     )
-    layers: Layers = Field(ALL, description="Layers with gates, counted from 0: all, 4-11, or [4, 5].")
+    layers: Layers = Field(ALL, description="Layers with gates, as in training.so8t.layers.")
 
 
 class Model(Section):
     """A Hugging Face checkpoint on disk."""
 
-    base_model: HostPath = Field(
-        description="Folder of a Hugging Face checkpoint (config.json, safetensors, tokenizer)."
-    )
-    description: str = Field("", description="Free text, shown in the report.")
+    base_model: HostPath = Field(description="Hugging Face folder (config.json, safetensors, tokenizer).")
+    description: str = Field("", description="Text for the report.")
     so8t: So8tFormat = Field(So8tFormat(), description="Only for a checkpoint that already has SO8T gates.")
 
 
@@ -61,9 +59,9 @@ class ModelB(Section):
 
     base_model: HostPath | None = Field(
         None,
-        description="Folder of the checkpoint to retrain, without SO8T gates; by default model A's.",
+        description="Folder to retrain, without SO8T gates; by default model A's.",
     )
-    description: str = Field("", description="Free text, shown in the report.")
+    description: str = Field("", description="Text for the report.")
 
 
 class DataPolicy(Section):
@@ -74,7 +72,7 @@ class DataPolicy(Section):
             *("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"),
             *("odc-by-1.0", "other"),
         ],
-        description="Licenses (SPDX names) that a source may declare; other needs a license_file.",
+        description="SPDX names that a source may declare; other needs a license_file.",
     )
     exclude_personal_data: bool = Field(True, description="Drop rows with phone numbers, e-mail addresses, My Number.")
     exclude_secrets: bool = Field(True, description="Drop rows with keys, tokens or passwords.")
@@ -83,11 +81,9 @@ class DataPolicy(Section):
 class Source(Section):
     """Origin and license of a data set."""
 
-    license: str = Field(
-        description="SPDX name of the license. Without this section, dataset_card.yaml beside the files must have both."
-    )
+    license: str = Field(description="SPDX name. A dataset_card.yaml beside the files can replace this section.")
     provenance: str = Field(description="Who made the data and how.")
-    license_file: HostPath | None = Field(None, description="File with the terms, which license other needs.")
+    license_file: HostPath | None = Field(None, description="File with the terms; license other needs it.")
     license_notes: str = Field("", description="What else its owner asks for.")
     robots: str = Field("", description="What robots.txt said, for collected data.")
 
@@ -95,34 +91,29 @@ class Source(Section):
 class Dataset(Section):
     """Training rows, and the split that holds some of them out."""
 
-    paths: OneOrMany[list[HostPath]] = Field(
-        min_length=1, description="Files, folders or Hub names; JSON, JSONL, CSV, TSV, Parquet."
-    )
+    paths: OneOrMany[list[HostPath]] = Field(min_length=1, description="Files, folders or Hub names.")
     format: Literal["auto", "json", "jsonl", "csv", "tsv", "parquet", "hub"] = Field(
-        "auto", description="Format of every path; auto goes by the file extension."
+        "auto", description="auto goes by the extension."
     )
-    encoding: Encoding = Field(
-        "auto", description="Encoding of text files, such as cp932; auto detects it and never guesses between two."
-    )
+    encoding: Encoding = Field("auto", description="Of text files, such as cp932; auto never guesses between two.")
     columns: dict[ColumnName, str] = Field(
-        default={}, description="Names of the fields in the files, where they differ: {text: prompt_ja, label: class}."
+        default={}, description="Other names of fields: {text: prompt_ja, label: class}."
     )
     label_words: LabelWords = Field(
-        default={}, description="Words for the classes in the files: {danger: REFUSE}; the common ones are known."
+        default={}, description="Words for classes: {danger: REFUSE}; common ones are known."
     )
     source: Source | None = Field(
         None,
         description="License and provenance of the data; a dataset_card.yaml next to the files works too.",
     )
-    test_fraction: Fraction = Field(0.2, description="Share of the groups held out for the A/B test.")
+    test_fraction: Fraction = Field(0.2, description="Share of groups held out for the test.")
     validation_fraction: float = Field(
         0.1,
         ge=0,
         lt=1,
-        description="Share of the training groups kept back to validate on while training, unless files or rows are"
-        " marked validation; 0 turns it off.",
+        description="Share of training groups to validate on, unless rows are marked validation; 0 turns it off.",
     )
-    split_seed: int = Field(17, ge=0, description="Seed of the split by group.")
+    split_seed: int = Field(17, ge=0, description="Of the split by group.")
     near_duplicate_threshold: Fraction = Field(
         0.8, description="Jaccard similarity (MinHash) from which rows form one group."
     )
@@ -132,7 +123,7 @@ class Dataset(Section):
 class Gguf(Section):
     """Conversion to GGUF."""
 
-    convert_script: str | None = Field(None, description="No longer used; accepted so that old files load.")
+    convert_script: str | None = Field(None, description="Unused; accepted from old files.")
     quantizations: OneOrMany[Annotated[list[LowerQuantization], AfterValidator(unique)]] = Field(
         default=["f16", "q8_0", "q4_k_m"],
         min_length=1,
@@ -140,7 +131,7 @@ class Gguf(Section):
     )
     primary: LowerQuantization | None = Field(
         None,
-        description="The quantization that ships: bare model name, headline; by default the last one.",
+        description="The one that ships: headline, bare model name; by default the last.",
     )
 
     @model_validator(mode="after")
@@ -160,30 +151,30 @@ class Store(Section):
 
     endpoint: HttpAddress | None = Field(
         None,
-        description="Address of an S3 server; without it, the store is a folder.",
+        description="S3 server; without it, checkpoint_dir is the store.",
     )
-    bucket: BucketName = Field("so8t-ab", description="Bucket; it must exist.")
+    bucket: BucketName = Field("so8t-ab", description="It must exist.")
     region: str = Field("us-east-1", min_length=1, description="Region of the bucket.")
     credentials_file: HostPath | None = Field(
         None,
-        description="JSON file with accessKey and secretKey, as MinIO issues them.",
+        description="JSON file with accessKey and secretKey.",
     )
-    retry_s: float = Field(300.0, ge=0, description="Seconds to retry while the server does not answer.")
+    retry_s: float = Field(300.0, ge=0, description="Seconds to retry a silent server.")
 
 
 class Ollama(Section):
     """The Ollama server, and the names under which the models are imported."""
 
-    host: HttpAddress = Field("http://127.0.0.1:11434", description="Address of the server.")
+    host: HttpAddress = Field("http://127.0.0.1:11434", description="The server.")
     hosts: list[HttpAddress] = Field(
         default=[],
-        description="Further servers, of the same version and on machines of the same kind, that share the rows.",
+        description="Further servers, alike in version and machine, that share the rows.",
     )
     host_name: HostName = Field(
         None,
-        description="Name of its machine beside timings; by default taken from the address.",
+        description="Its machine's name beside timings; by default from the address.",
     )
-    retry_s: float = Field(120.0, ge=0, description="Seconds to retry while the server does not answer.")
+    retry_s: float = Field(120.0, ge=0, description="Seconds to retry a silent server.")
     model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantizations are tags.")
     model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
     modelfile_dir: HostPath = Field("modelfiles", description="Folder for Modelfiles, with output_layout original.")
@@ -196,7 +187,7 @@ LEAST_CONTEXT = 2048
 class AbTest(Section):
     """The paired test of A against B."""
 
-    test_data: HostPath | None = Field(None, description="File with test rows; by default the held-out rows.")
+    test_data: HostPath | None = Field(None, description="Test rows; by default the held-out ones.")
     max_samples: int | None = Field(None, ge=4, description="Rows to test, balanced across classes.")
     engine: EngineName = Field(
         engines.ROWS[0].name, description="; ".join(f"{row.name}: {row.summary}" for row in engines.ROWS) + "."
@@ -209,42 +200,39 @@ class AbTest(Section):
     max_new_tokens: int | None = Field(
         None,
         ge=1,
-        description="Maximum tokens per answer; by default a quarter more than the longest answer trained on, at least"
-        " 48; at most half of num_ctx, if that is set.",
+        description="Tokens per answer; by default 1.25 times the longest answer trained on, at least 48, at most half"
+        " of a given num_ctx.",
     )
     num_ctx: int | None = Field(
         None,
         ge=64,
-        description="Context size in tokens; by default what the longest prompt and an answer need, at least 2048. A"
-        " longer row is never truncated.",
+        description="Context in tokens; by default what the rows need, at least 2048. Rows are never truncated.",
     )
     threads: int | None = Field(None, ge=1, description="CPU threads; by default all free cores.")
-    seed: int = Field(7, ge=0, description="Seed of the bootstrap and of the engine.")
-    bootstrap_resamples: int = Field(10_000, ge=100, description="Resamples of the bootstrap for macro-F1.")
+    seed: int = Field(7, ge=0, description="Seed of bootstrap and engine.")
+    bootstrap_resamples: int = Field(10_000, ge=100, description="Bootstrap resamples for macro-F1.")
     confidence: Fraction = Field(0.95, description="Level of all intervals; the tests' alpha is 1 - confidence.")
-    control: bool = Field(True, description="Ask A a second time, which must give the same answers.")
-    speed_samples: int = Field(20, ge=1, description="Rows per quantization on which speed is measured, one by one.")
+    control: bool = Field(True, description="Ask A again; the answers must be the same.")
+    speed_samples: int = Field(20, ge=1, description="Rows per quantization to time, one by one.")
     keep_answers: bool = Field(
         True,
-        description="Keep what the models wrote, without thinking, personal data and secrets.",
+        description="Keep answers, without thinking, personal data and secrets.",
     )
     test: Literal["exact", "mid_p"] = Field(
         "exact", description="The paired test; mid_p finds more, but keeps its level only on average."
     )
     minimal_difference: Fraction = Field(
         0.05,
-        description="The smallest difference in accuracy that matters to you; the plan says whether it can be found.",
+        description="Smallest difference in accuracy that matters; plan says whether it can be found.",
     )
     assumed_disagreement: Fraction = Field(
-        0.2, description="For the plan of the test: share of rows on which only one model will be right."
+        0.2, description="For the plan: share of rows that only one model gets right."
     )
-    prevalence: Prevalence = Field(
-        None, description="Weights of the four classes where B will run; adds figures for that mix."
-    )
+    prevalence: Prevalence = Field(None, description="Class weights where B will run; adds figures for that mix.")
     costs: Costs = Field(
         DEFAULT_COSTS,
-        description="Cost of each answer to a row of each class. The unit is a human's look at a harmless request; an"
-        " unread answer costs as much as ESCALATION.",
+        description="Cost of each answer by the row's class; 1 is a human's look at a harmless request. Unread costs"
+        " as much as ESCALATION.",
     )
     gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass to ship.")
 
@@ -264,17 +252,17 @@ class Visualization(Section):
 
     output_dir: FolderName = Field(
         "visualizations",
-        description="Folder for the charts in the report's.",
+        description="Folder for charts, in the report's.",
     )
-    plot_format: Literal["png", "svg", "pdf"] = Field("png", description="File format of the charts.")
-    dpi: int = Field(150, ge=30, le=1200, description="Dots per inch of the charts.")
+    plot_format: Literal["png", "svg", "pdf"] = Field("png", description="Format of the charts.")
+    dpi: int = Field(150, ge=30, le=1200, description="Dots per inch.")
 
 
 class Config(Section):
     """One run of the pipeline."""
 
     session_id_format: str = Field("%Y%m%d_%H%M%S", description="strftime pattern of a session's name.")
-    output_base_dir: HostPath = Field("results", description="Folder for reports and models.")
+    output_base_dir: HostPath = Field("results", description="For reports and models.")
     output_layout: LayoutName = Field(
         layouts.ROWS[0].name,
         description="Models to copy there. " + "; ".join(f"{row.name}: {row.summary}" for row in layouts.ROWS) + ".",
@@ -282,12 +270,11 @@ class Config(Section):
     checkpoint_dir: HostPath = Field("checkpoints", description="Folder of the local store.")
     inputs_root: str | None = Field(
         None,
-        description="Folder that stands for Windows drives elsewhere: D:/x is x in it, or D/x if it has a folder D."
-        " SO8T_INPUTS_ROOT sets it too.",
+        description="Folder for Windows drives: D:/x is x in it, or D/x if it has D. SO8T_INPUTS_ROOT sets it too.",
     )
     store: Store = Field(Store(), description="A bucket instead of the local store.")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Device to train on; cpu also keeps the embedded engine off GPUs."
+        "auto", description="For training; cpu also keeps the embedded engine off GPUs."
     )
     model_a: Model = Field(description="The unchanged model.")
     model_b: ModelB | None = Field(None, description="The model to retrain; by default model A.")

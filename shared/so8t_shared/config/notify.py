@@ -38,12 +38,10 @@ class Notify(Section):
         default=[],
         description=f"Desktop notifications, for example dbus://. Other addresses: {NOTIFY_VARIABLE} or urls_file.",
     )
-    urls_file: HostPath | None = Field(
-        None, description="File with one apprise address per line: mail, chat, webhook, and many more."
-    )
+    urls_file: HostPath | None = Field(None, description="File with one apprise address per line.")
     on: OneOrMany[Annotated[list[AlertName], AfterValidator(unique)]] = Field(
         default=[row.name for row in alerts.ROWS if row.wanted],
-        description="When: " + "; ".join(f"{row.name}: {row.summary}" for row in alerts.ROWS) + ".",
+        description="Events; gate_refused is a run_done whose gate refuses B.",
     )
     sound: bool = Field(False, description="Play a short sound on this machine.")
     timeout_s: float = Field(

@@ -16,17 +16,17 @@ class Lora(Section):
     """LoRA adapter; see PEFT's LoraConfig."""
 
     r: int = Field(8, ge=1, le=512, description="Rank.")
-    alpha: int = Field(16, ge=1, description="Scale; the update is multiplied by alpha / r.")
+    alpha: int = Field(16, ge=1, description="Scale: the update times alpha / r.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the adapter, 0..1.")
     target_modules: OneOrMany[list[str] | None] = Field(
-        None, description="Linear layers to adapt; by default all in attention and MLP."
+        None, description="Layers to adapt; by default all in attention and MLP."
     )
 
 
 class So8tGates(Section):
     """SO8T gates before the attention's output projection."""
 
-    enabled: bool = Field(True, description="False trains only the adapter, without gates.")
+    enabled: bool = Field(True, description="false trains the adapter alone.")
     rotation: Rotation = Field("exp", description="R = exp(S), or the cheaper Cayley transform of S.")
     layers: Layers = Field(ALL, description="Layers with gates, counted from 0: all, 4-11, or [4, 5].")
 
@@ -36,10 +36,10 @@ class Pet(Section):
 
     lambdas: tuple[float, float, float] = Field(
         (0.01, 0.05, 0.1),
-        description="Weight in the first, middle and last phase; all 0 turns it off.",
+        description="Weights in its three phases; all 0 turns it off.",
     )
     boundaries: tuple[Fraction, Fraction] = Field(
-        (0.2, 0.6), description="Ends of the first and middle phases, as shares of all steps."
+        (0.2, 0.6), description="Ends of the first two phases, as shares of steps."
     )
 
 
@@ -53,12 +53,12 @@ class EarlyStopping(Section):
     patience: int = Field(
         3,
         ge=1,
-        description="Validations in a row without an improvement that end the training; off without this section.",
+        description="Validations without improvement that end training; off without this section.",
     )
     metric: Literal["decision_loss", "macro_f1"] = Field(
         "decision_loss", description="What must improve; it also chooses the best step."
     )
-    min_delta: float = Field(0.0, ge=0, description="The least change that counts as an improvement.")
+    min_delta: float = Field(0.0, ge=0, description="Least change that counts.")
 
 
 def _no_trackers(value: object) -> object:
@@ -71,7 +71,7 @@ class LossWeights(Section):
     thinking: float = Field(1.0, ge=0, description="Of each token of the thinking; 0 trains no thinking.")
     label: float = Field(1.0, gt=0, description="Of each token of the label.")
     classes: Literal["equal", "balanced"] | ClassWeights = Field(
-        "equal", description="Of all tokens of a row, by its class: equal, balanced, or a weight for each: {DENY: 2}."
+        "equal", description="Of a row's tokens, by class: equal, balanced, or weights: {DENY: 2}."
     )
 
 
@@ -83,8 +83,8 @@ class Training(Section):
     use_full_finetuning: bool = Field(False, description="Train all weights, without an adapter.")
     base_bits: Literal["auto", 16, 8, 4] = Field(
         "auto",
-        description="Bits of the base in memory: 16 (the compute type), 8, or 4 (NF4)."
-        " auto: 8 with use_qlora, or on a GPU that has no room for 16. The merged weights come from the checkpoint.",
+        description="Bits of the base in memory; 4 is NF4. auto: 8 with use_qlora or if a GPU lacks room for 16."
+        " Merging takes the checkpoint's weights.",
     )
     max_steps: int | None = Field(None, ge=0, description="Optimizer steps; 0 changes nothing (A/A control).")
     epochs: float = Field(1.0, gt=0, description="Passes over the training rows, without max_steps.")
@@ -97,12 +97,12 @@ class Training(Section):
     lr_scheduler: Literal["linear", "cosine", "constant"] = Field("linear", description="Schedule after the warm-up.")
     warmup_ratio: float = Field(0.05, ge=0, lt=1, description="Share of steps in which the rate rises.")
     optimizer: Optimizer = Field(
-        "adamw", description="The 8-bit forms need less memory; the paged one moves its state to the host when needed."
+        "adamw", description="8 bits need less memory; paged moves its state to the host when needed."
     )
-    adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's decay rate of the mean gradient.")
-    adam_beta2: float = Field(0.95, ge=0, lt=1, description="AdamW's decay rate of the mean squared gradient.")
-    adam_epsilon: float = Field(1e-8, gt=0, description="AdamW's smallest divisor.")
-    weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay; never applied to gates.")
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="Decay rate of the mean gradient.")
+    adam_beta2: float = Field(0.95, ge=0, lt=1, description="Decay rate of the mean squared gradient.")
+    adam_epsilon: float = Field(1e-8, gt=0, description="Smallest divisor.")
+    weight_decay: float = Field(0.0, ge=0, description="Never applied to gates.")
     max_grad_norm: float = Field(1.0, gt=0, description="Largest gradient norm.")
     max_length: int = Field(1024, ge=16, description="Maximum tokens per row; longer rows are dropped.")
     max_tokens_per_pass: int | None = Field(
@@ -116,27 +116,27 @@ class Training(Section):
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
-        description="Compute type; auto: bfloat16 where the processor has it, float16 on other GPUs.",
+        description="To compute in; auto: bfloat16 where the processor has it, float16 on other GPUs.",
     )
     seed: int = Field(42, ge=0, description="Seed of initialization, order and dropout.")
     checkpoint_every_steps: int = Field(20, ge=1, description="Optimizer steps between checkpoints.")
-    checkpoint_every_minutes: float = Field(3, gt=0, description="Minutes after which a checkpoint is due anyway.")
+    checkpoint_every_minutes: float = Field(3, gt=0, description="Minutes after which one is due anyway.")
     checkpoints_kept: int = Field(5, ge=1, description="Newest checkpoints kept while training runs.")
     validate_every_steps: int | None = Field(
         None,
         ge=1,
-        description="Optimizer steps between validations; by default ten, or fewer in a short training.",
+        description="Steps between validations; the default gives up to ten.",
     )
-    validation_rows: int = Field(64, ge=1, description="Rows in each validation: the first ones of a fixed order.")
+    validation_rows: int = Field(64, ge=1, description="Rows per validation, always the same.")
     early_stopping: EarlyStopping | None = Field(
         None, description="Off without this section; {} turns it on with its defaults."
     )
     keep_best: bool | None = Field(
         None,
-        description="Use the weights of the best validation instead of the last ones; by default with early_stopping.",
+        description="Keep the best validation's weights; by default with early_stopping.",
     )
     report_to: Annotated[OneOrMany[list[TrackerName]], BeforeValidator(_no_trackers), AfterValidator(unique)] = Field(
-        ["tensorboard"], description="Where metrics go beside metrics.jsonl; none, or [], turns it off."
+        ["tensorboard"], description="Trackers beside metrics.jsonl; none turns them off."
     )
     lora: Lora = Field(Lora(), description="LoRA adapter.")
     so8t: So8tGates = Field(So8tGates(), description="SO8T gates.")

@@ -15,7 +15,6 @@ class Row:
     """One kind of alert."""
 
     name: AlertName
-    summary: str
     mood: Mood
     tones: tuple[tuple[float, float], ...]
     """Played one after the other: frequency in Hz, length in s."""
@@ -24,10 +23,10 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("stage_done", "a stage is done", "info", ((880.0, 0.12),), wanted=False),
-    Row("stage_failed", "a stage failed", "failure", ((330.0, 0.25), (220.0, 0.45))),
-    Row("run_done", "all stages are done", "success", ((523.25, 0.15), (659.25, 0.15), (783.99, 0.3))),
-    Row("gate_refused", "all stages are done and the gate refuses B", "warning", ((587.33, 0.2), (392.0, 0.4))),
+    Row("stage_done", "info", ((880.0, 0.12),), wanted=False),
+    Row("stage_failed", "failure", ((330.0, 0.25), (220.0, 0.45))),
+    Row("run_done", "success", ((523.25, 0.15), (659.25, 0.15), (783.99, 0.3))),
+    Row("gate_refused", "warning", ((587.33, 0.2), (392.0, 0.4))),
 )
 
 BY_NAME: dict[str, Row] = {row.name: row for row in ROWS}

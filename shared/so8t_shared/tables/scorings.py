@@ -27,7 +27,7 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row(
         "generate",
-        "reads the class from <final>",
+        "reads <final>",
         "With generate scoring, the model writes freely and its class is read from <final>; an answer without a class"
         " counts as INVALID and wrong.",
         marker="o",
@@ -35,7 +35,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "constrained",
-        "allows only the four labels",
+        "allows only labels",
         "With constrained scoring, the model can only produce one of the four class names: it measures the decision"
         " without the format.",
         marker="s",
@@ -43,7 +43,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "logprob",
-        "takes the likeliest of the four labels after <final>",
+        "takes the likeliest label after <final>",
         "With logprob scoring, nothing is written and the class is the label that the model finds likeliest after"
         " <final>: it measures the decision, free of the format, and keeps the probabilities of all four.",
         marker="D",
