@@ -53,6 +53,18 @@ def sha256_now(path: Path) -> str:
     return _known(path) or sha256_file(path)
 
 
+def written_key(path: Path) -> tuple[int, ...]:
+    """What `keep_written` needs to know of a file before it is moved."""
+    return _identity(path)
+
+
+def keep_written(before: tuple[int, ...], path: Path) -> None:
+    """Keep what is known of a file that was written here, after it was moved and its time was set."""
+    now = _identity(path)
+    if before in _WRITTEN_HERE and now[:3] == before[:3]:
+        _WRITTEN_HERE[now] = _WRITTEN_HERE[before]
+
+
 class _Memory:
     """One SQLite file that several processes may use at once.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from so8t_shared.artifacts.digests import sha256_now
+from so8t_shared.artifacts.digests import keep_written, sha256_now, written_key
 from so8t_shared.artifacts.manifests import FileEntry, FileSet, Manifest
 from so8t_shared.files import files_below
 
@@ -25,7 +25,10 @@ def _upload(files: FileSet, key: str, name: str, source: Path, there: Sequence[F
     for entry in alike:
         if entry.sha256 == sha256 and not files.faults(Manifest(files=(entry,))):
             return entry.model_copy(update={"path": name})
+    before = written_key(source)
     stat = files.store.put_file(f"{files.prefix}/{key}", source, move=True)
+    if (path := files.store.local_path(f"{files.prefix}/{key}")) is not None:
+        keep_written(before, path)
     sha256 = stat.sha256 or sha256
     files.remember(f"{files.prefix}/{key}", sha256, stat.etag)
     return FileEntry(path=name, key=key, size_bytes=stat.size_bytes, sha256=sha256, etag=stat.etag if remote else "")

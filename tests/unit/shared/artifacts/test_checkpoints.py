@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from pathlib import Path
@@ -14,7 +15,9 @@ from tests.unit.shared.processes import exit_code, kill, kill_self, start
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
+from so8t_shared.artifacts.digests import sha256_once
 from so8t_shared.errors import InputError, IntegrityError, LeaseLost, NewerFormat
+from so8t_shared.files import link_or_copy
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
 from so8t_shared.store.testing.faulty import Fault, FaultyStore
@@ -38,6 +41,27 @@ def test_save_and_load(checkpoints: Checkpoints, tmp_path: Path) -> None:
     assert checkpoints.names() == ["step-000010"]
     folder = checkpoints.load("step-000010")
     assert {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == files
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux counts what a process reads")
+def test_what_was_written_and_digested_here_is_not_read_again(store: LocalStore, tmp_path: Path) -> None:
+    """Through a checkpoint, a link and the commit: the store knows the bytes, although it sets the file's time."""
+    artifact, folder = Artifact(store, "train", "f" * 64), write(tmp_path / "made", {"large": bytes(1 << 24)})
+    sha256_once(folder / "large")
+    before = _read_bytes()
+    with held(store, artifact.lease_key) as lease:
+        attempt = Attempt.begin(artifact)
+        checkpoints = Checkpoints(attempt, lease)
+        checkpoints.save("large", folder)
+        link_or_copy(checkpoints.load("large") / "large", tmp_path / "output" / "large")
+        manifest = attempt.commit(tmp_path / "output", {}, lease)
+    assert artifact.faults(manifest, read=True) == []
+    assert _read_bytes() - before < 1 << 20
+    assert manifest.files[0].sha256 == hashlib.sha256(bytes(1 << 24)).hexdigest()
+
+
+def _read_bytes() -> int:
+    return int(Path("/proc/self/io").read_text().split()[1])
 
 
 def test_names_are_sorted(checkpoints: Checkpoints, tmp_path: Path) -> None:
