@@ -149,8 +149,23 @@ def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
         view, offset = view[done:], offset + done
 
 
+def read_at(handle: int, size_bytes: int, offset: int) -> Iterator[bytes]:
+    """Yield the bytes at an offset of an open file in chunks of at most 1 MiB; thread-safe.
+
+    Raises:
+        EOFError: the file ends before.
+    """
+    end = offset + size_bytes
+    while offset < end:
+        chunk = _pread(handle, min(_CHUNK, end - offset), offset)
+        if not chunk:
+            raise EOFError("the file is shorter than expected")
+        yield chunk
+        offset += len(chunk)
+
+
 _POSITION = threading.Lock()
-"""Windows has only one position per file, so there a seek and the write after it must be atomic."""
+"""Windows has only one position per file, so there a seek and what follows it must be atomic."""
 
 
 def _pwrite(handle: int, data: memoryview, offset: int) -> int:
@@ -159,6 +174,14 @@ def _pwrite(handle: int, data: memoryview, offset: int) -> int:
     with _POSITION:
         os.lseek(handle, offset, os.SEEK_SET)
         return os.write(handle, data)
+
+
+def _pread(handle: int, size_bytes: int, offset: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(handle, size_bytes, offset)
+    with _POSITION:
+        os.lseek(handle, offset, os.SEEK_SET)
+        return os.read(handle, size_bytes)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -201,12 +224,14 @@ def files_below(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def folder_bytes(folder: Path) -> int:
-    """Total size of all files in a folder; files may vanish in the meantime."""
+def folder_bytes(folder: Path, *, allocated: bool = False) -> int:
+    """Total size of all files in a folder, without holes if `allocated`; files may vanish in the meantime."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
-            total += path.lstat().st_size if path.is_file() else 0
+            stat = path.lstat()
+            size = min(stat.st_size, getattr(stat, "st_blocks", stat.st_size) * 512) if allocated else stat.st_size
+            total += size if path.is_file() else 0
     return total
 
 

@@ -1,4 +1,4 @@
-"""Converts one model to all its GGUF files in one pass; an attempt that was killed leaves its finished files.
+"""Converts one model to all its GGUF files in one pass, and goes on where a killed attempt stopped.
 
 torch and transformers, which take seconds to import, are imported only where they are used: an
 unconvertible folder is rejected before, and a run that finds all files kept never imports them.
@@ -7,7 +7,6 @@ unconvertible folder is rejected before, and a run that finds all files kept nev
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +15,9 @@ from so8t_converter.chat import chat_info
 from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.clean_folder import clean_folder
 from so8t_converter.metadata import Metadata
+from so8t_converter.output_file import Unfinished
 from so8t_converter.plan import Plan
-from so8t_shared.artifacts.digests import sha256_once
+from so8t_shared.artifacts.digests import remember_written
 from so8t_shared.config.layers import ALL
 from so8t_shared.config.values import Rotation
 from so8t_shared.files import link_or_copy, write_atomically
@@ -60,12 +60,19 @@ class _Run:
     """One attempt at a conversion: the files that no earlier attempt finished, all in one pass."""
 
     def __init__(
-        self, conversion: Conversion, checkpoint: Checkpoint, scratch: Path, kept: KeptFiles, progress: Progress
+        self,
+        conversion: Conversion,
+        checkpoint: Checkpoint,
+        scratch: Path,
+        kept: KeptFiles,
+        unfinished: Unfinished | None,
+        progress: Progress,
     ) -> None:
         self._conversion = conversion
         self._checkpoint = checkpoint
         self._scratch = scratch
         self._kept = kept
+        self._unfinished = unfinished
         self._progress = progress
         self._wanted = list(dict.fromkeys(conversion.quantizations))
         self._done, self._total = 0, len(self._wanted) * len(checkpoint.used)
@@ -105,20 +112,22 @@ class _Run:
         """Write the files, then keep them one by one."""
         from so8t_converter.llama_cpp import write_gguf
 
-        targets = {name: self._scratch / name / f"{self._conversion.name}_{name}.gguf" for name in quantizations}
+        folder = self._unfinished.folder if self._unfinished else self._scratch
+        targets = {name: folder / name / f"{self._conversion.name}_{name}.gguf" for name in quantizations}
         for target in targets.values():
-            target.parent.mkdir()
+            target.parent.mkdir(parents=True, exist_ok=True)
         message = ", ".join(quantizations)
-        types = write_gguf(self._checkpoint, plan, targets, lambda: self._step(len(targets), message))
-        with ThreadPoolExecutor() as pool:  # right after the writing, from the system's memory
-            digests = list(pool.map(sha256_once, targets.values()))
-        for (name, target), sha256 in zip(targets.items(), digests, strict=True):
+        written = write_gguf(
+            self._checkpoint, plan, targets, lambda: self._step(len(targets), message), self._unfinished
+        )
+        for name, target in targets.items():
+            remember_written(target, written[name].sha256)
             details = GgufFile(
                 file=target.name,
                 quantization=name,
                 size_bytes=target.stat().st_size,
-                sha256=sha256,
-                tensor_types=types[name],
+                sha256=written[name].sha256,
+                tensor_types=written[name].types,
             )
             write_atomically(target.parent / _DETAILS, details.model_dump_json(indent=2).encode())
             self._kept.save(name, target.parent)
@@ -136,11 +145,13 @@ def convert(
     scratch: Path,
     kept: KeptFiles,
     progress: Progress = no_progress,
+    unfinished: Unfinished | None = None,
 ) -> ConversionResult:
     """Fill `output` with <name>_<quantization>.gguf, chat.json and conversion.json.
 
-    `progress` is called after every tensor and may raise to stop; files finished by then are in `kept` and are not
-    rebuilt. All files are written in one pass and finish together, so a kill before their end loses them all.
+    `progress` is called after every tensor and may raise to stop. All files are written in one pass and finish
+    together; then each is in `kept`, and is not rebuilt. A pass that ends before loses all it wrote unless it had an
+    `unfinished` folder: the next one with the same folder and key then writes only the missing pieces of tensors.
 
     Raises:
         InputError: the checkpoint cannot be converted.
@@ -148,7 +159,7 @@ def convert(
     started = time.monotonic()
     checkpoint = inspect(conversion.source, conversion.layers)
     chat = chat_info(checkpoint, _folded(checkpoint, conversion.rotation))
-    files = _Run(conversion, checkpoint, scratch, kept, progress).files()
+    files = _Run(conversion, checkpoint, scratch, kept, unfinished, progress).files()
     for path, _ in files.values():  # linked last, because a new link invalidates remembered digests
         link_or_copy(path, output / path.name)
     result = ConversionResult(

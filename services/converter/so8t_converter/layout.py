@@ -6,6 +6,7 @@ import struct
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ class Placed:
     """The type that its values are rounded to first."""
     type: str
     offset: int
+    size_bytes: int
+
+    @property
+    def end(self) -> int:
+        """Where the tensor ends, and its padding with it."""
+        return _padded(self.offset + self.size_bytes)
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,16 @@ class Layout:
 
     tensors: Mapping[str, Placed]
     size_bytes: int
+
+    @property
+    def tensors_start(self) -> int:
+        """Where the header ends, and its padding with it."""
+        return min((placed.offset for placed in self.tensors.values()), default=self.size_bytes)
+
+    @cached_property
+    def ends(self) -> dict[int, int]:
+        """Where the padding behind each tensor ends, by where the tensor ends."""
+        return {placed.offset + placed.size_bytes: placed.end for placed in self.tensors.values()}
 
     @property
     def types(self) -> dict[str, int]:
@@ -74,8 +91,8 @@ def write_header(plan: Plan, quantization: Quantization, target: Path) -> Layout
     end = _padded(target.stat().st_size)
     placed = {}
     for name in order:
-        placed[name] = Placed(bases[name], types[name], end)
-        end += _padded(sizes[name])
+        placed[name] = Placed(bases[name], types[name], end, sizes[name])
+        end = placed[name].end
     return Layout(placed, end)
 
 

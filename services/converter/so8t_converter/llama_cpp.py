@@ -27,6 +27,7 @@ from so8t_converter.converter_code import LazyTensor, converter_class
 from so8t_converter.kernels import SOURCES
 from so8t_converter.metadata import Metadata, add_metadata
 from so8t_converter.one_pass import write_files
+from so8t_converter.output_file import FinishedFile, Unfinished
 from so8t_converter.plan import Computed, Plan, Source, Tensor
 from so8t_converter.so8t_checkpoint import is_stored, ordinary_tensor
 from so8t_converter.tokenizer import pre_tokenizer_name
@@ -83,14 +84,15 @@ def write_gguf(
     plan: Plan,
     targets: Mapping[Quantization, Path],
     on_tensor: Callable[[], None] = lambda: None,
-) -> dict[Quantization, dict[str, int]]:
-    """Write the planned files; return the number of tensors of each GGML type.
+    unfinished: Unfinished | None = None,
+) -> dict[Quantization, FinishedFile]:
+    """Write the planned files, as `write_files` does.
 
     Raises:
         InputError: a weight is not finite in its file's type, or a value of the config does not fit.
     """
     try:
-        return write_files(plan, targets, on_tensor)
+        return write_files(plan, targets, on_tensor, unfinished=unfinished)
     except ValueError as error:
         raise _refusal(error, checkpoint) from error
 

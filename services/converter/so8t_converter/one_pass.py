@@ -6,10 +6,9 @@ llama-quantize makes it from an F16 file. Rows are independent of each other, so
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,18 +17,17 @@ from pathlib import Path
 import numpy as np
 
 from so8t_converter.kernels import UnrepresentableValues, quantize_rows, row_bytes
-from so8t_converter.layout import Layout, write_header
-from so8t_converter.plan import Bytes, Plan, Tensor
+from so8t_converter.output_file import FinishedFile, OutputFile, Unfinished, open_output
+from so8t_converter.plan import Bytes, Plan, Reader, Tensor
 from so8t_shared.errors import InputError
-from so8t_shared.files import write_at
 from so8t_shared.processor import usable_cores
 from so8t_shared.tables.quantizations import Quantization
 
 _PIECE_VALUES = 1 << 20
 """Values of one piece: its buffers stay in the processor's cache."""
 
-_Place = tuple[int, int]
-"""An open file and an offset in it."""
+_Outputs = Mapping[str, Mapping[str, Sequence[OutputFile]]]
+"""Files by the type that is rounded to first, then by the type that is written."""
 
 
 @dataclass
@@ -37,17 +35,9 @@ class _Work:
     """A tensor whose pieces are being written."""
 
     tensor: Tensor
-    values: Bytes
-    outputs: dict[str, dict[str, list[_Place]]]
-    """By the type that is rounded to first, then by the type that is written."""
-    left: int = 0
+    read: Reader
+    left: int
     refused: int = 0
-
-
-@dataclass
-class _Target:
-    layout: Layout
-    handle: int
 
 
 @dataclass
@@ -55,14 +45,16 @@ class _Pass:
     """One run over the tensors of a plan."""
 
     plan: Plan
-    targets: list[_Target]
+    files: Sequence[OutputFile]
     on_tensor: Callable[[], None]
     waiting: deque[tuple[_Work, Future[int]]] = field(default_factory=deque)
 
     def run(self, threads: int) -> None:
+        """Write what is missing, in the largest file's order: most bytes are then hashed right from memory."""
+        largest = max(self.files, key=lambda file: file.layout.size_bytes).layout.tensors
         pool = ThreadPoolExecutor(threads)
         try:
-            for tensor in self.plan.tensors:
+            for tensor in sorted(self.plan.tensors, key=lambda tensor: largest[tensor.name].offset):
                 self._submit(pool, tensor, most=2 * threads)
             while self.waiting:
                 self._finish()
@@ -71,21 +63,26 @@ class _Pass:
 
     def _submit(self, pool: ThreadPoolExecutor, tensor: Tensor, most: int) -> None:
         """Start the tensor's pieces, with at most `most` pieces unfinished, which bounds the memory."""
+        pieces = [(*piece, outputs) for piece in _pieces(tensor) if (outputs := self._missing(tensor, *piece))]
+        if not pieces:
+            self.on_tensor()
+            return
         while len(self.waiting) >= most:
             self._finish()
-        work = _Work(tensor, tensor.source.load(), self._outputs(tensor))
-        pieces = list(_pieces(tensor))
-        work.left = len(pieces)
-        for first, rows in pieces:
+        work = _Work(tensor, tensor.source.reader(), len(pieces))
+        for first, rows, outputs in pieces:
             while len(self.waiting) >= most:
                 self._finish()
-            self.waiting.append((work, pool.submit(_write_piece, work, first, rows)))
+            self.waiting.append((work, pool.submit(_write_piece, work, first, rows, outputs)))
 
-    def _outputs(self, tensor: Tensor) -> dict[str, dict[str, list[_Place]]]:
-        outputs: dict[str, dict[str, list[_Place]]] = defaultdict(lambda: defaultdict(list))
-        for target in self.targets:
-            placed = target.layout.tensors[tensor.name]
-            outputs[placed.base][placed.type].append((target.handle, placed.offset))
+    def _missing(self, tensor: Tensor, first: int, rows: int) -> _Outputs:
+        """Return the files that lack these rows."""
+        outputs: dict[str, dict[str, list[OutputFile]]] = defaultdict(lambda: defaultdict(list))
+        for file in self.files:
+            placed = file.layout.tensors[tensor.name]
+            size = row_bytes(placed.type, tensor.length)
+            if not file.has(tensor.name, first * size, rows * size):
+                outputs[placed.base][placed.type].append(file)
         return outputs
 
     def _finish(self) -> None:
@@ -108,27 +105,31 @@ def write_files(
     targets: Mapping[Quantization, Path],
     on_tensor: Callable[[], None] = lambda: None,
     *,
+    unfinished: Unfinished | None = None,
     threads: int | None = None,
-) -> dict[Quantization, dict[str, int]]:
-    """Write the plan's model in every quantization of `targets`; return the number of tensors of each GGML type.
+) -> dict[Quantization, FinishedFile]:
+    """Write the plan's model in every quantization of `targets`; return what each file is.
 
     `on_tensor` is called in this thread when a tensor is in all files, and may raise to stop. Uses all usable cores
-    unless `threads` is given.
+    unless `threads` is given. With `unfinished`, a pass after one that was killed or stopped writes only the pieces
+    that are missing.
 
     Raises:
         InputError: a weight is not finite in the type that it is rounded to.
         OSError: a file cannot be read or written.
         ValueError: a value of the metadata does not fit its type.
     """
-    layouts = {quantization: write_header(plan, quantization, path) for quantization, path in targets.items()}
     with ExitStack() as stack:
-        opened = []
-        for quantization, path in targets.items():
-            file = stack.enter_context(path.open("r+b"))
-            os.ftruncate(file.fileno(), layouts[quantization].size_bytes)
-            opened.append(_Target(layouts[quantization], file.fileno()))
-        _Pass(plan, opened, on_tensor).run(threads or usable_cores())
-    return {quantization: layout.types for quantization, layout in layouts.items()}
+        hashers = ThreadPoolExecutor(len(targets))
+        try:
+            files = [
+                stack.enter_context(open_output(path, plan, quantization, unfinished, hashers))
+                for quantization, path in targets.items()
+            ]
+            _Pass(plan, files, on_tensor).run(threads or usable_cores())
+            return dict(zip(targets, [file.finish() for file in files], strict=True))
+        finally:
+            hashers.shutdown(cancel_futures=True)  # before the files are closed
 
 
 def _pieces(tensor: Tensor) -> Iterator[tuple[int, int]]:
@@ -138,22 +139,22 @@ def _pieces(tensor: Tensor) -> Iterator[tuple[int, int]]:
         yield first, min(step, tensor.rows - first)
 
 
-def _write_piece(work: _Work, first: int, rows: int) -> int:
-    """Write rows of a tensor to all files; return how many values cannot be represented."""
+def _write_piece(work: _Work, first: int, rows: int, outputs: _Outputs) -> int:
+    """Write rows of a tensor to the files; return how many values cannot be represented."""
     tensor, refused = work.tensor, 0
     length, given = tensor.length, tensor.source.type
     size = row_bytes(given, length)
-    values = work.values[first * size : (first + rows) * size]
-    for base, outputs in work.outputs.items():
+    values = work.read(first * size, rows * size)
+    for base, kinds in outputs.items():
         try:
             rounded = _converted(base, given, values, rows, length, slot="base")
         except UnrepresentableValues as error:
             refused = max(refused, error.count)
             continue
-        for kind, places in outputs.items():
+        for kind, files in kinds.items():
             data = rounded if kind == base else _converted(kind, base, rounded, rows, length, slot="type")
-            for handle, offset in places:
-                write_at(handle, data.data, offset + first * row_bytes(kind, length))
+            for file in files:
+                file.write(tensor.name, first * row_bytes(kind, length), data)
     return refused
 
 

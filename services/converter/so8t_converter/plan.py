@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 
 
+Reader = Callable[[int, int], Bytes]
+"""Takes an offset and a size in bytes; returns those bytes of a tensor's contiguous values."""
+
+
 class Source(Protocol):
     """Where a tensor's values come from."""
 
@@ -22,8 +26,8 @@ class Source(Protocol):
         """F32, F16 or BF16."""
         ...
 
-    def load(self) -> Bytes:
-        """The values as contiguous bytes, to be dropped after use."""
+    def reader(self) -> Reader:
+        """What reads the values, to be dropped after use: it may hold them."""
         ...
 
 
@@ -37,15 +41,18 @@ class Stored:
     offset: int
     size_bytes: int
 
-    def load(self) -> Bytes:
-        """Map the bytes; the mapping ends with the last reference to them."""
-        if not self.size_bytes:
+    def reader(self) -> Reader:
+        """Map parts of the file; what is mapped counts as memory only while it is used, however large the tensor."""
+        return self._map
+
+    def _map(self, start: int, size_bytes: int) -> Bytes:
+        if not size_bytes:
             return np.empty(0, np.uint8)
-        return np.memmap(self.path, np.uint8, "r", self.offset, self.size_bytes)
+        return np.memmap(self.path, np.uint8, "r", self.offset + start, size_bytes)
 
     def values(self) -> NDArray[Any]:
         """Return the values as float16 if stored so, else as float32."""
-        stored = self.load()
+        stored = self._map(0, self.size_bytes)
         if self.type == "BF16":
             return (stored.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         types = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
@@ -60,9 +67,10 @@ class Computed:
     compute: Callable[[], NDArray[np.float32]]
     type: str = "F32"
 
-    def load(self) -> Bytes:
-        """Compute the values."""
-        return np.ascontiguousarray(self.compute(), np.float32).reshape(-1).view(np.uint8)
+    def reader(self) -> Reader:
+        """Compute the values, and hold them."""
+        values = np.ascontiguousarray(self.compute(), np.float32).reshape(-1).view(np.uint8)
+        return lambda start, size_bytes: values[start : start + size_bytes]
 
 
 @dataclass(frozen=True)

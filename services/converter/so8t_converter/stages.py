@@ -6,6 +6,7 @@ from pathlib import Path
 
 from so8t_converter.convert import Conversion, convert
 from so8t_converter.metadata import training_metadata
+from so8t_converter.output_file import Unfinished
 from so8t_shared.running.context import StageContext
 
 
@@ -42,6 +43,7 @@ def _convert(ctx: StageContext, conversion: Conversion) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
-    result = convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, progress)
+    unfinished = Unfinished(ctx.unfinished_dir, ctx.fingerprint)
+    result = convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, progress, unfinished)
     for file in result.files:
         ctx.log.info("%s: %d bytes, %s", file.file, file.size_bytes, file.tensor_types)

@@ -1,7 +1,8 @@
 """A conversion outside of any session: GGUF files from a folder, all of them or none.
 
 Everything is made in a hidden folder inside the target, so that the finished files only have to be renamed. That folder
-is removed however the work ends; what a killed process leaves is removed by the next conversion to the same target.
+is removed however the work ends, except by a kill: then the same command goes on with what is in it, and any other
+conversion to the same target removes it.
 """
 
 from __future__ import annotations
@@ -17,17 +18,22 @@ from so8t_converter.checkpoint import read_config
 from so8t_converter.convert import Conversion, convert
 from so8t_converter.file_sizes import file_sizes
 from so8t_converter.metadata import Metadata, training_metadata
+from so8t_converter.output_file import Unfinished
+from so8t_shared.artifacts.digests import file_state
+from so8t_shared.canonical import digest
 from so8t_shared.config.layers import ALL, chosen_layers
 from so8t_shared.config.values import Rotation
-from so8t_shared.errors import InputError
-from so8t_shared.files import make_folder, storage_errors, sync_folder
+from so8t_shared.errors import InputError, Interrupted
+from so8t_shared.files import folder_bytes, make_folder, remove_tree, storage_errors, sync_folder
 from so8t_shared.formatting import plural
+from so8t_shared.host import versions
 from so8t_shared.interruption import StopSignal
 from so8t_shared.planning.disk import Written, check_disks, disks_of
 from so8t_shared.progress import Progress, no_progress
-from so8t_shared.results.conversion import ChatInfo, GgufFile
+from so8t_shared.results.conversion import CONVERTED_BY, ChatInfo, GgufFile
 from so8t_shared.results.folder_conversion import FolderConversion, WrittenGguf
-from so8t_shared.running.scratch import scratch_folder
+from so8t_shared.running.scratch import UNFINISHED, scratch_folder, scratch_stem
+from so8t_shared.stages import BY_NAME
 from so8t_shared.tables.architectures import sizes_of
 from so8t_shared.tables.quantizations import Quantization
 
@@ -98,13 +104,12 @@ def convert_folder(
         progress(done, total, message)
         stop.check()
 
-    with _work_folder(request.target) as work:
-        check_disks(disks_of(_written(request, source)), "conversion", _LESS)
-        conversion = Conversion(
-            source, "model", request.quantizations, request.rotation, request.layers, metadata=metadata
-        )
-        output = work / "output"
-        result = convert(conversion, output, work / "scratch", _InScratch(), checked)
+    conversion = Conversion(source, "model", request.quantizations, request.rotation, request.layers, metadata=metadata)
+    key = _key(conversion)
+    with _work_folder(request.target, key) as work:
+        unfinished, output = Unfinished(work / UNFINISHED, key), work / "output"
+        check_disks(disks_of(_written(request, source, unfinished.folder)), "conversion", _LESS)
+        result = convert(conversion, output, work / "scratch", _InScratch(), checked, unfinished)
         stop.check()
         chat = ChatInfo.read(output / "chat.json")
         _publish(request, output, result.files)
@@ -150,20 +155,33 @@ def _source(folder: Path) -> tuple[Path, Metadata]:
         ) from error
 
 
-def _written(request: Request, source: Path) -> Iterator[Written]:
+def _key(conversion: Conversion) -> str:
+    """What the bytes of the files depend on; a file of the checkpoint counts as unchanged by git's rule."""
+    files = [[path.name, file_state(path)] for path in sorted(conversion.source.iterdir()) if path.is_file()]
+    settings = [*conversion.quantizations, conversion.rotation, conversion.layers, conversion.metadata]
+    return digest([BY_NAME[CONVERTED_BY["a"]].version, versions(), settings, files])
+
+
+def _written(request: Request, source: Path, unfinished: Path) -> Iterator[Written]:
+    there = folder_bytes(unfinished, allocated=True)
     for quantization, size_bytes in file_sizes(source, request.quantizations).items():
-        yield Written("convert", quantization, request.target, size_bytes)
+        yield Written("convert", quantization, request.target, max(0, size_bytes - there))
+        there = max(0, there - size_bytes)
 
 
 @contextmanager
-def _work_folder(target: Path) -> Iterator[Path]:
+def _work_folder(target: Path, key: str) -> Iterator[Path]:
     """A hidden folder in `target`, which is made if needed and removed again if it stays empty."""
     made = [path for path in (target, *target.parents) if not path.exists()]
     make_folder(target)
     hidden = target / _HIDDEN
     try:
-        with scratch_folder(hidden, "convert-") as work:
-            yield work
+        with scratch_folder(hidden, scratch_stem("convert", key)) as work:
+            try:
+                yield work
+            except Interrupted:  # a command that is stopped leaves nothing, unlike a stage
+                remove_tree(work / UNFINISHED)
+                raise
     finally:
         for folder in (hidden / "scratch", hidden, *made):
             with suppress(OSError):

@@ -29,14 +29,12 @@ _READ_HERE: set[tuple[Path, str]] = set()
 
 
 _WRITTEN_HERE: dict[tuple[int, ...], str] = {}
-"""Digests of files that this process has written and read since; moving or linking a file keeps its key."""
+"""Digests of files that this process has written; moving or linking a file keeps its key."""
 
 
-def sha256_once(path: Path) -> str:
-    """sha256 of a file that this process has just written; storing and loading it will not read it again."""
-    sha256 = _known(path) or sha256_file(path)
+def remember_written(path: Path, sha256: str) -> None:
+    """Note the sha256 of a file that this process has just written: storing and loading it will not read it."""
     _WRITTEN_HERE[_identity(path)] = sha256
-    return sha256
 
 
 def _known(path: Path) -> str | None:
@@ -120,7 +118,7 @@ class DigestCache:
     def sha256(self, path: Path) -> str:
         """sha256 of the file, from the cache if the file is unchanged; rot on the disk changes none of that."""
         path = path.absolute()
-        state = _state(path)
+        state = file_state(path)
         found = self._memory.ask("SELECT state, sha256 FROM file WHERE path = ?", os.fsencode(path))
         if found is not None and found[0] == state:
             return str(found[1])
@@ -129,7 +127,7 @@ class DigestCache:
     def sha256_read(self, path: Path) -> str:
         """sha256 of the bytes as they are, read at least once by this process: rot is noticed."""
         path = path.absolute()
-        state = _state(path)
+        state = file_state(path)
         return self.sha256(path) if (path, state) in _READ_HERE else self._read(path, state)
 
     def _read(self, path: Path, state: str) -> str:
@@ -141,7 +139,7 @@ class DigestCache:
     def remember(self, path: Path, sha256: str) -> None:
         """Cache the digest of a file that we have just written."""
         path = path.absolute()
-        self._note(path, _state(path), sha256)
+        self._note(path, file_state(path), sha256)
 
     def _note(self, path: Path, state: str, sha256: str) -> None:
         self._memory.ask("INSERT OR REPLACE INTO file VALUES (?, ?, ?)", os.fsencode(path), state, sha256)
@@ -176,6 +174,7 @@ class ObjectDigests:
         return found if found is not None and found[0] == etag else None
 
 
-def _state(path: Path) -> str:
+def file_state(path: Path) -> str:
+    """What changes whenever a file is changed or replaced."""
     stat = path.stat()
     return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}:{stat.st_dev}"

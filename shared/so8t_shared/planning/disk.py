@@ -16,6 +16,7 @@ from so8t_shared.places import gguf_name, model_file
 from so8t_shared.planning.plan import PlannedStage
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.sides import SIDES, Side
+from so8t_shared.running.scratch import scratch_stem, unfinished_bytes
 from so8t_shared.stages import BY_NAME
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables import engines
@@ -134,9 +135,11 @@ def _in_engine(config: Config) -> Iterator[Written]:
 
 def _kept_bytes(store: ArtifactStore, line: PlannedStage) -> int:
     """Bytes that earlier attempts have saved already."""
-    if line.fingerprint is None or line.action != "resume":
+    if line.fingerprint is None:
         return 0
-    total = 0
+    total = unfinished_bytes(store.local_root, scratch_stem(line.stage.name, line.fingerprint))
+    if line.action != "resume":
+        return total
     for places in Artifact(store, line.stage.name, line.fingerprint).checkpoints().values():
         for files in places:
             try:

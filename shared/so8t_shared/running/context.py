@@ -30,6 +30,8 @@ class StageContext:
     """Initially empty; its files are committed together when the function returns."""
     scratch_dir: Path
     """Private folder, removed afterward."""
+    unfinished_dir: Path
+    """Private folder, for the stage to make: if this attempt is killed or stopped, the next one here has it."""
     log: logging.Logger
     checkpoints: Checkpoints
     artifact: Artifact

@@ -35,7 +35,7 @@ from so8t_shared.running.events import ASIDE_PATIENCE_S, Listeners, Scene, Work
 from so8t_shared.running.export import export_outputs
 from so8t_shared.running.logs import log_end, stage_logger
 from so8t_shared.running.progress import ProgressReporter
-from so8t_shared.running.scratch import scratch_folder
+from so8t_shared.running.scratch import UNFINISHED, scratch_folder, scratch_stem
 from so8t_shared.running.waiting import Upstream, upstream_changed, wait_for_upstreams
 from so8t_shared.sessions.markers import Completed, StageMarkers
 from so8t_shared.sessions.session import Session
@@ -214,7 +214,7 @@ class StageRun:
             remove_download(folder)
         with (
             stage_logger(self.reporter, self.stage.name) as log,
-            scratch_folder(self.store.local_root, f"{artifact.stage}-{artifact.fingerprint[:16]}-") as scratch,
+            scratch_folder(self.store.local_root, scratch_stem(artifact.stage, artifact.fingerprint)) as scratch,
         ):
             try:
                 function = load()
@@ -244,6 +244,7 @@ class StageRun:
             fingerprint=target.artifact.fingerprint,
             output_dir=scratch / "output",
             scratch_dir=scratch / "scratch",
+            unfinished_dir=scratch / UNFINISHED,
             log=log,
             checkpoints=Checkpoints(saving, lease),
             artifact=attempt.artifact,

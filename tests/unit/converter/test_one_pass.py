@@ -42,9 +42,9 @@ def test_each_tensor_is_loaded_once(tmp_path: Path) -> None:
         return _values(3)
 
     plan = _plan(Tensor("blk.0.attn_v.weight", (3, 256), "F16", Computed(compute)))
-    types = write_files(plan, {row.name: tmp_path / row.name for row in ROWS})
+    files = write_files(plan, {row.name: tmp_path / row.name for row in ROWS})
     assert len(loads) == 1
-    assert {name: list(found) for name, found in types.items()} == {
+    assert {name: list(file.types) for name, file in files.items()} == {
         **{row.name: [row.type] for row in ROWS},
         **{"q5_k_m": ["Q6_K"], "q4_k_m": ["Q6_K"], "q4_k_s": ["Q5_K"]},
     }
