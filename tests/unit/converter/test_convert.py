@@ -10,12 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.messages import Said
 from tests.unit.converter.conftest import Converted, kept_in
 
+from so8t_converter import one_pass
 from so8t_converter.convert import Conversion, convert
+from so8t_converter.output_file import Unfinished
 from so8t_shared.errors import InputError
 from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.conversion import ChatInfo, ConversionResult
@@ -27,13 +30,15 @@ ALL: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
 def _convert(
     source: Path, root: Path, quantizations: tuple[Quantization, ...] = ALL, progress: Progress = no_progress
 ) -> ConversionResult:
-    """One attempt: fresh output and scratch folders, the same store."""
+    """One attempt: fresh output and scratch folders, the same store and unfinished files."""
     attempt = len(list(root.glob("output-*"))) if root.exists() else 0
     output, scratch = root / f"output-{attempt}", root / f"scratch-{attempt}"
     output.mkdir(parents=True)
     scratch.mkdir()
     conversion = Conversion(source, "model_a", quantizations)
-    return convert(conversion, output, scratch, kept_in(root / "store"), progress)
+    return convert(
+        conversion, output, scratch, kept_in(root / "store"), progress, Unfinished(root / "unfinished", "key")
+    )
 
 
 def _bytes(folder: Path) -> dict[str, str]:
@@ -115,13 +120,59 @@ _convert(Path(sys.argv[1]), Path(sys.argv[2]), progress=kill)
 """
 
 
-def test_killed_process(converted: Callable[[str], Converted], tmp_path: Path) -> None:
-    """After SIGKILL in the middle of the pass nothing half-written is kept: a fresh run ends with the same bytes."""
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the tensors of which this process computes a piece."""
+    names: list[str] = []
+    write = one_pass._write_piece
+
+    def noted(work: Any, *rest: Any) -> int:
+        names.append(work.tensor.name)
+        return write(work, *rest)
+
+    monkeypatch.setattr(one_pass, "_write_piece", noted)
+    return names
+
+
+@pytest.mark.parametrize("name", ["phi3", "foreign"])
+def test_killed_process(converted: Callable[[str], Converted], tmp_path: Path, name: str, computed: list[str]) -> None:
+    """After SIGKILL in the middle of the pass, a fresh run computes the other tensors and ends with the same bytes."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", KILLED, str(converted("phi3").source), str(tmp_path), "f16, q8_0, q4_k_m"]
+    command = [sys.executable, "-c", KILLED, str(converted(name).source), str(tmp_path), "f16, q8_0, q4_k_m"]
     done = subprocess.run(command, env=environment, capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    written = _journaled(tmp_path / "unfinished")
+    seen: list[int] = []
+    _convert(converted(name).source, tmp_path, progress=lambda done, total, message: seen.append(done))
+    assert _bytes(tmp_path / "output-1") == _bytes(converted(name).output)
+    assert len(written) >= 7  # 20 of 45 steps of three files
+    assert sorted([*computed, *written]) == sorted({*computed, *written})
+    assert len(computed) + len(written) == 15
+    assert seen[-1] == 45
+
+
+def _journaled(folder: Path) -> set[str]:
+    """The tensors that all files have whole."""
+    files = [path.read_bytes().splitlines()[1:] for path in folder.glob("*.journal")]
+    assert len(files) == 3
+    return set.intersection(*({json.loads(line)[0] for line in lines} for lines in files))
+
+
+def test_a_kill_after_the_pass(
+    converted: Callable[[str], Converted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed: list[str]
+) -> None:
+    """If it ends while the finished files are stored, none of them is computed again."""
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("so8t_shared.artifacts.checkpoints.Checkpoints.save", fail)
+        with pytest.raises(KeyboardInterrupt):
+            _convert(converted("phi3").source, tmp_path)
+    assert len(computed) == 15
     _convert(converted("phi3").source, tmp_path)
+    assert len(computed) == 15
     assert _bytes(tmp_path / "output-1") == _bytes(converted("phi3").output)
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
+from gguf import GGUFValueType
+from gguf.gguf_writer import GGUFValue
 from tests.messages import Said
 
 from so8t_converter.one_pass import write_files
-from so8t_converter.plan import Bytes, Computed, Plan, Stored, Tensor
-from so8t_shared.errors import InputError
-from so8t_shared.tables.quantizations import ROWS
+from so8t_converter.output_file import FinishedFile, Unfinished
+from so8t_converter.plan import Bytes, Computed, Plan, Reader, Stored, Tensor
+from so8t_shared.errors import InputError, Interrupted
+from so8t_shared.tables.quantizations import ROWS, Quantization
 
 
 def _plan(*tensors: Tensor) -> Plan:
@@ -91,3 +100,176 @@ def test_weights_that_vanish(tmp_path: Path) -> None:
     source.path.unlink()
     with pytest.raises(FileNotFoundError):
         write_files(plan, {"q8_0": tmp_path / "q8"})
+
+
+class _Counting(Stored):
+    """A stored tensor that counts the rows read of it."""
+
+    def reader(self) -> Reader:
+        read = super().reader()
+
+        def counted(start: int, size_bytes: int) -> Bytes:
+            ROWS_READ.append(size_bytes // 1024)
+            return read(start, size_bytes)
+
+        return counted
+
+
+ROWS_READ: list[int] = []
+TARGETS: tuple[Quantization, ...] = ("f16", "q8_0", "q4_k_m")
+
+
+def _resumable(folder: Path) -> Plan:
+    """Twelve layers, so that the files' orders differ, of five pieces each."""
+    folder.mkdir()
+    sources = [_stored(folder / f"{i}", _values(5) + i, "F32") for i in range(12)]
+    return _plan(
+        *(
+            Tensor(f"blk.{i}.attn_q.weight", (5, 256), "F16", _Counting("F32", source.path, 7, source.size_bytes))
+            for i, source in sorted(enumerate(sources), key=lambda item: str(item[0]))
+        )
+    )
+
+
+def _pass(plan: Plan, folder: Path, stop_after: int = 99, key: str = "key") -> dict[Quantization, FinishedFile]:
+    """One attempt; returns what it wrote."""
+    folder.mkdir(exist_ok=True)
+    left = iter(range(stop_after))
+
+    def stop() -> None:
+        if next(left, None) is None:
+            raise Interrupted("")
+
+    ROWS_READ.clear()
+    return write_files(plan, {name: folder / name for name in TARGETS}, stop, unfinished=Unfinished(folder, key))
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("so8t_converter.one_pass._PIECE_VALUES", 256)
+
+
+def _sha256(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in TARGETS}
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_digests_are_the_files(tmp_path: Path) -> None:
+    """Each sha256 is that of the file's bytes, although no two files have their tensors in one order."""
+    written = _pass(_resumable(tmp_path / "model"), tmp_path / "out")
+    assert {name: file.sha256 for name, file in written.items()} == _sha256(tmp_path / "out")
+    assert sum(ROWS_READ) == 12 * 5
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_only_what_is_missing_is_computed(tmp_path: Path) -> None:
+    """A pass that stopped after seven tensors is continued: the others are read, and all bytes are the same."""
+    plan = _resumable(tmp_path / "model")
+    expected = _pass(plan, tmp_path / "once")
+    with pytest.raises(Interrupted):
+        _pass(plan, tmp_path / "twice", stop_after=7)
+    begun = sum(ROWS_READ)
+    assert 7 * 5 <= begun < 12 * 5
+    assert _pass(plan, tmp_path / "twice") == expected
+    assert sum(ROWS_READ) == 12 * 5 - begun
+    assert _sha256(tmp_path / "twice") == _sha256(tmp_path / "once")
+    assert _pass(plan, tmp_path / "twice") == expected
+    assert ROWS_READ == []
+
+
+def _spoil_bytes(folder: Path) -> int:
+    """Zero a page of one file, as a power cut may: one or two pieces of it."""
+    with (folder / "f16").open("r+b") as file:
+        start = json.loads((folder / "f16.journal").read_bytes().splitlines()[5])[1]
+        file.seek(start)
+        file.write(bytes(512))
+    return 1
+
+
+def _tear_line(folder: Path) -> int:
+    """Cut the journal within its last line."""
+    journal = folder / "q8_0.journal"
+    os.truncate(journal, journal.stat().st_size - 3)
+    return 1
+
+
+def _cut_file(folder: Path) -> int:
+    """Lose the end of a file: all its pieces behind."""
+    lines = (folder / "q4_k_m.journal").read_bytes().splitlines()[1:]
+    starts = sorted(json.loads(line)[1] for line in lines)
+    os.truncate(folder / "q4_k_m", starts[-4])
+    return 4
+
+
+def _spoil_line(folder: Path) -> int:
+    """Zeros in the journal: whatever stands behind is doubtful."""
+    journal = folder / "f16.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:-6], bytes(40), *lines[-6:]]))
+    return 6
+
+
+def _remove_file(folder: Path) -> int:
+    (folder / "q8_0").unlink()
+    return 12 * 5
+
+
+def _another_format(folder: Path) -> int:
+    journal = folder / "q8_0.journal"
+    journal.write_bytes(journal.read_bytes().replace(b'"format": 1', b'"format": 9'))
+    return 12 * 5
+
+
+@pytest.mark.parametrize("spoil", [_spoil_bytes, _tear_line, _cut_file, _spoil_line, _remove_file, _another_format])
+@pytest.mark.usefixtures("small_pieces")
+def test_what_a_power_cut_spoiled_is_computed_again(tmp_path: Path, spoil: Callable[[Path], int]) -> None:
+    """No piece counts by the journal's word alone, and no more is computed than what was spoiled."""
+    plan = _resumable(tmp_path / "model")
+    expected = _pass(plan, tmp_path / "out")
+    rows = spoil(tmp_path / "out")
+    assert _pass(plan, tmp_path / "out") == expected
+    assert sum(ROWS_READ) == rows
+    assert _sha256(tmp_path / "out") == {name: file.sha256 for name, file in expected.items()}
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_nothing_stale_is_taken(tmp_path: Path) -> None:
+    """Another key, or another header, begins anew; files without a journal are overwritten."""
+    plan = _resumable(tmp_path / "model")
+    expected = _pass(plan, tmp_path / "out")
+    assert _pass(plan, tmp_path / "out", key="other") == expected
+    assert sum(ROWS_READ) == 12 * 5
+    changed = Plan(plan.metadata | {"so8t.x": GGUFValue(1, GGUFValueType.UINT32)}, plan.tensors, plan.where)
+    assert _pass(changed, tmp_path / "out", key="other") != expected
+    assert sum(ROWS_READ) == 12 * 5
+    for name in TARGETS:
+        (tmp_path / "out" / f"{name}.journal").unlink()
+        (tmp_path / "out" / name).write_bytes(b"x" * 100_000)
+    assert _pass(plan, tmp_path / "out") == expected
+    assert _sha256(tmp_path / "out") == {name: file.sha256 for name, file in expected.items()}
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from tests.unit.converter.test_one_pass import _plan
+from so8t_converter.one_pass import write_files
+from so8t_converter.plan import Stored, Tensor
+folder, rows = Path(sys.argv[1]), int(sys.argv[2])
+with (folder / "weights").open("wb") as file:
+    file.truncate(rows * 2048)
+source = Stored("BF16", folder / "weights", 0, rows * 2048)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+before = peak()
+write_files(_plan(Tensor("token_embd.weight", (rows, 1024), "F16", source)), {"q8_0": folder / "q8"}, threads=2)
+print(peak() - before)
+"""
+
+
+def test_a_huge_embedding_takes_no_memory(tmp_path: Path) -> None:
+    """A tensor of 256 MiB passes in pieces: the peak grows by what two threads hold, not by the tensor."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", PEAK, str(tmp_path), str(1 << 17)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=100)
+    assert int(done.stdout) < 64

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
@@ -18,6 +19,7 @@ from tests.messages import Said
 from tests.unit.converter.conftest import Converted
 from tests.unit.shared.namespaces import run_on_small_disk
 
+from so8t_converter.output_file import OutputFile
 from so8t_converter.standalone import Request, convert_folder
 from so8t_shared.errors import ConfigError, InputError, Interrupted, StorageError
 from so8t_shared.interruption import StopSignal
@@ -209,9 +211,7 @@ convert_folder(Request(Path(sys.argv[1]), Path(sys.argv[2]), ("f16", "q4_k_m"), 
 """
 
 
-def test_a_kill_leaves_no_file(converted: Callable[[str], Converted], tmp_path: Path) -> None:
-    """After SIGKILL no file has a final name; the next conversion removes what is left and writes its own."""
-    source, out = converted("llama").source, tmp_path / "out"
+def _killed(source: Path, out: Path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", KILLED, source, out], env=environment, capture_output=True, timeout=100
@@ -219,5 +219,38 @@ def test_a_kill_leaves_no_file(converted: Callable[[str], Converted], tmp_path: 
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert list(out.glob("*.gguf")) == []
     assert list(out.rglob("*.gguf")), "it was killed in the middle"
+
+
+def test_a_kill_leaves_no_file(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """After SIGKILL no file has a final name; another conversion removes what is left and writes its own."""
+    source, out = converted("llama").source, tmp_path / "out"
+    _killed(source, out)
     convert_folder(Request(source, out, ("q8_0",), name="m"))
     assert [str(path.relative_to(out)) for path in out.rglob("*")] == ["m-Q8_0.gguf"]
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_the_same_command_goes_on_after_a_kill(
+    converted: Callable[[str], Converted],
+    copy_of: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    touched: bool,
+) -> None:
+    """The rest is computed, or everything if the checkpoint may have changed since; only the files stay."""
+    source, out = copy_of("llama"), tmp_path / "out"
+    _killed(source, out)
+    if touched:
+        (source / "model.safetensors").touch()
+    kept: list[bool] = []
+    has = OutputFile.has
+
+    def noted(self: OutputFile, *place: Any) -> bool:
+        kept.append(has(self, *place))
+        return kept[-1]
+
+    monkeypatch.setattr(OutputFile, "has", noted)
+    convert_folder(Request(source, out, ("f16", "q4_k_m"), name="m"))
+    assert (sum(kept) == 0) if touched else (len(kept) // 2 <= sum(kept) < len(kept))
+    assert _digests(out) == {f"m-{q.upper()}.gguf": _sha256(converted("llama").gguf(q)) for q in ("f16", "q4_k_m")}
+    assert not (out / ".so8t-ab").exists()

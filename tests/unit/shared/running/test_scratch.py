@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.unit.shared.processes import kill, running, until
 
-from so8t_shared.errors import StorageError
+from so8t_shared.errors import Interrupted, StorageError
 from so8t_shared.files import folder_bytes
-from so8t_shared.running.scratch import left_scratch, scratch_folder
+from so8t_shared.running.scratch import UNFINISHED, left_scratch, scratch_folder, unfinished_bytes
 
 
 def _attempt(root: Path, stem: str) -> None:
@@ -51,6 +53,50 @@ def test_what_a_killed_attempt_left(tmp_path: Path) -> None:
     assert folder_bytes(left) == 1000
     with scratch_folder(tmp_path, "convert-a-2-"):
         assert _names(tmp_path) == ["convert-a-2"]
+
+
+def _begin(root: Path, stem: str, end: Callable[[Path], None]) -> None:
+    with scratch_folder(root, stem) as folder:
+        (folder / UNFINISHED).mkdir()
+        (folder / UNFINISHED / "part").write_text(stem)
+        (folder / "output" / "model").write_bytes(b"x" * 1000)
+        end(folder)
+
+
+def _stop(folder: Path) -> None:
+    raise Interrupted("")
+
+
+def _kill(folder: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("end", [_stop, _kill])
+def test_unfinished_work_is_taken_over(tmp_path: Path, end: Callable[[Path], None]) -> None:
+    """A killed or stopped attempt's unfinished files outlive it and go to its successor, whatever starts meanwhile."""
+    with running(lambda: _begin(tmp_path, "convert-a-1-", end)) as process:
+        process.join(60)
+    with scratch_folder(tmp_path, "train-1-") as folder:
+        assert not (folder / UNFINISHED).exists()
+        [left] = left_scratch(tmp_path)
+        assert [path.name for path in left.rglob("*")] == [UNFINISHED, "part"]
+    assert 0 < unfinished_bytes(tmp_path, "convert-a-1-") <= 4096
+    assert unfinished_bytes(tmp_path, "convert-a-2-") == 0
+    with scratch_folder(tmp_path, "convert-a-1-") as folder:
+        assert (folder / UNFINISHED / "part").read_text() == "convert-a-1-"
+        assert sorted(path.name for path in folder.iterdir()) == ["output", "scratch", UNFINISHED]
+        assert _names(tmp_path) == ["convert-a-1"]
+    assert _names(tmp_path) == []
+
+
+def test_unfinished_work_of_another_fingerprint(tmp_path: Path) -> None:
+    """The same stage with other inputs removes it, so that disks do not fill up; an error leaves nothing."""
+    with suppress(Interrupted):
+        _begin(tmp_path, "convert-a-1-", _stop)
+    assert _names(tmp_path) == ["convert-a-1"]
+    with suppress(ZeroDivisionError):
+        _begin(tmp_path, "convert-a-2-", lambda folder: divmod(1, 0) and None)
+    assert _names(tmp_path) == []
 
 
 def test_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
