@@ -74,7 +74,8 @@ class OutputFile:
         self._digest.add(start, self._end(start + data.size), data)
 
     def finish(self) -> FinishedFile:
-        """Return what the file is; every piece must be written."""
+        """Flush the file to the disk, and return what it is; every piece must be written."""
+        os.fsync(self._handle)  # here, where a kill loses nothing
         return FinishedFile(self.layout.types, self._digest.hexdigest(self.layout.size_bytes))
 
     def _end(self, end: int) -> int:
