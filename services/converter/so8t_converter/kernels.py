@@ -2,11 +2,14 @@
 
 The kernels (services/converter/kernels) write ggml's bytes many times faster and release the GIL. Every type that a
 quantization can ask for is in them. `backends()` names what this machine can run, fastest first.
+
+With SO8T_QUANTIZE_ON=cuda, torch quantizes on a GPU; the bytes stay the same.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
 from mmap import mmap
 from pathlib import Path
@@ -16,6 +19,8 @@ import libgguf
 import numpy as np
 from numpy.typing import NDArray
 
+from so8t_shared.errors import ConfigError
+
 Buffer = bytes | bytearray | memoryview | mmap | NDArray[Any]
 """Contiguous bytes, whatever the type of their items."""
 
@@ -23,7 +28,10 @@ LIBRARY = Path(__file__).with_name("libkernels.so")
 """Placed here by services/converter/kernels/build.py."""
 
 FALLBACK = "libgguf"
+DEVICE = "SO8T_QUANTIZE_ON"
+"""Environment variable that names a device of torch, which then quantizes: cuda, or cpu to compare."""
 
+TORCH = "torch:"
 _UNKNOWN = -1
 SOURCES = {"F32": 4, "F16": 2, "BF16": 2}
 """Bytes per value of the types that can be read."""
@@ -58,7 +66,7 @@ def quantize_rows(
 
     `values` holds the rows back to back as F32, F16 or BF16 (`source`) at any alignment; `out` is a writable buffer of
     rows * row_bytes(kind, length) bytes. Several threads can call it at once. `backend` is one of backends(), by
-    default the fastest.
+    default the fastest, or "torch:" and a device.
 
     Raises:
         ValueError: an unknown type, or a buffer of the wrong size.
@@ -68,9 +76,14 @@ def quantize_rows(
     expected = rows * length * SOURCES[source], rows * row_bytes(kind, length)
     if (given.size, written.size) != expected or not written.flags.writeable:
         raise ValueError(f"{rows} rows take {expected} bytes, the second writable, not {given.size, written.size}")
-    name = backend or backends()[0]
+    name = backend or (f"{TORCH}{device()}" if device() and kind not in SOURCES else backends()[0])
     refused = _UNKNOWN
-    if name != FALLBACK:
+    if name.startswith(TORCH):
+        from so8t_converter.torch_kernels import KINDS, quantize_on
+
+        if kind in KINDS:
+            refused = quantize_on(name.removeprefix(TORCH), kind, source, given, written)
+    elif name != FALLBACK:
         place = backends().index(name)
         numbers = int(_number(kind)), int(_number(source))
         refused = _library().so8t_rows(place, *numbers, given.ctypes.data, rows * length, written.ctypes.data)
@@ -88,6 +101,26 @@ def backends() -> tuple[str, ...]:
     while library is not None and (name := library.so8t_target(len(names))):
         names.append(name.decode())
     return (*names, FALLBACK)
+
+
+@cache
+def device() -> str:
+    """Return the device of torch that is to quantize, "" for none.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    name = os.environ.get(DEVICE, "")
+    if name:
+        from so8t_converter.torch_kernels import has_device
+
+        if not has_device(name):
+            raise ConfigError(
+                f"torch cannot compute on {name!r}.",
+                where=f"environment variable {DEVICE}",
+                remedy="unset it to use the processor, or install a build of torch for your GPU",
+            )
+    return name
 
 
 @cache

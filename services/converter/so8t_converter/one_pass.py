@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from so8t_converter.kernels import UnrepresentableValues, quantize_rows, row_bytes
+from so8t_converter.kernels import UnrepresentableValues, device, quantize_rows, row_bytes
 from so8t_converter.output_file import FinishedFile, OutputFile, Unfinished, open_output
 from so8t_converter.plan import Bytes, Plan, Reader, Tensor
 from so8t_shared.errors import InputError
@@ -25,6 +25,8 @@ from so8t_shared.tables.quantizations import Quantization
 
 _PIECE_VALUES = 1 << 20
 """Values of one piece: its buffers stay in the processor's cache."""
+_PIECE_ON_DEVICE = 1 << 25
+"""For a GPU, which takes some microseconds per operation however few the values: thousands per piece."""
 
 _Outputs = Mapping[str, Mapping[str, Sequence[OutputFile]]]
 """Files by the type that is rounded to first, then by the type that is written."""
@@ -134,7 +136,8 @@ def write_files(
 
 def _pieces(tensor: Tensor) -> Iterator[tuple[int, int]]:
     """Yield the first row of each piece and its number of rows."""
-    step = max(1, _PIECE_VALUES // max(1, tensor.length))
+    values = _PIECE_ON_DEVICE if device() else _PIECE_VALUES
+    step = max(1, values // max(1, tensor.length))
     for first in range(0, tensor.rows, step):
         yield first, min(step, tensor.rows - first)
 
