@@ -1,19 +1,17 @@
 """llama.cpp's converter without torch and transformers, which take seconds to import.
 
 The package `conversion` imports both, yet what it does with a tensor (cast, permute, slice, add) numpy does as well.
-Here it is loaded a second time under another name, and its import statements get the two objects below: `torch` in
-terms of numpy, and `transformers` whose configuration and tokenizer are read from the files where these say everything.
-What the objects lack is taken from the real libraries. The package itself stays as it is for everyone else.
+Within `light_imports` it gets two stand-ins: `torch` in terms of numpy, and `transformers` whose configuration and
+tokenizer are read from the files where these say everything. What they lack is taken from the installed libraries.
+Outside, all three packages are as they are installed.
 """
 
 from __future__ import annotations
 
-import builtins
 import importlib
 import sys
-from functools import cache
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,9 +22,6 @@ import numpy as np
 from so8t_converter.settings import complete_settings
 from so8t_converter.vocabulary import plain_tokenizer
 from so8t_shared.models.hf_folder import read_json
-
-_PACKAGE = "conversion"
-_COPY = "so8t_converter._conversion"
 
 
 class LazyTensor(gguf.LazyNumpyTensor):  # type: ignore[misc]
@@ -51,18 +46,6 @@ def _no_values() -> Any:
     raise AssertionError("the converter asked for the values of a tensor")
 
 
-@cache
-def converter_class(architecture: str) -> Any:
-    """Return the converter's class for an architecture.
-
-    Raises:
-        NotImplementedError: it knows no such architecture.
-    """
-    if _COPY not in sys.modules:
-        sys.meta_path.insert(0, _Finder())
-    return importlib.import_module(_COPY).get_model_class(architecture)
-
-
 class _AutoConfig:
     """transformers' AutoConfig, which is only asked for a dictionary."""
 
@@ -74,7 +57,8 @@ class _AutoConfig:
         settings = complete_settings(read_json(Path(folder) / "config.json"))
         if settings is not None:
             return cls(settings)
-        return importlib.import_module("transformers").AutoConfig.from_pretrained(folder, **options)
+        with _exchanged():
+            return importlib.import_module("transformers").AutoConfig.from_pretrained(folder, **options)
 
     def to_dict(self) -> dict[str, Any]:
         return self._settings
@@ -85,8 +69,10 @@ class _AutoTokenizer:
 
     @staticmethod
     def from_pretrained(folder: Path, **options: Any) -> Any:
-        plain = plain_tokenizer(Path(folder))
-        return plain or importlib.import_module("transformers").AutoTokenizer.from_pretrained(folder, **options)
+        if plain := plain_tokenizer(Path(folder)):
+            return plain
+        with _exchanged():
+            return importlib.import_module("transformers").AutoTokenizer.from_pretrained(folder, **options)
 
 
 class _Transformers(ModuleType):
@@ -94,7 +80,9 @@ class _Transformers(ModuleType):
     AutoTokenizer = _AutoTokenizer
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module("transformers"), name)
+        if name.startswith("__"):  # the import statement asks for some
+            raise AttributeError(name)
+        return getattr(_installed("transformers"), name)
 
 
 class _Torch(ModuleType):
@@ -110,7 +98,7 @@ class _Torch(ModuleType):
     @staticmethod
     def arange(*limits: float, dtype: Any) -> Any:
         """A real tensor: numpy's powers differ from torch's in the last bit."""
-        torch = importlib.import_module("torch")
+        torch = _installed("torch")
         return torch.arange(*limits, dtype=getattr(torch, np.dtype(dtype).name))
 
     def __getattr__(self, name: str) -> Any:
@@ -119,31 +107,42 @@ class _Torch(ModuleType):
         raise AttributeError(f"{name} is not needed to convert the supported architectures")
 
 
-_INSTEAD = {"torch": _Torch("torch"), "transformers": _Transformers("transformers")}
+_ASIDE: dict[str, ModuleType] = {"torch": _Torch("torch"), "transformers": _Transformers("transformers")}
+"""The stand-ins and our copy of the converter, or while these are in use the installed modules."""
+_PACKAGES = {"conversion", *_ASIDE}
 
 
-def _import(name: str, *context: Any, **named: Any) -> Any:
-    if name.partition(".")[0] == _PACKAGE:
-        name = _COPY + name.removeprefix(_PACKAGE)
-    return _INSTEAD.get(name) or builtins.__import__(name, *context, **named)
+@contextmanager
+def _exchanged() -> Iterator[None]:
+    """Exchange the modules in use for those aside."""
+    _exchange()
+    try:
+        yield
+    finally:
+        _exchange()
 
 
-class _Loader(SourceFileLoader):
-    def exec_module(self, module: ModuleType) -> None:
-        module.__dict__["__builtins__"] = vars(builtins) | {"__import__": _import}
-        super().exec_module(module)
+def _exchange() -> None:
+    in_use = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in _PACKAGES}
+    sys.modules.update(_ASIDE)
+    _ASIDE.clear()
+    _ASIDE.update(in_use)
 
 
-class _Finder(MetaPathFinder):
-    """Finds the modules of the second copy."""
+def _installed(package: str) -> Any:
+    """Import a library while its stand-in is in use."""
+    with _exchanged():
+        return importlib.import_module(package)
 
-    def find_spec(self, name: str, path: Any = None, _: Any = None) -> ModuleSpec | None:
-        if name != _COPY and not name.startswith(f"{_COPY}."):
-            return None
-        original = PathFinder.find_spec(_PACKAGE + name.removeprefix(_COPY), None if name == _COPY else path)
-        if original is None or original.origin is None:
-            return None
-        spec = ModuleSpec(name, _Loader(name, original.origin), origin=original.origin, is_package=name == _COPY)
-        spec.submodule_search_locations = original.submodule_search_locations
-        spec.has_location = True
-        return spec
+
+light_imports = _exchanged
+"""In a block with this, the converter imports the stand-ins; no other thread may import torch or transformers then."""
+
+
+def converter_class(architecture: str) -> Any:
+    """Return the converter's class for an architecture, within `light_imports`.
+
+    Raises:
+        NotImplementedError: it knows no such architecture.
+    """
+    return importlib.import_module("conversion").get_model_class(architecture)

@@ -23,7 +23,7 @@ import gguf
 from tokenizers import Tokenizer
 
 from so8t_converter.checkpoint import Checkpoint
-from so8t_converter.converter_code import LazyTensor, converter_class
+from so8t_converter.converter_code import LazyTensor, converter_class, light_imports
 from so8t_converter.kernels import SOURCES
 from so8t_converter.metadata import Metadata, add_metadata
 from so8t_converter.one_pass import write_files
@@ -53,7 +53,7 @@ def plan_of(
     definition = checkpoint.folder / "tokenizer.json"
     if definition.is_file():
         check_tokenizer(definition)
-    with _quiet_libraries():
+    with _quiet_libraries(), light_imports():
         try:
             model = _converter_for(checkpoint, rotation)(
                 folder,

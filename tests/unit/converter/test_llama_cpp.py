@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,7 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
-from so8t_converter.converter_code import converter_class
+from so8t_converter.converter_code import converter_class, light_imports
 from so8t_shared.errors import InputError
 from so8t_shared.models.chat import special_markers
 from so8t_shared.models.hf_folder import JsonFiles
@@ -196,11 +197,25 @@ def test_template_is_the_one_that_transformers_uses(copy_of: Callable[[str], Pat
     assert metadata["tokenizer.chat_template"].value == "{{ 'from jinja' }}"
 
 
+def test_the_stand_ins_are_the_converters_alone() -> None:
+    """Within the block imports give them, also to the converter; outside it, and in a block within, what is installed."""
+    with light_imports():
+        assert sys.modules["torch"] is not torch
+        module = sys.modules[converter_class("LlamaForCausalLM").__module__]
+        with light_imports():
+            assert sys.modules["torch"] is torch
+            assert sys.modules.get("conversion.base") is not module
+    assert sys.modules["torch"] is torch
+    assert sys.modules.get(module.__name__) is not module
+    assert module.torch.Tensor is np.ndarray
+
+
 def test_digest_decides_where_the_definition_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A definition that is not listed is left to the converter's digest, taken of tokenizer.json as it is."""
     source = make_llama(tmp_path / "source", tokenizer_class="GPT2Tokenizer")
     monkeypatch.setattr("so8t_converter.llama_cpp.pre_tokenizer_name", lambda tokenizer: None)
-    text_model = converter_class("LlamaForCausalLM")
+    with light_imports():
+        text_model = converter_class("LlamaForCausalLM")
     monkeypatch.setattr(text_model, "get_vocab_base_pre", lambda self, tokenizer: str(tokenizer.encode("a 33")))
     gguf = _f16(source, tmp_path)
     ids = Tokenizer.from_file(str(source / "tokenizer.json")).encode("a 33").ids
