@@ -21,6 +21,7 @@ from so8t_shared.artifacts.digests import remember_written
 from so8t_shared.config.layers import ALL
 from so8t_shared.config.values import Rotation
 from so8t_shared.files import link_or_copy, write_atomically
+from so8t_shared.models.tokenizer_check import check_soon
 from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.conversion import ConversionResult, GgufFile
 from so8t_shared.tables.quantizations import Quantization
@@ -157,6 +158,7 @@ def convert(
         InputError: the checkpoint cannot be converted.
     """
     started = time.monotonic()
+    check_soon(conversion.source / "tokenizer.json")
     checkpoint = inspect(conversion.source, conversion.layers)
     chat = chat_info(checkpoint, _folded(checkpoint, conversion.rotation))
     files = _Run(conversion, checkpoint, scratch, kept, unfinished, progress).files()

@@ -2,6 +2,7 @@
 
 The package tokenizers is written in Rust: for an odd file it panics, which is no ordinary exception, aborts the
 process, or takes all memory. A file is checked once per process (a fifth of a second).
+`check_soon` lets that pass beside other work.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from so8t_shared.errors import InputError
+from so8t_shared.errors import InputError, So8tError
 from so8t_shared.interruption import stop_of_process
 from so8t_shared.processes import signal_name
 
@@ -31,7 +34,22 @@ def check_tokenizer(path: Path, memory_bytes: int = MEMORY_BYTES) -> None:
         Interrupted: a signal asked this process to stop meanwhile.
     """
     stat = path.stat()
-    _check(path, memory_bytes, stat.st_mtime_ns, stat.st_size)
+    with _CHECKING:
+        _check(path, memory_bytes, stat.st_mtime_ns, stat.st_size)
+
+
+def check_soon(path: Path) -> None:
+    """Check the file meanwhile, if there is one; `check_tokenizer` then waits for it, and tells what is wrong."""
+
+    def check() -> None:
+        with suppress(So8tError, OSError):
+            check_tokenizer(path)
+
+    if path.is_file():
+        threading.Thread(target=check, daemon=True).start()
+
+
+_CHECKING = threading.Lock()
 
 
 @cache

@@ -198,7 +198,7 @@ def test_template_is_the_one_that_transformers_uses(copy_of: Callable[[str], Pat
 
 
 def test_the_stand_ins_are_the_converters_alone() -> None:
-    """Within the block imports give them, also to the converter; outside it, and in a block within, what is installed."""
+    """Within the block imports give them, to the converter too; outside it and in a block within, what is installed."""
     with light_imports():
         assert sys.modules["torch"] is not torch
         module = sys.modules[converter_class("LlamaForCausalLM").__module__]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.unit.shared.processes import exit_code, start, until
 
 from so8t_shared.errors import InputError, Interrupted
 from so8t_shared.interruption import StopSignal
-from so8t_shared.models.tokenizer_check import check_tokenizer
+from so8t_shared.models.tokenizer_check import check_soon, check_tokenizer
 from so8t_trainer.encode import load_encoder
 
 MODEL = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}
@@ -38,6 +39,23 @@ def test_an_ordinary_file(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(InputError):
         check_tokenizer(path)
+
+
+def test_beside_other_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that was begun early is waited for, not repeated, and what it found is told then."""
+    begun = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: begun.append(a) or popen(*a, **k))
+    path = _file(tmp_path)
+    check_soon(path)
+    until(lambda: begun, "the child")
+    check_tokenizer(path)
+    assert len(begun) == 1
+    path.write_text("{}")
+    check_soon(path)
+    with pytest.raises(InputError):
+        check_tokenizer(path)
+    check_soon(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
