@@ -15,7 +15,7 @@ from tests.unit.shared.processes import exit_code, kill, kill_self, start
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
-from so8t_shared.artifacts.digests import sha256_once
+from so8t_shared.artifacts.digests import remember_written
 from so8t_shared.errors import InputError, IntegrityError, LeaseLost, NewerFormat
 from so8t_shared.files import link_or_copy
 from so8t_shared.store.base import ArtifactStore
@@ -47,7 +47,7 @@ def test_save_and_load(checkpoints: Checkpoints, tmp_path: Path) -> None:
 def test_what_was_written_and_digested_here_is_not_read_again(store: LocalStore, tmp_path: Path) -> None:
     """Through a checkpoint, a link and the commit: the store knows the bytes, although it sets the file's time."""
     artifact, folder = Artifact(store, "train", "f" * 64), write(tmp_path / "made", {"large": bytes(1 << 24)})
-    sha256_once(folder / "large")
+    remember_written(folder / "large", hashlib.sha256(bytes(1 << 24)).hexdigest())
     before = _read_bytes()
     with held(store, artifact.lease_key) as lease:
         attempt = Attempt.begin(artifact)
