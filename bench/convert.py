@@ -34,6 +34,7 @@ _OURS = """
 import sys
 from pathlib import Path
 from so8t_converter.convert import Conversion, convert
+from so8t_converter.output_file import Unfinished
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.artifacts.checkpoints import Checkpoints
@@ -42,7 +43,9 @@ model, folder = Path(sys.argv[1]), Path(sys.argv[2])
 for name in ("output", "scratch"):
     (folder / name).mkdir()
 kept = Checkpoints(Attempt.begin(Artifact(LocalStore(folder / "store"), "convert-a", "0" * 64)))
-convert(Conversion(model, "model", ("f16", "q8_0", "q4_k_m")), folder / "output", folder / "scratch", kept)
+conversion = Conversion(model, "model", ("f16", "q8_0", "q4_k_m"))
+unfinished = Unfinished(folder / "unfinished", "0" * 64)
+convert(conversion, folder / "output", folder / "scratch", kept, unfinished=unfinished)
 """
 
 _COMPARE = """

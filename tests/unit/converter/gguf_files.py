@@ -17,7 +17,7 @@ from so8t_converter.plan import Plan, Stored, Tensor
 
 def write_gguf(checkpoint: Checkpoint, folder: Path, target: Path, quantization: str = "f16") -> dict[str, int]:
     """Write one file of an ordinary checkpoint whose cleaned files are in `folder`."""
-    return write_files_of(checkpoint, plan_of(checkpoint, folder), {quantization: target})[quantization]
+    return write_files_of(checkpoint, plan_of(checkpoint, folder), {quantization: target})[quantization].types
 
 
 def quantize(
@@ -42,6 +42,5 @@ def quantize(
         Tensor(t.name, tuple(reversed(t.shape)), t.qtype, Stored(t.qtype, source, t.data_offset, t.nbytes))
         for t in file.tensors
     )
-    return write_files(Plan(keys, tensors, str(source)), {quantization: target}, on_tensor, threads=threads)[
-        quantization
-    ]
+    plan = Plan(keys, tensors, str(source))
+    return write_files(plan, {quantization: target}, on_tensor, threads=threads)[quantization].types
