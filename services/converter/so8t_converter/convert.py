@@ -47,7 +47,7 @@ class Conversion:
     source: Path
     """A Hugging Face folder."""
     name: str
-    """File name prefix, for example model_a."""
+    """How file names begin, for example model_a."""
     quantizations: tuple[Quantization, ...]
     rotation: Rotation = "cayley"
     """How to interpret the gates of a foreign SO8T checkpoint."""

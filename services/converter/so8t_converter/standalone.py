@@ -7,9 +7,9 @@ conversion to the same target removes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -21,8 +21,7 @@ from so8t_converter.metadata import Metadata, training_metadata
 from so8t_converter.output_file import Unfinished
 from so8t_shared.artifacts.digests import file_state
 from so8t_shared.canonical import digest
-from so8t_shared.config.layers import ALL, chosen_layers
-from so8t_shared.config.values import Rotation
+from so8t_shared.config.layers import chosen_layers
 from so8t_shared.errors import InputError, Interrupted
 from so8t_shared.files import folder_bytes, make_folder, remove_tree, storage_errors, sync_folder
 from so8t_shared.formatting import plural
@@ -42,28 +41,14 @@ _MERGED, _TRAINING = "merged", "training_config.yaml"
 _LESS = "free some space, request fewer quantizations, or name a folder on another disk"
 
 
-@dataclass(frozen=True)
-class Request:
-    """What to convert."""
+Paths = Mapping[Quantization, Path]
+"""The final place of each file."""
 
-    folder: Path
-    """A Hugging Face checkpoint, or the output of training with `merged/` in it."""
-    target: Path
-    """Folder for the files."""
-    quantizations: tuple[Quantization, ...]
-    name: str = ""
-    """Of the model, in file names; by default the folder's."""
-    rotation: Rotation = "cayley"
-    """How to interpret the gates of a foreign SO8T checkpoint."""
-    layers: str = ALL
-    """Which layers of a foreign SO8T checkpoint have gates."""
-    force: bool = False
-    """Whether to overwrite files."""
 
-    def path(self, quantization: Quantization) -> Path:
-        """Path of a file, named as llama.cpp's users know it: Phi-3.5-mini-instruct-Q4_K_M.gguf."""
-        name = self.name or self.folder.resolve().name or "model"
-        return self.target / f"{name}-{quantization.upper()}.gguf"
+def paths_of(conversion: Conversion, target: Path) -> Paths:
+    """Return the files' places, named as llama.cpp's users know them: Phi-3.5-mini-instruct-Q4_K_M.gguf."""
+    name = conversion.name or conversion.source.resolve().name or "model"
+    return {quantization: target / f"{name}-{quantization.upper()}.gguf" for quantization in conversion.quantizations}
 
 
 class _InScratch:
@@ -83,9 +68,17 @@ class _InScratch:
 
 
 def convert_folder(
-    request: Request, progress: Progress = no_progress, stop: StopSignal | None = None
+    asked: Conversion,
+    target: Path,
+    progress: Progress = no_progress,
+    stop: StopSignal | None = None,
+    *,
+    force: bool = False,
 ) -> FolderConversion:
-    """Write the files of the request; `progress` is called after every tensor.
+    """Write the files to the folder `target`; `progress` is called after every tensor.
+
+    The source is a Hugging Face checkpoint, or the output of training with `merged/` in it; files are named after it
+    if the conversion has no name.
 
     Raises:
         InputError: the folder cannot be converted, or a file exists and `force` is not set.
@@ -94,37 +87,39 @@ def convert_folder(
         Interrupted: `stop` was set.
     """
     stop = stop or StopSignal()
-    _refuse_existing(request)
-    source, metadata = _source(request.folder)
+    paths = paths_of(asked, target)
+    _refuse_existing(paths, force)
+    source, metadata = _source(asked.source)
     values, _ = read_config(source)
     layers = sizes_of(values, source / "config.json").layers
-    chosen_layers(request.layers, range(layers), layers, key="--layers")
+    chosen_layers(asked.layers, range(layers), layers, key="--layers")
 
     def checked(done: int, total: int, message: str) -> None:
         progress(done, total, message)
         stop.check()
 
-    conversion = Conversion(source, "model", request.quantizations, request.rotation, request.layers, metadata=metadata)
+    conversion = replace(asked, source=source, name="model", metadata=metadata)
     key = _key(conversion)
-    with _work_folder(request.target, key) as work:
+    with _work_folder(target, key) as work:
         unfinished, output = Unfinished(work / UNFINISHED, key), work / "output"
-        check_disks(disks_of(_written(request, source, unfinished.folder)), "conversion", _LESS)
+        check_disks(disks_of(_written(conversion, target, unfinished.folder)), "conversion", _LESS)
         result = convert(conversion, output, work / "scratch", _InScratch(), checked, unfinished)
         stop.check()
         chat = ChatInfo.read(output / "chat.json")
-        _publish(request, output, result.files)
+        _refuse_existing(paths, force)
+        _publish(output, result.files, paths, target)
     return FolderConversion(
         architecture=chat.architecture,
         parameters=chat.parameters,
         so8t=chat.so8t,
-        files=[_described(request, file) for file in result.files],
+        files=[_described(file, paths) for file in result.files],
         seconds=result.seconds,
     )
 
 
-def _refuse_existing(request: Request) -> None:
-    there = [path for path in map(request.path, request.quantizations) if path.exists()]
-    if there and not request.force:
+def _refuse_existing(paths: Paths, force: bool) -> None:
+    there = [path for path in paths.values() if path.exists()]
+    if there and not force:
         raise InputError(
             f"{len(there)} {plural(len(there), 'file exists', 'files exist')} already.",
             where=", ".join(map(str, there)),
@@ -158,14 +153,14 @@ def _source(folder: Path) -> tuple[Path, Metadata]:
 def _key(conversion: Conversion) -> str:
     """What the bytes of the files depend on; a file of the checkpoint counts as unchanged by git's rule."""
     files = [[path.name, file_state(path)] for path in sorted(conversion.source.iterdir()) if path.is_file()]
-    settings = [*conversion.quantizations, conversion.rotation, conversion.layers, conversion.metadata]
+    settings = [sorted(conversion.quantizations), conversion.rotation, conversion.layers, conversion.metadata]
     return digest([BY_NAME[CONVERTED_BY["a"]].version, versions(), settings, files])
 
 
-def _written(request: Request, source: Path, unfinished: Path) -> Iterator[Written]:
+def _written(conversion: Conversion, target: Path, unfinished: Path) -> Iterator[Written]:
     there = folder_bytes(unfinished, allocated=True)
-    for quantization, size_bytes in file_sizes(source, request.quantizations).items():
-        yield Written("convert", quantization, request.target, max(0, size_bytes - there))
+    for quantization, size_bytes in file_sizes(conversion.source, conversion.quantizations).items():
+        yield Written("convert", quantization, target, max(0, size_bytes - there))
         there = max(0, there - size_bytes)
 
 
@@ -188,19 +183,18 @@ def _work_folder(target: Path, key: str) -> Iterator[Path]:
                 folder.rmdir()  # only if it is empty
 
 
-def _publish(request: Request, output: Path, files: Sequence[GgufFile]) -> None:
+def _publish(output: Path, files: Sequence[GgufFile], paths: Paths, target: Path) -> None:
     for file in files:
         sync_folder(output / file.file)  # the file itself: its bytes must be on the disk before its name is
-    _refuse_existing(request)
-    with storage_errors(request.target):
+    with storage_errors(target):
         for file in files:
-            (output / file.file).replace(request.path(file.quantization))
-        sync_folder(request.target)
+            (output / file.file).replace(paths[file.quantization])
+        sync_folder(target)
 
 
-def _described(request: Request, file: GgufFile) -> WrittenGguf:
+def _described(file: GgufFile, paths: Paths) -> WrittenGguf:
     return WrittenGguf(
-        path=str(request.path(file.quantization)),
+        path=str(paths[file.quantization]),
         bytes=file.size_bytes,
         sha256=file.sha256,
         quantization=file.quantization,

@@ -60,12 +60,14 @@ def convert(
       so8t-ab convert Phi-3.5-mini-instruct -o gguf -q q8_0,q4_k_m --name phi35 --json
     """
     wanted = _quantizations(quantizations)
-    choices = {"rotation": _rotation(rotation), "layers": _layers(layers), "force": force, "name": _name(name)}
+    choices = (_name(name), wanted, _rotation(rotation), _layers(layers))
     check_stages_can_run("so8t-ab convert")
     need_extras(["so8t_converter"])
-    request = named("so8t_converter.standalone:Request")(folder, target, wanted, **choices)
+    conversion = named("so8t_converter.convert:Conversion")(folder, *choices)
     with shown("convert", "checkpoint to GGUF") as (progress, stop):
-        done: FolderConversion = named("so8t_converter.standalone:convert_folder")(request, progress, stop)
+        done: FolderConversion = named("so8t_converter.standalone:convert_folder")(
+            conversion, target, progress, stop, force=force
+        )
     if as_json:
         say(json.dumps(done.model_dump(mode="json"), indent=2) + "\n")
         return

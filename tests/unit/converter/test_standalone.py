@@ -19,8 +19,9 @@ from tests.messages import Said
 from tests.unit.converter.conftest import Converted
 from tests.unit.shared.namespaces import run_on_small_disk
 
+from so8t_converter.convert import Conversion
 from so8t_converter.output_file import OutputFile
-from so8t_converter.standalone import Request, convert_folder
+from so8t_converter.standalone import convert_folder, paths_of
 from so8t_shared.errors import ConfigError, InputError, Interrupted, StorageError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.tables.quantizations import BY_NAME
@@ -35,7 +36,7 @@ def _digests(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("name", ["llama", "foreign"])
 def test_the_bytes_are_the_stages(converted: Callable[[str], Converted], tmp_path: Path, name: str) -> None:
     """Each file has the bytes that convert-a writes, gates folded; nothing else is in the folder."""
-    done = convert_folder(Request(converted(name).source, tmp_path / "new" / "out", ALL))
+    done = convert_folder(Conversion(converted(name).source, "", ALL), tmp_path / "new" / "out")
     expected = {f"{name}-{q.upper()}.gguf": _sha256(converted(name).gguf(q)) for q in ALL}
     assert _digests(tmp_path / "new") == expected
     assert {Path(file.path).name: file.sha256 for file in done.files} == expected
@@ -61,7 +62,7 @@ def test_what_training_wrote(converted: Callable[[str], Converted], tmp_path: Pa
     shutil.copytree(converted("llama").source, tmp_path / "trained" / "merged")
     training = {"pet": {"lambdas": [0.5]}, "so8t": {"enabled": True, "rotation": "exp", "layers": "1"}}
     (tmp_path / "trained" / "training_config.yaml").write_text(yaml.safe_dump(training))
-    convert_folder(Request(tmp_path / "trained", tmp_path / "out", ("f16",), name="b"))
+    convert_folder(Conversion(tmp_path / "trained", "b", ("f16",)), tmp_path / "out")
     reader = gguf.GGUFReader(tmp_path / "out" / "b-F16.gguf")
     ours = {key: field.contents() for key, field in reader.fields.items() if key.startswith("so8t.")}
     assert ours["so8t.rotation"] == "exp"
@@ -83,7 +84,7 @@ def test_a_training_that_cannot_be_read(
     training = tmp_path / "trained" / "training_config.yaml"
     training.write_text(text)
     with said.raised(InputError, where=str(training)):
-        convert_folder(Request(tmp_path / "trained", tmp_path / "out", ("f16",)))
+        convert_folder(Conversion(tmp_path / "trained", "", ("f16",)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -91,12 +92,11 @@ def test_existing_files_stay(converted: Callable[[str], Converted], tmp_path: Pa
     """Any of the files that exists ends the work before it begins, unless `force` is set; others are left alone."""
     there = tmp_path / "llama-Q4_K_M.gguf"
     there.write_bytes(b"mine")
-    request = Request(converted("llama").source, tmp_path, ("bf16", "q4_k_m"))
+    source = converted("llama").source
     with said.raised(InputError, where=str(there)):
-        convert_folder(request)
+        convert_folder(Conversion(source, "", ("bf16", "q4_k_m")), tmp_path)
     assert _digests(tmp_path) == {there.name: hashlib.sha256(b"mine").hexdigest()}
-    forced = Request(converted("llama").source, tmp_path, ("q4_k_m",), force=True)
-    convert_folder(forced)
+    convert_folder(Conversion(source, "", ("q4_k_m",)), tmp_path, force=True)
     assert _digests(tmp_path) == {there.name: _sha256(converted("llama").gguf("q4_k_m"))}
 
 
@@ -125,7 +125,7 @@ def test_unusable_folders(
     folder = copy_of("llama")
     spoil(folder)
     with said.raised(InputError):
-        convert_folder(Request(folder, tmp_path / "a" / "b", ("f16",)))
+        convert_folder(Conversion(folder, "", ("f16",)), tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
 
 
@@ -134,28 +134,29 @@ def test_no_folder(tmp_path: Path, name: str, said: Said) -> None:
     """Neither a missing folder nor a file is a checkpoint."""
     (tmp_path / "file").write_text("x")
     with said.raised(InputError, where=str(tmp_path / name)):
-        convert_folder(Request(tmp_path / name, tmp_path / "out", ("f16",)))
+        convert_folder(Conversion(tmp_path / name, "", ("f16",)), tmp_path / "out")
 
 
 def test_layers_that_do_not_exist(converted: Callable[[str], Converted], tmp_path: Path, said: Said) -> None:
     """The option is named."""
     with said.raised(ConfigError, where="--layers = 7"):
-        convert_folder(Request(converted("foreign").source, tmp_path / "out", ("f16",), layers="7"))
+        convert_folder(Conversion(converted("foreign").source, "", ("f16",), layers="7"), tmp_path / "out")
 
 
 def test_a_file_in_the_targets_place(converted: Callable[[str], Converted], tmp_path: Path, said: Said) -> None:
     """It stays as it is."""
     (tmp_path / "out").write_text("mine")
     with said.raised(StorageError):
-        convert_folder(Request(converted("llama").source, tmp_path / "out", ("f16",)))
+        convert_folder(Conversion(converted("llama").source, "", ("f16",)), tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
 
 
 SMALL = """
-from so8t_converter.standalone import Request, convert_folder
+from so8t_converter.convert import Conversion
+from so8t_converter.standalone import convert_folder
 from so8t_shared.errors import StorageError
 try:
-    convert_folder(Request(Path({source!r}), folder / "out", ("q8_0",)))
+    convert_folder(Conversion(Path({source!r}), "", ("q8_0",)), folder / "out")
 except StorageError as error:
     print(error.exit_code, str(folder) in error.where, list(folder.rglob("*")))
 """
@@ -181,8 +182,8 @@ def test_only_the_requested_files_need_room(converted: Callable[[str], Converted
 
 def test_every_quantization_has_its_name(tmp_path: Path) -> None:
     """Files are named as llama.cpp's users know them."""
-    request = Request(tmp_path / "Phi-3.5-mini", tmp_path, tuple(BY_NAME))
-    names = [request.path(quantization).name for quantization in BY_NAME]
+    paths = paths_of(Conversion(tmp_path / "Phi-3.5-mini", "", tuple(BY_NAME)), tmp_path)
+    names = [path.name for path in paths.values()]
     assert len(set(names)) == len(BY_NAME)
     assert "Phi-3.5-mini-Q4_K_M.gguf" in names
 
@@ -196,18 +197,19 @@ def test_a_stop_leaves_nothing(converted: Callable[[str], Converted], tmp_path: 
             stop.ask()
 
     with pytest.raises(Interrupted):
-        convert_folder(Request(converted("llama").source, tmp_path / "out", ALL), ask, stop)
+        convert_folder(Conversion(converted("llama").source, "", ALL), tmp_path / "out", ask, stop)
     assert not (tmp_path / "out").exists()
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from so8t_converter.standalone import Request, convert_folder
+from so8t_converter.convert import Conversion
+from so8t_converter.standalone import convert_folder
 def kill(done, total, message):
     if "q4_k_m" in message and done >= total // 2:
         os.kill(os.getpid(), signal.SIGKILL)
-convert_folder(Request(Path(sys.argv[1]), Path(sys.argv[2]), ("f16", "q4_k_m"), name="m"), kill)
+convert_folder(Conversion(Path(sys.argv[1]), "m", ("f16", "q4_k_m")), Path(sys.argv[2]), kill)
 """
 
 
@@ -225,7 +227,7 @@ def test_a_kill_leaves_no_file(converted: Callable[[str], Converted], tmp_path: 
     """After SIGKILL no file has a final name; another conversion removes what is left and writes its own."""
     source, out = converted("llama").source, tmp_path / "out"
     _killed(source, out)
-    convert_folder(Request(source, out, ("q8_0",), name="m"))
+    convert_folder(Conversion(source, "m", ("q8_0",)), out)
     assert [str(path.relative_to(out)) for path in out.rglob("*")] == ["m-Q8_0.gguf"]
 
 
@@ -250,7 +252,7 @@ def test_the_same_command_goes_on_after_a_kill(
         return kept[-1]
 
     monkeypatch.setattr(OutputFile, "has", noted)
-    convert_folder(Request(source, out, ("f16", "q4_k_m"), name="m"))
+    convert_folder(Conversion(source, "m", ("f16", "q4_k_m")), out)
     assert (sum(kept) == 0) if touched else (len(kept) // 2 <= sum(kept) < len(kept))
     assert _digests(out) == {f"m-{q.upper()}.gguf": _sha256(converted("llama").gguf(q)) for q in ("f16", "q4_k_m")}
     assert not (out / ".so8t-ab").exists()

@@ -18,8 +18,9 @@ from tests.messages import Said
 from tests.unit.converter.conftest import Converted
 
 from so8t_converter import kernels
+from so8t_converter.convert import Conversion
 from so8t_converter.kernels import UnrepresentableValues, quantize_rows, row_bytes
-from so8t_converter.standalone import Request, convert_folder
+from so8t_converter.standalone import convert_folder
 from so8t_converter.torch_kernels import KINDS
 from so8t_shared.errors import ConfigError
 
@@ -105,7 +106,7 @@ def test_a_conversion_by_torch(
 
         monkeypatch.setitem(KINDS, kind, (length, noted))
     on("cpu")
-    convert_folder(Request(converted("llama").source, tmp_path, ("f16", "q8_0", "q4_k_m"), name="m"))
+    convert_folder(Conversion(converted("llama").source, "m", ("f16", "q8_0", "q4_k_m")), tmp_path)
     for name in ("f16", "q8_0", "q4_k_m"):
         assert (tmp_path / f"m-{name.upper()}.gguf").read_bytes() == converted("llama").gguf(name).read_bytes()
     assert set(used) == {"Q8_0", "Q4_K", "Q6_K"}
@@ -118,5 +119,5 @@ def test_a_device_that_is_not_there(
     """It is named before anything is written."""
     on(device)
     with said.raised(ConfigError):
-        convert_folder(Request(converted("llama").source, tmp_path / "out", ("q8_0",)))
+        convert_folder(Conversion(converted("llama").source, "", ("q8_0",)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
