@@ -51,7 +51,7 @@ def convert(
     """Convert a checkpoint to GGUF, without a session.
 
     Writes OUT/NAME-Q4_K_M.gguf and so on, with tensors equal to the bytes of llama.cpp's own tools. All files
-    appear at the end, or none. SO8T gates are folded into the weights.
+    appear at the end, or none; after a kill, the same command resumes. SO8T gates are folded into the weights.
 
     Examples:
 

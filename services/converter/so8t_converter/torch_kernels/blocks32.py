@@ -12,6 +12,7 @@ _BELOW_HALF = float(np.float32(0.49999997))
 
 
 def q8_0(x: Tensor) -> Tensor:
+    """Return the blocks [n, 34] of rows [n, 32]."""
     d = ratio(x.abs().amax(1, keepdim=True), 127.0)
     inverse = inverse_of(d)
     a = x * inverse
@@ -29,6 +30,7 @@ def symmetric(x: Tensor, half: int) -> Tensor:
 
 
 def q5_1(x: Tensor) -> Tensor:
+    """Return the blocks [n, 24] of rows [n, 32]."""
     low, high = x.amin(1, keepdim=True), x.amax(1, keepdim=True)
     places = torch.arange(32, device=x.device)
     first_zero = torch.where(x == 0, places, 31).amin(1, keepdim=True)

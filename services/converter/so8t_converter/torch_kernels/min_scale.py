@@ -64,6 +64,7 @@ def _six_bits(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def over_minimum(x: Tensor, top: int, first: float, steps: int) -> Tensor:
+    """Return the blocks of rows of 256 values with levels 0..top; `steps` scales from top + `first` up are tried."""
     scale, minimum, fitted = _fit_over_minimum(x.reshape(-1, 32).T.contiguous(), top, first, steps)
     a, head, d = _six_bits(scale.reshape(-1, 8))
     b, head_m, m = _six_bits(minimum.reshape(-1, 8))

@@ -51,11 +51,13 @@ def _fit_nonlinear(x: Tensor) -> Tensor:
 
 
 def iq4_nl(x: Tensor) -> Tensor:
+    """Return the blocks [n, 18] of rows [n, 32]."""
     scale = _fit_nonlinear(x.T.contiguous()).unsqueeze(1)
     return joined(half_bytes(scale).flatten(1), nibbles(_place(inverse_of(scale) * x)))
 
 
 def iq4_xs(x: Tensor) -> Tensor:
+    """Return the blocks [n, 136] of rows [n, 256]."""
     scale = _fit_nonlinear(x.reshape(-1, 32).T.contiguous()).reshape(-1, 8)
     d = ratio(-largest_of(scale.T)[0].unsqueeze(1), 32.0)
     levels = nearest(inverse_of(d) * scale).clamp(-32, 31)

@@ -45,6 +45,7 @@ def _fit_signed(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def q6_k(x: Tensor) -> Tensor:
+    """Return the blocks [n, 210] of rows [n, 256]."""
     scale, fitted = _fit_signed(x.reshape(-1, 16).T.contiguous())
     scale = scale.reshape(-1, 16)
     top, largest = (each.unsqueeze(1) for each in largest_of(scale.T))
