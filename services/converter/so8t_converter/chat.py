@@ -5,6 +5,7 @@ from __future__ import annotations
 from so8t_converter.checkpoint import Checkpoint
 from so8t_shared.errors import InputError
 from so8t_shared.results.conversion import ChatInfo
+from so8t_shared.tables.fixed_by_gguf import exact_positions
 
 
 def chat_info(checkpoint: Checkpoint, so8t: dict[str, str | int | float]) -> ChatInfo:
@@ -29,11 +30,11 @@ def chat_info(checkpoint: Checkpoint, so8t: dict[str, str | int | float]) -> Cha
 
 
 def _context_length(checkpoint: Checkpoint) -> int:
-    value = checkpoint.config.get("max_position_embeddings")
-    if not isinstance(value, int) or value <= 0:
+    positions = exact_positions(checkpoint.config, checkpoint.architecture)
+    if positions is None:
         raise InputError(
-            f"config.json has no usable max_position_embeddings: {value!r}.",
+            f"config.json has no usable max_position_embeddings: {checkpoint.config.get('max_position_embeddings')!r}.",
             where=f"{checkpoint.folder / 'config.json'}, key max_position_embeddings",
             remedy="restore the model's original config.json",
         )
-    return value
+    return positions

@@ -25,10 +25,10 @@ from so8t_shared.tables.architectures import (
     Sizes,
     architecture_name,
     architecture_of,
-    check_assumptions,
     sizes_of,
     split_qkv,
 )
+from so8t_shared.tables.fixed_by_gguf import check_fixed
 
 GATE = "self_attn.so8t_rotation_gate.theta"
 """Name of a gate's tensor in a foreign SO8T checkpoint, after the layer's prefix."""
@@ -121,7 +121,7 @@ def read_config(folder: Path) -> tuple[dict[str, Any], Architecture]:
     architecture = PHI3 if _is_named_foreign(config) else architecture_of(config, path, done="converted")
     refuse_quantized(config, path)
     check_layers(config, folder)
-    check_assumptions(config, architecture, path)
+    check_fixed(config, architecture, path)
     return config, architecture
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import holds_gates, read_json, refuse_quantized
 from so8t_shared.models.tensor_headers import check_sizes
-from so8t_shared.tables.architectures import architecture_of, check_assumptions
+from so8t_shared.tables.architectures import architecture_of
+from so8t_shared.tables.fixed_by_gguf import check_fixed
 
 
 def check_base(base: Path) -> None:
@@ -28,4 +29,4 @@ def check_base(base: Path) -> None:
     architecture = architecture_of(config, path, done="trained")
     refuse_quantized(config, path)
     check_sizes(config, base)
-    check_assumptions(config, architecture, path)
+    check_fixed(config, architecture, path)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,8 @@ class Architecture:
     """Display name. It matters: llama.cpp recognizes Phi-3's tokenizer by this name."""
     layer: Callable[[Sizes], Shapes]
     """Shapes of one layer's tensors, named without the layer's prefix."""
-    assumes: Mapping[str, Callable[[Sizes], Any]] = field(default_factory=dict)
-    """Keys of config.json with the only value that llama.cpp supports; the key may be missing."""
     family_with_bpe: str = ""
     """The family's name with a byte-level BPE tokenizer, if different."""
-    activation: tuple[str, ...] = ("silu", "swish")
-    """transformers' names of the feed-forward activation that llama.cpp computes for this architecture."""
 
     def shapes(self, sizes: Sizes) -> Shapes:
         """Shapes of all tensors by name, including lm_head.weight even if it is tied."""
@@ -123,30 +119,14 @@ def _phi3_layer(sizes: Sizes) -> Shapes:
     }
 
 
-def _every_fourth_without(sizes: Sizes) -> list[int]:
-    return [int((i + 1) % 4 != 0) for i in range(sizes.layers)]
-
-
-_GEMMA3: dict[str, Callable[[Sizes], Any]] = {
-    "layer_types": lambda sizes: [f"{'sliding' if (i + 1) % 6 else 'full'}_attention" for i in range(sizes.layers)],
-    "query_pre_attn_scalar": lambda sizes: sizes.head,
-    "rope_local_base_freq": lambda _: 10000.0,
-    "attn_logit_softcapping": lambda _: None,
-}
-"""The 27B model has a different query_pre_attn_scalar, which llama.cpp infers only from its number of layers."""
-
-_ACTIVATION_KEYS = ("hidden_act", "hidden_activation")
-_GELU = ("gelu_pytorch_tanh", "gelu_new")
-
-
 ROWS: tuple[Architecture, ...] = (
     Architecture("LlamaForCausalLM", "Llama", _llama_layer),
     Architecture("Qwen2ForCausalLM", "Qwen2", _qwen2_layer),
     Architecture("Qwen3ForCausalLM", "Qwen3", _qwen3_layer),
-    Architecture("Gemma3ForCausalLM", "Gemma 3", _gemma3_layer, assumes=_GEMMA3, activation=_GELU),
+    Architecture("Gemma3ForCausalLM", "Gemma 3", _gemma3_layer),
     Architecture("Phi3ForCausalLM", "Phi-3", _phi3_layer, family_with_bpe="Phi-4"),
     Architecture("MistralForCausalLM", "Mistral", _llama_layer),
-    Architecture("SmolLM3ForCausalLM", "SmolLM3", _llama_layer, assumes={"no_rope_layers": _every_fourth_without}),
+    Architecture("SmolLM3ForCausalLM", "SmolLM3", _llama_layer),
 )
 
 BY_NAME = {row.name: row for row in ROWS}
@@ -172,28 +152,6 @@ def architecture_of(config: dict[str, Any], where: Path, *, done: str) -> Archit
         f"The architecture {name} cannot be {done}." if name else "config.json names no architecture.",
         where=f"{where}, key architectures",
         remedy=f"use a checkpoint of one of: {', '.join(BY_NAME)}",
-    )
-
-
-def check_assumptions(config: dict[str, Any], architecture: Architecture, where: Path) -> None:
-    """Check that llama.cpp would compute the model in the same way as transformers.
-
-    Raises:
-        InputError: config.json has an unsupported value for a key in `assumes`, or another activation.
-    """
-    for key in _ACTIVATION_KEYS:
-        if (found := config.get(key)) is not None and found not in architecture.activation:
-            raise _unsupported(architecture, key, architecture.activation[0], found, where)
-    for key, value_for in architecture.assumes.items():
-        if key in config and config[key] != (expected := value_for(sizes_of(config, where))):
-            raise _unsupported(architecture, key, expected, config[key], where)
-
-
-def _unsupported(architecture: Architecture, key: str, expected: Any, found: Any, where: Path) -> InputError:
-    return InputError(
-        f"llama.cpp supports {architecture.family} only with {key} {expected!r}, not {found!r}.",
-        where=f"{where}, key {key}",
-        remedy="use a checkpoint with that value; GGUF cannot store another",
     )
 
 

@@ -159,7 +159,7 @@ def test_added_token_outside_the_embedding(copy_of: CopyOf) -> None:
 def test_gate_width(copy_of: CopyOf) -> None:
     """A gated checkpoint whose attention width is not divisible by 8 is refused."""
     folder = copy_of("foreign")
-    _edit_config(folder, num_attention_heads=3, head_dim=4)
+    _edit_config(folder, num_attention_heads=3, hidden_size=12)
     assert "attention width 12 is not divisible by 8" in _refused(folder).what
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.messages import Said
 
 from so8t_shared.errors import InputError
-from so8t_shared.tables.architectures import BY_NAME, architecture_of, check_assumptions, sizes_of
+from so8t_shared.tables.architectures import BY_NAME, architecture_of, sizes_of
 
 
 def test_biases_are_expected_where_the_config_has_them() -> None:
@@ -40,31 +39,8 @@ def test_unsupported_architecture_lists_the_supported(said: Said) -> None:
         architecture_of({}, Path("config.json"), done="converted")
 
 
-def test_what_llama_cpp_takes_for_granted_is_checked() -> None:
-    """Another value of such a key is refused; an absent key is fine."""
-    row = replace(BY_NAME["LlamaForCausalLM"], assumes={"every": lambda sizes: 2 * sizes.layers})
-    config = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "vocab_size": 8}
-    config["num_hidden_layers"] = 2
-    check_assumptions(config, row, Path("config.json"))
-    check_assumptions({**config, "every": 4}, row, Path("config.json"))
-    with pytest.raises(InputError) as raised:
-        check_assumptions({**config, "every": 3}, row, Path("config.json"))
-    assert raised.value.where.endswith("key every")
-
-
 @pytest.mark.parametrize("value", [None, 0, "64", 1.5, True])
 def test_size_must_be_a_positive_whole_number(value: object, said: Said) -> None:
     """A missing or odd size names its key."""
     with said.raised(InputError):
         sizes_of({"num_attention_heads": 2, "hidden_size": value}, Path("config.json"))
-
-
-@pytest.mark.parametrize("name", BY_NAME)
-def test_another_activation(name: str) -> None:
-    """The architecture fixes the activation in llama.cpp, so a checkpoint with another one is refused."""
-    row = BY_NAME[name]
-    for activation in row.activation:
-        check_assumptions({"hidden_act": activation}, replace(row, assumes={}), Path("config.json"))
-    for key in ("hidden_act", "hidden_activation"):
-        with pytest.raises(InputError, match="relu"):
-            check_assumptions({key: "relu"}, row, Path("config.json"))
