@@ -6,15 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import gguf
 import pytest
 import transformers
-from conversion import get_model_class
-from tests.unit.converter.gguf_files import write_gguf
 
-from so8t_converter.checkpoint import inspect
-from so8t_converter.clean_folder import clean_folder
-from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_converter.weights import stored_tensors
 from so8t_shared.tables.architectures import BY_NAME, architecture_of, sizes_of
 from so8t_shared.tables.fixed_by_gguf import FIXED, check_fixed
@@ -30,29 +24,6 @@ def test_shapes_are_transformers_shapes(made: Callable[[str], Path], name: str) 
     if sizes.tied:
         del shapes["lm_head.weight"]
     assert shapes == {key: tensor.shape for key, tensor in stored_tensors(folder).items()}
-
-
-OURS = ("general.", "tokenizer.ggml.pre", "tokenizer.ggml.add_", "tokenizer.chat_template")
-"""Keys that are decided here: names instead of guesses, the pre-tokenizer, what an engine adds, the one template."""
-
-
-@pytest.mark.parametrize("name", BY_NAME)
-def test_file_is_what_llama_cpps_converter_writes(made: Callable[[str], Path], tmp_path: Path, name: str) -> None:
-    """Every tensor has the bytes, and every key but those decided here the value, that the converter alone gives."""
-    source = made(name)
-    folder = clean_folder(source, tmp_path / "model")
-    write_gguf(inspect(source), folder, tmp_path / "ours.gguf")
-    alone = get_model_class(name)(folder, gguf.LlamaFileType.MOSTLY_F16, tmp_path / "theirs.gguf")
-    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    alone.get_vocab_base_pre = lambda _: pre_tokenizer_name(tokenizer)  # a vocabulary that it has never seen
-    alone.write()
-    ours, theirs = (gguf.GGUFReader(tmp_path / f"{which}.gguf") for which in ("ours", "theirs"))
-    tensors = [{t.name: (t.tensor_type, t.data.tobytes()) for t in reader.tensors} for reader in (ours, theirs)]
-    assert tensors[0] == tensors[1]
-    keys = [
-        {k: f.contents() for k, f in r.fields.items() if not k.startswith(("GGUF.", *OURS))} for r in (ours, theirs)
-    ]
-    assert keys[0] == keys[1]
 
 
 STORED = {

@@ -56,13 +56,59 @@ def test_bytes_are_libggufs(kind: str) -> None:
             assert (_ours(kind, values, backend) == expected).all(), (name, backend)
 
 
+def _block(kind: str, scale: float, seed: int) -> NDArray[np.float32]:
+    """256 values of one kind; `scale` from 0 to 1 covers what it can be."""
+    r = np.random.default_rng(seed)
+    normal, sign = r.standard_normal(256), r.choice([-1.0, 1.0])
+    magnitude = 10.0 ** (-30 + 35 * scale)
+    values: dict[str, NDArray[Any]] = {
+        "random": normal * magnitude,
+        "constant": np.full(256, sign * magnitude),
+        "denormal": r.integers(-(1 << int(1 + 21 * scale)), 1 << int(1 + 21 * scale), 256) * 2.0**-149,
+        "huge": normal * 10.0 ** (4 + 33.8 * scale),
+        "alternating": sign * magnitude * np.tile([1.0, -1.0], 128),
+        "nearly zero": normal * 10.0 ** (-16 + 3 * scale),
+        "one outlier": np.where(r.permutation(256) == 0, sign, normal * 10.0 ** (-8 * scale)),
+        "zero": np.zeros(256) * sign,
+    }
+    limit = np.finfo(np.float32).max
+    return np.clip(values[kind], -limit, limit).astype(np.float32)
+
+
+KINDS = ["random", "constant", "denormal", "huge", "alternating", "nearly zero", "one outlier", "zero"]
+DRAWN = st.builds(_block, st.sampled_from(KINDS), st.floats(0, 1), st.integers(0, 1 << 32))
+ANY_BITS = st.binary(min_size=1024, max_size=1024).map(lambda data: finite(np.frombuffer(data, np.uint32)))
+ROW = st.lists(DRAWN | ANY_BITS, min_size=1, max_size=20).map(np.concatenate)
+"""Blocks side by side, since a target works on several at once and each must go its own way."""
+
+
 @needs_kernels
-@settings(max_examples=60, deadline=None)
-@given(st.binary(min_size=1024, max_size=1024), st.sampled_from(BLOCKS))
-def test_any_block(data: bytes, kind: str) -> None:
-    """Whatever finite bits a block has, the fastest target writes libgguf's bytes."""
-    values = finite(np.frombuffer(data, np.uint32))
-    assert (_ours(kind, values) == _libggufs(kind, values)).all()
+@pytest.mark.parametrize("kind", BLOCKS)
+@settings(max_examples=20, deadline=None)
+@given(values=ROW)
+def test_any_blocks(kind: str, values: NDArray[np.float32]) -> None:
+    """Whatever finite blocks stand side by side, every target writes libgguf's bytes."""
+    expected = _libggufs(kind, values)
+    for backend in COMPILED:
+        assert (_ours(kind, values, backend) == expected).all(), backend
+
+
+@pytest.mark.parametrize("kind", [*BLOCKS, *CASTS])
+@settings(max_examples=10, deadline=None)
+@given(
+    values=st.lists(DRAWN, min_size=1, max_size=9).map(np.concatenate),
+    places=st.lists(st.integers(0, 255), min_size=1, max_size=8, unique=True),
+    bad=st.sampled_from([0x7F800000, 0xFF800000, 0x7FC00000, 0xFFC00001, 0x7F800001]),
+)
+def test_what_is_not_finite_is_refused(kind: str, values: NDArray[np.float32], places: list[int], bad: int) -> None:
+    """Infinity and NaN of either sign, quiet or signaling, wherever they stand: each is counted on every target."""
+    limit = min(LARGEST.get(kind, np.float32(1e38)), np.float32(1e38))
+    bits = np.clip(values, -limit, limit).view(np.uint32)
+    bits[places] = bad
+    for backend in backends():
+        with pytest.raises(UnrepresentableValues) as caught:
+            _ours(kind, bits.view(np.float32), backend)
+        assert caught.value.count == len(places)
 
 
 @needs_kernels

@@ -104,6 +104,16 @@ def test_phi4_mini_agrees_with_transformers(tmp_path: Path, tokenizer_class: str
     _compare(_f16(source, tmp_path), source, tolerance=0.01)
 
 
+def test_class_of_phi4_minis_tokenizer_changes_no_byte(tmp_path: Path) -> None:
+    """transformers 5 saves another class name for the same tokenizer."""
+    files = []
+    for tokenizer_class in ("GPT2Tokenizer", "TokenizersBackend"):
+        (scratch := tmp_path / tokenizer_class).mkdir()
+        source = make_llama(scratch / "source", kind="Phi3", tokenizer_class=tokenizer_class)
+        files.append(_f16(source, scratch).read_bytes())
+    assert files[0] == files[1]
+
+
 def test_untied_bfloat16_llama_agrees_with_transformers(tmp_path: Path) -> None:
     """bfloat16 weights and an output projection of its own."""
     source = make_llama(tmp_path / "source", tied=False, dtype=torch.bfloat16)
