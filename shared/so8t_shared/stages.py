@@ -159,7 +159,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-a",
         "so8t_converter.stages:convert_a",
-        4,
+        5,
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
         inputs=_model_a,
@@ -182,7 +182,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-b",
         "so8t_converter.stages:convert_b",
-        5,
+        6,
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/", "training_config.yaml")},
