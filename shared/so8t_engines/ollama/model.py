@@ -12,7 +12,7 @@ from so8t_engines.likelihood import shared_start
 from so8t_engines.ollama.choices import likeliest
 from so8t_engines.ollama.generation import TOP_LOGPROBS, Reply, gather, generation, sampling
 from so8t_engines.ollama.models import OllamaModels
-from so8t_engines.ollama.scored import Answers, Likely, answers_of, by_text, score
+from so8t_engines.ollama.scored import Answers, Likely, answers_of, likely_of, score
 from so8t_engines.ollama.server import MissingError, OllamaServer, UnreachableError
 from so8t_engines.ollama.slot import Slot
 from so8t_engines.prompt_cache import shared_length
@@ -198,10 +198,10 @@ class OllamaModel(LoadedModel):
             started = time.perf_counter()
         counted = self._checked(tokens, prompt, options)
 
-        def after(written: str, tokens: int) -> list[Likely]:
+        def after(written: str, tokens: int, listed: bool) -> list[Likely]:
             opening = f"{prompt}{text}{answers.before}{answers.shared}"
-            reply, again = self._look(opening + written, replace(options, max_tokens=tokens))
-            return [Likely(by_text(step.get("top_logprobs") or []), again, step["token"]) for step in reply.steps]
+            reply, again = self._look(opening + written, replace(options, max_tokens=tokens), listed=listed)
+            return [likely_of(step, again) for step in reply.steps]
 
         sums = score(answers, after, ahead=self._begins)
         self._begins = sums.begun
@@ -232,16 +232,19 @@ class OllamaModel(LoadedModel):
             raise PromptTooLongError(tokens)
         return tokens
 
-    def _look(self, text: str, options: Options) -> tuple[Reply, bool]:
-        """Return what may follow a text and what the model goes on with, and whether it took two requests."""
+    def _look(self, text: str, options: Options, *, listed: bool = True) -> tuple[Reply, bool]:
+        """Return what the model goes on with and, if `listed`, what else may follow; and whether it took two requests.
+
+        Where the model would end, the reply lists what may follow in any case.
+        """
         likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         free = replace(options, stop=())
-        answer = self._ask(text, free, **likely)
-        ended = not answer.logprobs
+        answer = self._ask(text, free, **(likely if listed else {"logprobs": True}))
+        ended = not answer.steps
         if ended:  # a token that ends the answer has none; a format forbids that token and changes no logprob
             again = self._ask(text, replace(free, max_tokens=1), **likely, format=_ANY_TEXT)
             answer = replace(again, latency_ms=answer.latency_ms + again.latency_ms, ttft_ms=answer.ttft_ms)
-        if not answer.logprobs:
+        if not answer.steps:
             raise EngineError(
                 "Ollama returned no token probabilities.",
                 where=self._server.address,

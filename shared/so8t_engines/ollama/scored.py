@@ -6,7 +6,9 @@ sent with one. `Answers.apart` tells whether that gives the tokens of training; 
 template that ends with a space or a bracket, each answer is marked as merged and the report counts them.
 
 A request shows what may follow a text, and goes on as the model would: where that is an answer, it shows the rest of
-its tokens as well. They are computed one at a time, as in requests of their own.
+its tokens as well. They are computed one at a time, as in requests of their own. The server sorts its whole vocabulary
+to show the likeliest tokens, so after a label's beginning it only shows the one that the model goes on with; where
+that is not the label's, the likeliest are asked for.
 
 No request shows a token beyond the likeliest ones, and nothing that leaves the prompt as it is makes Ollama choose
 one. Such a label has no figure but an upper bound, that of the least likely token shown, and is named as such.
@@ -50,10 +52,13 @@ class Likely:
     second_look: bool = False
     chosen: str = ""
     """The one that the model goes on with; empty if it ends here."""
+    listed: bool = True
+    """Whether the likeliest are shown, and not only the chosen one."""
 
 
-After = Callable[[str, int], Sequence[Likely]]
-"""Returns what follows the opening and a text, and then what follows each of up to that many tokens less one."""
+After = Callable[[str, int, bool], Sequence[Likely]]
+"""Returns what follows the opening and a text, and then what follows each of up to that many tokens less one: the
+likeliest tokens if wanted, or only the chosen ones."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,12 @@ class Sums:
         """The likeliest answer; None if a bound leaves it open."""
         best = max(range(len(self.logprobs)), key=lambda number: (self.logprobs[number], not self.bounds[number]))
         return None if self.bounds[best] else best
+
+
+def likely_of(step: Mapping[str, Any], second_look: bool) -> Likely:
+    """Return what a server shows of one step, with the list of likeliest tokens or without."""
+    listed = step.get("top_logprobs") or []
+    return Likely(by_text(listed or [step]), second_look, step["token"], bool(listed))
 
 
 def by_text(likely: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -105,22 +116,24 @@ def score(answers: Answers, after: After, *, ahead: bool = True) -> Sums:
     known: dict[tuple[str, ...], Likely] = {}
     starts = {answer[:place] for answer in answers.scored for place in range(len(answer))}
 
-    def look(written: tuple[str, ...], tokens: int) -> Likely:
-        if written not in known:
-            place = written
-            for likely in after("".join(written), tokens):
-                if place not in starts or not likely.logprobs:
-                    break
-                known.setdefault(place, likely)
-                place = (*place, likely.chosen)
+    def look(written: tuple[str, ...], tokens: int, *, listed: bool) -> Likely:
+        place = written
+        for likely in after("".join(written), tokens, listed):
+            if place not in starts or not likely.logprobs:
+                break
+            if place not in known or likely.listed:
+                known[place] = likely
+            place = (*place, likely.chosen)
         return known[written]
 
-    first = look((), max(map(len, answers.scored)) if ahead else 1)
+    first = look((), max(map(len, answers.scored)) if ahead else 1, listed=True)
     sums, bounds = [], []
     for answer in answers.scored:
         total, bound = 0.0, False
         for place, piece in enumerate(answer):
-            likely = look(answer[:place], len(answer) - place)
+            likely = known.get(answer[:place]) or look(answer[:place], len(answer) - place, listed=False)
+            if piece not in likely.logprobs and not likely.listed:
+                likely = look(answer[:place], 1, listed=True)
             total += likely.logprobs.get(piece, min(likely.logprobs.values()))
             bound = piece not in likely.logprobs
             if bound:

@@ -20,7 +20,7 @@ ANSWERS = Answers("", "<final", ">", (("ALL", "OW"), ("DENY",), ("RE", "FU", "SE
 
 
 def _after(**shown: dict[str, float]) -> After:
-    return lambda written, tokens: [Likely(shown[written or "first"], second_look=not written)]
+    return lambda written, _tokens, _listed: [Likely(shown[written or "first"], second_look=not written)]
 
 
 def test_sum_over_tokens() -> None:
@@ -48,34 +48,49 @@ def test_a_bound_can_leave_the_class_open() -> None:
     assert score(ANSWERS, _after(first={"x": -3.0})).best is None
 
 
-def _writer(*tokens: str, asked: list[tuple[str, int]]) -> After:
-    """A model that writes these tokens after the opening and "y" after any other text; each is followed by anything."""
-    shown = {"ALL": -1.0, "OW": -2.0, "DENY": -3.0, "RE": -4.0, "FU": -5.0, "SE": -6.0}
+Asked = list[tuple[str, int, bool]]
+SHOWN = {"ALL": -1.0, "OW": -2.0, "DENY": -3.0, "RE": -4.0, "FU": -5.0, "SE": -6.0, "y": -7.0}
 
-    def after(written: str, wanted: int) -> list[Likely]:
-        asked.append((written, wanted))
-        chosen = tokens if not written else ("y", "y")
-        return [Likely(shown, chosen=one) for one in chosen[:wanted]]
+
+def _writer(*tokens: str, asked: Asked, later: dict[str, tuple[str, ...]] | None = None) -> After:
+    """A model that writes `tokens` after the opening, `later` after other texts and else "y"."""
+    written = {"": tokens, **(later or {})}
+
+    def after(text: str, wanted: int, listed: bool) -> list[Likely]:
+        asked.append((text, wanted, listed))
+        chosen = written.get(text, ("y", "y"))
+        return [Likely(SHOWN if listed else {one: SHOWN.get(one, -8.0)}, False, one, listed) for one in chosen[:wanted]]
 
     return after
 
 
 def test_what_the_model_writes_itself_is_not_asked_again() -> None:
     """The first request shows the tokens of the answer that the model begins, with the figures of single requests."""
-    asked: list[tuple[str, int]] = []
+    asked: Asked = []
     sums = score(ANSWERS, _writer("RE", "FU", "x", asked=asked))
-    assert asked == [("", 3), ("ALL", 1)]
+    assert asked == [("", 3, True), ("ALL", 1, False), ("ALL", 1, True)]
     assert sums.begun
     assert sums == score(ANSWERS, _writer("RE", "FU", "x", asked=asked), ahead=False)
-    assert asked[2:] == [("", 1), ("ALL", 1), ("RE", 2), ("REFU", 1)]
+    assert [text for text, _, listed in asked[3:] if listed] == ["", "ALL", "RE", "REFU"]
+
+
+def test_the_likeliest_are_listed_only_where_the_model_goes_on_otherwise() -> None:
+    """A list costs the server time; the token that the model goes on with has the same figure without one."""
+    asked: Asked = []
+    follows = {"ALL": ("OW",), "RE": ("FU", "x")}
+    sums = score(ANSWERS, _writer("DENY", asked=asked, later=follows))
+    assert asked == [("", 3, True), ("ALL", 1, False), ("RE", 2, False), ("REFU", 1, True)]
+    assert sums.logprobs == (-3.0, -3.0, -15.0)
+    assert sums.bounds == (False, False, False)
+    assert sums == score(ANSWERS, _writer("DENY", asked=asked))
 
 
 @pytest.mark.parametrize("written", [("REFU", "SE", ""), ("R", "EFU", "SE"), ("", "RE", "FU"), ("y", "RE", "FU")])
 def test_other_tokens_than_an_answers(written: tuple[str, ...]) -> None:
     """Only an answer's own tokens count, even where others make up the same text."""
-    asked: list[tuple[str, int]] = []
+    asked: Asked = []
     sums = score(ANSWERS, _writer(*written, asked=asked))
-    assert asked == [("", 3), ("ALL", 1), ("RE", 2), ("REFU", 1)]
+    assert [text for text, _, listed in asked if listed] == ["", "ALL", "RE", "REFU"]
     assert not sums.begun
 
 
