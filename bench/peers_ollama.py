@@ -7,9 +7,11 @@ measures speed apart, is shown beside them. Peers are whole commands, too, with 
 time and at their own default; lm-eval takes one command for each model. All ask the same rows of both models on the
 same server: same prompt, temperature 0, same limit of tokens, one thread. Every command finds its models unloaded.
 Commands alternate; the least processor time of each counts, that of the command and of all processes of the server.
+Two numbers of rows tell what starting and loading cost from what a row costs: with 16 rows most is start-up. The floor
+is a bare loop that asks one token a row: nothing that asks each row of this server can take less.
 docs/ollama.md says what was measured.
 
-    python bench/peers_ollama.py [RUN] [--peers-dir FOLDER] [--rows N] [--rounds N] [--only ours+promptfoo]
+    python bench/peers_ollama.py [RUN] [--peers-dir FOLDER] [--rows FEW MANY] [--rounds N] [--only ours+promptfoo]
 
 RUN is the folder of a finished run with its store, data and configuration, by default demo-run. Peers that are not yet
 in FOLDER, by default in the cache outside the clone, are installed there, which needs npm and 2 GB.
@@ -25,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,18 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / ".ci"), str(ROOT / "bench")]
 
-from peers import PINNED, SIDES, Command, Setting, cache_folder, inspect_ai, install, lm_eval, promptfoo  # noqa: E402
+from peers import (  # noqa: E402
+    PINNED,
+    SIDES,
+    Command,
+    Setting,
+    cache_folder,
+    floor,
+    inspect_ai,
+    install,
+    lm_eval,
+    promptfoo,
+)
 from tests.servers.ollama_server import OllamaServer, running_ollama  # noqa: E402
 
 from so8t_evaluator.rows import select  # noqa: E402
@@ -100,13 +113,15 @@ def measure(server: OllamaServer, command: Command) -> Spent:
 class Ours:
     """A copy of the finished run in which only evaluate and conclude are left to do."""
 
-    def __init__(self, setting: Setting, run: Path) -> None:
+    def __init__(self, setting: Setting, run: Path, scorings: Collection[str]) -> None:
         self.setting = setting
         self.work = setting.folder / "ours"
         self.ready = setting.folder / "ready"
         shutil.copytree(run, self.work / run.name, copy_function=_link)
+        for imported in self.work.glob("*/store/artifacts/import"):
+            shutil.rmtree(imported)  # perhaps into another server
         self.config = next((self.work / run.name).glob("*.yaml"))
-        for scoring in SCORINGS:
+        for scoring in scorings:
             subprocess.run(self._command(scoring, "--to", "import"), check=True, cwd=self.work, stdout=sys.stderr)
         shutil.copytree(self.work, self.ready, copy_function=_link)
 
@@ -179,20 +194,30 @@ def prepare_peers(setting: Setting, ours: Ours) -> None:
         setting.server.post("/api/create", peer)
 
 
-def show(best: dict[str, Spent], asked: int) -> None:
+def show(best: dict[str, Spent], rows: int) -> None:
     """Print what each command took, and each of ours against the best peer."""
     for name, one in best.items():
         print(
-            f"{name}: {one.cpu_s:.1f} s CPU ({one.client_s:.1f} command, {one.server_s:.1f} server),"
-            f" {one.wall_s:.1f} s, {one.memory_mb:.0f} MB, {one.right} of {asked} right"
+            f"{rows} rows, {name}: {one.cpu_s:.1f} s CPU ({one.client_s:.1f} command, {one.server_s:.1f} server),"
+            f" {len(SIDES) * rows / one.cpu_s:.2f} answers per CPU second, {one.wall_s:.1f} s, {one.memory_mb:.0f} MB,"
+            f" {one.right} of {len(SIDES) * rows} right"
         )
-    peers = {name: one for name, one in best.items() if not name.startswith("ours")}
+    peers = {name: one for name, one in best.items() if not name.startswith(("ours", "floor"))}
     if not peers:
         return
     least, first = (min(peers, key=key) for key in (lambda name: peers[name].cpu_s, lambda name: peers[name].wall_s))
-    for name in best.keys() - peers.keys():
+    for name in [one for one in best if one not in peers]:
         cpu, wall = peers[least].cpu_s / best[name].cpu_s, peers[first].wall_s / best[name].wall_s
         print(f"{name}: {cpu:.2f} x the rows per CPU second of {least}, {wall:.2f} x the rows per second of {first}")
+
+
+def show_parts(best: dict[int, dict[str, Spent]]) -> None:
+    """Print what starting and loading cost, and what an answer costs, from the least and the most rows."""
+    few, many = min(best), max(best)
+    for name in best[few] if few < many else ():
+        answer_s = (best[many][name].cpu_s - best[few][name].cpu_s) / (len(SIDES) * (many - few))
+        start_s = best[few][name].cpu_s - len(SIDES) * few * answer_s
+        print(f"{name}: {start_s:.1f} s CPU to start and load, {1e3 * answer_s:.0f} ms for an answer")
 
 
 def main() -> None:
@@ -200,33 +225,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, nargs="?", default=ROOT / "demo-run")
     parser.add_argument("--peers-dir", type=Path, default=cache_folder() / "peers")
-    parser.add_argument("--rows", type=int, default=48)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rows", type=int, nargs="+", default=[16, 100])
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=12, help="tokens per answer; the demo's by default")
-    parser.add_argument("--only", default="ours+promptfoo+lm-eval+inspect_ai")
+    parser.add_argument("--only", default="ours+floor+promptfoo+lm-eval+inspect_ai")
     arguments = parser.parse_args()
     chosen = arguments.only.split("+")
     arguments.peers_dir.mkdir(parents=True, exist_ok=True)
-    for peer in PINNED.keys() & set(chosen):
+    for peer in [peer for peer in PINNED if any(name.startswith(peer) for name in chosen)]:
         install(peer, arguments.peers_dir.absolute())
     with tempfile.TemporaryDirectory(dir=arguments.peers_dir) as folder, running_ollama(Path(folder)) as server:
-        place, peers = Path(folder).absolute(), arguments.peers_dir.absolute()
-        setting = Setting(place, peers, server, arguments.rows, arguments.limit)
-        ours = Ours(setting, arguments.run.absolute())
-        prepare_peers(setting, ours)
-        commands = {
-            **{f"ours {scoring}": ours.command(scoring) for scoring in SCORINGS},
-            **{f"promptfoo -j {at_once}": promptfoo(setting, at_once) for at_once in (1, 4)},
-            **{f"lm-eval, {at_once} at once": lm_eval(setting, at_once) for at_once in (1, 4)},
-            **{f"inspect_ai, {at_once or 'default'} at once": inspect_ai(setting, at_once) for at_once in (1, None)},
-        }
-        best: dict[str, Spent] = {}
+        commands = {}
+        for rows in arguments.rows:
+            (place := Path(folder).absolute() / str(rows)).mkdir()
+            setting = Setting(place, arguments.peers_dir.absolute(), server, rows, arguments.limit)
+            commands[rows] = commands_for(setting, arguments.run.absolute(), chosen)
+        best: dict[int, dict[str, Spent]] = {rows: {} for rows in arguments.rows}
         for number in range(arguments.rounds):
-            for name in [one for one in commands if one.replace(",", "").split()[0] in chosen]:
-                spent = measure(server, commands[name])
-                print(f"  round {number + 1}: {name}: {spent.cpu_s:.1f} s, {spent.wall_s:.1f} s", file=sys.stderr)
-                best[name] = min(spent, best.get(name, spent), key=lambda one: one.cpu_s)
-        show(best, len(SIDES) * arguments.rows)
+            for rows, name in [(size, name) for size in arguments.rows for name in commands[size]]:
+                spent = measure(server, commands[rows][name])
+                print(
+                    f"  round {number + 1}, {rows} rows: {name}: {spent.cpu_s:.1f} s, {spent.wall_s:.1f} s", flush=True
+                )
+                best[rows][name] = min(spent, best[rows].get(name, spent), key=lambda one: one.cpu_s)
+        for rows, found in best.items():
+            show(found, rows)
+        show_parts(best)
+
+
+def commands_for(setting: Setting, run: Path, chosen: Collection[str]) -> dict[str, Command]:
+    """Return the measurements whose names, or first words of them, are chosen."""
+    ours = Ours(setting, run, [one for one in SCORINGS if {"ours", f"ours {one}"} & set(chosen)] or ["logprob"])
+    prepare_peers(setting, ours)
+    commands = {
+        **{f"ours {scoring}": ours.command(scoring) for scoring in SCORINGS},
+        "floor": floor(setting),
+        **{f"promptfoo -j {at_once}": promptfoo(setting, at_once) for at_once in (1, 4)},
+        **{f"lm-eval, {at_once} at once": lm_eval(setting, at_once) for at_once in (1, 4)},
+        **{f"inspect_ai, {at_once or 'default'} at once": inspect_ai(setting, at_once) for at_once in (1, None)},
+    }
+    return {name: one for name, one in commands.items() if {name, name.replace(",", "").split()[0]} & set(chosen)}
 
 
 if __name__ == "__main__":

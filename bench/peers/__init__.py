@@ -48,6 +48,18 @@ def so8t():
     return Task(dataset=rows, solver=generate(cache=False), scorer=includes())
 """
 
+FLOOR = """
+import http.client, json, sys
+address, rows, *models = sys.argv[1:]
+server = http.client.HTTPConnection(address.removeprefix("http://"))
+for model in models:
+    for row in open(rows):
+        options = {"temperature": 0, "num_predict": 1}
+        body = {"model": model, "prompt": json.loads(row)["text"], "options": options, "stream": False}
+        server.request("POST", "/api/generate", json.dumps(body))
+        server.getresponse().read()
+"""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -90,6 +102,12 @@ def install(peer: str, folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
         subprocess.run([place / "bin" / "pip", "install", "--quiet", *PINNED[peer]], check=True)
     (place / "installed").touch()
+
+
+def floor(setting: Setting) -> Command:
+    """Return the measurement of a bare loop that asks one token a row: the least that any client can spend."""
+    command = [sys.executable, "-c", FLOOR, setting.server.address, str(setting.tests)]
+    return lambda: ([[*command, *(f"peer-{side}" for side in SIDES)]], {}, lambda: 0)
 
 
 def promptfoo(setting: Setting, at_once: int) -> Command:
