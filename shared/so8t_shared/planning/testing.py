@@ -27,9 +27,8 @@ def plan_of_test(
         InputError: a row is unusable.
         IntegrityError: the rows in the store are damaged.
     """
-    expected = named(_EXPECTED_ROWS)
     held_out = _held_out(store, planned) if store else None
-    rows = held_out or (expected(config) if expected else None)
+    rows = held_out or _expected(config)
     found = plan_of_rows(rows or [], config.ab_test)
     return found if held_out or found is None else found.model_copy(update={"about": True})
 
@@ -41,6 +40,11 @@ def plan_of_rows(rows: Sequence[LabeledRow], settings: AbTest) -> TestPlan | Non
         return None
     found: TestPlan = plan_rows(rows, settings)
     return found
+
+
+def _expected(config: Config) -> list[LabeledRow] | None:
+    expected_test_rows = named(_EXPECTED_ROWS)
+    return list(expected_test_rows(config) or []) if expected_test_rows else None
 
 
 def _held_out(store: ArtifactStore, planned: Sequence[PlannedStage]) -> list[LabeledRow] | None:

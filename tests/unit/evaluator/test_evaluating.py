@@ -115,3 +115,10 @@ def test_asking_needs_no_statistics() -> None:
     """The stages that ask do not spend the second that importing scipy and statsmodels takes."""
     code = "import sys, so8t_evaluator.stages; sys.exit(bool({'scipy', 'statsmodels', 'pandas'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_concluding_needs_no_other_library_of_statistics() -> None:
+    """A conclusion, and the plan of the test, do not spend another second on importing what they hardly use."""
+    code = "import sys, so8t_evaluator.conclude; print({'scipy.signal', 'statsmodels', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -17,7 +17,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import convolve
 from scipy.stats import binom, t
 
 from so8t_evaluator.stats.groups import Groups, grouped
@@ -26,6 +25,9 @@ from so8t_evaluator.stats.tango import score_ends, score_interval
 from so8t_shared.results.interval import Interval
 
 Kind = Literal["exact", "mid_p"]
+
+_DIRECTLY = 10**7
+"""Products that take less time than a transform's import."""
 
 
 def paired_p(difference: NDArray[np.int8], groups: NDArray[np.integer], kind: Kind = "exact") -> float:
@@ -83,7 +85,16 @@ def _sign_flip_p(sums: NDArray[np.int64], kind: Kind) -> float:
     for size, count in zip(*np.unique(sizes, return_counts=True), strict=True):
         spread = np.zeros(count * size + 1)
         spread[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
-        chance = np.maximum(convolve(chance, spread), 0)  # a fast transform may fall below by rounding
+        chance = _convolved(chance, spread)
     distance = np.abs(2 * np.arange(len(chance)) - int(sizes.sum()))
     beyond, at = float(chance[distance > observed].sum()), float(chance[distance == observed].sum())
     return min(1.0, beyond + (at if kind == "exact" else at / 2))
+
+
+def _convolved(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distribution of a sum."""
+    if len(one) * len(other) <= _DIRECTLY:
+        return np.convolve(one, other)
+    from scipy.signal import fftconvolve  # as slow to import as the rest of a conclusion
+
+    return np.maximum(fftconvolve(one, other), 0)  # it may fall below by rounding

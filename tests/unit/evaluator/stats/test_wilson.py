@@ -6,6 +6,7 @@ from math import sqrt
 from statistics import NormalDist
 
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 from tests.messages import Said
 
 from so8t_evaluator.stats.wilson import wilson
@@ -22,6 +23,15 @@ def test_formula(successes: int, n: int, confidence: float) -> None:
     assert found.value == share
     assert found.low == pytest.approx(center - half, abs=1e-9)
     assert found.high == pytest.approx(center + half, abs=1e-9)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize(("successes", "n"), [(1, 1), (7, 20), (499, 1000)])
+def test_as_statsmodels(successes: int, n: int, confidence: float) -> None:
+    """An independent implementation gives the same ends."""
+    ends = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    found = wilson(successes, n, confidence)
+    assert (found.low, found.high) == pytest.approx(ends, abs=1e-12)
 
 
 def test_all_or_none_right() -> None:
