@@ -12,9 +12,9 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT)]
 
 from tests.unit.evaluator.material import make_chat, make_row  # noqa: E402
 
-from so8t_engines.protocol import Completion, ModelFile, Options, Settings  # noqa: E402
+from so8t_engines.protocol import Completion, LoadedModel, ModelFile, Outcome, Question, Settings  # noqa: E402
 from so8t_evaluator.asking import Candidate  # noqa: E402
 from so8t_evaluator.grid import Count, Grid  # noqa: E402
 from so8t_shared.artifacts.segment_cache import SegmentCache  # noqa: E402
@@ -37,8 +37,8 @@ PER_ROW = 5
 """Two models under two scorings, and the control."""
 
 
-class Instant:
-    """An engine whose answers cost nothing."""
+class Instant(LoadedModel):
+    """An engine, and its model, whose answers cost nothing."""
 
     name, version, host = "instant", "1", "elsewhere"
     answer_settings: Settings = MappingProxyType({})
@@ -48,22 +48,18 @@ class Instant:
         """Nothing is loaded."""
         return self
 
-    def complete(self, prompt: str, options: Options) -> Completion:
-        """Return an answer with thinking, or log-probabilities."""
-        label = LABELS[len(prompt) % 4]
-        if options.score:
-            return Completion(f"<final>{label}</final>", 200, 0, 1.0, None, None, logprobs=(-0.1, -3.0, -4.0, -5.0))
-        return Completion(TEXT.format(label), 200, 20, 1.0, 0.5, None)
+    def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:
+        """Yield answers with thinking, or log-probabilities."""
+        for question in questions:
+            label = LABELS[len(question.prompt) % 4]
+            if question.options.score:
+                logprobs = (-0.1, -3.0, -4.0, -5.0)
+                yield Completion(f"<final>{label}</final>", 200, 0, 1.0, None, None, logprobs=logprobs)
+            else:
+                yield Completion(TEXT.format(label), 200, 20, 1.0, 0.5, None)
 
     def close(self) -> None:
         """Nothing to unload."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
 
 def main() -> int:
