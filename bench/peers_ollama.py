@@ -14,7 +14,7 @@ docs/ollama.md says what was measured.
     python bench/peers_ollama.py [RUN] [--peers-dir FOLDER] [--rows FEW MANY] [--rounds N] [--only ours+promptfoo]
 
 RUN is the folder of a finished run with its store, data and configuration, by default demo-run. Peers that are not yet
-in FOLDER, by default in the cache outside the clone, are installed there, which needs npm and 2 GB.
+in FOLDER, by default in the cache outside the clone, are installed there, which needs npm, 2.3 GB and some minutes.
 """
 
 from __future__ import annotations

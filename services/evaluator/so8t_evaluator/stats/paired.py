@@ -97,4 +97,5 @@ def _convolved(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[
         return np.convolve(one, other)
     from scipy.signal import fftconvolve  # as slow to import as the rest of a conclusion
 
-    return np.maximum(fftconvolve(one, other), 0)  # it may fall below by rounding
+    found: NDArray[np.float64] = np.maximum(fftconvolve(one, other), 0)  # it may fall below by rounding
+    return found
