@@ -15,6 +15,10 @@ from tests.integration.workspace import Workspace
 from tests.servers.needed import binary
 from tests.servers.ollama_server import OllamaServer, running_ollama
 
+from so8t_converter.gguf_diff import diff
+from so8t_shared.artifacts.copies import EVALUATED_KEY, SESSION_KEY
+from so8t_shared.files import sha256_file
+from so8t_shared.models.gguf_file import read_header
 from so8t_shared.stages import STAGES
 
 QUANTIZATIONS = ("f16", "q8_0", "q4_k_m")
@@ -55,6 +59,10 @@ def _weights(server: OllamaServer, name: str) -> str:
     return str(digest)
 
 
+def _ask(name: str) -> dict[str, object]:
+    return {"model": name, "prompt": "hi", "options": {"num_predict": 4}}
+
+
 def _imported(workspace: Workspace) -> dict[str, str]:
     """Digest of B's file at each quantization, as tested."""
     [path] = workspace.store.glob("artifacts/import/*/attempts/*/output/registry.json")
@@ -66,8 +74,7 @@ def test_commands_that_status_prints(finished: Workspace, server: OllamaServer, 
     create, run = _printed(finished.cli("status", "-c", "config.yaml").stdout)
     _shell(create, server, finished.root, tmp_path)
     assert _weights(server, "tiny-retrained") == _imported(finished)["q4_k_m"]
-    answer = server.post("/api/generate", {"model": "tiny-retrained", "prompt": "hi", "options": {"num_predict": 4}})
-    assert answer["eval_count"] >= 1
+    assert server.post("/api/generate", _ask("tiny-retrained"))["eval_count"] >= 1
     assert run == "ollama run tiny-retrained"
 
 
@@ -81,7 +88,7 @@ def test_every_modelfile_works(finished: Workspace, server: OllamaServer, tmp_pa
 
 
 def test_original_layout(finished_copy: Workspace, server: OllamaServer, tmp_path: Path) -> None:
-    """The original's places, reused artifacts, and Modelfiles that find the models from their own folder."""
+    """The original's places, reused artifacts, models that name the session, and Modelfiles that find them."""
     finished_copy.edit(output_layout="original")
     done = finished_copy.run()
     base = finished_copy.results
@@ -93,7 +100,9 @@ def test_original_layout(finished_copy: Workspace, server: OllamaServer, tmp_pat
     }
     create, _ = _printed(done.stdout)
     _shell(create, server, finished_copy.root, tmp_path)
-    assert _weights(server, "tiny-retrained") == _imported(finished_copy)["q4_k_m"]
+    [named] = (base / "gguf_models" / "model_b").glob("*_q4_k_m.gguf")
+    assert read_header(named).text(EVALUATED_KEY) == _imported(finished_copy)["q4_k_m"]
+    assert _weights(server, "tiny-retrained") == sha256_file(named)
     assert sum("reused" in line for line in done.stderr.splitlines()) == len(STAGES) - 1
 
 
@@ -107,7 +116,11 @@ def test_export(finished: Workspace, server: OllamaServer, tmp_path: Path) -> No
     _shell(create, server, finished.root, tmp_path)
     assert run == "ollama run tiny-base:q8_0"
     [stored] = finished.store.glob("artifacts/convert-a/*/attempts/*/output/model_a_q8_0.gguf")
-    assert (target / "model_a_q8_0.gguf").read_bytes() == stored.read_bytes()
+    assert _weights(server, "tiny-base:q8_0") == sha256_file(target / "model_a_q8_0.gguf")
+    assert read_header(target / "model_a_q8_0.gguf").text(SESSION_KEY) == finished.results_json()["session_id"]
+    found = diff(stored, target / "model_a_q8_0.gguf")
+    assert ([key.key for key in found.keys], found.tensors) == ([SESSION_KEY, EVALUATED_KEY], [])
+    assert server.post("/api/generate", _ask("tiny-base:q8_0"))["eval_count"] >= 1
 
 
 def test_gc_leaves_models_alone(finished_copy: Workspace) -> None:

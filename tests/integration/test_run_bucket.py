@@ -12,6 +12,8 @@ from tests.messages import Said
 from tests.servers.minio_server import MinioServer
 from tests.servers.receivers import Received, http_receiver
 
+from so8t_converter.gguf_diff import diff
+from so8t_shared.artifacts.copies import EVALUATED_KEY, SESSION_KEY
 from so8t_shared.stages import STAGES
 
 pytestmark = pytest.mark.slow
@@ -116,7 +118,7 @@ def test_wrong_keys_end_every_command_with_4(in_bucket: Workspace, said: Said) -
 
 
 def test_export_from_the_bucket(minio: MinioServer, in_bucket: Workspace, finished: Workspace, tmp_path: Path) -> None:
-    """The run has downloaded no model, and says how to get one; `export` does it, byte for byte."""
+    """The run has downloaded no model, and says how to get one; `export` does it, all weights the same."""
     [models] = in_bucket.results.glob("ab_test_results/*/models")
     assert {p.name for p in models.iterdir()} == {f"tiny-retrained.{q}.Modelfile" for q in ("f16", "q8_0", "q4_k_m")}
     status = in_bucket.cli("status", "-c", "config.yaml").stdout
@@ -125,4 +127,5 @@ def test_export_from_the_bucket(minio: MinioServer, in_bucket: Workspace, finish
     assert done.returncode == 0, done.stderr
     assert {p.name for p in (tmp_path / "got").iterdir()} == {"model_b_q4_k_m.gguf", "tiny-retrained.q4_k_m.Modelfile"}
     [same] = finished.results.glob("ab_test_results/*/models/model_b_q4_k_m.gguf")
-    assert (tmp_path / "got" / "model_b_q4_k_m.gguf").read_bytes() == same.read_bytes()
+    found = diff(same, tmp_path / "got" / "model_b_q4_k_m.gguf")
+    assert ([key.key for key in found.keys], found.tensors) == ([SESSION_KEY, EVALUATED_KEY], [])

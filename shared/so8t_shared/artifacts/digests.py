@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -119,10 +120,17 @@ class DigestCache:
         """sha256 of the file, from the cache if the file is unchanged; rot on the disk changes none of that."""
         path = path.absolute()
         state = file_state(path)
-        found = self._memory.ask("SELECT state, sha256 FROM file WHERE path = ?", os.fsencode(path))
-        if found is not None and found[0] == state:
-            return str(found[1])
-        return self._read(path, state)
+        return self._noted(os.fsencode(path), state) or self._read(path, state)
+
+    def derived(self, path: Path, what: str, compute: Callable[[Path], str]) -> str:
+        """Another digest of the file, named `what`, from the cache if the file is unchanged."""
+        path = path.absolute()
+        name, state = os.fsencode(path) + b"\0" + what.encode(), file_state(path)
+        value = self._noted(name, state)
+        if value is None:
+            value = compute(path)
+            self._note(name, state, value)
+        return value
 
     def sha256_read(self, path: Path) -> str:
         """sha256 of the bytes as they are, read at least once by this process: rot is noticed."""
@@ -132,17 +140,21 @@ class DigestCache:
 
     def _read(self, path: Path, state: str) -> str:
         value = sha256_now(path)
-        self._note(path, state, value)
+        self._note(os.fsencode(path), state, value)
         _READ_HERE.add((path, state))
         return value
 
     def remember(self, path: Path, sha256: str) -> None:
         """Cache the digest of a file that we have just written."""
         path = path.absolute()
-        self._note(path, file_state(path), sha256)
+        self._note(os.fsencode(path), file_state(path), sha256)
 
-    def _note(self, path: Path, state: str, sha256: str) -> None:
-        self._memory.ask("INSERT OR REPLACE INTO file VALUES (?, ?, ?)", os.fsencode(path), state, sha256)
+    def _noted(self, name: bytes, state: str) -> str | None:
+        found = self._memory.ask("SELECT state, sha256 FROM file WHERE path = ?", name)
+        return str(found[1]) if found is not None and found[0] == state else None
+
+    def _note(self, name: bytes, state: str, sha256: str) -> None:
+        self._memory.ask("INSERT OR REPLACE INTO file VALUES (?, ?, ?)", name, state, sha256)
 
 
 class ObjectDigests:

@@ -5,7 +5,6 @@ Readers reject an artifact without a manifest, and check every file against it.
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +18,7 @@ from so8t_shared.canonical import digest
 from so8t_shared.documents import Document, Part
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file, storage_errors, sync_folder
-from so8t_shared.part_file import OnBytes, copy_hashed, part_file
 from so8t_shared.store.base import ArtifactStore, ObjectStat, check_key
-from so8t_shared.store.transfer import PART_BYTES
 
 WITHDRAWN = b'{"schema_version":1,"withdrawn":true}'
 """Replaces the manifest of a damaged artifact: unlike a deletion, a conditional write harms no newer manifest, however
@@ -68,7 +65,7 @@ class FileSet:
     def __init__(self, store: ArtifactStore, prefix: str) -> None:
         self.store = store
         self.prefix = prefix
-        self._digests = DigestCache(store.local_root / "digests.sqlite")
+        self.digests = DigestCache(store.local_root / "digests.sqlite")
         self._objects = ObjectDigests(store.local_root / "digests.sqlite")
 
     @property
@@ -111,7 +108,7 @@ class FileSet:
         if path is None:
             self._objects.note(self._object(key), etag, sha256)
         else:
-            self._digests.remember(path, sha256)
+            self.digests.remember(path, sha256)
 
     def recall(self, key: str) -> FileEntry | None:
         """The manifest entry for an object in a bucket; None if this host does not know its digest."""
@@ -148,8 +145,8 @@ class FileSet:
         key = self.key_of(entry)
         path = self.store.local_path(key)
         if path is not None:
-            right = (self._digests.sha256_read if read else self._digests.sha256)(path) == entry.sha256
-            return "" if right else _other_bytes(entry)
+            right = (self.digests.sha256_read if read else self.digests.sha256)(path) == entry.sha256
+            return "" if right else other_bytes(entry)
         name = self._object(key)
         known = self._objects.recall(name, stat.etag)
         if not read and known is None and entry.etag == stat.etag and not self._objects.in_doubt(name, stat.etag):
@@ -163,7 +160,7 @@ class FileSet:
                 return f"{entry.path} is missing"
             known = whole.sha256
             self._objects.note(name, whole.etag, known)
-        return "" if known == entry.sha256 else _other_bytes(entry)
+        return "" if known == entry.sha256 else other_bytes(entry)
 
     def materialize(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
         """A read-only local folder with the verified files, each read whole at least once by this process.
@@ -181,34 +178,6 @@ class FileSet:
         for entry in wanted:
             self._download(entry, target / entry.path)
         return target
-
-    def holds(self, path: Path, entry: FileEntry) -> bool:
-        """Whether a file outside the store has the entry's bytes; an unchanged file is read only once."""
-        with storage_errors(path):
-            same_size = path.is_file() and path.stat().st_size == entry.size_bytes
-            return same_size and self._digests.sha256(path) == entry.sha256
-
-    def copy(self, entry: FileEntry, target: Path, on_bytes: OnBytes) -> None:
-        """Copy a file out of the store, verified; `target` appears whole or not at all.
-
-        From a bucket, `on_bytes` counts whole parts, and a repeated one twice.
-
-        Raises:
-            IntegrityError: the stored file is missing or altered.
-        """
-        key = self.key_of(entry)
-        with part_file(target) as part:
-            if (own := self.store.local_path(key)) is not None:
-                sha256 = copy_hashed(own, part, on_bytes)
-            else:
-                parts = itertools.count(1)
-                remote = self.store.checked(lambda: on_bytes(min(next(parts) * PART_BYTES, entry.size_bytes)))
-                if (stat := remote.get_file(key, part)) is None:
-                    raise self._damaged(f"{entry.path} is missing")
-                sha256 = stat.sha256 or sha256_file(part)
-            if sha256 != entry.sha256:
-                raise self._damaged(_other_bytes(entry))
-        self._digests.remember(target, sha256)
 
     def _own_folder(self, wanted: list[FileEntry]) -> Path | None:
         """The local store's folder that contains all these files under their own paths, if there is one."""
@@ -239,25 +208,25 @@ class FileSet:
         with storage_errors(target):
             fresh.replace(target)
             sync_folder(target.parent)
-        self._digests.remember(target, sha256)
+        self.digests.remember(target, sha256)
 
     def _check(self, manifest: Manifest) -> None:
         if faults := self.faults(manifest, read=True):
-            raise self._damaged("; ".join(faults))
+            raise self.damaged("; ".join(faults))
 
     def _download(self, entry: FileEntry, target: Path) -> None:
-        if target.is_file() and self._digests.sha256_read(target) == entry.sha256:
+        if target.is_file() and self.digests.sha256_read(target) == entry.sha256:
             return
         key = self.key_of(entry)
         fresh = fresh_name(target)
         try:
             stat = self._fetched(key, fresh)
             if stat is None:
-                raise self._damaged(f"{entry.path} is missing")
+                raise self.damaged(f"{entry.path} is missing")
             sha256 = stat.sha256 or sha256_file(fresh)
             if sha256 != entry.sha256:
                 self._objects.doubt(self._object(key), stat.etag)  # the stage that made it will read it itself
-                raise self._damaged(_other_bytes(entry))
+                raise self.damaged(other_bytes(entry))
             self._objects.note(self._object(key), stat.etag, sha256)
             self._install(fresh, target, sha256)
         finally:
@@ -272,7 +241,8 @@ class FileSet:
                 self._objects.doubt(self._object(key), stat.etag)
             raise
 
-    def _damaged(self, how: str) -> IntegrityError:
+    def damaged(self, how: str) -> IntegrityError:
+        """The error that says how a stored file is damaged."""
         return IntegrityError(
             f"A stored artifact is damaged: {how}.",
             where=f"{self.store.location}, {self.prefix}",
@@ -293,5 +263,6 @@ class FileSet:
             self.store.delete(key)
 
 
-def _other_bytes(entry: FileEntry) -> str:
+def other_bytes(entry: FileEntry) -> str:
+    """What is wrong with a file whose digest is not the entry's."""
     return f"the bytes of {entry.path} differ from the manifest"

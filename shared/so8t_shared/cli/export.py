@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.copies import EVALUATED_KEY, SESSION_KEY, NamedCopy
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.cli.announce import commands
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, no_session, open_workspace
@@ -19,12 +20,17 @@ from so8t_shared.files import write_atomically
 from so8t_shared.formatting import size
 from so8t_shared.results.registry import MODELFILES, REGISTRY_FILE, ImportedModel, Registry
 from so8t_shared.results.sides import Side
+from so8t_shared.running.export import named_modelfile
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.terminal.console import err, out
 
 _SHOW_FROM_BYTES = 64 << 20
+_OTHER_DIGEST = (
+    "Its sha256 is not that of the tested file ({tested}), because its metadata also has"
+    f" {SESSION_KEY} and {EVALUATED_KEY}; all weights are the same bytes."
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,7 @@ class _Export:
     """A model in the store, and where to copy it."""
 
     model: ImportedModel
-    artifact: Artifact
-    entry: FileEntry
+    copy: NamedCopy
     gguf: Path
     modelfile: Path
     recipe: bytes
@@ -42,7 +47,7 @@ class _Export:
     @cached_property
     def has_gguf(self) -> bool:
         """Whether the model was copied before."""
-        return self.artifact.holds(self.gguf, self.entry)
+        return self.copy.is_at(self.gguf)
 
     @property
     def has_modelfile(self) -> bool:
@@ -60,7 +65,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only show what would be copied.")] = False,
 ) -> None:
-    """Copy a model and its Modelfile out of the store, verified.
+    """Copy a model and its Modelfile out of the store, verified; the copy's metadata names the session.
 
     Example:
 
@@ -69,7 +74,7 @@ def export(
     wanted = _find(open_workspace(config, overrides), session, side, quantization.lower(), to)
     if not force:
         _check_free(wanted)
-    _print(f"{wanted.gguf}: {size(wanted.entry.size_bytes)}{', already there' if wanted.has_gguf else ''}")
+    _print(f"{wanted.gguf}: {size(wanted.copy.entry.size_bytes)}{', already there' if wanted.has_gguf else ''}")
     if dry_run:
         _print("Nothing copied: --dry-run.")
         return
@@ -77,6 +82,7 @@ def export(
         _copy(wanted)
     if not wanted.has_modelfile:
         write_atomically(wanted.modelfile, wanted.recipe)
+    _print(_OTHER_DIGEST.format(tested=wanted.copy.entry.sha256))
     for line in commands(wanted.modelfile.parent, wanted.modelfile.name, wanted.model.name):
         _print(line)
 
@@ -97,7 +103,8 @@ def _find(workspace: Workspace, session: str, side: Side, quantization: str, to:
     if to.suffix == ".gguf" and not to.is_dir():
         gguf, modelfile = to, to.with_suffix(".Modelfile")
         recipe = recipe.replace(f"FROM ./{model.file}".encode(), f"FROM ./{to.name}".encode(), 1)
-    return _Export(model, artifact, _entry(artifact, manifest, model), gguf, modelfile, recipe)
+    copy = NamedCopy(artifact, _entry(artifact, manifest, model), session_id)
+    return _Export(model, copy, gguf, modelfile, named_modelfile(recipe, session_id))
 
 
 def _choose(registry: Registry, side: Side, quantization: str) -> ImportedModel:
@@ -155,10 +162,10 @@ def _check_free(wanted: _Export) -> None:
 
 def _copy(wanted: _Export) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    total = wanted.entry.size_bytes
+    total = wanted.copy.entry.size_bytes
     with Progress(*columns, console=err, transient=True, disable=total < _SHOW_FROM_BYTES) as progress:
         task = progress.add_task(wanted.gguf.name, total=total)
-        wanted.artifact.copy(wanted.entry, wanted.gguf, lambda done: progress.update(task, completed=done))
+        wanted.copy.write(wanted.gguf, lambda done: progress.update(task, completed=done))
 
 
 def _print(text: str) -> None:

@@ -85,6 +85,11 @@ class GgufHeader:
     """By key, in the file's order."""
     tensors: dict[str, Tensor]
     """By name, in the file's order."""
+    metadata_end: int
+    """Place of the first byte after the metadata."""
+    tensors_end: int
+    """Place of the first byte after the list of tensors; the weights begin at the next multiple of `alignment`."""
+    alignment: int
 
     def text(self, key: str) -> str | None:
         """A text of the metadata; None if there is none, or if it is no text."""
@@ -160,9 +165,11 @@ def _header(reader: _Reader, path: Path, version: int) -> GgufHeader:
         if key in metadata:
             raise _Damaged(f"the key {key[:80]!r} is there twice")
         metadata[key] = reader.value(reader.number("I"))
+    metadata_end = reader.place
     reader.need(tensors, 8 + 4 + 8 + 4 + 8, "tensors")
     infos = [reader.tensor() for _ in range(tensors)]
-    start = _aligned(reader.place, _alignment(metadata))
+    tensors_end, alignment = reader.place, _alignment(metadata)
+    start = _aligned(tensors_end, alignment)
     found: dict[str, Tensor] = {}
     for name, shape, kind, offset in infos:
         if name in found:
@@ -174,7 +181,7 @@ def _header(reader: _Reader, path: Path, version: int) -> GgufHeader:
                 remedy="update SO8T-AB, or make the file again with a current llama.cpp",
             )
         found[name] = _placed(reader, Tensor(name, shape, ggml_types.BY_NUMBER[kind], start + offset))
-    return GgufHeader(path, version, reader.size, metadata, found)
+    return GgufHeader(path, version, reader.size, metadata, found, metadata_end, tensors_end, alignment)
 
 
 def _placed(reader: _Reader, tensor: Tensor) -> Tensor:

@@ -9,12 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.copies import Copy, NamedCopy
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.files import write_atomically
 from so8t_shared.places import SHOWN_AS_VARIABLE, model_file, report_file
 from so8t_shared.results.stamp import STAMPED_FILES, stamped
 from so8t_shared.sessions.session import Session, config_digest
 from so8t_shared.stages import Stage
+from so8t_shared.tables import layouts
 
 RESULTS_FILE = "ab_test_results.json"
 _FROM = b"FROM ./"
@@ -67,19 +69,20 @@ def export_outputs(
 def _hand_over(artifact: Artifact, entry: FileEntry, place: Path, session: Session, check: Callable[[], None]) -> None:
     """Give people a copy of a model, which takes no space where the file system can share blocks.
 
-    A link would let a write, or a chmod, through to the store's file and damage the artifact. The copies of several
-    sessions are links to each other, so that a model takes space once.
+    A link would let a write, or a chmod, through to the store's file and damage the artifact. Where each session has
+    its own folder, copies are links to each other, so that a model takes space once; elsewhere they name the session.
     """
-    if artifact.holds(place, entry):
+    linked = layouts.BY_NAME[session.config.output_layout].linked
+    copy = Copy(artifact, entry) if linked else NamedCopy(artifact, entry, session.session_id)
+    if copy.is_at(place):
         return
-    twins = (twin for twin in _copies(session, entry.path) if artifact.holds(twin, entry))
-    if twin := next(twins, None):
+    if linked and (twin := next(filter(copy.is_at, _copies(session, entry.path)), None)):
         with suppress(OSError):  # no links on this disk: copy
             place.parent.mkdir(parents=True, exist_ok=True)
             place.unlink(missing_ok=True)
             os.link(twin, place)
             return
-    artifact.copy(entry, place, lambda _: check())
+    copy.write(place, lambda _: check())
 
 
 def _copies(session: Session, file: str) -> list[Path]:
@@ -102,8 +105,13 @@ def _adapted(data: bytes, file: str, place: Path, session: Session) -> bytes:
         digest = config_digest(session.config)
         return stamped(data, session_id=session.session_id, created=session.created, config_digest=digest)
     if data.startswith(_FROM):
-        return _with_model(data, place, session)
+        return named_modelfile(_with_model(data, place, session), session.session_id)
     return data
+
+
+def named_modelfile(modelfile: bytes, session_id: str) -> bytes:
+    """A Modelfile whose first line names the session."""
+    return f"# SO8T-AB, session {session_id}\n".encode() + modelfile
 
 
 def _with_session(data: bytes, session_id: str) -> bytes:

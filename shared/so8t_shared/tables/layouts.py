@@ -26,6 +26,11 @@ class Row:
     modelfiles: str
     """Folder for their Modelfiles."""
 
+    @property
+    def linked(self) -> bool:
+        """Whether the sessions' copies of a model are links to one file, which then cannot name a session."""
+        return "{session}" in self.models
+
 
 ROWS: tuple[Row, ...] = (
     Row("session", "model B beside its report", "b", f"{REPORT}/models", f"{REPORT}/models"),

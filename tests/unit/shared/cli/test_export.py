@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.messages import Said
+from tests.tiny_gguf import gguf_bytes
 from tests.unit.shared.cli.conftest import Cli
 from tests.unit.shared.material import key_of, listing, manifest_of, spoil
 from tests.unit.shared.namespaces import run_on_small_disk
 
+from so8t_converter.gguf_diff import diff
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
 from so8t_shared.config.load import load_config
@@ -20,7 +22,6 @@ from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import open_session
 from so8t_shared.store.local import LocalStore
 
-GGUF = {"f16": b"GGUF" * 1_000_000, "q8_0": b"GGUF q8_0"}
 RECIPE = "FROM ./model_b_{}.gguf\nSYSTEM x\n"
 
 
@@ -61,43 +62,78 @@ def session_id(store: LocalStore, config_file: Path) -> str:
     return open_session(store, load_config(config_file)).session_id
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The GGUF files of model B; the first is larger than a small disk."""
+    rows = {"f16": 250_000, "q8_0": 3}
+    return {name: gguf_bytes(tmp_path_factory.mktemp("gguf"), name, rows=count) for name, count in rows.items()}
+
+
+def _recipe(session_id: str, quantization: str) -> str:
+    return f"# SO8T-AB, session {session_id}\n{RECIPE.format(quantization)}"
+
+
+def _is_copy(path: Path, original: bytes, session_id: str) -> bool:
+    """Whether the weights and all other metadata are the original's, and the session is named."""
+    (original_path := path.with_suffix(".original")).write_bytes(original)
+    found = diff(original_path, path)
+    original_path.unlink()
+    named = {key.key: key.b and key.b.value for key in found.keys if key.a is None}
+    wanted = {"so8t.session": session_id, "so8t.evaluated_sha256": hashlib.sha256(original).hexdigest()}
+    return (named, len(found.keys), found.tensors) == (wanted, len(wanted), [])
+
+
 @pytest.fixture
-def converted(store: LocalStore, session_id: str, tmp_path: Path) -> Artifact:
+def converted(store: LocalStore, session_id: str, models: dict[str, bytes], tmp_path: Path) -> Artifact:
     """Model B at two quantizations, converted and imported."""
-    registry = Registry(engine="embedded", models=[_imported(q, data) for q, data in GGUF.items()])
-    files = {f"modelfiles/tuned.{q}.Modelfile": RECIPE.format(q).encode() for q in GGUF}
+    registry = Registry(engine="embedded", models=[_imported(q, data) for q, data in models.items()])
+    files = {f"modelfiles/tuned.{q}.Modelfile": RECIPE.format(q).encode() for q in models}
     _complete(store, session_id, "import", tmp_path / "made", {"registry.json": registry.to_bytes(), **files})
-    models = {f"model_b_{quantization}.gguf": data for quantization, data in GGUF.items()}
-    return _complete(store, session_id, "convert-b", tmp_path / "made", models)
+    converted = {f"model_b_{quantization}.gguf": data for quantization, data in models.items()}
+    return _complete(store, session_id, "convert-b", tmp_path / "made", converted)
 
 
-def test_folder(cli: Cli, config_file: Path, converted: Artifact, tmp_path: Path, said: Said) -> None:
+def test_folder(
+    cli: Cli,
+    config_file: Path,
+    converted: Artifact,
+    models: dict[str, bytes],
+    session_id: str,
+    tmp_path: Path,
+    said: Said,
+) -> None:
     """By default the primary quantization of B, with its Modelfile and the commands that use them."""
     target = tmp_path / "to" / "my models"
     done = cli("export", "-c", config_file, "--to", target)
     assert (done.code, done.err) == (0, "")
-    said(done.out)
-    found = {path.name: path.read_bytes() for path in target.iterdir()}
-    assert found == {"model_b_q8_0.gguf": GGUF["q8_0"], "tuned.q8_0.Modelfile": RECIPE.format("q8_0").encode()}
+    said(done.out, tested=hashlib.sha256(models["q8_0"]).hexdigest())
+    assert {path.name for path in target.iterdir()} == {"model_b_q8_0.gguf", "tuned.q8_0.Modelfile"}
+    assert _is_copy(target / "model_b_q8_0.gguf", models["q8_0"], session_id)
+    assert (target / "tuned.q8_0.Modelfile").read_text() == _recipe(session_id, "q8_0")
 
 
-def test_file(cli: Cli, config_file: Path, converted: Artifact, session_id: str, tmp_path: Path) -> None:
+def test_file(
+    cli: Cli, config_file: Path, converted: Artifact, models: dict[str, bytes], session_id: str, tmp_path: Path
+) -> None:
     """Under another name, of a named session and quantization; the Modelfile names the file."""
     target = tmp_path / "to" / "mine.gguf"
     done = cli("export", session_id, "-c", config_file, "--quantization", "F16", "--to", target)
     assert done.code == 0, done.err
-    assert target.read_bytes() == GGUF["f16"]
-    assert (tmp_path / "to" / "mine.Modelfile").read_text() == "FROM ./mine.gguf\nSYSTEM x\n"
+    assert _is_copy(target, models["f16"], session_id)
+    named = f"# SO8T-AB, session {session_id}\nFROM ./mine.gguf\nSYSTEM x\n"
+    assert (tmp_path / "to" / "mine.Modelfile").read_text() == named
     assert len(list(target.parent.iterdir())) == 2
 
 
-def test_again(cli: Cli, config_file: Path, converted: Artifact, tmp_path: Path, said: Said) -> None:
+def test_again(
+    cli: Cli, config_file: Path, converted: Artifact, models: dict[str, bytes], tmp_path: Path, said: Said
+) -> None:
     """What is already there is not copied again; a missing Modelfile is."""
     target = tmp_path / "to"
     cli("export", "-c", config_file, "--to", target)
     before = listing(target)
     done = cli("export", "-c", config_file, "--to", target)
-    said(done.out)
+    said(done.out, tested=hashlib.sha256(models["q8_0"]).hexdigest())
     assert (done.code, listing(target)) == (0, before)
     (target / "tuned.q8_0.Modelfile").unlink()
     assert cli("export", "-c", config_file, "--to", target).code == 0
@@ -113,7 +149,16 @@ def test_dry_run(cli: Cli, config_file: Path, converted: Artifact, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["model_b_q8_0.gguf", "tuned.q8_0.Modelfile"])
-def test_another_file(cli: Cli, config_file: Path, converted: Artifact, tmp_path: Path, said: Said, name: str) -> None:
+def test_another_file(
+    cli: Cli,
+    config_file: Path,
+    converted: Artifact,
+    models: dict[str, bytes],
+    session_id: str,
+    tmp_path: Path,
+    said: Said,
+    name: str,
+) -> None:
     """A file with other bytes stays, unless --force is given."""
     target = tmp_path / "to"
     target.mkdir()
@@ -124,8 +169,8 @@ def test_another_file(cli: Cli, config_file: Path, converted: Artifact, tmp_path
         said(done.err)
     assert {path.name: path.read_bytes() for path in target.iterdir()} == {name: b"GGUF mine"}
     assert cli("export", "-c", config_file, "--to", target, "--force").code == 0
-    assert (target / "model_b_q8_0.gguf").read_bytes() == GGUF["q8_0"]
-    assert (target / "tuned.q8_0.Modelfile").read_text() == RECIPE.format("q8_0")
+    assert _is_copy(target / "model_b_q8_0.gguf", models["q8_0"], session_id)
+    assert (target / "tuned.q8_0.Modelfile").read_text() == _recipe(session_id, "q8_0")
 
 
 @pytest.mark.parametrize("more", [["--quantization", "q4_0"], ["20200101_000000"]])

@@ -7,12 +7,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.tiny_gguf import gguf_bytes
 from tests.unit.shared.material import commit, key_of, listing, make_config, manifest_of
 from tests.unit.shared.namespaces import run_read_only
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError, Interrupted, StorageError
+from so8t_shared.models.gguf_file import read_header
 from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
 from so8t_shared.running.export import export_outputs, results_dir, shown_as
 from so8t_shared.sessions.session import Session, config_digest, open_session
@@ -80,25 +82,36 @@ def test_a_second_export_writes_nothing(store: LocalStore, session: Session, tmp
 
 
 REPORT_FOLDER = "ab_test_results/complete_so8t_ab_test_SESSION"
-PLACES = {
+NAMED = "# SO8T-AB, session SESSION\n"
+MODELS = "../../gguf_models/model_"
+PLACES: dict[str, dict[str, str]] = {
     "session": {
-        f"{REPORT_FOLDER}/models/model_b_f16.gguf": b"GGUF b f16",
-        f"{REPORT_FOLDER}/models/model_b_q8_0.gguf": b"GGUF b q8_0",
-        f"{REPORT_FOLDER}/models/tuned.f16.Modelfile": b"FROM ./model_b_f16.gguf\nSYSTEM",
-        f"{REPORT_FOLDER}/models/tuned.q8_0.Modelfile": b"FROM ./model_b_q8_0.gguf\nSYSTEM",
+        f"{REPORT_FOLDER}/models/model_b_f16.gguf": "b f16",
+        f"{REPORT_FOLDER}/models/model_b_q8_0.gguf": "b q8_0",
+        f"{REPORT_FOLDER}/models/tuned.f16.Modelfile": f"{NAMED}FROM ./model_b_f16.gguf\nSYSTEM",
+        f"{REPORT_FOLDER}/models/tuned.q8_0.Modelfile": f"{NAMED}FROM ./model_b_q8_0.gguf\nSYSTEM",
     },
     "original": {
-        "gguf_models/model_a/model_a_f16.gguf": b"GGUF a f16",
-        "gguf_models/model_a/model_a_q8_0.gguf": b"GGUF a q8_0",
-        "gguf_models/model_b/model_b_f16.gguf": b"GGUF b f16",
-        "gguf_models/model_b/model_b_q8_0.gguf": b"GGUF b q8_0",
-        "for/ollama/base.f16.Modelfile": b"FROM ../../gguf_models/model_a/model_a_f16.gguf\nSYSTEM",
-        "for/ollama/base.q8_0.Modelfile": b"FROM ../../gguf_models/model_a/model_a_q8_0.gguf\nSYSTEM",
-        "for/ollama/tuned.f16.Modelfile": b"FROM ../../gguf_models/model_b/model_b_f16.gguf\nSYSTEM",
-        "for/ollama/tuned.q8_0.Modelfile": b"FROM ../../gguf_models/model_b/model_b_q8_0.gguf\nSYSTEM",
+        "gguf_models/model_a/model_a_f16.gguf": "a f16 of SESSION",
+        "gguf_models/model_a/model_a_q8_0.gguf": "a q8_0 of SESSION",
+        "gguf_models/model_b/model_b_f16.gguf": "b f16 of SESSION",
+        "gguf_models/model_b/model_b_q8_0.gguf": "b q8_0 of SESSION",
+        "for/ollama/base.f16.Modelfile": f"{NAMED}FROM {MODELS}a/model_a_f16.gguf\nSYSTEM",
+        "for/ollama/base.q8_0.Modelfile": f"{NAMED}FROM {MODELS}a/model_a_q8_0.gguf\nSYSTEM",
+        "for/ollama/tuned.f16.Modelfile": f"{NAMED}FROM {MODELS}b/model_b_f16.gguf\nSYSTEM",
+        "for/ollama/tuned.q8_0.Modelfile": f"{NAMED}FROM {MODELS}b/model_b_q8_0.gguf\nSYSTEM",
     },
     "report": {},
 }
+"""Where the layouts put files: text of a Modelfile, name of a model and the session that it names."""
+
+
+def _shown(path: Path) -> str:
+    if path.suffix != ".gguf":
+        return path.read_text()
+    header = read_header(path)
+    session_id = header.text("so8t.session")
+    return f"{header.text('general.name')}{f' of {session_id}' if session_id else ''}"
 
 
 def _models_config(tmp_path: Path, layout: str = "session") -> Config:
@@ -113,7 +126,7 @@ def _commit_models(store: LocalStore, tmp_path: Path) -> list[Artifact]:
         files[f"convert-{side}"] = {"chat.json": b"{}", "conversion.json": b"{}"}
         for quantization in ("f16", "q8_0"):
             gguf = f"model_{side}_{quantization}.gguf"
-            files[f"convert-{side}"][gguf] = f"GGUF {side} {quantization}".encode()
+            files[f"convert-{side}"][gguf] = gguf_bytes(tmp_path, f"{side} {quantization}")
             files["import"][f"modelfiles/{name}.{quantization}.Modelfile"] = f"FROM ./{gguf}\nSYSTEM".encode()
     return [commit(store, tmp_path / stage, content, stage=stage) for stage, content in files.items()]
 
@@ -125,8 +138,12 @@ def test_layouts(store: LocalStore, tmp_path: Path, layout: str) -> None:
     for artifact in _commit_models(store, tmp_path):
         _export(store, session, artifact)
     results = tmp_path / "results"
-    found = {name: data for name, (data, _) in listing(results).items()} if results.exists() else {}
-    assert {name.replace(session.session_id, "SESSION"): data for name, data in found.items()} == PLACES[layout]
+    found = {name: _shown(results / name) for name in (listing(results) if results.exists() else ())}
+
+    def masked(text: str) -> str:
+        return text.replace(session.session_id, "SESSION")
+
+    assert {masked(name): masked(text) for name, text in found.items()} == PLACES[layout]
 
 
 def _model_of(session: Session) -> Path:
@@ -139,14 +156,15 @@ def test_a_copy_is_the_users(store: LocalStore, tmp_path: Path) -> None:
     converted = next(a for a in _commit_models(store, tmp_path) if a.stage == "convert-b")
     _export(store, session, converted)
     copy = _model_of(session)
+    original = copy.read_bytes()
     copy.chmod(0o666)
     with copy.open("r+b") as file:
         file.write(b"XXXX")
     assert converted.inspect()[0] is not None
     _export(store, session, converted)
-    assert copy.read_bytes() == b"GGUF b q8_0"
+    assert copy.read_bytes() == original
     converted.delete()
-    assert copy.read_bytes() == b"GGUF b q8_0"
+    assert copy.read_bytes() == original
 
 
 def test_a_model_takes_space_once(store: LocalStore, tmp_path: Path) -> None:
@@ -157,24 +175,26 @@ def test_a_model_takes_space_once(store: LocalStore, tmp_path: Path) -> None:
     _export(store, one, converted)
     _export(store, two, converted)
     assert _model_of(one).samefile(_model_of(two))
+    original = _model_of(one).read_bytes()
     for changed in (one, two):
         _model_of(changed).unlink()
-        _model_of(changed).write_bytes(b"GGUF mine!!")
+        _model_of(changed).write_bytes(b"x" * len(original))
     _export(store, three, converted)
-    assert _model_of(three).read_bytes() == b"GGUF b q8_0"
-    assert _model_of(one).read_bytes() == b"GGUF mine!!"
+    assert _model_of(three).read_bytes() == original
+    assert _model_of(one).read_bytes() == b"x" * len(original)
 
 
-def test_a_second_export_copies_no_model(store: LocalStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("layout", "files"), [("session", 4), ("original", 8)])
+def test_a_second_export_copies_no_model(store: LocalStore, tmp_path: Path, layout: str, files: int) -> None:
     """Models that are right are not touched."""
-    session = open_session(store, _models_config(tmp_path))
+    session = open_session(store, _models_config(tmp_path, layout))
     artifacts = _commit_models(store, tmp_path)
     for _ in range(2):
         for artifact in artifacts:
             _export(store, session, artifact)
         before = listing(tmp_path / "results")
     assert listing(tmp_path / "results") == before
-    assert len(before) == 4
+    assert len(before) == files
 
 
 def test_a_stop_ends_the_copying(store: LocalStore, tmp_path: Path) -> None:
