@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import struct
 import time
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.messages import Said
@@ -63,6 +67,69 @@ def test_mlflow_has_the_run_with_settings_and_metrics(tmp_path: Path, monkeypatc
     assert losses == [(1, 1.0), (2, 1.0), (3, 1.0)]
 
 
+def test_trackio_has_the_run_with_settings_and_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its own database on this host: one run with the session's name."""
+    _needed("trackio")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # is read at the first import
+    from trackio import Api
+    from trackio.sqlite_storage import SQLiteStorage
+
+    _send(tmp_path, "trackio")
+    [run] = Api().runs("so8t-ab")
+    sent = flattened(SETTINGS)
+    assert (run.name, {name: run.config[name] for name in sent}) == ("20261129", sent)
+    logs = SQLiteStorage.get_logs("so8t-ab", "20261129")
+    assert [(log["step"], log["train/loss"]) for log in logs] == [(1, 1.0), (2, 1.0), (3, 1.0)]
+    assert [log.get("validation/decision_loss") for log in logs] == [None, 0.5, None]
+
+
+def test_wandb_has_the_run_with_settings_and_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network, in the file that `wandb sync` would send: one finished run with the session's name."""
+    _needed("wandb")
+    for name, value in {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}.items():
+        monkeypatch.setenv(name, value)
+    _send(tmp_path / "scratch", "wandb")
+    [file] = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    records = _wandb_records(file.read_bytes())
+    [run] = [record.run for record in records if record.HasField("run")]
+    assert (run.project, run.display_name) == ("so8t-ab", "20261129")
+    parts = [part for record in records for part in (record.run.config, record.config)]
+    config = {item.key: json.loads(item.value_json) for part in parts for item in part.update}
+    sent = flattened(SETTINGS)
+    assert {name: config[name] for name in sent} == sent
+    steps = [
+        {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
+        for record in records
+        if record.HasField("history")
+    ]
+    assert [(int(step["_step"]), float(step["train/loss"])) for step in steps] == [(1, 1.0), (2, 1.0), (3, 1.0)]
+    assert any(record.HasField("exit") for record in records)
+
+
+def _needed(package: str) -> None:
+    """Skip without the package: wandb has 62 MB, trackio needs an older Pillow than requirements.lock has."""
+    if find_spec(package) is None:
+        pytest.skip(f"CANNOT BE TESTED HERE: {package} is not installed (pip install {package})")
+
+
+def _wandb_records(data: bytes) -> list[Any]:
+    """The records of a file of LevelDB's log format: blocks of 32 KiB, each record in one or several pieces."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    found, place, text = list[Any](), 7, b""
+    while place + 7 <= len(data):
+        if (left := -place % 32_768) and left < 7:
+            place += left
+            continue
+        _, size, kind = struct.unpack_from("<IHB", data, place)
+        text += data[place + 7 : place + 7 + size]
+        place += 7 + size
+        if kind in {1, 4}:  # whole, or its last piece
+            found.append(Record.FromString(text))
+            text = b""
+    return found
+
+
 def test_a_failing_tracker_is_told_once_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -95,8 +162,10 @@ def test_a_tracker_that_hangs_delays_only_the_end(
     assert any("mlflow" in record.getMessage() for record in caplog.records if record.name == "test")
 
 
-def test_a_missing_package_is_told_before_training(said: Said) -> None:
+def test_a_missing_package_is_told_before_training(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     """With the command that installs it."""
+    absent = {"wandb", "trackio"}  # also where they are installed
+    monkeypatch.setattr(tracking, "find_spec", lambda name: None if name in absent else find_spec(name))
     check_trackers(["tensorboard", "mlflow"])
     with said.raised(ConfigError, where="training.report_to"):
         check_trackers(["tensorboard", "wandb", "trackio"])
