@@ -32,7 +32,7 @@ GRAMMAR = 'root ::= " "? (' + " | ".join(f'"{choice}"' for choice in CHOICES) + 
 """The same as GBNF. The space is for sentencepiece, where an answer's first token is "▁<": without it, the model is
 forced onto a token that begins no answer in its training."""
 
-READING_VERSION = 4
+READING_VERSION = 5
 """Incremented when answers are read (`models.reading`) or timed differently. Reasoning is not stored, so the row has to
 be asked again."""
 

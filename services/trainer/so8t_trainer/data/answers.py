@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from so8t_shared.models.reading import final_texts, read_thinking
+from so8t_shared.models.reading import deciding_final, final_texts, read_thinking
 from so8t_shared.models.thinking import role_of, tag_of
 from so8t_trainer.data.fields import Fields
 from so8t_trainer.data.label_words import LabelWords, Meaning
@@ -30,7 +31,7 @@ def read_answer(answer: str, words: LabelWords, fields: Fields, reasoning: str =
     `reasoning` is thinking that the row keeps in a field of its own; it comes first.
 
     Raises:
-        InputError: its thinking is never closed.
+        InputError: its thinking is never closed, or it names several classes.
     """
     before = _thinking_in(reasoning)
     if not answer:
@@ -42,10 +43,20 @@ def read_answer(answer: str, words: LabelWords, fields: Fields, reasoning: str =
             remedy=f"write </{tag_of(found.unclosed)}> where it ends",
         )
     finals, prose = final_texts(found.outside)
-    said = finals[-1] if finals else prose
+    said = deciding_final(finals) if finals else prose
     meaning = words.answer(said)
+    _check_one(finals, words, fields)
     unread = bool(prose) if finals and meaning else bool(said) and not meaning
     return Answer(_joined(before, found.roles), meaning, (PROSE,) if unread else ())
+
+
+def _check_one(finals: Sequence[str], words: LabelWords, fields: Fields) -> None:
+    """Refuse what a model's answer may do but data may not: to name one class and then another."""
+    labels = dict.fromkeys(meaning.label for final in finals if (meaning := words.answer(final)))
+    if len(labels) > 1:
+        raise fields.error(
+            f"The answer names several classes: {' and '.join(labels)}.", remedy="keep only the <final> that is right"
+        )
 
 
 def _thinking_in(reasoning: str) -> dict[str, str]:

@@ -23,8 +23,10 @@ from so8t_shared.tables.reading import MARKERS, SYNONYMS, TAG_NAMES
         ("<FINAL> deny </Final>", "DENY", "deny"),
         ("Well: <final>\nREFUSE\n</final> and more", "REFUSE", "REFUSE"),
         ("<final>escalate</final>", "ESCALATION", "escalate"),
-        ("<final>ALLOW</final><final>DENY</final>", "DENY", "DENY"),
-        ("<final>DENY</final><final>perhaps</final>", INVALID, "perhaps"),
+        ("<final>DENY</final> such as <final>ALLOW</final>", "DENY", "DENY"),
+        ("<final>ALLOW</final><final>DENY</final>", "ALLOW", "ALLOW"),
+        ("<final>DENY.</final> such as <final>ALLOW</final>", INVALID, "DENY."),
+        ("<final>perhaps</final><final>DENY</final>", INVALID, "perhaps"),
         ("<final></final>", INVALID, ""),
         ("<final>I would deny it</final>", INVALID, "I would deny it"),
         ("<final>DENY", INVALID, ""),
@@ -48,7 +50,7 @@ from so8t_shared.tables.reading import MARKERS, SYNONYMS, TAG_NAMES
     ],
 )
 def test_parse_final(answer: str, label: str, text: str) -> None:
-    """The last <final> outside of every thinking part, in any case; anything else is INVALID."""
+    """The first <final> outside of every thinking part, in any case; anything else is INVALID."""
     assert parse_final(answer) == (label, text)
 
 
@@ -179,7 +181,7 @@ def test_format_examples_are_no_answers(example: str) -> None:
         ("<final>DENY ALLOW</final>", INVALID, INVALID),
         ("<final>ＤＥＮＹ。やめる</final>", INVALID, INVALID),
         ("<final>DЕNY</final>", INVALID, INVALID),  # a Cyrillic letter
-        ("<final>DENY</final><final>perhaps</final>", INVALID, INVALID),
+        ("<final>DENY</final><final>perhaps</final>", "DENY", "DENY"),
         ("", INVALID, INVALID),
     ],
 )

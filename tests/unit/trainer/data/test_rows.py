@@ -158,11 +158,12 @@ def test_every_shape_of_the_table_is_tried() -> None:
         "<final>2.0</final>",
         "<final>拒否</final>",
         "拒否。",
-        "<final>ALLOW</final> or rather <final>DENY</final>",
+        "In the form <final>LABEL</final>, rather: <final>DENY</final>",
+        "<final>DENY</final> rather than <final>perhaps</final>, so <final>DENY</final>",
     ],
 )
 def test_answers_that_mean_deny(answer: str) -> None:
-    """Bare, dressed, tagged, in prose, as a number, in Japanese; the last of several decides, as for a model."""
+    """Bare, dressed, tagged, in prose, as a number, in Japanese; the first of several decides, as for a model."""
     assert parse_row({"prompt": "Hi", "response": answer}, "here").label == "DENY"
     row = parse_row({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": answer}]}, "x")
     assert row.label == "DENY"
@@ -254,6 +255,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
         {"instruction": "Hi", "output": "<think-task>never closed <final>DENY</final>", "label": "DENY"},
         {"prompt": "Hi", "response": "I will not say."},
         {"prompt": "Hi", "response": "<final>判断はDENYです。</final>"},
+        {"prompt": "Hi", "response": "<final>ALLOW</final> or rather <final>DENY</final>"},
         {"text": "Hi", "quadruple_classification": {"a<b": "x", "four_class_label": 0}},
         {"text": "Hi", "label": True},
     ],
