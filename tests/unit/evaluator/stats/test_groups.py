@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from tests.clustered_rows import group_codes
+from tests.clustered_rows import draw_values, group_codes
 from tests.messages import Said
 
 from so8t_evaluator.stats.groups import codes, grouped
+from so8t_evaluator.stats.paired import paired_p
+from so8t_evaluator.stats.share import share_interval
 
 
 def test_codes() -> None:
@@ -25,6 +27,28 @@ def test_effective_number() -> None:
     assert grouped(lopsided).effective == pytest.approx(120**2 / (100**2 + 20))
     assert grouped(lopsided).too_few
     assert not grouped(np.arange(3)).too_few
+
+
+@pytest.mark.parametrize(
+    ("sizes", "too_few"),
+    [([34, 34, 33, 33, 33, 33], False), ([50, 40, 35, 30, 25, 20], False), ([60, 45, 35, 25, 20, 15], True)],
+)
+def test_six_unequal_groups(sizes: list[int], too_few: bool) -> None:
+    """Enough while they are worth six, rounded."""
+    assert grouped(np.repeat(np.arange(6), sizes)).too_few == too_few
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+def test_the_fewest_groups_cover(correlation: float) -> None:
+    """Intervals of six groups worth 5.5 hold the truth, and the test raises no alarm too many."""
+    rng, groups = np.random.default_rng(8), np.repeat(np.arange(6), [50, 40, 35, 30, 25, 20])
+    shares = draw_values((0.8, 0.2), groups, correlation, "copied", 200, rng) == 1
+    held = [found.low <= 0.2 <= found.high for found in (share_interval(hits, groups, 0.95) for hits in shares)]
+    moved = draw_values((0.6, 0.2, 0.2), groups, correlation, "copied", 200, rng)
+    differences = np.array([0, 1, -1], np.int8)[moved]
+    alarms = [paired_p(difference, groups) < 0.05 for difference in differences]
+    assert np.mean(held) > 0.935 - 0.03  # two standard errors
+    assert np.mean(alarms) < 0.06
 
 
 def test_as_statsmodels() -> None:
