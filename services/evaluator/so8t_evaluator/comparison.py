@@ -17,7 +17,7 @@ from so8t_shared.config.model import AbTest
 from so8t_shared.f1 import macro_f1, per_class
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.comparison import Comparison, Flip, verdict_of
+from so8t_shared.results.comparison import Comparison, Flip, ReadRows, verdict_of
 from so8t_shared.results.evaluation import Quality
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.verdicts import Verdict
@@ -87,6 +87,7 @@ def compare(
         both_wrong=n - both_right - only_a - only_b,
         unread_a=rows_a.unread,
         unread_b=rows_b.unread,
+        read_from_both=_read_rows(rows_a, rows_b, settings),
         p_value=p,
         p_adjusted=None,
         flips=_flips(rows_a, rows_b),
@@ -104,10 +105,32 @@ def adjust(comparisons: Sequence[Comparison], headline: int, alpha: float) -> li
     significant, with Holm's correction among themselves.
     """
     adjusted = headline_then_holm([c.p_value for c in comparisons], headline)
-    return [
-        c.model_copy(update={"p_adjusted": p, "verdict": verdict_of(c, p, alpha)})
-        for c, p in zip(comparisons, adjusted, strict=True)
-    ]
+    both = [max(c.p_value, c.read_from_both.p_value) if c.read_from_both else c.p_value for c in comparisons]
+    of_read = headline_then_holm(both, headline)
+    return [_with_p(c, p, read, alpha) for c, p, read in zip(comparisons, adjusted, of_read, strict=True)]
+
+
+def _with_p(c: Comparison, p: float, of_read: float, alpha: float) -> Comparison:
+    read = c.read_from_both and c.read_from_both.model_copy(update={"p_adjusted": of_read})
+    found = c.model_copy(update={"p_adjusted": p, "read_from_both": read})
+    return found.model_copy(update={"verdict": verdict_of(found, p, alpha)})
+
+
+def _read_rows(a: Outcomes, b: Outcomes, settings: AbTest) -> ReadRows | None:
+    """Compare the decisions alone, apart from the form."""
+    read = (a.said != len(LABELS)) & (b.said != len(LABELS))
+    if read.all():
+        return None
+    a, b = a.among(read), b.among(read)
+    difference = b.right.astype(np.int8) - a.right
+    return ReadRows(
+        n=len(a),
+        both_right=int((a.right & b.right).sum()),
+        only_a_right=int((difference < 0).sum()),
+        only_b_right=int((difference > 0).sum()),
+        difference=paired_interval(difference, a.groups, settings.confidence) if len(a) else None,
+        p_value=paired_p(difference, a.groups, settings.test) if len(a) else 1.0,
+    )
 
 
 def _flips(a: Outcomes, b: Outcomes) -> list[Flip]:

@@ -164,8 +164,10 @@ def _better(clause: Clause, setting: Comparison, figure: Interval) -> _Judged:
     """Judge a significant gain: for accuracy by the comparison's verdict, else by the interval of the difference."""
     words = _worded(clause, figure, difference=True)
     if clause.metric == "accuracy":
+        lost = setting.verdict == Verdict.FORM_ONLY and figure.high < 0  # in form, but shown
         decision = {Verdict.B_BETTER: Decision.PASS, Verdict.A_BETTER: Decision.FAIL}
-        return decision.get(setting.verdict, Decision.UNDECIDED), figure, f"{WORDS[setting.verdict].clause}: {words}"
+        result = Decision.FAIL if lost else decision.get(setting.verdict, Decision.UNDECIDED)
+        return result, figure, f"{WORDS[setting.verdict].clause}: {words}"
     gain_low, gain_high = _gain(clause, figure)
     return _placed(gain_low, gain_high, 0.0, strict=True), figure, words
 

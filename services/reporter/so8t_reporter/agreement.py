@@ -49,15 +49,23 @@ def _alike(verdict: Verdict, expected: Verdict) -> bool:
 
 def _scoring_clause(c: Comparison, expected: Verdict) -> str:
     name, clause = f"{c.scoring} scoring", WORDS[c.verdict].clause
-    if not (c.verdict.compared and expected.compared):  # agreement has no meaning
-        return f"with {name} {clause}{_points(c)}"
+    form = Verdict.FORM_ONLY in {c.verdict, expected}
+    if form or not (c.verdict.compared and expected.compared):  # agreement has no meaning
+        return f"with {name} {clause}{_points_and_form(c)}"
     if c.verdict == expected:
-        return f"{name} agrees{_points(c)}"
+        return f"{name} agrees{_points_and_form(c)}"
     if _alike(c.verdict, expected):
-        return f"{name} shows no difference either{_points(c)}"
-    return f"{name} disagrees: {clause}{_points(c)}"
+        return f"{name} shows no difference either{_points_and_form(c)}"
+    return f"{name} disagrees: {clause}{_points_and_form(c)}"
 
 
-def _points(c: Comparison) -> str:
+def _points(c: Comparison, form: str = "") -> str:
     """The difference in parentheses, if anything was compared."""
-    return f" ({fmt.points(c.accuracy_difference.value)} points)" if c.verdict.compared else ""
+    return f" ({fmt.points(c.accuracy_difference.value)} points{form})" if c.verdict.compared else ""
+
+
+def _points_and_form(c: Comparison) -> str:
+    """The same, and how much of it is form."""
+    read = c.read_from_both
+    form = f", of which form {fmt.points(read.parts(c.accuracy_difference.value, c.n)[0])}" if read else ""
+    return _points(c, form)

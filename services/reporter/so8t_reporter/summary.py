@@ -12,7 +12,7 @@ from so8t_shared import formatting as fmt
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.sides import SIDES
-from so8t_shared.results.unread import unread_answers
+from so8t_shared.results.unread import form_apart, unread_answers
 from so8t_shared.results.verdicts import WORDS, Verdict
 
 
@@ -33,11 +33,12 @@ def headline_with_figures(evaluation: EvaluationResult) -> str:
 def summary_sentence(evaluation: EvaluationResult) -> str:
     """Return the answer in one sentence: verdict, accuracies, difference with interval, p value and n.
 
-    Then the number of answers from which no class could be read, and the findings of the other scorings, the other
-    quantizations and the A/A control.
+    Then how much of the difference is form, the number of answers from which no class could be read, and the findings
+    of the other scorings, the other quantizations and the A/A control.
     """
     clauses = (
         _main_clause(evaluation),
+        _form(evaluation),
         _unread(evaluation),
         *other_scorings(evaluation),
         other_quantizations(evaluation),
@@ -68,6 +69,13 @@ def _main_clause(evaluation: EvaluationResult) -> str:
         f" {c.both_right + c.only_a_right:,} ({fmt.percent(c.accuracy_a)}), {difference}"
     )
     return f"{words}; {evaluation.plan.reach}" if c.verdict == Verdict.NO_DIFFERENCE else words
+
+
+def _form(evaluation: EvaluationResult) -> str:
+    c = evaluation.headline
+    if c.read_from_both is None or not c.verdict.compared:
+        return ""
+    return form_apart(c.read_from_both, c.accuracy_difference.value, c.n, evaluation.alpha)
 
 
 def _unread(evaluation: EvaluationResult) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from so8t_shared.documents import Document, Part
-from so8t_shared.results.comparison import Flip
+from so8t_shared.results.comparison import Flip, ReadRows
 from so8t_shared.results.evaluation import ClassMetrics
 from so8t_shared.results.gate import Decision
 from so8t_shared.results.interval import Interval
@@ -91,6 +91,7 @@ class CompareResult(Document):
     only_a_right: int
     only_b_right: int
     both_wrong: int
+    read_from_both: ReadRows | None = Field(None, description="None if a class could be read from every answer.")
     flips: list[Flip]
     models: dict[Side, SideOutcome]
     rates: list[RateOutcome]

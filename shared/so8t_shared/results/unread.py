@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from so8t_shared import formatting as fmt
+from so8t_shared.results.comparison import ReadRows
 from so8t_shared.results.evaluation import AnswerLimit, EvaluationResult, Quality
 from so8t_shared.results.sides import SIDES
 
@@ -30,6 +32,18 @@ def why_unread(qualities: Sequence[Quality], limit: AnswerLimit | None = None) -
     )
     told = [f"{_span(counts)} {name}" for counts, name in causes if any(counts)]
     return f" ({', '.join(told)})" if told else ""
+
+
+def form_apart(read: ReadRows, difference: float, n: int, alpha: float) -> str:
+    """How much of a difference in accuracy on n rows is form, and how much decisions.
+
+    Such as "of this, form +38.0 points, decisions +2.0: on the 33 rows read from both, B got 30 right, A 28, p = 0.62".
+    """
+    form, decisions = map(fmt.points, read.parts(difference, n))
+    rows = f"{read.n:,} {fmt.plural(read.n, 'row', 'rows')} read from both"
+    right = f"B got {read.both_right + read.only_b_right:,} right, A {read.both_right + read.only_a_right:,}"
+    p = fmt.p_equals(read.p_value, alpha)
+    return f"of this, form {form} points, decisions {decisions}: on the {rows}, {right}, {p}"
 
 
 def unread_lines(evaluation: EvaluationResult) -> list[str]:

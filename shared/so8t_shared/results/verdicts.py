@@ -29,6 +29,8 @@ class Verdict(StrEnum):
     """Neither model was right on any row, so there is nothing to compare."""
     TOO_FEW_GROUPS = "too_few_groups"
     """The rows form too few groups to tell how alike the rows of a group are."""
+    FORM_ONLY = "form_only"
+    """A difference is shown if unread answers count as wrong, but none, or the opposite, in the rows read from both."""
 
     @property
     def significant(self) -> bool:
@@ -43,7 +45,7 @@ class Verdict(StrEnum):
     @property
     def compared(self) -> bool:
         """Whether the answers allow a comparison at all."""
-        return self.significant or self.undecided
+        return self.significant or self.undecided or self == Verdict.FORM_ONLY
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,12 @@ WORDS: dict[Verdict, Words] = {
     Verdict.TOO_FEW_GROUPS: Words(
         "The rows form too few groups to decide", "the rows form too few groups to decide", "too few", "muted"
     ),
+    Verdict.FORM_ONLY: Words(
+        "A and B differ in form; no such difference in decisions is shown",
+        "the difference is one of form",
+        "form only",
+        "muted",
+    ),
 }
 
 
@@ -105,6 +113,8 @@ class Counts:
     """Rows on which no class could be read from A's answer."""
     unread_b: int
     too_few_groups: bool = False
+    read: tuple[int, float] | None = None
+    """In the rows read from both, those gained by B minus those lost, and p; None if all rows were read."""
 
 
 def mostly_unread(unread: int, n: int) -> bool:
@@ -129,4 +139,7 @@ def decide(counts: Counts, *, p: float, alpha: float) -> Verdict:
         return Verdict.TIE
     if p >= alpha:
         return Verdict.NO_DIFFERENCE
-    return Verdict.B_BETTER if c.only_b > c.only_a else Verdict.A_BETTER
+    gained = c.only_b - c.only_a
+    if c.read is not None and (c.read[1] >= alpha or c.read[0] * gained <= 0):
+        return Verdict.FORM_ONLY
+    return Verdict.B_BETTER if gained > 0 else Verdict.A_BETTER

@@ -15,6 +15,7 @@ from so8t_shared.results.compare import CompareResult, RateOutcome
 from so8t_shared.results.gate import Decision
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.sides import SIDES
+from so8t_shared.results.unread import form_apart
 from so8t_shared.results.verdicts import WORDS, mostly_unread
 from so8t_shared.tables import metrics
 
@@ -49,6 +50,8 @@ def _facts(result: CompareResult) -> Iterator[str]:
         unread = f"; no class in {model.unread:,} of {result.n:,} answers" if model.unread else ""
         yield f"{side.upper()}: {model.log.path} ({model.log.reader}){unread}"
     yield f"B minus A: {fmt.points_interval(result.difference)} points, {fmt.p_equals(result.p, result.alpha)}"
+    if result.read_from_both is not None and result.detail.compared:
+        yield form_apart(result.read_from_both, result.difference.value, result.n, result.alpha)
     grouped = "each stands alone"
     if result.groups != result.n:
         effect = "unknown" if result.design_effect is None else f"{result.design_effect:.2f}"

@@ -30,6 +30,11 @@ def _wrong(gold: Sequence[str], *, rows: range) -> list[str]:
     return ["INVALID" if i in rows else g for i, g in enumerate(gold)]
 
 
+def _mistaken(gold: Sequence[str], *, rows: range) -> list[str]:
+    """All right but for some rows, which get another class."""
+    return [LABELS[LABELS.index(g) - 1] if i in rows else g for i, g in enumerate(gold)]
+
+
 def _answers(rng: np.random.Generator, gold: Sequence[str], skill: float) -> list[str]:
     return [g if rng.random() < skill else str(rng.choice(COLUMNS)) for g in gold]
 
@@ -98,7 +103,7 @@ def test_mostly_unread() -> None:
     most, half = _wrong(GOLD, rows=range(21)), _wrong(GOLD, rows=range(20))
     for a, b in ((most, GOLD), (GOLD, most), (most, most)):
         assert _against(GOLD, a, b).verdict == "mostly_unread"
-    assert _against(GOLD, half, GOLD).verdict == "b_better"
+    assert _against(GOLD, half, GOLD).verdict == "form_only"
     assert _against(GOLD, half, half).verdict == "same_classes"
 
 
@@ -112,7 +117,7 @@ def test_nothing_right() -> None:
 
 def test_groups() -> None:
     """Six rows that only B got right are a difference if each stands alone, and none if they are one group."""
-    gold, some = GOLD * 2, _wrong(GOLD * 2, rows=range(6))
+    gold, some = GOLD * 2, _mistaken(GOLD * 2, rows=range(6))
     a, b = make_samples(gold, some), make_samples(gold, gold, model="b")
     assert compare("x", a, b, SETTINGS).verdict == "b_better"
     by_row = {size: [{"group": str(i // size)} for i in range(len(gold))] for size in (6, 20)}
@@ -132,15 +137,15 @@ def test_few_rows_still_leave_a_width() -> None:
 
 def test_swapping_sides_swaps_the_verdict() -> None:
     """Twelve answers that only one side gets right make that side better."""
-    some = _wrong(GOLD, rows=range(12))
+    some = _mistaken(GOLD, rows=range(12))
     assert _against(GOLD, some, GOLD).verdict == "b_better"
     assert _against(GOLD, GOLD, some).verdict == "a_better"
 
 
 def test_the_headline_comes_first() -> None:
     """Six against none (p = 0.031) is significant as the headline, wherever it stands, but not as one of two others."""
-    same, six = _against(GOLD, GOLD, GOLD), _against(GOLD, _wrong(GOLD, rows=range(6)), GOLD)
-    nine = _against(GOLD, _wrong(GOLD, rows=range(9)), GOLD)
+    same, six = _against(GOLD, GOLD, GOLD), _against(GOLD, _mistaken(GOLD, rows=range(6)), GOLD)
+    nine = _against(GOLD, _mistaken(GOLD, rows=range(9)), GOLD)
     assert (six.verdict, six.p_adjusted) == ("b_better", None)
     for family, headline, p in (
         ([six], 0, [2 / 64]),

@@ -46,13 +46,20 @@ def test_dangerous_models_are_refused(a: list[str], b: list[str], clause: str) -
     assert clause in _failed(found)
 
 
-@pytest.mark.parametrize("a", [unreadable(GOLD, 40), ["ALLOW"] * 160 + GOLD[160:]], ids=["form", "decisions"])
-def test_a_good_model_passes(a: list[str]) -> None:
+GOOD = said(said(GOLD, label="ESCALATION", answer="DENY", rows=3), label="ALLOW", answer="ESCALATION", rows=2)
+
+
+def test_a_good_model_passes() -> None:
     """Nearly all right, better than A, on enough rows: every required clause passes."""
-    b = said(said(GOLD, label="ESCALATION", answer="DENY", rows=3), label="ALLOW", answer="ESCALATION", rows=2)
-    found = _default(a, b)
+    found = _default(["ALLOW"] * 160 + GOLD[160:], GOOD)
     assert [c.reason for c in found.clauses if c.result != "pass"] == []
     assert found.passed
+
+
+def test_a_better_form_is_no_better_model() -> None:
+    """The same B against an A that decides as well and is unread at times: only that B is better is undecided."""
+    found = _default(unreadable(GOLD, 40), GOOD)
+    assert [(c.name, c.result) for c in found.clauses if c.result != "pass"] == [("B is better", "undecided")]
 
 
 def test_an_unread_model_a_leaves_it_undecided() -> None:

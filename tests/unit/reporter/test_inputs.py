@@ -111,7 +111,7 @@ def test_unsupported_verdict_is_refused(
     shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
     path = tmp_path / "copy/conclude/evaluation.json"
     evaluation = json.loads(path.read_text(encoding="utf-8"))
-    evaluation["comparisons"][0] |= {"verdict": name, **update}
+    evaluation["comparisons"][0] |= {"verdict": name, "read_from_both": None, **update}
     path.write_text(json.dumps(evaluation), encoding="utf-8")
     with said.raised(IntegrityError):
         read(Folders.below(tmp_path / "copy"))

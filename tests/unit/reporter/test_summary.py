@@ -39,6 +39,7 @@ def tied(comparison: Comparison) -> Comparison:
             "both_right": rows, "only_a_right": 7, "only_b_right": 7, "both_wrong": comparison.n - rows - 14,
             "accuracy_a": (rows + 7) / comparison.n, "accuracy_b": (rows + 7) / comparison.n,
             "accuracy_difference": Interval(value=0, low=-0.02, high=0.02), "p_value": 1.0, "p_adjusted": 1.0,
+            "read_from_both": None,
             "verdict": Verdict.TIE,
         }
     )  # fmt: skip

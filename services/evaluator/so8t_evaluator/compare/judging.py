@@ -134,6 +134,7 @@ def result_of(evaluation: EvaluationResult, files: dict[Side, LogFile]) -> Compa
         only_a_right=comparison.only_a_right,
         only_b_right=comparison.only_b_right,
         both_wrong=comparison.both_wrong,
+        read_from_both=comparison.read_from_both,
         flips=comparison.flips,
         models={
             cell.model: SideOutcome(

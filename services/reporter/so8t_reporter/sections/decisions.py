@@ -5,6 +5,7 @@ from __future__ import annotations
 from so8t_reporter.charts.lookup import comparison_of, quality_of, side_by_side, speed_of
 from so8t_reporter.document import Cell, Tone
 from so8t_shared import formatting as fmt
+from so8t_shared.results.comparison import ReadRows
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.rates import Rate
@@ -26,7 +27,7 @@ Line = tuple[str, list[Cell]]
 def decision_rows(evaluation: EvaluationResult) -> list[Line]:
     """Return the lines of the first table: name, A, B, and B minus A."""
     scoring = evaluation.deciding_scoring
-    lines = [_right(evaluation, scoring)]
+    lines = _right(evaluation, scoring)
     for metric, words in (DANGERS | NEEDLESS).items():
         rate = evaluation.rate(metric, evaluation.primary_quantization, scoring)
         lines.append((words, _shares(rate)))
@@ -34,8 +35,8 @@ def decision_rows(evaluation: EvaluationResult) -> list[Line]:
     return [*lines, _latency(evaluation)]
 
 
-def _right(evaluation: EvaluationResult, scoring: Scoring) -> Line:
-    """The gain in decisions; with p, as this is the tested figure."""
+def _right(evaluation: EvaluationResult, scoring: Scoring) -> list[Line]:
+    """The gain, with p, as this is the tested figure; where answers could not be read, the gain in decisions apart."""
     c = comparison_of(evaluation, evaluation.primary_quantization, scoring) or evaluation.headline
     rate = evaluation.rate("accuracy", c.quantization, c.scoring)
     cells = _shares(rate)
@@ -44,7 +45,19 @@ def _right(evaluation: EvaluationResult, scoring: Scoring) -> Line:
     elif rate and rate.difference:
         p = fmt.p_equals(c.p, evaluation.alpha)
         cells[-1] = Cell(f"{fmt.points_interval(rate.difference)}, {p}", cells[-1].tone)
-    return f"Right decisions, {c.scoring} scoring", cells
+    if c.read_from_both is None or not c.verdict.compared:
+        return [(f"Right decisions, {c.scoring} scoring", cells)]
+    decisions = _read_from_both(c.read_from_both, evaluation.alpha)
+    return [(f"Right answers, {c.scoring} scoring", cells), ("Right decisions, rows read from both", decisions)]
+
+
+def _read_from_both(rows: ReadRows, alpha: float) -> list[Cell]:
+    right = (rows.both_right + rows.only_a_right, rows.both_right + rows.only_b_right)
+    cells = [Cell(f"{count:,} of {rows.n:,}", side) for side, count in zip(SIDES, right, strict=True)]
+    if rows.difference is None:
+        return [*cells, Cell("not comparable", "muted")]
+    words = f"{fmt.points_interval(rows.difference)}, {fmt.p_equals(rows.p_value, alpha)}"
+    return [*cells, Cell(words, _tone("accuracy", rows.difference))]
 
 
 def _shares(rate: Rate | None) -> list[Cell]:

@@ -87,7 +87,7 @@ def _form(evaluation: EvaluationResult) -> Iterator[str]:
             f"Raise ab_test.max_new_tokens from {limit.max_new_tokens:,} to at least {limit.longest_target_tokens:,},"
             " the longest answer that B was trained to give."
         )
-    unread = evaluation.headline.verdict in {Verdict.NOTHING_READ, Verdict.MOSTLY_UNREAD}
+    unread = evaluation.headline.verdict in {Verdict.NOTHING_READ, Verdict.MOSTLY_UNREAD, Verdict.FORM_ONLY}
     if unread and freely_written(scorings) == scorings:
         yield (
             "Add a scoring without free text to ab_test.scoring: it compares the decisions of models that do not follow"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,17 @@ def test_what_was_compared() -> None:
     assert [v for v in Verdict if not v.compared] == [
         Verdict.NOTHING_READ, Verdict.MOSTLY_UNREAD, Verdict.NOTHING_RIGHT, Verdict.TOO_FEW_GROUPS
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("read", "verdict"),
+    [((5, 0.04), "b_better"), ((5, 0.05), "form_only"), ((0, 1.0), "form_only"), ((-5, 0.01), "form_only")],
+)
+def test_form_and_decisions(read: tuple[int, float], verdict: str) -> None:
+    """B is better only if it also is on the rows read from both; where all were read, nothing changes."""
+    assert decide(counts(1, 20), p=0.01, alpha=0.05) == "b_better"
+    assert decide(replace(counts(1, 20), read=read), p=0.01, alpha=0.05) == verdict
+    assert decide(replace(counts(1, 20), read=read), p=0.06, alpha=0.05) == "no_difference"
 
 
 @pytest.mark.parametrize(("unread", "n", "mostly"), [(0, 9, False), (10, 20, False), (11, 20, True), (0, 0, False)])
