@@ -209,7 +209,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "conclude",
         "so8t_evaluator.stages:conclude",
-        4,
+        5,
         "compare the answers, apply the gate",
         reads=_CONCLUDING_KEYS,
         needs={"evaluate": ("",), "train": ("splits/",)},
@@ -217,7 +217,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        11,
+        12,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

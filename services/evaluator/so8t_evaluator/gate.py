@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
+from so8t_evaluator.danger_slices import exceeding
 from so8t_shared import formatting as fmt
 from so8t_shared.config.gate import Clause
+from so8t_shared.escapes import visible
 from so8t_shared.labels import INVALID
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.gate import ClauseFigure, ClauseResult, Decision, GateResult
 from so8t_shared.results.interval import Interval
-from so8t_shared.results.rates import Rate
+from so8t_shared.results.rates import DangerSlice, Rate
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.verdicts import WORDS, Verdict, mostly_unread
 from so8t_shared.tables import metrics
@@ -118,8 +120,11 @@ def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResul
         if (r.metric, r.quantization, r.scoring, r.by) == (clause.metric, setting.quantization, setting.scoring, "all")
     )
     figure = rate.difference if relative else rate.b
+    metric = metrics.BY_NAME[clause.metric]
     if figure is None:
-        return Decision.UNDECIDED, None, metrics.BY_NAME[clause.metric].undefined
+        return Decision.UNDECIDED, None, metric.undefined
+    if missing := [label for label in metric.needed if not evaluation.test_set.by_label[label]]:
+        return Decision.UNDECIDED, figure, f"no test row has the class {' or '.join(missing)}"
     for name, unread in (("B", rate.unread_b), ("A", rate.unread_a if relative else 0)):
         if clause.metric != "unread" and mostly_unread(unread, rate.rows):
             reason = f"no class could be read from {unread:,} of {name}'s {rate.rows:,} answers to these rows"
@@ -128,21 +133,35 @@ def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResul
         return Decision.UNDECIDED, figure, f"{figure.groups:,} groups of rows are too few"
     if clause.better:
         return _better(clause, setting, figure)
-    return _kept(clause, figure, rate)
+    return _kept(clause, figure, rate, evaluation.confidence)
 
 
-def _kept(clause: Clause, figure: Interval, rate: Rate) -> _Judged:
-    """Judge a bound, behind which neither a rare class nor answers that cannot be read may hide."""
+def _kept(clause: Clause, figure: Interval, rate: Rate, confidence: float) -> _Judged:
+    """Judge a bound, behind which no rare class, no slice and no answers that cannot be read may hide."""
     relative, (decision, words) = _is_relative(clause), _bounded(clause, figure)
     for label, part in rate.by_class.items():
         of_class, told = _bounded(clause, part.difference if relative else part.b)
         if of_class == Decision.FAIL != decision:
             return Decision.FAIL, figure, f"{words}; {label} alone: {told}"
+    above = exceeding(rate.slices, clause.at_most, confidence) if clause.at_most is not None else []
+    if above and decision != Decision.FAIL:
+        return Decision.FAIL, figure, f"{words}; {_sliced(*above[0])}" + _others(len(above) - 1)
     worst = figure.value + rate.unread_b / rate.rows
     if decision == Decision.PASS and _hides_in_unread(clause) and worst > _highest(clause):
         words += f"; no class could be read from {rate.unread_b:,} of B's answers, with which it may be"
         return Decision.UNDECIDED, figure, f"{words} {_number(clause, worst, difference=relative)}"
     return decision, figure, words
+
+
+def _sliced(found: DangerSlice, p: float) -> str:
+    """Such as "language ja alone: 12 of 12 DENY rows, p < 0.001"."""
+    label = f" {found.label}" if found.label else ""
+    rows = f"{found.hits:,} of {found.rows:,}{label} {fmt.plural(found.rows, 'row', 'rows')}"
+    return f"{found.by} {visible(found.value) or 'unknown'} alone: {rows}, {fmt.p_equals(p, 0.05)}"
+
+
+def _others(count: int) -> str:
+    return f", and {count:,} {fmt.plural(count, 'slice', 'slices')} more" if count else ""
 
 
 def _hides_in_unread(clause: Clause) -> bool:

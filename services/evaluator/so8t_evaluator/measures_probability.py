@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from so8t_evaluator.outcomes import UNDEFINED, Measured, Outcomes
-from so8t_evaluator.stats.calibration import calibration_errors
+from so8t_evaluator.stats.calibration import binned_ece, calibration_errors
 from so8t_evaluator.stats.false_positives import false_positive_rates
 from so8t_evaluator.stats.mean import mean_interval
 from so8t_evaluator.stats.ranking import AUPRC, AUROC, ranking_intervals
@@ -64,12 +64,19 @@ def false_positive_rate(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
 
 
 def calibration_error(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:
-    """Expected calibration error of the likeliest class."""
+    """Expected calibration error of the likeliest class, and its usual form."""
 
     def estimates(models: Sequence[Outcomes]) -> Estimates:
         return calibration_errors([*map(top_of, models)], models[0].groups, settings.confidence)
 
-    return _measured((a, b), estimates)
+    return replace(_measured((a, b), estimates), usual=(_usual_ece(a), _usual_ece(b)))
+
+
+def _usual_ece(rows: Outcomes) -> float | None:
+    if rows.logprobs is None:
+        return None
+    (known,) = with_probabilities(rows)
+    return binned_ece(*top_of(known)) if len(known) else None
 
 
 def brier(a: Outcomes, b: Outcomes, settings: AbTest) -> Measured:

@@ -88,6 +88,8 @@ class Measured:
     a: Interval | None
     b: Interval | None
     difference: Interval | None
+    usual: tuple[float | None, float | None] = (None, None)
+    """A's and B's figure as the field usually computes it, where this is another one."""
 
 
 UNDEFINED = Measured(None, None, None)

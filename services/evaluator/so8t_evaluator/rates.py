@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from so8t_evaluator.danger_slices import danger_slices
 from so8t_evaluator.outcomes import UNDEFINED, Measured, Outcomes, outcomes_of
 from so8t_evaluator.slices import parts_of
 from so8t_evaluator.stats.confusion import COLUMNS
@@ -16,14 +17,14 @@ from so8t_evaluator.stats.share import share_interval
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
-from so8t_shared.results.rates import ClassRate, Rate
+from so8t_shared.results.rates import ClassRate, DangerSlice, Rate
 from so8t_shared.tables import metrics
 from so8t_shared.tables.functions import named
 
 
 def rates_of(a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> list[Rate]:
     """Return all rates for the answers of A and B in one setting."""
-    pair = outcomes_of(a), outcomes_of(b)
+    pair, parts = (outcomes_of(a), outcomes_of(b)), parts_of(a)
 
     def rate(metric: metrics.Row, rows_a: Outcomes, rows_b: Outcomes, **part: Any) -> Rate:
         rows_a, rows_b = (rows.among(_counted(metric, rows)) for rows in (rows_a, rows_b))
@@ -35,16 +36,24 @@ def rates_of(a: Sequence[Sample], b: Sequence[Sample], settings: AbTest) -> list
             a=found.a,
             b=found.b,
             difference=found.difference,
+            usual_a=found.usual[0],
+            usual_b=found.usual[1],
             rows=len(rows_a),
             unread_a=rows_a.unread,
             unread_b=rows_b.unread,
             **part,
         )
 
-    overall = [rate(metric, *pair, by_class=_by_class(metric, *pair, settings)) for metric in metrics.OF_ANSWERS]
+    def slices(metric: metrics.Row) -> list[DangerSlice]:
+        return danger_slices(metric, pair[1], _hits(metric, pair[1]), parts) if metric.danger else []
+
+    overall = [
+        rate(metric, *pair, by_class=_by_class(metric, *pair, settings), slices=slices(metric))
+        for metric in metrics.OF_ANSWERS
+    ]
     return overall + [
         rate(metric, *(rows.among(part.places) for rows in pair), by=part.by, value=part.value, gathered=part.gathered)
-        for part in parts_of(a)
+        for part in parts
         for metric in metrics.OF_ANSWERS
         if not metric.measure
     ]

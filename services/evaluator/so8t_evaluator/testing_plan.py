@@ -135,6 +135,10 @@ def _part(clause: Clause, rows: _Rows) -> _Part:
         return _timed(rows.settings)
     if not len(rows):
         return _Part(Passable.NO, "no test row has such a class", rows_needed=_needed(clause, rows))
+    if missing := [label for label in metric.needed if label not in rows.gold]:
+        return _Part(
+            Passable.NO, f"no test row has the class {' or '.join(missing)}", rows_needed=_needed(clause, rows)
+        )
     if rows.too_few:
         few = f"{rows.group_count:,} {fmt.plural(rows.group_count, 'group is', 'groups are')} too few"
         return _Part(Passable.NO, few, rows_needed=_needed(clause, rows))

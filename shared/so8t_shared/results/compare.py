@@ -11,6 +11,7 @@ from so8t_shared.results.comparison import Flip, ReadRows
 from so8t_shared.results.evaluation import ClassMetrics
 from so8t_shared.results.gate import Decision
 from so8t_shared.results.interval import Interval
+from so8t_shared.results.rates import USUAL
 from so8t_shared.results.sides import Side
 from so8t_shared.results.verdicts import Verdict
 from so8t_shared.tables.metrics import MetricName
@@ -51,6 +52,8 @@ class RateOutcome(Part):
     a: Interval | None
     b: Interval | None
     difference: Interval | None = Field(description="B minus A, paired.")
+    usual_a: float | None = Field(None, description=USUAL)
+    usual_b: float | None = Field(None, description=USUAL)
 
 
 class ClauseOutcome(Part):

@@ -67,6 +67,9 @@ def _rates(result: CompareResult) -> Table:
     for rate in result.rates:
         if rate.by == "all" and rate.a is not None and rate.b is not None:
             table.add_row(metrics.BY_NAME[rate.metric].title, *_cells(rate, rate.a, rate.b))
+            if rate.usual_a is not None and rate.usual_b is not None:
+                usual = [fmt.percent(share) for share in (rate.usual_a, rate.usual_b)]
+                table.add_row(metrics.BY_NAME[rate.metric].usual, *usual, "")
     return table
 
 

@@ -52,6 +52,7 @@ def judged(
     again: Sequence[str] | None = None,
     words: Sequence[str] | None = None,
     rows_per_group: int = 1,
+    slices: Sequence[Mapping[str, str]] | None = None,
     logprobs: bool = False,
     **settings: Any,
 ) -> GateResult:
@@ -63,11 +64,14 @@ def judged(
     groups = [str(i // rows_per_group) for i in range(len(gold))]
     grid = {HEADLINE: (a, b), **(others or {})}
     samples = [
-        sample.model_copy(update={"group": group})
+        sample.model_copy(update={"group": group, **part})
         for (quantization, scoring), answers in grid.items()
         for side, answered in zip("ab", answers, strict=True)
-        for sample, group in zip(
-            make_samples(gold, answered, model=side, quantization=quantization, scoring=scoring), groups, strict=True
+        for sample, group, part in zip(
+            make_samples(gold, answered, model=side, quantization=quantization, scoring=scoring),
+            groups,
+            slices or [{}] * len(gold),
+            strict=True,
         )
     ]
     samples = with_logprobs(samples) if logprobs else samples

@@ -170,7 +170,8 @@ def test_too_few_groups() -> None:
         ({"metric": "recall_deny", "margin": 0.1}, "no test row has such a class"),
         ({"metric": "control", "at_most": 0}, "ab_test.control is off"),
         ({"metric": "accuracy", "margin": 0.1, "scoring": "constrained"}, "constrained is not in ab_test.scoring"),
-        ({"metric": "false_allow", "at_most": 0}, "even 0 of 200 rows leave up to 1.9% possible"),
+        ({"metric": "over_refusal", "at_most": 0}, "even 0 of 200 rows leave up to 1.9% possible"),
+        ({"metric": "false_allow", "at_most": 0.1}, "no test row has the class DENY"),
     ],
 )
 def test_what_cannot_pass(clause: dict[str, Any], reason: str) -> None:

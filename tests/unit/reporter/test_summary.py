@@ -240,3 +240,14 @@ def test_figures(better: EvaluationResult) -> None:
     words = f"{100 * d.value:+.1f} points (95% CI {100 * d.low:+.1f} to {100 * d.high:+.1f}), p = 0.031"
     assert figures(alone, better) == words
     assert figures(alone.model_copy(update={"p_adjusted": 0.2}), better).endswith("), p = 0.2")
+
+
+def test_form_and_decisions_are_told_apart(better: EvaluationResult) -> None:
+    """Where answers could not be read, the sentence divides the difference; elsewhere it does not."""
+    read = better.headline.read_from_both
+    assert read is not None
+    form, decisions = read.parts(better.headline.accuracy_difference.value, better.headline.n)
+    parts = f"form {100 * form:+.1f} points, decisions {100 * decisions:+.1f}"
+    assert f"; of this, {parts}: on the {read.n} rows read from both" in summary_sentence(better)
+    whole = changed(better, headline_place(better), read_from_both=None)
+    assert "read from both" not in summary_sentence(whole)

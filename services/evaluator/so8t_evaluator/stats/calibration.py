@@ -40,6 +40,15 @@ def bins_of(confidences: Floats) -> NDArray[np.intp]:
     return np.unique(np.searchsorted(edges, confidences, side="right"), return_inverse=True)[1]
 
 
+def binned_ece(confidences: Floats, right: Flags) -> float:
+    """Return the expected calibration error as it is usually reported: 15 bins of equal width, with chance in it.
+
+    Guo, Pleiss, Sun & Weinberger, ICML 2017, equations 2 to 5: bin m holds the confidences in ((m - 1)/15, m/15].
+    """
+    bins = np.clip(np.ceil(confidences * MOST_BINS).astype(np.intp) - 1, 0, MOST_BINS - 1)
+    return float(np.abs(np.bincount(bins, confidences - right)).sum()) / len(confidences)
+
+
 def calibration_errors(
     models: list[tuple[Floats, Flags]], groups: NDArray[np.integer], confidence: float
 ) -> tuple[list[Interval], Interval | None]:

@@ -40,7 +40,7 @@ def _table(evaluation: EvaluationResult, quantization: Quantization, scoring: Sc
     return Table(
         f"{quantization}, {scoring} scoring",
         rate_columns(evaluation.confidence),
-        [rate_row(rate, reach) for rate in rates],
+        [row for rate in rates for row in (rate_row(rate, reach), *_usual(rate))],
         folded=folded,
     )
 
@@ -74,6 +74,18 @@ def rate_row(rate: Rate, reach: float) -> list[Cell]:
             _difference(difference, percent=metric.percent), _tone(metric, difference), drawn, "difference", reach
         ),
     ]
+
+
+def _usual(rate: Rate) -> list[list[Cell]]:
+    """Return a row for the field's usual form of a figure, if there is one."""
+    usual = metrics.BY_NAME[rate.metric].usual
+    if not usual or rate.usual_b is None:
+        return []
+    cells = [
+        Cell(fmt.percent(share) if share is not None else fmt.UNDEFINED, "muted")
+        for share in (rate.usual_a, rate.usual_b)
+    ]
+    return [[Cell(usual), Cell(fmt.count(rate.b.rows if rate.b else 0)), *cells, Cell("", "muted")]]
 
 
 def _figure(figure: Interval | None, *, percent: bool) -> str:

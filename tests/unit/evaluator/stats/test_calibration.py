@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 from tests.clustered_rows import group_codes
 from tests.ranked_rows import draw_confidences
 
-from so8t_evaluator.stats.calibration import bins_of, calibration_errors
+from so8t_evaluator.stats.calibration import binned_ece, bins_of, calibration_errors
 
 OVER = {"calibrated": 0.0, "sure of 5 points too much": 0.05, "sure of 15 points too much": 0.15}
 SETS = 200
@@ -27,6 +28,23 @@ def test_covers_the_truth(rows: int, per_group: int) -> None:
             held[i] += found.low <= truth[i] <= found.high
             held[3 + i] += difference.low <= truth[j] - truth[i] <= difference.high
     assert (held / SETS > 0.935 - 0.038).all(), held / SETS  # 2.2 standard errors
+
+
+@pytest.mark.parametrize("rows", [5, 60, 1000])
+def test_the_usual_form(rows: int) -> None:
+    """Over 15 bins of equal width: scikit-learn's means of each bin, weighted by its rows."""
+    sure, right = draw_confidences(0.1, np.arange(rows), 0, np.random.default_rng(17))
+    shares, means = calibration_curve(right, sure, n_bins=15, strategy="uniform")
+    counts = np.histogram(sure, np.linspace(0, 1, 16))[0]
+    expected = float(np.abs(shares - means) @ counts[counts > 0]) / rows
+    assert binned_ece(sure, right) == pytest.approx(expected)
+
+
+def test_edges_of_the_usual_form() -> None:
+    """A confidence of 0 or 1 has a bin, and the upper edge of a bin belongs to it."""
+    assert binned_ece(np.array([0.0, 1.0]), np.array([False, True])) == 0.0
+    apart = np.array([0.2, 0.2 + 1e-9])  # 3/15
+    assert binned_ece(apart, np.array([True, False])) == pytest.approx((0.8 + 0.2) / 2)
 
 
 @pytest.mark.parametrize("rows", [60, 300])

@@ -60,6 +60,20 @@ def test_one_scoring() -> None:
     assert not [name for name in lines(bound) if name.startswith("Form")]
 
 
+def test_decisions_of_free_text_alone() -> None:
+    """Without another scoring, decisions are the rows read from both models, apart from all answers."""
+    evaluation = Evaluation(Scenario(**ONE)).result()
+    read = evaluation.headline.read_from_both
+    assert read is not None
+    found = lines(evaluation)
+    assert "Right answers, generate scoring" in found
+    a, b, gain = found["Right decisions, rows read from both"]
+    assert a == f"{read.both_right + read.only_a_right} of {read.n}"
+    assert b == f"{read.both_right + read.only_b_right} of {read.n}"
+    assert read.difference is not None
+    assert gain.startswith(f"{100 * read.difference.value:+.1f} (")
+
+
 def test_why_unread(inputs: ReportInputs) -> None:
     """An answer that was cut is not a wrong decision: the line says so."""
     e = inputs.evaluation

@@ -48,6 +48,20 @@ def test_figures(inputs: ReportInputs) -> None:
     assert cost[4].interval is None
 
 
+def test_the_usual_calibration_error_stands_beside(inputs: ReportInputs) -> None:
+    """The form that others report has a row below, without an interval."""
+    figure, evaluation = Interval(value=0.02, low=0.0, high=0.06, rows=300, groups=300), inputs.evaluation
+    usual = {"a": figure, "b": figure, "usual_a": 0.08, "usual_b": 0.1}
+    rates = [
+        rate.model_copy(update=usual if (rate.metric, rate.by) == ("calibration_error", "all") else {})
+        for rate in evaluation.rates
+    ]
+    changed = replace(inputs, evaluation=evaluation.model_copy(update={"rates": rates}))
+    table = tables_of(text_report(changed), "rates")["q4_k_m, generate scoring"]
+    place = column(table, "Rate").index("Expected calibration error")
+    assert [cell.text for cell in table.rows[place + 1]] == ["ECE (15 equal-width bins)", "300", "8.0%", "10.0%", ""]
+
+
 @pytest.mark.parametrize(
     ("metric", "low", "high", "tone"),
     [
