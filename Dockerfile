@@ -1,4 +1,4 @@
-# The four images, one target each: converter, trainer, evaluator, reporter.
+# The five images, one target each: converter, trainer, evaluator, reporter, gateway.
 # Build one from the repository root: docker build --target trainer -t so8t-ab/trainer:0.1.0 .
 # Packages come from requirements.lock with verified hashes. BuildKit is not required; without it all targets above the
 # requested one are built too, so torch comes last.
@@ -45,6 +45,15 @@ RUN python tools/lock.py common report > needed.txt \
 COPY --from=wheel /installed /
 WORKDIR /work
 USER 10001:10001
+
+# The /think service. No torch.
+FROM base AS gateway
+RUN python tools/lock.py common gateway > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+COPY --from=wheel /installed /
+WORKDIR /work
+USER 10001:10001
+ENTRYPOINT ["so8t-ab", "think"]
 
 # Shared by the converter and the trainer: torch and transformers, stored once.
 FROM base AS models

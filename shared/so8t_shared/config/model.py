@@ -16,6 +16,7 @@ from so8t_shared.config.gate import DEFAULT_GATE, Gate
 from so8t_shared.config.layers import ALL, Layers
 from so8t_shared.config.notify import Notify
 from so8t_shared.config.section import Section
+from so8t_shared.config.think import Think
 from so8t_shared.config.training import Training
 from so8t_shared.config.values import (
     BucketName,
@@ -285,6 +286,7 @@ class Config(Section):
     ab_test: AbTest = Field(AbTest(), description="The paired test.")
     visualization: Visualization = Field(Visualization(), description="Charts in the report.")
     notify: Notify = Field(Notify(), description="Notifications when something ends.")
+    think: Think = Field(Think(), description="The /think service.")
 
     @property
     def test_data(self) -> str | None:

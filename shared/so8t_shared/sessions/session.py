@@ -25,8 +25,8 @@ from so8t_shared.host import host_name, now, versions
 from so8t_shared.store.base import ArtifactStore
 
 _OLLAMA = ("ollama.host", "ollama.hosts", "ollama.host_name")
-_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "inputs_root", "store", "device", *_OLLAMA, "notify")
-"""Keys for locations, devices and receivers, which depend on the host and do not affect results."""
+_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "inputs_root", "store", "device", *_OLLAMA, "notify", "think")
+"""Keys for locations, devices, receivers and services, which do not affect results."""
 
 _SHOWN = 5
 """How many differing keys are named."""

@@ -1,0 +1,1 @@
+"""The /think service: asks the retrained model, and lets out only what stands in a closed `<final>`."""

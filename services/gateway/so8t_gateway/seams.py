@@ -1,0 +1,50 @@
+"""Parts of the service that are made elsewhere: who may ask, and what is recorded."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from starlette.requests import Request
+
+from so8t_gateway.outcome import Outcome
+
+
+class Refused(Exception):
+    """A request that is not served; the client hears the status and when to come back, nothing else."""
+
+    def __init__(self, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class Client(Protocol):
+    """Whoever sent an admitted request."""
+
+    @property
+    def name(self) -> str:
+        """Name of its token; empty where none is needed."""
+
+    def leave(self) -> None:
+        """Note that the request is over, whatever became of it; called once."""
+
+
+class Access(Protocol):
+    """Decides who may ask, how often and how much; its limits are its own."""
+
+    async def admit(self, request: Request) -> Client:
+        """Let a request in, before its body is read.
+
+        Raises:
+            Refused: it has no valid token, or asks too much or too often.
+        """
+
+
+class Auditor(Protocol):
+    """Records each answer before it leaves."""
+
+    def record(self, outcome: Outcome, user_id: str) -> None:
+        """Write one line, durably; called from a worker thread, by one caller at a time.
+
+        An answer whose record fails does not leave: whatever is raised, the client gets ESCALATION and status 503.
+        """
