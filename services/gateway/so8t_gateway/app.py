@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import logging
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from so8t_gateway.outcome import Outcome
-from so8t_gateway.seams import Access, Auditor
+from so8t_gateway.apis.api import Api, endpoint, error
+from so8t_gateway.apis.table import ROWS
+from so8t_gateway.openapi import openapi
+from so8t_gateway.service import Service
 
-
-@dataclass(frozen=True)
-class AskOptions:
-    """What a client may choose, within the configured limits; None for the default."""
-
-    max_new_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-
-
-class Decider(Protocol):
-    """Decides on requests, one by one."""
-
-    async def decide(self, query: str, options: AskOptions) -> Outcome:
-        """Ask the model; in any doubt the outcome is ESCALATION. Raises nothing that holds words of the model."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """Everything that the application works with."""
-
-    decider: Decider
-    auditor: Auditor | None = None
-    access: Access | None = None
-
-    async def decide(self, query: str, options: AskOptions) -> Outcome:
-        """See `Decider.decide`."""
-        return await self.decider.decide(query, options)
+log = logging.getLogger("so8t.think")
 
 
 def create_app(service: Service) -> Starlette:
     """Return the application."""
-    app = Starlette()
-    app.state.service = service
-    return app
+    page = openapi(ROWS)
+
+    async def describe(request: Request) -> Response:  # noqa: ARG001 - Starlette's form
+        return JSONResponse(page)
+
+    routes = [Route(api.path, _served(api, service), methods=[api.method]) for api in ROWS]
+    routes.append(Route("/openapi.json", describe))
+    return Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route, Exception: _fault})
+
+
+def _served(api: Api, service: Service) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        try:
+            return await endpoint(api, service, request)
+        except Exception as fault:  # noqa: BLE001 - its text and its frames may hold the model's words
+            return await _fault(request, fault)
+
+    return serve
+
+
+async def _fault(request: Request, fault: Exception) -> Response:
+    log.error("a request failed", extra={"route": request.scope["path"], "error": type(fault).__name__})
+    return error(503, "ESCALATION: an unexpected error.", code="fault", retry_after_s=1)
+
+
+async def _no_such_route(request: Request, fault: Exception) -> Response:  # noqa: ARG001 - Starlette's form
+    status = fault.status_code if isinstance(fault, HTTPException) else 500
+    response = error(status, "There is no such route, or it takes another method.")
+    response.headers.update((fault.headers or {}) if isinstance(fault, HTTPException) else {})
+    return response

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,5 @@ class Outcome:
     """Digest of policy.json; empty if the session has none."""
     finish: str
     """`stop` if the model ended its answer, `length` if the limit did; empty if it gave none."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """Of each class among the four, if known."""

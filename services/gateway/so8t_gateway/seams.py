@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.requests import Request
 
 from so8t_gateway.outcome import Outcome
+from so8t_gateway.prompts import Query
+
+
+@dataclass(frozen=True)
+class AskOptions:
+    """What a client may choose, within the configured limits; None for the default."""
+
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+
+
+class Decider(Protocol):
+    """Decides on requests, one by one."""
+
+    async def decide(self, query: Query, options: AskOptions) -> Outcome:
+        """Ask the model; in any doubt the outcome is ESCALATION. Raises nothing that holds words of the model."""
+
+    async def fault(self) -> str:
+        """Why requests are not answered now: a row of `reasons`, or empty."""
 
 
 class Refused(Exception):

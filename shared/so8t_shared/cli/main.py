@@ -29,6 +29,7 @@ from so8t_shared.cli import (
     run,
     stage,
     status,
+    think,
     watch,
 )
 from so8t_shared.distribution import NAME, version
@@ -61,6 +62,7 @@ app.command("stage")(stage.stage)
 app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("compare")(compare.compare)
+app.command("think")(think.think)
 app.command("doctor")(doctor.doctor)
 app.command("secrets")(containers.secrets)
 app.command("images")(containers.images)

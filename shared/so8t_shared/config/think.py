@@ -17,9 +17,7 @@ class Think(Section):
     )
     port: int = Field(8350, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     session: str = Field("", description="Session whose model B is served; by default this configuration's.")
-    quantization: LowerQuantization | None = Field(
-        None, description="Quantization to serve; by default gguf.primary."
-    )
+    quantization: LowerQuantization | None = Field(None, description="Quantization to serve; by default gguf.primary.")
     min_confidence: float = Field(
         0.5, ge=0, le=1, description="Least probability of a class; below it, the answer is ESCALATION."
     )

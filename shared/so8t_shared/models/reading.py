@@ -86,6 +86,52 @@ class Thinking:
     """The role that is never closed and so runs to the end; empty if there is none."""
 
 
+@dataclass(frozen=True)
+class Final:
+    """A complete `<final>` outside all reasoning."""
+
+    text: str
+    """The text inside, as it looks, without the white space around it."""
+    tag: int
+    """Place of its opening tag in the answer."""
+    start: int
+    """Place of the first character inside."""
+    end: int
+    """Place after its closing tag."""
+
+
+@dataclass(frozen=True)
+class Finals:
+    """An answer by its places that are a `<final>`, and what stands outside reasoning around them."""
+
+    finals: list[Final]
+    before: str
+    """What stands before the last one, and beside the others, as it looks; all of it if there is none."""
+    after: str
+    """What stands after the last one."""
+    unclosed: bool
+    """Whether reasoning, or a `<final>`, is never closed."""
+
+
+def read_finals(answer: str) -> Finals:
+    """Take an answer apart by its finals; one that reasoning interrupts is none."""
+    look, places = _look(answer)
+    walk = _walk(look)
+    found = [each for start, end in walk.outside for each in _FINAL.finditer(look, start, end)]
+    last = found[-1].end() if found else len(look)
+    around = [(start, end) for start, end in walk.outside if start < last]
+    before = "".join(_FINAL.sub("", look[start : min(end, last)]) for start, end in around)
+    after = "".join(look[max(start, last) : end] for start, end in walk.outside if end > last)
+    return Finals(
+        finals=[
+            Final(each[1].strip(), *(places[at] for at in (each.start(), each.start(1), each.end()))) for each in found
+        ],
+        before=before,
+        after=after,
+        unclosed=bool(walk.unclosed) or bool(_FINAL_TAG.search(before + after)),
+    )
+
+
 def read_answer(answer: str) -> Reading:
     """Read a model's whole answer."""
     look, places = _look(answer)

@@ -1,0 +1,8 @@
+"""All routes: the application and the OpenAPI page are made from this table."""
+
+from __future__ import annotations
+
+from so8t_gateway.apis import health, think
+from so8t_gateway.apis.api import Api
+
+ROWS: tuple[Api, ...] = (think.API, *health.APIS)

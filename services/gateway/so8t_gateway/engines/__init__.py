@@ -1,0 +1,1 @@
+"""How the service asks a model: one file for each engine."""

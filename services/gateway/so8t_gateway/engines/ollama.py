@@ -1,0 +1,140 @@
+"""A model on an Ollama server, asked by one streaming request per answer.
+
+The request is raw: the prompt is rendered here, as in training and in the test, and every option is explicit. The
+stream tells the likeliest tokens at each place, so the class probabilities cost no second request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from so8t_engines.ollama.generation import TOP_LOGPROBS, generation
+from so8t_engines.ollama.generation import sampling as named
+from so8t_engines.ollama.scored import Answers
+from so8t_engines.protocol import Options
+from so8t_gateway.classes import Likelihoods
+from so8t_gateway.engines.engine import EngineAway, Sampling, TooLong, Written
+from so8t_gateway.engines.trace import likelihoods
+
+_KEEP_LOADED = -1
+_CONNECT_S = 5.0
+_CHECK_S = 5.0
+_CLOSE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a server was found to do with the model."""
+
+    address: str
+    name: str
+    digest: str
+    """Under which the server lists it."""
+    runner: dict[str, Any]
+    """Options whose change would make the server load it anew."""
+    stop: tuple[str, ...]
+    seed: int
+    prefix: str
+    """What the server adds to each prompt by itself; prompts are sent without it."""
+    answers: Answers
+
+
+class OllamaServed:
+    """See `ServedModel`."""
+
+    def __init__(self, loaded: Loaded, connections: int) -> None:
+        self._loaded = loaded
+        limits = httpx.Limits(max_connections=connections + 1, max_keepalive_connections=connections + 1)
+        timeout = httpx.Timeout(None, connect=_CONNECT_S)  # the caller ends what takes too long
+        self._client = httpx.AsyncClient(base_url=loaded.address, limits=limits, timeout=timeout, trust_env=False)
+
+    async def write(self, prompt: str, sampling: Sampling) -> Written:
+        """Ask once."""
+        body = self._body(prompt, sampling)
+        text, steps, last = "", list[Any](), dict[str, Any]()
+        async with _failures():
+            async for chunk in self._lines(body):
+                text += chunk.get("response") or ""
+                steps += chunk.get("logprobs") or ()
+                if chunk.get("done"):
+                    last = chunk
+        if not last:
+            raise EngineAway
+        return Written(
+            text=text,
+            prompt_tokens=int(last.get("prompt_eval_count") or 0),
+            completion_tokens=int(last.get("eval_count") or 0),
+            cut=last.get("done_reason") != "stop",
+            steps=steps,
+        )
+
+    async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:  # noqa: ARG002 - told
+        """Read them from the answer's own tokens."""
+        return likelihoods(written.steps, self._loaded.answers, written.text, tag)
+
+    async def check(self) -> bool:
+        """Whether the server lists the model under the digest that was verified."""
+        try:
+            async with _failures():
+                answer = await self._client.get("/api/tags", timeout=_CHECK_S)
+                listed = {model["name"]: model["digest"] for model in answer.json()["models"]}
+        except EngineAway:
+            return False
+        return bool(listed.get(self._loaded.name) == self._loaded.digest)
+
+    async def close(self) -> None:
+        """Have the server unload the model; one that is gone has done so."""
+        try:
+            async with _failures():
+                unload = {"model": self._loaded.name, "keep_alive": 0}
+                await self._client.post("/api/generate", json=unload, timeout=_CLOSE_S)
+        except EngineAway:
+            pass
+        finally:
+            await self.release()
+
+    async def release(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def _body(self, prompt: str, sampling: Sampling) -> dict[str, Any]:
+        options = Options(
+            max_tokens=sampling.max_tokens,
+            seed=self._loaded.seed,
+            stop=self._loaded.stop,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=1 if sampling.temperature == 0 else 0,
+        )
+        likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS, "keep_alive": _KEEP_LOADED, "stream": True}
+        text = prompt.removeprefix(self._loaded.prefix)
+        return generation(self._loaded.name, text, {**self._loaded.runner, **named(options)}, **likely)
+
+    async def _lines(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        async with self._client.stream("POST", "/api/generate", json=body) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise _refusal((await answer.aread()).decode("utf-8", "replace"))
+            async for line in answer.aiter_lines():
+                chunk = json.loads(line)
+                if "error" in chunk:
+                    raise _refusal(str(chunk["error"]))
+                yield chunk
+
+
+def _refusal(said: str) -> Exception:
+    return TooLong() if "exceeds the context length" in said else EngineAway()
+
+
+@asynccontextmanager
+async def _failures() -> AsyncIterator[None]:
+    """Turn every failure of the connection or of the answer's form into one that says nothing."""
+    try:
+        yield
+    except (httpx.HTTPError, httpx.StreamError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise EngineAway from None

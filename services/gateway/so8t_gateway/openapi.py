@@ -1,0 +1,77 @@
+"""The OpenAPI page, from the table of routes and the models of their bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from so8t_gateway.apis.api import Api, ErrorBody
+from so8t_shared.distribution import version
+
+_REF = "#/components/schemas/{model}"
+_REFUSALS = {
+    400: "The body is not of this form, or asks for too much.",
+    401: "No valid token.",
+    413: "The body or the request is too long.",
+    415: "The body is not JSON.",
+    429: "Too many requests; see Retry-After.",
+    503: "No decision can be made now; see Retry-After. Treat it as ESCALATION.",
+}
+
+
+def openapi(apis: Sequence[Api]) -> dict[str, Any]:
+    """Return the page as a JSON object."""
+    models = _models(apis)
+    _, schemas = models_json_schema([(model, _mode(model, apis)) for model in models], ref_template=_REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "SO8T-AB /think", "version": version()},
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "paths": {api.path: {api.method.lower(): _operation(api)} for api in apis},
+    }
+
+
+def _models(apis: Sequence[Api]) -> list[type[BaseModel]]:
+    named = [model for api in apis for model in (api.body, api.answer) if model]
+    return list(dict.fromkeys([*named, ErrorBody]))
+
+
+def _mode(model: type[BaseModel], apis: Sequence[Api]) -> JsonSchemaMode:
+    return "validation" if any(api.body is model for api in apis) else "serialization"
+
+
+def _operation(api: Api) -> dict[str, Any]:
+    operation: dict[str, Any] = {"summary": api.summary, "responses": _responses(api)}
+    if api.body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": _schema(api.body)}}
+        operation["security"] = [{}, {"token": []}]
+    return operation
+
+
+def _responses(api: Api) -> dict[str, Any]:
+    answers = {
+        media: _schema(api.answer) if "json" in media else {"schema": {"type": "string"}} for media in api.media_types
+    }
+    found: dict[int, Any] = {status: {"description": _meaning(status), "content": answers} for status in api.statuses}
+    if api.body:
+        refusal = {"application/json": _schema(ErrorBody)}
+        found |= {
+            status: {"description": text, "content": refusal}
+            for status, text in _REFUSALS.items()
+            if status not in found
+        }
+    return {str(status): found[status] for status in sorted(found)}
+
+
+def _meaning(status: int) -> str:
+    return "The answer." if status == 200 else _REFUSALS[status]
+
+
+def _schema(model: type[BaseModel] | None) -> dict[str, Any]:
+    return {"schema": {"$ref": _REF.format(model=model.__name__)}} if model else {}

@@ -1,0 +1,47 @@
+"""Renders what a client asks into the prompt that the model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
+from so8t_shared.results.conversion import ChatInfo
+
+_PROBES = ("0", "?")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A request to decide on, with what was said before it."""
+
+    text: str
+    turns: Sequence[tuple[str, str]] = ()
+    """(role, content); a system prompt comes first."""
+
+    @property
+    def length(self) -> int:
+        """Characters of the request and of the turns before it."""
+        return len(self.text) + sum(len(content) for _, content in self.turns)
+
+
+class Prompts:
+    """The prompts of one model; control tokens in them are made harmless."""
+
+    def __init__(self, chat: ChatInfo) -> None:
+        self._chat = chat
+
+    def render(self, text: str, turns: Sequence[tuple[str, str]] = ()) -> str:
+        """Return the prompt, as training and the test render it.
+
+        Raises:
+            InputError: the template rejects these turns.
+        """
+        chat = self._chat
+        messages = build_messages(text, chat.markers, turns)
+        template = chat.chat_template or PLAIN_TEMPLATE
+        return render_chat(template, messages, bos_token=chat.bos_token, eos_token=chat.eos_token)
+
+    def warm_up(self) -> list[str]:
+        """Return prompts that share only what all prompts share."""
+        return [self.render(text) for text in _PROBES]

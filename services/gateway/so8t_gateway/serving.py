@@ -1,0 +1,195 @@
+"""Runs the service: configuration, first model, web server, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+import uvicorn
+
+from so8t_gateway.app import create_app
+from so8t_gateway.deciding import Limits, ModelDecider
+from so8t_gateway.keeper import Keeper
+from so8t_gateway.lane import Lane
+from so8t_gateway.loading import concurrency_of
+from so8t_gateway.quiet import forbid_core_dumps, log_quietly
+from so8t_gateway.seams import Access, Auditor
+from so8t_gateway.service import Bounds, Service
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError, ServerError
+from so8t_shared.store.base import ArtifactStore
+from so8t_shared.store.open import open_store
+
+log = logging.getLogger("so8t.think")
+
+
+def serve(read: Callable[[], Config], on_address: Callable[[str], None] = lambda address: None) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+
+    `on_address` is told the address once requests are answered.
+
+    Raises:
+        ConfigError: others could reach the service, and neither tokens nor TLS protect it.
+        So8tError: there is no model to serve, or it cannot be loaded.
+    """
+    forbid_core_dumps()
+    config = read()
+    access, auditor = access_of(config), auditor_of(config)
+    demand_protection(config, access)
+    log_quietly()
+    asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, on_address))
+
+
+def access_of(config: Config) -> Access | None:  # noqa: ARG001 - none is configurable yet
+    """Return who may ask; None if everyone may."""
+    return None
+
+
+def auditor_of(config: Config) -> Auditor | None:  # noqa: ARG001 - none is configurable yet
+    """Return what records answers; None if nothing does."""
+    return None
+
+
+def demand_protection(config: Config, access: Access | None) -> None:
+    """Check that only this host can reach a service that neither tokens nor TLS protect.
+
+    Raises:
+        ConfigError: others can.
+    """
+    host, protected = config.think.host, access is not None or config.think.tls_cert is not None
+    if protected or host == "localhost" or _is_loopback(host):
+        return
+    raise ConfigError(
+        "Anyone who can reach this address could ask the model.",
+        where=f"think.host = {host}",
+        remedy="create tokens, set think.tls_cert and think.tls_key, or listen on 127.0.0.1",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _opened(config: Config) -> tuple[Config, ArtifactStore]:
+    return config, open_store(config)
+
+
+async def _serve(
+    config: Config,
+    read: Callable[[], tuple[Config, ArtifactStore]],
+    access: Access | None,
+    auditor: Auditor | None,
+    on_address: Callable[[str], None],
+) -> None:
+    think = config.think
+    lane = Lane(concurrency_of(config), think.queue)
+    decider = ModelDecider(Limits(think.timeout_s, think.min_confidence), lane, hasher())
+    service = Service(decider, auditor, access, Bounds(think.max_query_chars, think.max_temperature))
+    keeper = Keeper(decider, service.metrics, read)
+    await keeper.begin()
+    try:
+        with _socket(config) as listening:
+            server = _Server(_settings(config, service))
+            tasks = [
+                asyncio.create_task(keeper.run()),
+                asyncio.create_task(_announce(server, config, listening, on_address)),
+            ]
+            with _signals(server, lane, keeper, think.timeout_s):
+                await server.serve(sockets=[listening])
+            for task in tasks:
+                task.cancel()
+    finally:
+        await keeper.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, without its handling of signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them to `_signals`."""
+        yield
+
+
+def _settings(config: Config, service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(service),
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ssl_certfile=config.think.tls_cert,
+        ssl_keyfile=config.think.tls_key,
+        timeout_graceful_shutdown=int(config.think.timeout_s) + 1,
+    )
+
+
+async def _announce(
+    server: uvicorn.Server, config: Config, listening: socket.socket, on_address: Callable[[str], None]
+) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    on_address(f"{'https' if config.think.tls_cert else 'http'}://{shown}:{port}")
+
+
+@contextmanager
+def _socket(config: Config) -> Iterator[socket.socket]:
+    host, port = config.think.host, config.think.port
+    try:
+        family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ServerError(
+            f"The service cannot listen: {error.strerror or error}.",
+            where=f"{host}:{port} (think.host, think.port)",
+            remedy="stop what listens there, or choose another think.port",
+        ) from error
+    with listening:
+        yield listening
+
+
+@contextmanager
+def _signals(server: uvicorn.Server, lane: Lane, keeper: Keeper, patience_s: float) -> Iterator[None]:
+    """SIGTERM, SIGINT: answer what was begun, refuse the rest, end. A second one ends at once. SIGHUP: look again."""
+    loop, stops = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+
+    async def drain() -> None:
+        try:
+            await asyncio.wait_for(lane.drain(), patience_s)
+        finally:
+            server.should_exit = True
+
+    def stop() -> None:
+        if stops:
+            server.should_exit = server.force_exit = True
+        else:
+            stops.append(loop.create_task(drain()))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, keeper.look_now)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+def hasher(key: bytes = b"") -> Callable[[str], str]:
+    """Return what hashes thinking under a secret key; without one, a key of this process's own."""
+    secret = key or secrets.token_bytes(32)
+    return lambda text: hmac.new(secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

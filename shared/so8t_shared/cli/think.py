@@ -1,0 +1,33 @@
+"""`so8t-ab think`: the /think service."""
+
+from __future__ import annotations
+
+from so8t_shared.cli.common import ConfigOption, SetOption
+from so8t_shared.config.load import load_config
+from so8t_shared.distribution import need_extras
+from so8t_shared.tables.functions import named
+from so8t_shared.terminal.console import out
+
+
+def think(
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+) -> None:
+    """Serve model B of a tested session; only what it decided leaves.
+
+    Answers POST /think, OpenAI's /v1/chat/completions and /v1/moderations, and LiteLLM's guardrail call. Thinking never
+    leaves; whatever is in doubt is ESCALATION, with a reason. The section think: says where it listens and what it
+    serves. SIGTERM ends it once open requests are answered; SIGHUP reads the configuration again.
+
+    Examples:
+
+      so8t-ab think -c my.yaml
+
+      curl http://127.0.0.1:8350/think -H 'content-type: application/json' -d '{"query": "May I take the files home?"}'
+    """
+    need_extras(["so8t_gateway"])
+
+    def announce(address: str) -> None:
+        out.print(f"answering at {address}", markup=False, highlight=False, soft_wrap=True)
+
+    named("so8t_gateway.serving:serve")(lambda: load_config(config, overrides), announce)
