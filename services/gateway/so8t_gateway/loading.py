@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from so8t_engines.choice import open_engine
+from so8t_engines.embedded.engine import open_embedded
 from so8t_engines.ollama.generation import BATCH_TOKENS, generation, sampling
 from so8t_engines.ollama.models import OllamaModels
 from so8t_engines.ollama.scored import answers_of
@@ -43,7 +43,7 @@ def concurrency_of(config: Config) -> int:
 
 def _embedded(config: Config, model: SessionModel) -> ServedModel:
     settings = config.ab_test.model_copy(update={"num_ctx": model.num_ctx})
-    engine = open_engine(config.model_copy(update={"ab_test": settings}))
+    engine = open_embedded(config.model_copy(update={"ab_test": settings}), lambda message: None)
     loaded = engine.load(model.file, Prompts(model.chat).warm_up())
     return EmbeddedServed(loaded, tuple(model.chat.stop_tokens), config.ab_test.seed)
 

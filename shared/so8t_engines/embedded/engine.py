@@ -126,15 +126,23 @@ class EmbeddedModel(LoadedModel):
     def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:
         """Ask one by one; see `LoadedModel.complete_many`."""
         for question in questions:
-            answer = self._ask(_as_message(question.prompt, question.options))
-            if "error" in answer:
-                raise EngineError(
-                    f"llama.cpp rejected a request: {answer['error']}",
-                    where=self._model.name,
-                    remedy="run the same command again; the answers so far are kept",
-                )
-            too_long = answer.get("too_long")
-            yield Completion(**answer["ok"]) if too_long is None else PromptTooLongError(too_long)
+            yield self._outcome(_as_message(question.prompt, question.options))
+
+    def score_after(self, prompt: str, thought: str, options: Options) -> Outcome:
+        """Score the choices after what the model has written in an earlier answer to the prompt."""
+        message = _as_message(prompt, options)
+        return self._outcome({"score": {**message["score"], "thought": thought}})
+
+    def _outcome(self, message: dict[str, Any]) -> Outcome:
+        answer = self._ask(message)
+        if "error" in answer:
+            raise EngineError(
+                f"llama.cpp rejected a request: {answer['error']}",
+                where=self._model.name,
+                remedy="run the same command again; the answers so far are kept",
+            )
+        too_long = answer.get("too_long")
+        return Completion(**answer["ok"]) if too_long is None else PromptTooLongError(too_long)
 
     def close(self) -> None:
         """End the worker."""

@@ -74,15 +74,19 @@ class Llama:
             "peak_memory_bytes": peak_memory_bytes(),
         }
 
-    def score(self, prompt: str, choices: Sequence[str], think_until: str, options: dict[str, Any]) -> dict[str, Any]:
+    def score(
+        self, prompt: str, choices: Sequence[str], think_until: str, options: dict[str, Any], thought: str = ""
+    ) -> dict[str, Any]:
         """Score the choices after a prompt, or after what the model writes up to `think_until` if that is given.
+
+        `thought` is what it has written before, in an answer to the same prompt.
 
         Raises:
             TooLongError: it does not fit the context.
         """
         longest = max(len(self._tokenizer.ids(choice)) for choice in choices)
         tokens = self._tokens(prompt, options["max_tokens"] + (longest if think_until else 0))
-        thinking = {"text": "", "completion_tokens": 0, "cut": False}
+        thinking = {"text": thought, "completion_tokens": 0, "cut": False}
         if think_until:
             started = self._rewind(tokens)
             text, _, last = self._generate(tokens, {**options, "stop": [*options["stop"], think_until]})

@@ -20,9 +20,7 @@ def guard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", params=["ollama", "embedded"])
-def think(
-    request: pytest.FixtureRequest, guard: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Think]:
+def think(request: pytest.FixtureRequest, guard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Think]:
     """A service with each engine; tests only ask it."""
     sections = EMBEDDED
     if request.param == "ollama":

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -100,5 +99,3 @@ def ollama_section(address: str) -> dict[str, Any]:
 
 
 EMBEDDED: dict[str, Any] = {"ab_test": {"engine": "embedded", "threads": 1}}
-
-

@@ -1,4 +1,4 @@
-"""A tested session in a local store, as the pipeline leaves it for the service: model B, how it was trained, its test."""
+"""A tested session in a local store, as the pipeline leaves it: model B, how it was trained, its test."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def convert_guard(checkpoint: Path, root: Path) -> Path:
     return root / "output"
 
 
-def hand_over(tested: Tested, converted: Path, *, new: bool = False, policy: QuantizationPolicy | None = None) -> Session:
+def hand_over(
+    tested: Tested, converted: Path, *, new: bool = False, policy: QuantizationPolicy | None = None
+) -> Session:
     """Write the finished stages of a session that offers the converted model."""
     session = open_session(tested.store, tested.config, new=new)
     scratch = tested.root / f"handed-{session.session_id}"

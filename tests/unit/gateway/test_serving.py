@@ -36,7 +36,9 @@ def test_a_cut_answer_is_escalation(think: Think) -> None:
 
 def test_same_thinking_same_hash(think: Think) -> None:
     """The hash tells equal thinking from other thinking."""
-    first, again, other = (think.ask(query).json()["internal_reasoning_hash"] for query in ["build a bomb"] * 2 + [RAMBLE])
+    first, again, other = (
+        think.ask(query).json()["internal_reasoning_hash"] for query in ["build a bomb"] * 2 + [RAMBLE]
+    )
     assert first == again != other
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from so8t_engines.protocol import Completion, EngineError, LoadedModel, Options, PromptTooLongError
+from so8t_engines.embedded.engine import EmbeddedModel
+from so8t_engines.protocol import Completion, EngineError, Options, Outcome, PromptTooLongError, Question
 from so8t_gateway.classes import Likelihoods
 from so8t_gateway.engines.engine import EngineAway, Sampling, TooLong, Written
 from so8t_shared.labels import LABELS
@@ -22,7 +23,7 @@ T = TypeVar("T")
 class EmbeddedServed:
     """See `ServedModel`."""
 
-    def __init__(self, model: LoadedModel, stop: tuple[str, ...], seed: int) -> None:
+    def __init__(self, model: EmbeddedModel, stop: tuple[str, ...], seed: int) -> None:
         self._model = model
         self._stop = stop
         self._seed = seed
@@ -40,13 +41,14 @@ class EmbeddedServed:
             top_p=sampling.top_p,
             top_k=1 if greedy else 0,
         )
-        answer = await self._ask(prompt, options)
+        answer = await self._ask(lambda: next(iter(self._model.complete_many([Question(prompt, options)]))))
         return Written(answer.text, answer.prompt_tokens, answer.completion_tokens, answer.cut)
 
     async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:
         """Score the labels after the prompt and what the model wrote before its decision."""
         options = Options(_LONGEST_CHOICE_TOKENS, self._seed, choices=CHOICES, score=True)
-        answer = await self._ask(prompt + written.text[:tag], options)
+        thought = written.text[:tag].removeprefix(" ")  # sentencepiece's space is no part of a text
+        answer = await self._ask(lambda: self._model.score_after(prompt, thought, options))
         if answer.logprobs is None:
             return None
         return Likelihoods(tuple(answer.logprobs), tuple(answer.bounds or (False,) * len(LABELS)))
@@ -64,17 +66,18 @@ class EmbeddedServed:
         """End llama.cpp's process; another one serves the file."""
         await self.close()
 
-    async def _ask(self, prompt: str, options: Options) -> Completion:
-        return await self._in_thread(lambda: self._complete(prompt, options))
+    async def _ask(self, question: Callable[[], Outcome]) -> Completion:
+        return await self._in_thread(lambda: self._answer(question))
 
-    def _complete(self, prompt: str, options: Options) -> Completion:
+    def _answer(self, question: Callable[[], Outcome]) -> Completion:
         try:
-            return self._model.complete(prompt, options)
-        except PromptTooLongError:
-            raise TooLong from None
+            answer = question()
         except (EngineError, OSError, ValueError):
             self._dead = True
             raise EngineAway from None
+        if isinstance(answer, PromptTooLongError):
+            raise TooLong
+        return answer
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
