@@ -43,7 +43,7 @@ def _served(api: Api, service: Service) -> Callable[[Request], Awaitable[Respons
 
 async def _fault(request: Request, fault: Exception) -> Response:
     log.error("a request failed", extra={"route": request.scope["path"], "error": type(fault).__name__})
-    return error(503, "ESCALATION: an unexpected error.", code="fault", retry_after_s=1)
+    return error(500, "ESCALATION: an unexpected error.", code="fault")
 
 
 async def _no_such_route(request: Request, fault: Exception) -> Response:  # noqa: ARG001 - Starlette's form

@@ -100,6 +100,11 @@ class ModelDecider:
             log.error("a request failed", extra={"request_id": blank.request_id, "error": type(error).__name__})
             return replace(blank, reason="fault")
 
+    @property
+    def model_name(self) -> str:
+        """See `Decider.model_name`."""
+        return self.serving.model.file.name if self.serving else ""
+
     async def fault(self) -> str:
         """See `Decider.fault`."""
         if self.serving is None:

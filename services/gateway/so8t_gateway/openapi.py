@@ -18,6 +18,7 @@ _REFUSALS = {
     413: "The body or the request is too long.",
     415: "The body is not JSON.",
     429: "Too many requests; see Retry-After.",
+    500: "An unexpected error. Treat it as ESCALATION.",
     503: "No decision can be made now; see Retry-After. Treat it as ESCALATION.",
 }
 

@@ -12,7 +12,7 @@ class Row:
     name: str
     meaning: str
     status: int = 200
-    """HTTP status; 503 where the same request may fare better later."""
+    """HTTP status; 503 where the same request may fare better later, 500 where the service is at fault."""
 
 
 ROWS: tuple[Row, ...] = (
@@ -32,7 +32,7 @@ ROWS: tuple[Row, ...] = (
     Row("stopping", "the service is about to stop", 503),
     Row("not_ready", "no model is loaded", 503),
     Row("not_audited", "the answer could not be recorded", 503),
-    Row("fault", "an unexpected error", 503),
+    Row("fault", "an unexpected error", 500),
 )
 
 BY_NAME = {row.name: row for row in ROWS}

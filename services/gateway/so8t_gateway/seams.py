@@ -26,6 +26,10 @@ class Decider(Protocol):
     async def decide(self, query: Query, options: AskOptions) -> Outcome:
         """Ask the model; in any doubt the outcome is ESCALATION. Raises nothing that holds words of the model."""
 
+    @property
+    def model_name(self) -> str:
+        """Name of the served model; empty if there is none."""
+
     async def fault(self) -> str:
         """Why requests are not answered now: a row of `reasons`, or empty."""
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from so8t_gateway.apis import health, think
+from so8t_gateway.apis import health, litellm_guardrail, models, moderations, openai_chat, think
 from so8t_gateway.apis.api import Api
 
-ROWS: tuple[Api, ...] = (think.API, *health.APIS)
+ROWS: tuple[Api, ...] = (
+    think.API,
+    openai_chat.API,
+    moderations.API,
+    litellm_guardrail.API,
+    models.API,
+    *health.APIS,
+)

@@ -52,7 +52,7 @@ async def think(service: Service, body: ThinkRequest, request: Request) -> Respo
         request_id=outcome.request_id,
     )
     response = reply(answer, outcome, status_of(outcome.reason))
-    if response.status_code >= 500:
+    if response.status_code == 503:
         response.headers["retry-after"] = str(RETRY_AFTER_S)
     return response
 
@@ -63,5 +63,5 @@ API = Api(
     think,
     body=ThinkRequest,
     answer=ThinkAnswer,
-    statuses=(200, 503),
+    statuses=(200, 500, 503),
 )

@@ -1,0 +1,75 @@
+"""`POST /beta/litellm_basic_guardrail_api`: the call of LiteLLM's generic guardrail.
+
+It is answered with status 200 even where no decision can be made: LiteLLM may be configured to let everything pass that
+a guardrail does not answer, but it never passes what is BLOCKED.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from so8t_gateway.apis.api import Api, Body, query_of, reply
+from so8t_gateway.outcome import Outcome
+from so8t_gateway.reasons import BY_NAME
+from so8t_gateway.seams import AskOptions
+from so8t_gateway.service import Service
+
+
+class Metadata(Body):
+    """Who asked the proxy."""
+
+    user_api_key_end_user_id: str | None = None
+    user_api_key_user_id: str | None = None
+
+
+class GuardrailRequest(Body):
+    """What the proxy is about to send to a model, or has got from it."""
+
+    input_type: Literal["request", "response"]
+    request_data: Metadata = Metadata()
+    texts: Annotated[list[str], Field(max_length=64)] | None = None
+    images: list[str] | None = Field(None, description="Cannot be judged, so anything with images is blocked.")
+    tool_calls: Annotated[list[dict[str, Any]], Field(max_length=64)] | None = None
+
+    @property
+    def user_id(self) -> str:
+        """Who asked."""
+        return self.request_data.user_api_key_end_user_id or self.request_data.user_api_key_user_id or ""
+
+
+class GuardrailAnswer(Body):
+    """Whether it may pass, unchanged."""
+
+    action: Literal["NONE", "BLOCKED"]
+    blocked_reason: str | None = None
+
+
+async def guard(service: Service, body: GuardrailRequest, request: Request) -> Response:  # noqa: ARG001 - one form
+    """Decide on every text and tool call; the first that is not ALLOW blocks all."""
+    if body.images:
+        return reply(GuardrailAnswer(action="BLOCKED", blocked_reason="ESCALATION: images cannot be judged"))
+    calls = [json.dumps(call, ensure_ascii=False, sort_keys=True) for call in body.tool_calls or ()]
+    for text in filter(str.strip, [*(body.texts or ()), *calls]):
+        query = query_of(service, text)
+        outcome = await service.decide(query, AskOptions(), user_id=body.user_id, api="litellm")
+        if outcome.label != "ALLOW":
+            return reply(GuardrailAnswer(action="BLOCKED", blocked_reason=_why(outcome)), outcome)
+    return reply(GuardrailAnswer(action="NONE"))
+
+
+def _why(outcome: Outcome) -> str:
+    return f"{outcome.label}: {BY_NAME[outcome.reason].meaning}" if outcome.reason else outcome.label
+
+
+API = Api(
+    "/beta/litellm_basic_guardrail_api",
+    "Decide on what passes a LiteLLM proxy.",
+    guard,
+    body=GuardrailRequest,
+    answer=GuardrailAnswer,
+)
