@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from tests.unit.gateway.answers import MARKER, answers
 
 from so8t_gateway.letting_out import LONGEST_FINAL, let_out
@@ -87,7 +87,7 @@ def test_place_and_thinking() -> None:
 
 
 @given(answers())
-@settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2_000, deadline=None)
 def test_thinking_never_leaves(answer: str) -> None:
     """Whatever tags, pieces and characters stand around it, a marker outside `<final>` is not let out."""
     found = let_out(answer)
