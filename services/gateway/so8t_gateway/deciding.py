@@ -120,7 +120,7 @@ class ModelDecider:
             temperature=options.temperature or 0.0,
             top_p=1.0 if options.top_p is None else options.top_p,
         )
-        prompt = await asyncio.to_thread(serving.prompts.render, query.text, query.turns)
+        prompt = await serving.prompts.rendered(query)
         written = await serving.engine.write(prompt, sampling)
         letting = let_out(written.text, cut=written.cut)
         told = None if letting.reason else await serving.engine.likelihoods(prompt, written, letting.tag)

@@ -12,6 +12,9 @@ from so8t_gateway.apis.api import Api, ErrorBody
 from so8t_shared.distribution import version
 
 _REF = "#/components/schemas/{model}"
+_OTHER: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
+"""Schemas of answers that are not JSON; a stream of events has none, for a page cannot tell its order."""
+
 _REFUSALS = {
     400: "The body is not of this form, or asks for too much.",
     401: "No valid token.",
@@ -56,9 +59,7 @@ def _operation(api: Api) -> dict[str, Any]:
 
 
 def _responses(api: Api) -> dict[str, Any]:
-    answers = {
-        media: _schema(api.answer) if "json" in media else {"schema": {"type": "string"}} for media in api.media_types
-    }
+    answers = {media: _schema(api.answer) if "json" in media else _OTHER.get(media, {}) for media in api.media_types}
     found: dict[int, Any] = {status: {"description": _meaning(status), "content": answers} for status in api.statuses}
     if api.body:
         refusal = {"application/json": _schema(ErrorBody)}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
 from so8t_shared.results.conversion import ChatInfo
 
 _PROBES = ("0", "?")
+
+_THREAD = ThreadPoolExecutor(1, "rendering")
+"""Renders all prompts. The process that does the work ends with the thread that started it, so that must not end."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,13 @@ class Prompts:
         Raises:
             InputError: the template rejects these turns.
         """
+        return _THREAD.submit(self._render, text, turns).result()
+
+    async def rendered(self, query: Query) -> str:
+        """Return the prompt of a query, see `render`."""
+        return await asyncio.wrap_future(_THREAD.submit(self._render, query.text, query.turns))
+
+    def _render(self, text: str, turns: Sequence[tuple[str, str]]) -> str:
         chat = self._chat
         messages = build_messages(text, chat.markers, turns)
         template = chat.chat_template or PLAIN_TEMPLATE

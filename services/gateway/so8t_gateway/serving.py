@@ -43,7 +43,7 @@ def serve(read: Callable[[], Config], on_address: Callable[[str], None] = lambda
     forbid_core_dumps()
     config = read()
     access, auditor = access_of(config), auditor_of(config)
-    demand_protection(config, access)
+    demand_protection(config)
     log_quietly()
     asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, on_address))
 
@@ -58,13 +58,13 @@ def auditor_of(config: Config) -> Auditor | None:  # noqa: ARG001 - none is conf
     return None
 
 
-def demand_protection(config: Config, access: Access | None) -> None:
+def demand_protection(config: Config) -> None:
     """Check that only this host can reach a service that neither tokens nor TLS protect.
 
     Raises:
         ConfigError: others can.
     """
-    host, protected = config.think.host, access is not None or config.think.tls_cert is not None
+    host, protected = config.think.host, config.think.tls_cert is not None
     if protected or host == "localhost" or _is_loopback(host):
         return
     raise ConfigError(

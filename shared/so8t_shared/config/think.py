@@ -24,7 +24,9 @@ class Think(Section):
     max_new_tokens: int | None = Field(
         None, ge=1, description="Most tokens per answer, also where a client asks for more; by default ab_test's."
     )
-    max_temperature: float = Field(1.0, ge=0, le=2, description="Highest temperature that a client may ask for.")
+    max_temperature: float = Field(
+        1.0, ge=0, le=2, description="Highest temperature, also where a client asks for more."
+    )
     max_query_chars: int = Field(20_000, ge=1, description="Most characters per request, with its conversation.")
     timeout_s: float = Field(60.0, gt=0, description="Seconds for an answer, waiting included; then ESCALATION.")
     concurrency: int = Field(4, ge=1, description="Requests that the engine gets at the same time.")

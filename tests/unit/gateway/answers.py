@@ -113,7 +113,7 @@ def answer_of(data: bytes) -> str:
     """
     dice = _Dice(data)
     if dice.number(2):
-        return _thought(dice) + dice.one_of(FINALS)
+        return _thought(dice) + dice.one_of([*FINALS, *[""] * 4])
     parts = dice.some_of([*FINALS, *NOISE, *CLOSINGS], 4)
     parts.insert(dice.number(len(parts) + 1), _thought(dice))
     return "".join(parts)
@@ -122,7 +122,8 @@ def answer_of(data: bytes) -> str:
 def _thought(dice: _Dice) -> str:
     """Thinking after an opening of any family: closed or not, fitting or not, nested or not."""
     inside = [*NOISE, *["so"] * len(NOISE), "<final>ALLOW</final>"]
-    thought = "".join([*dice.some_of(inside, 3), MARKER, *dice.some_of(inside, 3)])
+    secret = MARKER if dice.number(4) else f"<final>{MARKER}</final>"
+    thought = "".join([*dice.some_of(inside, 3), secret, *dice.some_of(inside, 3)])
     for _ in range(1 + dice.number(3)):
         opening, closing = PAIRS[dice.number(len(PAIRS))]
         thought = opening + thought + (closing if dice.number(4) else dice.one_of(CLOSINGS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import math
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from so8t_gateway.engines.engine import Sampling, ServedModel, Written
 from so8t_gateway.lane import Lane
 from so8t_gateway.seams import Access, Auditor
 from so8t_gateway.service import Bounds, Service
-from so8t_gateway.serving import hasher
 from so8t_gateway.session_model import SessionModel
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.policy import QuantizationPolicy
@@ -36,6 +36,10 @@ CHAT = ChatInfo(
     layers=1,
     so8t={},
 )
+
+
+def _hash(text: str) -> str:
+    return hmac.new(b"key", text.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
 class Saying(ServedModel):
@@ -86,7 +90,7 @@ def decider_of(
     timeout_s: float = 30.0,
 ) -> ModelDecider:
     """What decides by that engine."""
-    decider = ModelDecider(Limits(timeout_s, 0.5), Lane(concurrency, queue), hasher(b"key"))
+    decider = ModelDecider(Limits(timeout_s, 0.5), Lane(concurrency, queue), _hash)
     decider.serving = Serving(session_model(policy), engine)
     return decider
 

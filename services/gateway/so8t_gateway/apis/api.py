@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,9 +19,17 @@ from so8t_gateway.seams import AskOptions, Refused
 from so8t_gateway.service import Service
 
 RETRY_AFTER_S = 2
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 B = TypeVar("B", bound=BaseModel)
+
+
+def _integral(value: Any) -> Any:
+    """1.0 as 1: JSON knows one kind of numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Tokens = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_integral)]
+"""How many tokens an answer may have."""
 
 
 class Body(BaseModel):
@@ -71,7 +78,9 @@ class Api:
     """A route with a body is POST, admits clients first and asks the model; any other is GET and open to all."""
     answer: type[BaseModel] | None = None
     media_types: tuple[str, ...] = ("application/json",)
-    statuses: tuple[int, ...] = field(default=(200,))
+    statuses: tuple[int, ...] = (200,)
+    unavailable: Callable[[], Response] | None = None
+    """What a client gets instead of a 503, if that could mean to it that it may go on."""
 
     @property
     def method(self) -> str:
@@ -91,6 +100,8 @@ async def endpoint(api: Api, service: Service, request: Request) -> Response:
             return await api.handle(service, body, request)
     except Refused as refused:
         service.metrics.refused(refused.status)
+        if refused.status == 503 and api.unavailable:
+            return api.unavailable()
         return error(refused.status, "The request was refused.", retry_after_s=refused.retry_after_s)
     except BadRequest as bad:
         service.metrics.refused(bad.status)
@@ -136,12 +147,12 @@ def parsed(kind: type[B], data: bytes) -> B:
 
 
 def query_of(service: Service, text: str, turns: list[tuple[str, str]] | None = None) -> Query:
-    """Return what is to be decided; half characters, which no model can read, are replaced.
+    """Return what is to be decided.
 
     Raises:
         BadRequest: it is too long.
     """
-    query = Query(_whole(text), [(role, _whole(said)) for role, said in turns or ()])
+    query = Query(text, turns or ())
     if query.length > service.bounds.max_query_chars:
         most = service.bounds.max_query_chars
         raise BadRequest(f"The request has {query.length:,} characters; {most:,} are allowed.", status=413)
@@ -151,15 +162,9 @@ def query_of(service: Service, text: str, turns: list[tuple[str, str]] | None = 
 def options_of(
     service: Service, max_new_tokens: int | None, temperature: float | None, top_p: float | None
 ) -> AskOptions:
-    """Return a client's wishes.
-
-    Raises:
-        BadRequest: the temperature is beyond the limit.
-    """
-    if temperature is not None and temperature > service.bounds.max_temperature:
-        most = service.bounds.max_temperature
-        raise BadRequest(f"temperature: at most {most:g} is allowed here", param="temperature")
-    return AskOptions(max_new_tokens, temperature, top_p)
+    """Return a client's wishes, as far as they are within the limits."""
+    warm = None if temperature is None else min(temperature, service.bounds.max_temperature)
+    return AskOptions(max_new_tokens, warm, top_p)
 
 
 def failure(outcome: Outcome) -> Response | None:
@@ -190,7 +195,3 @@ def reply(answer: BaseModel, outcome: Outcome | None = None, status: int = 200) 
     """Return an answer, with the request's id in a header."""
     headers = {"x-request-id": outcome.request_id} if outcome else None
     return JSONResponse(answer.model_dump(mode="json"), status, headers)
-
-
-def _whole(text: str) -> str:
-    return _SURROGATE.sub("\ufffd", text)

@@ -66,10 +66,15 @@ def _why(outcome: Outcome) -> str:
     return f"{outcome.label}: {BY_NAME[outcome.reason].meaning}" if outcome.reason else outcome.label
 
 
+def _unavailable() -> Response:
+    return reply(GuardrailAnswer(action="BLOCKED", blocked_reason=f"ESCALATION: {BY_NAME['busy'].meaning}"))
+
+
 API = Api(
     "/beta/litellm_basic_guardrail_api",
     "Decide on what passes a LiteLLM proxy.",
     guard,
     body=GuardrailRequest,
     answer=GuardrailAnswer,
+    unavailable=_unavailable,
 )

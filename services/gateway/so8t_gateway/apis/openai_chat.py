@@ -15,7 +15,7 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from so8t_gateway.apis.api import Api, BadRequest, Body, failure, options_of, query_of, reply
+from so8t_gateway.apis.api import Api, BadRequest, Body, Tokens, failure, options_of, query_of, reply
 from so8t_gateway.outcome import Outcome
 from so8t_gateway.service import Service
 
@@ -54,9 +54,9 @@ class ChatRequest(Body):
     model: str = Field("", description="Ignored: one model is served.")
     stream: bool = False
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0)
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     n: Literal[1] | None = Field(None, description="One answer per request.")
     user: str | None = Field(None, max_length=1_000, description="Who asks; recorded only as a keyed hash.")

@@ -6,7 +6,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from so8t_gateway.apis.api import RETRY_AFTER_S, Api, Body, options_of, query_of, reply
+from so8t_gateway.apis.api import RETRY_AFTER_S, Api, Body, Tokens, options_of, query_of, reply
 from so8t_gateway.reasons import status_of
 from so8t_gateway.service import Service
 
@@ -16,8 +16,10 @@ class ThinkRequest(Body):
 
     user_id: str = Field("", max_length=1_000, description="Who asks; recorded only as a keyed hash.")
     query: str = Field(min_length=1, description="The request.")
-    max_new_tokens: int | None = Field(None, ge=1, description="Most tokens of the answer, within the service's limit.")
-    temperature: float | None = Field(None, ge=0, description="0, the default, gives the same answer each time.")
+    max_new_tokens: Tokens | None = Field(None, description="Most tokens of the answer, within the service's limit.")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="0, the default, gives the same answer each time; within the service's limit."
+    )
     top_p: float | None = Field(None, gt=0, le=1)
 
 

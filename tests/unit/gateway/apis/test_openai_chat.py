@@ -104,7 +104,7 @@ def test_earlier_turns_count(client: OpenAI) -> None:
         {"messages": [{"role": "system", "content": "only"}]},
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
         {"messages": [{"role": "user", "content": "x"}], "n": 2},
-        {"messages": [{"role": "user", "content": "x"}], "temperature": 1.5},
+        {"messages": [{"role": "user", "content": "x"}], "temperature": 2.5},
     ],
 )
 def test_bad_request(think: Think, body: dict[str, object]) -> None:
