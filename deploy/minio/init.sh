@@ -7,7 +7,7 @@
 #   MC_CONFIG_DIR   empty private folder, to be deleted afterwards: mc keeps the root keys in it
 #   SECRETS         folder with minio_root_user, minio_root_password and a file SERVICE.json for each service:
 #                   {"accessKey": "...", "secretKey": "..."}; default /run/secrets. operator.json, for people who run
-#                   `so8t-ab` against the bucket themselves, is optional.
+#                   `so8t-ab` against the bucket themselves, and gateway.json, for /think, are optional.
 #
 # Needs only mc, cat and a POSIX shell, because mc's image has nothing else. mc reads keys from standard input, so that
 # process lists do not show them.
@@ -63,7 +63,7 @@ detach_others() { # access key, policy ...: detach this bucket's other policies 
     user=$1
     shift
     held=$(mc --json admin user info so8t "$user" 2> /dev/null) && held=$(field "$held" policyName) || return 0
-    for name in answers operator $stages; do
+    for name in answers operator gateway $stages; do
         policy=$BUCKET-${name#*:}
         case ",$held," in *",$policy,"*) ;; *) continue ;; esac
         case " $* " in *" $policy "*) ;; *) try mc admin policy detach so8t "$policy" --user "$user" ;; esac
@@ -115,7 +115,9 @@ services=""
 for pair in $stages; do
     services="$services ${pair%%:*}"
 done
-[ ! -r "$secrets/operator.json" ] || services="$services operator"
+for extra in operator gateway; do
+    [ ! -r "$secrets/$extra.json" ] || services="$services $extra"
+done
 check_keys $services
 try mc mb --ignore-existing "so8t/$BUCKET"
 
@@ -129,8 +131,10 @@ for pair in $stages; do
         *) make_user "$service" "$BUCKET-$stage" ;;
     esac
 done
-if [ -r "$secrets/operator.json" ]; then
-    make_policy operator "$BUCKET-operator" ""
-    make_user operator "$BUCKET-operator"
-fi
+for extra in operator gateway; do
+    if [ -r "$secrets/$extra.json" ]; then
+        make_policy "$extra" "$BUCKET-$extra" ""
+        make_user "$extra" "$BUCKET-$extra"
+    fi
+done
 printf 'The bucket %s and its users are ready at %s.\n' "$BUCKET" "$MINIO_ENDPOINT"

@@ -1,4 +1,4 @@
-"""The four images: what each holds, and what it must not hold."""
+"""The five images: what each holds, and what it must not hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from tests.compose.engine import docker
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("images")]
 
-SERVICES = {"converter": True, "trainer": True, "evaluator": False, "reporter": False}
+SERVICES = {"converter": True, "trainer": True, "evaluator": False, "reporter": False, "gateway": False}
+"""Each with whether it has torch."""
+
+ENTRIES = {"gateway": ("serving", ["so8t-ab", "think"])}
+"""Module of the work, and entry point, where they are not a stage's."""
 
 
 def _python(service: str, code: str) -> str:
@@ -45,7 +49,8 @@ def test_nothing_of_its_extra_is_missing(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_stage_can_be_imported(service: str) -> None:
     """Nothing that the stage imports was left out of its image."""
-    assert _python(service, f"import so8t_{service}.stages; print('imported')") == "imported"
+    module, _ = ENTRIES.get(service, ("stages", []))
+    assert _python(service, f"import so8t_{service}.{module}; print('imported')") == "imported"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -53,7 +58,8 @@ def test_runs_as_nobody(service: str) -> None:
     """Also without compose an image does not run as root, and its entry point is the service."""
     [image] = json.loads(docker("image", "inspect", f"so8t-ab/{service}:0.1.0").stdout)
     assert image["Config"]["User"] == "10001:10001"
-    assert image["Config"]["Entrypoint"] == ["so8t-ab", "stage"]
+    _, entry = ENTRIES.get(service, ("", ["so8t-ab", "stage"]))
+    assert image["Config"]["Entrypoint"] == entry
 
 
 def test_torch_is_stored_once() -> None:

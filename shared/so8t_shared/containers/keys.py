@@ -21,6 +21,9 @@ from so8t_shared.processes import UNPRIVILEGED, handed_to_unprivileged
 STAGES = ("converter-a", "trainer", "converter-b", "importer", "evaluator", "concluder", "reporter")
 """Services of the stages, in the pipeline's order."""
 
+GATEWAY = "gateway"
+"""Service of /think."""
+
 NOTIFY_FILE = "notify_urls"
 """File in the folder of the keys with the addresses that every stage notifies."""
 
@@ -39,7 +42,7 @@ def make_keys(say: Callable[[str], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
         contents = {"minio_root_user": f"root-{_random(12)}", "minio_root_password": _random(40)}
-        for name in (*STAGES, "operator"):  # the operator runs so8t-ab against the bucket
+        for name in (*STAGES, GATEWAY, "operator"):  # the operator runs so8t-ab against the bucket
             pair = {"accessKey": f"so8t-{name}", "secretKey": _random(40)}
             contents[f"{name}.json"] = json.dumps(pair, separators=(",", ":"))
         created = [name for name, content in contents.items() if _keep_or_write(folder / name, content)]
