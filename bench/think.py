@@ -22,6 +22,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two spinning threads on a busy machine train a hundred times slower
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
@@ -51,10 +53,11 @@ def main() -> None:
     parser.add_argument(
         "--load-minutes", type=float, default=0.0, help="then load with 8 clients, and watch the memory"
     )
+    parser.add_argument("--model", type=Path, help="folder of the tiny model, converted by an earlier run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        converted = convert_guard(make_guard(root / "model"), root / "converted")
+        converted = arguments.model or convert_guard(make_guard(root / "model"), root / "converted")
         with running_ollama(root / "ollama", OLLAMA_NUM_PARALLEL=str(arguments.parallel)) as server:
             tested = Tested(root / "tested", ollama_section(server.address))
             tested.root.mkdir()
@@ -68,15 +71,18 @@ def _measure(tested: Tested, think: Think, ollama: str, arguments: argparse.Name
     print(f"load average before: {os.getloadavg()[0]:.1f}")
     for clients in arguments.clients:
         times: dict[str, list[float]] = {"bare": [], "served": []}
+        burned = 0.0
         rates: dict[str, list[float]] = {"bare": [], "served": []}
         for ask in (bare, served):
             asyncio.run(_block(ask, clients, 1.0))
         for number in range(arguments.rounds):
             for name in ("bare", "served") if number % 2 else ("served", "bare"):
+                before = _processor_s(think)
                 took = asyncio.run(_block(bare if name == "bare" else served, clients, arguments.seconds))
+                burned += _processor_s(think) - before
                 times[name] += took
                 rates[name].append(len(took) / arguments.seconds)
-        _print(clients, times, rates)
+        _print(clients, times, rates, burned / len(times["served"]))
     print(f"memory of the service: {_memory(think) / 1e6:.0f} MB")
     if arguments.load_minutes:
         asyncio.run(_load(served, think, arguments.load_minutes))
@@ -123,7 +129,7 @@ def _served(address: str) -> Ask:
     return ask
 
 
-def _print(clients: int, times: dict[str, list[float]], rates: dict[str, list[float]]) -> None:
+def _print(clients: int, times: dict[str, list[float]], rates: dict[str, list[float]], burned_s: float) -> None:
     quantiles = {name: statistics.quantiles(took, n=100) for name, took in times.items()}
     added = {p: 1e3 * (quantiles["served"][p - 1] - quantiles["bare"][p - 1]) for p in (50, 99)}
     rate = {name: statistics.median(found) for name, found in rates.items()}
@@ -131,14 +137,24 @@ def _print(clients: int, times: dict[str, list[float]], rates: dict[str, list[fl
         f"{clients:3} clients: added p50 {added[50]:6.1f} ms, p99 {added[99]:6.1f} ms"
         f" (bare p50 {1e3 * quantiles['bare'][49]:.1f} ms, p99 {1e3 * quantiles['bare'][98]:.1f} ms);"
         f" {rate['served']:.1f} of {rate['bare']:.1f} requests/s, ratio {rate['served'] / rate['bare']:.3f};"
-        f" n = {len(times['bare'])} + {len(times['served'])}"
+        f" {1e3 * burned_s:.2f} ms of processor time per request; n = {len(times['bare'])} + {len(times['served'])}"
     )
 
 
-def _memory(think: Think) -> int:
-    """Resident bytes of the service and of the processes that it has started."""
+def _processes(think: Think) -> list[psutil.Process]:
+    """The service and the processes that it has started."""
     service = psutil.Process(think.process.pid)
-    return sum(process.memory_info().rss for process in (service, *service.children(recursive=True)))
+    return [service, *service.children(recursive=True)]
+
+
+def _memory(think: Think) -> int:
+    """Resident bytes of the service."""
+    return sum(process.memory_info().rss for process in _processes(think))
+
+
+def _processor_s(think: Think) -> float:
+    """Processor seconds that the service has used."""
+    return sum(sum(process.cpu_times()[:2]) for process in _processes(think))
 
 
 async def _load(served: Ask, think: Think, minutes: float) -> None:

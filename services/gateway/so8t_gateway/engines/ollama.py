@@ -1,7 +1,8 @@
-"""A model on an Ollama server, asked by one streaming request per answer.
+"""A model on an Ollama server, asked by one request per answer.
 
 The request is raw: the prompt is rendered here, as in training and in the test, and every option is explicit. The
-stream tells the likeliest tokens at each place, so the class probabilities cost no second request.
+answer tells the likeliest tokens at each place, so the class probabilities cost no second request. It is not streamed:
+nothing may leave before its end, and a wake-up per token would cost more than all else that the service does.
 """
 
 from __future__ import annotations
@@ -56,23 +57,20 @@ class OllamaServed:
 
     async def write(self, prompt: str, sampling: Sampling) -> Written:
         """Ask once."""
-        body = self._body(prompt, sampling)
-        text, steps, last = "", list[Any](), dict[str, Any]()
         async with _failures():
-            async for chunk in self._lines(body):
-                text += chunk.get("response") or ""
-                steps += chunk.get("logprobs") or ()
-                if chunk.get("done"):
-                    last = chunk
-        if not last:
-            raise EngineAway
-        return Written(
-            text=text,
-            prompt_tokens=int(last.get("prompt_eval_count") or 0),
-            completion_tokens=int(last.get("eval_count") or 0),
-            cut=last.get("done_reason") != "stop",
-            steps=steps,
-        )
+            answer = await self._client.post("/api/generate", json=self._body(prompt, sampling))
+            if answer.status_code != httpx.codes.OK:
+                raise TooLong if "exceeds the context length" in answer.text else EngineAway
+            said = json.loads(answer.content)
+            if not said["done"]:  # the server's guard against repetition ended it
+                raise EngineAway
+            return Written(
+                text=said["response"],
+                prompt_tokens=int(said.get("prompt_eval_count") or 0),
+                completion_tokens=int(said.get("eval_count") or 0),
+                cut=said["done_reason"] != "stop",
+                steps=said.get("logprobs") or (),
+            )
 
     async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:  # noqa: ARG002 - told
         """Read them from the answer's own tokens."""
@@ -112,23 +110,9 @@ class OllamaServed:
             top_p=sampling.top_p,
             top_k=1 if sampling.temperature == 0 else 0,
         )
-        likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS, "keep_alive": _KEEP_LOADED, "stream": True}
+        likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS, "keep_alive": _KEEP_LOADED}
         text = prompt.removeprefix(self._loaded.prefix)
         return generation(self._loaded.name, text, {**self._loaded.runner, **named(options)}, **likely)
-
-    async def _lines(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        async with self._client.stream("POST", "/api/generate", json=body) as answer:
-            if answer.status_code != httpx.codes.OK:
-                raise _refusal((await answer.aread()).decode("utf-8", "replace"))
-            async for line in answer.aiter_lines():
-                chunk = json.loads(line)
-                if "error" in chunk:
-                    raise _refusal(str(chunk["error"]))
-                yield chunk
-
-
-def _refusal(said: str) -> Exception:
-    return TooLong() if "exceeds the context length" in said else EngineAway()
 
 
 @asynccontextmanager

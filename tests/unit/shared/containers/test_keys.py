@@ -76,7 +76,7 @@ def test_nothing_secret_is_said(make: Make, tmp_path: Path) -> None:
     said = "\n".join(make(env_file))
     keys = [json.loads(path.read_text())["secretKey"] for path in (tmp_path / "keys").glob("*.json")]
     keys.append((tmp_path / "keys" / "minio_root_password").read_text())
-    assert len(set(keys)) == len(keys) == 9
+    assert len(set(keys)) == len(keys) == 10
     assert not [key for key in keys if key in said]
 
 
