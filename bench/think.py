@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -31,16 +32,26 @@ import httpx  # noqa: E402
 import psutil  # noqa: E402
 from tests.servers.ollama_server import running_ollama  # noqa: E402
 from tests.tiny_guard import DECISIONS, make_guard  # noqa: E402
+from tests.tiny_tokenizers import CHATML  # noqa: E402
+from tests.unit.gateway.in_process import CHAT  # noqa: E402
 from tests.unit.gateway.service_process import Think, ollama_section, running  # noqa: E402
-from tests.unit.gateway.session import Tested, convert_guard, hand_over  # noqa: E402
+from tests.unit.gateway.session import QUANTIZATION, Tested, convert_guard, hand_over  # noqa: E402
 
+from so8t_demo.model_package import gguf_file  # noqa: E402
 from so8t_engines.ollama.generation import BATCH_TOKENS, generation, sampling  # noqa: E402
 from so8t_engines.protocol import Options  # noqa: E402
 from so8t_gateway.prompts import Prompts  # noqa: E402
 from so8t_gateway.session_model import read_session  # noqa: E402
+from so8t_shared.files import sha256_file  # noqa: E402
+from so8t_shared.json_files import write_json  # noqa: E402
+from so8t_shared.results.conversion import ConversionResult, GgufFile  # noqa: E402
 
 Ask = Callable[[httpx.AsyncClient, str], Awaitable[None]]
 QUERIES = list(DECISIONS)
+
+_REAL_TOKENS = 24
+_NOT_TRAINED = {"cut", "no_final", "unclosed", "markup"}
+"""What becomes of the answers of a model that was never taught the form."""
 
 
 def main() -> None:
@@ -53,17 +64,33 @@ def main() -> None:
     parser.add_argument(
         "--load-minutes", type=float, default=0.0, help="then load with 8 clients, and watch the memory"
     )
+    parser.add_argument("--real", action="store_true", help="SmolLM2-135M instead, with answers of up to 24 tokens")
     parser.add_argument("--model", type=Path, help="folder of the tiny model, converted by an earlier run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        converted = arguments.model or convert_guard(make_guard(root / "model"), root / "converted")
+        converted = arguments.model or _converted(root, real=arguments.real)
         with running_ollama(root / "ollama", OLLAMA_NUM_PARALLEL=str(arguments.parallel)) as server:
             tested = Tested(root / "tested", ollama_section(server.address))
             tested.root.mkdir()
             hand_over(tested, converted)
-            with running(tested, concurrency=arguments.parallel, queue=64) as think:
+            limits = {"max_new_tokens": _REAL_TOKENS} if arguments.real else {}
+            with running(tested, concurrency=arguments.parallel, queue=64, **limits) as think:
                 _measure(tested, think, server.address, arguments)
+
+
+def _converted(root: Path, *, real: bool) -> Path:
+    """The folder that convert-b would leave."""
+    if not real:
+        return convert_guard(make_guard(root / "model"), root / "converted")
+    folder, file = root / "converted", f"model_b_{QUANTIZATION}.gguf"
+    folder.mkdir()
+    shutil.copy(gguf_file(), folder / file)
+    size, sha256 = (folder / file).stat().st_size, sha256_file(folder / file)
+    entry = GgufFile(file=file, quantization=QUANTIZATION, size_bytes=size, sha256=sha256, tensor_types={})
+    write_json(folder / "conversion.json", ConversionResult(files=[entry], seconds=0))
+    write_json(folder / "chat.json", CHAT.model_copy(update={"chat_template": CHATML, "bos_token": "<|im_start|>"}))
+    return folder
 
 
 def _measure(tested: Tested, think: Think, ollama: str, arguments: argparse.Namespace) -> None:
@@ -116,7 +143,7 @@ def _bare(tested: Tested, address: str) -> Ask:
     async def ask(client: httpx.AsyncClient, query: str) -> None:
         body = generation(name, prompts[query], {**runner, **sampling(options)}, keep_alive=-1)
         answer = (await client.post(f"{address}/api/generate", json=body)).json()
-        assert answer["done_reason"] == "stop", answer
+        assert answer["done_reason"] in {"stop", "length"}, answer
 
     return ask
 
@@ -124,7 +151,7 @@ def _bare(tested: Tested, address: str) -> Ask:
 def _served(address: str) -> Ask:
     async def ask(client: httpx.AsyncClient, query: str) -> None:
         answer = (await client.post(f"{address}/think", json={"query": query, "user_id": "bench"})).json()
-        assert answer["safety_label"] == DECISIONS[query], answer
+        assert answer["safety_label"] == DECISIONS[query] or answer["reason"] in _NOT_TRAINED, answer
 
     return ask
 

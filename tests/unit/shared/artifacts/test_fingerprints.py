@@ -168,6 +168,7 @@ def raw(tmp_path: Path) -> dict[str, Any]:
         "dataset": {"paths": [str(tmp_path / "rows.jsonl")], "source": source},
         "training": {"config": "some.yaml", "early_stopping": {}},
         "ab_test": {"test_data": str(tmp_path / "test.jsonl")},
+        "think": {"tls_cert": "cert.pem", "tls_key": "key.pem"},
     }
 
 

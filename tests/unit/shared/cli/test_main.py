@@ -88,6 +88,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "notify",
         "watch",
         "autostart",
+        "think",
         "demo",
         "init",
         "secrets",
