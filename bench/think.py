@@ -75,7 +75,7 @@ def main() -> None:
             tested.root.mkdir()
             hand_over(tested, converted)
             limits = {"max_new_tokens": _REAL_TOKENS} if arguments.real else {}
-            with running(tested, concurrency=arguments.parallel, queue=64, **limits) as think:
+            with running(tested, concurrency=arguments.parallel, queue=64, poll_s=10, **limits) as think:
                 _measure(tested, think, server.address, arguments)
 
 

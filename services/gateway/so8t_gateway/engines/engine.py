@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from so8t_gateway.classes import Likelihoods
 
@@ -35,8 +34,6 @@ class Written:
     completion_tokens: int
     cut: bool
     """Whether the token limit ended it."""
-    steps: Sequence[Mapping[str, Any]] = ()
-    """Its tokens with their alternatives, where the engine tells them beside the text."""
 
 
 class ServedModel(Protocol):

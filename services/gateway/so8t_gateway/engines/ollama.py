@@ -1,8 +1,9 @@
-"""A model on an Ollama server, asked by one request per answer.
+"""A model on an Ollama server.
 
-The request is raw: the prompt is rendered here, as in training and in the test, and every option is explicit. The
-answer tells the likeliest tokens at each place, so the class probabilities cost no second request. It is not streamed:
-nothing may leave before its end, and a wake-up per token would cost more than all else that the service does.
+Requests are raw: the prompt is rendered here, as in training and in the test, and every option is explicit. An answer
+is not streamed: nothing may leave before its end, and a wake-up per token would cost more than all else that the
+service does. The likeliest tokens are asked for by a second request, at the place of the decision alone: the server
+finds all before it in its cache, whereas sorting the vocabulary for each token would slow the whole answer down.
 """
 
 from __future__ import annotations
@@ -57,24 +58,21 @@ class OllamaServed:
 
     async def write(self, prompt: str, sampling: Sampling) -> Written:
         """Ask once."""
-        async with _failures():
-            answer = await self._client.post("/api/generate", json=self._body(prompt, sampling))
-            if answer.status_code != httpx.codes.OK:
-                raise TooLong if "exceeds the context length" in answer.text else EngineAway
-            said = json.loads(answer.content)
-            if not said["done"]:  # the server's guard against repetition ended it
-                raise EngineAway
-            return Written(
-                text=said["response"],
-                prompt_tokens=int(said.get("prompt_eval_count") or 0),
-                completion_tokens=int(said.get("eval_count") or 0),
-                cut=said["done_reason"] != "stop",
-                steps=said.get("logprobs") or (),
-            )
+        said = await self._ask(prompt, sampling)
+        return Written(
+            text=said["response"],
+            prompt_tokens=int(said.get("prompt_eval_count") or 0),
+            completion_tokens=int(said.get("eval_count") or 0),
+            cut=said["done_reason"] != "stop",
+        )
 
-    async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:  # noqa: ARG002 - told
-        """Read them from the answer's own tokens."""
-        return likelihoods(written.steps, self._loaded.answers, written.text, tag)
+    async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:
+        """Ask what follows the `<final>`, after all that was written before it."""
+        answers, before = self._loaded.answers, written.text[:tag]
+        opening = f"{before if before.strip() else answers.separator}{answers.before}{answers.shared}"
+        longest = max(map(len, answers.scored))
+        said = await self._ask(prompt + opening, Sampling(longest, 0.0, 1.0), logprobs=True, top_logprobs=TOP_LOGPROBS)
+        return likelihoods(said.get("logprobs") or (), answers.scored)
 
     async def check(self) -> bool:
         """Whether the server lists the model under the digest that was verified."""
@@ -101,7 +99,7 @@ class OllamaServed:
         """Close the connections."""
         await self._client.aclose()
 
-    def _body(self, prompt: str, sampling: Sampling) -> dict[str, Any]:
+    async def _ask(self, text: str, sampling: Sampling, **more: Any) -> dict[str, Any]:
         options = Options(
             max_tokens=sampling.max_tokens,
             seed=self._loaded.seed,
@@ -110,9 +108,18 @@ class OllamaServed:
             top_p=sampling.top_p,
             top_k=1 if sampling.temperature == 0 else 0,
         )
-        likely = {"logprobs": True, "top_logprobs": TOP_LOGPROBS, "keep_alive": _KEEP_LOADED}
-        text = prompt.removeprefix(self._loaded.prefix)
-        return generation(self._loaded.name, text, {**self._loaded.runner, **named(options)}, **likely)
+        bare = text.removeprefix(self._loaded.prefix)
+        body = generation(
+            self._loaded.name, bare, {**self._loaded.runner, **named(options)}, keep_alive=_KEEP_LOADED, **more
+        )
+        async with _failures():
+            answer = await self._client.post("/api/generate", json=body)
+            if answer.status_code != httpx.codes.OK:
+                raise TooLong if "exceeds the context length" in answer.text else EngineAway
+            said: dict[str, Any] = json.loads(answer.content)
+            if not (said["done"] and said["done_reason"] and isinstance(said["response"], str)):
+                raise EngineAway  # such as by the server's guard against repetition
+            return said
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
-"""The labels' log-probabilities from the tokens of one answer and their likeliest alternatives.
+"""The labels' log-probabilities from the tokens that follow `<final>` and their likeliest alternatives.
 
-One answer shows the alternatives at each of its tokens, so of the label that was written all tokens are known. Of every
-other label the first token is, or it is less likely than those shown. Either is an upper bound of that label's
-probability, since the rest of its tokens can only lower it. So the share of the written label is never overstated.
+A greedy answer shows the alternatives at each of its tokens, so of the label that it holds all tokens are known. Of
+every other label the first token is, or it is less likely than those shown. Either is an upper bound of that label's
+probability, since the rest of its tokens can only lower it. So the share of the likeliest label is never overstated.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from so8t_engines.ollama.scored import Answers, by_text
+from so8t_engines.ollama.scored import by_text
 from so8t_gateway.classes import Likelihoods
 
 
-def likelihoods(steps: Sequence[Mapping[str, Any]], answers: Answers, text: str, tag: int) -> Likelihoods | None:
-    """Return the labels' log-probabilities after the `<final>` at place `tag` of `text`.
+def likelihoods(steps: Sequence[Mapping[str, Any]], labels: Sequence[Sequence[str]]) -> Likelihoods | None:
+    """Return the log-probabilities of `labels`, given as the texts of their tokens; None if there is no token at all.
 
-    None if the answer's tokens do not begin there as in training.
+    A step is one token, {"token", "logprob", "top_logprobs"}.
     """
-    opening = f"{answers.before}{answers.shared}".removeprefix(" ")
-    start = _step_at(steps, len(_bytes(text[:tag] + opening))) if text.startswith(opening, tag) else None
-    if start is None:
+    if not steps:
         return None
-    found = [_of_label(steps[start:], label) for label in answers.scored]
+    found = [_of_label(steps, label) for label in labels]
     return Likelihoods(tuple(total for total, _ in found), tuple(bound for _, bound in found))
 
 
@@ -38,17 +36,3 @@ def _of_label(steps: Sequence[Mapping[str, Any]], label: Sequence[str]) -> tuple
         if step["token"] != piece:
             return total, number < len(label)
     return total, len(steps) < len(label)
-
-
-def _step_at(steps: Sequence[Mapping[str, Any]], wanted: int) -> int | None:
-    """Number of the step that begins after so many bytes; None if none begins exactly there."""
-    place = 0
-    for number, step in enumerate(steps):
-        if place >= wanted:
-            return number if place == wanted else None
-        place += len(step["bytes"]) if step.get("bytes") else len(_bytes(step["token"]))
-    return None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
