@@ -24,6 +24,9 @@ STAGES = ("converter-a", "trainer", "converter-b", "importer", "evaluator", "con
 GATEWAY = "gateway"
 """Service of /think."""
 
+AUDIT_KEY = "audit_key"
+"""File with the key under which the audit log of /think hashes users and thinking."""
+
 NOTIFY_FILE = "notify_urls"
 """File in the folder of the keys with the addresses that every stage notifies."""
 
@@ -42,6 +45,7 @@ def make_keys(say: Callable[[str], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
         contents = {"minio_root_user": f"root-{_random(12)}", "minio_root_password": _random(40)}
+        contents[AUDIT_KEY] = secrets.token_hex(32)
         for name in (*STAGES, GATEWAY, "operator"):  # the operator runs so8t-ab against the bucket
             pair = {"accessKey": f"so8t-{name}", "secretKey": _random(40)}
             contents[f"{name}.json"] = json.dumps(pair, separators=(",", ":"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ STAGE_OF = {
 
 SERVERS = {"minio-owner", "minio", "minio-init", "ollama-owner", "ollama"}
 OWNERS = {"minio-owner", "ollama-owner"}
+GATEWAY = "gateway"
+IMAGES = {
+    **dict.fromkeys(["converter", "trainer", "evaluator", "reporter"], '["so8t-ab", "stage"]'),
+    GATEWAY: '["so8t-ab", "think"]',
+}
+"""Images with their entry points."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -57,8 +64,8 @@ def services() -> dict[str, Any]:
 
 
 def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
-    """The six stages and the servers, each stage started by the name that the code knows."""
-    assert set(services) == {*STAGE_OF, *SERVERS}
+    """The stages, the servers and /think, each stage started by the name that the code knows."""
+    assert set(services) == {*STAGE_OF, *SERVERS, GATEWAY}
     assert [services[name]["command"] for name in STAGE_OF] == [[stage] for stage in STAGE_OF.values()]
     assert [stage.name for stage in STAGES] == list(STAGE_OF.values())
 
@@ -72,6 +79,7 @@ def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
         ("train", {"trainer"}),
         ("evaluate", {"importer", "evaluator", "concluder"}),
         ("report", {"reporter"}),
+        ("think", {GATEWAY, *SERVERS}),
     ],
 )
 def test_profiles(services: dict[str, Any], profile: str, expected: set[str]) -> None:
@@ -98,7 +106,11 @@ def test_servers_that_are_elsewhere_are_not_started(services: dict[str, Any], va
     full = {
         name for name, service in services.items() if "full" in _profiles(service, **{variable: "http://elsewhere"})
     }
-    assert full == set(services) - absent
+    assert full == set(services) - absent - {GATEWAY}
+    think = {
+        name for name, service in services.items() if "think" in _profiles(service, **{variable: "http://elsewhere"})
+    }
+    assert think == {*SERVERS, GATEWAY} - absent
 
 
 @pytest.mark.parametrize(
@@ -148,7 +160,12 @@ def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
 def test_only_who_asks_ollama_reaches_it(services: dict[str, Any]) -> None:
     """Ollama knows no users, so a stage that has no use for it is not in its network; all stages reach the bucket."""
     networks = {name: service.get("networks", []) for name, service in services.items()}
-    assert {name for name, found in networks.items() if "models" in found} == {"ollama", "importer", "evaluator"}
+    assert {name for name, found in networks.items() if "models" in found} == {
+        "ollama",
+        "importer",
+        "evaluator",
+        GATEWAY,
+    }
     assert {name for name, found in networks.items() if "store" in found} == set(services) - {"ollama", *OWNERS}
 
 
@@ -216,15 +233,16 @@ def test_every_image_can_notify() -> None:
     assert final == {name for name, body in targets if "COPY --from=wheel /installed /" in body}
 
 
-@pytest.mark.parametrize("service", ["converter", "trainer", "evaluator", "reporter"])
+@pytest.mark.parametrize("service", IMAGES)
 def test_an_image_is_a_target_of_the_dockerfile(services: dict[str, Any], service: str) -> None:
     """It has the packages of its extra, is started as its service, and nobody is root in it."""
     text = DOCKERFILE.read_text("utf-8")
     [target] = re.findall(rf"^FROM \w+ AS {service}$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
-    [extra] = [EXTRAS[stage.module] for stage in STAGES if stage.module == f"so8t_{service}"][:1]
-    assert f"lock.py common {extra} >" in target
+    assert f"lock.py common {EXTRAS[f'so8t_{service}']} >" in target
     assert "\nUSER 10001:10001\n" in target
-    assert re.findall(r"^ENTRYPOINT .*", text, re.MULTILINE) == ['ENTRYPOINT ["so8t-ab", "stage"]']
+    [stage] = re.findall(r"^FROM \S+ AS base$(.*?)(?=^FROM)", text, re.MULTILINE | re.DOTALL)
+    entries = [re.findall(r"^ENTRYPOINT (.*)", part, re.MULTILINE) for part in (stage, target)]
+    assert [*entries[0], *entries[1]][-1] == IMAGES[service]
     built = [s["build"] for s in services.values() if s["image"].startswith(f"so8t-ab/{service}:")]
     assert built
     assert all(build == {"context": ".", "target": service} for build in built)
@@ -247,3 +265,14 @@ def test_the_dockerfile_installs_from_the_lock_alone() -> None:
 def test_the_dockerfile_needs_no_buildkit() -> None:
     """No heredoc, no COPY --link, no syntax line, no mount: any builder will do."""
     assert not re.search(r"<<|--link|--mount|--chmod|^# *syntax *=", DOCKERFILE.read_text("utf-8"), re.MULTILINE)
+
+
+def test_think_reads_the_bucket_and_needs_tokens(services: dict[str, Any]) -> None:
+    """It listens beyond its container, so clients need tokens; its own key only reads, and anchors the audit log."""
+    gateway = services[GATEWAY]
+    assert gateway["environment"]["SO8T__THINK__TOKENS_FILE"]
+    assert gateway["secrets"] == [{"source": GATEWAY, "target": "store.json"}, "audit_key", "notify_urls"]
+    assert gateway["ports"] == ["${SO8T_THINK_PUBLISH:-127.0.0.1:8350}:8350"]
+    policy = json.loads((ROOT / "deploy" / "minio" / "gateway.json").read_text("utf-8"))
+    writes = [s["Resource"] for s in policy["Statement"] if any("Put" in a or "Delete" in a for a in s["Action"])]
+    assert writes == [["arn:aws:s3:::@BUCKET@/audit/*"]]
