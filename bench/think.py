@@ -71,11 +71,11 @@ def main() -> None:
         root = Path(folder)
         converted = arguments.model or _converted(root, real=arguments.real)
         with running_ollama(root / "ollama", OLLAMA_NUM_PARALLEL=str(arguments.parallel)) as server:
-            tested = Tested(root / "tested", ollama_section(server.address))
+            limits = {"think": {"max_new_tokens": _REAL_TOKENS}} if arguments.real else {}
+            tested = Tested(root / "tested", {**ollama_section(server.address), **limits})
             tested.root.mkdir()
             hand_over(tested, converted)
-            limits = {"max_new_tokens": _REAL_TOKENS} if arguments.real else {}
-            with running(tested, concurrency=arguments.parallel, queue=64, poll_s=10, **limits) as think:
+            with running(tested, concurrency=arguments.parallel, queue=64, poll_s=10) as think:
                 _measure(tested, think, server.address, arguments)
 
 

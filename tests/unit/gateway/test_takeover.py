@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -17,9 +18,9 @@ from tests.tiny_guard import make_guard
 from tests.unit.gateway.service_process import EMBEDDED, Think, ollama_section, running
 from tests.unit.gateway.session import QUANTIZATION, Tested, convert_guard, hand_over
 
-from so8t_gateway.serving import demand_protection, serve
+from so8t_gateway.serving import demand_protection, listening_socket, serve
 from so8t_gateway.session_model import offered, read_session
-from so8t_shared.errors import ConfigError, InputError, IntegrityError, UpstreamError
+from so8t_shared.errors import ConfigError, InputError, IntegrityError, ServerError, UpstreamError
 from so8t_shared.labels import LABELS
 from so8t_shared.results.policy import QuantizationPolicy
 from so8t_shared.sessions.markers import StageMarkers
@@ -228,3 +229,22 @@ def test_others_need_protection(host: str, tmp_path: Path, said: Said) -> None:
         said(raised.value)
     with_tls = {"host": host, "tls_cert": "c.pem", "tls_key": "k.pem"}
     demand_protection(Tested(tmp_path, {"think": with_tls}).config)
+
+
+def test_connections_send_at_once(tmp_path: Path) -> None:
+    """No answer waits for the acknowledgment of its head: the connections that are accepted have no Nagle delay."""
+    config = Tested(tmp_path, {"think": {"port": 0}}).config
+    with listening_socket(config) as listening, socket.create_connection(listening.getsockname()[:2]):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_an_address_that_is_taken(tmp_path: Path) -> None:
+    """Another service at the same address is a server's error."""
+    config = Tested(tmp_path, {"think": {"port": 0}}).config
+    with listening_socket(config) as listening:
+        taken = Tested(tmp_path, {"think": {"port": listening.getsockname()[1]}}).config
+        with pytest.raises(ServerError) as raised, listening_socket(taken):
+            pass
+    assert raised.value.exit_code == 4
