@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from so8t_shared.config.audit import Audit
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.section import Section
 from so8t_shared.config.values import LowerQuantization
@@ -34,6 +35,11 @@ class Think(Section):
     poll_s: float = Field(10.0, gt=0, description="Seconds between looks for a new model in the store.")
     tls_cert: HostPath | None = Field(None, description="Certificate chain (PEM); without it, plain HTTP.")
     tls_key: HostPath | None = Field(None, description="Private key of the certificate (PEM).")
+
+    tokens_file: HostPath | None = Field(
+        None, description="File with the hashes of the clients' tokens, written by 'so8t-ab think token add'."
+    )
+    audit: Audit = Field(Audit(), description="The audit log.")
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Think:

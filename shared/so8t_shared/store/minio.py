@@ -10,9 +10,14 @@ import dataclasses
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
+from minio import Minio
+from minio.commonconfig import COMPLIANCE
+from minio.datatypes import Object
 from minio.helpers import MIN_PART_SIZE
+from minio.retention import Retention
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ServerError
@@ -26,6 +31,7 @@ from so8t_shared.store.landing import Landing
 from so8t_shared.store.probe import PROBE_KEY, check_conditions
 from so8t_shared.store.retrying import Limits
 from so8t_shared.store.s3 import Bucket
+from so8t_shared.store.sealed import Sealed, Version
 from so8t_shared.store.transfer import Parts, receive
 from so8t_shared.store.upload import Upload
 
@@ -140,6 +146,40 @@ class MinioStore:
         stat = self._put(check_key(key), data, conditional.if_absent())
         return stat.etag if stat else None
 
+    def put_sealed(self, key: str, data: bytes, until: datetime) -> Sealed:
+        """Write unless the object exists; a bucket with object lock then lets nobody remove these bytes before `until`."""
+        check_key(key)
+        retention = Retention(COMPLIANCE, until)
+        write = conditional.new_write()
+        with self._client.told(f"write {key}"):
+            try:
+                etag = self._write_once(
+                    key, write, conditional.if_absent(), lambda: self._send(key, data, conditional.if_absent(), write, retention)
+                )
+                return Sealed(new=etag is not None, locked=True)
+            except Failure as failure:
+                if failure.code != "InvalidRequest" or "ObjectLock" not in failure.detail:
+                    raise
+        return Sealed(new=self.put_if_absent(key, data) is not None, locked=False)
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """All versions of all objects below `prefix`, also replaced and deleted ones, oldest first for each key."""
+        below = f"{check_key(prefix.rstrip('/'))}/"
+        with self._client.told("read the list of versions"):
+            name = self._client.bucket.name
+            listed = self._client.patient().list_objects(name, below, recursive=True, include_version=True)
+            found = [each for each in listed if each.object_name]
+        for each in sorted(found, key=lambda each: (each.object_name, each.last_modified)):
+            yield Version(str(each.object_name), None if each.is_delete_marker else self._version(each))
+
+    def _version(self, listed: Object) -> bytes:
+        version = listed.version_id if listed.version_id not in {None, "null"} else None
+
+        def read(minio: Minio) -> bytes:
+            return minio.get_object(self._client.bucket.name, str(listed.object_name), version_id=version).data
+
+        return self._client.found(f"read {listed.object_name}", read) or b""
+
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
         """Write only if the object still has `etag`; return the new etag, or None if it has changed."""
         current = self.stat(key)  # the server's etag is a digest, so to it a rewrite with equal bytes is no change
@@ -174,13 +214,16 @@ class MinioStore:
             etag = self._write_once(key, write, condition, lambda: self._send(key, data, condition, write))
         return ObjectStat(len(data), etag, hashlib.sha256(data).hexdigest()) if etag else None
 
-    def _send(self, key: str, data: bytes, condition: Mapping[str, str], write: str) -> str:
+    def _send(
+        self, key: str, data: bytes, condition: Mapping[str, str], write: str, retention: Retention | None = None
+    ) -> str:
         """Write in one request, without retries; return our etag."""
         result = self._client.once(condition).put_object(
             *(self._client.bucket.name, key, io.BytesIO(data), len(data)),
             content_type=_kind(key),
             metadata={conditional.WRITE: write},
             part_size=max(MIN_PART_SIZE, len(data)),
+            retention=retention,
         )
         return conditional.our_etag(str(result.etag), write)
 

@@ -1,0 +1,41 @@
+"""Erasures asked for from another process: only the service may write to its log, so it is handed a file.
+
+The file holds keyed hashes and no user id, lies in the log's folder, and is removed once the lines are erased; so an
+erasure that a crash interrupted is finished at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from pathlib import Path
+
+from so8t_gateway.audit.log import AuditLog
+from so8t_shared.files import storage_errors, write_atomically
+
+_PATTERN = "erase-*.json"
+
+log = logging.getLogger(__name__)
+
+
+def leave_request(folder: Path, users: set[str]) -> Path:
+    """Ask whoever writes the log to erase the lines with these keyed hashes; the file is gone when that is done."""
+    path = folder / f"erase-{uuid.uuid4().hex}.json"
+    write_atomically(path, json.dumps(sorted(users)).encode())
+    with storage_errors(path):
+        path.chmod(0o600)
+    return path
+
+
+def answer_requests(audit_log: AuditLog) -> None:
+    """Erase what was asked for; a file that is no request is left alone."""
+    for path in sorted(audit_log.folder.glob(_PATTERN)):
+        try:
+            users = json.loads(path.read_bytes())
+        except ValueError:
+            log.error("not a request to erase lines of the audit log: %s", path.name)
+            continue
+        audit_log.erase({str(user) for user in users})
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
