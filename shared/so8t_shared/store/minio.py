@@ -147,14 +147,17 @@ class MinioStore:
         return stat.etag if stat else None
 
     def put_sealed(self, key: str, data: bytes, until: datetime) -> Sealed:
-        """Write unless the object exists; a bucket with object lock then lets nobody remove these bytes before `until`."""
+        """Write unless the object exists; with object lock, nobody can remove these bytes before `until`."""
         check_key(key)
         retention = Retention(COMPLIANCE, until)
         write = conditional.new_write()
         with self._client.told(f"write {key}"):
             try:
                 etag = self._write_once(
-                    key, write, conditional.if_absent(), lambda: self._send(key, data, conditional.if_absent(), write, retention)
+                    key,
+                    write,
+                    conditional.if_absent(),
+                    lambda: self._send(key, data, conditional.if_absent(), write, retention),
                 )
                 return Sealed(new=etag is not None, locked=True)
             except Failure as failure:

@@ -1,7 +1,7 @@
 """Objects that are written once and never changed: locked by the server, where the bucket has object lock.
 
-Such a bucket keeps every version, and whoever may write can put a newer one on top: readers of sealed objects look at all
-versions, of which the oldest is the sealed one.
+Such a bucket keeps every version, and whoever may write can put a newer one on top: readers of sealed objects look at
+all versions, of which the oldest is the sealed one.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     audit/<log>/<segment>-<line>.json    {"format": 1, "hash": H, "log": L, "n": N, "segment": S}
 
-There is one for the last line of every closed segment, and now and then one for the segment that grows. They are written
-once; a bucket with object lock keeps each of them until the segment's retention is over. The server says when it got one.
+There is one for the last line of every closed segment, and now and then one for the segment that grows. They are
+written once; a bucket with object lock keeps them as long as the log. The server notes when it got one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,13 +125,13 @@ class Anchoring(threading.Thread):
         self._wake = threading.Event()
         self._ended = False
         self._listed = False
-        self._pending: list[Head] = []
+        self._pending: deque[Head] = deque()
         self._done: Head | None = None
         self._told = False
 
     def closed(self, heads: Iterable[Head]) -> None:
         """Anchor these last lines of segments soon."""
-        self._pending += heads
+        self._pending.extend(heads)
         if self._pending:
             self._wake.set()
 
@@ -151,11 +152,11 @@ class Anchoring(threading.Thread):
     def _round(self, patience_s: float) -> None:
         try:
             if not self._listed:
-                self._pending = [*self._anchors.missing(self._folder), *self._pending]
+                self._pending.extendleft(reversed(self._anchors.missing(self._folder)))
                 self._listed = True
             while self._pending:
                 self._put(self._pending[0], patience_s)
-                self._pending.pop(0)
+                self._pending.popleft()
             head = self._head()
             if head != self._done:
                 self._put(head, patience_s)

@@ -1,6 +1,6 @@
 """One user's lines: found by the keyed hash, and erased by rewriting the files they are in.
 
-The new file replaces the old one in one step. What a disk or a backup still holds of the old one is beyond this program.
+The new file replaces the old one in one step. What a disk or a backup still holds of the old one is not reached.
 """
 
 from __future__ import annotations

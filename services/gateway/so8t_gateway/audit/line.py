@@ -6,8 +6,8 @@
 
     {"facts": {...}, "hash": H, "kind": "request", "n": 7, "person_sha256": P, "prev": hash of line 6}
 
-with P the SHA-256 of [S, person]. H is the SHA-256 of the second form without H, for both: erasing changes no hash. Without the
-salt, 128 random bits, P tells nothing about the person, even to somebody who has the key and guesses the user.
+with P the SHA-256 of [S, person]. H is the SHA-256 of the second form without H, for both: erasing changes no hash.
+Without the salt, 128 random bits, P tells nothing about the person, even to somebody who has the key and guesses who.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Line:
             raw = json.loads(data)
             line = cls._of(raw) if isinstance(raw, dict) and set(raw) in _FORMS and raw["kind"] in _KINDS else None
             same = line is not None and line.to_bytes() == data + b"\n"
-        except (ValueError, TypeError, AttributeError, RecursionError, UnicodeError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise BadLine("it is not a line of an audit log") from error
         if line is None or not same:
             raise BadLine("it is not a line of an audit log")
@@ -94,7 +94,11 @@ class Line:
     @classmethod
     def _of(cls, raw: Mapping[str, Any]) -> Self:
         sealed = _sealed(raw["salt"], raw["person"]) if "person" in raw else raw.get("person_sha256", "")
-        if type(raw["n"]) is not int or not isinstance(raw["facts"], dict):
+        if (
+            type(raw["n"]) is not int
+            or not isinstance(raw["facts"], dict)
+            or not _says_enough(raw["kind"], raw["facts"])
+        ):
             raise BadLine("it is not a line of an audit log")
         person, salt = raw.get("person"), raw.get("salt", "")
         return cls(raw["n"], raw["kind"], raw["prev"], raw["facts"], raw["hash"], person, salt, sealed)
@@ -124,6 +128,19 @@ class Line:
 
     def _computed(self) -> str:
         return hashlib.sha256(canonical_json(self._public())).hexdigest()
+
+
+def _says_enough(kind: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a line has the facts on which the proof rests."""
+    if kind == "open":
+        return isinstance(facts.get("log"), str) and type(facts.get("segment")) is int
+    if kind == "retired":
+        return (
+            type(facts.get("segment")) is int and type(facts.get("last")) is int and isinstance(facts.get("hash"), str)
+        )
+    if kind == "erased":
+        return all(len(span) == 2 and [type(n) for n in span] == [int, int] for span in facts["lines"])
+    return True
 
 
 def _sealed(salt: str, person: Mapping[str, Any]) -> str:

@@ -66,6 +66,7 @@ class AuditLog:
         self._limits = limits or Limits()
         self._clock = clock
         self._handle = -1
+        self._unsynced = False
         make_folder(folder)
         with storage_errors(folder):
             folder.chmod(0o700)
