@@ -71,5 +71,5 @@ def damaged(segment: Segment, why: str) -> IntegrityError:
     return IntegrityError(
         f"The audit log is damaged: {why}.",
         where=str(segment.path),
-        remedy="keep the folder as evidence ('so8t-ab audit verify' lists all damage), and set another think.audit.folder",
+        remedy="keep the folder as evidence (see 'so8t-ab audit verify'), and set another think.audit.folder",
     )

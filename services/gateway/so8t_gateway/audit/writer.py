@@ -61,6 +61,7 @@ class AuditWriter:
         """Stop the housekeeping, anchor the last line and release the log."""
         self._end.set()
         self._housekeeping.join()
+        self._anchor_closed()
         if self._anchoring:
             self._anchoring.end()
         self._log.close()
@@ -98,6 +99,10 @@ class AuditWriter:
             if time.monotonic() >= self._retire_at:
                 self._retire_at = time.monotonic() + _RETIRE_S
                 self._log.retire()
+        self._anchor_closed()
+
+    def _anchor_closed(self) -> None:
+        with self._turn:
             closed, self._log.closed = self._log.closed, []
         if self._anchoring:
             self._anchoring.closed(closed)
