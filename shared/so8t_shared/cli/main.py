@@ -12,6 +12,7 @@ from typer.main import get_command
 from so8t_shared.cli import (
     answers,
     artifacts,
+    audit,
     autostart,
     compare,
     config,
@@ -72,6 +73,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(gguf.app, name="gguf")
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(audit.app, name="audit")
 app.add_typer(notify.app, name="notify")
 app.add_typer(autostart.app, name="autostart")
 

@@ -51,6 +51,10 @@ class Head:
     hash: str
 
 
+class WriterPresent(InputError):
+    """Another process writes the log."""
+
+
 class AuditLog:
     """An open audit log; not thread-safe. `close` releases it."""
 
@@ -58,7 +62,7 @@ class AuditLog:
         """Open the log, or begin one; what a crash left is put in order first.
 
         Raises:
-            InputError: another process writes this log.
+            WriterPresent: another process writes this log.
             IntegrityError: the last segment is damaged.
             StorageError: the folder cannot be written.
         """
@@ -261,14 +265,14 @@ def locked(folder: Path) -> FileLock:
     """The right to write, until it is released.
 
     Raises:
-        InputError: another process has it.
+        WriterPresent: another process has it.
     """
     lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
     with storage_errors(folder):
         try:
             lock.acquire()
         except Timeout:
-            raise InputError(
+            raise WriterPresent(
                 "Another process writes this audit log.",
                 where=str(folder),
                 remedy="stop it, or give each service a think.audit.folder of its own",

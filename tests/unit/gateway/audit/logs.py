@@ -177,7 +177,7 @@ def rewrite_from(folder: Path, n: int) -> None:
         for data in segment.lines():
             line = Line.parse(data)
             if line.n >= n:
-                facts = {**line.facts, "class": "DENY"} if line.n == n else line.facts
+                facts = {**line.facts, "class": "ESCALATION"} if line.n == n else line.facts
                 line = replace(line, facts=facts, prev=prev or line.prev)
                 line = replace(line, hash=line._computed())
                 prev = line.hash

@@ -1,0 +1,141 @@
+"""`so8t-ab audit`: prove the audit log, find and erase one user's lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from so8t_shared.cli.common import ConfigOption, SetOption, local_time, print_notes
+from so8t_shared.config.load import load_config
+from so8t_shared.distribution import need_extras
+from so8t_shared.errors import InputError, IntegrityError
+from so8t_shared.formatting import plural
+from so8t_shared.tables.functions import named
+from so8t_shared.terminal.console import out, say
+
+if TYPE_CHECKING:
+    from so8t_shared.documents import Document
+    from so8t_shared.results.audit import AuditFound, AuditProof
+
+app = typer.Typer(help="The audit log of 'so8t-ab think': prove it, find and erase a user.", no_args_is_help=True)
+
+_BROKEN = IntegrityError.exit_code
+
+UserOption = Annotated[
+    str, typer.Option("--user", metavar="ID", help="User id as sent; - reads it from standard input.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def verify(
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    anchors: Annotated[bool, typer.Option(help="Compare with the anchors in the store.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that the log is as it was written.
+
+    Finds changed, missing, reordered, duplicated and cut lines, and says where. A log that was rewritten as a whole, or
+    cut at its end, is found by its anchors. Exits with 5 if there is a fault.
+    """
+    proof: AuditProof = _call("prove", load_config(config, overrides), with_anchors=anchors)
+    if as_json:
+        _print(proof)
+    else:
+        _show(proof)
+    if proof.faults:
+        if as_json:
+            raise typer.Exit(_BROKEN)
+        raise IntegrityError(
+            f"{len(proof.faults)} {plural(len(proof.faults), 'thing is', 'things are')} not as written.",
+            where=proof.folder,
+            remedy="keep the folder as it is; the lines above the first fault are proven",
+        )
+
+
+@app.command()
+def find(
+    user: UserOption,
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    as_json: JsonOption = False,
+) -> None:
+    """List the lines of one user, whichever key hashed them."""
+    found: AuditFound = _call("find", load_config(config, overrides), _user(user))
+    if as_json:
+        _print(found)
+        return
+    for line in found.lines:
+        facts = line.facts
+        text = f"{line.segment} {line.n}: {local_time(str(facts.get('time')))} {facts.get('class')}"
+        out.print(f"{text} {facts.get('reason') or ''}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{len(found.lines)} {plural(len(found.lines), 'line', 'lines')}", highlight=False)
+
+
+@app.command()
+def erase(
+    user: UserOption,
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+) -> None:
+    """Erase what leads to one user, and record that it was erased.
+
+    Keyed hashes, lengths and request ids of the user's lines go; what was decided stays, and so does the proof. A
+    running service does it within seconds. Backups of the folder are not reached.
+    """
+    count: int = _call("erase", load_config(config, overrides), _user(user))
+    out.print(f"erased: {count} {plural(count, 'line', 'lines')}", highlight=False)
+
+
+@app.command("new-key")
+def new_key(
+    config: ConfigOption,
+    overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+) -> None:
+    """Make a key, or a new one that takes the old one's place.
+
+    It becomes the first line of think.audit.key_file; the older ones still find their lines. The service takes it when
+    it is started again.
+    """
+    key = _call("new_key", load_config(config, overrides))
+    out.print(f"new key {key.id}", markup=False, highlight=False)
+
+
+def _call(name: str, *arguments: Any, **options: Any) -> Any:
+    need_extras(["so8t_gateway"])
+    return named(f"so8t_gateway.audit.commands:{name}")(*arguments, **options)
+
+
+def _user(given: str) -> str:
+    user = sys.stdin.readline().rstrip("\r\n") if given == "-" else given
+    if not user:
+        raise InputError("The user id is empty.", where="--user", remedy="give the id as the clients send it")
+    return user
+
+
+def _print(document: Document) -> None:
+    say(json.dumps(document.model_dump(mode="json"), indent=2) + "\n")
+
+
+def _show(proof: AuditProof) -> None:
+    for fault in proof.faults:
+        place = fault.segment if not fault.line else f"{fault.segment}, line {fault.line}"
+        out.print(f"{place}: {fault.kind}: {fault.what}", markup=False, highlight=False, soft_wrap=True)
+    erased = f", {proof.erased} erased" if proof.erased else ""
+    text = f"lines {proof.first} to {proof.last} in {proof.segments} {plural(proof.segments, 'file', 'files')}"
+    anchored = "" if proof.anchors is None else f"; anchored up to line {proof.anchored or 0}"
+    out.print(f"log {proof.log}: {text}{erased}{anchored}", markup=False, highlight=False, soft_wrap=True)
+    notes = []
+    if proof.anchors is None:
+        notes.append("no anchors were compared: a log rewritten as a whole would look like this too")
+    elif (proof.anchored or 0) < proof.last and not proof.faults:
+        notes.append(
+            f"no anchor has seen what is behind line {proof.anchored or 0} yet: a cut there would not be noticed"
+        )
+    if proof.other_logs:
+        notes.append(f"the store has anchors of other logs: {', '.join(proof.other_logs)}")
+    print_notes(notes)
