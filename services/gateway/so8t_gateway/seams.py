@@ -69,7 +69,7 @@ class Auditor(Protocol):
     """Records each answer before it leaves."""
 
     def record(self, outcome: Outcome, user_id: str) -> None:
-        """Write one line, durably; called from a worker thread, by one caller at a time.
+        """Write one line, durably; called from worker threads, from several at once.
 
         An answer whose record fails does not leave: whatever is raised, the client gets ESCALATION and status 503.
         """

@@ -39,7 +39,6 @@ class Service:
     access: Access | None = None
     bounds: Bounds = Bounds()
     metrics: Metrics = field(default_factory=Metrics)
-    _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def decide(self, query: Query, options: AskOptions, *, user_id: str, api: str) -> Outcome:
         """Return what became of a request, once it is recorded."""
@@ -57,8 +56,7 @@ class Service:
         if self.auditor is None:
             return outcome
         try:
-            async with self._recording:
-                await asyncio.to_thread(self.auditor.record, outcome, user_id)
+            await asyncio.to_thread(self.auditor.record, outcome, user_id)
         except Exception as error:  # noqa: BLE001 - whatever hinders the record
             kind = type(error).__name__
             log.error("an answer was not recorded", extra={"request_id": outcome.request_id, "error": kind})

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import logging
-import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 
 import uvicorn
 
+from so8t_gateway.access import Gate, TokenGate
 from so8t_gateway.app import create_app
+from so8t_gateway.audit.auditor import FileAuditor, open_auditor
 from so8t_gateway.deciding import Limits, ModelDecider
 from so8t_gateway.keeper import Keeper
 from so8t_gateway.lane import Lane
+from so8t_gateway.limits import punctual_protocol
 from so8t_gateway.loading import concurrency_of
 from so8t_gateway.quiet import forbid_core_dumps, log_quietly
-from so8t_gateway.seams import Access, Auditor
+from so8t_gateway.seams import Access
 from so8t_gateway.service import Bounds, Service
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, ServerError
@@ -30,6 +31,9 @@ from so8t_shared.store.open import open_store
 
 log = logging.getLogger("so8t.think")
 
+_ARRIVING = 32
+"""Requests that may be arriving or leaving beside those that are at work or wait for it."""
+
 
 def serve(read: Callable[[], Config], on_address: Callable[[str], None] = lambda address: None) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reads the configuration again.
@@ -37,25 +41,30 @@ def serve(read: Callable[[], Config], on_address: Callable[[str], None] = lambda
     `on_address` is told the address once requests are answered.
 
     Raises:
-        ConfigError: others could reach the service, and neither tokens nor TLS protect it.
-        So8tError: there is no model to serve, or it cannot be loaded.
+        ConfigError: others could reach the service, and neither tokens nor TLS protect it; or the audit log has no key.
+        So8tError: there is no model to serve, or it cannot be loaded; the audit log or the tokens cannot be used.
     """
     forbid_core_dumps()
     config = read()
-    access, auditor = access_of(config), auditor_of(config)
     demand_protection(config)
+    access = access_of(config)
     log_quietly()
-    asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, on_address))
+    auditor = open_auditor(config, open_store(config))
+    try:
+        asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, on_address))
+    finally:
+        auditor.close()
 
 
-def access_of(config: Config) -> Access | None:  # noqa: ARG001 - none is configurable yet
-    """Return who may ask; None if everyone may."""
-    return None
+def access_of(config: Config) -> Access:
+    """Return what admits requests: those with a token, where a file of tokens is configured.
 
-
-def auditor_of(config: Config) -> Auditor | None:  # noqa: ARG001 - none is configurable yet
-    """Return what records answers; None if nothing does."""
-    return None
+    Raises:
+        So8tError: the file cannot be used.
+    """
+    most = config.think.concurrency + config.think.queue + _ARRIVING
+    tokens = config.think.tokens_file
+    return TokenGate(Path(tokens), most) if tokens else Gate(most)
 
 
 def demand_protection(config: Config) -> None:
@@ -64,13 +73,13 @@ def demand_protection(config: Config) -> None:
     Raises:
         ConfigError: others can.
     """
-    host, protected = config.think.host, config.think.tls_cert is not None
+    host, protected = config.think.host, config.think.tokens_file or config.think.tls_cert
     if protected or host == "localhost" or _is_loopback(host):
         return
     raise ConfigError(
         "Anyone who can reach this address could ask the model.",
         where=f"think.host = {host}",
-        remedy="create tokens, set think.tls_cert and think.tls_key, or listen on 127.0.0.1",
+        remedy="create tokens ('so8t-ab think token add'), set tls_cert and tls_key, or listen on 127.0.0.1",
     )
 
 
@@ -88,13 +97,13 @@ def _opened(config: Config) -> tuple[Config, ArtifactStore]:
 async def _serve(
     config: Config,
     read: Callable[[], tuple[Config, ArtifactStore]],
-    access: Access | None,
-    auditor: Auditor | None,
+    access: Access,
+    auditor: FileAuditor,
     on_address: Callable[[str], None],
 ) -> None:
     think = config.think
     lane = Lane(concurrency_of(config), think.queue)
-    decider = ModelDecider(Limits(think.timeout_s, think.min_confidence), lane, hasher())
+    decider = ModelDecider(Limits(think.timeout_s, think.min_confidence), lane, auditor.hash_thinking)
     service = Service(decider, auditor, access, Bounds(think.max_query_chars, think.max_temperature))
     keeper = Keeper(decider, service.metrics, read)
     await keeper.begin()
@@ -125,6 +134,7 @@ class _Server(uvicorn.Server):
 def _settings(config: Config, service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(service),
+        http=punctual_protocol(config.think.receive_s),
         access_log=False,
         log_config=None,
         server_header=False,
@@ -195,9 +205,3 @@ def _signals(server: uvicorn.Server, lane: Lane, keeper: Keeper, patience_s: flo
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
-
-
-def hasher(key: bytes = b"") -> Callable[[str], str]:
-    """Return what hashes thinking under a secret key; without one, a key of this process's own."""
-    secret = key or secrets.token_bytes(32)
-    return lambda text: hmac.new(secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

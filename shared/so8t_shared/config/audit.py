@@ -13,8 +13,10 @@ class Audit(Section):
     """The audit log: one line per request in a hash chain, without content."""
 
     folder: HostPath = Field("audit", description="Folder of the log; one service per folder.")
-    key_file: HostPath | None = Field(
-        None, description="File with the secret keys for the hashes of users and thinking; or SO8T_AUDIT_KEY."
+    key_file: HostPath = Field(
+        "audit.key",
+        description="File with the secret keys for the hashes of users and thinking, made with a new log;"
+        " SO8T_AUDIT_KEY goes before it.",
     )
     sync: bool = Field(
         False, description="Wait for the disk before each answer; otherwise a power cut may lose the last second."

@@ -35,7 +35,7 @@ class Think(Section):
     poll_s: float = Field(10.0, gt=0, description="Seconds between looks for a new model in the store.")
     tls_cert: HostPath | None = Field(None, description="Certificate chain (PEM); without it, plain HTTP.")
     tls_key: HostPath | None = Field(None, description="Private key of the certificate (PEM).")
-
+    receive_s: float = Field(20.0, gt=0, description="Seconds within which a request must have arrived.")
     tokens_file: HostPath | None = Field(
         None, description="File with the hashes of the clients' tokens, written by 'so8t-ab think token add'."
     )

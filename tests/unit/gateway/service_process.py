@@ -28,7 +28,8 @@ class Think:
         self._output = self.config_file.with_suffix(".out")
         self._errors = self.config_file.with_suffix(".err")
         self._raw = tested.config.model_dump(mode="json", exclude_unset=True)
-        self.configure(**{"port": 0, "poll_s": 0.3, **think})
+        audit = {"folder": f"{self.config_file}-audit", "key_file": f"{self.config_file}-key"}
+        self.configure(**{"port": 0, "poll_s": 0.3, "audit": audit, **think})
         with self._output.open("wb") as out, self._errors.open("wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "so8t_shared.cli", "think", "-c", str(self.config_file)],

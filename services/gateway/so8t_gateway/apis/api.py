@@ -188,6 +188,8 @@ def error(
     kind = "server_error" if status >= 500 else "invalid_request_error"
     body = ErrorBody(error=ErrorDetail(message=message, type=kind, param=param, code=code))
     headers = {} if retry_after_s is None else {"retry-after": str(max(1, math.ceil(retry_after_s)))}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
     return JSONResponse(body.model_dump(), status, headers)
 
 

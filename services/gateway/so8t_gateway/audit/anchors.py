@@ -33,7 +33,7 @@ _PATIENCE_S = 20.0
 _LAST_TRY_S = 5.0
 _KEPT_AT_LEAST = timedelta(days=365)
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("so8t.think")
 
 
 @dataclass(frozen=True)

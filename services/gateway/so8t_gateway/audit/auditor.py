@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from so8t_gateway.audit.anchors import Anchors
-from so8t_gateway.audit.keys import AuditKeys
+from so8t_gateway.audit.keys import AUDIT_KEY_VARIABLE, AuditKeys, add_key
 from so8t_gateway.audit.line import Entry
 from so8t_gateway.audit.log import AuditLog, Limits
+from so8t_gateway.audit.segments import segments_of
 from so8t_gateway.audit.writer import AuditWriter
 from so8t_gateway.outcome import Outcome
 from so8t_shared.config.audit import Audit
@@ -17,6 +20,8 @@ from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
 
 _MIB = 1 << 20
+
+log = logging.getLogger("so8t.think")
 
 
 class FileAuditor:
@@ -34,6 +39,10 @@ class FileAuditor:
         """
         self._writer.append(_entry(outcome, user_id, self._keys))
 
+    def hash_thinking(self, text: str) -> str:
+        """Keyed hash of what a model wrote outside `<final>`."""
+        return self._keys.current.thinking(text)
+
     def close(self) -> None:
         """Anchor the last line and let another process write."""
         self._writer.close()
@@ -42,6 +51,8 @@ class FileAuditor:
 def open_auditor(config: Config, store: ArtifactStore) -> FileAuditor:
     """The auditor that a configuration describes; its anchors go to `store`, or to the bucket that it names.
 
+    A new log gets a new key, where none is configured; a log that lost its key is not continued under another one.
+
     Raises:
         ConfigError: the key is missing.
         InputError: another process writes this log.
@@ -49,8 +60,12 @@ def open_auditor(config: Config, store: ArtifactStore) -> FileAuditor:
         StorageError: its folder cannot be written.
     """
     settings = config.think.audit
+    folder, key_file = Path(settings.folder), Path(settings.key_file)
+    if not os.environ.get(AUDIT_KEY_VARIABLE) and not key_file.exists() and not segments_of(folder):
+        add_key(key_file)
+        log.warning("a new key for the audit log was made: keep it safe", extra={"key_file": str(key_file)})
     keys = AuditKeys.read(settings.key_file)
-    audit_log = AuditLog(Path(settings.folder), limits_of(settings))
+    audit_log = AuditLog(folder, limits_of(settings))
     kept = None if settings.retention_days is None else timedelta(days=settings.retention_days)
     anchors = Anchors(anchor_store(config, store), audit_log.id, kept) if settings.anchor else None
     writer = AuditWriter(audit_log, sync=settings.sync, anchors=anchors, anchor_s=settings.anchor_minutes * 60)

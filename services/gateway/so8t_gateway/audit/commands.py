@@ -13,7 +13,7 @@ from so8t_gateway.audit.log import AuditLog, WriterPresent
 from so8t_gateway.audit.requests import answer_requests, leave_request
 from so8t_gateway.audit.verify import log_id, verify
 from so8t_shared.config.model import Config
-from so8t_shared.errors import ConfigError, ServerError
+from so8t_shared.errors import ServerError
 from so8t_shared.results.audit import AuditedLine, AuditFound, AuditProof
 
 _PATIENCE_S = 30.0
@@ -80,16 +80,9 @@ def new_key(config: Config) -> AuditKey:
     """Put a new key first into the key file.
 
     Raises:
-        ConfigError: the configuration names no file.
+        StorageError: it cannot be written.
     """
-    path = config.think.audit.key_file
-    if path is None:
-        raise ConfigError(
-            "The configuration names no file for the key.",
-            where="think.audit.key_file",
-            remedy="set it to a file outside the log's folder",
-        )
-    return add_key(Path(path))
+    return add_key(Path(config.think.audit.key_file))
 
 
 def _await_service(request: Path, patience_s: float) -> None:

@@ -57,7 +57,7 @@ class AuditKeys:
     older: tuple[AuditKey, ...] = ()
 
     @classmethod
-    def read(cls, key_file: str | None) -> Self:
+    def read(cls, key_file: str) -> Self:
         """Take the keys from the environment, else from the file.
 
         Raises:
@@ -98,9 +98,7 @@ def add_key(path: Path) -> AuditKey:
     return AuditKey(bytes.fromhex(word))
 
 
-def _read(key_file: str | None) -> str:
-    if key_file is None:
-        raise ConfigError("The audit log has no key.", where="think.audit.key_file", remedy=_REMEDY)
+def _read(key_file: str) -> str:
     try:
         return Path(key_file).read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:

@@ -16,7 +16,7 @@ from so8t_shared.files import storage_errors, write_atomically
 
 _PATTERN = "erase-*.json"
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("so8t.think")
 
 
 def leave_request(folder: Path, users: set[str]) -> Path:

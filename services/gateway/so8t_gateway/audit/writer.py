@@ -17,7 +17,7 @@ from so8t_shared.errors import So8tError
 _TICK_S = 1.0
 _RETIRE_S = 3600.0
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("so8t.think")
 
 
 class AuditWriter:
