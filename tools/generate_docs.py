@@ -41,6 +41,7 @@ def documents() -> dict[str, str]:
     from so8t_reporter.results_schema import schema_text
     from so8t_shared.config.model import Config
     from so8t_shared.config.table import config_rows
+    from so8t_shared.results.audit import AuditFound, AuditProof
     from so8t_shared.results.compare import CompareResult
     from so8t_shared.results.folder_conversion import FolderConversion
     from so8t_shared.results.gguf import GgufDiff, GgufInfo
@@ -50,6 +51,8 @@ def documents() -> dict[str, str]:
         "read-the-report.md": _with_metrics((DOCS / "read-the-report.md").read_text(encoding="utf-8")),
         "schema/config.schema.json": _json(Config.model_json_schema()),
         "schema/ab_test_results.schema.json": schema_text(),
+        "schema/audit_find.schema.json": schema_text(AuditFound),
+        "schema/audit_verify.schema.json": schema_text(AuditProof),
         "schema/compare.schema.json": schema_text(CompareResult),
         "schema/convert.schema.json": schema_text(FolderConversion),
         "schema/gguf_info.schema.json": schema_text(GgufInfo),
