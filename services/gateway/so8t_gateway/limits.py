@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_ARRIVING = {"IDLE", "SEND_BODY"}
+"""Names of h11's states of a client whose request is not complete."""
 
 _BURST = 6
 """A bucket holds the share of a minute's requests that may come at once: one sixth."""
@@ -75,7 +77,7 @@ def punctual_protocol(receive_s: float) -> type[H11Protocol]:
             super().connection_lost(exc)
 
         def _watch(self) -> None:
-            if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
+            if repr(self.conn.their_state) not in _ARRIVING:
                 self._rest()
             elif self._deadline is None:
                 self._deadline = self.loop.call_later(receive_s, self._give_up)
@@ -87,7 +89,7 @@ def punctual_protocol(receive_s: float) -> type[H11Protocol]:
 
         def _give_up(self) -> None:
             self._deadline = None
-            if self.conn.their_state in {h11.IDLE, h11.SEND_BODY} and not self.transport.is_closing():
+            if repr(self.conn.their_state) in _ARRIVING and not self.transport.is_closing():
                 self.transport.abort()
 
     return Punctual

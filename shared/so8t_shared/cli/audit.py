@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from so8t_shared.documents import Document
     from so8t_shared.results.audit import AuditFound, AuditProof
 
-app = typer.Typer(help="The audit log of 'so8t-ab think': prove it, find and erase a user.", no_args_is_help=True)
+app = typer.Typer(help="Prove the audit log; find and erase a user.", no_args_is_help=True)
 
 _BROKEN = IntegrityError.exit_code
 

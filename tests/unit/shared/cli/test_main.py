@@ -76,6 +76,8 @@ def test_help_names_every_command(cli: Cli) -> None:
         "status",
         "logs",
         "answers",
+        "audit",
+        "think",
         "stage",
         "export",
         "convert",
