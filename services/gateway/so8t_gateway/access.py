@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -46,13 +49,20 @@ class _Limits:
 
 
 class Gate:
-    """Lets requests in up to a number, whoever sends them; for a service that needs no token."""
+    """Lets requests in up to a number, whoever sends them; for a service that only this host can reach.
+
+    A web page that a user of this host opens could reach it too, under a name of its own that it lets point to this
+    host (DNS rebinding): the browser then sends that name, which is refused.
+    """
 
     def __init__(self, most: int) -> None:
         self._inside = Inside(most)
 
-    async def admit(self, request: Request) -> Admitted:  # noqa: ARG002 - anyone may ask
+    async def admit(self, request: Request) -> Admitted:
         """See `Access.admit`."""
+        if not is_loopback(_host_of(request)):
+            log.warning("a request under another name than this host's was refused: give the clients tokens")
+            raise Refused(403)
         return self._let_in("")
 
     def _let_in(self, name: str, *counters: Inside) -> Admitted:
@@ -67,10 +77,10 @@ class TokenGate(Gate):
     """Lets requests in that carry a token of the file, within the token's limits; a changed file counts at once."""
 
     def __init__(self, path: Path, most: int, clock: Callable[[], float] = monotonic) -> None:
-        """Read the file.
+        """Read the file; a missing one has no tokens yet.
 
         Raises:
-            InputError, IntegrityError, NewerFormat: it cannot be used.
+            IntegrityError, NewerFormat: it cannot be used.
         """
         super().__init__(most)
         self._path = path
@@ -78,7 +88,9 @@ class TokenGate(Gate):
         self._limits: dict[str, _Limits] = {}
         self._version = _version(path)
         self._looked_at = clock()
-        self._tokens: ClientTokens | None = read_tokens(path)
+        self._tokens: ClientTokens | None = read_tokens(path) if self._version else ClientTokens()
+        if not self._tokens.tokens:
+            log.warning("nobody is let in yet: add a token with 'so8t-ab think token add'")
 
     async def admit(self, request: Request) -> Admitted:
         """See `Access.admit`; a file that can no longer be read lets nobody in."""
@@ -111,7 +123,7 @@ class TokenGate(Gate):
         if version != self._version:
             self._version = version
             try:
-                self._tokens = read_tokens(self._path)
+                self._tokens = read_tokens(self._path) if version else ClientTokens()
                 names = {token.name for token in self._tokens.tokens}
                 self._limits = {name: limits for name, limits in self._limits.items() if name in names}
                 log.info("the tokens were read again", extra={"tokens": len(names)})
@@ -119,6 +131,20 @@ class TokenGate(Gate):
                 self._tokens = None
                 log.error("nobody is let in: %s", error.what, extra={"where": error.where})
         return self._tokens
+
+
+def _host_of(request: Request) -> str:
+    """The name under which a client asks, without the port; empty if it is none."""
+    with suppress(ValueError):
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this host's own, which nobody else can reach."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _version(path: Path) -> tuple[int, ...]:

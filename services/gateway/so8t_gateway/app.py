@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from so8t_gateway.apis.api import Api, endpoint, error
 from so8t_gateway.apis.table import ROWS
+from so8t_gateway.hardening import Hardened
 from so8t_gateway.openapi import openapi
 from so8t_gateway.service import Service
 
@@ -28,7 +30,8 @@ def create_app(service: Service) -> Starlette:
 
     routes = [Route(api.path, _served(api, service), methods=[api.method]) for api in ROWS]
     routes.append(Route("/openapi.json", describe))
-    return Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route, Exception: _fault})
+    handlers = {HTTPException: _no_such_route, Exception: _fault}
+    return Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(Hardened)])
 
 
 def _served(api: Api, service: Service) -> Callable[[Request], Awaitable[Response]]:

@@ -18,6 +18,7 @@ _OTHER: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
 _REFUSALS = {
     400: "The body is not of this form, or asks for too much.",
     401: "No valid token.",
+    403: "Without tokens, only requests to this host by its own name are answered.",
     413: "The body or the request is too long.",
     415: "The body is not JSON.",
     429: "Too many requests; see Retry-After.",

@@ -8,12 +8,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
 
-from so8t_gateway.access import Gate, TokenGate
+from so8t_gateway.access import Gate, TokenGate, is_loopback
 from so8t_gateway.app import create_app
 from so8t_gateway.audit.auditor import FileAuditor, open_auditor
 from so8t_gateway.deciding import Limits, ModelDecider
@@ -41,7 +40,7 @@ def serve(read: Callable[[], Config], on_address: Callable[[str], None] = lambda
     `on_address` is told the address once requests are answered.
 
     Raises:
-        ConfigError: others could reach the service, and neither tokens nor TLS protect it; or the audit log has no key.
+        ConfigError: others could reach the service, and it demands no tokens; or the audit log has no key.
         So8tError: there is no model to serve, or it cannot be loaded; the audit log or the tokens cannot be used.
     """
     forbid_core_dumps()
@@ -68,26 +67,19 @@ def access_of(config: Config) -> Access:
 
 
 def demand_protection(config: Config) -> None:
-    """Check that only this host can reach a service that neither tokens nor TLS protect.
+    """Check that only this host can reach a service that demands no token; TLS alone says nothing about who asks.
 
     Raises:
         ConfigError: others can.
     """
-    host, protected = config.think.host, config.think.tokens_file or config.think.tls_cert
-    if protected or host == "localhost" or _is_loopback(host):
+    host = config.think.host
+    if config.think.tokens_file or is_loopback(host):
         return
     raise ConfigError(
         "Anyone who can reach this address could ask the model.",
         where=f"think.host = {host}",
-        remedy="create tokens ('so8t-ab think token add'), set tls_cert and tls_key, or listen on 127.0.0.1",
+        remedy="create tokens ('so8t-ab think token add') and set think.tokens_file, or listen on 127.0.0.1",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _opened(config: Config) -> tuple[Config, ArtifactStore]:

@@ -14,7 +14,7 @@ class Think(Section):
     """The /think service (`so8t-ab think`)."""
 
     host: str = Field(
-        "127.0.0.1", min_length=1, description="Address to listen on; any but this host's needs tokens or TLS."
+        "127.0.0.1", min_length=1, description="Address to listen on; any but this host's own needs tokens."
     )
     port: int = Field(8350, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     session: str = Field("", description="Session whose model B is served; by default this configuration's.")

@@ -221,14 +221,16 @@ def test_this_host_needs_no_protection(host: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway"])
 def test_others_need_protection(host: str, tmp_path: Path, said: Said) -> None:
-    """An address that others reach needs tokens or TLS."""
+    """An address that others reach needs tokens; TLS alone lets anyone ask."""
     with pytest.raises(ConfigError) as raised:
         demand_protection(Tested(tmp_path, {"think": {"host": host}}).config)
     assert raised.value.exit_code == 2
     if host == "0.0.0.0":
         said(raised.value)
     with_tls = {"host": host, "tls_cert": "c.pem", "tls_key": "k.pem"}
-    demand_protection(Tested(tmp_path, {"think": with_tls}).config)
+    with pytest.raises(ConfigError):
+        demand_protection(Tested(tmp_path, {"think": with_tls}).config)
+    demand_protection(Tested(tmp_path, {"think": {**with_tls, "tokens_file": "tokens.json"}}).config)
 
 
 def test_connections_send_at_once(tmp_path: Path) -> None:
