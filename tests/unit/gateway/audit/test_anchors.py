@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,8 @@ from so8t_shared.store.local import LocalStore
 from so8t_shared.store.testing.faulty import Fault, FaultyStore
 
 __all__ = ["minio"]
+
+ROOT = Path(__file__).resolve().parents[4]
 
 HEAD = Head(1, 7, "a" * 64)
 
@@ -69,6 +72,23 @@ def test_object_lock_keeps_anchors(minio: MinioServer, locking: ArtifactStore) -
     kept = client.get_object_retention(bucket, found.object_name)
     assert kept.mode == "COMPLIANCE"
     assert timedelta(days=499) < kept.retain_until_date - datetime.now(UTC) < timedelta(days=501)
+
+
+def test_the_rights_of_the_service_suffice(minio: MinioServer, tmp_path: Path) -> None:
+    """With the shipped policy it anchors and reads in either kind of bucket; it cannot delete, or write elsewhere."""
+    for locks in (False, True):
+        name = f"rights-{locks}-{datetime.now(UTC).timestamp():.6f}".replace(".", "-").lower()
+        minio.client().make_bucket(name, object_lock=locks)
+        policy = (ROOT / "deploy" / "minio" / "gateway.json").read_text().replace("@BUCKET@", name)
+        keys = minio.new_user(name, json.loads(policy)["Statement"])
+        store = bucket_store(minio, name, tmp_path / name, keys=keys.write(tmp_path / f"{name}.json"))
+        assert Anchors(store, "one").put(HEAD) is locks
+        [anchor] = read_anchors(store, "one")
+        assert (anchor.n, anchor.fault) == (7, "")
+        with pytest.raises(ServerError):
+            store.delete(anchor.key)
+        with pytest.raises(ServerError):
+            store.put_bytes("sessions/x/session.json", b"{}")
 
 
 def test_a_replaced_or_deleted_anchor_is_named(minio: MinioServer, locking: ArtifactStore) -> None:
