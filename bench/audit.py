@@ -1,7 +1,7 @@
 """Claim: the audit log takes less than 0.25 ms of CPU per line, and keeps up with 2,000 requests per second.
 
 Lines are written as the service writes them: by one thread, then by sixteen at once; without waiting for the disk, and
-with `think.audit.sync`. The peer is a plain file to which the same bytes are appended, without any chain. Then the log is
+with `think.audit.sync`. The peer is a plain file to which the same bytes are appended, without a chain. Then the log is
 proven.
 
     python bench/audit.py [--lines N] [--folder DIR]
