@@ -90,7 +90,6 @@ def test_help_names_every_command(cli: Cli) -> None:
         "notify",
         "watch",
         "autostart",
-        "think",
         "demo",
         "init",
         "secrets",
