@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from minio import Minio
 from minio.commonconfig import COMPLIANCE
-from minio.datatypes import Object
 from minio.helpers import MIN_PART_SIZE
 from minio.retention import Retention
 
@@ -34,6 +32,7 @@ from so8t_shared.store.s3 import Bucket
 from so8t_shared.store.sealed import Sealed, Version
 from so8t_shared.store.transfer import Parts, receive
 from so8t_shared.store.upload import Upload
+from so8t_shared.store.versions import all_versions
 
 _CHANGES_ENDURED = 5
 _DENIALS_DOUBTED = 3
@@ -167,21 +166,7 @@ class MinioStore:
 
     def versions(self, prefix: str) -> Iterator[Version]:
         """All versions of all objects below `prefix`, also replaced and deleted ones, oldest first for each key."""
-        below = f"{check_key(prefix.rstrip('/'))}/"
-        with self._client.told("read the list of versions"):
-            name = self._client.bucket.name
-            listed = self._client.patient().list_objects(name, below, recursive=True, include_version=True)
-            found = [each for each in listed if each.object_name]
-        for each in sorted(found, key=lambda each: (each.object_name, each.last_modified)):
-            yield Version(str(each.object_name), None if each.is_delete_marker else self._version(each))
-
-    def _version(self, listed: Object) -> bytes:
-        version = listed.version_id if listed.version_id not in {None, "null"} else None
-
-        def read(minio: Minio) -> bytes:
-            return minio.get_object(self._client.bucket.name, str(listed.object_name), version_id=version).data
-
-        return self._client.found(f"read {listed.object_name}", read) or b""
+        return all_versions(self._client, f"{check_key(prefix.rstrip('/'))}/")
 
     def compare_and_put(self, key: str, data: bytes, etag: str) -> str | None:
         """Write only if the object still has `etag`; return the new etag, or None if it has changed."""
