@@ -23,7 +23,9 @@ _ROOM = 3
 
 
 class CheckpointWriter:
-    """Writes one checkpoint at a time; the next one waits for it. Leaving it waits for the last one.
+    """Writes one checkpoint at a time. Where the store is slower than the interval, the next one is due later.
+
+    Leaving it waits for the last one.
 
     A kill at any time leaves the checkpoints before: one counts only when its manifest is written, and an older one
     is dropped only after that. A failure is raised in the thread that trains, at its next call.
@@ -43,13 +45,15 @@ class CheckpointWriter:
         self._clock = clock
         self._free_bytes = free_bytes
         self._began = clock()
+        self._missed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
 
     def is_due(self, step: int) -> bool:
-        """Whether a checkpoint is due after `step` (from 1), by steps or by the clock."""
+        """Whether to save after `step` (from 1), by steps or by the clock; once the one before is in the store."""
         late = self._clock() - self._began >= 60 * self._settings.checkpoint_every_minutes
-        return late or step % self._settings.checkpoint_every_steps == 0
+        self._missed = self._missed or late or step % self._settings.checkpoint_every_steps == 0
+        return self._missed and (self._writing is None or self._writing.done())
 
     def save(
         self,
@@ -60,11 +64,13 @@ class CheckpointWriter:
     ) -> None:
         """Start writing the state after `len(points)` steps. Where memory does not hold a copy, training waits.
 
+        It also waits for the one before.
+
         Raises:
             Exception: the failure of the checkpoint before, or of this one if training waited.
         """
         self.wait()
-        self._began = self._clock()
+        self._began, self._missed = self._clock(), False
         live = self._free_bytes() < _ROOM * state_bytes(parameters, optimizer)
         snapshot = take_snapshot(parameters, optimizer, points, best, live=live)
         self._writing = self._thread.submit(self._write, snapshot)

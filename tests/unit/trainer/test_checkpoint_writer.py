@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +65,13 @@ def _check_often(writer: CheckpointWriter) -> None:
     for _ in range(1000):
         writer.check()
         threading.Event().wait(0.01)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_training_continues_while_one_is_written(store: SlowCheckpoints, tmp_path: Path) -> None:
@@ -139,15 +148,35 @@ def test_it_is_due_by_steps_or_by_the_clock(store: SlowCheckpoints, tmp_path: Pa
     store.let.set()
     settings = training(checkpoint_every_steps=10, checkpoint_every_minutes=0.5)
     with CheckpointWriter(store, tmp_path, settings, clock=lambda: now[0]) as writer:
-        assert [step for step in range(1, 31) if writer.is_due(step)] == [10, 20, 30]
+        for step in range(1, 31):
+            assert writer.is_due(step) is (step in {10, 20, 30})
+            if step % 10 == 0:
+                _save(writer, model, step)
+                writer.wait()
         now[0] = 29.0
         assert not writer.is_due(7)
         now[0] = 30.0
         assert writer.is_due(7)
         _save(writer, model, 7)
+        writer.wait()
         assert not writer.is_due(8)
         now[0] = 60.0
         assert writer.is_due(9)
+
+
+def test_a_slow_store_delays_the_next_one_not_training(store: SlowCheckpoints, tmp_path: Path) -> None:
+    """What was due meanwhile is saved once the store is free again."""
+    model, settings = Model(), training(checkpoint_every_steps=2)
+    with CheckpointWriter(store, tmp_path, settings) as writer:
+        assert writer.is_due(2)
+        _save(writer, model, 2)
+        assert not any(writer.is_due(step) for step in (3, 4, 5, 6, 7))
+        store.let.set()
+        _until(lambda: store.names() == ["step-000002"])
+        _until(lambda: writer.is_due(7))
+        _save(writer, model, 7)
+        assert not writer.is_due(7)
+    assert store.names() == ["step-000002", "step-000007"]
 
 
 @pytest.mark.parametrize(("free_bytes", "waits"), [(0, True), (10**9, False)])
