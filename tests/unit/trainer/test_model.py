@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from tests.messages import Said
-from tests.tiny_models import make_foreign_so8t
+from tests.tiny_models import make_foreign_so8t, make_llama
 from tests.unit.trainer.material import trainee
 
 from so8t_shared.errors import InputError
@@ -119,3 +122,25 @@ def test_nobody_is_advised_to_fetch_code(llama: Path) -> None:
     """bitsandbytes' advice to install `kernels`, with which it would load native code from the Hub, is not shown."""
     trainee(llama)
     assert not logging.getLogger("bitsandbytes.backends.cpu.ops").isEnabledFor(logging.WARNING)
+
+
+def _read() -> dict[str, int]:
+    lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    return {name: int(value) for name, value in (line.split(": ") for line in lines)}
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux counts what a process reads")
+@pytest.mark.parametrize("settings", [{}, {"use_full_finetuning": True}, {"base_bits": 8}])
+def test_each_byte_of_the_base_is_read_once(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """Mapped, and from the disk once where the cache holds nothing; no call copies it, or reads it again."""
+    base = make_llama(tmp_path / "base", vocab=20_000)
+    trainee(base, **settings)  # what is imported later is not the base
+    weights = base / "model.safetensors"
+    with weights.open("rb") as file:
+        os.fsync(file)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    before, size = _read(), weights.stat().st_size
+    trainee(base, **settings)
+    found = {name: count - before[name] for name, count in _read().items()}
+    assert found["rchar"] < size / 10
+    assert found["read_bytes"] < 1.1 * size
