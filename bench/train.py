@@ -71,7 +71,7 @@ class Workload:
 
 PEERS = {"trl": None, "trl tuned": None, "trainer": None}
 DEMO = Workload(
-    "the demo's rows and model", lambda _: [0] * 12, 3, {"trl": 5, "trl tuned": 4, "trainer": 2.7, PLAIN: 0.96}
+    "the demo's rows and model", lambda _: [0] * 12, 2, {"trl": 5, "trl tuned": 4, "trainer": 2.7, PLAIN: 0.96}
 )
 WORKLOADS = {
     "demo": DEMO,
@@ -79,7 +79,7 @@ WORKLOADS = {
     "apart": Workload(
         "nothing shared, 30 to 400 tokens",
         lambda chance: [chance.randint(30, 400) for _ in range(8)],
-        32,
+        16,
         PEERS | {"trainer": 1.3},
     ),
     "mixed": Workload(
@@ -99,7 +99,7 @@ def main() -> int:
     """Print CPU times, ratios and peak memory; return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)} (all)")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each side (3)")
+    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="runs of each side (2)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of torch (1)")
     parser.add_argument("--dtype", choices=TOLERANCE, help="the compute type (those that the processor has)")
     parser.add_argument("--run", help=argparse.SUPPRESS)
