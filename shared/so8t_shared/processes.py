@@ -25,6 +25,7 @@ _DEAD = {"Z", "X", "x"}
 _START = 22 - 4
 """Index of the start time among the fields after the state; the first of these is field 4 (proc_pid_stat(5))."""
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 
 
 def check_stages_can_run(command: str, in_containers: str = "docker compose --profile full up") -> None:
@@ -49,6 +50,10 @@ def check_stages_can_run(command: str, in_containers: str = "docker compose --pr
             f" ({in_containers})",
         )
 
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+RELOADING: tuple[signal.Signals, ...] = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+"""Signals that ask a service to end, and to read its configuration again."""
 
 UNPRIVILEGED = 10001
 """User and group of stages where this user is root, or the system has none."""
@@ -145,6 +150,21 @@ def limit_processor_time(more_s: int) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + more_s + 1, hard))
+
+
+def forbid_core_dumps() -> None:
+    """Have the system write no core dump of this process, and let no other process of the user read its memory.
+
+    Only Linux can do both; other systems do what they can.
+    """
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 @contextmanager

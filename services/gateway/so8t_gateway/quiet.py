@@ -1,8 +1,7 @@
-"""What the process leaves behind: structured log lines without content, and no core dump."""
+"""What the process leaves behind: structured log lines without content."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import sys
@@ -13,7 +12,6 @@ _OURS = ("so8t.", "uvicorn.error")
 """Loggers whose messages are known to hold no content; of any other, only that it spoke."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-_PR_SET_DUMPABLE = 4
 
 
 class JsonLines(logging.Formatter):
@@ -42,13 +40,3 @@ def log_quietly(stream: TextIO | None = None) -> None:
     for name in ("so8t.think", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.INFO)
     logging.raiseExceptions = False  # a line that cannot be written is not printed with its traceback
-
-
-def forbid_core_dumps() -> None:
-    """Have the system write no core dump of this process, and let no other process of the user read its memory."""
-    if sys.platform != "linux":
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +19,12 @@ from so8t_gateway.keeper import Keeper
 from so8t_gateway.lane import Lane
 from so8t_gateway.limits import punctual_protocol
 from so8t_gateway.loading import concurrency_of
-from so8t_gateway.quiet import forbid_core_dumps, log_quietly
+from so8t_gateway.quiet import log_quietly
 from so8t_gateway.seams import Access
 from so8t_gateway.service import Bounds, Service
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, ServerError
+from so8t_shared.processes import RELOADING, STOPPING, check_stages_can_run, forbid_core_dumps
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
 
@@ -40,9 +40,11 @@ def serve(read: Callable[[], Config], on_address: Callable[[str], None] = lambda
     `on_address` is told the address once requests are answered.
 
     Raises:
+        UnsupportedSystem: this is native Windows.
         ConfigError: others could reach the service, and it demands no tokens; or the audit log has no key.
         So8tError: there is no model to serve, or it cannot be loaded; the audit log or the tokens cannot be used.
     """
+    check_stages_can_run("so8t-ab think", "docker compose --profile think up")
     forbid_core_dumps()
     config = read()
     demand_protection(config)
@@ -189,11 +191,12 @@ def _signals(server: uvicorn.Server, lane: Lane, keeper: Keeper, patience_s: flo
         else:
             stops.append(loop.create_task(drain()))
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, keeper.look_now)
+    for number in RELOADING:
+        loop.add_signal_handler(number, keeper.look_now)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (*STOPPING, *RELOADING):
             loop.remove_signal_handler(number)

@@ -9,7 +9,7 @@ import pytest
 from tests.servers.ollama_server import OllamaServer
 from tests.tiny_guard import make_guard
 from tests.unit.gateway.service_process import EMBEDDED, Think, ollama_section, running
-from tests.unit.gateway.session import Tested, convert_guard, hand_over
+from tests.unit.gateway.session import Prepared, convert_guard, hand_over
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def think(request: pytest.FixtureRequest, guard: Path, tmp_path_factory: pytest.
     if request.param == "ollama":
         server: OllamaServer = request.getfixturevalue("ollama_server")
         sections = ollama_section(server.address)
-    tested = Tested(tmp_path_factory.mktemp("tested"), sections)
+    tested = Prepared(tmp_path_factory.mktemp("tested"), sections)
     hand_over(tested, guard)
     with running(tested) as service:
         yield service

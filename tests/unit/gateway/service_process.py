@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import yaml
-from tests.unit.gateway.session import Tested
+from tests.unit.gateway.session import Prepared
 
 _READY_S = 60.0
 _STOP_S = 30.0
@@ -23,7 +23,7 @@ _STOP_S = 30.0
 class Think:
     """One running service."""
 
-    def __init__(self, tested: Tested, **think: Any) -> None:
+    def __init__(self, tested: Prepared, **think: Any) -> None:
         self.config_file = tested.root / f"think-{time.monotonic_ns()}.yaml"
         self._output = self.config_file.with_suffix(".out")
         self._errors = self.config_file.with_suffix(".err")
@@ -85,7 +85,7 @@ class Think:
 
 
 @contextmanager
-def running(tested: Tested, **think: Any) -> Iterator[Think]:
+def running(tested: Prepared, **think: Any) -> Iterator[Think]:
     """A service that is gone after the block."""
     service = Think(tested, **think)
     try:

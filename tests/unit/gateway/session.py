@@ -28,7 +28,7 @@ QUANTIZATION = "q8_0"
 
 
 @dataclass(frozen=True)
-class Tested:
+class Prepared:
     """A folder with a store and its configuration."""
 
     root: Path
@@ -62,7 +62,7 @@ def convert_guard(checkpoint: Path, root: Path) -> Path:
 
 
 def hand_over(
-    tested: Tested, converted: Path, *, new: bool = False, policy: QuantizationPolicy | None = None
+    tested: Prepared, converted: Path, *, new: bool = False, policy: QuantizationPolicy | None = None
 ) -> Session:
     """Write the finished stages of a session that offers the converted model."""
     session = open_session(tested.store, tested.config, new=new)

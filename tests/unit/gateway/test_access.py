@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.unit.gateway.service_process import EMBEDDED, Think, running
-from tests.unit.gateway.session import Tested, hand_over
+from tests.unit.gateway.session import Prepared, hand_over
 from tests.unit.shared.processes import until
 
 from so8t_shared.client_tokens import add_token, remove_token
@@ -44,7 +44,7 @@ class Guarded:
 @pytest.fixture(scope="module")
 def guarded(guard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """The service, and a token that may do much."""
-    tested = Tested(tmp_path_factory.mktemp("guarded"), EMBEDDED)
+    tested = Prepared(tmp_path_factory.mktemp("guarded"), EMBEDDED)
     hand_over(tested, guard)
     path = tested.root / "tokens.json"
     token = add_token(path, "first", **MANY)

@@ -16,7 +16,7 @@ from tests.messages import Said
 from tests.servers.ollama_server import OllamaServer
 from tests.tiny_guard import make_guard
 from tests.unit.gateway.service_process import EMBEDDED, Think, ollama_section, running
-from tests.unit.gateway.session import QUANTIZATION, Tested, convert_guard, hand_over
+from tests.unit.gateway.session import QUANTIZATION, Prepared, convert_guard, hand_over
 
 from so8t_gateway.serving import demand_protection, listening_socket, serve
 from so8t_gateway.session_model import offered, read_session
@@ -69,7 +69,7 @@ def test_a_new_session_takes_over(
     engine: str, guard: Path, strict: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """While clients ask, the new model takes the old one's place: each is answered by one or the other."""
-    tested = Tested(tmp_path, sections(engine, request))
+    tested = Prepared(tmp_path, sections(engine, request))
     hand_over(tested, guard)
     with running(tested) as think:
         clients = [Asking(think) for _ in range(2)]
@@ -90,7 +90,7 @@ def test_a_new_session_takes_over(
 
 def test_the_configuration_is_read_again(guard: Path, strict: Path, tmp_path: Path) -> None:
     """SIGHUP takes over the session that the file names now."""
-    tested = Tested(tmp_path, EMBEDDED)
+    tested = Prepared(tmp_path, EMBEDDED)
     first = hand_over(tested, guard).session_id
     second = hand_over(tested, strict, new=True).session_id
     with running(tested, session=first, poll_s=600) as think:
@@ -104,7 +104,7 @@ def test_the_configuration_is_read_again(guard: Path, strict: Path, tmp_path: Pa
 
 def test_a_stop_ends_no_open_answer(guard: Path, tmp_path: Path) -> None:
     """What was begun is answered, the rest is told to come later, and the service ends with 0."""
-    tested = Tested(tmp_path, EMBEDDED)
+    tested = Prepared(tmp_path, EMBEDDED)
     hand_over(tested, guard)
     with running(tested) as think, httpx.Client(base_url=think.address, timeout=60) as client:
         got: list[httpx.Response] = []
@@ -131,7 +131,7 @@ def test_an_engine_that_dies_is_replaced(guard: Path, tmp_path: Path) -> None:
     """When llama.cpp's process is killed, its request is ESCALATION, and soon a new one answers."""
     import psutil
 
-    tested = Tested(tmp_path, EMBEDDED)
+    tested = Prepared(tmp_path, EMBEDDED)
     hand_over(tested, guard)
     with running(tested) as think:
         (worker,) = [
@@ -149,7 +149,7 @@ def test_an_engine_that_dies_is_replaced(guard: Path, tmp_path: Path) -> None:
 
 def test_a_policy_decides(guard: Path, tmp_path: Path) -> None:
     """The session's policy is read with the model, and its digest is that of the stored file."""
-    tested = Tested(tmp_path, EMBEDDED)
+    tested = Prepared(tmp_path, EMBEDDED)
     first = read_session_of(tested, guard)
     hand_over(tested, guard, new=True, policy=policy_for(first))
     found = read_session(tested.store, tested.config)
@@ -158,7 +158,7 @@ def test_a_policy_decides(guard: Path, tmp_path: Path) -> None:
     assert len(found.policy_sha256) == 64
 
 
-def read_session_of(tested: Tested, converted: Path) -> str:
+def read_session_of(tested: Prepared, converted: Path) -> str:
     """Digest of the model that a session offers."""
     hand_over(tested, converted)
     found = read_session(tested.store, tested.config)
@@ -168,7 +168,7 @@ def read_session_of(tested: Tested, converted: Path) -> str:
 
 def test_a_policy_of_another_model_is_refused(guard: Path, tmp_path: Path, said: Said) -> None:
     """Thresholds that were fitted for other bytes serve nobody."""
-    tested = Tested(tmp_path, EMBEDDED)
+    tested = Prepared(tmp_path, EMBEDDED)
     hand_over(tested, guard, policy=policy_for("f" * 64))
     with pytest.raises(IntegrityError) as raised:
         read_session(tested.store, tested.config)
@@ -178,7 +178,7 @@ def test_a_policy_of_another_model_is_refused(guard: Path, tmp_path: Path, said:
 
 def test_a_changed_model_is_refused(guard: Path, tmp_path: Path) -> None:
     """A model whose bytes are not the session's is not served."""
-    tested = Tested(tmp_path, EMBEDDED)
+    tested = Prepared(tmp_path, EMBEDDED)
     hand_over(tested, guard)
     (stored,) = (tmp_path / "store").rglob(f"model_b_{QUANTIZATION}.gguf")
     data = bytearray(stored.read_bytes())
@@ -191,7 +191,7 @@ def test_a_changed_model_is_refused(guard: Path, tmp_path: Path) -> None:
 
 def test_an_untested_model_is_not_served(guard: Path, tmp_path: Path, said: Said) -> None:
     """Until the test's conclusion is there, a session offers nothing."""
-    tested = Tested(tmp_path, EMBEDDED)
+    tested = Prepared(tmp_path, EMBEDDED)
     session = hand_over(tested, guard)
     assert offered(tested.store, tested.config)
     StageMarkers(tested.store, session.session_id, "conclude").clear_completed()
@@ -203,7 +203,7 @@ def test_an_untested_model_is_not_served(guard: Path, tmp_path: Path, said: Said
 
 def test_no_session(tmp_path: Path, said: Said) -> None:
     """Without a session there is nothing to serve."""
-    tested = Tested(tmp_path, EMBEDDED)
+    tested = Prepared(tmp_path, EMBEDDED)
     with pytest.raises(InputError) as raised:
         serve(lambda: tested.config)
     assert raised.value.exit_code == 2
@@ -216,26 +216,26 @@ def test_no_session(tmp_path: Path, said: Said) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_this_host_needs_no_protection(host: str, tmp_path: Path) -> None:
     """Only programs of this host can ask."""
-    demand_protection(Tested(tmp_path, {"think": {"host": host}}).config)
+    demand_protection(Prepared(tmp_path, {"think": {"host": host}}).config)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway"])
 def test_others_need_protection(host: str, tmp_path: Path, said: Said) -> None:
     """An address that others reach needs tokens; TLS alone lets anyone ask."""
     with pytest.raises(ConfigError) as raised:
-        demand_protection(Tested(tmp_path, {"think": {"host": host}}).config)
+        demand_protection(Prepared(tmp_path, {"think": {"host": host}}).config)
     assert raised.value.exit_code == 2
     if host == "0.0.0.0":
         said(raised.value)
     with_tls = {"host": host, "tls_cert": "c.pem", "tls_key": "k.pem"}
     with pytest.raises(ConfigError):
-        demand_protection(Tested(tmp_path, {"think": with_tls}).config)
-    demand_protection(Tested(tmp_path, {"think": {**with_tls, "tokens_file": "tokens.json"}}).config)
+        demand_protection(Prepared(tmp_path, {"think": with_tls}).config)
+    demand_protection(Prepared(tmp_path, {"think": {**with_tls, "tokens_file": "tokens.json"}}).config)
 
 
 def test_connections_send_at_once(tmp_path: Path) -> None:
     """No answer waits for the acknowledgment of its head: the connections that are accepted have no Nagle delay."""
-    config = Tested(tmp_path, {"think": {"port": 0}}).config
+    config = Prepared(tmp_path, {"think": {"port": 0}}).config
     with listening_socket(config) as listening, socket.create_connection(listening.getsockname()[:2]):
         accepted, _ = listening.accept()
         with accepted:
@@ -244,9 +244,9 @@ def test_connections_send_at_once(tmp_path: Path) -> None:
 
 def test_an_address_that_is_taken(tmp_path: Path) -> None:
     """Another service at the same address is a server's error."""
-    config = Tested(tmp_path, {"think": {"port": 0}}).config
+    config = Prepared(tmp_path, {"think": {"port": 0}}).config
     with listening_socket(config) as listening:
-        taken = Tested(tmp_path, {"think": {"port": listening.getsockname()[1]}}).config
+        taken = Prepared(tmp_path, {"think": {"port": listening.getsockname()[1]}}).config
         with pytest.raises(ServerError) as raised, listening_socket(taken):
             pass
     assert raised.value.exit_code == 4

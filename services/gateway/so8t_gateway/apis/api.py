@@ -190,6 +190,8 @@ def error(
     headers = {} if retry_after_s is None else {"retry-after": str(max(1, math.ceil(retry_after_s)))}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
+    if status == 413:
+        headers["connection"] = "close"  # else the rest of the body would keep it until think.receive_s
     return JSONResponse(body.model_dump(), status, headers)
 
 
