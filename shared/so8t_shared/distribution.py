@@ -16,6 +16,7 @@ EXTRAS = {
     "so8t_evaluator": "evaluate",
     "so8t_reporter": "report",
     "so8t_gateway": "gateway",
+    "so8t_dashboard": "ui",
     "so8t_demo": "demo",
     "so8t_shared.notify.deliver": "notify",
 }

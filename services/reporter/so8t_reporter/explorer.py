@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from so8t_reporter.explorer_data import explorer_json
 from so8t_reporter.inputs import Names, ReportInputs
+from so8t_shared.palette import palette
 from so8t_shared.results.stamp import CREATED, SESSION
 
 
@@ -19,7 +20,7 @@ def render_explorer(inputs: ReportInputs, names: Names) -> str:
     environment = Environment(
         loader=PackageLoader("so8t_reporter"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
     )
-    style, script = packaged("palette.css") + packaged("explorer.css"), packaged("explorer.js")
+    style, script = palette() + packaged("explorer.css"), packaged("explorer.js")
     return environment.get_template("explorer.html.j2").render(
         names=names,
         dated=f"{CREATED}, session {SESSION}",

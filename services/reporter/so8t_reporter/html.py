@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from so8t_reporter.document import Report
 from so8t_reporter.explorer import packaged
+from so8t_shared.palette import palette
 
 
 def render_html(report: Report) -> str:
@@ -23,7 +24,7 @@ def render_html(report: Report) -> str:
         finalize=_unbroken,
     )
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
-    style = packaged("palette.css") + packaged("report.css")
+    style = palette() + packaged("report.css")
     return environment.get_template("report.html.j2").render(report=report, style=Markup(style))  # noqa: S704  our own file
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from io import BytesIO
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, no_session, open_workspace
 from so8t_shared.errors import InputError, So8tError
-from so8t_shared.json_files import whole_objects
+from so8t_shared.sessions.log_lines import log_lines
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.stages import BY_NAME, stage_named
@@ -36,22 +34,17 @@ def logs(
     data = workspace.store.get_bytes(f"{markers.prefix}/log.jsonl")
     if data is None:
         raise _no_log(stage.name, markers, f"session {session_id} in {workspace.store.location}")
-    lines = list(_lines(data))
+    lines = log_lines(data)
     for line in lines:
-        if line["level"] != "DEBUG" or debug_lines:
-            _print(f"{line['time']} #{line['attempt']} {line['level']:<7} {line['message']}")
-            if debug_lines and "traceback" in line:
-                _print(line["traceback"])
+        if line.level != "DEBUG" or debug_lines:
+            _print(f"{line.time} #{line.attempt} {line.level:<7} {line.message}")
+            if debug_lines and line.traceback:
+                _print(line.traceback)
     failed = markers.failed()
-    last = [line["message"] for line in lines if line["attempt"] == lines[-1]["attempt"]]
-    if failed and not any(failed.what in str(message) for message in last):  # it failed before its work began
+    last = [line.message for line in lines if line.attempt == lines[-1].attempt]
+    if failed and not any(failed.what in message for message in last):  # it failed before its work began
         end = So8tError(failed.what, where=failed.where, remedy=failed.remedy)
         _print("\n".join([f"{failed.time} {'ERROR':<7} {end.what}", *end.lines()[1:]]))
-
-
-def _lines(data: bytes) -> Iterator[dict[str, Any]]:
-    """Complete lines; a partial one is skipped."""
-    return (line for line in whole_objects(BytesIO(data)) if {"time", "attempt", "level", "message"} <= set(line))
 
 
 def _print(text: str) -> None:

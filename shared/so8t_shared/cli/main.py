@@ -31,6 +31,7 @@ from so8t_shared.cli import (
     stage,
     status,
     think,
+    ui,
     watch,
 )
 from so8t_shared.distribution import NAME, version
@@ -57,6 +58,7 @@ app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("watch")(watch.watch)
+app.command("ui")(ui.ui)
 app.command("logs")(logs.logs)
 app.command("answers")(answers.answers)
 app.command("stage")(stage.stage)

@@ -21,8 +21,7 @@ from so8t_shared.cli.common import (
 )
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session, config_digest, find_session, read_record, session_ids
-from so8t_shared.sessions.stage_state import StageState, states_of
-from so8t_shared.stages import STAGES
+from so8t_shared.sessions.stage_state import StageState, states_of, summary
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.terminal.console import err, out
 
@@ -77,19 +76,9 @@ def sessions_table(store: ArtifactStore) -> Table:
         record = read_record(store, session_id)
         names = record.config.get("ollama", {})
         models = f"{names.get('model_a_name', '?')}, {names.get('model_b_name', '?')}"
-        cells = (session_id, local_time(record.created), models, _summary(store, session_id))
+        cells = (session_id, local_time(record.created), models, summary(states_of(store, session_id)))
         table.add_row(*map(table_cell, cells))
     return table
-
-
-def _summary(store: ArtifactStore, session_id: str) -> str:
-    """State of a session in a few words."""
-    states = {name: known.state for name, known in states_of(store, session_id).items()}
-    for state in ("failed", "running", "interrupted", "waiting"):
-        if names := [name for name, found in states.items() if found == state]:
-            return f"{state}: {', '.join(names)}"
-    finished = sum(state in {"done", "reused"} for state in states.values())
-    return "finished" if finished == len(STAGES) else f"{finished} of {len(STAGES)} stages done"
 
 
 def status_table(session_id: str, states: dict[str, StageState]) -> Table:

@@ -38,6 +38,15 @@ def is_over(states: dict[str, StageState]) -> bool:
     return all(known.state in {"done", "reused"} for known in states.values())
 
 
+def summary(states: dict[str, StageState]) -> str:
+    """State of a session in a few words."""
+    for state in ("failed", "running", "interrupted", "waiting"):
+        if names := [name for name, known in states.items() if known.state == state]:
+            return f"{state}: {', '.join(names)}"
+    finished = sum(known.state in {"done", "reused"} for known in states.values())
+    return "finished" if finished == len(STAGES) else f"{finished} of {len(STAGES)} stages done"
+
+
 def stage_state(store: ArtifactStore, session_id: str, stage: str) -> StageState:
     """The state of a stage: done, reused, failed, running, interrupted, waiting or not started."""
     markers = StageMarkers(store, session_id, stage)

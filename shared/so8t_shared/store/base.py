@@ -98,9 +98,22 @@ class ArtifactStore(Protocol):
         """All keys below `prefix` (a folder), sorted."""
         ...
 
+    def listing(self, prefix: str) -> Iterator[tuple[str, ObjectStat]]:
+        """All keys below `prefix` with size and etag, for as many requests as `list`.
+
+        In a bucket these etags differ from `stat`'s; they, too, change whenever an object is written.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
         ...
+
+
+def is_safe_key(key: str) -> bool:
+    """Whether `check_key` accepts it."""
+    named = all(part not in {"", ".", ".."} for part in key.split("/"))
+    return named and not any(ord(c) < 32 or c in '\\:*?"<>|' for c in key)
 
 
 def check_key(key: str) -> str:
@@ -109,8 +122,7 @@ def check_key(key: str) -> str:
     Raises:
         InputError: an empty, absolute or climbing path, or a control character.
     """
-    parts = key.split("/")
-    if any(part in {"", ".", ".."} for part in parts) or any(ord(c) < 32 or c in '\\:*?"<>|' for c in key):
+    if not is_safe_key(key):
         raise InputError(
             f"{key!r} is not a safe key for the store.",
             where="a path in a manifest, or a session name",

@@ -186,10 +186,19 @@ class LocalStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         """All keys below `prefix` (a folder), sorted."""
+        yield from (path.relative_to(self._root).as_posix() for path in self._below(prefix))
+
+    def listing(self, prefix: str) -> Iterator[tuple[str, ObjectStat]]:
+        """All keys below `prefix` with size and etag; one removed meanwhile is left out."""
+        for path in self._below(prefix):
+            with contextlib.suppress(*_NO_OBJECT), storage_errors(path):
+                yield path.relative_to(self._root).as_posix(), _stat(path)
+
+    def _below(self, prefix: str) -> tuple[Path, ...]:
         base = self._root / check_key(prefix.rstrip("/"))
         with storage_errors(base):
             paths = [Path(folder, name) for folder, _, names in os.walk(base, onerror=_unless_gone) for name in names]
-        yield from sorted(path.relative_to(self._root).as_posix() for path in paths)
+        return tuple(sorted(paths, key=lambda path: path.relative_to(self._root).as_posix()))
 
     def delete(self, key: str) -> None:
         """Remove an object, if it exists, and the folders left empty."""

@@ -79,6 +79,14 @@ class MinioStore:
     def _limited(self, limits: Limits) -> MinioStore:
         return MinioStore(self._client.limited(limits), self._local_root, parts=self._parts)
 
+    def check_readable(self) -> None:
+        """Check that the bucket exists and can be listed; writes nothing.
+
+        Raises:
+            ServerError: no response, wrong keys or no bucket.
+        """
+        next(iter(self.list("sessions")), None)
+
     def check_server(self) -> None:
         """Check that the bucket exists and the server is usable, before anything relies on it.
 
@@ -92,7 +100,7 @@ class MinioStore:
         with self._client.told(f"write {PROBE_KEY}"):
             may_write = check_conditions(write, self.location)
         if not may_write:
-            next(iter(self.list("sessions")), None)  # read-only keys must at least be able to list
+            self.check_readable()
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
         """Write an object, replacing an older one."""
@@ -184,11 +192,17 @@ class MinioStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         """All keys below `prefix` (a folder), sorted."""
+        for key, _ in self.listing(prefix):
+            yield key
+
+    def listing(self, prefix: str) -> Iterator[tuple[str, ObjectStat]]:
+        """All keys below `prefix` with size and etag; the server's etag is a digest, so the time is added to it."""
         below = f"{check_key(prefix.rstrip('/'))}/"
         with self._client.told("read the list of objects"):
             for found in self._client.patient().list_objects(self._client.bucket.name, below, recursive=True):
                 if found.object_name:
-                    yield found.object_name
+                    written = found.last_modified.isoformat() if found.last_modified else ""
+                    yield found.object_name, ObjectStat(found.size or 0, f"{found.etag}-{written}")
 
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
@@ -277,7 +291,9 @@ class MinioStore:
         )
 
 
-def open_minio(config: Config, *, first_contact_s: float, check: Callable[[], None]) -> MinioStore:
+def open_minio(
+    config: Config, *, first_contact_s: float, check: Callable[[], None], read_only: bool = False
+) -> MinioStore:
     """Open and check the bucket that a configuration names; see `open_store`.
 
     Raises:
@@ -289,7 +305,11 @@ def open_minio(config: Config, *, first_contact_s: float, check: Callable[[], No
     bucket = Bucket(section.endpoint, section.bucket, section.region, read_credentials(section.credentials_file))
     client = Client(bucket, Limits(section.retry_s))
     store = MinioStore(client, Path(config.checkpoint_dir).absolute() / ".local")
-    store.checked(check).patient(first_contact_s).check_server()
+    contact = store.checked(check).patient(first_contact_s)
+    if read_only:
+        contact.check_readable()
+    else:
+        contact.check_server()
     return store
 
 

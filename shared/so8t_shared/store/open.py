@@ -15,12 +15,16 @@ FIRST_CONTACT_S = 30.0
 
 
 def open_store(
-    config: Config, *, first_contact_s: float = FIRST_CONTACT_S, check: Callable[[], None] = lambda: None
+    config: Config,
+    *,
+    first_contact_s: float = FIRST_CONTACT_S,
+    check: Callable[[], None] = lambda: None,
+    read_only: bool = False,
 ) -> ArtifactStore:
     """Open the store: the bucket at store.endpoint, or the folder checkpoint_dir, which the first write creates.
 
     Waits for an unresponsive server for up to `first_contact_s` seconds, but no longer than store.retry_s; `check` is
-    called while waiting and may raise to stop.
+    called while waiting and may raise to stop. With `read_only`, no test of conditional writes is made in a bucket.
 
     Raises:
         StorageError: a file exists where the folder should be.
@@ -32,4 +36,4 @@ def open_store(
         return LocalStore(Path(config.checkpoint_dir))
     from so8t_shared.store.minio import open_minio  # a folder store need not import this slow package
 
-    return open_minio(config, first_contact_s=first_contact_s, check=check)
+    return open_minio(config, first_contact_s=first_contact_s, check=check, read_only=read_only)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.reporter.builders_upstream import Folders
+from tests.unit.reporter.pipeline import Pipeline, leaves, prepared
 
 from so8t_reporter.stages import report
 from so8t_shared.config.model import Config
@@ -24,62 +25,10 @@ from so8t_shared.stages import stage_named
 from so8t_shared.store.open import open_store
 
 
-@dataclass
-class Pipeline:
-    """A store in which every stage before the report is done, for any configuration."""
-
-    root: Path
-    folders: Folders
-
-    def config(self, **sections: object) -> Config:
-        return Config.model_validate(
-            {
-                "model_a": {"base_model": str(self.root / "model"), "description": "<the> base"},
-                "dataset": {"paths": [str(self.root / "rows.jsonl")]},
-                "checkpoint_dir": str(self.root / "store"),
-                "output_base_dir": str(self.root / "results"),
-                "visualization": {"dpi": 40},
-                **sections,
-            }
-        )
-
-    def run(self, config: Config, function: StageFunction = report, stop: StopSignal | None = None) -> Outcome:
-        store = open_store(config)
-        session = open_session(store, config)
-        before = {
-            "convert-a": self.folders.convert_a,
-            "train": self.folders.train,
-            "convert-b": self.folders.convert_b,
-            "import": self.root / "registry",
-            "evaluate": self.folders.evaluate,
-            "conclude": self.folders.conclude,
-        }
-        for name, folder in before.items():
-            run = StageRun(stage_named(name), session, store, listeners=Listeners("child"), stop=StopSignal())
-            run.run(lambda folder=folder: leaves(folder))
-        run = StageRun(stage_named("report"), session, store, listeners=Listeners("child"), stop=stop or StopSignal())
-        return run.run(lambda: function)
-
-
-def leaves(folder: Path) -> Callable[[StageContext], None]:
-    """A stage whose whole work is to leave the files of `folder`."""
-
-    def work(ctx: StageContext) -> None:
-        shutil.copytree(folder, ctx.output_dir, dirs_exist_ok=True)
-
-    return work
-
-
 @pytest.fixture
 def pipeline(tmp_path: Path, sparse_folders: Folders) -> Pipeline:
     """With prepared files behind every upstream stage."""
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
-    (tmp_path / "rows.jsonl").write_text("{}\n")
-    for side in ("a", "b"):  # the stages before read these; the report does not
-        (tmp_path / "registry").mkdir(exist_ok=True)
-        (tmp_path / "registry" / f"{side}.json").write_text("{}")
-    return Pipeline(tmp_path, sparse_folders)
+    return prepared(tmp_path, sparse_folders)
 
 
 def never(ctx: StageContext) -> None:

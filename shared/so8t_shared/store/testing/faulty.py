@@ -165,6 +165,10 @@ class FaultyStore:
         """All keys below a folder, listed immediately."""
         return iter(self._call("list", prefix, lambda: tuple(self._inner.list(prefix))))
 
+    def listing(self, prefix: str) -> Iterator[tuple[str, ObjectStat]]:
+        """All keys below a folder with size and etag, listed immediately."""
+        return iter(self._call("listing", prefix, lambda: tuple(self._inner.listing(prefix))))
+
     def delete(self, key: str) -> None:
         """Remove an object."""
         self._call("delete", key, lambda: self._inner.delete(key))

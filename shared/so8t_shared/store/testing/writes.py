@@ -65,6 +65,18 @@ class Writes(StoreContract):
         assert list(store.list("s/")) == sorted(keys)
         assert list(store.list("s/a")) == ["s/a/b", "s/a/b.json", "s/a/bb/c/d/e"]
 
+    def test_listing_tells_sizes_and_changes(self, store: ArtifactStore) -> None:
+        """A listing has every object's size, and an etag that each write changes, with equal bytes too."""
+        store.put_bytes("s/a", b"123")
+        store.put_bytes("s/b/c", b"")
+        first = dict(store.listing("s"))
+        assert {key: stat.size_bytes for key, stat in first.items()} == {"s/a": 3, "s/b/c": 0}
+        assert dict(store.listing("s")) == first
+        store.put_bytes("s/a", b"123")
+        second = dict(store.listing("s"))
+        assert (second["s/a"].etag != first["s/a"].etag, second["s/b/c"]) == (True, first["s/b/c"])
+        assert list(store.listing("nothing")) == []
+
     def test_list_takes_whole_names(self, store: ArtifactStore) -> None:
         """A folder's listing excludes folders that share only a name prefix, and the object with the folder's name."""
         for key in ("work/step-1/x", "work/step-10/x", "work/step-1.json"):

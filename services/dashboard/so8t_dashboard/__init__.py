@@ -1,0 +1,1 @@
+"""The dashboard: sessions of a store in a browser, read only."""

@@ -1,0 +1,92 @@
+"""Files of artifacts, and the report with its own policy inside a frame."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from so8t_dashboard.service import Service
+from so8t_dashboard.views.files import fetchable, find_file
+from so8t_dashboard.views.records import session_view
+from so8t_shared.artifacts.artifact import Artifact
+from so8t_shared.artifacts.manifests import FileEntry
+from so8t_shared.errors import So8tError
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_REPORTS = {
+    "report.html": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox allow-popups",
+    "explorer.html": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
+    " sandbox allow-scripts",
+}
+"""Pages of the report that are shown here, each with its policy: neither can reach the dashboard or any other place."""
+
+_one_at_a_time = threading.Lock()
+
+
+def file_response(service: Service) -> Endpoint:
+    """Answers with one file of an artifact, as a download."""
+
+    async def endpoint(request: Request) -> Response:
+        stage, path = request.path_params["stage"], request.path_params["path"]
+        found = await run_in_threadpool(_find, service, request, stage, path)
+        if found is None:
+            return PlainTextResponse("There is no such file.\n", 404)
+        return await run_in_threadpool(_sent, service, *found)
+
+    return endpoint
+
+
+def report_response(service: Service) -> Endpoint:
+    """Answers with a page of the report, to be framed by ours."""
+
+    async def endpoint(request: Request) -> Response:
+        path = request.path_params["path"]
+        found = await run_in_threadpool(_find, service, request, "report", path) if path in _REPORTS else None
+        if found is None:
+            return PlainTextResponse("There is no such file.\n", 404)
+        answer = await run_in_threadpool(_sent, service, *found)
+        if isinstance(answer, FileResponse):
+            answer.headers["content-type"] = "text/html; charset=utf-8"
+            del answer.headers["content-disposition"]
+        answer.headers["content-security-policy"] = f"{_REPORTS[path]}; frame-ancestors 'self'"
+        return answer
+
+    return endpoint
+
+
+def _find(service: Service, request: Request, stage: str, path: str) -> tuple[Artifact, FileEntry] | None:
+    view = session_view(service.state, request.path_params["session_id"])
+    return find_file(service.state, view, stage, path) if view else None
+
+
+def _sent(service: Service, artifact: Artifact, entry: FileEntry) -> Response:
+    """The file: the folder's own, or a verified copy from the bucket that goes with the answer."""
+    own = Artifact(service.poller.store, artifact.stage, artifact.fingerprint)
+    try:
+        path = own.store.local_path(own.key_of(entry))
+        if path is not None and path.stat().st_size == entry.size_bytes:
+            return _download(path, entry)
+        if not own.store.remote or not fetchable(entry, remote=True):
+            return PlainTextResponse("The file is missing, or too large to be fetched from the bucket here.\n", 404)
+        with _one_at_a_time:
+            folder = tempfile.TemporaryDirectory(prefix="so8t-ui-")
+            own.copy(entry, Path(folder.name) / "file", lambda done: None)
+    except (So8tError, OSError) as error:
+        return PlainTextResponse(f"{getattr(error, 'what', 'The file cannot be read.')}\n", 502)
+    return _download(Path(folder.name) / "file", entry, BackgroundTask(folder.cleanup))
+
+
+def _download(path: Path, entry: FileEntry, then: BackgroundTask | None = None) -> FileResponse:
+    name = entry.path.rpartition("/")[2]
+    headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}"}
+    return FileResponse(path, media_type="application/octet-stream", headers=headers, background=then)

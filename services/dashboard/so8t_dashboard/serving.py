@@ -1,0 +1,141 @@
+"""Runs the dashboard until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import uvicorn
+
+from so8t_dashboard.app import create_app
+from so8t_dashboard.guarding import Access
+from so8t_dashboard.service import Service
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError, ServerError
+from so8t_shared.store.open import open_store
+
+_SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the dashboard listens, and what protects it."""
+
+    host: str
+    port: int
+    token_file: Path | None = None
+    names: tuple[str, ...] = ()
+    """Host names under which browsers reach it, beside this host's own."""
+
+
+def serve(config: Config, place: Place, on_address: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `on_address` is told the address once pages are served.
+
+    Raises:
+        ConfigError: others can reach the address, and there is no token.
+        ServerError: the address is in use, or the store's server cannot be reached.
+    """
+    access = access_of(place)
+    store = open_store(config, read_only=True)
+    with listening(place) as listener:
+        app = create_app(Service(store, config), access, place.names)
+        settings = uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+        )
+        asyncio.run(_serve(uvicorn.Server(settings), listener, on_address))
+
+
+def access_of(place: Place) -> Access:
+    """The token in the place's file; none is needed where only this host can connect.
+
+    Raises:
+        ConfigError: a token is needed and missing, or it is too short to be one.
+    """
+    if place.token_file is None:
+        if place.host == "localhost" or _is_loopback(place.host):
+            return Access()
+        raise ConfigError(
+            "Anyone who can reach this address could read the sessions.",
+            where=f"--host {place.host}",
+            remedy="name a file with a long random token by --token-file, or listen on 127.0.0.1",
+        )
+    try:
+        token = place.token_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "The token cannot be read.", where=str(place.token_file), remedy="write one line of text to that file"
+        ) from error
+    if len(token) < _SHORTEST_TOKEN:
+        raise ConfigError(
+            f"The token has fewer than {_SHORTEST_TOKEN} characters.",
+            where=str(place.token_file),
+            remedy="make a random one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
+    return Access(token)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def listening(place: Place) -> Iterator[socket.socket]:
+    """A socket at the place's address.
+
+    Raises:
+        ServerError: it cannot be had.
+    """
+    try:
+        family, *_ = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server((place.host, place.port), family=family)
+    except OSError as error:
+        raise ServerError(
+            f"The dashboard cannot listen: {error.strerror or error}.",
+            where=f"{place.host}:{place.port}",
+            remedy="stop what listens there, or choose another --port",
+        ) from error
+    with listener:
+        yield listener
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, on_address: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    server.capture_signals = _leave_signals  # type: ignore[method-assign]  # uvicorn would raise them again at the end
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, server)
+    announcing = asyncio.create_task(_announce(server, listener, on_address))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        announcing.cancel()
+
+
+def _stop(server: uvicorn.Server) -> None:
+    server.force_exit = server.should_exit
+    server.should_exit = True
+
+
+@contextmanager
+def _leave_signals() -> Iterator[None]:
+    yield
+
+
+async def _announce(server: uvicorn.Server, listener: socket.socket, on_address: Callable[[str], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    host, port = listener.getsockname()[:2]
+    on_address(f"http://{f'[{host}]' if ':' in host else host}:{port}")

@@ -1,0 +1,103 @@
+"""Sessions compared: their results over time, and their configurations side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from so8t_dashboard.charts.intervals import Estimate, IntervalChart, interval_chart
+from so8t_dashboard.reading.figures import METRICS
+from so8t_dashboard.reading.state import State
+from so8t_dashboard.views.records import SessionView, session_view
+from so8t_shared import formatting as fmt
+from so8t_shared.tables.quantizations import Quantization
+
+MOST = 6
+"""Sessions that are compared at once."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the configurations and its value in each."""
+
+    name: str
+    values: list[str]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the values are not all the same."""
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The charts of one quantization."""
+
+    quantization: Quantization
+    charts: list[IntervalChart]
+
+
+def comparison(state: State, chosen: Sequence[str]) -> dict[str, Any]:
+    """What the template shows for the chosen sessions; without any, for the newest ones with results."""
+    finished = [view for name in state.sessions if (view := session_view(state, name)) and view.figures]
+    named = [view for name in dict.fromkeys(chosen) if (view := session_view(state, name))]
+    views = sorted(named or finished[:MOST], key=lambda view: view.record.created)[-MOST:]
+    return {
+        "views": views,
+        "others": [view for view in finished if view.session_id not in {v.session_id for v in views}],
+        "names": [view.session_id for view in views],
+        "compared": list(_compared(views)),
+        "keys": list(_keys(views)),
+        "confidence": next((v.figures.confidence for v in views if v.figures), 0.95),
+    }
+
+
+def _compared(views: list[SessionView]) -> Iterator[Compared]:
+    for quantization in dict.fromkeys(q for v in views if v.figures for q in v.figures.quantizations):
+        charts = [_rates(views, metric, quantization) for metric in METRICS]
+        charts += [_latencies(views, quantization)]
+        yield Compared(quantization, [chart for chart in charts if chart])
+
+
+def _rates(views: list[SessionView], metric: str, quantization: Quantization) -> IntervalChart | None:
+    estimates = []
+    for view in views:
+        rates = view.figures.rates if view.figures else ()
+        for rate in (r for r in rates if (r.metric, r.quantization) == (metric, quantization)):
+            for side, share in (("a", rate.a), ("b", rate.b)):
+                if share:
+                    name = f"{view.session_id}, {side.upper()}"
+                    estimates.append(Estimate(name, share.value, share.low, share.high, fmt.counted(share), side))
+    return interval_chart(METRICS[metric].capitalize(), estimates, ends=(0.0, 1.0))
+
+
+def _latencies(views: list[SessionView], quantization: Quantization) -> IntervalChart | None:
+    """B's latency over A's, with each one's median in words."""
+    estimates = []
+    for view in views:
+        for found in (f for f in (view.figures.latencies if view.figures else ()) if f.quantization == quantization):
+            if found.ratio:
+                r = found.ratio
+                text = f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})"
+                text += f"; {fmt.milliseconds(found.b_ms)}, A {fmt.milliseconds(found.a_ms)}"
+                estimates.append(Estimate(f"{view.session_id}, B", r.value, r.low, r.high, text, "b"))
+    return interval_chart("Latency of B over A", estimates, reference=1.0, percent=False)
+
+
+def _keys(views: list[SessionView]) -> Iterator[Key]:
+    flat = [dict(_flat(view.record.config)) for view in views]
+    for name in sorted(set().union(*flat)) if flat else []:
+        yield Key(name, [config.get(name, "(not there)") for config in flat])
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys and their values as text."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(value, list) and value and any(isinstance(item, dict) for item in value):
+        for number, item in enumerate(value):
+            yield from _flat(item, f"{prefix}[{number}]")
+    else:
+        yield prefix, ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
