@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
@@ -12,7 +14,7 @@ from urllib.parse import quote
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
 from so8t_dashboard.service import Service
 from so8t_dashboard.views.files import fetchable, find_file
@@ -20,6 +22,7 @@ from so8t_dashboard.views.records import session_view
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import FileEntry
 from so8t_shared.errors import So8tError
+from so8t_shared.results.stamp import stamped
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -54,12 +57,11 @@ def report_response(service: Service) -> Endpoint:
         found = await run_in_threadpool(_find, service, request, "report", path) if path in _REPORTS else None
         if found is None:
             return PlainTextResponse("There is no such file.\n", 404)
-        answer = await run_in_threadpool(_sent, service, *found)
-        if isinstance(answer, FileResponse):
-            answer.headers["content-type"] = "text/html; charset=utf-8"
-            del answer.headers["content-disposition"]
-        answer.headers["content-security-policy"] = f"{_REPORTS[path]}; frame-ancestors 'self'"
-        return answer
+        data = await run_in_threadpool(_read, service, *found)
+        if data is None:
+            return PlainTextResponse("The report cannot be read.\n", 502)
+        policy = f"{_REPORTS[path]}; frame-ancestors 'self'"
+        return HTMLResponse(_named(data, service, request), headers={"content-security-policy": policy})
 
     return endpoint
 
@@ -67,6 +69,25 @@ def report_response(service: Service) -> Endpoint:
 def _find(service: Service, request: Request, stage: str, path: str) -> tuple[Artifact, FileEntry] | None:
     view = session_view(service.state, request.path_params["session_id"])
     return find_file(service.state, view, stage, path) if view else None
+
+
+def _read(service: Service, artifact: Artifact, entry: FileEntry) -> bytes | None:
+    """The file's bytes; None if they are missing or damaged, or the store is away."""
+    try:
+        data = service.poller.store.get_bytes(artifact.key_of(entry)) or b""
+    except So8tError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == entry.sha256 else None
+
+
+def _named(data: bytes, service: Service, request: Request) -> bytes:
+    """The report with this session's name and date, as an export of it has."""
+    view = session_view(service.state, request.path_params["session_id"])
+    record = view.record if view else None
+    if record is None:
+        return data
+    texts = {"session_id": record.session_id, "created": record.created, "config_digest": record.config_digest}
+    return stamped(data, **{name: html.escape(text) for name, text in texts.items()})
 
 
 def _sent(service: Service, artifact: Artifact, entry: FileEntry) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.progress import Progress
-from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE
+from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
 from so8t_shared.results.asking import ASKING_FILE, Asking
 from so8t_shared.results.registry import Registry
 from so8t_shared.results.sides import SIDES, Side
@@ -34,11 +34,19 @@ class Inputs:
 
 
 def ask_models(
-    config: Config, inputs: Inputs, cache: Cache, progress: Progress, output: Path, *, fingerprint: str
+    config: Config,
+    inputs: Inputs,
+    cache: Cache,
+    progress: Progress,
+    output: Path,
+    *,
+    fingerprint: str,
+    on_answer: Callable[[Sample, int], None] = lambda sample, rows: None,
 ) -> Asking:
     """Write samples.jsonl, control.jsonl (A's repeated answers) and asking.json.
 
-    Answers first given under another `fingerprint` count as reused.
+    Answers first given under another `fingerprint` count as reused. `on_answer` gets each answer, and the number of
+    rows that each model is asked in each setting.
 
     Raises:
         InputError: there are no test rows, or a model cannot be loaded.
@@ -50,7 +58,9 @@ def ask_models(
     settings, limit = config.ab_test, answer_limit(config.ab_test, targets)
     rows = _test_rows(inputs.splits, settings.max_samples)
     of_each_side = len(config.gguf.quantizations) * len(settings.scoring)
-    count = Count(len(rows) * (len(SIDES) * of_each_side + settings.control), progress)
+    count = Count(
+        len(rows) * (len(SIDES) * of_each_side + settings.control), progress, lambda s: on_answer(s, len(rows))
+    )
     engine = open_engine(config, count.say)
     thinks: dict[Side, bool] = {"a": False, "b": targets is not None and targets.thinking}
     grid = Grid(_candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from so8t_engines.protocol import Engine, NoRoomError
@@ -23,11 +23,13 @@ class Count:
 
     total: int
     progress: Progress
+    on_answer: Callable[[Sample], None] = lambda sample: None
     done: int = 0
 
     def add(self, sample: Sample) -> None:
         """Count one more answer."""
         self.done += 1
+        self.on_answer(sample)
         self.say(f"{sample.quantization} {sample.model} {sample.scoring}")
 
     def say(self, message: str) -> None:

@@ -8,6 +8,7 @@ from so8t_engines.protocol import ModelFile
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of, with_room
 from so8t_evaluator.evaluating import Inputs, ask_models
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
+from so8t_evaluator.tally import Tally
 from so8t_shared.json_files import write_json
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.conversion import CONVERTED_BY
@@ -58,7 +59,8 @@ def evaluate(ctx: StageContext) -> None:
         ctx.check_interrupted()
 
     with ctx.cache("samples") as cache:
-        ask_models(ctx.config, inputs, cache, progress, ctx.output_dir, fingerprint=ctx.fingerprint)
+        tally, output = Tally(ctx.live, settings.confidence), ctx.output_dir
+        ask_models(ctx.config, inputs, cache, progress, output, fingerprint=ctx.fingerprint, on_answer=tally.add)
 
 
 def conclude(ctx: StageContext) -> None:

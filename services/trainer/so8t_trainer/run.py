@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ from so8t_trainer.loading import load_rows
 from so8t_trainer.loop import Control, run_training
 from so8t_trainer.merge import Changes, gate_blocks, lora_changes, merge_checkpoint, save_gates
 from so8t_trainer.model import Method, Trainee, load_trainee
+from so8t_trainer.pace import memory_bytes
+from so8t_trainer.schedule import total_steps
 from so8t_trainer.shortage import explained_shortage, fit_rows
 from so8t_trainer.tracking import Tracking, check_trackers
 from so8t_trainer.validation import ValidationRow
@@ -48,7 +51,13 @@ class TrainingControl(Control, Protocol):
     def session_id(self) -> str: ...
 
 
-def train_model(config: Config, control: TrainingControl) -> TrainingResult:
+Observer = Callable[[TrainingPoint, int, int], None]
+"""Told of each step with the number of all steps and the bytes that training holds; restored steps come first."""
+
+
+def train_model(
+    config: Config, control: TrainingControl, observe: Observer = lambda point, steps, memory_bytes: None
+) -> TrainingResult:
     """Train model B from its base and fill `control.output_dir`.
 
     Writes splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json, adapter/
@@ -68,7 +77,7 @@ def train_model(config: Config, control: TrainingControl) -> TrainingResult:
     loaded = load_rows(config, base, control.log, partial(_advance, control))
     control.check_interrupted()
 
-    trained = _train(config, loaded.rows, loaded.validation, control, device, dtype)
+    trained = _train(config, loaded.rows, loaded.validation, control, device, dtype, observe)
     gc.collect()  # wrappers and model are in a reference cycle, and merging needs the model's memory
 
     write_lines(output / METRICS, trained.points)
@@ -103,6 +112,7 @@ def _train(
     control: TrainingControl,
     device: torch.device,
     dtype: torch.dtype,
+    observe: Observer,
 ) -> _Trained:
     """Load the base, train it, and write its adapter, gates and settings."""
     base, output = Path(config.base_of_b.base_model), control.output_dir
@@ -123,7 +133,13 @@ def _train(
         explained_shortage(fit, device, control.checkpoints),
         Tracking(settings.report_to, control.session_id, control.scratch_dir, shown, control.log) as tracking,
     ):
-        points = run_training(trainee, rows, settings, control, validation, tracking.log)
+        steps = total_steps(len(rows), settings)
+
+        def follow(point: TrainingPoint) -> None:
+            tracking.log(point)
+            observe(point, steps, memory_bytes(device))
+
+        points = run_training(trainee, rows, settings, control, validation, follow)
     if (control.scratch_dir / TENSORBOARD).is_dir():
         shutil.copytree(control.scratch_dir / TENSORBOARD, output / TENSORBOARD)
     control.check_interrupted()

@@ -14,6 +14,7 @@ from so8t_shared.artifacts.segment_cache import SegmentCache
 from so8t_shared.config.model import Config
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease
+from so8t_shared.running.live import LiveFile
 from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.stages import Stage
 
@@ -38,6 +39,8 @@ class StageContext:
     lease: Lease
     stop: StopSignal
     reporter: ProgressReporter
+    live: LiveFile
+    """Figures for those who watch."""
     upstream: dict[str, tuple[Artifact, Manifest]]
 
     @property

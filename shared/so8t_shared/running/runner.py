@@ -30,9 +30,11 @@ from so8t_shared.errors import IntegrityError, Interrupted, NewerFormat, ServerE
 from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease, acquire
+from so8t_shared.results.live import LIVE_FILE
 from so8t_shared.running.context import StageContext, StageFunction
 from so8t_shared.running.events import ASIDE_PATIENCE_S, Listeners, Scene, Work
 from so8t_shared.running.export import export_outputs
+from so8t_shared.running.live import LiveFile
 from so8t_shared.running.logs import log_end, stage_logger
 from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.running.scratch import UNFINISHED, scratch_folder, scratch_stem
@@ -251,6 +253,7 @@ class StageRun:
             lease=lease,
             stop=self.stop,
             reporter=self.reporter,
+            live=LiveFile(self._aside, f"{self.markers.prefix}/{LIVE_FILE}"),
             upstream=target.upstream,
         )
 

@@ -18,7 +18,7 @@ from tests.servers.needed import free_port
 from tests.unit.reporter.builders import Scenario
 from tests.unit.reporter.builders_upstream import training_points, write_folders
 from tests.unit.reporter.hostile import HOSTILE
-from tests.unit.reporter.pipeline import Pipeline, prepared
+from tests.unit.reporter.pipeline import Pipeline, leaves, prepared
 
 from so8t_dashboard.app import create_app
 from so8t_dashboard.guarding import Access
@@ -53,7 +53,8 @@ def fill(root: Path) -> Pipeline:
     pipeline = prepared(root, write_folders(root / "upstream", scenario))
     pipeline.run(pipeline.config(session_id_format=FINISHED))
     weaker = prepared_again(pipeline, Scenario(**{**vars(scenario), "skill_b": 0.75}))
-    weaker.run(weaker.config(session_id_format=SECOND, training={"seed": 43, "learning_rate": 1e-4}))
+    config = weaker.config(session_id_format=SECOND, training={"seed": 43, "learning_rate": 1e-4}, ab_test={"seed": 8})
+    weaker.run(config, leaves(root / "registry"))
     return pipeline
 
 

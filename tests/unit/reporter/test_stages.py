@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,16 +10,10 @@ from tests.unit.reporter.builders_upstream import Folders
 from tests.unit.reporter.pipeline import Pipeline, leaves, prepared
 
 from so8t_reporter.stages import report
-from so8t_shared.config.model import Config
 from so8t_shared.errors import Interrupted
 from so8t_shared.interruption import StopSignal
 from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
-from so8t_shared.running.context import StageContext, StageFunction
-from so8t_shared.running.events import Listeners
-from so8t_shared.running.runner import Outcome, StageRun
-from so8t_shared.sessions.session import open_session
-from so8t_shared.stages import stage_named
-from so8t_shared.store.open import open_store
+from so8t_shared.running.context import StageContext
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from so8t_dashboard.charts.scale import Scale, Tick
 
-WIDTH = 420
+WIDTH = 360
 _LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 10, 10, 6, 40, 26
 
 

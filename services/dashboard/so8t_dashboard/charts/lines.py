@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from so8t_dashboard.charts.scale import Scale, Tick
 
-WIDTH, HEIGHT = 420, 220
+WIDTH, HEIGHT = 360, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 26
 
 

@@ -58,6 +58,15 @@ def direct_needs() -> dict[str, list[str]]:
     return {s.name: [n for n in s.needs if not any(n in _all_needs(m) for m in s.needs)] for s in STAGES}
 
 
+def _levels(needs: Mapping[str, list[str]]) -> dict[str, int]:
+    """How many stages come before each one, if each stands right before the first that needs it: no arrow is long."""
+    before: dict[str, int] = {}
+    for stage in reversed(STAGES):
+        before[stage.name] = min((before[s] for s in before if stage.name in needs[s]), default=0) - 1
+    first = min(before.values())
+    return {stage.name: before[stage.name] - first for stage in STAGES}
+
+
 def _all_needs(name: str) -> set[str]:
     needs = set(BY_NAME[name].needs)
     return needs.union(*(_all_needs(need) for need in needs))
@@ -66,11 +75,8 @@ def _all_needs(name: str) -> set[str]:
 def stage_graph(notes: Mapping[str, StageNote], *, down: bool = False) -> StageGraph:
     """Lay out the stages from left to right, or downward for narrow screens."""
     needs = direct_needs()
-    depth: dict[str, int] = {}
-    for stage in STAGES:
-        depth[stage.name] = 1 + max((depth[need] for need in needs[stage.name]), default=-1)
     rows: dict[int, list[str]] = {}
-    for name, level in depth.items():
+    for name, level in _levels(needs).items():
         rows.setdefault(level, []).append(name)
     most = max(map(len, rows.values()))
     places = {

@@ -28,7 +28,7 @@ class Committed:
         """By the fingerprint of the conclude stage."""
 
     def read(self, wanted: Iterable[tuple[str, str]], most: int) -> int:
-        """Read at most `most` of the keys, given with their sha256 if it is known; return how many are left."""
+        """Read at most `most` of the keys, given with their sha256 if it is known; return how many were missing."""
         missing = {key: sha256 for key, sha256 in wanted if key not in self.objects}
         for key, sha256 in list(missing.items())[:most]:
             data = self._store.get_bytes(key) or b""
@@ -40,7 +40,7 @@ class Committed:
                 )
                 right = False
             self.objects[key] = data if right else b""
-        return max(0, len(missing) - most)
+        return len(missing)
 
     def forget(self, key: str, marker: bytes) -> None:
         """A stage has been completed anew: its artifact may have been made again."""

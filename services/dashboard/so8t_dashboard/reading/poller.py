@@ -31,6 +31,8 @@ from so8t_shared.store.base import ArtifactStore, ObjectStat, is_safe_key
 log = logging.getLogger("so8t.ui")
 
 EVERY_S = 1.0
+_LEAST_S = 0.1
+"""Shortest pause between two rounds."""
 _PATIENCE_S = 2.0
 _WATCHED_S = 60.0
 """How long after a look at its page a session's logs are read."""
@@ -56,6 +58,7 @@ class Poller:
         self._paces: dict[tuple[str, str], Pace] = defaultdict(Pace)
         self._hearers: list[Callable[[], None]] = []
         self._stop = threading.Event()
+        self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
         self.state = State(Snapshot(store, {}))
 
@@ -66,12 +69,16 @@ class Poller:
     def stop(self) -> None:
         """End after the current round."""
         self._stop.set()
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
     def look(self, session_id: str) -> None:
         """Someone looks at this session: read its logs for a while."""
+        new = not self._watched(session_id)
         self._looked[session_id] = time.monotonic()
+        if new and not self.store.remote:
+            self._woken.set()
 
     def on_change(self, hearer: Callable[[], None]) -> None:
         """Call `hearer`, from the poller's thread, after each change of `state`."""
@@ -80,8 +87,10 @@ class Poller:
     def _run(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
+            self._woken.clear()
             requests = self.round()
-            self._stop.wait(max(0.0, began + self._every_s * requests - time.monotonic()))
+            rest_s = began + self._every_s * requests - time.monotonic()
+            self._woken.wait(max(_LEAST_S, rest_s))
 
     def round(self) -> int:
         """Read what has changed; return how many requests the listing took."""
@@ -115,8 +124,9 @@ class Poller:
         for key in [*leases, *self._ordered(changed)][: self._most]:
             self._take(key, found)
         room = self._most - len(leases) - len(changed)
-        left = self._committed.read(self._wanted_files(), max(0, room))
-        return room >= 0 and not left
+        for _ in range(2):  # a manifest names the files that are read next
+            room -= self._committed.read(self._wanted_files(), max(0, room))
+        return room >= 0
 
     def _take(self, key: str, found: dict[str, ObjectStat]) -> None:
         data = self.store.get_bytes(key)

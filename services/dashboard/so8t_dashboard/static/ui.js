@@ -9,8 +9,13 @@
       const date = new Date(shown.dateTime);
       if (Number.isNaN(date.getTime())) continue;
       shown.title = shown.textContent;
+      const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits);
+      if ("clock" in shown.dataset) {
+        shown.textContent = clock.join(":");
+        continue;
+      }
       shown.textContent = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())} `
-        + `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
+        + clock.slice(0, 2).join(":");
     }
   };
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from so8t_dashboard.charts.intervals import Estimate, IntervalChart, interval_chart
-from so8t_dashboard.reading.figures import METRICS
+from so8t_dashboard.reading.figures import METRICS, Latency
 from so8t_dashboard.reading.state import State
 from so8t_dashboard.views.records import SessionView, session_view
 from so8t_shared import formatting as fmt
@@ -19,15 +19,16 @@ MOST = 6
 
 @dataclass(frozen=True)
 class Key:
-    """A key of the configurations and its value in each."""
+    """A key of the configurations."""
 
     name: str
-    values: list[str]
+    texts: list[str]
+    """Its value in each."""
 
     @property
     def differs(self) -> bool:
         """Whether the values are not all the same."""
-        return len(set(self.values)) > 1
+        return len(set(self.texts)) > 1
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def comparison(state: State, chosen: Sequence[str]) -> dict[str, Any]:
 def _compared(views: list[SessionView]) -> Iterator[Compared]:
     for quantization in dict.fromkeys(q for v in views if v.figures for q in v.figures.quantizations):
         charts = [_rates(views, metric, quantization) for metric in METRICS]
-        charts += [_latencies(views, quantization)]
+        charts += [_latencies(views, quantization), _latency_ratios(views, quantization)]
         yield Compared(quantization, [chart for chart in charts if chart])
 
 
@@ -73,16 +74,31 @@ def _rates(views: list[SessionView], metric: str, quantization: Quantization) ->
 
 
 def _latencies(views: list[SessionView], quantization: Quantization) -> IntervalChart | None:
-    """B's latency over A's, with each one's median in words."""
+    """Medians, which have no interval."""
     estimates = []
-    for view in views:
-        for found in (f for f in (view.figures.latencies if view.figures else ()) if f.quantization == quantization):
-            if found.ratio:
-                r = found.ratio
-                text = f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})"
-                text += f"; {fmt.milliseconds(found.b_ms)}, A {fmt.milliseconds(found.a_ms)}"
-                estimates.append(Estimate(f"{view.session_id}, B", r.value, r.low, r.high, text, "b"))
+    for view, found in _latencies_of(views, quantization):
+        for side, median in (("a", found.a_ms), ("b", found.b_ms)):
+            if median is not None:
+                name = f"{view.session_id}, {side.upper()}"
+                estimates.append(Estimate(name, median, median, median, fmt.milliseconds(median), side))
+    return interval_chart("Median latency, ms", estimates, percent=False)
+
+
+def _latency_ratios(views: list[SessionView], quantization: Quantization) -> IntervalChart | None:
+    """B's latency over A's."""
+    estimates = []
+    for view, found in _latencies_of(views, quantization):
+        if (r := found.ratio) is not None:
+            text = f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})"
+            estimates.append(Estimate(f"{view.session_id}, B", r.value, r.low, r.high, text, "b"))
     return interval_chart("Latency of B over A", estimates, reference=1.0, percent=False)
+
+
+def _latencies_of(views: list[SessionView], quantization: Quantization) -> Iterator[tuple[SessionView, Latency]]:
+    for view in views:
+        for found in view.figures.latencies if view.figures else ():
+            if found.quantization == quantization:
+                yield view, found
 
 
 def _keys(views: list[SessionView]) -> Iterator[Key]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from so8t_evaluator.stats.groups import FEWEST_GROUPS, Groups, grouped
-from so8t_evaluator.stats.wilson import score_ends
+from so8t_evaluator.stats.score import score_ends
 from so8t_shared.results.interval import Interval
 
 Floats = NDArray[np.float64]

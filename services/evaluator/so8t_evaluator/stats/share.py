@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from so8t_evaluator.stats.groups import grouped
-from so8t_evaluator.stats.wilson import score_ends, wilson
+from so8t_evaluator.stats.score import score_ends
+from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.results.interval import Interval
 
 
