@@ -54,6 +54,7 @@
   const replace = (part, html) => {
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
     const selector = place(focused);
+    const among = selector ? [...part.querySelectorAll(selector)].indexOf(focused) : -1;
     const range = focused && "selectionStart" in focused ? [focused.selectionStart, focused.selectionEnd] : null;
     const unfolded = [...part.querySelectorAll("details")].map((details) => details.open);
     const scrolled = [...part.querySelectorAll(".scroll, .log")].map((box) => [box.scrollLeft, box.scrollTop]);
@@ -63,7 +64,7 @@
     part.querySelectorAll(".scroll, .log").forEach((box, i) => {
       if (scrolled[i]) [box.scrollLeft, box.scrollTop] = scrolled[i];
     });
-    const again = selector && part.querySelector(selector);
+    const again = among >= 0 && part.querySelectorAll(selector)[among];
     if (again) {
       again.focus({ preventScroll: true });
       if (range) again.setSelectionRange(...range);
