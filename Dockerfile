@@ -1,4 +1,4 @@
-# The five images, one target each: converter, trainer, evaluator, reporter, gateway.
+# The images, one target each: converter, trainer, evaluator, reporter, gateway, ui.
 # Build one from the repository root: docker build --target trainer -t so8t-ab/trainer:0.1.0 .
 # Packages come from requirements.lock with verified hashes. BuildKit is not required; without it all targets above the
 # requested one are built too, so torch comes last.
@@ -54,6 +54,15 @@ COPY --from=wheel /installed /
 WORKDIR /work
 USER 10001:10001
 ENTRYPOINT ["so8t-ab", "think"]
+
+# The dashboard. No torch.
+FROM base AS ui
+RUN python tools/lock.py common ui > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+COPY --from=wheel /installed /
+WORKDIR /work
+USER 10001:10001
+ENTRYPOINT ["so8t-ab", "ui"]
 
 # Shared by the converter and the trainer: torch and transformers, stored once.
 FROM base AS models

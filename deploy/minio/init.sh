@@ -7,7 +7,8 @@
 #   MC_CONFIG_DIR   empty private folder, to be deleted afterwards: mc keeps the root keys in it
 #   SECRETS         folder with minio_root_user, minio_root_password and a file SERVICE.json for each service:
 #                   {"accessKey": "...", "secretKey": "..."}; default /run/secrets. operator.json, for people who run
-#                   `so8t-ab` against the bucket themselves, and gateway.json, for /think, are optional.
+#                   `so8t-ab` against the bucket themselves, gateway.json, for /think, and ui.json, for the dashboard, are
+#                   optional.
 #
 # Needs only mc, cat and a POSIX shell, because mc's image has nothing else. mc reads keys from standard input, so that
 # process lists do not show them.
@@ -63,7 +64,7 @@ detach_others() { # access key, policy ...: detach this bucket's other policies 
     user=$1
     shift
     held=$(mc --json admin user info so8t "$user" 2> /dev/null) && held=$(field "$held" policyName) || return 0
-    for name in answers operator gateway $stages; do
+    for name in answers operator gateway ui $stages; do
         policy=$BUCKET-${name#*:}
         case ",$held," in *",$policy,"*) ;; *) continue ;; esac
         case " $* " in *" $policy "*) ;; *) try mc admin policy detach so8t "$policy" --user "$user" ;; esac
@@ -115,7 +116,7 @@ services=""
 for pair in $stages; do
     services="$services ${pair%%:*}"
 done
-for extra in operator gateway; do
+for extra in operator gateway ui; do
     [ ! -r "$secrets/$extra.json" ] || services="$services $extra"
 done
 check_keys $services
@@ -131,7 +132,7 @@ for pair in $stages; do
         *) make_user "$service" "$BUCKET-$stage" ;;
     esac
 done
-for extra in operator gateway; do
+for extra in operator gateway ui; do
     if [ -r "$secrets/$extra.json" ]; then
         make_policy "$extra" "$BUCKET-$extra" ""
         make_user "$extra" "$BUCKET-$extra"

@@ -12,7 +12,7 @@ from tests.compose.stack import Stack, make_stack, removed_afterwards
 
 @pytest.fixture(scope="session")
 def images() -> None:
-    """The four images of this tree; a layer that is there already costs nothing."""
+    """The images of this tree; a layer that is there already costs nothing."""
     need_docker()
     run_command([*PROGRAM, "images"], environment(), timeout_s=1500)
 

@@ -129,7 +129,7 @@ def test_keys_are_nowhere_but_in_their_files(finished: tuple[Stack, str]) -> Non
     files = [p for p in (stack.folder / "secrets").iterdir() if p.suffix == ".json"]
     secrets = {json.loads(p.read_text())["secretKey"] for p in files}
     secrets.add((stack.folder / "secrets" / "minio_root_password").read_text())
-    assert len(secrets) == len(SERVICES) + 3  # and the operator's, the gateway's and the root's
+    assert len(secrets) == len(SERVICES) + 4  # and the operator's, the gateway's, the dashboard's and the root's
     for service in (*SERVICES, *SERVERS):
         text = json.dumps(stack.inspect(service)) + stack.logs(service) + printed
         assert not [s for s in secrets if s in text], f"a key is shown by {service}"

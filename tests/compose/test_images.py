@@ -1,4 +1,4 @@
-"""The five images: what each holds, and what it must not hold."""
+"""The images: what each holds, and what it must not hold."""
 
 from __future__ import annotations
 
@@ -9,16 +9,25 @@ from tests.compose.engine import docker
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("images")]
 
-SERVICES = {"converter": True, "trainer": True, "evaluator": False, "reporter": False, "gateway": False}
+SERVICES = {
+    **{"converter": True, "trainer": True, "evaluator": False, "reporter": False},
+    **{"gateway": False, "ui": False},
+}
 """Each with whether it has torch."""
-
-ENTRIES = {"gateway": ("serving", ["so8t-ab", "think"])}
-"""Module of the work, and entry point, where they are not a stage's."""
+BESIDE = {
+    "gateway": ("so8t_gateway.serving", ["so8t-ab", "think"]),
+    "ui": ("so8t_dashboard.serving", ["so8t-ab", "ui"]),
+}
+"""Module and entry point of those that are no stage's."""
 
 
 def _python(service: str, code: str) -> str:
     image = f"so8t-ab/{service}:0.1.0"
     return docker("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", code).stdout.strip()
+
+
+def _module(service: str) -> str:
+    return BESIDE[service][0] if service in BESIDE else f"so8t_{service}.stages"
 
 
 @pytest.mark.parametrize(("service", "wants_torch"), SERVICES.items())
@@ -41,7 +50,8 @@ def test_only_what_the_stage_needs(service: str, wants_torch: bool) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_nothing_of_its_extra_is_missing(service: str) -> None:
     """What the lock gave to the image is what the stage's extra requires; the trainer's makes the demo's model, too."""
-    modules = [f"so8t_{service}", *(["so8t_demo"] if service == "trainer" else [])]
+    package = _module(service).partition(".")[0]
+    modules = [package, *(["so8t_demo"] if service == "trainer" else [])]
     code = f"from so8t_shared.distribution import missing_packages as m; print(sum(map(m, {modules}), []))"
     assert _python(service, code) == "[]"
 
@@ -49,8 +59,7 @@ def test_nothing_of_its_extra_is_missing(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_stage_can_be_imported(service: str) -> None:
     """Nothing that the stage imports was left out of its image."""
-    module, _ = ENTRIES.get(service, ("stages", []))
-    assert _python(service, f"import so8t_{service}.{module}; print('imported')") == "imported"
+    assert _python(service, f"import {_module(service)}; print('imported')") == "imported"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -58,8 +67,7 @@ def test_runs_as_nobody(service: str) -> None:
     """Also without compose an image does not run as root, and its entry point is the service."""
     [image] = json.loads(docker("image", "inspect", f"so8t-ab/{service}:0.1.0").stdout)
     assert image["Config"]["User"] == "10001:10001"
-    _, entry = ENTRIES.get(service, ("", ["so8t-ab", "stage"]))
-    assert image["Config"]["Entrypoint"] == entry
+    assert image["Config"]["Entrypoint"] == (BESIDE[service][1] if service in BESIDE else ["so8t-ab", "stage"])
 
 
 def test_torch_is_stored_once() -> None:

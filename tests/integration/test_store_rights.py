@@ -14,7 +14,7 @@ from tests.integration.buckets import MIB, Host
 from tests.messages import Said
 from tests.servers.minio_server import Keys, MinioServer
 from tests.servers.needed import binary
-from tests.unit.shared.material import run_stage, stage_run, write
+from tests.unit.shared.material import make_config, run_stage, stage_run, write
 from tests.unit.shared.store.buckets import bucket_store
 
 from so8t_shared.errors import InputError, ServerError
@@ -23,6 +23,7 @@ from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.stages import Stage
 from so8t_shared.store.failures import Failure
 from so8t_shared.store.minio import MinioStore
+from so8t_shared.store.open import open_store
 
 INIT = Path(__file__).resolve().parents[2] / "deploy" / "minio" / "init.sh"
 SERVICES = {
@@ -34,7 +35,7 @@ SERVICES = {
     "concluder": "conclude",
     "reporter": "report",
 }
-NAMES = [*SERVICES, "operator"]
+NAMES = [*SERVICES, "operator", "ui"]
 
 
 class Users:
@@ -192,6 +193,19 @@ def test_the_operator_may_do_everything_in_the_bucket(users: Users, tmp_path: Pa
     mine.delete("artifacts/train/0/files/x")
     other = users.server.new_bucket()
     _refused(lambda: bucket_store(users.server, other, tmp_path, keys=users.file("operator")).put_bytes("a", b""))
+
+
+def test_the_dashboard_may_only_read(users: Users, tmp_path: Path) -> None:
+    """The dashboard opens the bucket with a key that lists and reads everything, and can neither write nor delete."""
+    users.store("operator", tmp_path).put_bytes("sessions/s/session.json", b"x")
+    section = {"endpoint": users.server.endpoint, "bucket": users.bucket, "credentials_file": str(users.file("ui"))}
+    mine = open_store(make_config(tmp_path, store=section), read_only=True)
+    assert "sessions/s/session.json" in dict(mine.listing("sessions"))
+    assert mine.get_bytes("sessions/s/session.json") == b"x"
+    for key in ("sessions/s/session.json", "sessions/by-config/probe.json", "artifacts/train/0/files/x", "cache/x"):
+        _refused(lambda key=key: mine.put_bytes(key, b""))
+        _refused(lambda key=key: mine.delete(key))
+    assert users.store("operator", tmp_path).get_bytes("sessions/by-config/probe.json") is None
 
 
 def test_changed_keys_reach_their_user(users: Users, tmp_path: Path, said: Said) -> None:

@@ -36,7 +36,7 @@ def secrets() -> None:
 
 
 def images() -> None:
-    """Build the four images."""
+    """Build the images."""
     need_project()
     build_images(Engine(), _line)
 

@@ -39,7 +39,7 @@ def check_before_start(engine: Engine, *, demo_follows: bool = False) -> dict[st
 
 
 def check_images(engine: Engine) -> None:
-    """Check that the five images are there.
+    """Check that all images are there.
 
     Raises:
         InputError: one is missing.

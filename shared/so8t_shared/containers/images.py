@@ -1,4 +1,4 @@
-"""Builds the five images, one after another, so that later ones reuse the shared layers of earlier ones."""
+"""Builds the images, one after another, so that later ones reuse the shared layers of earlier ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from so8t_shared.containers.engine import ContainerFailed, Engine
 from so8t_shared.distribution import version
 
-SERVICES = ("converter", "trainer", "evaluator", "reporter", "gateway")
+SERVICES = ("converter", "trainer", "evaluator", "reporter", "gateway", "ui")
 _TAIL_LINES = 30
 
 
@@ -27,7 +27,7 @@ def build_images(engine: Engine, say: Callable[[str], None]) -> None:
     engine.check()
     has_buildkit = engine.run(["docker", "buildx", "version"]).returncode == 0
     variables = {} if has_buildkit else {"DOCKER_BUILDKIT": "0"}  # used if it is there, not required
-    say("checking the five images; what is missing is built, which takes minutes ...")
+    say("checking the images; what is missing is built, which takes minutes ...")
     for service in SERVICES:
         began, before = time.monotonic(), _id(engine, service)
         command = ["docker", "build", "--target", service, "--tag", image(service), "."]

@@ -26,6 +26,10 @@ GATEWAY = "gateway"
 
 AUDIT_KEY = "audit_key"
 """File with the key under which the audit log of /think hashes users and thinking."""
+UI = "ui"
+"""Service of the dashboard, which only reads."""
+UI_TOKEN_FILE = "ui_token"  # noqa: S105 - a file's name
+"""File in the folder of the keys with the token of those who look at the dashboard."""
 
 NOTIFY_FILE = "notify_urls"
 """File in the folder of the keys with the addresses that every stage notifies."""
@@ -46,7 +50,8 @@ def make_keys(say: Callable[[str], None]) -> None:
         folder.chmod(0o700)
         contents = {"minio_root_user": f"root-{_random(12)}", "minio_root_password": _random(40)}
         contents[AUDIT_KEY] = secrets.token_hex(32)
-        for name in (*STAGES, GATEWAY, "operator"):  # the operator runs so8t-ab against the bucket
+        contents[UI_TOKEN_FILE] = _random(40)
+        for name in (*STAGES, GATEWAY, UI, "operator"):  # the operator runs so8t-ab against the bucket
             pair = {"accessKey": f"so8t-{name}", "secretKey": _random(40)}
             contents[f"{name}.json"] = json.dumps(pair, separators=(",", ":"))
         created = [name for name, content in contents.items() if _keep_or_write(folder / name, content)]

@@ -31,6 +31,8 @@ STAGE_OF = {
 
 
 SERVERS = {"minio-owner", "minio", "minio-init", "ollama-owner", "ollama"}
+BESIDE = {"ui": "ui"}
+"""Services that are no stages, and the command that each one's image starts."""
 OWNERS = {"minio-owner", "ollama-owner"}
 GATEWAY = "gateway"
 IMAGES = {
@@ -64,8 +66,8 @@ def services() -> dict[str, Any]:
 
 
 def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
-    """The stages, the servers and /think, each stage started by the name that the code knows."""
-    assert set(services) == {*STAGE_OF, *SERVERS, GATEWAY}
+    """The stages, the servers, /think and the dashboard, each stage started by the name that the code knows."""
+    assert set(services) == {*STAGE_OF, *SERVERS, GATEWAY, *BESIDE}
     assert [services[name]["command"] for name in STAGE_OF] == [[stage] for stage in STAGE_OF.values()]
     assert [stage.name for stage in STAGES] == list(STAGE_OF.values())
 
@@ -80,6 +82,7 @@ def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
         ("evaluate", {"importer", "evaluator", "concluder"}),
         ("report", {"reporter"}),
         ("think", {GATEWAY, *SERVERS}),
+        ("ui", {"ui", "minio-owner", "minio", "minio-init"}),
     ],
 )
 def test_profiles(services: dict[str, Any], profile: str, expected: set[str]) -> None:
@@ -106,7 +109,7 @@ def test_servers_that_are_elsewhere_are_not_started(services: dict[str, Any], va
     full = {
         name for name, service in services.items() if "full" in _profiles(service, **{variable: "http://elsewhere"})
     }
-    assert full == set(services) - absent - {GATEWAY}
+    assert full == {*STAGE_OF, *SERVERS} - absent
     think = {
         name for name, service in services.items() if "think" in _profiles(service, **{variable: "http://elsewhere"})
     }
@@ -246,6 +249,29 @@ def test_an_image_is_a_target_of_the_dockerfile(services: dict[str, Any], servic
     built = [s["build"] for s in services.values() if s["image"].startswith(f"so8t-ab/{service}:")]
     assert built
     assert all(build == {"context": ".", "target": service} for build in built)
+
+
+@pytest.mark.parametrize("service", BESIDE)
+def test_an_image_beside_the_stages(services: dict[str, Any], service: str) -> None:
+    """It has the packages of its extra, and starts its own command as nobody."""
+    text = DOCKERFILE.read_text("utf-8")
+    [target] = re.findall(rf"^FROM base AS {service}$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert f"lock.py common {BESIDE[service]} >" in target
+    assert "\nUSER 10001:10001\n" in target
+    assert f'ENTRYPOINT ["so8t-ab", "{BESIDE[service]}"]' in target
+    assert services[service]["build"] == {"context": ".", "target": service}
+
+
+def test_the_dashboard_only_reads(services: dict[str, Any]) -> None:
+    """Its key may list and read; it has no results, no scratch and no addresses to notify, but it demands a token."""
+    policy = json.loads((ROOT / "deploy/minio/ui.json").read_text("utf-8"))
+    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert allowed == {"s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject"}
+    ui = services["ui"]
+    assert ui["secrets"] == [{"source": "ui", "target": "store.json"}, "ui_token"]
+    assert ui["environment"]["SO8T_UI_TOKEN_FILE"] == "/run/secrets/ui_token"
+    assert all(volume["read_only"] for volume in ui["volumes"])
+    assert ui["ports"] == ["${SO8T_UI_PUBLISH:-127.0.0.1:8351}:8351"]
 
 
 def test_torch_is_in_a_layer_that_two_images_share() -> None:

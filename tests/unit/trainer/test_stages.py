@@ -17,6 +17,7 @@ from tests.tiny_data import write_rows
 from tests.unit.trainer.material import FakeControl
 
 from so8t_shared.config.load import load_config
+from so8t_shared.results.live import Live
 from so8t_shared.results.training import TENSORBOARD
 from so8t_trainer.run import train_model
 
@@ -101,4 +102,6 @@ def test_killed_and_started_again_it_ends_with_the_same_files(llama: Path, tmp_p
     [shown] = config.parent.glob(f"store/artifacts/train/*/attempts/*/output/{TENSORBOARD}*")
     steps = [event.step for event in EventAccumulator(str(shown)).Reload().Scalars("train/loss")]
     assert steps == list(range(1, 9))
+    [live] = config.parent.glob("store/sessions/*/train/live.json")
+    assert Live.read(live).steps == 8, "what those who watch see"
     assert not list(config.parent.glob(work.format("*")))

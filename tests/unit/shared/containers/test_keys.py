@@ -75,8 +75,8 @@ def test_nothing_secret_is_said(make: Make, tmp_path: Path) -> None:
     env_file.write_text(f"SO8T_SECRETS={tmp_path / 'keys'}\nSO8T_RESULTS={tmp_path / 'out'}\n")
     said = "\n".join(make(env_file))
     keys = [json.loads(path.read_text())["secretKey"] for path in (tmp_path / "keys").glob("*.json")]
-    keys += [(tmp_path / "keys" / name).read_text() for name in ("minio_root_password", "audit_key")]
-    assert len(set(keys)) == len(keys) == 11
+    keys += [(tmp_path / "keys" / name).read_text() for name in ("minio_root_password", "audit_key", "ui_token")]
+    assert len(set(keys)) == len(keys) == 13
     assert not [key for key in keys if key in said]
 
 
