@@ -11,8 +11,6 @@ from so8t_dashboard.reading.state import State
 from so8t_dashboard.views.live import evaluation_live, training_live
 from so8t_dashboard.views.logs import warnings
 from so8t_dashboard.views.records import SessionView, StageView
-from so8t_shared import formatting as fmt
-
 _NO_STATE = "not started"
 
 
@@ -31,8 +29,6 @@ def overview(state: State, view: SessionView, gpus: Callable[[], list[Gpu]]) -> 
 
 def _note(stage: StageView) -> str:
     """A few words for a box of the graph."""
-    if stage.running and stage.left_s is not None:
-        return f"{stage.percent}%, {fmt.duration(stage.left_s)} left"
     if stage.running:
         return f"{stage.percent}%" if stage.progress and stage.progress.total else ""
     return "" if stage.known.state == _NO_STATE else stage.known.host
