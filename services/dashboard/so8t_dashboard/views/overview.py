@@ -11,6 +11,7 @@ from so8t_dashboard.reading.state import State
 from so8t_dashboard.views.live import evaluation_live, training_live
 from so8t_dashboard.views.logs import warnings
 from so8t_dashboard.views.records import SessionView, StageView
+
 _NO_STATE = "not started"
 
 
