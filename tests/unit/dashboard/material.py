@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,24 @@ from tests.unit.reporter.builders import Scenario
 from tests.unit.reporter.builders_upstream import training_points, write_folders
 from tests.unit.reporter.hostile import HOSTILE
 from tests.unit.reporter.pipeline import Pipeline, leaves, prepared
+from tests.unit.reporter.rendering import NAMES, SMALL, read
 
 from so8t_dashboard.app import create_app
 from so8t_dashboard.guarding import Access
 from so8t_dashboard.service import Service
+from so8t_reporter.assembly import assemble_report
+from so8t_reporter.document import Picture
+from so8t_reporter.explorer import render_explorer
+from so8t_reporter.html import render_html
+from so8t_reporter.inputs import ReportSettings
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.interruption import StopSignal
+from so8t_shared.labels import LABELS
 from so8t_shared.leases.holder import Claim
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.live import Live, LiveCell, live_point
+from so8t_shared.results.stamp import SESSION
 from so8t_shared.running.events import Listeners
 from so8t_shared.running.runner import StageRun
 from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
@@ -41,6 +50,10 @@ SPITEFUL = "20261124'&amp;b=%2e%23"
 """A session name that no configuration gives, but a bucket may hold."""
 JAPANESE = "学習データの一部に長い行がありました：応答の途中で切り詰められた可能性があります。"
 FINGERPRINT = "f" * 64
+_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+_PICTURE = Picture("metrics_comparison", "main", "caption", "alt", "main.png", "image/png", _PIXEL, _PIXEL, 1, 1)
 
 
 def ago(seconds: float) -> str:
@@ -48,18 +61,24 @@ def ago(seconds: float) -> str:
 
 
 def fill(root: Path) -> Pipeline:
-    """A folder store with every kind of session; the finished ones come from the real runner and reporter."""
-    scenario = Scenario(quantizations=("q8_0", "q4_k_m"), scorings=("logprob",), control=False, baseline=False)
+    """A folder store with two finished sessions, by the real runner; the report has no pictures, which take seconds."""
+    support = dict.fromkeys(LABELS, 30)
+    scenario = Scenario(
+        support=support, quantizations=("q8_0", "q4_k_m"), scorings=("logprob",), control=False, baseline=False
+    )
     pipeline = prepared(root, write_folders(root / "upstream", scenario))
-    pipeline.run(pipeline.config(session_id_format=FINISHED))
-    weaker = prepared_again(pipeline, Scenario(**{**vars(scenario), "skill_b": 0.75}))
+    reports = root / "reports"
+    reports.mkdir()
+    inputs = read(pipeline.folders)
+    settings = ReportSettings(SESSION, NAMES, SMALL, models="models")
+    (reports / "report.html").write_text(render_html(assemble_report(inputs, settings, {"main": _PICTURE})), "utf-8")
+    (reports / "explorer.html").write_text(render_explorer(inputs, NAMES), "utf-8")
+    (reports / "answers.csv").write_text("id\n")
+    pipeline.run(pipeline.config(session_id_format=FINISHED), leaves(reports))
+    weaker = Pipeline(root, write_folders(root / "upstream-2", replace(scenario, skill_b=0.75)))
     config = weaker.config(session_id_format=SECOND, training={"seed": 43, "learning_rate": 1e-4}, ab_test={"seed": 8})
     weaker.run(config, leaves(root / "registry"))
     return pipeline
-
-
-def prepared_again(pipeline: Pipeline, scenario: Scenario) -> Pipeline:
-    return Pipeline(pipeline.root, write_folders(pipeline.root / "upstream-2", scenario))
 
 
 def run_training(store: ArtifactStore, config: Config) -> Claim:

@@ -19,12 +19,21 @@ class Snapshot(ReadOnlyStore):
         """The object's bytes, if they have been read."""
         return self.objects.get(key)
 
+    def read_versioned(self, key: str) -> tuple[bytes, str] | None:
+        """The same, with an etag that never changes, as a snapshot does not."""
+        data = self.objects.get(key)
+        return None if data is None else (data, "")
+
     def stat(self, key: str) -> ObjectStat | None:
-        """Its size; a snapshot never changes, so neither does the etag."""
+        """Its size."""
         data = self.objects.get(key)
         return None if data is None else ObjectStat(len(data), "")
 
     def list(self, prefix: str) -> Iterator[str]:
         """Keys of what has been read below a folder."""
+        return (key for key, _ in self.listing(prefix))
+
+    def listing(self, prefix: str) -> Iterator[tuple[str, ObjectStat]]:
+        """The same with sizes."""
         below = f"{prefix.rstrip('/')}/"
-        return iter(sorted(key for key in self.objects if key.startswith(below)))
+        return ((key, ObjectStat(len(self.objects[key]), "")) for key in sorted(self.objects) if key.startswith(below))
