@@ -20,8 +20,9 @@ from so8t_dashboard.service import Service
 from so8t_dashboard.views.files import fetchable, find_file
 from so8t_dashboard.views.records import session_view
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.artifacts.manifests import FileEntry
+from so8t_shared.artifacts.manifests import FileEntry, other_bytes
 from so8t_shared.errors import So8tError
+from so8t_shared.files import sha256_file
 from so8t_shared.results.stamp import stamped
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -101,10 +102,21 @@ def _sent(service: Service, artifact: Artifact, entry: FileEntry) -> Response:
             return PlainTextResponse("The file is missing, or too large to be fetched from the bucket here.\n", 404)
         with _one_at_a_time:
             folder = tempfile.TemporaryDirectory(prefix="so8t-ui-")
-            own.copy(entry, Path(folder.name) / "file", lambda done: None)
+            _fetch(own, entry, Path(folder.name) / "file")
     except (So8tError, OSError) as error:
         return PlainTextResponse(f"{getattr(error, 'what', 'The file cannot be read.')}\n", 502)
     return _download(Path(folder.name) / "file", entry, BackgroundTask(folder.cleanup))
+
+
+def _fetch(artifact: Artifact, entry: FileEntry, target: Path) -> None:
+    """Copy a file out of a bucket.
+
+    Raises:
+        IntegrityError: it is missing or altered.
+    """
+    stat = artifact.store.get_file(artifact.key_of(entry), target)
+    if stat is None or (stat.sha256 or sha256_file(target)) != entry.sha256:
+        raise artifact.damaged(other_bytes(entry))
 
 
 def _download(path: Path, entry: FileEntry, then: BackgroundTask | None = None) -> FileResponse:
