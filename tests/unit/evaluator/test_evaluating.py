@@ -33,10 +33,21 @@ def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentC
     asked = ask_everything(make_grid(config, inputs, cache), fingerprint="second")
     output, reports = tmp_path / "output", list[int]()
     output.mkdir()
+    heard: list[tuple[Sample, int]] = []
     asking = ask_models(
-        config, inputs, cache, lambda done, total, text: reports.append(total), output, fingerprint="second"
+        config,
+        inputs,
+        cache,
+        lambda done, total, text: reports.append(total),
+        output,
+        fingerprint="second",
+        on_answer=lambda sample, rows: heard.append((sample, rows)),
     )
     assert reports == [ASKED] * ASKED
+    assert {rows for _, rows in heard} == {len(LABELS) * ROWS_PER_CLASS}
+    assert [sample.row_id for sample, _ in heard if sample.quantization == "q4_k_m"][-12:] == [
+        sample.row_id for sample in Sample.read_lines(output / "control.jsonl")
+    ][::-1]
     assert asking == Asking.read(output / "asking.json")
     assert [s.reused for s in asking.speed] == [12] * 4
     written = Sample.read_lines(output / "samples.jsonl")

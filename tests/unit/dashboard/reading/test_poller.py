@@ -87,9 +87,9 @@ def _watch(url: str) -> Iterator[list[str]]:
 
         def read() -> None:
             try:
-                events.extend(
-                    line for line in stream.iter_lines() if line.startswith("data:") and not events.append(line)
-                )
+                for line in stream.iter_lines():
+                    if line.startswith("data:"):
+                        events.append(line)
             except (httpx.HTTPError, httpx.StreamError):
                 return
 
