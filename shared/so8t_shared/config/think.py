@@ -23,19 +23,19 @@ class Think(Section):
         0.5, ge=0, le=1, description="Least probability of a class; below it, the answer is ESCALATION."
     )
     max_new_tokens: int | None = Field(
-        None, ge=1, description="Most tokens per answer, also where a client asks for more; by default ab_test's."
+        None, ge=1, description="Most tokens per answer; by default ab_test's."
     )
     max_temperature: float = Field(
-        1.0, ge=0, le=2, description="Highest temperature, also where a client asks for more."
+        1.0, ge=0, le=2, description="Highest temperature that a client gets."
     )
-    max_query_chars: int = Field(20_000, ge=1, description="Most characters per request, with its conversation.")
+    max_query_chars: int = Field(20_000, ge=1, description="Most characters per conversation.")
     timeout_s: float = Field(60.0, gt=0, description="Seconds for an answer, waiting included; then ESCALATION.")
-    concurrency: int = Field(4, ge=1, description="Requests that the engine gets at the same time.")
-    queue: int = Field(64, ge=0, description="Requests that may wait for their turn; more are told to come later.")
+    concurrency: int = Field(4, ge=1, description="Requests that the engine gets at once.")
+    queue: int = Field(64, ge=0, description="Requests that may wait; more get 503.")
     poll_s: float = Field(10.0, gt=0, description="Seconds between looks for a new model in the store.")
     tls_cert: HostPath | None = Field(None, description="Certificate chain (PEM); without it, plain HTTP.")
     tls_key: HostPath | None = Field(None, description="Private key of the certificate (PEM).")
-    receive_s: float = Field(20.0, gt=0, description="Seconds within which a request must have arrived.")
+    receive_s: float = Field(20.0, gt=0, description="Seconds for a request to arrive.")
     tokens_file: HostPath | None = Field(
         None, description="File with the hashes of the clients' tokens, written by 'so8t-ab think token add'."
     )
