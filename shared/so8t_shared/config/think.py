@@ -22,12 +22,8 @@ class Think(Section):
     min_confidence: float = Field(
         0.5, ge=0, le=1, description="Least probability of a class; below it, the answer is ESCALATION."
     )
-    max_new_tokens: int | None = Field(
-        None, ge=1, description="Most tokens per answer; by default ab_test's."
-    )
-    max_temperature: float = Field(
-        1.0, ge=0, le=2, description="Highest temperature that a client gets."
-    )
+    max_new_tokens: int | None = Field(None, ge=1, description="Most tokens per answer; by default ab_test's.")
+    max_temperature: float = Field(1.0, ge=0, le=2, description="Highest temperature that a client gets.")
     max_query_chars: int = Field(20_000, ge=1, description="Most characters per conversation.")
     timeout_s: float = Field(60.0, gt=0, description="Seconds for an answer, waiting included; then ESCALATION.")
     concurrency: int = Field(4, ge=1, description="Requests that the engine gets at once.")
