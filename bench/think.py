@@ -1,10 +1,11 @@
 """The /think service beside a bare Ollama with the same model and prompts: latency added, requests per second, memory.
 
     python bench/think.py [--clients 1 8 32] [--seconds 10] [--rounds 3] [--parallel 1] [--load-minutes 0]
+                          [--run demo-run]
 
 Bare and served requests alternate, block by block, so that drift of the machine cancels. Bare: the rendered prompt,
 raw, greedy, not streamed, by the same client. Served: POST /think, which asks the same server and model. The model is
-the tiny one of the tests, whose answers take milliseconds: with a real one, the same overhead is a smaller share.
+the tiny one of the tests, whose answers take milliseconds; `--run demo-run` takes the demo's B, of 135 M parameters.
 Claims: p50 <= 5 ms and p99 <= 20 ms added, >= 0.95 of the requests per second, <= 120 MB without the engine, and no
 growth under load.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -32,26 +32,18 @@ import httpx  # noqa: E402
 import psutil  # noqa: E402
 from tests.servers.ollama_server import running_ollama  # noqa: E402
 from tests.tiny_guard import DECISIONS, make_guard  # noqa: E402
-from tests.tiny_tokenizers import CHATML  # noqa: E402
-from tests.unit.gateway.in_process import CHAT  # noqa: E402
 from tests.unit.gateway.service_process import Think, ollama_section, running  # noqa: E402
-from tests.unit.gateway.session import QUANTIZATION, Tested, convert_guard, hand_over  # noqa: E402
+from tests.unit.gateway.session import Prepared, convert_guard, hand_over  # noqa: E402
 
-from so8t_demo.model_package import gguf_file  # noqa: E402
 from so8t_engines.ollama.generation import BATCH_TOKENS, generation, sampling  # noqa: E402
 from so8t_engines.protocol import Options  # noqa: E402
 from so8t_gateway.prompts import Prompts  # noqa: E402
 from so8t_gateway.session_model import read_session  # noqa: E402
-from so8t_shared.files import sha256_file  # noqa: E402
-from so8t_shared.json_files import write_json  # noqa: E402
-from so8t_shared.results.conversion import ConversionResult, GgufFile  # noqa: E402
 
 Ask = Callable[[httpx.AsyncClient, str], Awaitable[None]]
 QUERIES = list(DECISIONS)
 
-_REAL_TOKENS = 24
-_NOT_TRAINED = {"cut", "no_final", "unclosed", "markup"}
-"""What becomes of the answers of a model that was never taught the form."""
+_RUN_TOKENS = 24
 
 
 def main() -> None:
@@ -64,36 +56,32 @@ def main() -> None:
     parser.add_argument(
         "--load-minutes", type=float, default=0.0, help="then load with 8 clients, and watch the memory"
     )
-    parser.add_argument("--real", action="store_true", help="SmolLM2-135M instead, with answers of up to 24 tokens")
+    parser.add_argument("--run", type=Path, help="folder of a finished run whose model B is asked, such as demo-run")
     parser.add_argument("--model", type=Path, help="folder of the tiny model, converted by an earlier run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        converted = arguments.model or _converted(root, real=arguments.real)
+        converted = arguments.model or _converted(root, arguments.run)
         with running_ollama(root / "ollama", OLLAMA_NUM_PARALLEL=str(arguments.parallel)) as server:
-            limits = {"think": {"max_new_tokens": _REAL_TOKENS}} if arguments.real else {}
-            tested = Tested(root / "tested", {**ollama_section(server.address), **limits})
+            limits = {"think": {"max_new_tokens": _RUN_TOKENS}} if arguments.run else {}
+            tested = Prepared(root / "tested", {**ollama_section(server.address), **limits})
             tested.root.mkdir()
             hand_over(tested, converted)
             with running(tested, concurrency=arguments.parallel, queue=64, poll_s=10) as think:
                 _measure(tested, think, server.address, arguments)
 
 
-def _converted(root: Path, *, real: bool) -> Path:
-    """The folder that convert-b would leave."""
-    if not real:
+def _converted(root: Path, run: Path | None) -> Path:
+    """The folder that convert-b leaves, or has left in a run."""
+    if run is None:
         return convert_guard(make_guard(root / "model"), root / "converted")
-    folder, file = root / "converted", f"model_b_{QUANTIZATION}.gguf"
-    folder.mkdir()
-    shutil.copy(gguf_file(), folder / file)
-    size, sha256 = (folder / file).stat().st_size, sha256_file(folder / file)
-    entry = GgufFile(file=file, quantization=QUANTIZATION, size_bytes=size, sha256=sha256, tensor_types={})
-    write_json(folder / "conversion.json", ConversionResult(files=[entry], seconds=0))
-    write_json(folder / "chat.json", CHAT.model_copy(update={"chat_template": CHATML, "bos_token": "<|im_start|>"}))
-    return folder
+    found = [file.parent for file in run.glob("store/artifacts/convert-b/*/attempts/*/output/conversion.json")]
+    if not found:
+        raise SystemExit(f"{run} has no converted model B; `make demo` makes one in demo-run")
+    return max(found, key=lambda folder: folder.stat().st_mtime)
 
 
-def _measure(tested: Tested, think: Think, ollama: str, arguments: argparse.Namespace) -> None:
+def _measure(tested: Prepared, think: Think, ollama: str, arguments: argparse.Namespace) -> None:
     bare, served = _bare(tested, ollama), _served(think.address)
     print(f"load average before: {os.getloadavg()[0]:.1f}")
     for clients in arguments.clients:
@@ -131,7 +119,7 @@ async def _block(ask: Ask, clients: int, seconds: float) -> list[float]:
     return took
 
 
-def _bare(tested: Tested, address: str) -> Ask:
+def _bare(tested: Prepared, address: str) -> Ask:
     model = read_session(tested.store, tested.config)
     prompts = {query: Prompts(model.chat).render(query) for query in QUERIES}
     options = Options(
@@ -151,7 +139,7 @@ def _bare(tested: Tested, address: str) -> Ask:
 def _served(address: str) -> Ask:
     async def ask(client: httpx.AsyncClient, query: str) -> None:
         answer = (await client.post(f"{address}/think", json={"query": query, "user_id": "bench"})).json()
-        assert answer["safety_label"] == DECISIONS[query] or answer["reason"] in _NOT_TRAINED, answer
+        assert answer["reason"] in {"", "low_confidence"}, answer
 
     return ask
 

@@ -30,10 +30,18 @@ class Decision:
 
     label: str = ""
     confidence: float = 0.0
-    """Of the class among the four; too low rather than too high where other classes have only bounds."""
+    """Of the class among the four; too low rather than too high where little is known of the others."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
     """Why there is no class: a row of `reasons`."""
+
+
+def decide_by_majority(label: str, probability: float, min_confidence: float) -> Decision | None:
+    """Return the class that is more likely than all else together, if it is likely enough; None leaves it open.
+
+    `probability` is that of the whole label among all texts, so the label's share of the four is at least as large.
+    """
+    return Decision(label, probability) if probability > _LEAST_MASS and probability >= min_confidence else None
 
 
 def decide(likelihoods: Likelihoods | None, policy: QuantizationPolicy | None, min_confidence: float) -> Decision:

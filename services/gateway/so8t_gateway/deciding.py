@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from so8t_gateway.classes import Decision, decide
+from so8t_gateway.classes import Decision, decide, decide_by_majority
 from so8t_gateway.engines.engine import EngineAway, Sampling, ServedModel, TooLong, Written
 from so8t_gateway.lane import Full, Lane, Stopping
 from so8t_gateway.letting_out import Letting, let_out
@@ -123,9 +123,18 @@ class ModelDecider:
         prompt = await serving.prompts.rendered(query)
         written = await serving.engine.write(prompt, sampling)
         letting = let_out(written.text, cut=written.cut)
-        told = None if letting.reason else await serving.engine.likelihoods(prompt, written, letting.tag)
-        decision = decide(told, serving.model.policy, self.limits.min_confidence)
+        decision = None if options.scores else self._by_majority(serving, written, letting)
+        if not decision:
+            told = None if letting.reason else await serving.engine.likelihoods(prompt, written, letting.tag)
+            decision = decide(told, serving.model.policy, self.limits.min_confidence)
         return self._outcome(blank, written, letting, decision)
+
+    def _by_majority(self, serving: Serving, written: Written, letting: Letting) -> Decision | None:
+        """Decide without another request; a policy needs the probabilities of all classes."""
+        if letting.reason or not letting.label or serving.model.policy:
+            return None
+        label, probability = serving.engine.sure(written, letting.tag) or ("", 0.0)
+        return decide_by_majority(label, probability, self.limits.min_confidence) if label == letting.label else None
 
     def _outcome(self, blank: Outcome, written: Written, letting: Letting, decision: Decision) -> Outcome:
         asked = replace(

@@ -18,6 +18,8 @@ class AskOptions:
     max_new_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    scores: bool = False
+    """Whether the probability of every class is wanted, not only of the one that is decided on."""
 
 
 class Decider(Protocol):

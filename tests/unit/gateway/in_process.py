@@ -50,6 +50,8 @@ class Saying(ServedModel):
         self.told = told
         self.closed = False
         self.asked: list[Sampling] = []
+        self.told_at_once: tuple[str, float] | None = None
+        self.asked_again = 0
 
     async def write(self, prompt: str, sampling: Sampling) -> Written:
         """Say it."""
@@ -58,8 +60,13 @@ class Saying(ServedModel):
             raise self.answer
         return Written(self.answer, 10, 5, cut=False)
 
+    def sure(self, written: Written, tag: int) -> tuple[str, float] | None:
+        """Tell, without being asked again, what a test wants."""
+        return self.told_at_once
+
     async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:
         """Be as sure as told."""
+        self.asked_again += 1
         return self.told
 
     async def check(self) -> bool:

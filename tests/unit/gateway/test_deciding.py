@@ -86,6 +86,28 @@ def test_confidence_is_not_overstated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "rule", "scores", "again", "confidence"),
+    [
+        (("ALLOW", 0.8), None, False, 0, 0.8),
+        (("ALLOW", 0.5), None, False, 1, 0.97),
+        (("DENY", 0.8), None, False, 1, 0.97),
+        (None, None, False, 1, 0.97),
+        (("ALLOW", 0.8), None, True, 1, 0.97),
+        (("ALLOW", 0.8), policy(), False, 1, 0.97),
+    ],
+)
+def test_asked_again_only_where_the_class_is_open(
+    told: tuple[str, float] | None, rule: QuantizationPolicy | None, scores: bool, again: int, confidence: float
+) -> None:
+    """A label with more than half of all probability is the likeliest; a policy and scores need all four."""
+    engine = Saying(ALLOWED)
+    engine.told_at_once = told
+    outcome = asyncio.run(decider_of(engine, policy=rule).decide(ASK[0], AskOptions(scores=scores)))
+    assert (outcome.label, engine.asked_again) == ("ALLOW", again)
+    assert outcome.confidence == pytest.approx(confidence)
+
+
+@pytest.mark.parametrize(
     ("rule", "label"),
     [
         (policy(ALLOW=0.6), "ALLOW"),

@@ -65,7 +65,8 @@ async def moderate(service: Service, body: ModerationRequest, request: Request) 
     """Decide on each text, one after the other."""
     queries = [query_of(service, text) for text in body.texts]
     outcomes = [
-        await service.decide(query, AskOptions(), user_id=body.user or "", api="moderations") for query in queries
+        await service.decide(query, AskOptions(scores=True), user_id=body.user or "", api="moderations")
+        for query in queries
     ]
     if failed := next(filter(None, map(failure, outcomes)), None):
         return failed

@@ -44,6 +44,10 @@ class EmbeddedServed:
         answer = await self._ask(lambda: next(iter(self._model.complete_many([Question(prompt, options)]))))
         return Written(answer.text, answer.prompt_tokens, answer.completion_tokens, answer.cut)
 
+    def sure(self, written: Written, tag: int) -> tuple[str, float] | None:  # noqa: ARG002 - the protocol's
+        """Nothing: an answer has no probabilities, and scoring the labels after it costs little here."""
+        return None
+
     async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:
         """Score the labels after the prompt and what the model wrote before its decision."""
         options = Options(_LONGEST_CHOICE_TOKENS, self._seed, choices=CHOICES, score=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from so8t_gateway.classes import Likelihoods
 
@@ -34,6 +35,8 @@ class Written:
     completion_tokens: int
     cut: bool
     """Whether the token limit ended it."""
+    steps: Sequence[Mapping[str, Any]] = ()
+    """Its tokens with their log-probabilities, {"token", "logprob"}; empty if they were not asked for."""
 
 
 class ServedModel(Protocol):
@@ -45,6 +48,12 @@ class ServedModel(Protocol):
         Raises:
             EngineAway: the engine does not answer.
             TooLong: it does not fit.
+        """
+
+    def sure(self, written: Written, tag: int) -> tuple[str, float] | None:
+        """Return the label in the `<final>` at place `tag` and its probability, among all that could follow there.
+
+        None if the answer does not tell, so that `likelihoods` has to be asked for. No request is made.
         """
 
     async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:

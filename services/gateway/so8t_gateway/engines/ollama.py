@@ -3,12 +3,15 @@
 Requests are raw: the prompt is rendered here, as in training and in the test, and every option is explicit. An answer
 is not streamed: nothing may leave before its end, and a wake-up per token would cost more than all else that the
 service does. The likeliest tokens are asked for by a second request, at the place of the decision alone: the server
-finds all before it in its cache, whereas sorting the vocabulary for each token would slow the whole answer down.
+finds all before it in its cache, whereas sorting the vocabulary for each token would slow the whole answer down. Where
+answers are short, each token comes with its own log-probability, and the second request is made only if that of the
+label which was written leaves the class open.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,8 +25,11 @@ from so8t_engines.ollama.scored import Answers
 from so8t_engines.protocol import Options
 from so8t_gateway.classes import Likelihoods
 from so8t_gateway.engines.engine import EngineAway, Sampling, TooLong, Written
-from so8t_gateway.engines.trace import likelihoods
+from so8t_gateway.engines.trace import likelihoods, written_label
+from so8t_shared.labels import LABELS
 
+_SHORT_TOKENS = 64
+"""Up to which the log-probability of each token costs less than a second request."""
 _KEEP_LOADED = -1
 _CONNECT_S = 5.0
 _CHECK_S = 5.0
@@ -58,13 +64,27 @@ class OllamaServed:
 
     async def write(self, prompt: str, sampling: Sampling) -> Written:
         """Ask once."""
-        said = await self._ask(prompt, sampling)
+        tells = {"logprobs": True} if sampling.temperature == 0 and sampling.max_tokens <= _SHORT_TOKENS else {}
+        said = await self._ask(prompt, sampling, **tells)
         return Written(
             text=said["response"],
             prompt_tokens=int(said.get("prompt_eval_count") or 0),
             completion_tokens=int(said.get("eval_count") or 0),
             cut=said["done_reason"] != "stop",
+            steps=said.get("logprobs") or (),
         )
+
+    def sure(self, written: Written, tag: int) -> tuple[str, float] | None:
+        """See `ServedModel`; only what the tokens of training tell counts."""
+        answers = self._loaded.answers
+        opening = f"{answers.before}{answers.shared}"
+        if not written.text.startswith(opening, tag):
+            return None
+        try:
+            found = written_label(written.steps, written.text[: tag + len(opening)], answers.scored)
+        except (KeyError, TypeError):  # of another form
+            return None
+        return (LABELS[found[0]], math.exp(found[1])) if found else None
 
     async def likelihoods(self, prompt: str, written: Written, tag: int) -> Likelihoods | None:
         """Ask what follows the `<final>`, after all that was written before it."""

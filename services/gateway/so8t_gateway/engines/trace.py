@@ -1,4 +1,4 @@
-"""The labels' log-probabilities from the tokens that follow `<final>` and their likeliest alternatives.
+"""The labels' log-probabilities from an answer's tokens, and from the likeliest alternatives to those after `<final>`.
 
 A greedy answer shows the alternatives at each of its tokens, so of the label that it holds all tokens are known. Of
 every other label the first token is, or it is less likely than those shown. Either is an upper bound of that label's
@@ -23,6 +23,26 @@ def likelihoods(steps: Sequence[Mapping[str, Any]], labels: Sequence[Sequence[st
         return None
     found = [_of_label(steps, label) for label in labels]
     return Likelihoods(tuple(total for total, _ in found), tuple(bound for _, bound in found))
+
+
+def written_label(
+    steps: Sequence[Mapping[str, Any]], before: str, labels: Sequence[Sequence[str]]
+) -> tuple[int, float] | None:
+    """Return which label an answer's tokens are after those of the text `before`, and its log-probability.
+
+    None if that text does not end with a token, or no label's own tokens follow.
+    """
+    said, place = "", 0
+    while place < len(steps) and len(said) < len(before):
+        said += steps[place]["token"]
+        place += 1
+    if said != before:
+        return None
+    for which, label in enumerate(labels):
+        own = steps[place : place + len(label)]
+        if [step["token"] for step in own] == list(label):
+            return which, sum(step["logprob"] for step in own)
+    return None
 
 
 def _of_label(steps: Sequence[Mapping[str, Any]], label: Sequence[str]) -> tuple[float, bool]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from so8t_gateway.engines.trace import likelihoods
+from so8t_gateway.engines.trace import likelihoods, written_label
 
 LABELS = (("AL", "LOW"), ("ESC", "AL", "ATION"), ("D", "ENY"), ("REFUSE",))
 
@@ -37,3 +37,26 @@ def test_an_answer_that_ends_too_early() -> None:
 def test_no_token() -> None:
     """An answer that ends at once tells nothing."""
     assert likelihoods([], LABELS) is None
+
+
+def told(*tokens: str) -> list[dict[str, Any]]:
+    """An answer's tokens, each with half of all probability."""
+    return [{"token": token, "logprob": math.log(0.5)} for token in tokens]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "found"),
+    [
+        (("<think>", "so</think>", "<final>", "AL", "LOW", "</final>"), (0, 0.25)),
+        (("<think>so</think><final>", "REFUSE", "</final>"), (3, 0.5)),
+        (("<think>so</think><final>AL", "LOW", "</final>"), None),
+        (("<think>so</think><final>", "ALL", "OW", "</final>"), None),
+        (("<think>so</think><final>", "AL"), None),
+        (("<think>no</think><final>", "AL", "LOW"), None),
+        ((), None),
+    ],
+)
+def test_the_label_that_was_written(tokens: tuple[str, ...], found: tuple[int, float] | None) -> None:
+    """Only a label in the tokens of training, right after the text, has a known probability."""
+    written = written_label(told(*tokens), "<think>so</think><final>", LABELS)
+    assert (written and (written[0], math.exp(written[1]))) == (found and pytest.approx(found))
