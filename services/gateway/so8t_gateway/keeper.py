@@ -11,9 +11,9 @@ from so8t_gateway.deciding import ModelDecider, Serving
 from so8t_gateway.engines.engine import ServedModel
 from so8t_gateway.loading import load
 from so8t_gateway.metrics import Metrics
-from so8t_gateway.session_model import SessionModel, offered, read_session
+from so8t_gateway.session_model import NoSession, SessionModel, offered, read_session
 from so8t_shared.config.model import Config
-from so8t_shared.errors import So8tError
+from so8t_shared.errors import So8tError, UpstreamError
 from so8t_shared.store.base import ArtifactStore
 
 log = logging.getLogger("so8t.think")
@@ -32,15 +32,21 @@ class Keeper:
         self._config, self._store = read_config()
         self._wake = asyncio.Event()
         self._reread = False
+        self._told = ""
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def begin(self) -> None:
-        """Load the first model.
+    async def begin(self, *, wait: bool = False) -> None:
+        """Load the first model; with `wait`, leave it to `run` if the session's test is not over yet.
 
         Raises:
             So8tError: there is none, or it cannot be loaded.
         """
-        await self._take_over()
+        try:
+            await self._take_over()
+        except (NoSession, UpstreamError) as fault:
+            if not wait:
+                raise
+            self._tell(fault)
 
     def look_now(self) -> None:
         """Read the configuration file again and look into the store; for a signal handler."""
@@ -56,7 +62,7 @@ class Keeper:
             try:
                 await self._look()
             except So8tError as fault:
-                log.warning("the model stays as it is", extra={"error": type(fault).__name__, "what": fault.what})
+                self._tell(fault)
             except Exception as fault:  # noqa: BLE001 - the service goes on with the model that it has
                 log.error("the model stays as it is", extra={"error": type(fault).__name__})
 
@@ -66,6 +72,13 @@ class Keeper:
         if serving:
             await serving.close()
         await asyncio.gather(*self._leaving)
+
+    def _tell(self, fault: So8tError) -> None:
+        """Log why no model was taken over, once for each reason."""
+        if fault.what != self._told:
+            self._told = fault.what
+            event = "the model stays as it is" if self._decider.serving else "waiting for a model"
+            log.warning(event, extra={"error": type(fault).__name__, "what": fault.what})
 
     async def _look(self) -> None:
         if self._reread:
@@ -79,6 +92,7 @@ class Keeper:
     async def _take_over(self) -> None:
         model = await asyncio.to_thread(read_session, self._store, self._config)
         engine: ServedModel = await load(self._config, model)
+        self._told = ""
         before, self._decider.serving = self._decider.serving, Serving(model, engine)
         self._metrics.serves(model.file.name, model.file.sha256, model.session_id)
         facts = {"model": model.file.name, "sha256": model.file.sha256, "session": model.session_id}

@@ -34,10 +34,13 @@ _ARRIVING = 32
 """Requests that may be arriving or leaving beside those that are at work or wait for it."""
 
 
-def serve(read: Callable[[], Config], on_address: Callable[[str], None] = lambda address: None) -> None:
+def serve(
+    read: Callable[[], Config], on_address: Callable[[str], None] = lambda address: None, *, wait: bool = False
+) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 
-    `on_address` is told the address once requests are answered.
+    `on_address` is told the address once requests are answered. With `wait`, they get 503 until the session's test is
+    over and its model is loaded.
 
     Raises:
         UnsupportedSystem: this is native Windows.
@@ -52,7 +55,7 @@ def serve(read: Callable[[], Config], on_address: Callable[[str], None] = lambda
     log_quietly()
     auditor = open_auditor(config, open_store(config))
     try:
-        asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, on_address))
+        asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, on_address, wait=wait))
     finally:
         auditor.close()
 
@@ -94,13 +97,15 @@ async def _serve(
     access: Access,
     auditor: FileAuditor,
     on_address: Callable[[str], None],
+    *,
+    wait: bool,
 ) -> None:
     think = config.think
     lane = Lane(concurrency_of(config), think.queue)
     decider = ModelDecider(Limits(think.timeout_s, think.min_confidence), lane, auditor.hash_thinking)
     service = Service(decider, auditor, access, Bounds(think.max_query_chars, think.max_temperature))
     keeper = Keeper(decider, service.metrics, read)
-    await keeper.begin()
+    await keeper.begin(wait=wait)
     try:
         with listening_socket(config) as listening:
             server = _Server(_settings(config, service))

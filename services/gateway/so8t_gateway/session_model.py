@@ -28,6 +28,10 @@ _STAGES = ("train", "convert-b", "conclude")
 """Stages that must be complete: a model is served only after its test."""
 
 
+class NoSession(InputError):
+    """The configuration has no session yet."""
+
+
 @dataclass(frozen=True)
 class SessionModel:
     """A model with everything that is needed to serve it."""
@@ -105,7 +109,7 @@ def quantization_of(config: Config) -> Quantization:
 def _session_id(store: ArtifactStore, config: Config) -> str:
     session_id = config.think.session or find_session(store, config)
     if not session_id:
-        raise InputError(
+        raise NoSession(
             "This configuration has no session yet.",
             where=store.location,
             remedy="run the pipeline with 'so8t-ab run', or name a session in think.session",

@@ -26,6 +26,9 @@ def think(
         typer.Option("--config", "-c", envvar="SO8T_CONFIG", help="Configuration file (YAML).", show_default=False),
     ] = None,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Start before the session's test is over; until then, clients get 503.")
+    ] = False,
 ) -> None:
     """Serve model B of a tested session; only what it decided leaves.
 
@@ -48,4 +51,4 @@ def think(
     def announce(address: str) -> None:
         out.print(f"answering at {address}", markup=False, highlight=False, soft_wrap=True)
 
-    named("so8t_gateway.serving:serve")(lambda: load_config(config, overrides), announce)
+    named("so8t_gateway.serving:serve")(lambda: load_config(config, overrides), announce, wait=wait)

@@ -23,7 +23,7 @@ _STOP_S = 30.0
 class Think:
     """One running service."""
 
-    def __init__(self, tested: Prepared, **think: Any) -> None:
+    def __init__(self, tested: Prepared, *options: str, **think: Any) -> None:
         self.config_file = tested.root / f"think-{time.monotonic_ns()}.yaml"
         self._output = self.config_file.with_suffix(".out")
         self._errors = self.config_file.with_suffix(".err")
@@ -32,7 +32,7 @@ class Think:
         self.configure(**{"port": 0, "poll_s": 0.3, "audit": audit, **think})
         with self._output.open("wb") as out, self._errors.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "so8t_shared.cli", "think", "-c", str(self.config_file)],
+                [sys.executable, "-m", "so8t_shared.cli", "think", "-c", str(self.config_file), *options],
                 stdout=out,
                 stderr=err,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -85,9 +85,9 @@ class Think:
 
 
 @contextmanager
-def running(tested: Prepared, **think: Any) -> Iterator[Think]:
+def running(tested: Prepared, *options: str, **think: Any) -> Iterator[Think]:
     """A service that is gone after the block."""
-    service = Think(tested, **think)
+    service = Think(tested, *options, **think)
     try:
         yield service
     finally:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,6 +87,41 @@ def test_a_new_session_takes_over(
     got = clients[0].got + clients[1].got
     assert set(got) <= {(200, "ALLOW"), (200, "REFUSE")}
     assert len([event for event in think.events() if event["event"] == "a model is served"]) == 2
+
+
+def test_it_waits_for_the_first_session(guard: Path, tmp_path: Path) -> None:
+    """Started before there is a session, it answers 503 until the test is over, then serves the model."""
+    tested = Prepared(tmp_path, EMBEDDED)
+    with running(tested, "--wait") as think:
+        assert httpx.get(f"{think.address}/ready").json() == {"status": "not_ready"}
+        early = think.ask("open the door")
+        assert (early.status_code, early.json()["reason"]) == (503, "not_ready")
+        open_session(tested.store, tested.config)
+        waiting_for_stages = {"waiting for a model: NoSession", "waiting for a model: UpstreamError"}
+        _until(lambda: _reasons(think) == waiting_for_stages, think)
+        hand_over(tested, guard)
+        _until(lambda: httpx.get(f"{think.address}/ready").status_code == 200, think)
+        assert think.ask("open the door").json()["answer"] == "ALLOW"
+        assert len([event for event in think.events() if event["event"] == "waiting for a model"]) == 2
+
+
+def test_a_stop_ends_the_wait(tmp_path: Path) -> None:
+    """A service that waits for its session ends at once, with 0."""
+    with running(Prepared(tmp_path, EMBEDDED), "--wait", poll_s=600) as think:
+        assert think.stop() == 0
+
+
+def _reasons(think: Think) -> set[str]:
+    """Why it took over no model."""
+    return {f"{event['event']}: {event['error']}" for event in think.events() if "error" in event}
+
+
+def _until(condition: Callable[[], bool], think: Think) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, think.log
+        time.sleep(0.05)
 
 
 def test_the_configuration_is_read_again(guard: Path, strict: Path, tmp_path: Path) -> None:
