@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from so8t_shared.config.audit import Audit
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.section import Section
-from so8t_shared.config.values import LowerQuantization
+from so8t_shared.config.values import LowerQuantization, SessionName
 
 
 class Think(Section):
@@ -17,7 +17,7 @@ class Think(Section):
         "127.0.0.1", min_length=1, description="Address to listen on; any but this host's own needs tokens."
     )
     port: int = Field(8350, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
-    session: str = Field("", description="Session whose model B is served; by default this configuration's.")
+    session: SessionName = Field("", description="Session whose model B is served; by default this configuration's.")
     quantization: LowerQuantization | None = Field(None, description="Quantization to serve; by default gguf.primary.")
     min_confidence: float = Field(
         0.5, ge=0, le=1, description="Least probability of a class; below it, the answer is ESCALATION."

@@ -69,6 +69,13 @@ def _no_address(value: Any) -> Any:
     return None if value is None or "://" in str(value) else str(value)
 
 
+def _session_name(value: Any) -> Any:
+    """Reject a number, which is what YAML makes of the usual name, 20260131_235959, and which has lost its line."""
+    if isinstance(value, int):
+        raise ValueError("put the session's name in quotes, or YAML takes it for a number")
+    return value
+
+
 def _bucket_name(value: str) -> str:
     if not _BUCKET.fullmatch(value):
         raise ValueError("use 3 to 63 lower-case letters, digits and '-'")
@@ -85,6 +92,7 @@ ClassWeights = Annotated[dict[str, Annotated[float, Field(gt=0)]], AfterValidato
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
 HostName = Annotated[str | None, BeforeValidator(_no_address)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
+SessionName = Annotated[str, BeforeValidator(_session_name)]
 FolderName = Annotated[str, AfterValidator(_last_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]

@@ -35,6 +35,7 @@ def test_unknown_keys(tmp_path: Path, text: str, key: str, refused: Refused) -> 
     [
         ("training: {max_steps: many}", "training.max_steps"),
         ("training: {max_steps: 2.5}", "training.max_steps"),
+        ("think: {session: 20260131_235959}", "think.session"),
         ("training: {max_steps: -1}", "training.max_steps"),
         ("training: {learning_rate: .nan}", "training.learning_rate"),
         ("training: {learning_rate: .inf}", "training.learning_rate"),
