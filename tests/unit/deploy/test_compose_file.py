@@ -92,9 +92,13 @@ def test_profiles(services: dict[str, Any], profile: str, expected: set[str]) ->
 
 
 def _profiles(service: dict[str, Any], **variables: str) -> set[str]:
-    """Names of the profiles that a service is in, ${NAME:+text} being text where the variable is set."""
-    found = service["profiles"]
-    return {re.sub(r"\$\{(\w+):\+(.*?)\}", lambda m: m[2] if variables.get(m[1]) else "", name) for name in found}
+    """Names of the profiles that a service is in."""
+    return set(_filled(service["profiles"], **variables))
+
+
+def _filled(texts: list[str], **variables: str) -> list[str]:
+    """The texts, ${NAME:+text} being text where the variable is set."""
+    return [re.sub(r"\$\{(\w+):\+(.*?)\}", lambda m: m[2] if variables.get(m[1]) else "", each) for each in texts]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +166,7 @@ def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
 
 def test_only_who_asks_ollama_reaches_it(services: dict[str, Any]) -> None:
     """Ollama knows no users, so a stage that has no use for it is not in its network; all stages reach the bucket."""
-    networks = {name: service.get("networks", []) for name, service in services.items()}
+    networks = {name: _filled(service.get("networks", [])) for name, service in services.items()}
     assert {name for name, found in networks.items() if "models" in found} == {
         "ollama",
         "importer",
@@ -170,6 +174,41 @@ def test_only_who_asks_ollama_reaches_it(services: dict[str, Any]) -> None:
         GATEWAY,
     }
     assert {name for name, found in networks.items() if "store" in found} == set(services) - {"ollama", *OWNERS}
+
+
+@pytest.mark.parametrize(
+    ("variables", "gateway", "ui"),
+    [
+        ({}, ["store", "models"], ["store"]),
+        ({"SO8T_STORE_ENDPOINT": "http://far"}, ["internet-store", "models"], ["internet-store"]),
+        ({"SO8T_OLLAMA_HOST": "http://far"}, ["store", "internet-models"], ["store"]),
+    ],
+)
+def test_no_server_reaches_the_internet(
+    services: dict[str, Any], variables: dict[str, str], gateway: list[str], ui: list[str]
+) -> None:
+    """What serves gets a way out only to a bucket or an Ollama that is elsewhere; stages have one, to notify.
+
+    Docker takes the first network in the alphabet for the way out.
+    """
+    networks = _loaded("compose.yaml")["networks"]
+    closed = {name for name, each in networks.items() if each}
+    assert closed == {"store", "models"}
+    assert {networks[name]["driver_opts"]["com.docker.network.bridge.enable_ip_masquerade"] for name in closed} == {
+        "false"
+    }
+    found = {name: _filled(service.get("networks", []), **variables) for name, service in services.items()}
+    assert (found[GATEWAY], found["ui"]) == (gateway, ui)
+    assert (found["minio"], found["ollama"]) == (["store"], ["models"])
+    assert {min(found[name]) for name in STAGE_OF} == {"internet"}
+
+
+@pytest.mark.parametrize("session", ["", "20260131_235959"])
+def test_the_session_to_serve(services: dict[str, Any], session: str) -> None:
+    """SO8T_SESSION names it: a name that YAML would take for a number stays one, and none is none."""
+    text = services[GATEWAY]["environment"]["SO8T__THINK__SESSION"].replace("${SO8T_SESSION:-}", session)
+    file = ROOT / _loaded("compose.yaml")["configs"]["demo"]["file"]
+    assert load_config(file, environ={"SO8T__THINK__SESSION": text}).think.session == session
 
 
 def test_nobody_is_root(services: dict[str, Any]) -> None:
@@ -297,7 +336,7 @@ def test_think_reads_the_bucket_and_needs_tokens(services: dict[str, Any]) -> No
     """It listens beyond its container, so clients need tokens; its own key only reads, and anchors the audit log."""
     gateway = services[GATEWAY]
     assert gateway["environment"]["SO8T__THINK__TOKENS_FILE"]
-    assert gateway["secrets"] == [{"source": GATEWAY, "target": "store.json"}, "audit_key", "notify_urls"]
+    assert gateway["secrets"] == [{"source": GATEWAY, "target": "store.json"}, "audit_key"]
     assert gateway["ports"] == ["${SO8T_THINK_PUBLISH:-127.0.0.1:8350}:8350"]
     policy = json.loads((ROOT / "deploy" / "minio" / "gateway.json").read_text("utf-8"))
     writes = [s["Resource"] for s in policy["Statement"] if any("Put" in a or "Delete" in a for a in s["Action"])]
