@@ -17,6 +17,20 @@ def images() -> None:
     run_command([*PROGRAM, "images"], environment(), timeout_s=1500)
 
 
+@pytest.fixture(scope="session")
+def finished(
+    images: None, tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_rows: Path
+) -> Iterator[tuple[Stack, str]]:
+    """A stack after one uninterrupted run, beside /think and the dashboard, and what `make up` printed.
+
+    All profiles are started by one command, then `make up` waits for the report. Tests leave its session as it is.
+    """
+    stack = make_stack(tmp_path_factory.mktemp("full") / "stack", tiny_llama, tiny_rows, "full")
+    with removed_afterwards(stack):
+        stack.compose("--profile", "full", "--profile", "think", "--profile", "ui", "up", "--detach")
+        yield stack, stack.up().stdout
+
+
 @pytest.fixture
 def stack(images: None, tmp_path: Path, tiny_llama: Path, tiny_rows: Path) -> Iterator[Stack]:
     """A project of which nothing runs yet; gone after the test."""

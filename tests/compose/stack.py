@@ -18,6 +18,7 @@ from tests.servers.needed import free_port
 
 SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "concluder", "reporter"]
 SERVERS = ["minio", "minio-init", "ollama"]
+BESIDE = ["gateway", "ui"]
 _PATIENCE_S = 600.0
 
 
@@ -88,6 +89,10 @@ class Stack:
             assert time.monotonic() < deadline, f"never came: {what}; {self.states()}"
             time.sleep(0.2)
 
+    def healthy(self, service: str) -> bool:
+        """Whether a service's own check says so."""
+        return bool(self.inspect(service)["State"]["Health"]["Status"] == "healthy")
+
     def edit(self, **sections: Any) -> None:
         """Change keys of the configuration, section by section."""
         path = self.folder / "configs" / "tiny.yaml"
@@ -139,6 +144,8 @@ def own_places(folder: Path) -> dict[str, str]:
         "SO8T_SECRETS": str(folder / "secrets"),
         "SO8T_MINIO_PUBLISH": f"127.0.0.1:{free_port()}",
         "SO8T_OLLAMA_PUBLISH": f"127.0.0.1:{free_port()}",
+        "SO8T_THINK_PUBLISH": f"127.0.0.1:{free_port()}",
+        "SO8T_UI_PUBLISH": f"127.0.0.1:{free_port()}",
         "UP_TIMEOUT_S": "580",
     }
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import httpx
 from tests.compose.stack import Stack
-from tests.servers.needed import free_port
 
 
 def test_it_starts_with_its_bucket(stack: Stack) -> None:
     """It comes up hardened beside its bucket, shows sessions to those with the token, and has a key of its own."""
-    port = free_port()
-    stack.compose("--profile", "ui", "up", "--detach", "--wait", SO8T_UI_PUBLISH=f"127.0.0.1:{port}")
-    url, token = f"http://127.0.0.1:{port}", (stack.folder / "secrets" / "ui_token").read_text()
+    stack.compose("--profile", "ui", "up", "--detach", "--wait")
+    url, token = f"http://{stack.variables['SO8T_UI_PUBLISH']}", (stack.folder / "secrets" / "ui_token").read_text()
     assert httpx.get(url).status_code == 401
     page = httpx.get(url, headers={"authorization": f"Bearer {token}"})
     assert page.status_code == 200

@@ -8,28 +8,17 @@ import re
 import shlex
 import shutil
 import signal
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.compose.engine import docker, run_command
-from tests.compose.stack import SERVERS, SERVICES, Stack, make_stack, removed_afterwards, without_times
+from tests.compose.stack import BESIDE, SERVERS, SERVICES, Stack, make_stack, removed_afterwards, without_times
 from tests.integration.workspace import message_of
 from tests.messages import Said
 
 pytestmark = pytest.mark.timeout(1800)
-
-
-@pytest.fixture(scope="module")
-def finished(
-    images: None, tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_rows: Path
-) -> Iterator[tuple[Stack, str]]:
-    """A stack after one uninterrupted `make up`, and what that printed; tests leave its session as it is."""
-    stack = make_stack(tmp_path_factory.mktemp("full") / "stack", tiny_llama, tiny_rows, "full")
-    with removed_afterwards(stack):
-        yield stack, stack.up().stdout
 
 
 def _other(stack: Stack, name: str, **training: int) -> str:
@@ -112,15 +101,19 @@ def _from_env(stack: Stack, variable: str) -> str:
     return lines[variable]
 
 
-@pytest.mark.parametrize("service", [*SERVICES, *SERVERS])
+@pytest.mark.parametrize("service", [*SERVICES, *SERVERS, *BESIDE])
 def test_confinement_is_asked_of_the_engine(finished: tuple[Stack, str], service: str) -> None:
-    """Every container has a read-only root, no capabilities and no new privileges."""
-    host = finished[0].inspect(service)["HostConfig"]
+    """Every container has a user, limits, a read-only root, no core files, no capabilities and no new privileges."""
+    stack, _ = finished
+    assert stack.inspect(service)["Config"]["User"] == f"{_from_env(stack, 'SO8T_UID')}:{_from_env(stack, 'SO8T_GID')}"
+    host = stack.inspect(service)["HostConfig"]
     assert host["ReadonlyRootfs"] is True
     assert host["CapDrop"] == ["ALL"]
     assert not host["CapAdd"]
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert host["Privileged"] is False
+    assert [(limit["Name"], limit["Hard"]) for limit in host["Ulimits"]] == [("core", 0)]
+    assert host["Memory"] > 0 < host["PidsLimit"]
 
 
 def test_keys_are_nowhere_but_in_their_files(finished: tuple[Stack, str]) -> None:
@@ -128,9 +121,9 @@ def test_keys_are_nowhere_but_in_their_files(finished: tuple[Stack, str]) -> Non
     stack, printed = finished
     files = [p for p in (stack.folder / "secrets").iterdir() if p.suffix == ".json"]
     secrets = {json.loads(p.read_text())["secretKey"] for p in files}
-    secrets.add((stack.folder / "secrets" / "minio_root_password").read_text())
-    assert len(secrets) == len(SERVICES) + 4  # and the operator's, the gateway's, the dashboard's and the root's
-    for service in (*SERVICES, *SERVERS):
+    secrets |= {(stack.folder / "secrets" / n).read_text() for n in ("minio_root_password", "audit_key", "ui_token")}
+    assert len(secrets) == len(SERVICES) + 6  # and the operator's, /think's two, the dashboard's two and the root's
+    for service in (*SERVICES, *SERVERS, *BESIDE):
         text = json.dumps(stack.inspect(service)) + stack.logs(service) + printed
         assert not [s for s in secrets if s in text], f"a key is shown by {service}"
 
@@ -148,9 +141,10 @@ def test_a_stage_has_its_own_keys_alone(finished: tuple[Stack, str]) -> None:
 
 
 def test_servers_are_not_published_to_other_hosts(finished: tuple[Stack, str]) -> None:
-    """MinIO and Ollama listen on this host's loopback alone, and no stage on anything."""
+    """MinIO, Ollama, /think and the dashboard listen on this host's loopback alone, and no stage on anything."""
     stack, _ = finished
-    for service, inner in (("minio", "9000/tcp"), ("ollama", "11434/tcp")):
+    ports = {"minio": "9000/tcp", "ollama": "11434/tcp", "gateway": "8350/tcp", "ui": "8351/tcp"}
+    for service, inner in ports.items():
         bound = {port: b for port, b in stack.inspect(service)["NetworkSettings"]["Ports"].items() if b}
         assert set(bound) == {inner}
         assert {b["HostIp"] for b in bound[inner]} == {"127.0.0.1"}
