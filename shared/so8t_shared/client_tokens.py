@@ -20,7 +20,7 @@ from pydantic import Field
 
 from so8t_shared.documents import Document, Part
 from so8t_shared.errors import InputError
-from so8t_shared.files import make_folder, storage_errors
+from so8t_shared.files import OWNER_ONLY, make_folder, storage_errors
 from so8t_shared.host import now
 from so8t_shared.json_files import write_json
 
@@ -128,5 +128,4 @@ def _changing(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, tokens: list[ClientToken]) -> None:
-    write_json(path, ClientTokens(tokens=tokens))
-    path.chmod(0o600)
+    write_json(path, ClientTokens(tokens=tokens), OWNER_ONLY)

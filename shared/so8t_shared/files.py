@@ -79,16 +79,20 @@ def as_storage_error(error: OSError, where: Path | str) -> StorageError | None:
     return None
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` with `data` in one step.
+PUBLIC, OWNER_ONLY = 0o644, 0o600
+"""Permissions of files: everybody may read them, or only their owner."""
+
+
+def write_atomically(path: Path, data: bytes, mode: int = PUBLIC) -> None:
+    """Replace `path` with `data` in one step; at no moment does the file have other permissions than `mode`.
 
     Raises:
         StorageError: the disk is full, read-only or not ours.
     """
-    write_together({path: data})
+    write_together({path: data}, mode)
 
 
-def write_together(files: Mapping[Path, bytes]) -> None:
+def write_together(files: Mapping[Path, bytes], mode: int = PUBLIC) -> None:
     """Replace each path with its data in one step, after all data is on the disk; none if one does not fit there.
 
     A process killed between two of the last renames leaves the later paths as they were.
@@ -101,7 +105,7 @@ def write_together(files: Mapping[Path, bytes]) -> None:
         for path, data in files.items():
             with storage_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                temporary[path] = write_temporary(path.parent, data)
+                temporary[path] = write_temporary(path.parent, data, mode)
         for path in files:
             with storage_errors(path):
                 temporary[path].replace(path)
@@ -113,7 +117,7 @@ def write_together(files: Mapping[Path, bytes]) -> None:
                 left.unlink()
 
 
-def write_temporary(folder: Path, data: bytes) -> Path:
+def write_temporary(folder: Path, data: bytes, mode: int = PUBLIC) -> Path:
     """Write `data` to a new file in `folder` and flush it to the disk; remove the file if that fails."""
     handle, name = tempfile.mkstemp(dir=folder, prefix=".tmp-")
     temporary = Path(name)
@@ -122,7 +126,7 @@ def write_temporary(folder: Path, data: bytes) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
     except OSError:
         with suppress(OSError):
             temporary.unlink()

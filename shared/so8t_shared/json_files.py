@@ -14,17 +14,17 @@ from typing import IO, Any, Self
 
 from pydantic import BaseModel
 
-from so8t_shared.files import write_atomically
+from so8t_shared.files import PUBLIC, write_atomically
 from so8t_shared.foreign import parse_json
 
 
-def write_json(path: Path, result: BaseModel) -> None:
+def write_json(path: Path, result: BaseModel, mode: int = PUBLIC) -> None:
     """Replace `path` with one indented object, in one step.
 
     Raises:
         StorageError: the disk is full, read-only or not ours.
     """
-    write_atomically(path, (result.model_dump_json(indent=2) + "\n").encode())
+    write_atomically(path, (result.model_dump_json(indent=2) + "\n").encode(), mode)
 
 
 def write_lines(path: Path, results: Iterable[BaseModel]) -> None:

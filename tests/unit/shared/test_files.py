@@ -74,6 +74,20 @@ def test_write_atomically_replaces(tmp_path: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o644
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_file_never_has_other_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    """It has its permissions before it has its name: nobody can open a private file in between."""
+    seen, replace = [], Path.replace
+
+    def noting(self: Path, target: Path) -> Path:
+        seen.append(stat.S_IMODE(self.stat().st_mode))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noting)
+    write_atomically(tmp_path / "file", b"1", mode)
+    assert [*seen, stat.S_IMODE((tmp_path / "file").stat().st_mode)] == [mode, mode]
+
+
 def test_files_that_belong_together(tmp_path: Path) -> None:
     """All of them, or none where one cannot be written; nothing else is left."""
     rows, card, blocked = tmp_path / "rows", tmp_path / "card", tmp_path / "file" / "below"

@@ -10,9 +10,7 @@ from pathlib import Path
 
 from so8t_gateway.audit.line import BadLine, Line
 from so8t_gateway.audit.segments import TORN, Segment, segments_of
-from so8t_shared.files import storage_errors, write_atomically
-
-_OWNER_ONLY = 0o600
+from so8t_shared.files import OWNER_ONLY, write_atomically
 
 
 def lines_of(folder: Path, users: set[str]) -> list[tuple[Segment, Line]]:
@@ -33,9 +31,7 @@ def rewrite(segment: Segment, numbers: set[int]) -> None:
         StorageError: the disk is full or not ours; the file is as it was.
     """
     lines = (_erased(data, numbers) for data in segment.lines())
-    write_atomically(segment.path, b"".join(lines))
-    with storage_errors(segment.path):
-        segment.path.chmod(_OWNER_ONLY)
+    write_atomically(segment.path, b"".join(lines), OWNER_ONLY)
 
 
 def ranges(numbers: Iterable[int]) -> list[list[int]]:

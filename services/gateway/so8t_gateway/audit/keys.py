@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from so8t_shared.errors import ConfigError
-from so8t_shared.files import make_folder, storage_errors, write_atomically
+from so8t_shared.files import OWNER_ONLY, make_folder, storage_errors, write_atomically
 from so8t_shared.redaction import remember_secret
 
 AUDIT_KEY_VARIABLE = "SO8T_AUDIT_KEY"
@@ -88,13 +88,8 @@ def add_key(path: Path) -> AuditKey:
     word = secrets.token_hex(32)
     make_folder(path.parent)
     with storage_errors(path):
-        older = path.read_text("ascii") if path.exists() else ""
-        previous = os.umask(0o077)
-        try:
-            write_atomically(path, f"{word}\n{older}".encode("ascii"))
-            path.chmod(0o600)
-        finally:
-            os.umask(previous)
+        older = path.read_bytes() if path.exists() else b""
+    write_atomically(path, f"{word}\n".encode("ascii") + older, OWNER_ONLY)
     return AuditKey(bytes.fromhex(word))
 
 

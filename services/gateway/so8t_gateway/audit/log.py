@@ -25,11 +25,10 @@ from so8t_gateway.audit.segments import Segment, segments_of
 from so8t_gateway.audit.tail import Tail, damaged, last_line, read_tail
 from so8t_shared.distribution import version
 from so8t_shared.errors import InputError
-from so8t_shared.files import make_folder, storage_errors, sync_folder, write_at
+from so8t_shared.files import OWNER_ONLY, make_folder, storage_errors, sync_folder, write_at
 
 _LOCK = "writer.lock"
 _RANGES_PER_LINE = 1000
-_OWNER_ONLY = 0o600
 
 
 @dataclass(frozen=True)
@@ -247,7 +246,7 @@ class AuditLog:
         self._shut()
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if new else 0) | getattr(os, "O_BINARY", 0)
         with storage_errors(segment.path):
-            self._handle = os.open(segment.path, flags, _OWNER_ONLY)
+            self._handle = os.open(segment.path, flags, OWNER_ONLY)
             self._size = os.fstat(self._handle).st_size
             sync_folder(self.folder)
         self._segment, self._unsynced = segment, True

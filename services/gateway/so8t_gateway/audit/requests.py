@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 
 from so8t_gateway.audit.log import AuditLog
-from so8t_shared.files import storage_errors, write_atomically
+from so8t_shared.files import OWNER_ONLY, storage_errors, write_atomically
 
 _PATTERN = "erase-*.json"
 
@@ -22,9 +22,7 @@ log = logging.getLogger("so8t.think")
 def leave_request(folder: Path, users: set[str]) -> Path:
     """Ask whoever writes the log to erase the lines with these keyed hashes; the file is gone when that is done."""
     path = folder / f"erase-{uuid.uuid4().hex}.json"
-    write_atomically(path, json.dumps(sorted(users)).encode())
-    with storage_errors(path):
-        path.chmod(0o600)
+    write_atomically(path, json.dumps(sorted(users)).encode(), OWNER_ONLY)
     return path
 
 

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 from tests.messages import Said
+from tests.unit.gateway.audit.logs import make_log
 
 from so8t_gateway.audit.keys import AUDIT_KEY_VARIABLE, AuditKey, AuditKeys, add_key
+from so8t_gateway.audit.log import AuditLog
+from so8t_gateway.audit.requests import leave_request
+from so8t_shared.client_tokens import add_token
 from so8t_shared.errors import ConfigError
 from so8t_shared.redaction import without_secrets
 
@@ -51,6 +55,35 @@ def test_a_new_key_goes_first_and_the_old_one_still_finds(tmp_path: Path) -> Non
     assert (keys.current, keys.older) == (new, (old,))
     assert keys.users("u") == {old.user("u"), new.user("u")}
     assert oct(path.stat().st_mode & 0o777) == "0o600"
+
+
+def test_a_key_is_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even for a moment, and not after a crash at any moment: the file has its permissions before its name."""
+    seen, replace = [], Path.replace
+
+    def noting(self: Path, target: Path) -> Path:
+        seen.append(oct(self.stat().st_mode & 0o777))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noting)
+    add_key(tmp_path / "audit.key")
+    add_token(tmp_path / "tokens.json", "one", requests_per_minute=1, concurrency=1)
+    leave_request(tmp_path, {"user"})
+    log = AuditLog(make_log(tmp_path / "log", erased=""))
+    log.erase({"u1"})
+    log.close()
+    assert len(seen) > 4
+    assert set(seen) == {"0o600"}
+
+
+def test_a_damaged_key_file_is_not_lost(tmp_path: Path) -> None:
+    """A new key goes in front of whatever is there, and the fault is named when the keys are read."""
+    path = tmp_path / "key"
+    path.write_bytes(b"\xff")
+    add_key(path)
+    assert path.read_bytes().endswith(b"\n\xff")
+    with pytest.raises(ConfigError):
+        AuditKeys.read(str(path))
 
 
 def test_the_environment_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
