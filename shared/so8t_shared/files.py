@@ -76,6 +76,12 @@ def as_storage_error(error: OSError, where: Path | str) -> StorageError | None:
             where=place,
             remedy="move that file, or choose another folder",
         )
+    if error.errno == errno.ELOOP:
+        return StorageError(
+            "There is a symbolic link where a plain file is needed.",
+            where=place,
+            remedy="find out who made it, and remove it",
+        )
     return None
 
 

@@ -41,6 +41,7 @@ from so8t_shared.files import (
         errno.EPERM,
         errno.ENOTDIR,
         errno.EEXIST,
+        errno.ELOOP,
     ],
 )
 def test_disk_troubles_are_storage_errors(number: int, said: Said) -> None:

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from so8t_gateway.audit.erasure import lines_of, ranges, rewrite
 from so8t_gateway.audit.line import FIRST_PREV, FORMAT, Entry, Line
 from so8t_gateway.audit.segments import Segment, segments_of
-from so8t_gateway.audit.tail import Tail, damaged, last_line, read_tail
+from so8t_gateway.audit.tail import Tail, damaged, first_line, last_line, read_tail
 from so8t_shared.distribution import version
 from so8t_shared.errors import InputError
 from so8t_shared.files import OWNER_ONLY, make_folder, storage_errors, sync_folder, write_at
@@ -123,7 +123,12 @@ class AuditLog:
             self._next_segment()
 
     def retire(self) -> list[int]:
-        """Delete the segments that are older than the configuration keeps them; return their numbers."""
+        """Delete the segments that are older than the configuration keeps them; return their numbers.
+
+        Raises:
+            IntegrityError: one of them is damaged; it is kept, and so are those behind it.
+            StorageError: the folder cannot be written.
+        """
         retired: list[int] = []
         if self._limits.retention_s is None:
             return retired
@@ -132,7 +137,9 @@ class AuditLog:
             last = last_line(segment)
             if last is None or str(last.facts.get("time", "")) >= oldest:
                 break
-            first = Line.parse(next(iter(segment.lines())))
+            first = first_line(segment)
+            if first is None:
+                raise damaged(segment, "its first line cannot be read, so it is not deleted")
             facts = {"first": first.n, "hash": last.hash, "last": last.n, "segment": segment.number}
             self.append([Entry("retired", self._timed(facts))])
             self.sync()
@@ -244,7 +251,8 @@ class AuditLog:
     def _open(self, segment: Segment, *, new: bool = False) -> None:
         """Take this file as the one that grows; a new one is emptied."""
         self._shut()
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if new else 0) | getattr(os, "O_BINARY", 0)
+        own = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)  # a link could have another file emptied
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if new else 0) | own
         with storage_errors(segment.path):
             self._handle = os.open(segment.path, flags, OWNER_ONLY)
             self._size = os.fstat(self._handle).st_size

@@ -29,11 +29,19 @@ def leave_request(folder: Path, users: set[str]) -> Path:
 def answer_requests(audit_log: AuditLog) -> None:
     """Erase what was asked for; a file that is no request is left alone."""
     for path in sorted(audit_log.folder.glob(_PATTERN)):
-        try:
-            users = json.loads(path.read_bytes())
-        except ValueError:
+        users = _users(path)
+        if users is None:
             log.error("not a request to erase lines of the audit log: %s", path.name)
             continue
-        audit_log.erase({str(user) for user in users})
+        audit_log.erase(users)
         with storage_errors(path):
             path.unlink(missing_ok=True)
+
+
+def _users(path: Path) -> set[str] | None:
+    """The keyed hashes in a request; None if it is no request, or cannot be read."""
+    try:
+        users = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return set(users) if isinstance(users, list) and all(isinstance(user, str) for user in users) else None

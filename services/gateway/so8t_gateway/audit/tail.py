@@ -44,6 +44,14 @@ def read_tail(segment: Segment) -> Tail:
     return Tail(first, last, size_bytes, torn)
 
 
+def first_line(segment: Segment) -> Line | None:
+    """The first line of a segment; None if it is not a whole, unchanged line."""
+    try:
+        return Line.parse(next(iter(segment.lines()), b""))
+    except BadLine:
+        return None
+
+
 def last_line(segment: Segment) -> Line | None:
     """The last line of a segment, without reading all of it; None if it is not a whole, unchanged line."""
     with storage_errors(segment.path), segment.path.open("rb") as file:

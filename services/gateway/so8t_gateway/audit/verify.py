@@ -13,9 +13,10 @@ from pathlib import Path
 
 from so8t_gateway.audit.anchors import Anchor
 from so8t_gateway.audit.chain import Chain, Misplaced
-from so8t_gateway.audit.line import BadLine, Line
+from so8t_gateway.audit.line import Line
 from so8t_gateway.audit.reading import Item, Place, items_of, with_next
-from so8t_gateway.audit.segments import Segment, segments_of
+from so8t_gateway.audit.segments import TORN, Segment, segments_of
+from so8t_gateway.audit.tail import damaged, first_line
 from so8t_shared.errors import InputError
 from so8t_shared.results.audit import AuditFault, AuditProof, FaultKind
 
@@ -58,12 +59,15 @@ def log_id(folder: Path) -> str:
 
     Raises:
         InputError: there is no log.
+        IntegrityError: there is one, but every opening line is damaged.
     """
-    for segment in segments_of(folder):
-        try:
-            return str(Line.parse(next(iter(segment.lines()), b"")).facts["log"])
-        except (BadLine, KeyError):
-            continue
+    segments = segments_of(folder)
+    for line in map(first_line, segments):
+        if line is not None and line.kind == "open":
+            return str(line.facts["log"])
+    begun = [segment for segment in segments if not next(iter(segment.lines()), TORN).endswith(TORN)]
+    if begun:
+        raise damaged(begun[0], "no opening line can be read, so it is not known which log this is")
     raise InputError(
         "There is no audit log here.", where=str(folder), remedy="correct think.audit.folder, or start 'so8t-ab think'"
     )
@@ -151,7 +155,7 @@ def _ends(segments: list[Segment], seen: _Seen) -> list[AuditFault]:
     """Check each file's name, its opening line, and all closing lines but the last file's."""
     found = []
     for segment in segments:
-        line = _opening(segment)
+        line = first_line(segment)
         if line is not None and (line.kind, line.facts.get("segment")) != ("open", segment.number):
             kind: FaultKind = "reordered" if line.kind == "open" else "missing"
             found.append(Place(segment, 1).fault(kind, line.n, "it is not the opening line of this file"))
@@ -164,13 +168,6 @@ def _ends(segments: list[Segment], seen: _Seen) -> list[AuditFault]:
         if segment.number != before.number + 1:
             found.append(Place(segment, 0).fault("missing", None, f"the files behind {before.path.name} are missing"))
     return found
-
-
-def _opening(segment: Segment) -> Line | None:
-    try:
-        return Line.parse(next(iter(segment.lines()), b""))
-    except BadLine:
-        return None
 
 
 def _erasures(segments: list[Segment], first: int, last: int, seen: _Seen) -> list[AuditFault]:

@@ -90,6 +90,8 @@ class AuditWriter:
                 self._tick()
             except So8tError as error:
                 log.error("the audit log's housekeeping failed, and is tried again: %s", error.what)
+            except Exception as error:  # noqa: BLE001 - without this thread, nothing would be synced, anchored or erased
+                log.error("the audit log's housekeeping failed, and is tried again: %s", type(error).__name__)
 
     def _tick(self) -> None:
         with self._turn:

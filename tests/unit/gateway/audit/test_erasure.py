@@ -147,6 +147,22 @@ def test_a_running_service_erases_on_request(tmp_path: Path) -> None:
     assert (proof.faults, proof.erased, proof.requests) == ([], 1, number)
 
 
+def test_what_is_no_request_stops_nothing(tmp_path: Path) -> None:
+    """A file or folder that only looks like a request is left alone, and requests behind it are answered."""
+    folder = _log_of_people(tmp_path / "log")
+    for number, content in enumerate(["5", "null", '{"a": 1}', "[1]", "[" * 100_000, "\ud83d"]):
+        (folder / f"erase-{number}.json").write_text(content, "utf-8", "surrogatepass")
+    (folder / "erase-7.json").mkdir()
+    writer = AuditWriter(AuditLog(folder), sync=False, anchors=None)
+    try:
+        asked = leave_request(folder, {KEY.user("person 3")})
+        until(lambda: not asked.exists(), "the erasure")
+    finally:
+        writer.close()
+    assert len(list(folder.glob("erase-*"))) == 7
+    assert verify(folder, None).erased == 6
+
+
 def test_ranges() -> None:
     """Runs of numbers, as they are recorded."""
     assert ranges([]) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import time
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,10 +18,11 @@ from tests.unit.shared.processes import kill, kill_self, running, start, until
 
 from so8t_gateway.audit.line import Entry
 from so8t_gateway.audit.log import AuditLog, Limits
+from so8t_gateway.audit.requests import leave_request
 from so8t_gateway.audit.segments import segments_of
 from so8t_gateway.audit.verify import verify
 from so8t_gateway.audit.writer import AuditWriter
-from so8t_shared.errors import InputError, IntegrityError
+from so8t_shared.errors import InputError, IntegrityError, StorageError
 
 SMALL = Limits(segment_bytes=SEGMENT_BYTES)
 DAY_S = 86_400.0
@@ -246,6 +248,37 @@ def test_old_segments_are_deleted_with_a_record(tmp_path: Path) -> None:
     segments_of(tmp_path / "less")[0].path.unlink()
     [fault] = verify(tmp_path / "less", None).faults
     assert (fault.kind, fault.segment, fault.line) == ("missing", "00000006.jsonl", 1)
+
+
+def test_a_damaged_segment_is_not_deleted(tmp_path: Path, said: Said) -> None:
+    """It is evidence, however old; the housekeeping names it and goes on with all else."""
+    folder = make_log(tmp_path / "log", erased="")
+    first = segments_of(folder)[0].path
+    first.write_bytes(b"x" + first.read_bytes())
+    old = Limits(SEGMENT_BYTES, retention_s=0.0)
+    log = AuditLog(folder, old, lambda: time.time() + DAY_S)
+    with said.raised(IntegrityError, where=str(first)):
+        log.retire()
+    log.close()
+    writer = AuditWriter(AuditLog(folder, old, lambda: time.time() + DAY_S), sync=False, anchors=None)
+    try:
+        asked = leave_request(folder, {"u1"})
+        until(lambda: not asked.exists(), "the erasure")
+    finally:
+        writer.close()
+    assert first.is_file()
+
+
+def test_a_link_is_not_followed(tmp_path: Path, said: Said) -> None:
+    """Whoever could put a link in the place of a file of the log cannot have another file emptied by it."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious, and without a line feed")
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / "00000001.jsonl").symlink_to(victim)
+    with said.raised(StorageError):
+        AuditLog(folder)
+    assert victim.read_text() == "precious, and without a line feed"
 
 
 def test_a_deletion_that_a_crash_interrupted(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from so8t_gateway.audit.line import Entry
 from so8t_gateway.audit.log import AuditLog, Limits
 from so8t_gateway.audit.segments import segments_of
 from so8t_gateway.audit.verify import verify
-from so8t_shared.errors import InputError
+from so8t_shared.errors import InputError, IntegrityError
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,19 @@ def test_an_unfinished_erasure(log: Path) -> None:
     writer.close()
     [fault] = verify(log, None).faults
     assert (fault.kind, fault.segment, fault.line) == ("not erased", f"{segment:08d}.jsonl", number)
+
+
+def test_a_log_without_its_opening_line(tmp_path: Path, said: Said) -> None:
+    """It is damaged, not absent; a crash before the first line was whole leaves no log."""
+    folder = make_log(tmp_path / "log", requests=2, erased="")
+    segment = segments_of(folder)[0].path
+    segment.write_bytes(b"x" + segment.read_bytes())
+    with said.raised(IntegrityError, where=str(segment)):
+        verify(folder, None)
+    for rest in (b"", b'{"facts"'):
+        segment.write_bytes(rest)
+        with pytest.raises(InputError):
+            verify(folder, None)
 
 
 def test_no_log(tmp_path: Path, said: Said) -> None:
