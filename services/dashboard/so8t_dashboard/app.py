@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from so8t_dashboard.downloads import file_response, report_response
 from so8t_dashboard.guarding import COOKIE, LOGIN_POLICY, Access, Guard
@@ -31,13 +32,21 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 _STATIC = Path(__file__).parent / "static"
 _LOOK_S = 5.0
 """A live page is rendered again at least that often."""
+_SENT_S = 30.0
+"""A live page whose browser takes nothing for so long is given up."""
+_FOLLOWING = 256
+"""Live pages at the same time; a further one shows what it was loaded with."""
 _WRONG_TOKEN_S = 0.5
+_GUESSING = 16
+"""Wrong tokens that may wait for their answer; more are turned away at once, so that they hold no connections."""
 _LONGEST_FORM = 4096
 
 
-def create_app(service: Service, access: Access | None = None, names: Iterable[str] = ()) -> Starlette:
-    """The application; `names` are host names under which it may be reached."""
-    access, renderer = access or Access(), Renderer(service)
+def create_app(
+    service: Service, access: Access | None = None, names: Iterable[str] = (), following: int = _FOLLOWING
+) -> Starlette:
+    """The application; `names` are host names under which it may be reached, `following` bounds the live pages."""
+    access, renderer, room = access or Access(), Renderer(service), _Room(following)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -48,7 +57,7 @@ def create_app(service: Service, access: Access | None = None, names: Iterable[s
             service.end()
 
     shown = [Route(page.path, _page(page, renderer)) for page in PAGES]
-    live = [Route(f"/live{page.path}", _live(page, renderer, service)) for page in PAGES]
+    live = [Route(f"/live{page.path}", _live(page, renderer, service, room)) for page in PAGES]
     login = _login(access, renderer)
     return Starlette(
         routes=[
@@ -75,7 +84,29 @@ def _page(page: Page, renderer: Renderer) -> Endpoint:
     return endpoint
 
 
-def _live(page: Page, renderer: Renderer, service: Service) -> Endpoint:
+class _Room:
+    """Room for live pages."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+
+class _Stream(EventSourceResponse):
+    """Server-sent events that take up room until they end, however they end."""
+
+    def __init__(self, events: AsyncIterator[dict[str, str]], room: _Room) -> None:
+        super().__init__(events, ping=15, send_timeout=_SENT_S)
+        self._room = room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._room.left -= 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._room.left += 1
+
+
+def _live(page: Page, renderer: Renderer, service: Service, room: _Room) -> Endpoint:
     """Server-sent events: those live parts of a page that have changed, as JSON by name."""
 
     async def events(request: Request) -> AsyncIterator[dict[str, str]]:
@@ -94,13 +125,35 @@ def _live(page: Page, renderer: Renderer, service: Service) -> Endpoint:
         request.scope["path"] = request.scope["path"].removeprefix("/live") or "/"
         if await run_in_threadpool(renderer.parts, page, request) is None:
             return _no_page(renderer)
-        return EventSourceResponse(events(request), ping=15)
+        if room.left <= 0:
+            return PlainTextResponse("Too many live pages are open.\n", 503, {"retry-after": "60"})
+        return _Stream(events(request), room)
 
     return endpoint
 
 
+class _Guesses:
+    """Wrong tokens, whose answers come one after the other: guessing takes time, however many guess."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
+
+    async def delayed(self) -> bool:
+        """Return when this one may be answered; False at once if too many wait."""
+        if self._waiting >= _GUESSING:
+            return False
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                await asyncio.sleep(_WRONG_TOKEN_S)
+        finally:
+            self._waiting -= 1
+        return True
+
+
 def _login(access: Access, renderer: Renderer) -> Endpoint:
-    one_at_a_time = asyncio.Lock()
+    guesses = _Guesses()
     headers = {"content-security-policy": LOGIN_POLICY}
 
     async def endpoint(request: Request) -> Response:
@@ -115,11 +168,12 @@ def _login(access: Access, renderer: Renderer) -> Endpoint:
                 return PlainTextResponse("Too long.\n", 413)
         given = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
         if not access.is_token(given.strip()):
-            async with one_at_a_time:  # guessing takes time, however many guess
-                await asyncio.sleep(_WRONG_TOKEN_S)
+            if not await guesses.delayed():
+                return PlainTextResponse("Too many wrong tokens; try again in a minute.\n", 429, {"retry-after": "60"})
             return HTMLResponse(renderer.render("login.html.j2", wrong=True), 403, headers=headers)
         answer = RedirectResponse("/", 303, headers=headers)
-        secure = request.url.scheme == "https"
+        # a proxy that ends TLS says so; a client that lies about it hides the cookie from itself alone
+        secure = "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "").lower()}
         answer.set_cookie(COOKIE, access.cookie, httponly=True, samesite="strict", secure=secure)
         return answer
 

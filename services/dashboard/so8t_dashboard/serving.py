@@ -12,12 +12,14 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from so8t_dashboard.app import create_app
 from so8t_dashboard.guarding import Access
 from so8t_dashboard.service import Service
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, ServerError
+from so8t_shared.punctual import RECEIVE_S, punctual_protocol
 from so8t_shared.store.open import open_store
 
 _SHORTEST_TOKEN = 16
@@ -45,15 +47,20 @@ def serve(config: Config, place: Place, on_address: Callable[[str], None]) -> No
     store = open_store(config, read_only=True)
     with listening(place) as listener:
         app = create_app(Service(store, config), access, place.names)
-        settings = uvicorn.Config(
-            app,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=1,
-        )
-        asyncio.run(_serve(uvicorn.Server(settings), listener, on_address))
+        asyncio.run(_serve(uvicorn.Server(settings(app)), listener, on_address))
+
+
+def settings(app: ASGIApp, receive_s: float = RECEIVE_S) -> uvicorn.Config:
+    """How the application is served; a request may take `receive_s` seconds to arrive."""
+    return uvicorn.Config(
+        app,
+        http=punctual_protocol(receive_s),
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
 
 
 def access_of(place: Place) -> Access:

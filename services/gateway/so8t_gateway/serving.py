@@ -17,7 +17,6 @@ from so8t_gateway.audit.auditor import FileAuditor, open_auditor
 from so8t_gateway.deciding import Limits, ModelDecider
 from so8t_gateway.keeper import Keeper
 from so8t_gateway.lane import Lane
-from so8t_gateway.limits import punctual_protocol
 from so8t_gateway.loading import concurrency_of
 from so8t_gateway.quiet import log_quietly
 from so8t_gateway.seams import Access
@@ -25,6 +24,7 @@ from so8t_gateway.service import Bounds, Service
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, ServerError
 from so8t_shared.processes import RELOADING, STOPPING, check_stages_can_run, forbid_core_dumps
+from so8t_shared.punctual import punctual_protocol
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
 

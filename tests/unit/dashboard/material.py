@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from tests.unit.reporter.rendering import NAMES, SMALL, read
 from so8t_dashboard.app import create_app
 from so8t_dashboard.guarding import Access
 from so8t_dashboard.service import Service
+from so8t_dashboard.serving import settings
 from so8t_reporter.assembly import assemble_report
 from so8t_reporter.document import Picture
 from so8t_reporter.explorer import render_explorer
@@ -35,6 +37,7 @@ from so8t_shared.errors import InputError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.labels import LABELS
 from so8t_shared.leases.holder import Claim
+from so8t_shared.punctual import RECEIVE_S
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.live import Live, LiveCell, live_point
 from so8t_shared.results.stamp import SESSION
@@ -174,14 +177,20 @@ class Served:
 
 
 @contextmanager
-def serving(store: ArtifactStore, config: Config, *, token: str = "", names: Sequence[str] = ()) -> Iterator[Served]:
-    """Serve a store's dashboard by uvicorn on this host."""
+def serving(
+    store: ArtifactStore,
+    config: Config,
+    *,
+    token: str = "",
+    names: Sequence[str] = (),
+    following: int = 256,
+    receive_s: float = RECEIVE_S,
+) -> Iterator[Served]:
+    """Serve a store's dashboard on this host, with the settings of the command."""
     service, port = Service(store, config), free_port()
-    app = create_app(service, Access(token), names)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
+    app = create_app(service, Access(token), names, following)
+    server, listener = uvicorn.Server(settings(app, receive_s)), socket.create_server(("127.0.0.1", port))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import ExitStack
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.unit.dashboard.material import FINISHED, RUNNING, SPITEFUL, Served
+from tests.unit.dashboard.material import FINISHED, RUNNING, SPITEFUL, Served, serving
+from tests.unit.shared.material import make_config
+from tests.unit.shared.processes import until
 
 from so8t_dashboard.guarding import POLICY
 from so8t_shared.store.local import LocalStore
@@ -31,6 +34,24 @@ def test_what_a_page_may_load(served: Served, path: str) -> None:
     assert [tag for tag in tags if tag[0] == "style" or (tag[0] == "script" and "src" not in tag[1])] == []
     assert [tag for tag in tags if any(name == "style" or name.startswith("on") for name in tag[1])] == []
     assert {(tag[1].get("href") or "/")[:1] for tag in tags} <= {"/", "#", "d"}, "but data:, none leads elsewhere"
+
+
+def test_live_pages_are_bounded(tmp_path: Path) -> None:
+    """Beyond its room a live page is refused, pages themselves are not; whoever leaves makes room."""
+    with ExitStack() as leaving:
+        dashboard = leaving.enter_context(serving(LocalStore(tmp_path), make_config(tmp_path), following=2))
+        client = leaving.enter_context(httpx.Client(base_url=dashboard.url, timeout=20))
+        first, second = (leaving.enter_context(client.stream("GET", "/live/")) for _ in range(2))
+        assert [first.status_code, second.status_code] == [200, 200]
+        assert client.get("/live/").status_code == 503
+        assert client.get("/").status_code == 200
+        first.close()
+        until(lambda: _streams(client), "room")
+
+
+def _streams(client: httpx.Client) -> bool:
+    with client.stream("GET", "/live/") as answer:
+        return answer.status_code == 200
 
 
 def test_a_report_is_confined(served: Served) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -10,6 +15,7 @@ import pytest
 from tests.messages import Said
 from tests.unit.dashboard.material import Served, serving
 from tests.unit.shared.material import make_config
+from tests.unit.shared.processes import until
 
 from so8t_dashboard.guarding import COOKIE
 from so8t_dashboard.serving import Place, access_of
@@ -70,6 +76,36 @@ def test_login(guarded: Served) -> None:
         assert "SameSite=strict" in cookie
         assert TOKEN not in cookie
         assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(("forwarded", "secure"), [({}, False), ({"x-forwarded-proto": "https"}, True)])
+def test_the_cookie_behind_tls(guarded: Served, forwarded: dict[str, str], secure: bool) -> None:
+    """Where a proxy ends TLS, the browser never sends the cookie over plain HTTP."""
+    answer = httpx.post(f"{guarded.url}/login", data={"token": TOKEN}, headers=forwarded)
+    assert ("Secure" in answer.headers["set-cookie"]) == secure
+
+
+def test_many_guesses(guarded: Served) -> None:
+    """Wrong tokens beyond a few hold no connection, and the right one is let in meanwhile."""
+    with ThreadPoolExecutor(24) as pool:
+        guesses = [pool.submit(httpx.post, f"{guarded.url}/login", data={"token": "x"}, timeout=30) for _ in range(24)]
+        until(lambda: sum(guess.done() for guess in guesses) >= 8, "those turned away")
+        started = time.monotonic()
+        assert httpx.post(f"{guarded.url}/login", data={"token": TOKEN}).status_code == 303
+        assert time.monotonic() - started < 3
+    codes = Counter(guess.result().status_code for guess in guesses)
+    assert codes.keys() == {403, 429}
+    assert codes[403] >= 16
+
+
+def test_slow_visitors_are_hung_up_on(tmp_path: Path) -> None:
+    """Whoever sends no whole request in time, without any token, keeps no connection."""
+    with serving(LocalStore(tmp_path / "store"), make_config(tmp_path), token=TOKEN, receive_s=0.3) as dashboard:
+        for piece in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"POST /login HTTP/1.1\r\nHost: localhost\r\n"):
+            with closing(socket.create_connection(("127.0.0.1", httpx.URL(dashboard.url).port or 0))) as visitor:
+                visitor.settimeout(10)
+                visitor.sendall(piece)
+                assert visitor.recv(1000) == b""
 
 
 def test_long_forms(guarded: Served) -> None:
