@@ -28,7 +28,8 @@ PREFIX = "so8t_"
 """In front of each token, so that tools which look for leaked secrets recognize it."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_REMEDY = "write it with 'so8t-ab think token add'"
+_CREATE = "create it with 'so8t-ab think token add'"
+_REPLACE = "restore it from a backup, or delete it and add the tokens again with 'so8t-ab think token add'"
 
 
 class ClientToken(Part):
@@ -73,8 +74,8 @@ def read_tokens(path: Path) -> ClientTokens:
         with storage_errors(path):
             data = path.read_bytes()
     except FileNotFoundError:
-        raise InputError("The tokens file is missing.", where=str(path), remedy=_REMEDY) from None
-    return ClientTokens.from_bytes(data, str(path), _REMEDY)
+        raise InputError("The tokens file is missing.", where=str(path), remedy=_CREATE) from None
+    return ClientTokens.from_bytes(data, str(path), _REPLACE)
 
 
 def add_token(path: Path, name: str, *, requests_per_minute: int, concurrency: int) -> str:
@@ -85,13 +86,17 @@ def add_token(path: Path, name: str, *, requests_per_minute: int, concurrency: i
     """
     if not _NAME.fullmatch(name):
         raise InputError(
-            "This is no name for a token.", where=name, remedy="use up to 64 letters, digits, '.', '_' and '-'"
+            "A token cannot have this name.", where=name, remedy="use up to 64 letters, digits, '.', '_' and '-'"
         )
     token = PREFIX + secrets.token_urlsafe(32)
     with _changing(path):
         known = read_tokens(path).tokens if path.exists() else []
         if any(each.name == name for each in known):
-            raise InputError("There is a token of this name.", where=f"{path}: {name}", remedy="remove it first")
+            raise InputError(
+                "A token with this name exists already.",
+                where=f"{path}: {name}",
+                remedy="choose another name, or remove it first",
+            )
         new = ClientToken(
             name=name,
             sha256=hash_of(token),
@@ -114,7 +119,7 @@ def remove_token(path: Path, name: str) -> None:
         left = [each for each in known if each.name != name]
         if len(left) == len(known):
             raise InputError(
-                "There is no token of this name.", where=f"{path}: {name}", remedy="see 'so8t-ab think token list'"
+                "No token has this name.", where=f"{path}: {name}", remedy="see 'so8t-ab think token list'"
             )
         _write(path, left)
 

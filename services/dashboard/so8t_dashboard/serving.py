@@ -18,7 +18,8 @@ from so8t_dashboard.app import create_app
 from so8t_dashboard.guarding import Access
 from so8t_dashboard.service import Service
 from so8t_shared.config.model import Config
-from so8t_shared.errors import ConfigError, ServerError
+from so8t_shared.errors import ConfigError
+from so8t_shared.listening import listening
 from so8t_shared.punctual import RECEIVE_S, punctual_protocol
 from so8t_shared.store.open import open_store
 
@@ -45,7 +46,8 @@ def serve(config: Config, place: Place, on_address: Callable[[str], None]) -> No
     """
     access = access_of(place)
     store = open_store(config, read_only=True)
-    with listening(place) as listener:
+    remedy = "stop what listens there, or choose another --port"
+    with listening(place.host, place.port, what="The dashboard", settings="", remedy=remedy) as listener:
         app = create_app(Service(store, config), access, place.names)
         asyncio.run(_serve(uvicorn.Server(settings(app)), listener, on_address))
 
@@ -97,26 +99,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-@contextmanager
-def listening(place: Place) -> Iterator[socket.socket]:
-    """A socket at the place's address.
-
-    Raises:
-        ServerError: it cannot be had.
-    """
-    try:
-        family, *_ = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server((place.host, place.port), family=family)
-    except OSError as error:
-        raise ServerError(
-            f"The dashboard cannot listen: {error.strerror or error}.",
-            where=f"{place.host}:{place.port}",
-            remedy="stop what listens there, or choose another --port",
-        ) from error
-    with listener:
-        yield listener
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket, on_address: Callable[[str], None]) -> None:

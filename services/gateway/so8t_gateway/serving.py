@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -21,8 +21,10 @@ from so8t_gateway.loading import concurrency_of
 from so8t_gateway.quiet import log_quietly
 from so8t_gateway.seams import Access
 from so8t_gateway.service import Bounds, Service
+from so8t_gateway.session_model import offered
 from so8t_shared.config.model import Config
-from so8t_shared.errors import ConfigError, ServerError
+from so8t_shared.errors import ConfigError
+from so8t_shared.listening import listening
 from so8t_shared.processes import RELOADING, STOPPING, check_stages_can_run, forbid_core_dumps
 from so8t_shared.punctual import punctual_protocol
 from so8t_shared.store.base import ArtifactStore
@@ -53,11 +55,15 @@ def serve(
     demand_protection(config)
     access = access_of(config)
     log_quietly()
-    auditor = open_auditor(config, open_store(config))
-    try:
-        asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, on_address, wait=wait))
-    finally:
-        auditor.close()
+    store = open_store(config)
+    if not wait:
+        offered(store, config)  # without a session no audit log is begun, nor without a port
+    with listening_socket(config) as listener:
+        auditor = open_auditor(config, store)
+        try:
+            asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, listener, on_address, wait=wait))
+        finally:
+            auditor.close()
 
 
 def access_of(config: Config) -> Access:
@@ -96,6 +102,7 @@ async def _serve(
     read: Callable[[], tuple[Config, ArtifactStore]],
     access: Access,
     auditor: FileAuditor,
+    listener: socket.socket,
     on_address: Callable[[str], None],
     *,
     wait: bool,
@@ -107,16 +114,15 @@ async def _serve(
     keeper = Keeper(decider, service.metrics, read)
     await keeper.begin(wait=wait)
     try:
-        with listening_socket(config) as listening:
-            server = _Server(_settings(config, service))
-            tasks = [
-                asyncio.create_task(keeper.run()),
-                asyncio.create_task(_announce(server, config, listening, on_address)),
-            ]
-            with _signals(server, lane, keeper, think.timeout_s):
-                await server.serve(sockets=[listening])
-            for task in tasks:
-                task.cancel()
+        server = _Server(_settings(config, service))
+        tasks = [
+            asyncio.create_task(keeper.run()),
+            asyncio.create_task(_announce(server, config, listener, on_address)),
+        ]
+        with _signals(server, lane, keeper, think.timeout_s):
+            await server.serve(sockets=[listener])
+        for task in tasks:
+            task.cancel()
     finally:
         await keeper.close()
 
@@ -146,37 +152,24 @@ def _settings(config: Config, service: Service) -> uvicorn.Config:
 
 
 async def _announce(
-    server: uvicorn.Server, config: Config, listening: socket.socket, on_address: Callable[[str], None]
+    server: uvicorn.Server, config: Config, listener: socket.socket, on_address: Callable[[str], None]
 ) -> None:
     while not server.started:
         await asyncio.sleep(0.01)
-    host, port = listening.getsockname()[:2]
+    host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     on_address(f"{'https' if config.think.tls_cert else 'http'}://{shown}:{port}")
 
 
-@contextmanager
-def listening_socket(config: Config) -> Iterator[socket.socket]:
+def listening_socket(config: Config) -> AbstractContextManager[socket.socket]:
     """Listen at the configured address, within the block.
 
     Raises:
         ServerError: something else does, or this host has no such address.
     """
-    host, port = config.think.host, config.think.port
-    try:
-        family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise ServerError(
-            f"The service cannot listen: {error.strerror or error}.",
-            where=f"{host}:{port} (think.host, think.port)",
-            remedy="stop what listens there, or choose another think.port",
-        ) from error
-    # Connections inherit it. asyncio sets it only where the socket names its protocol, which this one does not, and
-    # without it each answer waits 40 ms for an acknowledgment between its head and its body.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with listening:
-        yield listening
+    remedy = "stop what listens there, or choose another think.port"
+    settings = " (think.host, think.port)"
+    return listening(config.think.host, config.think.port, what="The service", settings=settings, remedy=remedy)
 
 
 @contextmanager

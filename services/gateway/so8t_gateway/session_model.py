@@ -22,7 +22,7 @@ from so8t_shared.results.training import Targets
 from so8t_shared.sessions.markers import Completed, StageMarkers
 from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.store.base import ArtifactStore
-from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.quantizations import ORDER, Quantization
 
 _STAGES = ("train", "convert-b", "conclude")
 """Stages that must be complete: a model is served only after its test."""
@@ -74,7 +74,7 @@ def read_session(store: ArtifactStore, config: Config) -> SessionModel:
         raise InputError(
             f"The session has no model B at {quantization}.",
             where=f"session {session_id}",
-            remedy="set think.quantization to one of its gguf.quantizations",
+            remedy=f"set think.quantization to one that it has: {', '.join(_quantizations(store, markers))}",
         )
     trained = _files(store, markers["train"], (targets,))
     known = Targets.read(trained / targets) if (trained / targets).is_file() else None
@@ -146,6 +146,13 @@ def _manifest(store: ArtifactStore, marker: Completed) -> tuple[Artifact, Manife
 def _files(store: ArtifactStore, marker: Completed, files: tuple[str, ...]) -> Path:
     artifact, manifest = _manifest(store, marker)
     return artifact.materialize(manifest, files)
+
+
+def _quantizations(store: ArtifactStore, markers: dict[str, Completed]) -> list[str]:
+    """Those that the session has of model B."""
+    _, manifest = _manifest(store, markers["convert-b"])
+    paths = {entry.path for entry in manifest.files}
+    return [each for each in ORDER if gguf_name("b", each) in paths]
 
 
 def _sha256(conversion: ConversionResult, gguf: str) -> str:

@@ -51,9 +51,9 @@ def verify(
         if as_json:
             raise typer.Exit(_BROKEN)
         raise IntegrityError(
-            f"{len(proof.faults)} {plural(len(proof.faults), 'thing is', 'things are')} not as written.",
+            f"The audit log has {len(proof.faults)} {plural(len(proof.faults), 'fault', 'faults')}.",
             where=proof.folder,
-            remedy="keep the folder as it is; the lines above the first fault are proven",
+            remedy="keep the folder as evidence; the lines before the first fault are proven",
         )
 
 
@@ -133,9 +133,7 @@ def _show(proof: AuditProof) -> None:
     if proof.anchors is None:
         notes.append("no anchors were compared: a log rewritten as a whole would look like this too")
     elif (proof.anchored or 0) < proof.last and not proof.faults:
-        notes.append(
-            f"no anchor has seen what is behind line {proof.anchored or 0} yet: a cut there would not be noticed"
-        )
+        notes.append(f"lines after {proof.anchored or 0} have no anchor yet: if they were cut off, nobody would notice")
     if proof.other_logs:
         notes.append(f"the store has anchors of other logs: {', '.join(proof.other_logs)}")
     print_notes(notes)

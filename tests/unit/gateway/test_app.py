@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.requests import Request
+from tests.messages import Said
 from tests.unit.gateway.in_process import BODIES, Saying, app_of, client_of, decider_of
 
 from so8t_gateway.apis.table import ROWS
@@ -95,12 +96,13 @@ def test_without_a_record_no_answer_leaves(path: str, body: dict[str, object]) -
         assert (response.status_code, response.headers["retry-after"]) == (503, "2")
 
 
-def test_refused_without_a_token() -> None:
+def test_refused_without_a_token(said: Said) -> None:
     """Whoever is not let in hears when to come back, before the body is read."""
     door = Door()
     app = app_of(decider_of(Saying(ALLOWED)), access=door)
     refused = call(app, lambda client: client.post("/think", content=b"not even JSON"))
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "8")
+    said(refused.json()["error"]["message"])
     headers = {"authorization": "Bearer good"}
     welcome = call(app, lambda client: client.post("/think", json={"query": "x"}, headers=headers))
     assert (welcome.json()["answer"], door.guest.left) == ("ALLOW", 1)

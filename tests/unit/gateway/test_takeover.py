@@ -19,6 +19,7 @@ from tests.tiny_guard import make_guard
 from tests.unit.gateway.service_process import EMBEDDED, Think, ollama_section, running
 from tests.unit.gateway.session import QUANTIZATION, Prepared, convert_guard, hand_over
 
+from so8t_gateway.audit.keys import AUDIT_KEY_VARIABLE
 from so8t_gateway.serving import demand_protection, listening_socket, serve
 from so8t_gateway.session_model import offered, read_session
 from so8t_shared.errors import ConfigError, InputError, IntegrityError, ServerError, UpstreamError
@@ -249,6 +250,34 @@ def test_no_session(tmp_path: Path, said: Said) -> None:
         serve(lambda: tested.config)
 
 
+def test_a_service_that_cannot_start_begins_no_audit_log(
+    guard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong session or a port that is taken leaves no lines, no key, and no anchors in the store."""
+    monkeypatch.delenv(AUDIT_KEY_VARIABLE, raising=False)
+    audit = {"folder": str(tmp_path / "audit"), "key_file": str(tmp_path / "audit.key")}
+    tested = Prepared(tmp_path, {**EMBEDDED, "think": {"audit": audit, "port": 0}})
+    session_id = hand_over(tested, guard).session_id
+    with listening_socket(tested.config) as taken:
+        for think in ({"session": "nosuch"}, {"session": session_id, "port": taken.getsockname()[1]}):
+            config = Prepared(tmp_path, {**EMBEDDED, "think": {"audit": audit, **think}}).config
+            with pytest.raises((InputError, ServerError)):
+                serve(lambda config=config: config)  # type: ignore[misc]
+    assert not (tmp_path / "audit").exists()
+    assert not (tmp_path / "audit.key").exists()
+    assert list(tested.store.list("audit")) == []
+
+
+def test_a_quantization_that_was_not_made(guard: Path, tmp_path: Path, said: Said) -> None:
+    """Exit code 2, and those that the session has."""
+    tested = Prepared(tmp_path, EMBEDDED)
+    session = hand_over(tested, guard)
+    other = Prepared(tmp_path, {**EMBEDDED, "think": {"quantization": "q5_k_m", "session": session.session_id}})
+    with said.raised(InputError, where=f"session {session.session_id}") as raised:
+        read_session(tested.store, other.config)
+    assert raised.value.exit_code == 2
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_this_host_needs_no_protection(host: str, tmp_path: Path) -> None:
     """Only programs of this host can ask."""
@@ -278,11 +307,11 @@ def test_connections_send_at_once(tmp_path: Path) -> None:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_an_address_that_is_taken(tmp_path: Path) -> None:
+def test_an_address_that_is_taken(tmp_path: Path, said: Said) -> None:
     """Another service at the same address is a server's error."""
     config = Prepared(tmp_path, {"think": {"port": 0}}).config
     with listening_socket(config) as listening:
         taken = Prepared(tmp_path, {"think": {"port": listening.getsockname()[1]}}).config
-        with pytest.raises(ServerError) as raised, listening_socket(taken):
+        with said.raised(ServerError) as raised, listening_socket(taken):
             pass
     assert raised.value.exit_code == 4

@@ -20,6 +20,13 @@ from so8t_gateway.service import Service
 
 RETRY_AFTER_S = 2
 
+_REFUSALS = {
+    401: "Send one valid token: 'Authorization: Bearer TOKEN'.",
+    403: "Use one of this host's own names, such as 127.0.0.1 or localhost; any other name needs a token.",
+    429: "This token's limit is reached.",
+    503: "The service cannot take the request now.",
+}
+
 B = TypeVar("B", bound=BaseModel)
 
 
@@ -102,7 +109,7 @@ async def endpoint(api: Api, service: Service, request: Request) -> Response:
         service.metrics.refused(refused.status)
         if refused.status == 503 and api.unavailable:
             return api.unavailable()
-        return error(refused.status, "The request was refused.", retry_after_s=refused.retry_after_s)
+        return error(refused.status, _REFUSALS[refused.status], retry_after_s=refused.retry_after_s)
     except BadRequest as bad:
         service.metrics.refused(bad.status)
         return error(bad.status, bad.message, param=bad.param)

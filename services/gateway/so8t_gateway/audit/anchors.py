@@ -166,5 +166,5 @@ class Anchoring(threading.Thread):
 
     def _put(self, head: Head, patience_s: float) -> None:
         if not self._anchors.put(head, patience_s=patience_s) and not self._told:
-            log.warning("the store does not lock the audit log's anchors: its bucket has no object lock")
+            log.warning("the store does not lock the audit log's anchors: whoever may write there can remove them")
             self._told = True

@@ -88,7 +88,7 @@ class Line:
         if line is None or not same:
             raise BadLine("it is not a line of an audit log")
         if line.hash != line._computed():
-            raise BadLine("its content does not have its hash")
+            raise BadLine("its content does not match its hash")
         return line
 
     @classmethod
