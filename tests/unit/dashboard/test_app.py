@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.unit.dashboard.material import FINISHED, RUNNING, SPITEFUL, Served, serving
+from tests.unit.dashboard.material import FAILED, FINISHED, RUNNING, SPITEFUL, Served, serving
 from tests.unit.shared.material import make_config
 from tests.unit.shared.processes import until
 
@@ -34,6 +34,17 @@ def test_what_a_page_may_load(served: Served, path: str) -> None:
     assert [tag for tag in tags if tag[0] == "style" or (tag[0] == "script" and "src" not in tag[1])] == []
     assert [tag for tag in tags if any(name == "style" or name.startswith("on") for name in tag[1])] == []
     assert {(tag[1].get("href") or "/")[:1] for tag in tags} <= {"/", "#", "d"}, "but data:, none leads elsewhere"
+
+
+def test_a_stage_without_a_log(served: Served) -> None:
+    """It is shown as such; no other stage's lines stand under its name."""
+    served.get(f"/sessions/{FAILED}/log")
+    served.wait(lambda state: state.store.get_bytes(f"sessions/{FAILED}/train/log.jsonl"))
+    page = served.get(f"/sessions/{FAILED}/log?stage=report").text
+    current = [tag for tag in _Tags(page).found if tag[1].get("aria-current") == "true"]
+    assert [tag[1]["href"] for tag in current][:1] == [f"/sessions/{FAILED}/log?stage=report&level=INFO"]
+    assert page.count('<li class="level-') == 0
+    assert '<li class="level-' in served.get(f"/sessions/{FAILED}/log?stage=nosuch").text
 
 
 def test_live_pages_are_bounded(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class LogView:
 
     stage: str
     stages: list[str]
-    """Stages that have a log."""
+    """Stages that have a log, and the one that is shown."""
     level: str
     lines: list[LogLine]
     hidden: int
@@ -32,10 +32,11 @@ def log_view(state: State, session_id: str, stage: str, level: str) -> LogView:
     """The end of one stage's log, or of the stage whose log was written last if none, or no such stage, is named."""
     logs = {name: found for name in BY_NAME if (found := _log(state, session_id, name))}
     latest = max(logs, key=lambda name: logs[name][-1].time, default="")
-    stage = stage if stage in logs else latest
+    stage = stage if stage in BY_NAME and logs else latest
     level = level if level in LEVELS else "INFO"
     shown = [line for line in logs.get(stage, []) if _rank(line) >= LEVELS.index(level)]
-    return LogView(stage, list(logs), level, shown[-TAIL:], max(0, len(shown) - TAIL))
+    stages = [name for name in BY_NAME if name in logs or name == stage]
+    return LogView(stage, stages, level, shown[-TAIL:], max(0, len(shown) - TAIL))
 
 
 def warnings(state: State, session_id: str) -> list[tuple[str, LogLine]]:
