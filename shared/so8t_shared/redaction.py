@@ -12,7 +12,7 @@ from so8t_shared.escapes import harmless
 NOTIFY_VARIABLE = "SO8T_NOTIFY"
 """Environment variable with the addresses that get notifications, separated by blanks or commas."""
 
-_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "ACCESS_KEY", "API_KEY", "PRIVATE_KEY")
+_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "ACCESS_KEY", "API_KEY", "PRIVATE_KEY", "AUDIT_KEY")
 _PLACES = {"SO8T_SECRETS", "SO8T_CREDENTIALS", "SO8T__STORE__CREDENTIALS_FILE"}
 """Variables with these words that hold the path of a file or folder."""
 _SHORTEST = 6
@@ -49,10 +49,20 @@ def presentable(text: str) -> str:
     return harmless(without_secrets(text))
 
 
+def environment_without_secrets() -> dict[str, str]:
+    """The environment for a child that works on foreign models or templates, which could take over the child."""
+    hidden = {*_named(), NOTIFY_VARIABLE}
+    return {key: value for key, value in os.environ.items() if key not in hidden}
+
+
+def _named() -> set[str]:
+    """Names of the variables that look like a secret's."""
+    return {key for key in os.environ if any(name in key.upper() for name in _NAMES)} - _PLACES
+
+
 def _secrets() -> list[str]:
     """Secrets, longest first, since one may be part of another."""
-    named = {key for key in os.environ if any(name in key.upper() for name in _NAMES)} - _PLACES
-    found = _from_files | {os.environ[key] for key in named}
+    found = _from_files | {os.environ[key] for key in _named()}
     found = found.union(*map(_secret_parts, addresses_in(os.environ.get(NOTIFY_VARIABLE, ""))))
     return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
 

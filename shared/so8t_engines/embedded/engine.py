@@ -43,6 +43,7 @@ from so8t_shared.host import host_name
 from so8t_shared.json_files import Channel
 from so8t_shared.processes import signal_name
 from so8t_shared.processor import free_cores
+from so8t_shared.redaction import environment_without_secrets
 
 _BATCH = 512
 _CLOSING_S = 5.0
@@ -205,7 +206,7 @@ def _start(errors: BinaryIO) -> tuple[subprocess.Popen[bytes], Channel]:
     module = "so8t_engines.embedded.worker"
     # A waiting OpenMP thread must sleep: spinning makes a token up to a hundred times slower as soon as
     # anything else runs on one of the cores, such as the other model's worker.
-    environment = {"OMP_WAIT_POLICY": "passive", **os.environ}
+    environment = {"OMP_WAIT_POLICY": "passive", **environment_without_secrets()}
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *map(str, theirs), str(os.getpid())],

@@ -22,6 +22,7 @@ from typing import Any
 from so8t_shared.errors import InputError
 from so8t_shared.interruption import StopSignal, stop_of_process
 from so8t_shared.json_files import Channel
+from so8t_shared.redaction import environment_without_secrets
 
 _WALL = 6
 """A template may take this many times its processor time on a busy machine."""
@@ -143,6 +144,7 @@ class Renderer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=environment_without_secrets(),
         )
         channel = _channel_to(self._process)
         channel.send(asdict(self._limits))

@@ -18,6 +18,7 @@ from pathlib import Path
 from so8t_shared.errors import InputError, So8tError
 from so8t_shared.interruption import stop_of_process
 from so8t_shared.processes import signal_name
+from so8t_shared.redaction import environment_without_secrets
 
 CPU_S = 60
 MEMORY_BYTES = 8 << 30
@@ -59,6 +60,7 @@ def _check(path: Path, memory_bytes: int, *_: int) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env=environment_without_secrets(),
     )
     stop = stop_of_process()
     with child, stop.doing(child.kill):

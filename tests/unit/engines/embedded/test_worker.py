@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+from so8t_engines.embedded.engine import _start as start_worker
 from so8t_shared.json_files import Channel
 
 
@@ -27,6 +31,19 @@ def test_question_before_a_model() -> None:
         assert channel.receive() == {"error": "no model is loaded"}
     channel.close()
     assert process.wait(30) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system does not show a process's environment")
+def test_a_worker_is_near_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A foreign model file that takes over the worker finds no credential in its environment."""
+    monkeypatch.setenv("SO8T_AUDIT_KEY", "5e" * 32)
+    with (tmp_path / "errors").open("wb") as errors:
+        process, channel = start_worker(errors)
+    environ = Path(f"/proc/{process.pid}/environ").read_text()
+    channel.close()
+    assert process.wait(30) == 0
+    assert "OMP_WAIT_POLICY=" in environ
+    assert "SO8T_AUDIT_KEY" not in environ
 
 
 def test_orphan() -> None:

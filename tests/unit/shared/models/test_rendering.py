@@ -35,6 +35,18 @@ def _render(renderer: Renderer, template: str) -> str:
     return renderer.render(template, MESSAGES, {"bos_token": "", "eos_token": "", "add_generation_prompt": True})
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system does not show a process's environment")
+def test_a_template_is_near_no_secret(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever takes over the child finds no credential in its environment."""
+    secrets = {"SO8T_AUDIT_KEY": "5e" * 32, "MINIO_SECRET_KEY": "s3cr3t-s3cr3t", "SO8T_NOTIFY": "json://u:pw@host"}
+    for name, value in {**secrets, "SO8T_SECRETS": "/run/secrets"}.items():
+        monkeypatch.setenv(name, value)
+    _render(renderer, "x")
+    environ = Path(f"/proc/{renderer.pid}/environ").read_text()
+    assert "SO8T_SECRETS=/run/secrets" in environ
+    assert [name for name in secrets if f"{name}=" in environ] == []
+
+
 @pytest.mark.parametrize(
     "template",
     [
