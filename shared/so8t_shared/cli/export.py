@@ -65,7 +65,9 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only show what would be copied.")] = False,
 ) -> None:
-    """Copy a model and its Modelfile out of the store, verified; the copy's metadata names the session.
+    """Copy a model and its Modelfile out of the store, verified.
+
+    The copy's metadata names the session.
 
     Example:
 

@@ -43,8 +43,15 @@ def _plan(source: Path, folder: Path) -> tuple[dict[str, Any], list[tuple[str, t
     return keys, [(tensor.name, tensor.shape, tensor.type) for tensor in plan.tensors]
 
 
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("name", COMPLETE)
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        (name, change)
+        for name in COMPLETE
+        for change in CHANGES
+        if name == "Phi3ForCausalLM" or "partial_rotary_factor" not in CHANGES[change]  # the others rotate whole heads
+    ],
+)
 def test_files_say_what_transformers_says(
     made: Callable[[str], Path],
     copy_of: Callable[[str], Path],

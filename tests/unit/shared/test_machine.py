@@ -47,7 +47,8 @@ def test_every_part_is_named() -> None:
         "processor",
         "xllamacpp",
     }
-    assert expected | {"convert", "train", "evaluate", "report", "notify"} == set(parts) - {"docker gpu"}
+    extras = {"convert", "train", "evaluate", "report", "notify", "gateway", "ui"}
+    assert expected | extras == set(parts) - {"docker gpu"}
     assert len(parts) == len(set(parts))
     assert [f.part for f in findings if f.state != "ok" and not f.remedy] == []
     assert {f.state for f in findings if f.part in {"python", "demo", "torch", "convert", "train"}} == {"ok"}

@@ -78,6 +78,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "answers",
         "audit",
         "think",
+        "ui",
         "stage",
         "export",
         "convert",
