@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,6 +21,7 @@ from so8t_shared.errors import ConfigError
 from so8t_shared.listening import listening
 from so8t_shared.punctual import RECEIVE_S, punctual_protocol
 from so8t_shared.store.open import open_store
+from so8t_shared.web_server import Server
 
 _SHORTEST_TOKEN = 16
 
@@ -49,7 +49,7 @@ def serve(config: Config, place: Place, on_address: Callable[[str], None]) -> No
     remedy = "stop what listens there, or choose another --port"
     with listening(place.host, place.port, what="The dashboard", settings="", remedy=remedy) as listener:
         app = create_app(Service(store, config), access, place.names)
-        asyncio.run(_serve(uvicorn.Server(settings(app)), listener, on_address))
+        asyncio.run(_serve(Server(settings(app)), listener, on_address))
 
 
 def settings(app: ASGIApp, receive_s: float = RECEIVE_S) -> uvicorn.Config:
@@ -101,12 +101,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket, on_address: Callable[[str], None]) -> None:
+async def _serve(server: Server, listener: socket.socket, on_address: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
-    server.capture_signals = _leave_signals  # type: ignore[method-assign]  # uvicorn would raise them again at the end
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, server)
-    announcing = asyncio.create_task(_announce(server, listener, on_address))
+    announcing = asyncio.create_task(server.announce(listener, on_address))
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -116,15 +115,3 @@ async def _serve(server: uvicorn.Server, listener: socket.socket, on_address: Ca
 def _stop(server: uvicorn.Server) -> None:
     server.force_exit = server.should_exit
     server.should_exit = True
-
-
-@contextmanager
-def _leave_signals() -> Iterator[None]:
-    yield
-
-
-async def _announce(server: uvicorn.Server, listener: socket.socket, on_address: Callable[[str], None]) -> None:
-    while not server.started:
-        await asyncio.sleep(0.01)
-    host, port = listener.getsockname()[:2]
-    on_address(f"http://{f'[{host}]' if ':' in host else host}:{port}")

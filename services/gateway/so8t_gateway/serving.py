@@ -29,6 +29,7 @@ from so8t_shared.processes import RELOADING, STOPPING, check_stages_can_run, for
 from so8t_shared.punctual import punctual_protocol
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
+from so8t_shared.web_server import Server
 
 log = logging.getLogger("so8t.think")
 
@@ -114,10 +115,10 @@ async def _serve(
     keeper = Keeper(decider, service.metrics, read)
     await keeper.begin(wait=wait)
     try:
-        server = _Server(_settings(config, service))
+        server = Server(_settings(config, service))
         tasks = [
             asyncio.create_task(keeper.run()),
-            asyncio.create_task(_announce(server, config, listener, on_address)),
+            asyncio.create_task(server.announce(listener, on_address)),
         ]
         with _signals(server, lane, keeper, think.timeout_s):
             await server.serve(sockets=[listener])
@@ -125,15 +126,6 @@ async def _serve(
             task.cancel()
     finally:
         await keeper.close()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, without its handling of signals."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them to `_signals`."""
-        yield
 
 
 def _settings(config: Config, service: Service) -> uvicorn.Config:
@@ -149,16 +141,6 @@ def _settings(config: Config, service: Service) -> uvicorn.Config:
         ssl_keyfile=config.think.tls_key,
         timeout_graceful_shutdown=int(config.think.timeout_s) + 1,
     )
-
-
-async def _announce(
-    server: uvicorn.Server, config: Config, listener: socket.socket, on_address: Callable[[str], None]
-) -> None:
-    while not server.started:
-        await asyncio.sleep(0.01)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    on_address(f"{'https' if config.think.tls_cert else 'http'}://{shown}:{port}")
 
 
 def listening_socket(config: Config) -> AbstractContextManager[socket.socket]:
