@@ -30,6 +30,7 @@ from so8t_shared.cli import (
     run,
     stage,
     status,
+    study,
     think,
     ui,
     watch,
@@ -70,6 +71,7 @@ app.command("secrets")(containers.secrets)
 app.command("images")(containers.images)
 app.command("up")(containers.up)
 app.command("down")(containers.down)
+app.add_typer(study.app, name="study")
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(gguf.app, name="gguf")

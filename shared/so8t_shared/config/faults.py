@@ -17,11 +17,15 @@ from so8t_shared.redaction import without_secrets
 
 
 def config_error(
-    error: ValidationError | None, files: str, given: dict[str, str], more: Mapping[str, str] | None = None
+    error: ValidationError | None,
+    files: str,
+    given: dict[str, str],
+    more: Mapping[str, str] | None = None,
+    root: type[BaseModel] = Config,
 ) -> ConfigError:
     """One error that lists every fault; `given` maps a dotted key to its source, if that is not `files`.
 
-    `more` are faults that were found before, with their sources.
+    `more` are faults that were found before, with their sources; `root` is the model of the whole file.
     """
     more = more or {}
     faults = _of_one_form(error.errors()) if error else []
@@ -29,7 +33,7 @@ def config_error(
     places = dict.fromkeys(files if source is None else source for source in sources)
     lines = [
         f"    - {text}" + (f" (given by {source})" if source and len(places) > 1 else "")
-        for text, source in zip([*more, *map(_explain, faults)], sources, strict=True)
+        for text, source in zip([*more, *(_explain(fault, root) for fault in faults)], sources, strict=True)
     ]
     return ConfigError(
         _several(len(lines)),
@@ -70,13 +74,13 @@ def _several(count: int) -> str:
     return "The configuration has a fault." if count == 1 else f"The configuration has {count} faults."
 
 
-def _explain(fault: Any) -> str:
+def _explain(fault: Any, root: type[BaseModel]) -> str:
     path = _path(fault)
     dotted = _dotted(fault)
     if fault["type"] == "extra_forbidden":
-        return f"{dotted}: unknown key{_did_you_mean(path)}"
+        return f"{dotted}: unknown key{_did_you_mean(path, root)}"
     if fault["type"] == "missing":
-        return f"{dotted}: this key is required{_described(path)}"
+        return f"{dotted}: this key is required{_described(path, root)}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "model_type":
         message = "expected a section, with one key per line"
@@ -99,33 +103,33 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _did_you_mean(path: list[str | int]) -> str:
-    row = BY_KEY.get(".".join(map(str, path)))
+def _did_you_mean(path: list[str | int], root: type[BaseModel]) -> str:
+    row = BY_KEY.get(".".join(map(str, path))) if root is Config else None
     if row and row.becomes:
         return f"; here it is {row.becomes}"
     if row:
         return f"; it has no effect here: {row.why}"
-    section = _section_at(path[:-1])
+    section = _section_at(path[:-1], root)
     known = list(section.model_fields) if section else []
     close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    elsewhere = _places_of(str(path[-1]), Config)
+    elsewhere = _places_of(str(path[-1]), root)
     if elsewhere:
         return f"; it belongs at {elsewhere[0]}"
     return f"; known here: {', '.join(known)}" if known else ""
 
 
-def _described(path: list[str | int]) -> str:
-    section = _section_at(path[:-1])
+def _described(path: list[str | int], root: type[BaseModel]) -> str:
+    section = _section_at(path[:-1], root)
     name = str(path[-1])
     if section and name in section.model_fields and section.model_fields[name].description:
         return f" ({section.model_fields[name].description})"
     return ""
 
 
-def _section_at(path: Sequence[str | int]) -> type[BaseModel] | None:
-    section: type[BaseModel] | None = Config
+def _section_at(path: Sequence[str | int], root: type[BaseModel]) -> type[BaseModel] | None:
+    section: type[BaseModel] | None = root
     for part in path:
         if isinstance(part, str):  # not a place in a list
             section = section_of(section, part, in_list=True) if section else None

@@ -73,10 +73,20 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), environ: Mappin
     return read_config(path, overrides, environ).config
 
 
-def read_config(path: Path | str, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Loaded:
-    """Like `load_config`, with what became of original keys and of another system's paths."""
+def read_config(
+    path: Path | str,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    strongest: Mapping[str, Any] | None = None,
+    giver: str = "",
+) -> Loaded:
+    """Like `load_config`, with what became of original keys and of another system's paths.
+
+    `strongest` maps dotted keys to values that win over everything else; `giver` names their source in errors.
+    """
     path = Path(path)
     stronger = [*_from_environment(os.environ if environ is None else environ), *map(_split, overrides)]
+    stronger += [(key, value, giver) for key, value in (strongest or {}).items()]
     raw, translation = _main_file(
         path, next((value for key, value, _ in reversed(stronger) if key == INPUTS_ROOT), None)
     )

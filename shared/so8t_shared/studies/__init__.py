@@ -1,0 +1,1 @@
+"""Studies: several methods, each trained with several seeds, compared with one model A."""
