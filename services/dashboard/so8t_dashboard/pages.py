@@ -15,6 +15,7 @@ from so8t_dashboard.views.logs import LEVELS, log_view
 from so8t_dashboard.views.overview import overview
 from so8t_dashboard.views.records import SessionView, session_view
 from so8t_dashboard.views.sessions import sessions
+from so8t_dashboard.views.studies import study_view
 
 Context = dict[str, Any]
 
@@ -28,7 +29,7 @@ class Page:
     title: str
     live: tuple[str, ...]
     context: Callable[[Service, Request], Context | None]
-    """None if there is no such session."""
+    """None if there is no such session or study."""
 
 
 def _sessions(service: Service, request: Request) -> Context:
@@ -37,6 +38,11 @@ def _sessions(service: Service, request: Request) -> Context:
 
 def _compare(service: Service, request: Request) -> Context:
     return comparison(service.state, request.query_params.getlist("s"))
+
+
+def _study(service: Service, request: Request) -> Context | None:
+    view = study_view(service.state, request.path_params["name"])
+    return {"study": view} if view else None
 
 
 def _of_session(
@@ -81,6 +87,7 @@ _SESSION = "/sessions/{session_id}"
 PAGES: tuple[Page, ...] = (
     Page("sessions", "/", "Sessions", ("sessions",), _sessions),
     Page("compare", "/compare", "Comparison", (), _compare),
+    Page("study", "/studies/{name}", "Study", ("study",), _study),
     Page("overview", _SESSION, "Overview", ("overview",), _of_session(_overview)),
     Page("log", f"{_SESSION}/log", "Log", ("log",), _of_session(_log)),
     Page("files", f"{_SESSION}/files", "Files", ("files",), _of_session(_files)),

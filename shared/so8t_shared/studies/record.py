@@ -78,7 +78,7 @@ def read_study(store: ArtifactStore, name: str) -> StudyRecord:
         InputError: there is no such study.
         IntegrityError: the record is damaged.
     """
-    data = store.get_bytes(study_key(name)) if Path(name).name == name else None
+    data = store.get_bytes(study_key(name)) if name and Path(name).name == name else None
     if data is None:
         known = ", ".join(study_names(store)) or "none yet"
         raise InputError(f"There is no study {name!r}.", where=store.location, remedy=f"studies here: {known}")

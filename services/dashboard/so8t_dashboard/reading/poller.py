@@ -27,6 +27,7 @@ from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import session_ids
 from so8t_shared.stages import BY_NAME
 from so8t_shared.store.base import ArtifactStore, ObjectStat, is_safe_key
+from so8t_shared.studies.record import ROOT as STUDIES
 
 log = logging.getLogger("so8t.ui")
 
@@ -39,7 +40,11 @@ _WATCHED_S = 60.0
 _PAGE = 1000
 """Keys per request of a bucket's listing: a longer one takes its requests from the next rounds."""
 _LEASES_PER_ROUND = 2
-_ALWAYS = ("session.json", "completed.json", "failed.json", "progress.json")
+_STUDIES_S = 10.0
+"""Seconds between two listings of a bucket's studies."""
+_ALWAYS = ("session.json", "completed.json", "failed.json", "progress.json", "study.json", "result.json")
+_RECORDS = defaultdict[str, set[str]](set, sessions={"session.json"}, **{STUDIES: {"study.json", "result.json"}})
+"""Files of a session's or a study's own folder that are read."""
 _WATCHED = (LIVE_FILE, "log.jsonl")
 
 
@@ -53,6 +58,8 @@ class Poller:
         self._etags: dict[str, str] = {}
         self._objects: dict[str, bytes] = {}
         self._committed = Committed(self.store)
+        self._studies: dict[str, ObjectStat] = {}
+        self._studies_listed = -_STUDIES_S
         self._lease_read: dict[str, float] = {}
         self._looked: dict[str, float] = {}
         self._paces: dict[tuple[str, str], Pace] = defaultdict(Pace)
@@ -94,6 +101,7 @@ class Poller:
 
     def round(self) -> int:
         """Read what has changed; return how many requests the listing took."""
+        listed = self._studies_listed
         try:
             found = self._listed()
             complete = self._read(found)
@@ -106,13 +114,17 @@ class Poller:
             log.exception("a round failed")
             return 1
         self._publish(complete)
-        return 1 + len(found) // _PAGE if self.store.remote else 1
+        return 1 + len(found) // _PAGE + (self._studies_listed != listed) if self.store.remote else 1
 
     def _listed(self) -> dict[str, ObjectStat]:
         root = Path(self.store.location)
         if not self.store.remote and self.state.sessions and not root.is_dir():
             raise So8tError("The folder is gone.", where=str(root))
-        return {key: stat for key, stat in self.store.listing("sessions") if _kind(key) in {*_ALWAYS, *_WATCHED}}
+        if not self.store.remote or time.monotonic() - self._studies_listed >= _STUDIES_S:
+            self._studies = {key: stat for key, stat in self.store.listing(STUDIES) if _kind(key) in _ALWAYS}
+            self._studies_listed = time.monotonic()
+        found = {key: stat for key, stat in self.store.listing("sessions") if _kind(key) in {*_ALWAYS, *_WATCHED}}
+        return {**found, **self._studies}
 
     def _read(self, found: dict[str, ObjectStat]) -> bool:
         """Read what has changed, as far as this round's budget goes; return whether that was all."""
@@ -193,10 +205,10 @@ def _session(key: str) -> str:
 
 
 def _kind(key: str) -> str:
-    """The file's name if the key is that of a session's record or of a stage's object, else ''."""
+    """The file's name if the key is that of a record (session, study), a study's result or a stage's object, else ''."""
     parts = key.split("/")
     if not is_safe_key(key):
         return ""
     if len(parts) == 4 and parts[0] == "sessions" and parts[2] in BY_NAME and parts[3] != "session.json":
         return parts[3]
-    return "session.json" if len(parts) == 3 and parts[2] == "session.json" else ""
+    return parts[2] if len(parts) == 3 and parts[2] in _RECORDS[parts[0]] else ""
