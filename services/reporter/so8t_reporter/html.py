@@ -1,4 +1,4 @@
-"""report.html: one self-contained file without scripts or external requests."""
+"""report.html and study.html: self-contained files without scripts or external requests."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from markupsafe import Markup
 
 from so8t_reporter.document import Report
 from so8t_reporter.explorer import packaged
+from so8t_reporter.study.document import StudyReport
 from so8t_shared.palette import palette
 
 
-def render_html(report: Report) -> str:
+def render_html(report: Report | StudyReport, template: str = "report.html.j2") -> str:
     """Return the whole report, including pictures for light and dark displays; all text is escaped."""
     environment = Environment(
         loader=PackageLoader("so8t_reporter"),
@@ -25,7 +26,7 @@ def render_html(report: Report) -> str:
     )
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
     style = palette() + packaged("report.css")
-    return environment.get_template("report.html.j2").render(report=report, style=Markup(style))  # noqa: S704  our own file
+    return environment.get_template(template).render(report=report, style=Markup(style))  # noqa: S704  our own file
 
 
 def _unbroken(value: object) -> object:

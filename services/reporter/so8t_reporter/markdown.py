@@ -1,4 +1,4 @@
-"""report.md: GitHub-flavored Markdown in which every value is escaped.
+"""report.md and study.md: GitHub-flavored Markdown in which every value is escaped.
 
 Everything that a template prints passes through `escape`, unless it is already marked as Markdown, so
 a description or a row's text cannot break a table, start an element or inject HTML.
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from so8t_reporter.document import Cell, FileLink, Picture, Report, Table
+from so8t_reporter.study.document import StudyReport
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~]|<(?=[A-Za-z/!?])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 _LINE_START = re.compile(r"^(?:(\d{1,9})([.)])(?=\s|$)|([-+=#>]))")
@@ -33,7 +34,7 @@ def escape(value: object) -> str:
     return _LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", escaped)
 
 
-def render_markdown(report: Report) -> str:
+def render_markdown(report: Report | StudyReport, template: str = "report.md.j2") -> str:
     """Return the whole report; pictures are linked by relative path."""
     environment = Environment(
         loader=PackageLoader("so8t_reporter"),
@@ -45,7 +46,7 @@ def render_markdown(report: Report) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= {"table": _table, "picture": _picture, "file_link": _file_link, "fenced": fenced}
-    text = environment.get_template("report.md.j2").render(report=report)
+    text = environment.get_template(template).render(report=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

@@ -193,6 +193,7 @@ def test_stylesheet_is_packaged() -> None:
 
     folder = Path(str(so8t_reporter.__file__)).parent / "templates"
     assert {path.name for path in folder.iterdir()} == {
-        *("report.css", "report.html.j2", "report.md.j2"),
+        *("report.css", "report.html.j2", "report.md.j2", "blocks.html.j2", "sections.md.j2"),
+        *("study.html.j2", "study.md.j2"),
         *("explorer.css", "explorer.html.j2", "explorer.js"),
     }

@@ -43,7 +43,7 @@ def paired_p(difference: NDArray[np.int8], groups: NDArray[np.integer], kind: Ki
         return 1.0
     if rows.alone and kind == "exact":
         return mcnemar_exact(int((difference < 0).sum()), int((difference > 0).sum()))
-    flipped = _sign_flip_p(rows.sums(difference).astype(np.int64), kind)
+    flipped = sign_flip_p(rows.sums(difference).astype(np.int64), kind)
     return flipped if rows.alone else max(flipped, _robust_p(difference, rows))
 
 
@@ -78,7 +78,7 @@ def _robust_p(difference: NDArray[np.int8], rows: Groups) -> float:
     return float(2 * t.sf(abs(int(difference.sum(dtype=np.int64))) / spread, rows.degrees_of_freedom(difference)))
 
 
-def _sign_flip_p(sums: NDArray[np.int64], kind: Kind) -> float:
+def sign_flip_p(sums: NDArray[np.int64], kind: Kind) -> float:
     """Return the probability of a sum at least as far from 0, over all signs of the groups' sums."""
     observed, sizes = abs(int(sums.sum())), np.abs(sums[sums != 0])
     chance = np.ones(1)  # chance[i]: of the sum 2 i minus all sizes

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+
+from matplotlib.figure import Figure
 
 from so8t_reporter.charts.catalog import Chart, charts_of
 from so8t_reporter.charts.style import DARK, LIGHT, Format, Theme, styled, to_bytes
@@ -77,23 +80,40 @@ def write_picture(
     Raises:
         StorageError: the picture cannot be written.
     """
+    about = (chart.name, chart.title, chart.caption, chart.alt)
+    return picture_of(about, lambda theme: chart.draw(inputs, names, theme), settings, output_dir, path)
+
+
+def picture_of(
+    about: tuple[str, str, str, str],
+    draw: Callable[[Theme], Figure],
+    settings: Visualization,
+    output_dir: Path,
+    path: PurePosixPath,
+) -> Picture:
+    """Draw one picture in every theme; `about` is its name, title, caption and alternative text.
+
+    Raises:
+        StorageError: the picture cannot be written.
+    """
 
     def drawn(theme: Theme, plot_format: Format, dpi: int) -> tuple[bytes, tuple[int, int]]:
         with styled(theme):
-            figure = chart.draw(inputs, names, theme)
+            figure = draw(theme)
             width, height = (round(inches * _CSS_PIXELS_PER_INCH) for inches in figure.get_size_inches())
             return to_bytes(figure, plot_format, dpi), (width, height)
 
+    name, title, caption, alt = about
     content, (width, height) = drawn(LIGHT, settings.plot_format, settings.dpi)
     write_atomically(output_dir / path, content)
     embedded: Format = "png" if settings.plot_format == "png" else "svg"
     dpi = min(settings.dpi, EMBEDDED_DPI)
     same = embedded == settings.plot_format and dpi == settings.dpi
     return Picture(
-        name=chart.name,
-        title=chart.title,
-        caption=chart.caption,
-        alt=chart.alt,
+        name=name,
+        title=title,
+        caption=caption,
+        alt=alt,
         path=path.as_posix(),
         media_type=_MEDIA_TYPES[embedded],
         light=content if same else drawn(LIGHT, embedded, dpi)[0],
