@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from tests.servers.minio_server import minio
-from tests.unit.dashboard.material import FAILED, RUNNING, Served, ask, fail, fill, run_training, serving, spite
+from tests.unit.dashboard.material import FAILED, RUNNING, Served, ask, fail, fill, run_training, serving, spite, study
 
 import servers
 from so8t_shared.store.local import LocalStore
@@ -22,6 +22,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     store = LocalStore(pipeline.root / "store")
     claim = run_training(store, pipeline.config(session_id_format=RUNNING, training={"seed": 1}))
     ask(store, RUNNING)
+    study(store)
     spite(store, fail(store, pipeline.config(session_id_format=FAILED, training={"seed": 2})))
     with serving(store, pipeline.config()) as dashboard:
         dashboard.wait(lambda state: len(state.sessions) == 5 and len(state.figures) == 2)

@@ -47,6 +47,7 @@ from so8t_shared.sessions.markers import ProgressRecord, StageMarkers
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import stage_named
 from so8t_shared.store.base import ArtifactStore
+from so8t_shared.studies.record import RecordedArm, RecordedMember, StudyRecord, study_key
 
 FINISHED, SECOND, RUNNING, FAILED = "20261120_090000", "20261121_090000", "20261123_101500", "20261122_180000"
 SPITEFUL = "20261124'&amp;b=%2e%23"
@@ -96,6 +97,19 @@ def run_training(store: ArtifactStore, config: Config) -> Claim:
     store.put_bytes(f"{markers.prefix}/live.json", Live(steps=60, points=points).to_bytes())
     log(store, session, "train", [("INFO", "lora on cpu in bfloat16"), ("WARNING", JAPANESE), ("DEBUG", "a detail")])
     return claim
+
+
+def study(store: ArtifactStore) -> None:
+    """A study of two finished and one running session, and of one that has not begun; an arm's text is hostile."""
+    members = [("lora", 1, FINISHED), ("lora", 2, RUNNING), ("so8t", 1, SECOND), ("so8t", 2, "later")]
+    record = StudyRecord(
+        name="gates",
+        created=ago(0),
+        arms=[RecordedArm(name="lora", description=HOSTILE[0]), RecordedArm(name="so8t")],
+        seeds=[1, 2],
+        members=[RecordedMember(arm=arm, seed=seed, session_id=session) for arm, seed, session in members],
+    )
+    store.put_bytes(study_key("gates"), record.to_bytes())
 
 
 def ask(store: ArtifactStore, session_id: str, done: int = 120) -> None:

@@ -11,14 +11,15 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.unit.dashboard.material import FAILED, FINISHED, RUNNING, SPITEFUL, Served, serving
+from tests.unit.dashboard.material import FAILED, FINISHED, RUNNING, SECOND, SPITEFUL, Served, serving
 from tests.unit.shared.material import make_config
 from tests.unit.shared.processes import until
 
 from so8t_dashboard.guarding import POLICY
 from so8t_shared.store.local import LocalStore
 
-PAGES = ("/", "/compare", *(f"/sessions/{FINISHED}{tab}" for tab in ("", "/log", "/files", "/plan", "/report")))
+STUDY = "/studies/gates"
+PAGES = ("/", "/compare", STUDY, *(f"/sessions/{FINISHED}{tab}" for tab in ("", "/log", "/files", "/plan", "/report")))
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -34,6 +35,16 @@ def test_what_a_page_may_load(served: Served, path: str) -> None:
     assert [tag for tag in tags if tag[0] == "style" or (tag[0] == "script" and "src" not in tag[1])] == []
     assert [tag for tag in tags if any(name == "style" or name.startswith("on") for name in tag[1])] == []
     assert {(tag[1].get("href") or "/")[:1] for tag in tags} <= {"/", "#", "d"}, "but data:, none leads elsewhere"
+
+
+def test_a_study(served: Served) -> None:
+    """Its grid leads to each session that has begun, with the result of those that are finished."""
+    page = served.get(STUDY).text
+    links = [tag[1]["href"] for tag in _Tags(page).found if tag[1].get("href", "").startswith("/sessions/")]
+    assert links == [f"/sessions/{name}" for name in (FINISHED, SECOND, RUNNING)]
+    assert "2 of 4 models finished" in page
+    assert STUDY in served.get("/").text
+    assert served.get("/studies/nosuch").status_code == 404
 
 
 def test_a_stage_without_a_log(served: Served) -> None:

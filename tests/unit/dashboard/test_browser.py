@@ -17,6 +17,7 @@ HOSTILE_PAGE = f"/sessions/{quote(SPITEFUL, safe='')}"
 ADDRESSES = {
     "sessions": "/",
     "compare": "/compare",
+    "study": "/studies/gates",
     "running": f"/sessions/{RUNNING}",
     "finished": f"/sessions/{FINISHED}",
     "failed": f"/sessions/{FAILED}",

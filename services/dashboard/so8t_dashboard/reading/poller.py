@@ -205,7 +205,7 @@ def _session(key: str) -> str:
 
 
 def _kind(key: str) -> str:
-    """The file's name if the key is that of a record (session, study), a study's result or a stage's object, else ''."""
+    """The file's name if the key is that of a session's or a study's own file or of a stage's object, else ''."""
     parts = key.split("/")
     if not is_safe_key(key):
         return ""

@@ -157,7 +157,7 @@ def test_unchanged_objects_are_read_once(tmp_path: Path) -> None:
     version = poller.state.version
     counted.calls.clear()
     poller.round()
-    assert [call.operation for call in counted.calls] == ["listing"]
+    assert [(call.operation, call.key) for call in counted.calls] == [("listing", "studies"), ("listing", "sessions")]
     assert poller.state.version == version
 
 
