@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,12 +17,12 @@ _ALONE = "-"
 """Row of external models, which have no seed."""
 
 
-def grid_table(record: StudyRecord, cells: Sequence[Cell]) -> Table:
+def grid_table(record: StudyRecord, cells: Sequence[Cell]) -> RenderableType:
     """One row per seed, one column per arm: the state of each member."""
     found = {(cell.member.arm, cell.member.seed): visible(cell.state) for cell in cells}
     over = sum(cell.over for cell in cells)
-    title = f"study {record.name}: {over} of {len(cells)} models finished"
-    return _grid(title, [arm.name for arm in record.arms], record.seeds, found)
+    title = Text(f"study {record.name}: {over} of {len(cells)} models finished")
+    return Group(title, _grid([arm.name for arm in record.arms], record.seeds, found))
 
 
 def plan_of_study(planned: StudyPlan) -> Table:
@@ -29,7 +30,7 @@ def plan_of_study(planned: StudyPlan) -> Table:
     arms = list(dict.fromkeys(each.member.arm.name for each in planned.members))
     seeds = list(dict.fromkeys(each.member.seed for each in planned.members if each.member.seed is not None))
     found = {(each.member.arm.name, each.member.seed): _actions(each) for each in planned.members}
-    return _grid("", arms, seeds, found)
+    return _grid(arms, seeds, found)
 
 
 def _actions(each: MemberPlan) -> str:
