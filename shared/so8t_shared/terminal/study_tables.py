@@ -50,8 +50,8 @@ def _ordered(each: MemberPlan) -> list[str]:
     return [line.stage.name for line in each.stages]
 
 
-def _grid(title: str, arms: Sequence[str], seeds: Sequence[int], cells: Mapping[tuple[str, int | None], str]) -> Table:
-    table = Table(title=title or None, box=None, padding=(0, 2, 0, 0), title_justify="left")
+def _grid(arms: Sequence[str], seeds: Sequence[int], cells: Mapping[tuple[str, int | None], str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("seed", justify="right")
     for arm in arms:
         table.add_column(Text(visible(arm)), overflow="fold")
