@@ -29,6 +29,14 @@ class ModelInput:
 
 
 @dataclass(frozen=True)
+class FileInput:
+    """A single file outside the store."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
 class DataInput:
     """A data file or folder outside the store, or a Hub name."""
 
@@ -36,8 +44,9 @@ class DataInput:
     path: str
 
 
-ExternalInput = ModelInput | DataInput
+ExternalInput = ModelInput | FileInput | DataInput
 Fact = Callable[[Config], Any]
+"""None: it does not concern this configuration, and is no part of the key."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,11 @@ def _model_a(config: Config) -> list[ExternalInput]:
     return [ModelInput("model_a", Path(config.model_a.base_model))]
 
 
+def _finished_b(config: Config) -> list[ExternalInput]:
+    given = config.model_b.gguf if config.model_b else None
+    return [FileInput("model_b.gguf", Path(given))] if given else []
+
+
 def _training_inputs(config: Config) -> list[ExternalInput]:
     inputs: list[ExternalInput] = [ModelInput("model_b", Path(config.base_of_b.base_model))]
     paths = config.dataset.paths
@@ -113,6 +127,7 @@ _TRAINING_FACTS: dict[str, Fact] = {
     "base memory": lambda config: config.training.base_memory,
     "rows per step": lambda config: config.training.rows_per_step,
     "optimizer bits": lambda config: config.training.optimizer_bits,
+    "untrained": lambda config: True if _finished_b(config) else None,
 }
 """A step's result depends on its rows, not on their passes: batch_size x gradient_accumulation_steps, but neither of
 the two alone, max_tokens_per_pass nor gradient_checkpointing. So a run that ended for lack of memory resumes after
@@ -186,7 +201,9 @@ STAGES: tuple[Stage, ...] = (
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/", "training_config.yaml")},
+        inputs=_finished_b,
         exports=(Export("", places.model_file, large=True),),
+        check="so8t_converter.check:check_model_b",
         writes="so8t_converter.file_sizes:sizes_b",
     ),
     Stage(

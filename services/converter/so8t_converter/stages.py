@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_converter.convert import Conversion, convert
+from so8t_converter.external import take_gguf
 from so8t_converter.metadata import training_metadata
 from so8t_converter.output_file import Unfinished
+from so8t_shared.progress import Progress
+from so8t_shared.results.conversion import ConversionResult
 from so8t_shared.running.context import StageContext
 
 
@@ -26,7 +29,11 @@ def convert_a(ctx: StageContext) -> None:
 
 
 def convert_b(ctx: StageContext) -> None:
-    """Convert model B, as merged and folded by training, to GGUF."""
+    """Convert model B, as merged and folded by training, to GGUF; one that is a GGUF file already is copied."""
+    given = ctx.config.model_b.gguf if ctx.config.model_b else None
+    if given:
+        _log(ctx, take_gguf(Path(given), ctx.config.gguf.primary_quantization, ctx.output_dir, _progress(ctx)))
+        return
     trained = ctx.input_dir("train")
     artifact, _ = ctx.upstream["train"]
     conversion = Conversion(
@@ -39,11 +46,19 @@ def convert_b(ctx: StageContext) -> None:
 
 
 def _convert(ctx: StageContext, conversion: Conversion) -> None:
+    unfinished = Unfinished(ctx.unfinished_dir, ctx.fingerprint)
+    result = convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, _progress(ctx), unfinished)
+    _log(ctx, result)
+
+
+def _progress(ctx: StageContext) -> Progress:
     def progress(done: int, total: int, message: str) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
-    unfinished = Unfinished(ctx.unfinished_dir, ctx.fingerprint)
-    result = convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, progress, unfinished)
+    return progress
+
+
+def _log(ctx: StageContext, result: ConversionResult) -> None:
     for file in result.files:
         ctx.log.info("%s: %d bytes, %s", file.file, file.size_bytes, file.tensor_types)

@@ -62,7 +62,7 @@ def train_model(
 
     Writes splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json, adapter/
     (unless all weights are trained), gates.safetensors (unless gates are off), tensorboard/ (unless it is not in
-    training.report_to), and merged/.
+    training.report_to), and merged/ (unless model B is a GGUF file already).
 
     Raises:
         InputError: the data or the base is unusable.
@@ -82,10 +82,16 @@ def train_model(
 
     write_lines(output / METRICS, trained.points)
     _write_data(output, loaded.data, loaded.targets)
-    merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
+    if not is_finished(config):
+        merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
     result = _result(trained, len(loaded.rows), len(loaded.validation))
     write_json(output / "training.json", result)
     return result
+
+
+def is_finished(config: Config) -> bool:
+    """Whether model B is a GGUF file already, so that nothing is trained."""
+    return config.model_b is not None and config.model_b.gguf is not None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from so8t_shared.dataset_card import CARD, terms_beside
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
 from so8t_shared.places import in_container
-from so8t_shared.stages import DataInput, ModelInput, Stage
+from so8t_shared.stages import DataInput, ExternalInput, FileInput, ModelInput, Stage
 
 _NOT_PART_OF_A_MODEL = {".md", ".py", ".png", ".jpg", ".txt.lock", ".gitattributes", ".gitignore"}
 _DEMO_INPUTS = "demo-run"
@@ -37,7 +37,7 @@ def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], diges
         "stage": stage.name,
         "version": stage.version,
         "config": {dotted: _value(whole, dotted) for dotted in stage.reads}
-        | {name: fact(config) for name, fact in stage.facts.items()},
+        | {name: value for name, fact in stage.facts.items() if (value := fact(config)) is not None},
         "upstream": upstream_digests(stage, upstream),
         "inputs": inputs_digests(stage, config, digests),
     }
@@ -89,15 +89,27 @@ def _value(whole: dict[str, Any], dotted: str) -> Any:
     return value
 
 
-def input_digest(item: ModelInput | DataInput, digests: DigestCache) -> str:
-    """Digest of the bytes of a model folder, data file or data folder, or of a Hub data set's name.
+def input_digest(item: ExternalInput, digests: DigestCache) -> str:
+    """Digest of the bytes of a model folder, file or data folder, or of a Hub data set's name.
 
     Raises:
         InputError: the input is missing, unreadable, or a Git LFS pointer.
     """
     if isinstance(item, ModelInput):
         return _model_digest(item, digests)
+    if isinstance(item, FileInput):
+        return _single_digest(item, digests)
     return _data_digest(item, digests)
+
+
+def _single_digest(item: FileInput, digests: DigestCache) -> str:
+    if not item.path.is_file():
+        raise InputError(
+            "There is no such file.",
+            where=f"{item.name} = {item.path}",
+            remedy=_how_to_get(item.path, "correct the path in the configuration"),
+        )
+    return _file_digest(item.path, digests)
 
 
 def check_model_folder(item: ModelInput) -> None:

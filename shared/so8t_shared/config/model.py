@@ -13,7 +13,7 @@ from so8t_shared.config.columns import ColumnName, Encoding, LabelWords
 from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.gate import DEFAULT_GATE, Gate
-from so8t_shared.config.layers import ALL, Layers
+from so8t_shared.config.models import Model, ModelB
 from so8t_shared.config.notify import Notify
 from so8t_shared.config.section import Section
 from so8t_shared.config.think import Think
@@ -27,7 +27,6 @@ from so8t_shared.config.values import (
     LowerQuantization,
     ModelName,
     OneOrMany,
-    Rotation,
     unique,
 )
 from so8t_shared.tables import engines, layouts, scorings
@@ -35,34 +34,6 @@ from so8t_shared.tables.engines import EngineName
 from so8t_shared.tables.layouts import LayoutName
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
-
-
-class So8tFormat(Section):
-    """How to read the gates stored in a foreign SO8T checkpoint."""
-
-    rotation: Rotation = Field(
-        "cayley",
-        description="Rotation of the stored theta.",
-    )
-    layers: Layers = Field(ALL, description="Layers with gates, as in training.so8t.layers.")
-
-
-class Model(Section):
-    """A Hugging Face checkpoint on disk."""
-
-    base_model: HostPath = Field(description="Hugging Face folder (config.json, safetensors, tokenizer).")
-    description: str = Field("", description="Text for the report.")
-    so8t: So8tFormat = Field(So8tFormat(), description="Only for a checkpoint that already has SO8T gates.")
-
-
-class ModelB(Section):
-    """The checkpoint that retraining starts from."""
-
-    base_model: HostPath | None = Field(
-        None,
-        description="Folder to retrain, without SO8T gates; by default model A's.",
-    )
-    description: str = Field("", description="Text for the report.")
 
 
 class DataPolicy(Section):
@@ -288,6 +259,16 @@ class Config(Section):
     notify: Notify = Field(Notify(), description="Notifications when something ends.")
     think: Think = Field(Think(), description="The /think service.")
 
+    @model_validator(mode="after")
+    def _a_file_is_not_trained(self) -> Config:
+        if self.model_b is None or self.model_b.gguf is None:
+            return self
+        if self.training.max_steps != 0:
+            raise ValueError("model_b.gguf is tested as it is; set training.max_steps: 0")
+        if len(self.gguf.quantizations) > 1:
+            raise ValueError("model_b.gguf is one file; name one of gguf.quantizations, at which A is tested")
+        return self
+
     @property
     def test_data(self) -> str | None:
         """File or folder of test rows; None if they are held out of the data set, as when both are the same."""
@@ -299,5 +280,5 @@ class Config(Section):
         """The checkpoint that training starts from."""
         if self.model_b is None:
             return self.model_a
-        given = self.model_b.model_dump(exclude_none=True)
+        given = self.model_b.model_dump(exclude_none=True, exclude={"gguf"})
         return Model.model_validate({"base_model": self.model_a.base_model, **given})

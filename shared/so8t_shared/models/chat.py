@@ -15,7 +15,7 @@ from so8t_shared.errors import InputError
 from so8t_shared.models.hf_folder import JsonFiles, token_ids
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat, render_chats
 
-_TURN_ENDS = ("<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
+TURN_ENDS = ("<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
 """Tokens that end a turn in the supported families, whatever generation_config says."""
 
 _ANSWER = "so8t-answer"
@@ -157,7 +157,7 @@ def _named_stops(files: JsonFiles, eos_token: str) -> list[str]:
     configs = [files[name] for name in ("generation_config.json", "config.json")]
     ids = [index for config in configs for index in _ids(config.get("eos_token_id"))]
     known = set(texts.values())
-    candidates = [eos_token, *(texts.get(index) for index in ids), *(text for text in _TURN_ENDS if text in known)]
+    candidates = [eos_token, *(texts.get(index) for index in ids), *(text for text in TURN_ENDS if text in known)]
     return list(dict.fromkeys(text for text in candidates if text))
 
 

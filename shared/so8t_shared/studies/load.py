@@ -16,6 +16,7 @@ from so8t_shared.config.study import Arm, Study
 from so8t_shared.config.yaml_files import read_keys
 from so8t_shared.errors import ConfigError
 from so8t_shared.sessions.session import config_digest
+from so8t_shared.tables.quantizations import Quantization
 
 _FREE = ("training", "model_b", "gguf", "dataset")
 """Sections in which arms may differ."""
@@ -73,7 +74,16 @@ def load_study(path: Path) -> LoadedStudy:
         for arm in study.arms if not faults else ():
             if arm.model is None or seed == study.seeds[0]:
                 try:
-                    members.append(_member(study, arm, seed, file, common | overrides[arm.name]))
+                    members.append(
+                        _member(
+                            study,
+                            arm,
+                            seed,
+                            file,
+                            common | overrides[arm.name],
+                            loaded.config.gguf.primary_quantization,
+                        )
+                    )
                 except ConfigError as error:
                     faults += [f"{line.strip().removeprefix('- ')}" for line in error.where.splitlines()[1:]]
     faults += _twins(study, members) if not faults else []
@@ -124,11 +134,17 @@ def _not_free(arm: Arm, overrides: Mapping[str, Any], base: Config) -> Iterator[
             )
 
 
-def _member(study: Study, arm: Arm, seed: int, file: Path, overrides: Mapping[str, Any]) -> PlannedMember:
+def _member(
+    study: Study, arm: Arm, seed: int, file: Path, overrides: Mapping[str, Any], primary: Quantization
+) -> PlannedMember:
     external = arm.model is not None
     name = f"{study.name}-{arm.name}" + ("" if external else f"-s{seed}")
     own = {**overrides, "session_id_format": name, "ollama.model_b_name": name}
-    own |= {"model_b": {"gguf": arm.model.gguf}} if arm.model else {_SEED: seed}
+    if arm.model:
+        given = {"model_b": {"gguf": arm.model.gguf}, "training.max_steps": 0}
+        own |= {**given, "gguf.quantizations": [primary], "gguf.primary": primary}
+    else:
+        own[_SEED] = seed
     loaded: Loaded = read_config(file, strongest=own, giver=f"arm {arm.name}")
     return PlannedMember(arm, None if external else seed, loaded.config)
 
