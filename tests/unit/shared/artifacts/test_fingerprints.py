@@ -64,6 +64,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "model_a.so8t.rotation": ("exp", {"convert-a"}),
     "model_a.so8t.layers": ("0-1", {"convert-a"}),
     "model_b.base_model": ("COPY", NOTHING),
+    "model_b.gguf": ("GGUF", {"train", "convert-b"}),
     "model_b.description": ("other", REPORT),
     "dataset.paths": (["COPY"], NOTHING),
     "dataset.format": ("jsonl", TRAIN),
@@ -206,8 +207,8 @@ def _with(raw: dict[str, Any], dotted: str, value: Any, tmp_path: Path) -> dict[
         new.parent.mkdir(exist_ok=True)
         shutil.copytree(old, new) if old.is_dir() else shutil.copy(old, new)
         value = [str(new)] if isinstance(node[key], list) else str(new)
-    if value == "TERMS":
-        value = str(tmp_path / "terms.txt")
+    if value in ("TERMS", "GGUF"):
+        value = str(tmp_path / f"{value}.txt")
         Path(value).write_text("terms", encoding="utf-8")
     node[key] = value
     return changed
@@ -222,6 +223,8 @@ def test_every_key_is_decided() -> None:
 def test_what_a_key_reruns(raw: dict[str, Any], digests: DigestCache, tmp_path: Path, key: str) -> None:
     """Another value of a key changes the fingerprint of exactly the stages in the table."""
     value, expected = RERUNS[key]
+    if value == "GGUF":  # what a finished file needs
+        raw = {**raw, "training": {"max_steps": 0}, "gguf": {"quantizations": ["q8_0"]}}
     before = _fingerprints(Config.model_validate(raw), digests)
     after = _fingerprints(Config.model_validate(_with(raw, key, value, tmp_path)), digests)
     assert {name for name in before if before[name] != after[name]} == expected

@@ -138,3 +138,12 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
 def test_a_faulty_file_is_refused(tmp_path: Path, keys: dict[str, Any], words: str) -> None:
     """Unknown keys, names that are no names, and pairs of arms that do not exist."""
     assert words in _fault(tmp_path, **keys)
+
+
+def test_an_external_model(tmp_path: Path) -> None:
+    """It is one member without a seed, tested as it is at the quantization that decides."""
+    arms = [ARMS[1], {"name": "other", "model": {"gguf": "other.gguf"}}]
+    loaded = load_study(study_file(tmp_path, arms=arms, reference=""))
+    (other,) = [member for member in loaded.members if member.arm.name == "other"]
+    assert (other.seed, other.name, other.config.session_id_format) == (None, "other", "gates-other")
+    assert (other.config.training.max_steps, other.config.gguf.quantizations) == (0, ["q4_k_m"])
