@@ -1,4 +1,4 @@
-"""study.json: what a study finds, for each trained file and for each method over its seeds."""
+"""study_results.json: what a study finds, for each trained file and for each method over its seeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from so8t_shared.tables.metrics import MetricName
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
-STUDY_FILE = "study.json"
+STUDY_FILE = "study_results.json"
 MODEL_A = "A"
 """Name of model A wherever an arm may stand."""
 FEW_SEEDS = 3
@@ -188,7 +188,7 @@ class Rank(Part):
 
 
 class StudyResult(Document):
-    """study.json."""
+    """study_results.json."""
 
     schema_version: Literal[1] = 1
     name: str

@@ -12,6 +12,7 @@ The interval is Tango's score interval; with groups, for the effective number of
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import sqrt
 from typing import Literal
 
@@ -84,11 +85,18 @@ def sign_flip_p(sums: NDArray[np.int64], kind: Kind) -> float:
     chance = np.ones(1)  # chance[i]: of the sum 2 i minus all sizes
     for size, count in zip(*np.unique(sizes, return_counts=True), strict=True):
         spread = np.zeros(count * size + 1)
-        spread[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        spread[::size] = _coins(int(count))
         chance = _convolved(chance, spread)
     distance = np.abs(2 * np.arange(len(chance)) - int(sizes.sum()))
     beyond, at = float(chance[distance > observed].sum()), float(chance[distance == observed].sum())
     return min(1.0, beyond + (at if kind == "exact" else at / 2))
+
+
+@lru_cache(256)
+def _coins(count: int) -> NDArray[np.float64]:
+    """Return the distribution of the number of heads; most counts are small and come again."""
+    found: NDArray[np.float64] = binom.pmf(np.arange(count + 1), count, 0.5)
+    return found
 
 
 def _convolved(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

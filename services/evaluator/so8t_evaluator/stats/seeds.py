@@ -64,30 +64,42 @@ def over_seeds(
     """Return the sum of the sides' expectations: one side of differences, or an arm and the other one's negative.
 
     Two arms with the same seeds are one side, of differences: that holds however alike a seed makes them, while two
-    sides must be independent. Too few groups give -1 to 1 and a p of 1.
+    sides must be independent. Values are multiples of 1 / `unit`. Too few groups give -1 to 1 and a p of 1.
 
     Raises:
         ValueError: there is no row, or a side has fewer than two seeds.
     """
-    if min(len(side) for side in sides) < 2:
-        raise ValueError("the variance between seeds is undefined for one seed")
-    rows = grouped(groups)
-    means = np.sum([side.mean(axis=0) for side in sides], axis=0)
+    rows, means = _checked(sides, groups), _means(sides)
     value, parts = float(means.mean()), _parts(sides, means, rows)
     counts = {"rows": rows.rows, "groups": rows.count}
     if rows.too_few:
         return OverSeeds(Interval(value=value, low=-1.0, high=1.0, too_few_groups=True, **counts), 1.0, parts)
-    variances = _variances(sides, means, rows)
-    half = half_width(variances, confidence)
+    half = half_width(variances_of(sides, rows), confidence)
     low, high = _ends_at_these_seeds(means, rows, confidence)
-    interval = Interval(
-        value=value, low=max(-1.0, min(low, value - half)), high=min(1.0, max(high, value + half)), **counts
+    low, high = max(-1.0, min(low, value - half)), min(1.0, max(high, value + half))
+    return OverSeeds(
+        Interval(value=value, low=low, high=high, **counts), over_seeds_p(sides, groups, kind, unit), parts
     )
-    p = max(tail(value, variances), _p_at_these_seeds(sides, means, rows, kind, unit))
-    return OverSeeds(interval, p, parts)
 
 
-def _variances(sides: Sequence[Side], means: NDArray[np.float64], rows: Groups) -> list[Variance]:
+def over_seeds_p(sides: Sequence[Side], groups: NDArray[np.integer], kind: Kind = "exact", unit: int = 1) -> float:
+    """Return the two-sided p of `over_seeds` by itself."""
+    rows, means = _checked(sides, groups), _means(sides)
+    if rows.too_few:
+        return 1.0
+    p = tail(float(means.mean()), variances_of(sides, rows))
+    return max(p, _p_at_these_seeds(sides, means, rows, kind, unit))
+
+
+def _checked(sides: Sequence[Side], groups: NDArray[np.integer]) -> Groups:
+    if min(len(side) for side in sides) < 2:
+        raise ValueError("the variance between seeds is undefined for one seed")
+    return grouped(groups)
+
+
+def variances_of(sides: Sequence[Side], rows: Groups) -> list[Variance]:
+    """Return the parts of the mean's variance with their degrees of freedom: each side's seeds, then the groups."""
+    means = _means(sides)
     found: list[Variance] = []
     chance = 0.0
     for side in sides:
@@ -97,6 +109,13 @@ def _variances(sides: Sequence[Side], means: NDArray[np.float64], rows: Groups) 
     whole = float(means.var()) / rows.rows * rows.design_effect(means)
     df = rows.rows - 1.0 if rows.alone else rows.degrees_of_freedom(means)
     return [*found, (max(whole - chance, 0.0), df)]
+
+
+def _means(sides: Sequence[Side]) -> NDArray[np.float64]:
+    """Return each row's mean over seeds, added over the sides."""
+    means = np.sum([side.mean(axis=0) for side in sides], axis=0)
+    rounded: NDArray[np.float64] = np.round(means, 12)  # the design effect counts equal values
+    return rounded
 
 
 def _between(side: Side) -> float:

@@ -24,7 +24,7 @@ _FOREST = PurePosixPath("visualizations/forest.png")
 
 
 def write_study(result: StudyResult, folder: Path) -> list[Path]:
-    """Write study.html, study.md, study.json and the forest plot; return their paths.
+    """Write study.html, study.md, study_results.json and the forest plot; return their paths.
 
     Raises:
         StorageError: `folder` cannot be written.

@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from tests.clustered_rows import UNEQUAL, Model, draw_values, group_codes
 
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
-from so8t_evaluator.stats.paired import _sign_flip_p, paired_interval, paired_p
+from so8t_evaluator.stats.paired import paired_interval, paired_p, sign_flip_p
 from so8t_evaluator.stats.tango import score_interval
 
 SETS = 500
@@ -45,7 +45,7 @@ def test_all_signs_by_hand(sums: list[int]) -> None:
     """The share of all signs of the groups' sums whose total is at least as far from 0."""
     totals = [abs(sum(s * x for s, x in zip(signs, sums, strict=True))) for signs in product((1, -1), repeat=len(sums))]
     expected = sum(total >= abs(sum(sums)) for total in totals) / len(totals)
-    assert _sign_flip_p(np.array(sums), "exact") == pytest.approx(expected)
+    assert sign_flip_p(np.array(sums), "exact") == pytest.approx(expected)
 
 
 def test_copies_add_nothing() -> None:
