@@ -16,6 +16,7 @@ from so8t_shared.errors import InputError
 from so8t_trainer import attention
 from so8t_trainer.base import check_base
 from so8t_trainer.gates import GateBank, attach_gates
+from so8t_trainer.products import speed_up
 
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 """PEFT imports it, and it then advises to install a package with which it would fetch native code from the Hub."""
@@ -90,6 +91,7 @@ def prepare(model: Any, settings: Training, device: torch.device, dtype: torch.d
     gates = attach_gates(model, settings.so8t.rotation, settings.so8t.layers) if settings.so8t.enabled else None
     if settings.gradient_checkpointing is True:
         _recompute_activations(model, reentrant=settings.base_memory == "8")
+    speed_up(model)
     model.set_attn_implementation(attention.NAME)
     model.train()
     return Trainee(model, adapter, gates, method, device, dtype)
