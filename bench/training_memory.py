@@ -119,7 +119,7 @@ def measured(subject: Trainee, settings: Training, rows: list[EncodedRow]) -> tu
         live.peak = live.now
         if subject.gates is not None:
             subject.gates.refresh()
-        packed = pack(rows, share=settings.shares_prefixes, attention_dtype=subject.dtype)
+        packed = pack(rows, share=settings.shares_prefixes, attention_dtype=subject.attention_dtype)
         loss, pet = objective(subject, packed)
         (loss.sum() / 10 + pet / 100).backward()
         if subject.gates is not None:

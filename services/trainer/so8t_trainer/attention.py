@@ -37,6 +37,14 @@ def packed_attention(
     `rows` is passed to the model's forward call and describes the T tokens.
     """
     options: dict[str, Any] = {"scale": scaling, "dropout_p": dropout if module.training else 0.0}
+    if query.device.type == "cpu":  # where the backward pass takes three times as long in 16 bits
+        query, key, value, kind = query.float(), key.float(), value.float(), query.dtype
+        with torch.autocast("cpu", enabled=False):
+            return _attended(query, key, value, rows, **options).to(kind), None
+    return _attended(query, key, value, rows, **options), None
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor, rows: PackedRows, **options: Any) -> Tensor:
     sizes = [rows.prefix, *rows.lengths]
     shared, *parts = zip(*(_compact(x).split(sizes, dim=2) for x in (query, key, value)), strict=True)
     if rows.visible is None:
@@ -48,7 +56,7 @@ def packed_attention(
         for q, *own in parts:
             k, v = (torch.cat(both, dim=2) for both in zip(first[1:], own, strict=True))
             outputs.append(_attend(q, k, v, attn_mask=rows.visible[: q.shape[2], : k.shape[2]], **options))
-    return torch.cat([output.transpose(1, 2) for output in outputs], dim=1), None
+    return torch.cat([output.transpose(1, 2) for output in outputs], dim=1)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:

@@ -128,7 +128,7 @@ def run_training(
 
 def _passes(trainee: Trainee, rows: Sequence[EncodedRow], step: int, settings: Training) -> list[Pass]:
     """Return the passes of optimizer step `step` (from 0)."""
-    options: dict[str, Any] = {"share": settings.shares_prefixes, "attention_dtype": trainee.dtype}
+    options: dict[str, Any] = {"share": settings.shares_prefixes, "attention_dtype": trainee.attention_dtype}
     batches = step_batches(rows, step, settings, trainee.long_above)
     return [Pass(chosen, pack(chosen, **options).to(trainee.device)) for chosen in batches]
 

@@ -201,7 +201,7 @@ class MemoryModel:
         norms = per_value * t * sum(self._norm_width(name) for name in self._layer if name.endswith("norm.weight"))
         kv = s.attention if self.device == "cuda" else s.kv_heads * s.head
         attention = 2 * s.attention * t + 2 * kv * (largest.attended + largest.prefix)
-        return norms + t * self._inputs() + c * (attention + 3 * s.intermediate * t)
+        return norms + t * self._inputs() + (4 if self.device == "cpu" else c) * attention + 3 * c * s.intermediate * t
 
     def _norm_width(self, name: str) -> int:
         heads = {"q_norm": self.sizes.heads, "k_norm": self.sizes.kv_heads}.get(name.split(".")[-2])
@@ -213,7 +213,7 @@ class MemoryModel:
         for name, (_, width) in self._adapted.items():
             first = "mlp" if name in {"gate_proj", "up_proj", "gate_up_proj"} else "attention"
             groups.setdefault(name if name in {"o_proj", "down_proj"} else first, []).append(width)
-        shared = self.compute_bytes == 4 and not self.settings.lora.dropout
+        shared = (self.compute_bytes == 4 or self.bits == "16") and not self.settings.lora.dropout
         inputs = sum(max(widths) if shared else sum(widths) for widths in groups.values()) * self.compute_bytes
         if self.settings.lora.dropout and self.bits != "full":
             mask = 4 if self.device == "cpu" else 1

@@ -46,6 +46,11 @@ class Trainee:
         return named
 
     @property
+    def attention_dtype(self) -> torch.dtype:
+        """The type in which attention computes."""
+        return torch.float32 if self.device.type == "cpu" else self.dtype
+
+    @property
     def long_above(self) -> int | None:
         """Tokens above which a sequence gets other rotary factors (long rope), and with it all rows of its pass."""
         rope = getattr(self.causal_lm.config, "rope_parameters", None) or {}

@@ -8,6 +8,7 @@ x A^T, and both narrow products add to what the wide ones made. Modules and para
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,12 +28,10 @@ def speed_up(model: nn.Module) -> None:
 
     for module in model.modules():
         if isinstance(module, Linear) and _is_frozen(module.base_layer) and _is_plain(module):
-            (name,) = module.active_adapters
-            lora = module.lora_A[name].weight, module.lora_B[name].weight, module.scaling[name]
-            _replace(module, module.base_layer, *lora)
+            module.forward = partial(_adapted, module, *module.active_adapters)
     head = getattr(model, "lm_head", None)
     if _is_frozen(head):
-        _replace(head, head)
+        head.forward = partial(_frozen, head)
 
 
 def _is_frozen(module: Any) -> bool:
@@ -44,13 +43,19 @@ def _is_plain(module: Any) -> bool:
     return isinstance(module.lora_dropout[name], nn.Identity) and not module.lora_variant
 
 
-def _replace(module: nn.Module, base: nn.Linear, *lora: Any) -> None:
-    def forward(x: Tensor) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1]).to(base.weight.dtype)
-        made: Tensor = (_Adapted if lora else _Frozen).apply(flat, base.weight, base.bias, *lora)
-        return made.view(*x.shape[:-1], -1)
+def _frozen(layer: nn.Linear, x: Tensor) -> Tensor:
+    made: Tensor = _Frozen.apply(_flat(x, layer), layer.weight, layer.bias)
+    return made.view(*x.shape[:-1], -1)
 
-    module.forward = forward
+
+def _adapted(module: Any, name: str, x: Tensor) -> Tensor:
+    base, lora = module.base_layer, (module.lora_A[name].weight, module.lora_B[name].weight)
+    made: Tensor = _Adapted.apply(_flat(x, base), base.weight, base.bias, *lora, module.scaling[name])
+    return made.view(*x.shape[:-1], -1)
+
+
+def _flat(x: Tensor, layer: nn.Linear) -> Tensor:
+    return x.reshape(-1, x.shape[-1]).to(layer.weight.dtype)
 
 
 class _Frozen(torch.autograd.Function):

@@ -129,7 +129,7 @@ def _score(trainee: Trainee, row: ValidationRow) -> _Scored:
     ]
     given = row.answers[0][:start]
     rows = [EncodedRow(row.id, row.prompt + given, tail) for tail in tails]
-    packed = pack(rows, attention_dtype=trainee.dtype).to(trainee.device)
+    packed = pack(rows, attention_dtype=trainee.attention_dtype).to(trainee.device)
     states = trainee.hidden_states(input_ids=packed.input_ids, position_ids=packed.position_ids, rows=packed)[0]
     before = torch.arange(len(row.prompt) - 1, len(row.prompt) - 1 + start, device=trainee.device)
     targets = torch.cat([torch.tensor(given, dtype=torch.long, device=trainee.device), packed.targets])
