@@ -6,14 +6,16 @@ P attended tokens (each row's shared prefix and own tokens), n predicted tokens.
 One layer keeps for its backward pass, in bytes:
 
     4 d per norm                       norms compute in fp32
-    c (sum of adapted inputs)          what LoRA's A multiplies; in fp32 the layers with the same input share it
-    2 c A, 2 c K (of P + p)            query and attention's output; key and value, K wide (A on CUDA); p shared prefix
+    c (sum of adapted inputs)          what LoRA's A multiplies; layers with the same input share it, by PEFT's in fp32
+    2 c A, 2 c K (of P + p)            query and attention's output; key and value, K wide (A on CUDA); p shared prefix;
+                                       in fp32 on a CPU
     4 A with a gate                    the rotation computes in fp32
     3 c I                              gate and up projections, and the activation
 
 With gradient checkpointing a layer keeps only its input, c d, and one layer at a time is recomputed. Beside the
 layers, the peak is the larger of: the end of the forward pass, 8 n V for fp32 logits and log-probabilities and 28 d T
-for the smoothness penalty (or 12 n V, if that is more); and a layer's backward pass, 10 I T.
+for the smoothness penalty (or 12 n V, if that is more); and a layer's backward pass, 10 I T by PEFT's layers (with
+dropout, or on a quantized base), else 3/2 c I T.
 
 If all weights are trained, they and the hidden states between layers are fp32: a layer's input takes 4 d, and a norm
 8 d, since its result before the weight is kept as well. A smaller compute type adds c per weight of the linear layers
@@ -171,7 +173,7 @@ class MemoryModel:
         logits = largest.predicted * s.vocabulary
         forward = max(12 * logits, 8 * logits + 28 * s.hidden * t)
         recomputed = layer + 4 * s.attention * t if self.checkpointing else 0.0
-        backward = recomputed + 10 * s.intermediate * t + self._temporary(t)
+        backward = recomputed + self._products() * s.intermediate * t + self._temporary(t)
         if self.bits == "full":
             return self._pass_of_all_weights(body, forward, max(backward, recomputed + self._new_gradient(t)), largest)
         return body + max(forward, backward)
@@ -203,6 +205,11 @@ class MemoryModel:
         attention = 2 * s.attention * t + 2 * kv * (largest.attended + largest.prefix)
         return norms + t * self._inputs() + (4 if self.device == "cpu" else c) * attention + 3 * c * s.intermediate * t
 
+    def _products(self) -> float:
+        """Return the bytes per token and intermediate value that the products of a layer's backward pass need."""
+        by_peft = self.bits != "full" and (self.bits in {"8", "4"} or self.settings.lora.dropout)
+        return 10 if by_peft else 1.5 * self.compute_bytes
+
     def _norm_width(self, name: str) -> int:
         heads = {"q_norm": self.sizes.heads, "k_norm": self.sizes.kv_heads}.get(name.split(".")[-2])
         return heads * self.sizes.head if heads else self.sizes.hidden
@@ -213,7 +220,7 @@ class MemoryModel:
         for name, (_, width) in self._adapted.items():
             first = "mlp" if name in {"gate_proj", "up_proj", "gate_up_proj"} else "attention"
             groups.setdefault(name if name in {"o_proj", "down_proj"} else first, []).append(width)
-        shared = (self.compute_bytes == 4 or self.bits == "16") and not self.settings.lora.dropout
+        shared = not self.settings.lora.dropout and (self.compute_bytes == 4 or self.bits not in {"8", "4", "full"})
         inputs = sum(max(widths) if shared else sum(widths) for widths in groups.values()) * self.compute_bytes
         if self.settings.lora.dropout and self.bits != "full":
             mask = 4 if self.device == "cpu" else 1
