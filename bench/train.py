@@ -75,11 +75,11 @@ DEMO = Workload(
 )
 WORKLOADS = {
     "demo": DEMO,
-    "shared": Workload("105 of 143 tokens shared", lambda _: [143] * 8, 16, PEERS | {"trainer": 2.7}, shared=105),
+    "shared": Workload("105 of 143 tokens shared", lambda _: [143] * 8, 8, PEERS | {"trainer": 2.7}, shared=105),
     "apart": Workload(
         "nothing shared, 30 to 400 tokens",
         lambda chance: [chance.randint(30, 400) for _ in range(8)],
-        16,
+        12,
         PEERS | {"trainer": 1.3},
     ),
     "mixed": Workload(
@@ -90,7 +90,7 @@ WORKLOADS = {
         distinct=False,
     ),
     "single": Workload(
-        "one row a step, 30 to 400 tokens", lambda chance: [chance.randint(30, 400)], 64, PEERS | {"trainer": 1.0}
+        "one row a step, 30 to 400 tokens", lambda chance: [chance.randint(30, 400)], 32, PEERS | {"trainer": 1.0}
     ),
 }
 

@@ -29,7 +29,7 @@ def speed_up(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, Linear) and _is_frozen(module.base_layer) and _is_plain(module):
             module.forward = partial(_adapted, module, *module.active_adapters)
-    head = getattr(model, "lm_head", None)
+    head: Any = getattr(model, "lm_head", None)
     if _is_frozen(head):
         head.forward = partial(_frozen, head)
 
@@ -58,34 +58,32 @@ def _flat(x: Tensor, layer: nn.Linear) -> Tensor:
     return x.reshape(-1, x.shape[-1]).to(layer.weight.dtype)
 
 
-class _Frozen(torch.autograd.Function):
+class _Frozen(torch.autograd.Function):  # type: ignore[misc]
     """x W^T + bias for x [T, in] in the type of W."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(weight)
         return _product(x, weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
         return _product(gradient, weight.T), None, None
 
 
-class _Adapted(torch.autograd.Function):
+class _Adapted(torch.autograd.Function):  # type: ignore[misc]
     """x W^T + bias + s (x A^T) B^T for x [T, in] in the type of W."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
         narrow = linear(x, a.to(x.dtype)).mul_(scale)
         ctx.save_for_backward(x, weight, a, b, narrow)
         ctx.scale = scale
         return _product(x, weight, bias).addmm_(narrow, b.to(x.dtype).T)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, a, b, narrow = ctx.saved_tensors
         back = (gradient @ b.to(x.dtype)).mul_(ctx.scale)
         gradient_a, gradient_b = back.T @ x, (narrow.T @ gradient).T  # twice as fast as gradient.T @ narrow
