@@ -31,7 +31,7 @@ def _fit(gib: float, longest: int = 1024, *, device: Any = "cuda", free: float |
 
 @pytest.mark.parametrize(
     ("gib", "bits", "checkpointing", "splits"),
-    [(80, 16, False, False), (24, 16, False, True), (12, 16, True, True), (8, 8, True, True)],
+    [(80, 16, False, False), (24, 16, False, True), (12, 16, True, False), (10, 16, True, True), (8, 8, True, True)],
 )
 def test_defaults_fit_the_card(gib: float, bits: int, checkpointing: bool, splits: bool) -> None:
     """Eight rows of 1,024 tokens, Phi-3.5: nothing on a large card; then passes, checkpointing, and 8 bits."""
