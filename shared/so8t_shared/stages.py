@@ -185,7 +185,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "train",
         "so8t_trainer.stages:train",
-        8,
+        9,
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         facts=_TRAINING_FACTS,
