@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_converter.checkpoint import read_config
+from so8t_converter.gguf_chat import chat_of_gguf
 from so8t_shared.config.model import Config
-from so8t_shared.models.gguf_chat import chat_of_gguf
 from so8t_shared.models.gguf_file import read_header
 
 

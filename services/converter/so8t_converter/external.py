@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from so8t_converter.gguf_chat import chat_of_gguf
 from so8t_shared.files import write_atomically
-from so8t_shared.models.gguf_chat import chat_of_gguf
 from so8t_shared.models.gguf_file import read_header
 from so8t_shared.part_file import copy_hashed
 from so8t_shared.places import gguf_name

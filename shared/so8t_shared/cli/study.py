@@ -82,9 +82,9 @@ def status(
 
     from rich.live import Live
 
+    from so8t_shared.cli.study_tables import grid_table
     from so8t_shared.studies.grid import grid_of
     from so8t_shared.studies.record import read_study
-    from so8t_shared.terminal.study_tables import grid_table
 
     loaded = _load(config)
     store = open_store(loaded.base)
@@ -131,10 +131,10 @@ def _check_inputs(loaded: LoadedStudy, store: ArtifactStore) -> None:
 
 
 def _show_plan(loaded: LoadedStudy) -> None:
+    from so8t_shared.cli.study_tables import plan_of_study
     from so8t_shared.planning.disk import check_disks
     from so8t_shared.planning.preflight import preflight
     from so8t_shared.studies.plan import disks_of, plan_study
-    from so8t_shared.terminal.study_tables import plan_of_study
 
     store = open_store(loaded.base)
     planned = plan_study(store, loaded)

@@ -13,9 +13,9 @@ from tests.unit.shared.material import make_config
 from so8t_converter.check import check_model_b
 from so8t_converter.external import take_gguf
 from so8t_converter.file_sizes import sizes_b
+from so8t_converter.gguf_chat import chat_of_gguf
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, IntegrityError
-from so8t_shared.models.gguf_chat import chat_of_gguf
 from so8t_shared.models.gguf_file import read_header
 from so8t_shared.models.prompts import build_messages, render_chat
 from so8t_shared.results.conversion import ChatInfo
