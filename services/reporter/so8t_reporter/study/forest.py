@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,6 +24,8 @@ from so8t_shared.tables import metrics
 _ROW = 0.42
 """Inches per arm."""
 _NAME_LENGTH = {False: 26, True: 18}
+_ABOVE = 0.3
+"""Inches between the heading of a narrow figure and its first panel."""
 _OFFSET = 0.2
 """Of the seeds' dots, below their interval, in rows."""
 
@@ -36,15 +40,15 @@ def draw(result: StudyResult, theme: Theme, title: str) -> Figure:
     """Draw a panel for each figure, one row per arm."""
     shown, arms = metrics_shown(result), [arm.name for arm in result.arms]
     count, rows = len(shown), max(3, len(arms)) * _ROW
-    tall = NARROW_HEADING + 0.75 + count * rows + 0.95 * (count - 1) + 0.55 if theme.narrow else rows + 2.3
+    tall = NARROW_HEADING + _ABOVE + count * rows + 0.95 * (count - 1) + 0.55 if theme.narrow else rows + 1.85
     figure = Figure(figsize=(NARROW_WIDTH, tall) if theme.narrow else (11, tall))
     longest = max(len(shortened(name, _NAME_LENGTH[theme.narrow])) for name in arms)
     wide = {
-        "nrows": 1, "ncols": count, "left": 0.03 + 0.0075 * longest, "right": 0.975, "top": 1 - 1.55 / tall,
+        "nrows": 1, "ncols": count, "left": 0.03 + 0.0075 * longest, "right": 0.975, "top": 1 - 1.2 / tall,
         "bottom": 0.5 / tall, "wspace": 0.12,
     }  # fmt: skip
     left = 0.05 + 0.018 * longest
-    drawn = panels(figure, theme, wide, count, above=NARROW_HEADING + 0.75, left=left)
+    drawn = panels(figure, theme, wide, count, above=NARROW_HEADING + _ABOVE, left=left)
     for place, (axes, metric) in enumerate(zip(drawn, shown, strict=True)):
         _panel(axes, result, metric, theme, named=theme.narrow or place == 0)
     heading(
@@ -93,12 +97,17 @@ def _line(axes: Axes, theme: Theme, y: int, contrast: Contrast) -> None:
     axes.plot(100 * d.value, y, marker, color=color, mec=color, ms=7.5)
     axes.annotate(
         fmt.points(d.value), (100 * d.value, y), xytext=(0, 6), textcoords="offset points",
-        ha="center", va="bottom", fontsize=8.5, color=theme.ink,
+        ha="center", va="bottom", fontsize=8.5, color=theme.ink, bbox=_backed(theme),
     )  # fmt: skip
 
 
 def _written(axes: Axes, theme: Theme, y: int, text: str) -> None:
     axes.annotate(
         text, (0, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5, color=theme.muted,
-        bbox={"facecolor": theme.background, "edgecolor": "none", "pad": 0.5},
+        bbox=_backed(theme),
     )  # fmt: skip
+
+
+def _backed(theme: Theme) -> dict[str, Any]:
+    """A box in the background color, so that no line crosses a figure."""
+    return {"facecolor": theme.background, "edgecolor": "none", "pad": 0.5}
