@@ -224,7 +224,8 @@ class StudyResult(Document):
 
     def sentences(self) -> list[str]:
         """Return the findings: one per declared comparison, then danger, few seeds and missing members."""
-        return [*map(self.sentence, self.declared), *self._dangers(), *self._few(), *self._missing()]
+        found = [*map(self.sentence, self.declared), *self._dangers(), *self._few()]
+        return [*found, *self._unseen(), *self._missing()]
 
     def sentence(self, c: Contrast) -> str:
         """Return a comparison such as "method so8t against lora: no difference found over 5 seeds; +1.2 points ..."."""
@@ -260,6 +261,13 @@ class StudyResult(Document):
                 n = len(arm.seeds)
                 why = "says nothing about a method" if n == 1 else "are few: only a large difference would be found"
                 yield f"{arm.name}: {n} {fmt.plural(n, 'seed', 'seeds')} {why}"
+
+    def _unseen(self) -> Iterator[str]:
+        better = {c.arm for c in self.declared if c.over == "seeds" and c.finding is Finding.BETTER}
+        for arm in self.arms:
+            if arm.name in better and arm.unseen is not None:
+                share, n = fmt.percent(arm.unseen), len(arm.seeds)
+                yield f"{arm.name}: up to {share} of its trainings may fail as none of these {n} seeds did"
 
     def _missing(self) -> Iterator[str]:
         for arm in self.arms:

@@ -163,9 +163,9 @@ def test_interval_covers_and_power_grows_with_seeds() -> None:
     found = {}
     for seeds in (2, 6):
         rng, world = np.random.default_rng(13), World(300, 3, seeds, 0.01, difference=0.1)
-        drawn = [(x - y, groups) for _, x, y, groups in (world.draw(rng) for _ in range(150))]
+        drawn = [(x - y, groups) for _, x, y, groups in (world.draw(rng) for _ in range(100))]
         results = [over_seeds([d], groups, 0.95) for d, groups in drawn]
         missed = sum(not r.interval.low <= 0.1 <= r.interval.high for r in results)
-        assert missed <= binom.ppf(0.999, 150, 0.05)
+        assert missed <= binom.ppf(0.999, 100, 0.05)
         found[seeds] = np.mean([r.p < 0.05 for r in results])
     assert found[6] > found[2] + 0.2

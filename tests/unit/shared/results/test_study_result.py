@@ -92,6 +92,14 @@ def test_danger_few_seeds_and_missing_members_are_told() -> None:
     assert [line.partition(":")[0] for line in found[2:]] == ["so8t", "one", "so8t", "gone"]
 
 
+def test_what_the_seeds_cannot_rule_out() -> None:
+    """An arm that is found better says how often it may still fail; one that is not says nothing."""
+    contrasts = [_contrast("so8t", "A", Finding.BETTER), _contrast("lora", "A", Finding.NO_DIFFERENCE)]
+    arms = [_arm("so8t", [1, 2, 3, 4, 5], unseen=0.451), _arm("lora", [1, 2, 3, 4, 5], unseen=0.451)]
+    told = [line for line in _result(contrasts, arms).sentences() if "may fail" in line]
+    assert told == ["so8t: up to 45.1% of its trainings may fail as none of these 5 seeds did"]
+
+
 def test_round_trip() -> None:
     """What is written can be read again."""
     result = _result([_contrast("so8t", "A", Finding.BETTER)], [_arm("so8t", [1, 2])])
