@@ -1,6 +1,6 @@
 """Builds the real servers that tests and benchmarks start, and finds them.
 
-    python .ci/servers.py install minio|mc|ollama|llama-quantize|all
+    python .ci/servers.py install minio|mc|versitygw|ollama|llama-quantize|all
     python .ci/servers.py where
 
 They are built once per machine from source (with Go; llama-quantize with cmake) into ~/.cache/so8t-ab/servers
@@ -25,6 +25,7 @@ from pathlib import Path
 
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 MC = "v0.0.0-20250313080218-cf909e1063a9"
+VERSITYGW = "v1.8.0"
 OLLAMA = "v0.17.4"
 MINIAUDIO = "1.61"
 LLAMA_CPP = "0.94.0"
@@ -45,6 +46,11 @@ def minio_binary() -> Path | None:
 def mc_binary() -> Path | None:
     """Return MinIO's command line client, or None if it is not here."""
     return _found("mc", MC)
+
+
+def versitygw_binary() -> Path | None:
+    """Return versitygw, the second S3 server of the store's tests, or None if it is not here."""
+    return _found("versitygw", VERSITYGW)
 
 
 def ollama_binary() -> Path | None:
@@ -72,6 +78,12 @@ def install_minio() -> Path:
 def install_mc() -> Path:
     """Build mc (about 2 minutes on two cores)."""
     return _installed("mc", MC, lambda folder: _go_install(f"github.com/minio/mc@{MC}", folder))
+
+
+def install_versitygw() -> Path:
+    """Build versitygw (about 2 minutes on two cores)."""
+    module = f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}"
+    return _installed("versitygw", VERSITYGW, lambda folder: _go_install(module, folder))
 
 
 def install_ollama() -> Path:
@@ -235,6 +247,7 @@ def _build_llama_quantize(folder: Path) -> None:
 _SERVERS: dict[str, tuple[Callable[[], Path], Callable[[], Path | None]]] = {
     "minio": (install_minio, minio_binary),
     "mc": (install_mc, mc_binary),
+    "versitygw": (install_versitygw, versitygw_binary),
     "ollama": (install_ollama, ollama_binary),
     "llama-quantize": (install_llama_quantize, llama_quantize_binary),
 }

@@ -13,7 +13,7 @@ import servers
 
 
 def binary(name: str) -> Path:
-    """The program minio, mc or ollama; without it the test ends here."""
+    """The program minio, mc, versitygw or ollama; without it the test ends here."""
     path: Path | None = getattr(servers, f"{name}_binary")()
     return path or missing(f"{name} is not here: run 'make servers', or put it on PATH")
 

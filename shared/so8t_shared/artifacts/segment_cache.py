@@ -30,6 +30,8 @@ _BLOCK = 64
 _UNPACKED_BLOCKS = 16
 _SMALL_SEGMENTS = 8
 """That many segments of killed or short runs in a folder are merged."""
+_FOREIGN_SEGMENTS = 256
+"""The newest segments of other owners are read, up to half a million answers, so that a start has a bounded cost."""
 
 
 class SegmentCache:
@@ -118,6 +120,8 @@ class SegmentCache:
         """Index all segments, other owners' first, so that an own entry counts; merge own small ones."""
         keys = [key for key in self._store.list(self._root) if key.endswith(SUFFIX)]
         own = {key for key in keys if key.startswith(f"{self._own}/")}
+        others = sorted((key for key in keys if key not in own), key=_begun)[-_FOREIGN_SEGMENTS:]
+        keys = [*own, *others]
         small: dict[str, list[bytes]] = {}
         for key in sorted(keys, key=lambda key: (key in own, key)):
             blocks = list(split(self._store.get_bytes(key) or b""))
@@ -156,3 +160,8 @@ class SegmentCache:
     def _unpack(self, number: int) -> dict[bytes, dict[str, Any]]:
         assert self._blocks is not None
         return dict(unpack(self._blocks[number]))
+
+
+def _begun(key: str) -> str:
+    """A segment's name without its owner; sorts by time."""
+    return key.rpartition("/")[2]

@@ -10,6 +10,7 @@ from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage_key
 from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.artifacts.newest import newest_artifacts
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.running.waiting import completed_artifact
@@ -84,14 +85,14 @@ def _plan_stage(
 
 
 def _nearest(store: ArtifactStore, stage: Stage, key: dict[str, object]) -> list[str]:
-    """Differences from the most similar committed artifact of this stage; from the newest of several."""
+    """Differences from the most similar of the stage's newest artifacts; from the newest of several."""
     candidates = []
-    for name in store.list(f"artifacts/{stage.name}"):
-        if name.count("/") == 3 and name.endswith("/manifest.json") and (data := store.get_bytes(name)):
-            try:
-                manifest = Manifest.from_bytes(data, name)
-            except (IntegrityError, NewerFormat):
-                continue
+    for artifact in newest_artifacts(store, stage.name):
+        try:
+            manifest = artifact.manifest()
+        except (IntegrityError, NewerFormat):
+            continue
+        if manifest is not None:
             candidates.append((changed_parts(manifest.key, key), manifest.created))
     if not candidates:
         return []

@@ -26,6 +26,7 @@ from so8t_shared.artifacts.fingerprints import (
     upstream_digests,
 )
 from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.artifacts.newest import note_newest
 from so8t_shared.errors import IntegrityError, Interrupted, NewerFormat, ServerError, StorageError
 from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
@@ -201,6 +202,7 @@ class StageRun:
             if manifest is None:
                 return None
             artifact.sweep(lease)
+            note_newest(artifact)
             self._mark(artifact, manifest, reused=False)
             return self._finish(artifact, manifest, reused=False)
         finally:

@@ -23,22 +23,17 @@ class StoredCache:
 
 def list_caches(store: ArtifactStore) -> list[StoredCache]:
     """All caches, by owner."""
-    found: dict[str, list[str]] = {}
-    for key in store.list("cache"):
-        found.setdefault(key.split("/")[2], []).append(key)
-    return [StoredCache(owner, keys, _size(store, keys)) for owner, keys in sorted(found.items())]
+    found: dict[str, dict[str, int]] = {}
+    for key, stat in store.listing("cache"):
+        found.setdefault(key.split("/")[2], {})[key] = stat.size_bytes
+    return [StoredCache(owner, list(sizes), sum(sizes.values())) for owner, sizes in sorted(found.items())]
 
 
 def unneeded(store: ArtifactStore, uses: Uses, kept: set[str]) -> list[StoredCache]:
     """Caches of no artifact that a kept or new session has made or is working on."""
-    return [cache for cache in list_caches(store) if not _needed(store, cache, uses, kept)]
+    caches, now = list_caches(store), uses.now(kept)
 
+    def needed(owner: Artifact) -> bool:
+        return not kept.isdisjoint(uses.of(owner)) or now.wants(owner)
 
-def _needed(store: ArtifactStore, cache: StoredCache, uses: Uses, kept: set[str]) -> bool:
-    owner = Artifact(store, _CACHING, cache.owner)
-    return not kept.isdisjoint(uses.of(owner)) or uses.wanted_now(owner, kept)
-
-
-def _size(store: ArtifactStore, keys: list[str]) -> int:
-    stats = map(store.stat, keys)
-    return sum(stat.size_bytes for stat in stats if stat)
+    return [cache for cache in caches if not needed(Artifact(store, _CACHING, cache.owner))]

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.artifacts.manifests import WITHDRAWN, Manifest
-from so8t_shared.errors import IntegrityError, LeaseLost, NewerFormat
+from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.leases.holder import Sight, Watch
 from so8t_shared.leases.lease import seize
 from so8t_shared.sessions.cached import StoredCache, unneeded
+from so8t_shared.sessions.deletion import delete_unwanted
 from so8t_shared.sessions.uses import Uses
 from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
@@ -45,10 +46,9 @@ def list_artifacts(store: ArtifactStore, uses: Uses | None = None) -> list[Store
     found = []
     for stage in STAGES:
         sizes: dict[str, dict[str, int]] = {}
-        for key in store.list(f"artifacts/{stage.name}"):
-            stat = store.stat(key)
+        for key, stat in store.listing(f"artifacts/{stage.name}"):
             name, below = key.split("/", 3)[2:]
-            sizes.setdefault(name, {})[below] = stat.size_bytes if stat else 0
+            sizes.setdefault(name, {})[below] = stat.size_bytes
         items = [_stored(Artifact(store, stage.name, name), each, uses) for name, each in sizes.items()]
         found += sorted(items, key=lambda item: item.manifest.created if item.manifest else "")
     return found
@@ -86,7 +86,8 @@ def collect(
     idle = [(item, watch) for item, watch in watched if watch.key in free]
     doomed = [(item, watch) for item, watch in idle if kept.isdisjoint(item.sessions)]
     left = [(item, watch) for item, watch in idle if item.left_bytes and not kept.isdisjoint(item.sessions)]
-    gone = [item for item, watch in doomed if not delete or _delete(item, watch, uses, kept)]
+    deleted = delete_unwanted([(item.artifact, watch) for item, watch in doomed], uses, kept) if delete else set()
+    gone = [item for item, _ in doomed if not delete or item.artifact.prefix in deleted]
     swept = [item for item, watch in left if not delete or _sweep(item, watch)]
     caches = unneeded(store, uses, kept)
     for key in (key for cache in caches if delete for key in cache.keys):
@@ -129,41 +130,6 @@ def _look(watch: Watch) -> Sight | None:
         return watch.look()
     except NewerFormat:
         return None
-
-
-def _delete(item: StoredArtifact, watch: Watch, uses: Uses, kept: set[str]) -> bool:
-    """Delete an artifact under its lease unless it has become wanted; return whether it was deleted.
-
-    The manifest goes first, and is restored if a session turns out to have just reused the artifact; a session that
-    comes later finds no manifest (see StageRun) and waits for the lease.
-    """
-    artifact, lease = item.artifact, seize(watch)
-    if lease is None:
-        return False
-    try:
-        current = artifact.store.read_versioned(artifact.manifest_key)
-        if uses.wanted_now(artifact, kept):
-            return False
-        lease.confirm()
-        withdrawn = current and artifact.store.compare_and_put(artifact.manifest_key, WITHDRAWN, current[1])
-        if current and not withdrawn:
-            return False
-        if uses.wanted_now(artifact, kept):
-            if current and withdrawn:
-                artifact.store.compare_and_put(artifact.manifest_key, current[0], withdrawn)
-            return False
-        for key in list(artifact.store.list(artifact.prefix)):
-            if key not in {artifact.lease_key, artifact.manifest_key}:
-                lease.check()
-                artifact.store.delete(key)
-        lease.confirm()
-        artifact.store.delete(artifact.manifest_key)
-        lease.discard()
-    except LeaseLost:
-        return False
-    finally:
-        lease.stop()
-    return True
 
 
 def _sweep(item: StoredArtifact, watch: Watch) -> bool:

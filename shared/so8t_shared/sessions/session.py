@@ -29,7 +29,7 @@ _PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "inputs_root", "store", "dev
 """Keys for locations, devices, receivers and services, which do not affect results."""
 
 _SHOWN = 5
-"""How many differing keys are named."""
+"""How many differing keys, or known sessions, are named."""
 
 _POINTERS = "by-config"
 
@@ -152,7 +152,7 @@ def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
     """
     data = store.get_bytes(record_key(session_id)) if _SAFE_ID.fullmatch(session_id) else None
     if data is None:
-        known = ", ".join(session_ids(store)[-5:]) or "none yet"
+        known = ", ".join(sorted(session_names(store))[-_SHOWN:]) or "none yet"
         raise InputError(f"There is no session {session_id!r}.", where=store.location, remedy=f"sessions here: {known}")
     return SessionRecord.from_bytes(data, record_key(session_id))
 
@@ -160,11 +160,11 @@ def read_record(store: ArtifactStore, session_id: str) -> SessionRecord:
 def session_ids(store: ArtifactStore) -> list[str]:
     """Names of all sessions, oldest first."""
     records = []
-    for key in store.list("sessions"):
-        parts = key.split("/")
-        if len(parts) == 3 and parts[2] == "session.json" and (data := store.get_bytes(key)) is not None:
+    for name in store.folders("sessions"):
+        key = record_key(name)
+        if (data := store.get_bytes(key)) is not None:
             try:
-                records.append((SessionRecord.from_bytes(data, key).created, parts[1]))
+                records.append((SessionRecord.from_bytes(data, key).created, name))
             except (IntegrityError, NewerFormat):
                 continue
     return [session_id for _, session_id in sorted(records)]
@@ -175,9 +175,8 @@ def session_names(store: ArtifactStore) -> set[str]:
 
     The pointers' folder counts only if it is also a session, which earlier versions let a pattern name.
     """
-    keys = [key for key in store.list("sessions") if key.count("/") > 1]
-    names = {key.split("/")[1] for key in keys}
-    return names if record_key(_POINTERS) in keys else names - {_POINTERS}
+    names = set(store.folders("sessions"))
+    return names if _POINTERS in names and store.stat(record_key(_POINTERS)) else names - {_POINTERS}
 
 
 def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:

@@ -48,16 +48,39 @@ class Uses:
         readable = [name for name, use in self.sessions.items() if not use.fault]
         return {*readable[-count:], *(self.sessions.keys() - readable)}
 
-    def wanted_now(self, artifact: Artifact, kept: set[str]) -> bool:
-        """Whether a `kept` or new session now uses the artifact, or one of its users has become active again."""
-        users = set(self.of(artifact))
-        new = session_names(self._store) - self.sessions.keys()
-        if any(artifact.fingerprint in self._used_now(name, artifact.stage) for name in kept | new):
-            return True
-        return any(_read(self._store, name) != self.sessions[name] for name in users)
+    def now(self, kept: set[str]) -> Now:
+        """A fresh look at the sessions, for as many artifacts as are judged at one moment."""
+        return Now(self._store, self, kept)
 
-    def _used_now(self, session_id: str, stage: str) -> set[str]:
-        return _fingerprints(_marks(self._store, session_id, stage))
+
+class Now:
+    """Whether sessions use artifacts by now; reads the sessions it needs, each once, after its construction."""
+
+    def __init__(self, store: ArtifactStore, before: Uses, kept: set[str]) -> None:
+        self._store = store
+        self._before = before
+        self._judges = kept | (session_names(store) - before.sessions.keys())
+        """The `kept` sessions, and those that are new since `before`."""
+        self._used: dict[str, set[str]] = {}
+        """Fingerprints that the judges use, by stage."""
+        self._changed: dict[str, bool] = {}
+
+    def wants(self, artifact: Artifact) -> bool:
+        """Whether a kept or new session uses the artifact, or one of its users has become active again."""
+        if artifact.fingerprint in self._used_in(artifact.stage):
+            return True
+        return any(self._has_changed(name) for name in self._before.of(artifact))
+
+    def _used_in(self, stage: str) -> set[str]:
+        if stage not in self._used:
+            marks = [_marks(self._store, name, stage) for name in self._judges]
+            self._used[stage] = {fingerprint for each in marks for fingerprint in _fingerprints(each)}
+        return self._used[stage]
+
+    def _has_changed(self, name: str) -> bool:
+        if name not in self._changed:
+            self._changed[name] = _read(self._store, name) != self._before.sessions[name]
+        return self._changed[name]
 
 
 def _read(store: ArtifactStore, session_id: str) -> SessionUse:

@@ -105,6 +105,13 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of the folders directly below `prefix`, sorted; costs a request for a thousand, however full they are.
+
+        Read lazily, so that taking the first few costs one request.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
         ...

@@ -49,6 +49,11 @@ class Failure(Exception):
         return self.code == "AccessDenied"
 
     @property
+    def doubtful(self) -> bool:
+        """Whether servers give this answer to a right request while another one removes the folder it needs."""
+        return self.denied or self.code == "ExistingObjectIsDirectory"
+
+    @property
     def spoilt(self) -> bool:
         """Whether the server responded but could not deliver the bytes: an internal error or a truncated response."""
         return self.code in {"InternalError", "cut"}

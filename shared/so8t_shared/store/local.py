@@ -194,6 +194,16 @@ class LocalStore:
             with contextlib.suppress(*_NO_OBJECT), storage_errors(path):
                 yield path.relative_to(self._root).as_posix(), _stat(path)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of the folders directly below `prefix` that contain an object, sorted."""
+        base = self._root / check_key(prefix.rstrip("/"))
+        names: list[str] = []
+        if base.is_file():
+            return
+        with contextlib.suppress(FileNotFoundError), storage_errors(base), os.scandir(base) as entries:
+            names = sorted(entry.name for entry in entries if any(files for _, _, files in os.walk(entry.path)))
+        yield from names
+
     def _below(self, prefix: str) -> tuple[Path, ...]:
         base = self._root / check_key(prefix.rstrip("/"))
         with storage_errors(base):

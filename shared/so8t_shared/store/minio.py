@@ -39,7 +39,7 @@ _DENIALS_DOUBTED = 3
 """MinIO denies access to a write if concurrent deletes remove the folder that it needs, and then its parent.
 
 Its `renameAll` recreates missing folders once; the second ENOENT becomes errFileAccessDenied, which is sent as
-AccessDenied (`isSysErrPathNotFound`, meant for Windows). Keys that really lack permission are reported within a second.
+AccessDenied (`isSysErrPathNotFound`, meant for Windows). versitygw says ExistingObjectIsDirectory then. Keys that really lack permission are reported within a second.
 """
 
 
@@ -203,6 +203,14 @@ class MinioStore:
                 if found.object_name:
                     written = found.last_modified.isoformat() if found.last_modified else ""
                     yield found.object_name, ObjectStat(found.size or 0, f"{found.etag}-{written}")
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of the folders directly below `prefix`: a listing with a delimiter."""
+        below = f"{check_key(prefix.rstrip('/'))}/"
+        with self._client.told("read the list of folders"):
+            for found in self._client.patient().list_objects(self._client.bucket.name, below):
+                if found.is_dir and found.object_name:
+                    yield found.object_name.removeprefix(below).rstrip("/")
 
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""

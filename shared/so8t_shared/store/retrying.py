@@ -95,7 +95,7 @@ class Outage:
 def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage, *, denials_doubted: int = 0) -> T:
     """The result of `attempt(number)`, retried after transient failures; numbers start at 0.
 
-    The first `denials_doubted` responses that deny access are retried, too.
+    The first `denials_doubted` responses that are doubtful, such as denied access, are retried, too.
 
     Raises:
         Failure: a permanent one, or the last one when the time limit is reached.
@@ -105,7 +105,7 @@ def persist(attempt: Callable[[int], T], limits: Limits, outage: Outage, *, deni
     def is_tried_again(error: BaseException) -> bool:
         if not isinstance(error, Failure):
             return False
-        if error.passing or (error.denied and next(denials) < denials_doubted):
+        if error.passing or (error.doubtful and next(denials) < denials_doubted):
             return True
         outage.is_over()
         return False

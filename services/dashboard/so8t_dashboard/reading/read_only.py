@@ -109,6 +109,10 @@ class ReadOnlyStore:
         """All keys below a folder with size and etag."""
         return self._waited("list").listing(prefix)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of the folders directly below a folder."""
+        return self._waited("list").folders(prefix)
+
     def put_bytes(self, key: str, data: bytes) -> NoReturn:
         """Refused, like all writes below."""
         raise _refused(key, data)

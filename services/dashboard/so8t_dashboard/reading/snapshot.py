@@ -37,3 +37,9 @@ class Snapshot(ReadOnlyStore):
         """The same with sizes."""
         below = f"{prefix.rstrip('/')}/"
         return ((key, ObjectStat(len(self.objects[key]), "")) for key in sorted(self.objects) if key.startswith(below))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of the folders below a folder that hold something that has been read."""
+        below = f"{prefix.rstrip('/')}/"
+        inside = (key.removeprefix(below) for key in self.objects if key.startswith(below))
+        return iter(sorted({name.partition("/")[0] for name in inside if "/" in name}))

@@ -169,6 +169,10 @@ class FaultyStore:
         """All keys below a folder with size and etag, listed immediately."""
         return iter(self._call("listing", prefix, lambda: tuple(self._inner.listing(prefix))))
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of the folders below a folder, listed immediately."""
+        return iter(self._call("folders", prefix, lambda: tuple(self._inner.folders(prefix))))
+
     def delete(self, key: str) -> None:
         """Remove an object."""
         self._call("delete", key, lambda: self._inner.delete(key))

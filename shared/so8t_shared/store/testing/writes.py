@@ -84,6 +84,16 @@ class Writes(StoreContract):
         assert list(store.list("work/step-1")) == ["work/step-1/x"]
         assert list(store.list("nothing")) == []
 
+    def test_folders(self, store: ArtifactStore) -> None:
+        """Names of the folders right below one, sorted, each once; objects there are no folders."""
+        for key in ("s/b/x", "s/a/x", "s/a/y/z", "s/c", "s-t/d/x"):
+            store.put_bytes(key, b"")
+        assert list(store.folders("s")) == list(store.folders("s/")) == ["a", "b"]
+        assert list(store.folders("s/a")) == ["y"]
+        assert list(store.folders("nothing")) == list(store.folders("s/c")) == []
+        store.delete("s/b/x")
+        assert list(store.folders("s")) == ["a"]
+
     # Conditional writes
 
     def test_put_if_absent(self, store: ArtifactStore) -> None:

@@ -51,14 +51,14 @@ def test_wanted_now(store: LocalStore, tmp_path: Path) -> None:
     _complete(old, artifact.fingerprint)
     uses = Uses(store)
     _complete(other, "2" * 64)
-    assert not uses.wanted_now(artifact, {"kept"})
+    assert not uses.now({"kept"}).wants(artifact)
     _complete(StageMarkers(store, "old", "convert-b"), "3" * 64)
-    assert uses.wanted_now(artifact, {"kept"})
+    assert uses.now({"kept"}).wants(artifact)
 
     uses = Uses(store)
     _complete(kept, artifact.fingerprint)
-    assert uses.wanted_now(artifact, {"kept"})
+    assert uses.now({"kept"}).wants(artifact)
 
     uses = Uses(store)
     _complete(_session(store, tmp_path, "new", 4), artifact.fingerprint)
-    assert uses.wanted_now(artifact, {"other"})
+    assert uses.now({"other"}).wants(artifact)

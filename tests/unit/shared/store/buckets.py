@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tests.servers.minio_server import MinioServer
+from tests.servers.s3_server import S3Server
 
 from so8t_shared.config.model import Config
 from so8t_shared.store.base import ArtifactStore
@@ -23,7 +23,7 @@ SMALL_PARTS = Parts(part_bytes=5 * MIB, workers=3)
 
 
 def bucket_store(
-    server: MinioServer,
+    server: S3Server,
     bucket: str,
     folder: Path,
     *,
@@ -37,7 +37,7 @@ def bucket_store(
     return MinioStore(client, folder, parts=SMALL_PARTS)
 
 
-def bucket_config(server: MinioServer, bucket: str, folder: Path, **store: Any) -> Config:
+def bucket_config(server: S3Server, bucket: str, folder: Path, **store: Any) -> Config:
     """A configuration that names the bucket."""
     return Config.model_validate(
         {
@@ -62,6 +62,6 @@ def random_file(path: Path, size: int, seed: int = 1) -> tuple[Path, str]:
     return path, hashlib.sha256(data).hexdigest()
 
 
-def unfinished_uploads(server: MinioServer, bucket: str, key: str) -> int:
+def unfinished_uploads(server: S3Server, bucket: str, key: str) -> int:
     """Parts of uploads that never became an object, counted by a plain client."""
     return len(server.client()._list_multipart_uploads(bucket, prefix=key).uploads)

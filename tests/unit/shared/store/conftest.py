@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.servers.minio_server import minio
+from tests.servers.versitygw_server import versitygw
 
-__all__ = ["minio"]
+__all__ = ["minio", "versitygw"]
 
 
 @pytest.fixture

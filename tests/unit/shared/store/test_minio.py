@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.messages import Said
 from tests.servers.minio_server import MinioServer
+from tests.servers.s3_server import S3Server
+from tests.servers.versitygw_server import VersityServer
 from tests.unit.shared.namespaces import run_on_small_disk
 from tests.unit.shared.processes import kill, start
 from tests.unit.shared.store.buckets import MIB, SMALL_PARTS, bucket_of, bucket_store, random_file, unfinished_uploads
@@ -18,6 +20,7 @@ from tests.unit.shared.store.buckets import MIB, SMALL_PARTS, bucket_of, bucket_
 from so8t_shared.errors import Interrupted, ServerError
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.minio import MinioStore
+from so8t_shared.store.probe import PROBE_KEY
 from so8t_shared.store.testing.contract import KEY
 from so8t_shared.store.testing.suite import StoreSuite
 from so8t_shared.store.transfer import Parts
@@ -33,7 +36,7 @@ class TestMinioStore(StoreSuite):
 
     @pytest.fixture(autouse=True)
     def _server(self, minio: MinioServer) -> None:
-        self.server = minio
+        self.server: S3Server = minio
 
     def reopened(self, store: ArtifactStore) -> MinioStore:
         return bucket_store(self.server, bucket_of(store), store.local_root)
@@ -44,6 +47,32 @@ class TestMinioStore(StoreSuite):
     def raw_keys(self, store: ArtifactStore) -> set[str]:
         listed = self.server.client().list_objects(bucket_of(store), recursive=True)
         return {str(item.object_name) for item in listed}
+
+
+class TestOnVersitygw(TestMinioStore):
+    """The conformance suite over a bucket of another S3 server, which honors conditional writes."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self, versitygw: VersityServer) -> None:
+        self.server = versitygw
+
+    @pytest.fixture
+    def store(self, versitygw: VersityServer, tmp_path: Path) -> MinioStore:
+        store = bucket_store(versitygw, versitygw.new_bucket(), tmp_path / ".local")
+        store.check_server()
+        store.delete(PROBE_KEY)
+        return store
+
+    def test_listing_tells_sizes_and_changes(self, store: ArtifactStore) -> None:
+        """A listing tells other bytes; not the same bytes again within a second, as this server's times are coarse."""
+        store.put_bytes("s/a", b"123")
+        store.put_bytes("s/b/c", b"")
+        first = dict(store.listing("s"))
+        assert {key: stat.size_bytes for key, stat in first.items()} == {"s/a": 3, "s/b/c": 0}
+        assert dict(store.listing("s")) == first
+        store.put_bytes("s/a", b"124")
+        second = dict(store.listing("s"))
+        assert (second["s/a"].etag != first["s/a"].etag, second["s/b/c"]) == (True, first["s/b/c"])
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, 7 * MIB], ids=["below", "exact", "above", "many"])

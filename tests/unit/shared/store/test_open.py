@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 from tests.messages import Said
-from tests.servers.minio_server import Keys, MinioServer
+from tests.servers.minio_server import MinioServer
+from tests.servers.s3_server import Keys
 from tests.unit.shared.processes import until
 from tests.unit.shared.store.buckets import bucket_config
 
