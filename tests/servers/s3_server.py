@@ -22,6 +22,8 @@ from minio import Minio
 from tests.servers.needed import free_port
 
 _READY_S = 180.0
+_RETRIES = urllib3.Retry(total=6, backoff_factor=0.2, respect_retry_after_header=False)
+"""A server that is not quite ready asks for a pause of two minutes."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class S3Server:
             secret_key=who.secret_key,
             secure=False,
             region="us-east-1",
-            http_client=urllib3.PoolManager(retries=urllib3.Retry(total=3, backoff_factor=0.2)),
+            http_client=urllib3.PoolManager(retries=_RETRIES),
         )
 
     def new_bucket(self) -> str:

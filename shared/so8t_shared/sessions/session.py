@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -30,6 +31,9 @@ _PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "inputs_root", "store", "dev
 
 _SHOWN = 5
 """How many differing keys, or known sessions, are named."""
+
+_NUMBERED = 9
+"""Sessions of one moment that are numbered; later ones get a random suffix, or each would ask for all names before."""
 
 _POINTERS = "by-config"
 
@@ -188,12 +192,13 @@ def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
             where=f"session_id_format = {config.session_id_format!r}",
             remedy="use letters, digits, '.', '_', '-' and strftime codes, for example %Y%m%d_%H%M%S; not by-config",
         )
-    for attempt in range(1, 1000):
-        session_id = base if attempt == 1 else f"{base}_{attempt}"
+    numbered = (base if number == 1 else f"{base}_{number}" for number in range(1, _NUMBERED + 1))
+    drawn = (f"{base}_{uuid.uuid4().hex[:8]}" for _ in range(_NUMBERED))
+    for session_id in (*numbered, *drawn):
         if session_id != taken and store.stat(record_key(session_id)) is None:
             return session_id
     raise ConfigError(
-        "A thousand sessions already have this name.",
+        "Other sessions already have this name.",
         where=f"session_id_format = {config.session_id_format!r}",
         remedy="add the time to the pattern",
     )
