@@ -37,7 +37,7 @@ COLLECT = Command("artifacts gc --yes", False)
 
 def growth(server: S3Server, folder: Path, sessions: int) -> dict[Command, Counter[str]]:
     """Fill a new bucket, then count each command's requests; the last one deletes all but three sessions."""
-    host = Host(server, server.new_bucket(), folder, 0, Load(sessions, 1, work_s=(0.0, 0.0)))
+    host = Host(server, server.new_bucket(), folder, 0, Load(sessions, 1, work_s=(0.0, 0.0), names="run-{}"))
     for number in range(sessions):
         _both(host, number)
     works: dict[Command, Callable[[], object]] = {

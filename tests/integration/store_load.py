@@ -32,7 +32,6 @@ from so8t_shared.leases.lease import TTL_S
 from so8t_shared.running.context import StageContext
 from so8t_shared.running.events import Listeners
 from so8t_shared.running.runner import StageRun
-from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import open_session
 from so8t_shared.stages import Stage
 from so8t_shared.store import s3
@@ -47,7 +46,7 @@ FIRST = Stage("convert-a", "tests", 1, "makes two files", reads=("training.seed"
 SECOND = Stage("train", "tests", 1, "reads the first", reads=("visualization.dpi",), needs={"convert-a": ("",)})
 """Small stages under names of the pipeline, so that its readers find them."""
 
-_PATIENCE_S = 1_800.0
+_PATIENCE_S = 600.0
 _CUT_OFF_S = TTL_S + 15.0
 _SKEWS_S = (0.0, -600.0, 600.0, 120.0)
 """Errors of the processes' clocks; a server refuses requests that are off by 900 s."""
@@ -78,6 +77,8 @@ class Load:
     cut_off: int = 0
     """First stages with a rival whose holder is cut off, longer than its lease lives."""
     file_bytes: int = 2_000
+    names: str = "run-%H%M%S"
+    """Pattern of the sessions' names; {} is the number."""
     seed: int = 1
 
 
@@ -192,7 +193,8 @@ class Host:
 
     def config(self, session: int) -> Config:
         """The configuration of a session, which is the same on all hosts."""
-        return make_config(self._folder, training={"seed": session}, session_id_format="run-%H%M%S")
+        same = {"model_a": {"base_model": "/data/model"}, "dataset": {"paths": ["/data/rows.jsonl"]}}
+        return make_config(self._folder, training={"seed": session}, session_id_format=self._load.names.format(session), **same)
 
     def visit(self, session: int, stage: Stage, *, cut_off: bool = False) -> None:
         """Do a stage, or reuse it, as a service does, and note what happened."""
@@ -367,9 +369,3 @@ def requests_of(host: Host, work: Callable[[], object]) -> Counter[str]:
     before = Counter(host.bucket.report.requests)
     work()
     return Counter(host.bucket.report.requests) - before
-
-
-def is_marked(host: Host, session: int, stage: Stage) -> bool:
-    """Whether the session's stage is marked as completed."""
-    name = open_session(host.store, host.config(session)).session_id
-    return StageMarkers(host.store, name, stage.name).completed() is not None

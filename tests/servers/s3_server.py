@@ -22,7 +22,7 @@ from minio import Minio
 from tests.servers.needed import free_port
 
 _READY_S = 180.0
-_RETRIES = urllib3.Retry(total=6, backoff_factor=0.2, respect_retry_after_header=False)
+_RETRIES = urllib3.Retry(total=10, backoff_factor=0.2, status_forcelist=(503,), respect_retry_after_header=False)
 """A server that is not quite ready asks for a pause of two minutes."""
 
 
