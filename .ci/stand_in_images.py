@@ -37,7 +37,7 @@ _NOT_IN_MC = "sed grep egrep fgrep awk mawk perl python3 python find xargs"
 def public_images() -> list[str]:
     """Return the names and tags of all images in the shipped files that are not built here."""
     compose = (ROOT / "compose.yaml").read_text("utf-8")
-    found = set(re.findall(r"^\s*image: (\S+)", compose, re.MULTILINE))
+    found = set(re.findall(r"^\s*image: (?:\$\{\w+:-)?([^\s}]+)", compose, re.MULTILINE))
     found |= set(re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE))
     return sorted((name for name in found if not name.startswith("so8t-ab/")), key=lambda n: not n.startswith("python"))
 
