@@ -17,6 +17,9 @@ from so8t_shared.documents import Document
 from so8t_shared.errors import IntegrityError
 from so8t_shared.json_files import write_lines
 from so8t_shared.results.training import TrainingPoint
+from so8t_trainer.distributed.group import ALONE, Group
+from so8t_trainer.distributed.shards import like, local, part_of, whole
+from so8t_trainer.distributed.stored import StoredTensors, TensorFiles
 from so8t_trainer.optimizers import restore_state, state_tensors
 
 METRICS = "metrics.jsonl"
@@ -67,8 +70,44 @@ class Snapshot:
         save_file(self.random, folder / "random.safetensors")
         if self.best:
             save_file(self.best, folder / _BEST)
-        write_lines(folder / METRICS, self.points)
-        (folder / _STATE).write_bytes(State(step=len(self.points)).to_bytes())
+        _write_progress(folder, self.points)
+
+
+def _write_progress(folder: Path, points: list[TrainingPoint]) -> None:
+    write_lines(folder / METRICS, points)
+    (folder / _STATE).write_bytes(State(step=len(points)).to_bytes())
+
+
+def write_together(
+    folder: Path,
+    parameters: Mapping[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    points: list[TrainingPoint],
+    best: Mapping[str, Tensor],
+    leads: bool,
+) -> None:
+    """Write the checkpoint of weights that several processes share: they gather each tensor, the leading one writes.
+
+    Only one whole tensor and one file of the checkpoint are in memory.
+    """
+    if leads:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        save_file(_random_states(), folder / "random.safetensors")
+    gathered = {
+        "weights": parameters,
+        "optimizer": state_tensors(parameters, optimizer),
+        "best": {name: like(best[name], parameter) for name, parameter in parameters.items() if best},
+    }
+    for stem, tensors in gathered.items():
+        files = TensorFiles(folder, stem)
+        for name, tensor in tensors.items():
+            full = whole(tensor)
+            if leads:
+                files.add(name, full)
+        files.finish()
+    if leads:
+        _write_progress(folder, points)
 
 
 @dataclass
@@ -108,8 +147,8 @@ def _view(tensor: Tensor) -> Tensor:
 
 
 def cpu_copy(tensor: Tensor) -> Tensor:
-    """Return a contiguous copy in CPU memory."""
-    return tensor.detach().to("cpu", copy=True).contiguous()
+    """Return a contiguous copy in CPU memory of what this process holds."""
+    return local(tensor).to("cpu", copy=True).contiguous()
 
 
 def state_bytes(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> int:
@@ -119,38 +158,51 @@ def state_bytes(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.O
 
 
 def restore_checkpoint(
-    store: CheckpointStore, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    store: CheckpointStore,
+    parameters: Mapping[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    group: Group = ALONE,
 ) -> Restored:
     """Restore weights, optimizer and random generators from the newest checkpoint, if there is one.
+
+    It holds whole tensors, however many processes wrote it. The leading process of `group` reads it.
 
     Raises:
         IntegrityError: the checkpoint is damaged or belongs to another model.
         NewerFormat: a newer program wrote it.
     """
-    names = store.names()
-    if not names:
+    name = group.text((store.names() or [""])[-1] if group.leads else None)
+    if not name:
         return Restored()
-    folder = store.load(names[-1])
-    State.read(folder / _STATE)
-    weights = load_file(folder / "weights.safetensors")
+    folder = _read(store, name) if group.leads else None
+    weights = StoredTensors(folder, "weights", group)
     if set(weights) != set(parameters):
         raise IntegrityError(
             "The checkpoint was written by another version of this program.",
-            where=names[-1],
+            where=name,
             remedy="remove the stage's checkpoints to train from the start",
         )
     set_weights(parameters, weights)
-    restore_state(parameters, optimizer, load_file(folder / "optimizer.safetensors"))
-    _restore_random_states(load_file(folder / "random.safetensors"))
-    best = folder / _BEST
-    return Restored(TrainingPoint.read_lines(folder / METRICS), load_file(best) if best.is_file() else {})
+    restore_state(parameters, optimizer, StoredTensors(folder, "optimizer", group))
+    if folder is not None:
+        _restore_random_states(load_file(folder / "random.safetensors"))
+    best = StoredTensors(folder, "best", group)
+    kept = {name: part_of(best[name], parameter).clone() for name, parameter in parameters.items() if best}
+    metrics = group.text((folder / METRICS).read_text(encoding="utf-8") if folder else None)
+    return Restored([TrainingPoint.model_validate_json(line) for line in metrics.splitlines()], kept)
+
+
+def _read(store: CheckpointStore, name: str) -> Path:
+    folder = store.load(name)
+    State.read(folder / _STATE)
+    return folder
 
 
 def set_weights(parameters: Mapping[str, nn.Parameter], weights: Mapping[str, Tensor]) -> None:
-    """Copy weights into the parameters of the same names."""
+    """Copy weights, whole or the parts that this process holds, into the parameters of the same names."""
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(weights[name])
+            local(parameter).copy_(part_of(weights[name], parameter))
 
 
 def _random_states() -> dict[str, Tensor]:

@@ -16,7 +16,15 @@ from torch import Tensor, nn
 
 from so8t_shared.config.training import Training
 from so8t_shared.results.training import TrainingPoint
-from so8t_trainer.checkpoint import CheckpointStore, Snapshot, checkpoint_name, state_bytes, take_snapshot
+from so8t_trainer.checkpoint import (
+    CheckpointStore,
+    Snapshot,
+    checkpoint_name,
+    state_bytes,
+    take_snapshot,
+    write_together,
+)
+from so8t_trainer.distributed.group import ALONE, Group
 
 _ROOM = 3
 """Times its size that a snapshot may need: itself, and the bytes of the file that is being written."""
@@ -38,10 +46,12 @@ class CheckpointWriter:
         settings: Training,
         clock: Callable[[], float] = time.monotonic,
         free_bytes: Callable[[], int] = lambda: int(psutil.virtual_memory().available),
+        group: Group = ALONE,
     ) -> None:
         self._store = store
         self._folder = scratch / "checkpoint"
         self._settings = settings
+        self._group = group
         self._clock = clock
         self._free_bytes = free_bytes
         self._began = clock()
@@ -50,7 +60,12 @@ class CheckpointWriter:
         self._writing: Future[None] | None = None
 
     def is_due(self, step: int) -> bool:
-        """Whether to save after `step` (from 1), by steps or by the clock; once the one before is in the store."""
+        """Whether to save after `step` (from 1), by steps or by the clock; once the one before is in the store.
+
+        The leading process decides.
+        """
+        if not self._group.leads:
+            return False
         late = self._clock() - self._began >= 60 * self._settings.checkpoint_every_minutes
         self._missed = self._missed or late or step % self._settings.checkpoint_every_steps == 0
         return self._missed and (self._writing is None or self._writing.done())
@@ -71,6 +86,13 @@ class CheckpointWriter:
         """
         self.wait()
         self._began, self._missed = self._clock(), False
+        if self._group.sharded:
+            write_together(self._folder, parameters, optimizer, points, best, self._group.leads)
+        if not self._group.leads:
+            return
+        if self._group.sharded:
+            self._writing = self._thread.submit(self._store_folder, checkpoint_name(len(points)))
+            return
         live = self._free_bytes() < _ROOM * state_bytes(parameters, optimizer)
         snapshot = take_snapshot(parameters, optimizer, points, best, live=live)
         self._writing = self._thread.submit(self._write, snapshot)
@@ -100,7 +122,10 @@ class CheckpointWriter:
 
     def _write(self, snapshot: Snapshot) -> None:
         snapshot.write(self._folder)
-        self._store.save(snapshot.name, self._folder)
+        self._store_folder(snapshot.name)
+
+    def _store_folder(self, checkpoint: str) -> None:
+        self._store.save(checkpoint, self._folder)
         for name in self._store.names()[: -self._settings.checkpoints_kept]:
             self._store.drop(name)
 

@@ -22,6 +22,7 @@ from so8t_trainer.best import Best
 from so8t_trainer.checkpoint import CheckpointStore, restore_checkpoint
 from so8t_trainer.checkpoint_writer import CheckpointWriter
 from so8t_trainer.course import is_over
+from so8t_trainer.distributed.group import ALONE, Group
 from so8t_trainer.encode import EncodedRow
 from so8t_trainer.model import Trainee
 from so8t_trainer.optimizers import make_optimizer
@@ -58,6 +59,8 @@ class Pass:
 
     rows: Sequence[EncodedRow]
     packed: PackedRows
+    counts: bool = True
+    """False where a process only keeps step with others whose weights it shares."""
 
     @property
     def label_targets(self) -> torch.Tensor:
@@ -74,11 +77,13 @@ def run_training(
     control: Control,
     validation: Sequence[ValidationRow] = (),
     observe: Callable[[TrainingPoint], None] = lambda point: None,
+    group: Group = ALONE,
 ) -> list[TrainingPoint]:
     """Train `trainee` in place and return one point per optimizer step, including steps of earlier attempts.
 
     Resumes from the newest checkpoint with the same result as an uninterrupted run. `observe` gets every point,
-    restored ones first. With `settings.keeps_best` the trainee ends with the weights of the best validation.
+    restored ones first. With `settings.keeps_best` the trainee ends with the weights of the best validation. All
+    processes of `group` call this together, with the same rows, and each takes its part of every step.
 
     Raises:
         ConfigError: the loss is no longer finite.
@@ -88,37 +93,39 @@ def run_training(
     steps = total_steps(len(rows), settings)
     parameters = trainee.trainable()
     optimizer = make_optimizer(parameters, settings)
-    scale = LossScale(optimizer, trainee.dtype)
-    restored = restore_checkpoint(control.checkpoints, parameters, optimizer)
+    scale = LossScale(optimizer, trainee.dtype, group.clip)
+    restored = restore_checkpoint(control.checkpoints, parameters, optimizer, group)
     points, best = restored.points, Best(parameters, settings, restored)
     pace = Pace(steps, trainee.device)
     if not settings.shares_prefixes:
         control.log.info("each row draws its own LoRA dropout, so what prompts begin with is computed for each row")
-    with CheckpointWriter(control.checkpoints, control.scratch_dir, settings) as writer:
+    with CheckpointWriter(control.checkpoints, control.scratch_dir, settings, group=group) as writer:
         if points:
             control.log.info("resuming after step %d of %d", len(points), steps)
             with _explained(points, [], writer):
-                _add_validation(trainee, points, validation, steps, settings, control)
+                _add_validation(trainee, points, validation, steps, settings, control, group)
             best.update(points)
         for point in points:
             observe(point)
         while not _ended(points, steps, settings):
-            passes = _passes(trainee, rows, len(points), settings)
+            passes = _passes(trainee, rows, len(points), settings, group)
             with _explained(points, passes, writer):
-                points.append(_take_step(trainee, optimizer, scale, passes, len(points), steps, settings))
-                _add_validation(trainee, points, validation, steps, settings, control)
+                points.append(_take_step(trainee, optimizer, scale, passes, len(points), steps, settings, group))
+                _add_validation(trainee, points, validation, steps, settings, control, group)
             point = points[-1]
             best.update(points)
             observe(point)
             control.progress(point.step, steps, pace.message(point))
             control.check_held()
             writer.check()
-            ended = _ended(points, steps, settings) or control.stop_requested
-            if ended or writer.is_due(point.step):
+            stopped = group.any(control.stop_requested)
+            ended = _ended(points, steps, settings) or stopped
+            if group.any(ended or writer.is_due(point.step)):
                 writer.save(parameters, optimizer, points, best.other_weights(points))
                 if ended:
                     writer.wait()
-                control.check_interrupted()
+                if stopped:
+                    control.check_interrupted()
     best.apply(points)
     if trainee.gates is not None:
         with torch.no_grad():
@@ -126,11 +133,15 @@ def run_training(
     return points
 
 
-def _passes(trainee: Trainee, rows: Sequence[EncodedRow], step: int, settings: Training) -> list[Pass]:
-    """Return the passes of optimizer step `step` (from 0)."""
+def _passes(trainee: Trainee, rows: Sequence[EncodedRow], step: int, settings: Training, group: Group) -> list[Pass]:
+    """Return this process's passes of optimizer step `step` (from 0)."""
     options: dict[str, Any] = {"share": settings.shares_prefixes, "attention_dtype": trainee.attention_dtype}
-    batches = step_batches(rows, step, settings, trainee.long_above)
-    return [Pass(chosen, pack(chosen, **options).to(trainee.device)) for chosen in batches]
+    batches = step_batches(rows, step, settings, trainee.long_above, group.share)
+    passes = [Pass(chosen, pack(chosen, **options).to(trainee.device)) for chosen in batches]
+    if group.sharded:
+        idle = Pass([], pack(rows[:1], **options).to(trainee.device), counts=False)
+        passes += [idle] * (group.most(len(passes)) - len(passes))
+    return passes
 
 
 def _ended(points: Sequence[TrainingPoint], steps: int, settings: Training) -> bool:
@@ -145,16 +156,18 @@ def _take_step(
     step: int,
     steps: int,
     settings: Training,
+    group: Group,
 ) -> TrainingPoint:
     """Take optimizer step `step` (from 0) of `steps`, on the rows of `passes`."""
     started = time.perf_counter()
+    group.begin_step(settings.seed, step)
     factor = rate_factor(step, steps, settings)
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
     weight = pet_weight(step, steps, settings.pet)
-    found, norm = _Objective(math.nan, None, math.nan, []), math.nan
+    found, norm = _Objective(math.nan, None, math.nan, 0, []), math.nan
     for factor_of_loss in scale.attempts():
-        found = _accumulate_gradients(trainee, passes, weight, factor_of_loss)
+        found = _accumulate_gradients(trainee, passes, weight, factor_of_loss, group)
         norm = scale.clip(trainee.trainable().values(), settings.max_grad_norm)
     if not math.isfinite(found.loss + weight * found.pet + norm):
         raise _NotFiniteError("the loss or its gradient", step + 1, found.broken)
@@ -168,7 +181,7 @@ def _take_step(
         pet_lambda=weight,
         learning_rate=settings.learning_rate * factor,
         grad_norm=norm,
-        tokens=sum(one.packed.tokens for one in passes),
+        tokens=found.tokens,
         seconds=time.perf_counter() - started,
     )
 
@@ -180,12 +193,13 @@ def _add_validation(
     steps: int,
     settings: Training,
     control: Control,
+    group: Group,
 ) -> None:
     """Add the validation that is due after the last step; a stop ends it, and the resumed training makes up for it."""
     last = points[-1]
     if not rows or last.validation is not None or not is_due(last.step, steps, len(rows), settings):
         return
-    found = validate(trainee, rows, stop=lambda: control.stop_requested)
+    found = validate(trainee, rows, stop=lambda: control.stop_requested, group=group)
     if found is None:
         return
     if not math.isfinite(found.loss + found.decision_loss):
@@ -200,18 +214,28 @@ class _Objective:
     loss: float
     decision_loss: float | None
     pet: float
+    tokens: int
     broken: list[Pass]
     """Passes with a loss that is not finite."""
 
 
-def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: float, scale: float) -> _Objective:
+def _accumulate_gradients(
+    trainee: Trainee, passes: list[Pass], pet_lambda: float, scale: float, group: Group
+) -> _Objective:
     """Accumulate the gradients of the step's objective times `scale`; return the objective's parts.
 
-    Means are taken over the whole step, so splitting it into more passes changes nothing.
+    Means are taken over the whole step, so splitting it into more passes, or over processes, changes nothing.
     """
-    targets = sum(one.packed.total_weight for one in passes)
-    triples = max(1.0, sum(one.packed.triples for one in passes))
-    rows = sum(bool(row.label_tokens) for one in passes for row in one.rows)
+    counted = [one for one in passes if one.counts]
+    targets, triples, rows, tokens = group.totals(
+        [
+            sum(one.packed.total_weight for one in counted),
+            sum(one.packed.triples for one in counted),
+            sum(bool(row.label_tokens) for one in counted for row in one.rows),
+            sum(one.packed.tokens for one in counted),
+        ]
+    )
+    triples = max(1.0, triples)
     if trainee.gates is not None:
         trainee.gates.refresh()
     sums = []
@@ -219,14 +243,17 @@ def _accumulate_gradients(trainee: Trainee, passes: list[Pass], pet_lambda: floa
         losses, batch_pet = objective(trainee, one.packed)
         batch_loss = weighted_sum(losses, one.packed)
         part = batch_loss / targets + pet_lambda * batch_pet / triples
-        (part * scale).backward()
+        (part * (scale if one.counts else 0.0)).backward()
+        if not one.counts:
+            continue
         decision = losses.detach().index_select(0, one.label_targets).sum()
         sums.append(torch.stack([batch_loss.detach(), decision, batch_pet.detach()]).tolist())
     if trainee.gates is not None:
         trainee.gates.collect_gradients()
-    loss, decision_loss, pet = (sum(column) for column in zip(*sums, strict=True))
-    broken = [one for one, found in zip(passes, sums, strict=True) if not all(map(math.isfinite, found))]
-    return _Objective(loss / targets, decision_loss / rows if rows else None, pet / triples, broken)
+    group.reduce_gradients(trainee.trainable().values())
+    loss, decision_loss, pet = group.totals([sum(found[part] for found in sums) for part in range(3)])
+    broken = [one for one, found in zip(counted, sums, strict=True) if not all(map(math.isfinite, found))]
+    return _Objective(loss / targets, decision_loss / rows if rows else None, pet / triples, int(tokens), broken)
 
 
 def weighted_sum(losses: torch.Tensor, batch: PackedRows) -> torch.Tensor:
@@ -239,6 +266,10 @@ def objective(trainee: Trainee, batch: PackedRows) -> tuple[torch.Tensor, torch.
 
     The head (a large part of a small model's compute) runs only where a token is predicted.
     """
+    return trainee.run(_objective, trainee, batch)  # type: ignore[no-any-return]
+
+
+def _objective(trainee: Trainee, batch: PackedRows) -> tuple[torch.Tensor, torch.Tensor]:
     states = trainee.hidden_states(input_ids=batch.input_ids, position_ids=batch.position_ids, rows=batch)[0]
     logits = trainee.logits(states.index_select(0, batch.predicting))  # pet_sum explains why not states[...]
     return cross_entropy(logits, batch.targets, reduction="none"), pet_sum(states, batch)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,8 @@ class Trainee:
     method: Method
     device: torch.device
     dtype: torch.dtype
+    run: Callable[..., Any] = field(default=lambda function, *values: function(*values))
+    """Calls a function that computes with the model; distributed weights are whole only inside it."""
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Return all trained parameters by a stable name."""

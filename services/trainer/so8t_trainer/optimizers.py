@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from so8t_shared.config.training import Optimizer, Training
+from so8t_trainer.distributed.shards import like, part_of
 from so8t_trainer.gates import is_gate
 from so8t_trainer.scaling import SCALE
 
@@ -96,8 +97,7 @@ def restore_state(
         elif key in state:
             state[key].copy_(value)
         else:
-            device: Any = "cpu" if key == "step" else parameter.device
-            state[key] = value.to(device)
+            state[key] = like(part_of(value, parameter).to(parameter.device, copy=True), parameter) if key != "step" else value
 
 
 def _prepare_8bit(optimizer: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import nn
+
+from so8t_trainer.distributed.group import ALONE
 
 SCALE = ("loss_scale", "good_steps")
 """Keys in the optimizer's first group."""
@@ -24,7 +26,14 @@ class LossScale:
     overflowed step with half the factor instead of skipping its rows.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        dtype: torch.dtype,
+        clip: Callable[[Iterable[nn.Parameter], float], float] = ALONE.clip,
+    ) -> None:
+        """`clip` clips gradients to a norm, and returns it."""
+        self._clip = clip
         self._optimizer = optimizer
         self._norm = math.nan
         optimizer.param_groups[0].update({_KEY: _FIRST if dtype == torch.float16 else 1.0, _GOOD: 0})
@@ -54,5 +63,5 @@ class LossScale:
             for parameter in parameters:
                 if parameter.grad is not None:
                     parameter.grad.div_(self.factor)
-        self._norm = float(nn.utils.clip_grad_norm_(parameters, max_norm))
+        self._norm = self._clip(parameters, max_norm)
         return self._norm

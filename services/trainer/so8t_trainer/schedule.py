@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import groupby
 
@@ -20,17 +20,22 @@ def total_steps(rows: int, settings: Training) -> int:
 
 
 def step_batches(
-    rows: Sequence[EncodedRow], step: int, settings: Training, long_above: int | None = None
+    rows: Sequence[EncodedRow],
+    step: int,
+    settings: Training,
+    long_above: int | None = None,
+    share: Callable[[list[EncodedRow]], list[EncodedRow]] = lambda rows: rows,
 ) -> list[list[EncodedRow]]:
     """Return the forward passes of optimizer step `step` (from 0): every row once per epoch, in seeded order.
 
     Within a step, rows of similar length are batched together. The rows of a pass have at most `max_tokens_per_pass`
-    tokens, unless a single row is longer. Rows above `long_above` tokens share no pass with others.
+    tokens, unless a single row is longer. Rows above `long_above` tokens share no pass with others. `share` takes the
+    part of the step's rows that this process computes.
     """
     per_step = settings.rows_per_step
     chosen = [rows[position] for position in _positions(step * per_step, per_step, len(rows), settings.seed)]
-    chosen.sort(key=lambda row: row.length)
-    batches = [chosen[start : start + settings.batch_size] for start in range(0, per_step, settings.batch_size)]
+    chosen = sorted(share(chosen), key=lambda row: row.length)
+    batches = [chosen[start : start + settings.batch_size] for start in range(0, len(chosen), settings.batch_size)]
     parts = [list(part) for batch in batches for _, part in groupby(batch, lambda row: row.length > (long_above or 0))]
     return [part for batch in parts for part in _passes(batch, settings.max_tokens_per_pass)]
 

@@ -23,9 +23,10 @@ from so8t_shared.config.training import Training
 from so8t_shared.f1 import macro_f1
 from so8t_shared.labels import LABELS
 from so8t_shared.results.training import LabeledRow, Validation
+from so8t_trainer.distributed.group import ALONE, Group
 from so8t_trainer.encode import ChatEncoder, EncodedRow, differing
 from so8t_trainer.model import Trainee
-from so8t_trainer.packing import pack
+from so8t_trainer.packing import PackedRows, pack
 
 DEFAULT_COUNT = 10
 """Most validations per training, unless training.validate_every_steps is given."""
@@ -56,6 +57,14 @@ class _Scored:
     """Of each label, summed over the tokens by which the answers differ."""
     gold: int
 
+    @property
+    def figures(self) -> list[float]:
+        """All but the right one, as _FIGURES numbers."""
+        return [self.loss, self.tokens, *self.label_losses]
+
+
+_FIGURES = 2 + len(LABELS)
+
 
 def validation_rows(rows: Iterable[LabeledRow], encoder: ChatEncoder, settings: Training) -> list[ValidationRow]:
     """Encode rows and choose `training.validation_rows` of them, in an order that depends only on the seed.
@@ -82,18 +91,27 @@ def is_due(step: int, steps: int, rows: int, settings: Training) -> bool:
 
 
 def validate(
-    trainee: Trainee, rows: Sequence[ValidationRow], stop: Callable[[], bool] = lambda: False
+    trainee: Trainee, rows: Sequence[ValidationRow], stop: Callable[[], bool] = lambda: False, group: Group = ALONE
 ) -> Validation | None:
     """Measure the model on `rows` (at least one); changes neither its state nor any random state.
 
-    None if `stop`, asked before each row, ended it.
+    None if `stop`, asked before each row, ended it. The processes of `group` score a row each at a time.
     """
-    started, scored = time.perf_counter(), []
+    started, found = time.perf_counter(), [[0.0] * _FIGURES for _ in rows]
     with _evaluating(trainee):
-        for row in rows:
-            if stop():
+        for first in range(0, len(rows), group.size):
+            if group.any(stop()):
                 return None
-            scored.append(_score(trainee, row))
+            place = first + group.rank
+            if place < len(rows):
+                found[place] = _score(trainee, rows[place]).figures
+            elif group.sharded:  # it keeps step with the others, whose weights it shares
+                _score(trainee, rows[first])
+    told = np.reshape(group.totals(np.ravel(found).tolist()), (-1, _FIGURES))
+    scored = [
+        _Scored(loss, int(tokens), tuple(losses), row.gold)
+        for (loss, tokens, *losses), row in zip(told.tolist(), rows, strict=True)
+    ]
     said = [int(np.argmin(row.label_losses)) for row in scored]
     confusion = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
     np.add.at(confusion, ([row.gold for row in scored], said), 1)
@@ -129,7 +147,23 @@ def _score(trainee: Trainee, row: ValidationRow) -> _Scored:
     ]
     given = row.answers[0][:start]
     rows = [EncodedRow(row.id, row.prompt + given, tail) for tail in tails]
+<<<<<<< HEAD
     packed = pack(rows, attention_dtype=trainee.attention_dtype).to(trainee.device)
+=======
+    packed = pack(rows, attention_dtype=trainee.dtype).to(trainee.device)
+    return trainee.run(_score_packed, trainee, row, packed, tails, given, lengths)  # type: ignore[no-any-return]
+
+
+def _score_packed(
+    trainee: Trainee,
+    row: ValidationRow,
+    packed: PackedRows,
+    tails: list[tuple[int, ...]],
+    given: tuple[int, ...],
+    lengths: list[int],
+) -> _Scored:
+    start = len(given)
+>>>>>>> 4b04bbc5 (Let the training loop share each step among processes)
     states = trainee.hidden_states(input_ids=packed.input_ids, position_ids=packed.position_ids, rows=packed)[0]
     before = torch.arange(len(row.prompt) - 1, len(row.prompt) - 1 + start, device=trainee.device)
     targets = torch.cat([torch.tensor(given, dtype=torch.long, device=trainee.device), packed.targets])
