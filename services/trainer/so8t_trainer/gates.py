@@ -50,6 +50,12 @@ class GateBank:
         self._leaf: Tensor | None = None
         self._by_layer: dict[int, Tensor] = {}
 
+    def to(self, device: torch.device) -> None:
+        """Move the gates to a device, in place."""
+        for parameter in self.parameters.values():
+            parameter.data = parameter.data.to(device)
+        self.refresh()
+
     def refresh(self) -> None:
         """Compute the rotations from the current parameters."""
         self._source = rotations(skew(torch.cat(list(self.parameters.values()))), self.rotation)

@@ -162,8 +162,8 @@ def _take_step(
     started = time.perf_counter()
     group.begin_step(settings.seed, step)
     factor = rate_factor(step, steps, settings)
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak_lr"] * factor
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = parameters["peak_lr"] * factor
     weight = pet_weight(step, steps, settings.pet)
     found, norm = _Objective(math.nan, None, math.nan, 0, []), math.nan
     for factor_of_loss in scale.attempts():

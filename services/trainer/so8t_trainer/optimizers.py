@@ -97,7 +97,9 @@ def restore_state(
         elif key in state:
             state[key].copy_(value)
         else:
-            state[key] = like(part_of(value, parameter).to(parameter.device, copy=True), parameter) if key != "step" else value
+            state[key] = (
+                like(part_of(value, parameter).to(parameter.device, copy=True), parameter) if key != "step" else value
+            )
 
 
 def _prepare_8bit(optimizer: Any) -> None:

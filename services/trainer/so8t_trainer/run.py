@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import gc
-import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
-import yaml
 
 from so8t_shared.config.layers import compact
 from so8t_shared.config.model import Config
 from so8t_shared.config.training import Training
-from so8t_shared.files import write_atomically
 from so8t_shared.host import host_name
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.models import rotation as so8
@@ -28,17 +25,21 @@ from so8t_trainer.base import check_base
 from so8t_trainer.checkpoint import METRICS
 from so8t_trainer.course import best_step, is_over, weights_step
 from so8t_trainer.data.prepare import PreparedData
+from so8t_trainer.distributed.job import Job, trained_folder
+from so8t_trainer.distributed.leader import processes_of, train_together
 from so8t_trainer.encode import EncodedRow
+from so8t_trainer.fit import Fit
 from so8t_trainer.gates import layer_of
 from so8t_trainer.hardware import choose_device, choose_dtype, device_name, peak_bytes
 from so8t_trainer.loading import load_rows
 from so8t_trainer.loop import Control, run_training
-from so8t_trainer.merge import Changes, gate_blocks, lora_changes, merge_checkpoint, save_gates
-from so8t_trainer.model import Method, Trainee, load_trainee
+from so8t_trainer.merge import Changes, gate_blocks, merge_checkpoint
+from so8t_trainer.model import Method, load_trainee
 from so8t_trainer.pace import memory_bytes
 from so8t_trainer.schedule import total_steps
 from so8t_trainer.shortage import explained_shortage, fit_rows
 from so8t_trainer.tracking import Tracking, check_trackers
+from so8t_trainer.trained import read_trained, save_trained, write_settings
 from so8t_trainer.validation import ValidationRow
 
 
@@ -125,6 +126,8 @@ def _train(
     fit = fit_rows(base, rows, config.training, device, dtype)
     settings = fit.settings
     control.log.info("memory: %s", "; ".join([fit.sentence(), *fit.why]))
+    if processes_of(settings, device.type) * settings.hosts > 1:
+        return _train_together(config, fit, rows, validation, control, device, dtype, observe)
     with explained_shortage(fit, device, control.checkpoints):
         trainee = load_trainee(base, settings, device, dtype)
     trainable, total = sum(p.numel() for p in trainee.trainable().values()), trainee.parameter_count()
@@ -149,7 +152,7 @@ def _train(
     if (control.scratch_dir / TENSORBOARD).is_dir():
         shutil.copytree(control.scratch_dir / TENSORBOARD, output / TENSORBOARD)
     control.check_interrupted()
-    _write_settings(output, settings, trainee)
+    write_settings(output, settings, trainee)
     changes = save_trained(output, trainee, settings)
     return _Trained(
         changes=changes,
@@ -165,51 +168,60 @@ def _train(
     )
 
 
+def _train_together(
+    config: Config,
+    fit: Fit,
+    rows: list[EncodedRow],
+    validation: list[ValidationRow],
+    control: TrainingControl,
+    device: torch.device,
+    dtype: torch.dtype,
+    observe: Observer,
+) -> _Trained:
+    """Train by several processes, and take over what the leading one wrote."""
+    settings, output, folder = fit.settings, control.output_dir, control.scratch_dir / "together"
+    processes, steps = processes_of(settings, device.type), total_steps(len(rows), settings)
+    job = Job.of(
+        rows,
+        validation,
+        base=config.base_of_b.base_model,
+        settings=settings,
+        device=device.type,
+        dtype=_type_name(dtype),
+        sharded=settings.shard_weights,
+    )
+    shown = settings.model_dump(mode="json", exclude={"config"})
+    control.log.info("training by %d processes on each of %d hosts", processes, settings.hosts)
+    with Tracking(settings.report_to, control.session_id, control.scratch_dir, shown, control.log) as tracking:
+
+        def follow(point: TrainingPoint, held_bytes: int) -> None:
+            tracking.log(point)
+            observe(point, steps, held_bytes)
+
+        outcome = train_together(folder, job, processes, control, follow)
+    if (control.scratch_dir / TENSORBOARD).is_dir():
+        shutil.copytree(control.scratch_dir / TENSORBOARD, output / TENSORBOARD)
+    control.check_interrupted()
+    return _Trained(
+        changes=read_trained(trained_folder(folder), output, settings),
+        points=outcome.points,
+        settings=settings,
+        method=cast(Method, outcome.method),
+        dtype=_type_name(dtype),
+        device=outcome.device,
+        trainable_parameters=outcome.trainable_parameters,
+        total_parameters=outcome.total_parameters,
+        predicted_memory_bytes=fit.needed.total,
+        peak_memory_bytes=outcome.peak_memory_bytes,
+    )
+
+
 def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:
     write_json(output / "splits" / "targets.json", targets)
     write_lines(output / "splits" / "train.jsonl", data.train)
     write_lines(output / "splits" / "validation.jsonl", data.validation)
     write_lines(output / "splits" / "test.jsonl", data.test)
     write_json(output / "data_report.json", data.report)
-
-
-def _write_settings(output: Path, settings: Training, trainee: Trainee) -> None:
-    """Write training_config.yaml: the training section with all defaults filled in and `auto` resolved."""
-    values = settings.model_dump(mode="json", exclude={"config"})
-    values["dtype"] = _type_name(trainee.dtype)
-    if trainee.adapter is not None:
-        values["lora"]["target_modules"] = sorted(trainee.adapter.peft_config["default"].target_modules)
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    write_atomically(output / "training_config.yaml", text.encode())
-
-
-def save_trained(output: Path, trainee: Trainee, settings: Training) -> Changes:
-    """Write adapter/ and gates.safetensors, and return the changes to merge."""
-    changes = Changes()
-    if trainee.adapter is None:
-        state = trainee.causal_lm.state_dict()
-        changes = Changes(replaced={name: tensor.detach().cpu() for name, tensor in state.items()})
-    else:
-        _save_adapter(trainee.adapter, output / "adapter")
-        changes = lora_changes(output / "adapter")
-    if trainee.gates is not None:
-        gates = {name: p.detach().cpu() for name, p in trainee.gates.named_parameters().items()}
-        save_gates(output / "gates.safetensors", gates, settings.so8t.rotation)
-        changes = replace(changes, gates=gates, rotation=settings.so8t.rotation)
-    return changes
-
-
-def _save_adapter(adapter: Any, folder: Path) -> None:
-    """Write a PEFT adapter folder with reproducible bytes and without the base's path on this machine."""
-    adapter.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)
-    path = folder / "adapter_config.json"
-    values = json.loads(path.read_text(encoding="utf-8"))
-    values["base_model_name_or_path"] = Path(values["base_model_name_or_path"] or "").name
-    values["target_modules"] = sorted(values["target_modules"])  # PEFT keeps a set
-    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    for file in folder.iterdir():
-        file.chmod(0o644)
 
 
 def _advance(control: TrainingControl, done: int, total: int, message: str) -> None:

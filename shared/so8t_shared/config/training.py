@@ -135,6 +135,14 @@ class Training(Section):
         None,
         description="Keep the best validation's weights; by default with early_stopping.",
     )
+    processes: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        1, description="Processes per host that share each step; auto: one per GPU. Results agree to rounding."
+    )
+    hosts: int = Field(1, ge=1, description="Hosts that train together; see docs/multi-gpu.md.")
+    rendezvous: str | None = Field(None, description="host:port where several hosts meet: this one's, from all.")
+    shard_weights: bool = Field(
+        False, description="Split weights and optimizer over the processes (FSDP2) instead of copying them."
+    )
     report_to: Annotated[OneOrMany[list[TrackerName]], BeforeValidator(_no_trackers), AfterValidator(unique)] = Field(
         ["tensorboard"], description="Trackers beside metrics.jsonl; none turns them off."
     )
@@ -161,6 +169,17 @@ class Training(Section):
             raise ValueError("use_full_finetuning needs all bits of the base; remove base_bits")
         if self.use_qlora and self.base_bits == 16:
             raise ValueError("use_qlora loads the base in 8 bits; remove use_qlora or base_bits: 16")
+        return self
+
+    @model_validator(mode="after")
+    def _together(self) -> Training:
+        if self.hosts > 1 and not self.rendezvous:
+            raise ValueError("hosts needs rendezvous: host:port of this host, as the others reach it")
+        if self.shard_weights and (self.use_qlora or self.base_bits in (4, 8) or self.optimizer_bits == 8):
+            raise ValueError(
+                "shard_weights cannot split a base or an optimizer of 8 or 4 bits; set base_bits: 16 and"
+                " optimizer: adamw, or remove shard_weights"
+            )
         return self
 
     @property

@@ -1,1 +1,1 @@
-"""Training by several processes: torchrun's ranks under a leader, which alone holds the lease and talks to the store."""
+"""Training by several processes: torchrun starts the ranks; the leader alone holds the lease and uses the store."""

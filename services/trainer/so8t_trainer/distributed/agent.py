@@ -1,0 +1,22 @@
+"""torchrun's elastic agent under the leader: `python -m so8t_trainer.distributed.agent LEADER-PID TORCHRUN-ARGUMENTS`.
+
+It ends when the leader ends, however that ends.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from so8t_shared.processes import end_with
+
+
+def main() -> None:
+    """Run the agent."""
+    end_with(int(sys.argv[1]), at_once=True)
+    from torch.distributed.run import main as torchrun
+
+    torchrun(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
