@@ -98,10 +98,11 @@ class MemoryModel:
 
     def footprint(self, largest: Pass) -> Footprint:
         """Return the predicted peak for a training whose largest pass is `largest`."""
+        parts = self.settings.weight_parts
         return Footprint(
-            weights=self._weights,
-            gradients=self._gradients,
-            optimizer=self._trained * _STATE_BYTES[self.settings.optimizer_bits],
+            weights=self._weights / parts + (self._gathered if parts > 1 else 0),
+            gradients=self._gradients / parts,
+            optimizer=self._trained * _STATE_BYTES[self.settings.optimizer_bits] / parts,
             pass_=self._pass(largest),
             program=_PROGRAM_BYTES[self.device] + self._pass(largest) * _FRAGMENTATION[self.device],
         )
@@ -146,6 +147,12 @@ class MemoryModel:
         if self.bits == "full":
             return total * 4
         return linear * _BASE_BYTES.get(self.bits, self.compute_bytes) + (total - linear) * self.compute_bytes
+
+    @property
+    def _gathered(self) -> float:
+        """Return the bytes of whole weights under FSDP2: embedding and head, a layer, and the next one."""
+        per_layer = self._linear_weights * (4 if self.bits == "full" else self.compute_bytes)
+        return self._weights - (self.sizes.layers - 2) * per_layer
 
     @cached_property
     def _trained(self) -> int:

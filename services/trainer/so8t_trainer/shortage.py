@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import torch
 from so8t_shared.config.training import Training
 from so8t_shared.errors import ConfigError
 from so8t_shared.formatting import size
+from so8t_trainer.distributed.leader import processes_of
 from so8t_trainer.encode import EncodedRow
 from so8t_trainer.fit import USABLE, Fit, Subject, fewer_bits, fit_training, sufficient
 from so8t_trainer.hardware import peak_bytes, room_on, unused_bytes
@@ -34,13 +36,19 @@ class Named(Protocol):
 def fit_rows(
     base: Path, rows: Sequence[EncodedRow], settings: Training, device: torch.device, dtype: torch.dtype
 ) -> Fit:
-    """Fit a training on `rows` to `device`.
+    """Fit a training on `rows` to `device`: each process's part, where several share a host's memory.
 
     Raises:
         ConfigError: it does not fit.
     """
     subject = Subject.of(base, rows)
-    return fit_training(subject, settings, room_on(device), dtype.itemsize)
+    processes, room = processes_of(settings, device.type), room_on(device)
+    if device.type == "cpu":
+        room = replace(room, free_bytes=room.free_bytes // processes, total_bytes=room.total_bytes // processes)
+    chosen: dict[str, object] = {"processes": processes}
+    if settings.shard_weights and settings.base_memory == "auto":
+        chosen["base_bits"] = 16  # FSDP2 splits no quantized weights
+    return fit_training(subject, settings.model_copy(update=chosen), room, dtype.itemsize)
 
 
 @contextmanager

@@ -196,6 +196,11 @@ class Training(Section):
         return self.batch_size * self.gradient_accumulation_steps
 
     @property
+    def weight_parts(self) -> int:
+        """Parts into which weights and optimizer are split; `auto` counts as one process per host."""
+        return self.hosts * (1 if self.processes == "auto" else self.processes) if self.shard_weights else 1
+
+    @property
     def optimizer_bits(self) -> int:
         """Bits of the optimizer's state."""
         return 8 if self.optimizer.endswith("8bit") else 32

@@ -115,6 +115,10 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "training.early_stopping.metric": ("macro_f1", TRAIN),
     "training.early_stopping.min_delta": (0.1, TRAIN),
     "training.keep_best": (True, TRAIN),
+    "training.processes": (2, NOTHING),  # a step is the same, up to rounding, however many share it
+    "training.hosts": (2, NOTHING),
+    "training.rendezvous": ("host:29400", NOTHING),
+    "training.shard_weights": (True, NOTHING),
     "training.report_to": ([], NOTHING),  # who watches a training does not change it
     "training.lora.r": (4, TRAIN),
     "training.lora.alpha": (4, TRAIN),
