@@ -41,7 +41,7 @@ class _Nowhere:
     def save(self, name: str, folder: Path) -> None:
         """Keep nothing."""
 
-    drop = check_held = check_interrupted = progress = lambda *_: None  # noqa: E731
+    drop = check_held = check_interrupted = progress = lambda *_: None
 
 
 def main() -> None:

@@ -139,7 +139,9 @@ class Training(Section):
         1, description="Processes per host that share each step; auto: one per GPU. Results agree to rounding."
     )
     hosts: int = Field(1, ge=1, description="Hosts that train together; see docs/multi-gpu.md.")
-    rendezvous: str | None = Field(None, description="host:port where several hosts meet: this one's, from all.")
+    rendezvous: str | None = Field(
+        None, description="host:port where several hosts meet; by default this host's name and port 29400."
+    )
     shard_weights: bool = Field(
         False, description="Split weights and optimizer over the processes (FSDP2) instead of copying them."
     )
@@ -173,8 +175,6 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _together(self) -> Training:
-        if self.hosts > 1 and not self.rendezvous:
-            raise ValueError("hosts needs rendezvous: host:port of this host, as the others reach it")
         if self.shard_weights and (self.use_qlora or self.base_bits in (4, 8) or self.optimizer_bits == 8):
             raise ValueError(
                 "shard_weights cannot split a base or an optimizer of 8 or 4 bits; set base_bits: 16 and"

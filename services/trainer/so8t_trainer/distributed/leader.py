@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -130,7 +131,7 @@ def _arguments(folder: Path, job: Job, processes: int) -> list[str]:
     settings = job.settings
     meeting = ["--standalone"]
     if settings.hosts > 1:
-        endpoint = settings.rendezvous or ""
+        endpoint = settings.rendezvous or f"{socket.gethostname()}:29400"
         meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={endpoint}", f"--rdzv-id={RENDEZVOUS_ID}"]
     return [
         *meeting,
