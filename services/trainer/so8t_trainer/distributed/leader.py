@@ -133,6 +133,7 @@ def _arguments(folder: Path, job: Job, processes: int) -> list[str]:
     if settings.hosts > 1:
         endpoint = settings.rendezvous or f"{socket.gethostname()}:29400"
         meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={endpoint}", f"--rdzv-id={RENDEZVOUS_ID}"]
+        meeting += ["--rdzv-conf=is_host=1", f"--local-addr={endpoint.rpartition(':')[0]}"]
     return [
         *meeting,
         f"--nnodes={settings.hosts}",
