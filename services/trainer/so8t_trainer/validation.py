@@ -147,10 +147,7 @@ def _score(trainee: Trainee, row: ValidationRow) -> _Scored:
     ]
     given = row.answers[0][:start]
     rows = [EncodedRow(row.id, row.prompt + given, tail) for tail in tails]
-<<<<<<< HEAD
     packed = pack(rows, attention_dtype=trainee.attention_dtype).to(trainee.device)
-=======
-    packed = pack(rows, attention_dtype=trainee.dtype).to(trainee.device)
     return trainee.run(_score_packed, trainee, row, packed, tails, given, lengths)  # type: ignore[no-any-return]
 
 
@@ -163,7 +160,6 @@ def _score_packed(
     lengths: list[int],
 ) -> _Scored:
     start = len(given)
->>>>>>> 4b04bbc5 (Let the training loop share each step among processes)
     states = trainee.hidden_states(input_ids=packed.input_ids, position_ids=packed.position_ids, rows=packed)[0]
     before = torch.arange(len(row.prompt) - 1, len(row.prompt) - 1 + start, device=trainee.device)
     targets = torch.cat([torch.tensor(given, dtype=torch.long, device=trainee.device), packed.targets])
