@@ -36,7 +36,10 @@ COLLECT = Command("artifacts gc --yes", False)
 
 
 def growth(server: S3Server, folder: Path, sessions: int) -> dict[Command, Counter[str]]:
-    """Fill a new bucket, then count each command's requests; the last one deletes all but three sessions."""
+    """Fill a new bucket, then count each command's requests; the last one deletes all but three sessions.
+
+    With 16 sessions or more, as `plan` compares with that many artifacts.
+    """
     host = Host(server, server.new_bucket(), folder, 0, Load(sessions, 1, work_s=(0.0, 0.0), names="run-{}"))
     for number in range(sessions):
         _both(host, number)

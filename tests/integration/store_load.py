@@ -7,6 +7,7 @@ as well. Some hosts are cut off while they hold a lease, for longer than its tim
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import random
 import threading
@@ -57,7 +58,7 @@ class Network:
     """What a host's requests suffer."""
 
     latency_s: float = 0.0
-    """Median of the time that a request takes beside the server's work; the slowest in a hundred take ten times that."""
+    """Median of a request's time beside the server's work; one in a hundred takes ten times that."""
     lost: float = 0.0
     """Share of requests that break off: half before they reach the server, half before the answer comes back."""
 
@@ -194,7 +195,9 @@ class Host:
     def config(self, session: int) -> Config:
         """The configuration of a session, which is the same on all hosts."""
         same = {"model_a": {"base_model": "/data/model"}, "dataset": {"paths": ["/data/rows.jsonl"]}}
-        return make_config(self._folder, training={"seed": session}, session_id_format=self._load.names.format(session), **same)
+        return make_config(
+            self._folder, training={"seed": session}, session_id_format=self._load.names.format(session), **same
+        )
 
     def visit(self, session: int, stage: Stage, *, cut_off: bool = False) -> None:
         """Do a stage, or reuse it, as a service does, and note what happened."""
@@ -350,7 +353,7 @@ def check(store: MinioStore, report: Report, sessions: int) -> Broken:
         author = int(store.get_bytes(artifact.key_of(entry)) or b"-1")
         computed = sorted((visit for visit in visits if visit.computing_s), key=lambda visit: visit.computing_s)
         losers += not any(visit.host == author and not visit.error for visit in computed)
-        pairs = zip(computed, computed[1:], strict=False)
+        pairs = itertools.pairwise(computed)
         twice += sum(later.computing_s < earlier.ended_s and not earlier.cut_off for earlier, later in pairs)
     unnoticed = sum(bool(visit.error) and not visit.cut_off for visit in report.visits)
     done = {(visit.session, visit.stage) for visit in report.visits if not visit.error}

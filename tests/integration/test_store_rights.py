@@ -13,8 +13,8 @@ import pytest
 from tests.integration.buckets import MIB, Host
 from tests.messages import Said
 from tests.servers.minio_server import MinioServer
-from tests.servers.s3_server import Keys
 from tests.servers.needed import binary
+from tests.servers.s3_server import Keys
 from tests.unit.shared.material import make_config, run_stage, stage_run, write
 from tests.unit.shared.store.buckets import bucket_store
 

@@ -17,7 +17,15 @@ class VersityServer(S3Server):
     def command(self) -> list[str]:
         """The program and its arguments."""
         address = f"{self.host}:{self.port}"
-        return [str(binary("versitygw")), "--port", address, "--health", self.ready_path, "posix", str(self.folder / "data")]
+        return [
+            str(binary("versitygw")),
+            "--port",
+            address,
+            "--health",
+            self.ready_path,
+            "posix",
+            str(self.folder / "data"),
+        ]
 
     def variables(self) -> dict[str, str]:
         """Environment variables beside the inherited ones."""

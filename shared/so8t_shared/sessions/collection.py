@@ -86,7 +86,8 @@ def collect(
     idle = [(item, watch) for item, watch in watched if watch.key in free]
     doomed = [(item, watch) for item, watch in idle if kept.isdisjoint(item.sessions)]
     left = [(item, watch) for item, watch in idle if item.left_bytes and not kept.isdisjoint(item.sessions)]
-    deleted = delete_unwanted([(item.artifact, watch) for item, watch in doomed], uses, kept) if delete else set()
+    by_user = sorted(doomed, key=lambda pair: pair[0].sessions)  # a batch reads the sessions that its artifacts share
+    deleted = delete_unwanted([(item.artifact, watch) for item, watch in by_user], uses, kept) if delete else set()
     gone = [item for item, _ in doomed if not delete or item.artifact.prefix in deleted]
     swept = [item for item, watch in left if not delete or _sweep(item, watch)]
     caches = unneeded(store, uses, kept)

@@ -192,7 +192,8 @@ def _unused_id(store: ArtifactStore, config: Config, taken: str | None) -> str:
             where=f"session_id_format = {config.session_id_format!r}",
             remedy="use letters, digits, '.', '_', '-' and strftime codes, for example %Y%m%d_%H%M%S; not by-config",
         )
-    numbered = (base if number == 1 else f"{base}_{number}" for number in range(1, _NUMBERED + 1))
+    tried = (2,) if taken == base else () if taken else range(1, _NUMBERED + 1)  # who loses a name twice stops racing
+    numbered = (base if number == 1 else f"{base}_{number}" for number in tried)
     drawn = (f"{base}_{uuid.uuid4().hex[:8]}" for _ in range(_NUMBERED))
     for session_id in (*numbered, *drawn):
         if session_id != taken and store.stat(record_key(session_id)) is None:

@@ -39,7 +39,8 @@ _DENIALS_DOUBTED = 3
 """MinIO denies access to a write if concurrent deletes remove the folder that it needs, and then its parent.
 
 Its `renameAll` recreates missing folders once; the second ENOENT becomes errFileAccessDenied, which is sent as
-AccessDenied (`isSysErrPathNotFound`, meant for Windows). versitygw says ExistingObjectIsDirectory then. Keys that really lack permission are reported within a second.
+AccessDenied (`isSysErrPathNotFound`, meant for Windows). versitygw says
+ExistingObjectIsDirectory then. Keys that really lack permission are reported within a second.
 """
 
 
