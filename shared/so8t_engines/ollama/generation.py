@@ -21,7 +21,7 @@ _KNOWN = {
     *("num_ctx", "num_batch", "num_thread", "num_keep", "seed", "num_predict", "stop", "temperature", "top_k"),
     *("top_p", "min_p", "typical_p", "repeat_last_n", "repeat_penalty", "presence_penalty", "frequency_penalty"),
 }
-"""Options of Ollama 0.17, which silently ignores any other name."""
+"""Options of Ollama 0.17 to 0.24, which silently ignores any other name."""
 
 _REPEATS = 30
 """The server ends an answer without `done` after more than this many identical pieces in a row."""

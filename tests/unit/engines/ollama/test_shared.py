@@ -146,7 +146,8 @@ class Older(OllamaServer):
 def test_versions_differ(ollama_server: real.OllamaServer, said: Said) -> None:
     """Servers of different versions are refused."""
     servers = OllamaServer(ollama_server.address, retry_s=1), Older("http://127.0.0.1:9", retry_s=0)
-    with said.raised(InputError, port=str(ollama_server.port)):
+    version = ollama_server.get("/api/version")["version"]
+    with said.raised(InputError, port=str(ollama_server.port), version=version):
         _engine(*servers).version  # noqa: B018 - it raises
 
 
