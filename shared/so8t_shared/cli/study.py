@@ -33,7 +33,9 @@ def study(
         bool, typer.Option("--dry-run", "-n", help="Only show what would run, like 'study plan'.")
     ] = False,
 ) -> None:
-    """Train every arm with every seed, test each against A, and compare the arms as methods.
+    """Compare several ways to train, each with several seeds.
+
+    Every arm is trained with every seed and tested against A; the report compares the arms as methods.
 
     Each model is an ordinary session, called STUDY-ARM-sSEED. What several need, such as A's conversion and answers, is
     computed once. After a kill, the same command resumes; a model that fails does not stop the others.

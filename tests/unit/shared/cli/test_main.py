@@ -74,6 +74,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "run",
         "plan",
         "status",
+        "study",
         "logs",
         "answers",
         "audit",
