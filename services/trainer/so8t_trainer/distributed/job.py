@@ -13,6 +13,8 @@ from so8t_trainer.encode import EncodedRow
 from so8t_trainer.validation import ValidationRow
 
 JOB, TRAINED = "job.json", "trained"
+AGENT = "SO8T_TORCHRUN_AGENT"
+"""Environment variable with the process id of the agent, which may be gone before a rank has started."""
 
 
 class Job(Part):

@@ -20,7 +20,7 @@ from so8t_shared.errors import Interrupted, So8tError
 from so8t_shared.processes import end_with
 from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.distributed.group import Ranks, start
-from so8t_trainer.distributed.job import JOB, Job, Outcome, trained_folder
+from so8t_trainer.distributed.job import AGENT, JOB, Job, Outcome, trained_folder
 from so8t_trainer.distributed.mailbox import Sender
 from so8t_trainer.distributed.shards import shard
 from so8t_trainer.hardware import device_name, peak_bytes
@@ -108,7 +108,7 @@ class _Forward(logging.Handler):
 
 def main() -> None:
     """Train as one rank."""
-    end_with(os.getppid(), at_once=True)
+    end_with(int(os.environ.get(AGENT) or os.getppid()), at_once=True)
     parser = argparse.ArgumentParser(description="One rank of a training; torchrun starts it.")
     parser.add_argument("--job", type=Path, help="the leader's folder; only on its host")
     parser.add_argument("--base", help="folder of the base on this host, if not the leader's path")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from tests.unit.trainer.material import FakeControl
 from so8t_shared.config.model import Config
 from so8t_shared.errors import Interrupted
 from so8t_shared.results.training import TrainingPoint
+from so8t_trainer.distributed.job import AGENT
 from so8t_trainer.run import train_model
 
 SETTINGS: dict[str, Any] = {
@@ -110,6 +114,15 @@ def test_a_killed_rank_changes_no_result(train: Callable[..., FakeControl], shar
     together = train("killed", use_full_finetuning=True, processes=2, shard_weights=sharded, observe=kill_one)
     assert len(killed) == 1, f"step {step}"
     _assert_equal(alone, together)
+
+
+def test_a_rank_ends_if_its_agent_was_gone_before_it_started() -> None:
+    """Importing torch takes seconds; an agent killed meanwhile leaves no rank that waits for others."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    command = [sys.executable, "-m", "so8t_trainer.distributed.worker"]
+    alone = {**os.environ, "LOCAL_RANK": "0", AGENT: str(gone.pid)}
+    assert subprocess.run(command, env=alone, timeout=60, check=False, capture_output=True).stderr == b""
 
 
 def _is_rank(process: psutil.Process) -> bool:
