@@ -44,7 +44,7 @@ class DataPolicy(Section):
             *("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"),
             *("odc-by-1.0", "other"),
         ],
-        description="SPDX names that a source may declare; other needs a license_file.",
+        description="Permitted licenses (SPDX).",
     )
     exclude_personal_data: bool = Field(True, description="Drop rows with phone numbers, e-mail addresses, My Number.")
     exclude_secrets: bool = Field(True, description="Drop rows with keys, tokens or passwords.")
@@ -54,9 +54,9 @@ class Source(Section):
     """Origin and license of a data set."""
 
     license: str = Field(description="SPDX name. A dataset_card.yaml beside the files can replace this section.")
-    provenance: str = Field(description="Who made the data and how.")
+    provenance: str = Field(description="Who made it, how.")
     license_file: HostPath | None = Field(None, description="File with the terms; license other needs it.")
-    license_notes: str = Field("", description="What else its owner asks for.")
+    license_notes: str = Field("", description="The owner's other wishes.")
     robots: str = Field("", description="What robots.txt said, for collected data.")
 
 
@@ -68,27 +68,21 @@ class Dataset(Section):
         "auto", description="auto goes by the extension."
     )
     encoding: Encoding = Field("auto", description="Of text files, such as cp932; auto never guesses between two.")
-    columns: dict[ColumnName, str] = Field(
-        default={}, description="Other names of fields: {text: prompt_ja, label: class}."
-    )
-    label_words: LabelWords = Field(
-        default={}, description="Words for classes: {danger: REFUSE}; common ones are known."
-    )
+    columns: dict[ColumnName, str] = Field(default={}, description="Names of fields: {text: prompt_ja, label: class}.")
+    label_words: LabelWords = Field(default={}, description="More words for classes: {danger: REFUSE}.")
     source: Source | None = Field(
         None,
         description="License and provenance of the data; a dataset_card.yaml next to the files works too.",
     )
-    test_fraction: Fraction = Field(0.2, description="Share of groups held out for the test.")
+    test_fraction: Fraction = Field(0.2, description="Share of groups to test on.")
     validation_fraction: float = Field(
         0.1,
         ge=0,
         lt=1,
-        description="Share of training groups to validate on, unless rows are marked validation; 0 turns it off.",
+        description="Share of training groups to validate on, unless rows are marked; 0: none.",
     )
-    split_seed: int = Field(17, ge=0, description="Of the split by group.")
-    near_duplicate_threshold: Fraction = Field(
-        0.8, description="Jaccard similarity (MinHash) from which rows form one group."
-    )
+    split_seed: int = Field(17, ge=0, description="Seed of the split.")
+    near_duplicate_threshold: Fraction = Field(0.8, description="Jaccard similarity (MinHash) that makes rows a group.")
     policy: DataPolicy = Field(DataPolicy(), description="Which data may be used for training.")
 
 
@@ -99,7 +93,7 @@ class Gguf(Section):
     quantizations: OneOrMany[Annotated[list[LowerQuantization], AfterValidator(unique)]] = Field(
         default=["f16", "q8_0", "q4_k_m"],
         min_length=1,
-        description="Quantizations to make and test.",
+        description="What to make and test.",
     )
     primary: LowerQuantization | None = Field(
         None,
@@ -123,10 +117,10 @@ class Store(Section):
 
     endpoint: HttpAddress | None = Field(
         None,
-        description="S3 server; without it, checkpoint_dir is the store.",
+        description="S3 server; by default checkpoint_dir is the store.",
     )
     bucket: BucketName = Field("so8t-ab", description="It must exist.")
-    region: str = Field("us-east-1", min_length=1, description="Region of the bucket.")
+    region: str = Field("us-east-1", min_length=1, description="The bucket's region.")
     credentials_file: HostPath | None = Field(
         None,
         description="JSON file with accessKey and secretKey.",
@@ -140,16 +134,16 @@ class Ollama(Section):
     host: HttpAddress = Field("http://127.0.0.1:11434", description="The server.")
     hosts: list[HttpAddress] = Field(
         default=[],
-        description="Further servers, alike in version and machine, that share the rows.",
+        description="More servers of its version and machine, to share the rows.",
     )
     host_name: HostName = Field(
         None,
-        description="Its machine's name beside timings; by default from the address.",
+        description="Name beside timings; by default from the address.",
     )
     retry_s: float = Field(120.0, ge=0, description="Seconds to retry a silent server.")
-    model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Name of model A; quantizations are tags.")
-    model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Name of model B.")
-    modelfile_dir: HostPath = Field("modelfiles", description="Folder for Modelfiles, with output_layout original.")
+    model_a_name: ModelName = Field("borea-phi35-so8t-base", description="Model A; quantizations are tags.")
+    model_b_name: ModelName = Field("borea-phi35-so8t-retrained", description="Model B.")
+    modelfile_dir: HostPath = Field("modelfiles", description="Where output_layout original puts Modelfiles.")
 
 
 LEAST_CONTEXT = 2048
@@ -159,8 +153,8 @@ LEAST_CONTEXT = 2048
 class AbTest(Section):
     """The paired test of A against B."""
 
-    test_data: HostPath | None = Field(None, description="Test rows; by default the held-out ones.")
-    max_samples: int | None = Field(None, ge=4, description="Rows to test, balanced across classes.")
+    test_data: HostPath | None = Field(None, description="Test rows; by default held out.")
+    max_samples: int | None = Field(None, ge=4, description="Test rows at most, balanced across classes.")
     engine: EngineName = Field(
         engines.ROWS[0].name, description="; ".join(f"{row.name}: {row.summary}" for row in engines.ROWS) + "."
     )
@@ -172,41 +166,39 @@ class AbTest(Section):
     max_new_tokens: int | None = Field(
         None,
         ge=1,
-        description="Tokens per answer; by default 1.25 times the longest answer trained on, at least 48, at most half"
-        " of a given num_ctx.",
+        description="Tokens per answer; by default 1.25 times the longest trained on, at least 48, at most half a given"
+        " num_ctx.",
     )
     num_ctx: int | None = Field(
         None,
         ge=64,
-        description="Context in tokens; by default what the rows need, at least 2048. Rows are never truncated.",
+        description="Tokens of context; by default what the rows need, at least 2048. Rows are never truncated.",
     )
     threads: int | None = Field(None, ge=1, description="CPU threads; by default all free cores.")
     seed: int = Field(7, ge=0, description="Seed of bootstrap and engine.")
-    bootstrap_resamples: int = Field(10_000, ge=100, description="Bootstrap resamples for macro-F1.")
-    confidence: Fraction = Field(0.95, description="Level of all intervals; the tests' alpha is 1 - confidence.")
-    control: bool = Field(True, description="Ask A again; the answers must be the same.")
-    speed_samples: int = Field(20, ge=1, description="Rows per quantization to time, one by one.")
+    bootstrap_resamples: int = Field(10_000, ge=100, description="For macro-F1.")
+    confidence: Fraction = Field(0.95, description="Level of intervals; 1 minus the tests' alpha.")
+    control: bool = Field(True, description="Ask A again; answers must be the same.")
+    speed_samples: int = Field(20, ge=1, description="Rows per quantization to time.")
     keep_answers: bool = Field(
         True,
-        description="Keep answers, without thinking, personal data and secrets.",
+        description="Keep answers, without thinking, personal data, secrets.",
     )
     test: Literal["exact", "mid_p"] = Field(
-        "exact", description="The paired test; mid_p finds more, but keeps its level only on average."
+        "exact", description="mid_p finds more, but keeps its level only on average."
     )
     minimal_difference: Fraction = Field(
         0.05,
-        description="Smallest difference in accuracy that matters; plan says whether it can be found.",
+        description="Difference in accuracy that matters; plan says whether it can be found.",
     )
-    assumed_disagreement: Fraction = Field(
-        0.2, description="For the plan: share of rows that only one model gets right."
-    )
-    prevalence: Prevalence = Field(None, description="Class weights where B will run; adds figures for that mix.")
+    assumed_disagreement: Fraction = Field(0.2, description="For plan: share of rows that one model alone gets right.")
+    prevalence: Prevalence = Field(None, description="Class weights where B will run, for more figures.")
     costs: Costs = Field(
         DEFAULT_COSTS,
-        description="Cost of each answer by the row's class; 1 is a human's look at a harmless request. Unread costs"
-        " as much as ESCALATION.",
+        description="Cost of an answer by the row's class; 1 is a human's look at a harmless request. Unread costs as"
+        " much as ESCALATION.",
     )
-    gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass to ship.")
+    gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass.")
 
     @property
     def context(self) -> int:
@@ -224,16 +216,16 @@ class Visualization(Section):
 
     output_dir: FolderName = Field(
         "visualizations",
-        description="Folder for charts, in the report's.",
+        description="Folder of charts, in the report's.",
     )
-    plot_format: Literal["png", "svg", "pdf"] = Field("png", description="Format of the charts.")
+    plot_format: Literal["png", "svg", "pdf"] = Field("png", description="Format of charts.")
     dpi: int = Field(150, ge=30, le=1200, description="Dots per inch.")
 
 
 class Config(Section):
     """One run of the pipeline."""
 
-    session_id_format: str = Field("%Y%m%d_%H%M%S", description="strftime pattern of a session's name.")
+    session_id_format: str = Field("%Y%m%d_%H%M%S", description="Pattern of session names (strftime).")
     output_base_dir: HostPath = Field("results", description="For reports and models.")
     output_layout: LayoutName = Field(
         layouts.ROWS[0].name,
@@ -242,7 +234,7 @@ class Config(Section):
     checkpoint_dir: HostPath = Field("checkpoints", description="Folder of the local store.")
     inputs_root: str | None = Field(
         None,
-        description="Folder for Windows drives: D:/x is x in it, or D/x if it has D. SO8T_INPUTS_ROOT sets it too.",
+        description="Folder in which D:/x is x, or D/x if it has D; also SO8T_INPUTS_ROOT.",
     )
     store: Store = Field(Store(), description="A bucket instead of the local store.")
     device: Literal["auto", "cpu", "cuda"] = Field(

@@ -36,17 +36,15 @@ class Notify(Section):
 
     urls: OneOrMany[list[Annotated[str, AfterValidator(_harmless)]]] = Field(
         default=[],
-        description=f"Desktop notifications, for example dbus://. Other addresses: {NOTIFY_VARIABLE} or urls_file.",
+        description=f"Desktops (dbus://); other addresses go into {NOTIFY_VARIABLE} or urls_file.",
     )
-    urls_file: HostPath | None = Field(None, description="File with one apprise address per line.")
+    urls_file: HostPath | None = Field(None, description="File with an apprise address per line.")
     on: OneOrMany[Annotated[list[AlertName], AfterValidator(unique)]] = Field(
         default=[row.name for row in alerts.ROWS if row.wanted],
-        description="Events; gate_refused is a run_done whose gate refuses B.",
+        description="gate_refused: a run_done whose gate refuses B.",
     )
-    sound: bool = Field(False, description="Play a short sound on this machine.")
-    timeout_s: float = Field(
-        10.0, gt=0, le=600, description="Seconds to wait for a receiver; the run continues meanwhile."
-    )
+    sound: bool = Field(False, description="Play a sound here.")
+    timeout_s: float = Field(10.0, gt=0, le=600, description="Seconds to wait for a receiver, while the run continues.")
 
     @model_validator(mode="before")
     @classmethod

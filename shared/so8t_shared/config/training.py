@@ -17,10 +17,8 @@ class Lora(Section):
 
     r: int = Field(8, ge=1, le=512, description="Rank.")
     alpha: int = Field(16, ge=1, description="Scale: the update times alpha / r.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the adapter, 0..1.")
-    target_modules: OneOrMany[list[str] | None] = Field(
-        None, description="Layers to adapt; by default all in attention and MLP."
-    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share dropped before the adapter.")
+    target_modules: OneOrMany[list[str] | None] = Field(None, description="By default all in attention and MLP.")
 
 
 class So8tGates(Section):
@@ -28,7 +26,7 @@ class So8tGates(Section):
 
     enabled: bool = Field(True, description="false trains the adapter alone.")
     rotation: Rotation = Field("exp", description="R = exp(S), or the cheaper Cayley transform of S.")
-    layers: Layers = Field(ALL, description="Layers with gates, counted from 0: all, 4-11, or [4, 5].")
+    layers: Layers = Field(ALL, description="Layers with gates, from 0: all, 4-11, or [4, 5].")
 
 
 class Pet(Section):
@@ -36,11 +34,9 @@ class Pet(Section):
 
     lambdas: tuple[float, float, float] = Field(
         (0.01, 0.05, 0.1),
-        description="Weights in its three phases; all 0 turns it off.",
+        description="Weights in three phases; all 0: none.",
     )
-    boundaries: tuple[Fraction, Fraction] = Field(
-        (0.2, 0.6), description="Ends of the first two phases, as shares of steps."
-    )
+    boundaries: tuple[Fraction, Fraction] = Field((0.2, 0.6), description="Where phases end, as shares of steps.")
 
 
 Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit"]
@@ -55,9 +51,7 @@ class EarlyStopping(Section):
         ge=1,
         description="Validations without improvement that end training; off without this section.",
     )
-    metric: Literal["decision_loss", "macro_f1"] = Field(
-        "decision_loss", description="What must improve; it also chooses the best step."
-    )
+    metric: Literal["decision_loss", "macro_f1"] = Field("decision_loss", description="Also chooses the best step.")
     min_delta: float = Field(0.0, ge=0, description="Least change that counts.")
 
 
@@ -68,39 +62,37 @@ def _no_trackers(value: object) -> object:
 class LossWeights(Section):
     """Weights of tokens in the loss; tags and the end of the answer weigh 1."""
 
-    thinking: float = Field(1.0, ge=0, description="Of each token of the thinking; 0 trains no thinking.")
-    label: float = Field(1.0, gt=0, description="Of each token of the label.")
+    thinking: float = Field(1.0, ge=0, description="Of thinking's tokens; 0 trains none.")
+    label: float = Field(1.0, gt=0, description="Of the label's tokens.")
     classes: Literal["equal", "balanced"] | ClassWeights = Field(
-        "equal", description="Of a row's tokens, by class: equal, balanced, or weights: {DENY: 2}."
+        "equal", description="Of rows by class; or weights: {DENY: 2}."
     )
 
 
 class Training(Section):
     """How model B is trained from its base."""
 
-    config: str | None = Field(None, description="YAML file that fills this section; keys given here win.")
-    use_qlora: bool = Field(False, description="Load the base in 8 bits (bitsandbytes).")
+    config: str | None = Field(None, description="YAML file for this section; keys here win.")
+    use_qlora: bool = Field(False, description="Load the base in 8 bits.")
     use_full_finetuning: bool = Field(False, description="Train all weights, without an adapter.")
     base_bits: Literal["auto", 16, 8, 4] = Field(
         "auto",
-        description="Bits of the base in memory; 4 is NF4. auto: 8 with use_qlora or if a GPU lacks room for 16."
-        " Merging takes the checkpoint's weights.",
+        description="Bits of the base in memory; 4: NF4; auto: 8 with use_qlora or if a GPU lacks room for 16. Merging"
+        " takes the checkpoint's weights.",
     )
     max_steps: int | None = Field(None, ge=0, description="Optimizer steps; 0 changes nothing (A/A control).")
-    epochs: float = Field(1.0, gt=0, description="Passes over the training rows, without max_steps.")
-    batch_size: int = Field(8, ge=1, description="Rows in one forward pass, at most.")
+    epochs: float = Field(1.0, gt=0, description="Passes over the rows, without max_steps.")
+    batch_size: int = Field(8, ge=1, description="Rows per forward pass, at most.")
     gradient_accumulation_steps: int = Field(1, ge=1, description="Forward passes per optimizer step.")
-    learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate.")
-    gate_learning_rate: float | None = Field(
-        None, gt=0, description="Peak rate of the gates; by default learning_rate."
-    )
-    lr_scheduler: Literal["linear", "cosine", "constant"] = Field("linear", description="Schedule after the warm-up.")
-    warmup_ratio: float = Field(0.05, ge=0, lt=1, description="Share of steps in which the rate rises.")
+    learning_rate: float = Field(2e-4, gt=0, description="Peak rate.")
+    gate_learning_rate: float | None = Field(None, gt=0, description="Peak of the gates; by default learning_rate.")
+    lr_scheduler: Literal["linear", "cosine", "constant"] = Field("linear", description="After the warm-up.")
+    warmup_ratio: float = Field(0.05, ge=0, lt=1, description="Share of steps to the peak.")
     optimizer: Optimizer = Field(
-        "adamw", description="8 bits need less memory; paged moves its state to the host when needed."
+        "adamw", description="8 bits need less memory; paged moves state to the host when needed."
     )
-    adam_beta1: float = Field(0.9, ge=0, lt=1, description="Decay rate of the mean gradient.")
-    adam_beta2: float = Field(0.95, ge=0, lt=1, description="Decay rate of the mean squared gradient.")
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean gradient.")
+    adam_beta2: float = Field(0.95, ge=0, lt=1, description="Decay of the mean squared gradient.")
     adam_epsilon: float = Field(1e-8, gt=0, description="Smallest divisor.")
     weight_decay: float = Field(0.0, ge=0, description="Never applied to gates.")
     max_grad_norm: float = Field(1.0, gt=0, description="Largest gradient norm.")
@@ -108,26 +100,25 @@ class Training(Section):
     max_tokens_per_pass: int | None = Field(
         None,
         ge=16,
-        description="Most tokens of a forward pass, its rows' lengths summed; more rows go into several passes."
-        " By default, what memory allows.",
+        description="Tokens of all rows per forward pass, at most; by default what memory allows.",
     )
     gradient_checkpointing: bool | Literal["auto"] = Field(
-        "auto", description="Less memory for 1.3-1.5x the time; auto: only where memory needs it."
+        "auto", description="Less memory, 1.3-1.5x the time; auto: where memory needs it."
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
-        description="To compute in; auto: bfloat16 where the processor has it, float16 on other GPUs.",
+        description="auto: bfloat16 where the processor has it, float16 on other GPUs.",
     )
-    seed: int = Field(42, ge=0, description="Seed of initialization, order and dropout.")
+    seed: int = Field(42, ge=0, description="Of initialization, order, dropout.")
     checkpoint_every_steps: int = Field(20, ge=1, description="Optimizer steps between checkpoints.")
-    checkpoint_every_minutes: float = Field(3, gt=0, description="Minutes after which one is due anyway.")
-    checkpoints_kept: int = Field(5, ge=1, description="Newest checkpoints kept while training runs.")
+    checkpoint_every_minutes: float = Field(3, gt=0, description="Minutes between them, at most.")
+    checkpoints_kept: int = Field(5, ge=1, description="Newest ones kept during training.")
     validate_every_steps: int | None = Field(
         None,
         ge=1,
-        description="Steps between validations; the default gives up to ten.",
+        description="Steps between validations; by default up to ten validations.",
     )
-    validation_rows: int = Field(64, ge=1, description="Rows per validation, always the same.")
+    validation_rows: int = Field(64, ge=1, description="Rows per validation.")
     early_stopping: EarlyStopping | None = Field(
         None, description="Off without this section; {} turns it on with its defaults."
     )
@@ -146,7 +137,7 @@ class Training(Section):
         False, description="Split weights and optimizer over the processes (FSDP2) instead of copying them."
     )
     report_to: Annotated[OneOrMany[list[TrackerName]], BeforeValidator(_no_trackers), AfterValidator(unique)] = Field(
-        ["tensorboard"], description="Trackers beside metrics.jsonl; none turns them off."
+        ["tensorboard"], description="Beside metrics.jsonl; or none."
     )
     lora: Lora = Field(Lora(), description="LoRA adapter.")
     so8t: So8tGates = Field(So8tGates(), description="SO8T gates.")
