@@ -54,7 +54,7 @@ class StageNote:
 
 
 def direct_needs() -> dict[str, list[str]]:
-    """The needs of each stage without those that another of its needs has itself."""
+    """The needs of each stage, without any that another of its needs already has."""
     return {s.name: [n for n in s.needs if not any(n in _all_needs(m) for m in s.needs)] for s in STAGES}
 
 
