@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from tests.servers.needed import missing
 
 import docker_engine
+import stand_in_images
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [sys.executable, "-m", "so8t_shared.cli"]
@@ -32,14 +32,9 @@ def need_docker() -> None:
     lacking = docker_engine.missing()
     if lacking:
         missing(f"Docker: {lacking}; 'make servers' sets it up")
-    for image in _public_images():
+    for image in stand_in_images.public_images():
         if docker("image", "inspect", image, check=False).returncode:
             missing(f"the image {image} is not here; 'python .ci/stand_in_images.py' pulls or makes it")
-
-
-def _public_images() -> list[str]:
-    found = re.findall(r"^\s*image: (\S+)", (ROOT / "compose.yaml").read_text("utf-8"), re.MULTILINE)
-    return [name for name in found if not name.startswith("so8t-ab/")] + ["python:3.11-slim-bookworm"]
 
 
 def docker(*arguments: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
