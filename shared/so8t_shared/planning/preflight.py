@@ -33,7 +33,7 @@ def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here:
         need_extras(dict.fromkeys(stage.module for stage in STAGES if stage.name in stages))
     for stage in STAGES:
         if stage.name in stages:
-            notes += [*_models(stage, config), *_look(stage.check, config), *_unchecked(stage)]
+            notes += [*_models(stage, config), *_look(stage.check, config), *_unchecked(stage, config)]
     if "train" in stages:
         notes += _device(config, here=here)
     if {"import", "evaluate"} & set(stages):
@@ -73,8 +73,8 @@ def _look(target: str, config: Config) -> list[str]:
     return list(function(config)) if function else []
 
 
-def _unchecked(stage: Stage) -> list[str]:
-    if not stage.check or named(stage.check):
+def _unchecked(stage: Stage, config: Config) -> list[str]:
+    if not stage.check or not stage.inputs(config) or named(stage.check):
         return []
     remedy = install_command([stage.module])
     return [f"the inputs of {stage.name} were not checked: its packages are not installed ({remedy})"]
