@@ -9,13 +9,14 @@ import os
 import sys
 
 from so8t_shared.processes import end_with
-from so8t_trainer.distributed.job import AGENT
+from so8t_trainer.distributed.job import AGENT, OWN_STORE
 
 
 def main() -> None:
     """Run the agent."""
     end_with(int(sys.argv[1]), at_once=True)
     os.environ[AGENT] = str(os.getpid())
+    os.environ[OWN_STORE] = "1"
     from torch.distributed.run import main as torchrun
 
     torchrun(sys.argv[2:])

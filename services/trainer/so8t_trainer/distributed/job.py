@@ -16,6 +16,10 @@ JOB, TRAINED = "job.json", "trained"
 AGENT = "SO8T_TORCHRUN_AGENT"
 """Environment variable with the process id of the agent, which may be gone before a rank has started."""
 
+OWN_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
+"""Torchrun's variable: with 1 each start of the ranks meets in a new store. In a shared one torch 2.13 leaves the
+addresses of killed ranks, and the next ranks wait for these forever."""
+
 
 class Job(Part):
     """One training, ready to start."""

@@ -20,7 +20,7 @@ from so8t_shared.errors import Interrupted, So8tError
 from so8t_shared.processes import end_with
 from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.distributed.group import Ranks, start
-from so8t_trainer.distributed.job import AGENT, JOB, Job, Outcome, trained_folder
+from so8t_trainer.distributed.job import AGENT, JOB, OWN_STORE, Job, Outcome, trained_folder
 from so8t_trainer.distributed.mailbox import Sender
 from so8t_trainer.distributed.shards import shard
 from so8t_trainer.hardware import device_name, peak_bytes
@@ -114,6 +114,8 @@ def main() -> None:
     parser.add_argument("--base", help="folder of the base on this host, if not the leader's path")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        parser.error(f"start torchrun with {OWN_STORE}=1 in its environment, or restarts would hang")
     number = int(os.environ["LOCAL_RANK"])
     device = torch.device(given.device, number) if given.device == "cuda" else torch.device("cpu")
     if device.type == "cuda":
