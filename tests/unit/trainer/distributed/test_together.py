@@ -98,7 +98,7 @@ def test_a_training_resumes_with_any_number_of_processes(train: Callable[..., Fa
 
 
 def test_a_killed_rank_changes_no_result(train: Callable[..., FakeControl]) -> None:
-    """All weights trained and split: kill -9 of any rank at any step; all ranks start again from the newest checkpoint."""
+    """All weights trained and split: kill -9 of any rank at any step; all restart from the newest checkpoint."""
     step, killed = random.randint(1, 6), []
 
     def kill_one(point: TrainingPoint, steps: int, memory_bytes: int) -> None:
