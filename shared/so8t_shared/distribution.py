@@ -17,6 +17,7 @@ EXTRAS = {
     "so8t_reporter": "report",
     "so8t_gateway": "gateway",
     "so8t_dashboard": "ui",
+    "so8t_ray": "ray",
     "so8t_demo": "demo",
     "so8t_shared.notify.deliver": "notify",
 }

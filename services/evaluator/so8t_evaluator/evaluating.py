@@ -41,11 +41,12 @@ def ask_models(
     output: Path,
     *,
     fingerprint: str,
+    session: str = "",
     on_answer: Callable[[Sample, int], None] = lambda sample, rows: None,
 ) -> Asking:
     """Write samples.jsonl, control.jsonl (A's repeated answers) and asking.json.
 
-    Answers first given under another `fingerprint` count as reused. `on_answer` gets each answer, and the number of
+    Answers first given under another `fingerprint` count as reused. The hosts that run the `session` may share the rows. `on_answer` gets each answer, and the number of
     rows that each model is asked in each setting.
 
     Raises:
@@ -61,7 +62,7 @@ def ask_models(
     count = Count(
         len(rows) * (len(SIDES) * of_each_side + settings.control), progress, lambda s: on_answer(s, len(rows))
     )
-    engine = open_engine(config, count.say)
+    engine = open_engine(config, count.say, session=session)
     thinks: dict[Side, bool] = {"a": False, "b": targets is not None and targets.thinking}
     grid = Grid(_candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count)
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)

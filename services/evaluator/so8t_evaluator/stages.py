@@ -60,7 +60,8 @@ def evaluate(ctx: StageContext) -> None:
 
     with ctx.cache("samples") as cache:
         tally, output = Tally(ctx.live, settings.confidence), ctx.output_dir
-        ask_models(ctx.config, inputs, cache, progress, output, fingerprint=ctx.fingerprint, on_answer=tally.add)
+        names = {"fingerprint": ctx.fingerprint, "session": ctx.session_id}
+        ask_models(ctx.config, inputs, cache, progress, output, **names, on_answer=tally.add)
 
 
 def conclude(ctx: StageContext) -> None:

@@ -17,6 +17,7 @@ from so8t_shared.cli.common import (
     print_warnings,
 )
 from so8t_shared.cli.plan import show_dry_run, to_run
+from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.files import make_folder, storage_errors, write_temporary
 from so8t_shared.interruption import StopSignal
@@ -31,6 +32,7 @@ from so8t_shared.running.events import Listeners, Scene
 from so8t_shared.running.pipeline import PipelineRun, check_selection
 from so8t_shared.sessions.session import Session, open_session
 from so8t_shared.stages import STAGES, Stage, stage_named
+from so8t_shared.tables import executions
 from so8t_shared.terminal.console import err
 
 _CORES_FOR_TWO_STAGES = 8
@@ -94,8 +96,10 @@ def run(
 def _check_inputs(workspace: Workspace, stages: list[Stage]) -> None:
     """Report now what would fail hours later, such as a missing model or a row without a label."""
     planned = make_plan(workspace.store, workspace.config, stages)
-    print_notes(preflight(workspace.config, to_run(planned), here=True))
-    print_warnings(check_disks(plan_disks(workspace.config, workspace.store, planned)))
+    here = executions.BY_NAME[workspace.config.execution.kind].here
+    print_notes(preflight(workspace.config, to_run(planned), here=here))
+    if here:
+        print_warnings(check_disks(plan_disks(workspace.config, workspace.store, planned)))
     if "evaluate" in to_run(planned):
         plan = plan_of_test(workspace.config, workspace.store, planned)
         if plan and not plan.gate_can_pass:
@@ -107,7 +111,8 @@ def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], job
     stop = StopSignal()
     stop.install()
     with Listeners("run").open(Scene(stages)) as listeners:
-        PipelineRun(workspace.store, session, stages, listeners, stop, jobs=jobs or _default_jobs()).run()
+        jobs = jobs or _default_jobs(workspace.config, stages)
+        PipelineRun(workspace.store, session, stages, listeners, stop, jobs=jobs).run()
 
 
 def _end_autostart(config: Path, overrides: list[str]) -> None:
@@ -134,7 +139,9 @@ def _selection(first: str, last: str) -> list[Stage]:
     return list(STAGES[begin : end + 1])
 
 
-def _default_jobs() -> int:
+def _default_jobs(config: Config, stages: list[Stage]) -> int:
+    if not executions.BY_NAME[config.execution.kind].here:
+        return len(stages)  # the cluster knows how many fit
     return 2 if usable_cores() >= _CORES_FOR_TWO_STAGES else 1
 
 

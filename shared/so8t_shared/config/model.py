@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from so8t_shared.config.columns import ColumnName, Encoding, LabelWords
 from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
 from so8t_shared.config.drives import HostPath
+from so8t_shared.config.execution import Execution
 from so8t_shared.config.gate import DEFAULT_GATE, Gate
 from so8t_shared.config.models import Model, ModelB
 from so8t_shared.config.notify import Notify
@@ -250,6 +251,7 @@ class Config(Section):
     visualization: Visualization = Field(Visualization(), description="Charts in the report.")
     notify: Notify = Field(Notify(), description="Notifications when something ends.")
     think: Think = Field(Think(), description="The /think service.")
+    execution: Execution = Field(Execution(), description="Where stages run; changes no result.")
 
     @model_validator(mode="after")
     def _a_file_is_not_trained(self) -> Config:

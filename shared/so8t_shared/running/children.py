@@ -6,25 +6,49 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from so8t_shared.artifacts.fingerprints import Key
+from so8t_shared.config.model import Config
 from so8t_shared.files import storage_errors
 from so8t_shared.processes import kill_group
 from so8t_shared.redaction import without_secrets
 from so8t_shared.running.child import Order
-from so8t_shared.running.events import Event
+from so8t_shared.running.executor import Hearing
 from so8t_shared.running.pipe import read_events
 from so8t_shared.sessions.session import Session
 from so8t_shared.stages import Stage
-
-Hearing = Callable[[str, Event | None], None]
+from so8t_shared.store.base import ArtifactStore
 
 _TAIL_LETTERS = 4000
 _DRAIN_S = 2.0
 """Time allowed for reading the last events after the process has ended."""
+
+
+class LocalExecutor:
+    """Starts stages as processes of this host."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` is the store's local folder."""
+        self._root = root
+
+    def start(self, stage: Stage, session: Session, key: Key, hear: Hearing) -> StageProcess:
+        """Start a process; see `Executor.start`."""
+        output = self._root / "output" / session.session_id / f"{stage.name}.txt"
+        return StageProcess(stage, session, key, output, hear)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held: a run waits for its stages."""
+
+
+def open_local(config: Config, store: ArtifactStore) -> LocalExecutor:  # noqa: ARG001 - needs no setting
+    """The executor of this host."""
+    return LocalExecutor(store.local_root)
 
 
 class StageProcess:

@@ -1,4 +1,4 @@
-"""The whole pipeline on one machine: one process per stage, in dependency order.
+"""The whole pipeline: one process per stage, in dependency order, on this machine or where its executor starts it.
 
 A stage starts once this run has completed the stages that it needs, so it never follows an earlier
 run's marker. A stage whose artifact is already committed is reused without starting a process.
@@ -7,14 +7,15 @@ run's marker. A stage whose artifact is already committed is reused without star
 from __future__ import annotations
 
 import queue
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from so8t_shared.artifacts.fingerprints import Key
 from so8t_shared.errors import Interrupted, So8tError, UpstreamError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.processes import signal_name
-from so8t_shared.running.children import StageProcess
 from so8t_shared.running.events import ASIDE_PATIENCE_S, Event, Listeners, Scene, Work
+from so8t_shared.running.executor import Executor, RunningStage, open_executor
 from so8t_shared.running.runner import StageRun
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session
@@ -44,11 +45,15 @@ class PipelineRun:
     listeners: Listeners
     stop: StopSignal
     jobs: int = 1
+    executor: Executor | None = None
+    """Starts the stages; by default the one that the session's configuration names, opened with the first stage."""
     computed: list[str] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
     _to_run: set[str] = field(default_factory=set)
     """Stages that could not be reused and wait for a free job."""
-    _running: dict[str, StageProcess] = field(default_factory=dict)
+    _running: dict[str, RunningStage] = field(default_factory=dict)
+    _opened: ExitStack = field(default_factory=ExitStack)
+    """The executor, if this run opened it."""
     _events: queue.Queue[tuple[str, Event | None]] = field(default_factory=queue.Queue)
 
     def run(self) -> None:
@@ -65,10 +70,11 @@ class PipelineRun:
         self.listeners.open(Scene(self.stages, work=Work(self.session, self.store, aside)))
         for stage in self.stages:
             StageMarkers(self.store, self.session.session_id, stage.name).clear_failure()
-        try:
-            self._run_all()
-        finally:
-            self._end_all()
+        with ExitStack() as self._opened:
+            try:
+                self._run_all()
+            finally:
+                self._end_all()
 
     def _run_all(self) -> None:
         """Run until all stages are done or, after the first failure or a signal, until the running ones have ended."""
@@ -137,10 +143,11 @@ class PipelineRun:
         return {stage.name for stage in self.stages}
 
     def _start(self, stage: Stage, key: Key) -> None:
-        output = self.store.local_root / "output" / self.session.session_id / f"{stage.name}.txt"
+        if self.executor is None:
+            self.executor = self._opened.enter_context(open_executor(self.session, self.store))
         self._tell(stage.name, "started", stage.summary)
-        self._running[stage.name] = StageProcess(
-            stage, self.session, key, output, lambda name, event: self._events.put((name, event))
+        self._running[stage.name] = self.executor.start(
+            stage, self.session, key, lambda name, event: self._events.put((name, event))
         )
 
     def _tell(self, stage: str, kind: Kind, message: str = "") -> None:
@@ -161,7 +168,7 @@ class PipelineRun:
         elif event.kind in _FORWARDED:
             self.listeners.hear(event)
 
-    def _close(self, name: str, process: StageProcess) -> None:
+    def _close(self, name: str, process: RunningStage) -> None:
         code = process.wait()
         asked = self.stop.is_set or process.was_asked
         if code == 0:
@@ -179,7 +186,7 @@ class PipelineRun:
             self._tell(name, "failed")
             raise self._failure(name, process, code)
 
-    def _failure(self, name: str, process: StageProcess, code: int) -> StageFailed:
+    def _failure(self, name: str, process: RunningStage, code: int) -> StageFailed:
         if by := signal_name(code):
             remedy = "run again to resume; SIGKILL often means out of memory (see 'so8t-ab doctor')"
             return _failed(f"{name} was killed by {by}.", process, remedy, 1)
@@ -198,7 +205,7 @@ class PipelineRun:
             process.ask_to_stop_once()
 
 
-def _failed(what: str, process: StageProcess, remedy: str, code: int) -> StageFailed:
+def _failed(what: str, process: RunningStage, remedy: str, code: int) -> StageFailed:
     tail = "\n    ".join(process.last_output().splitlines()[-8:])
     return StageFailed(what, where=f"its last output:\n    {tail or '(none)'}", remedy=remedy, exit_code=code)
 

@@ -26,7 +26,10 @@ from so8t_shared.host import host_name, now, versions
 from so8t_shared.store.base import ArtifactStore
 
 _OLLAMA = ("ollama.host", "ollama.hosts", "ollama.host_name")
-_PLACE_KEYS = ("output_base_dir", "checkpoint_dir", "inputs_root", "store", "device", *_OLLAMA, "notify", "think")
+_PLACE_KEYS = (
+    *("output_base_dir", "checkpoint_dir", "inputs_root", "store", "device", *_OLLAMA),
+    *("notify", "think", "execution"),
+)
 """Keys for locations, devices, receivers and services, which do not affect results."""
 
 _SHOWN = 5

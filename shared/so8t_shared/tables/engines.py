@@ -15,6 +15,8 @@ class Row:
     """For the configuration's description, after the name."""
     open: str
     """Takes (configuration, callback while waiting), returns an `Engine`; loads nothing yet."""
+    in_process: bool = False
+    """Whether each process that asks has its own; then several processes can share the rows."""
     prepare: str = ""
     """Extra work of the import stage, such as uploading models to a server. Takes (stage context, registry, files by
     name), returns the completed registry."""
@@ -25,7 +27,7 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("embedded", "llama.cpp in a child process", "so8t_engines.embedded.engine:open_embedded"),
+    Row("embedded", "llama.cpp in a child process", "so8t_engines.embedded.engine:open_embedded", in_process=True),
     Row(
         "ollama",
         "the server at ollama.host",
