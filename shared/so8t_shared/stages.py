@@ -14,11 +14,11 @@ from typing import Any
 from so8t_shared import places
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
-from so8t_shared.resources import Resources
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.registry import MODELFILES
 from so8t_shared.results.training import TENSORBOARD
 from so8t_shared.splits import sides_of_paths
+from so8t_shared.tables import resources
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,6 @@ class Stage:
     summary: str
     reads: tuple[str, ...]
     """Dotted configuration keys that affect the output."""
-    resources: Resources = field(default_factory=Resources)
-    """What it needs of a host."""
     facts: Mapping[str, Fact] = field(default_factory=dict)
     """What else affects the output, computed from keys with equivalent values."""
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -94,6 +92,11 @@ class Stage:
     def module(self) -> str:
         """Package of the service."""
         return self.work.partition(":")[0].rpartition(".")[0]
+
+    @property
+    def resources(self) -> resources.Row:
+        """What it needs of the host that runs it."""
+        return resources.BY_STAGE[self.name]
 
 
 def _model_a(config: Config) -> list[ExternalInput]:
@@ -179,7 +182,6 @@ STAGES: tuple[Stage, ...] = (
         "so8t_converter.stages:convert_a",
         5,
         "model A to GGUF",
-        resources=Resources("converter", "converter-a", cpus=2, memory_gib=16, disk_gib=60),
         reads=("gguf.quantizations", "model_a.so8t"),
         inputs=_model_a,
         exports=(Export("", places.model_file, large=True),),
@@ -191,7 +193,6 @@ STAGES: tuple[Stage, ...] = (
         "so8t_trainer.stages:train",
         9,
         "retrain with SO8T gates",
-        resources=Resources("trainer", "trainer", cpus=4, memory_gib=48, disk_gib=120, gpus=1),
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         facts=_TRAINING_FACTS,
         inputs=_training_inputs,
@@ -204,7 +205,6 @@ STAGES: tuple[Stage, ...] = (
         "so8t_converter.stages:convert_b",
         6,
         "model B to GGUF",
-        resources=Resources("converter", "converter-b", cpus=2, memory_gib=16, disk_gib=80),
         reads=("gguf.quantizations",),
         needs={"train": ("merged/", "training_config.yaml")},
         inputs=_finished_b,
@@ -217,7 +217,6 @@ STAGES: tuple[Stage, ...] = (
         "so8t_evaluator.stages:import_models",
         3,
         "register both models with the engine",
-        resources=Resources("evaluator", "importer", cpus=1, memory_gib=4, disk_gib=80, asks=True, hands_over=True),
         reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
         needs={**_of_both(*_GGUF_AND_CHAT), "train": ("splits/targets.json",)},
         exports=(Export(MODELFILES, places.modelfile),),
@@ -227,7 +226,6 @@ STAGES: tuple[Stage, ...] = (
         "so8t_evaluator.stages:evaluate",
         12,
         "ask both models",
-        resources=Resources("evaluator", "evaluator", cpus=4, memory_gib=24, disk_gib=80, gpus=1, asks=True),
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
     ),
@@ -236,7 +234,6 @@ STAGES: tuple[Stage, ...] = (
         "so8t_evaluator.stages:conclude",
         5,
         "compare the answers, apply the gate",
-        resources=Resources("evaluator", "concluder", cpus=1, memory_gib=4, disk_gib=5),
         reads=_CONCLUDING_KEYS,
         needs={"evaluate": ("",), "train": ("splits/",)},
     ),
@@ -245,7 +242,6 @@ STAGES: tuple[Stage, ...] = (
         "so8t_reporter.stages:report",
         12,
         "charts and reports",
-        resources=Resources("reporter", "reporter", cpus=1, memory_gib=4, disk_gib=5, hands_over=True),
         reads=(
             *("visualization", "model_a.description", "model_b.description"),
             *("ollama.model_a_name", "ollama.model_b_name", "ollama.modelfile_dir", "output_layout"),

@@ -46,8 +46,8 @@ def ask_models(
 ) -> Asking:
     """Write samples.jsonl, control.jsonl (A's repeated answers) and asking.json.
 
-    Answers first given under another `fingerprint` count as reused. The hosts that run the `session` may share the rows. `on_answer` gets each answer, and the number of
-    rows that each model is asked in each setting.
+    Answers first given under another `fingerprint` count as reused. The hosts of the `session` may share the rows.
+    `on_answer` gets each answer, and the number of rows that each model is asked in each setting.
 
     Raises:
         InputError: there are no test rows, or a model cannot be loaded.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from so8t_shared.config.section import Section
 from so8t_shared.tables import executions
 from so8t_shared.tables.executions import ExecutionName
+from so8t_shared.tables.resources import StageName
 
 
 class Needed(Section):
@@ -30,21 +29,13 @@ class RayCluster(Section):
     retries: int = Field(3, ge=0, description="New attempts after a lost host or a killed stage.")
 
 
-def _stage_names(needed: dict[str, Needed]) -> dict[str, Needed]:
-    from so8t_shared.stages import BY_NAME  # it imports the configuration
-
-    if unknown := sorted(set(needed) - set(BY_NAME)):
-        raise ValueError(f"{', '.join(unknown)}: no such stage; use {', '.join(BY_NAME)}")
-    return needed
-
-
 class Execution(Section):
     """Where stages run; changes no result."""
 
     kind: ExecutionName = Field(
         executions.ROWS[0].name, description="; ".join(f"{row.name}: {row.summary}" for row in executions.ROWS) + "."
     )
-    resources: Annotated[dict[str, Needed], AfterValidator(_stage_names)] = Field(
+    resources: dict[StageName, Needed] = Field(
         default={}, description="Other needs by stage: {train: {gpus: 8, memory_gib: 256}}."
     )
     ray: RayCluster = Field(RayCluster(), description="The Ray cluster.")

@@ -14,12 +14,12 @@ import string
 from collections.abc import Callable
 from pathlib import Path
 
-from so8t_shared import stages
 from so8t_shared.containers.settings import env_file, keep_or_set, setting
 from so8t_shared.files import storage_errors
 from so8t_shared.processes import UNPRIVILEGED, handed_to_unprivileged
+from so8t_shared.tables import resources
 
-STAGES = tuple(stage.resources.service for stage in stages.STAGES)
+STAGES = tuple(row.service for row in resources.ROWS)
 """Services of the stages, in the pipeline's order."""
 
 GATEWAY = "gateway"
