@@ -23,13 +23,12 @@ _PROBE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Room:
-    """The most that a single host of the cluster has."""
+class Host:
+    """What a host of the cluster has, busy or not."""
 
     cpus: int
     memory_bytes: int
     gpus: int
-    hosts: int
 
 
 def join(settings: RayCluster) -> bool:
@@ -65,25 +64,26 @@ def address() -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
-def room() -> Room:
-    """What the largest hosts have."""
-    found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    most = {name: max((each.get(name, 0.0) for each in found), default=0.0) for name in ("CPU", "memory", "GPU")}
-    return Room(max(1, int(most["CPU"])), int(most["memory"]), int(most["GPU"]), len(found))
+def hosts() -> list[Host]:
+    """The hosts that can run something."""
+    found = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    return [Host(int(each["CPU"]), int(each.get("memory", 0)), int(each.get("GPU", 0))) for each in found]
 
 
-def demands(stage: Stage, config: Config, has: Room, *, share: int = 1) -> dict[str, float]:
+def demands(stage: Stage, config: Config, among: list[Host], *, share: int = 1) -> dict[str, float]:
     """Ray's resources for a stage, or for each of `share` processes of a host that do its work.
 
-    The table's figures are for large models: where no host has as much, the stage takes the largest host whole. What
+    The table's figures are for large models. Where a host has less, its figures count, so that each host can take the
+    stage when another is lost; a stage that can use a GPU looks at hosts with GPUs alone, if there are any. What
     `execution.resources` demands is demanded: Ray waits for a host that has it.
     """
-    asked = config.execution.resources.get(stage.name, Needed())
-    table = stage.resources
-    gpus = 0 if config.device == "cpu" else min(table.gpus, has.gpus // share)
-    memory = min(table.memory_gib << 30, has.memory_bytes // share)
+    asked, table = config.execution.resources.get(stage.name, Needed()), stage.resources
+    with_gpu = [host for host in among if host.gpus] if table.gpus and config.device != "cpu" else []
+    fit = with_gpu or among or [Host(1, 0, 0)]
+    memory = min(table.memory_gib << 30, min(host.memory_bytes for host in fit) // share)
+    gpus = min(table.gpus, min(host.gpus for host in with_gpu) // share) if with_gpu else 0
     return {
-        "num_cpus": asked.cpus or max(1, min(table.cpus, has.cpus // share)),
+        "num_cpus": asked.cpus or max(1, min(table.cpus, min(host.cpus for host in fit) // share)),
         "num_gpus": gpus if asked.gpus is None else asked.gpus,
         "memory": asked.memory_gib << 30 if asked.memory_gib else memory,
     }

@@ -9,7 +9,7 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
-from so8t_ray.cluster import check_store_is_shared, demands, join, room
+from so8t_ray.cluster import check_store_is_shared, demands, hosts, join
 from so8t_ray.mailbox import open_mailbox
 from so8t_ray.sharing import is_shared
 from so8t_ray.task import Ended, EndedEarly, Task, run_stage
@@ -63,7 +63,7 @@ class RayExecutor:
             key=key,
             folder=os.getcwd(),  # noqa: PTH109 - a path's text
         )
-        needs = demands(stage, self._config, room())
+        needs = demands(stage, self._config, hosts())
         if stage.name == "evaluate" and is_shared(self._config):
             needs = {"num_cpus": 0, "num_gpus": 0, "memory": 0}  # its evaluators hold them
         return RayStage(stage, task, needs, self._config.execution.ray.retries, self._mailbox, hear)

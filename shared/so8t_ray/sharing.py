@@ -15,10 +15,10 @@ from itertools import groupby
 from typing import Any
 
 import ray
-from ray.exceptions import ActorError, GetTimeoutError, RayError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from so8t_engines.protocol import Engine, EngineError, LoadedModel, ModelFile, Outcome, Question, Settings
-from so8t_ray.cluster import demands, join, room
+from so8t_ray.cluster import demands, hosts, join
 from so8t_ray.evaluator import Evaluator, Facts, Order
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, So8tError
@@ -60,9 +60,9 @@ class SharedEngine:
     def __init__(self, config: Config, session: str, own: Engine) -> None:
         join(config.execution.ray)
         self._count = config.execution.ray.evaluators
-        has = room()
-        per_host = -(-self._count // has.hosts)
-        self._needs = demands(stage_named("evaluate"), config, has, share=per_host)
+        among = hosts()
+        per_host = -(-self._count // max(1, len(among)))
+        self._needs = demands(stage_named("evaluate"), config, among, share=per_host)
         threads = config.ab_test.threads or int(self._needs["num_cpus"])
         self._needs["num_cpus"] = threads
         self._order = Order.of(config, session, threads)
@@ -116,7 +116,7 @@ class SharedEngine:
         for each in new:
             try:
                 facts: Facts = self.result(each.actor.facts.remote(), _START_S)
-            except ActorError:
+            except RayActorError:
                 continue  # its host was lost; those that are left do its work
             self._check_alike(facts)
             self._evaluators.append(each)
@@ -150,7 +150,7 @@ class SharedEngine:
 
         Raises:
             So8tError: what the evaluator met.
-            ActorError: the evaluator was lost.
+            RayActorError: the evaluator was lost.
         """
         stop, waited_s = stop_of_process(), 0.0
         while True:
@@ -185,7 +185,7 @@ class SharedModel(LoadedModel):
         for each, reference in asked:
             try:
                 each.loaded[self._model.name] = self._engine.result(reference)
-            except ActorError:
+            except RayActorError:
                 each.lost = True
         if not self._engine.alive:
             self._engine.replace_lost()
