@@ -18,7 +18,7 @@ def open_engine(config: Config, on_wait: Callable[[str], None] = lambda message:
     """
     engine = open_own_engine(config, on_wait)
     share = named(executions.BY_NAME[config.execution.kind].share) if session else None
-    return share(config, session, engine) if share else engine
+    return share(config, session, engine, on_wait) if share else engine
 
 
 def open_own_engine(config: Config, on_wait: Callable[[str], None] = lambda message: None) -> Engine:

@@ -7,8 +7,10 @@ difference. The answers come back in the order of the questions. Those of a lost
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -30,6 +32,8 @@ PROMPTS = 2
 """Prompts per request: few, so that no evaluator waits long for the last one."""
 
 _START_S = 600.0
+_OTHERS_S = 30.0
+"""The longest wait for the first evaluator, and for each other one."""
 _CLOSE_S = 10.0
 _LOST_IN_A_ROW = 3
 """Evaluators lost without an answer in between, after which the questions are to blame."""
@@ -40,9 +44,9 @@ def is_shared(config: Config) -> bool:
     return config.execution.ray.evaluators > 1 and engines.BY_NAME[config.ab_test.engine].in_process
 
 
-def share(config: Config, session: str, engine: Engine) -> Engine:
+def share(config: Config, session: str, engine: Engine, on_wait: Callable[[str], None]) -> Engine:
     """The engine with `execution.ray.evaluators` evaluators on the cluster, or the same if there is one."""
-    return SharedEngine(config, session, engine) if is_shared(config) else engine
+    return SharedEngine(config, session, engine, on_wait) if is_shared(config) else engine
 
 
 @dataclass
@@ -57,7 +61,7 @@ class _Evaluator:
 class SharedEngine:
     """The evaluators as one engine; see `Engine`."""
 
-    def __init__(self, config: Config, session: str, own: Engine) -> None:
+    def __init__(self, config: Config, session: str, own: Engine, on_wait: Callable[[str], None]) -> None:
         join(config.execution.ray)
         self._count = config.execution.ray.evaluators
         among = hosts()
@@ -67,6 +71,7 @@ class SharedEngine:
         self._needs["num_cpus"] = threads
         self._order = Order.of(config, session, threads)
         self._own = own
+        self._on_wait = on_wait
         self.name = own.name
         self._evaluators: list[_Evaluator] = []
         self._host = ""
@@ -80,7 +85,8 @@ class SharedEngine:
     @property
     def host(self) -> str:
         """Host of the first evaluator, which answers what is timed."""
-        self._fill()
+        if not self._host:
+            self.fill()
         return self._host
 
     @property
@@ -91,11 +97,11 @@ class SharedEngine:
     @property
     def speed_settings(self) -> Settings:
         """Settings that only change timings."""
-        return {"threads": self._threads, "evaluators": self._count}
+        return {"threads": self._threads, "evaluators": len(self._evaluators) or self._count}
 
     def load(self, model: ModelFile, warm_up: Sequence[str]) -> SharedModel:
         """Have every evaluator load the model; see `Engine.load`."""
-        self._fill()
+        self.fill()
         shared = SharedModel(self, model, warm_up)
         try:
             shared.load_everywhere()
@@ -109,33 +115,40 @@ class SharedEngine:
         """The evaluators that are not lost."""
         return [each for each in self._evaluators if not each.lost]
 
-    def _fill(self) -> None:
-        """Start evaluators until there are as many as configured, and check that they are alike."""
+    def fill(self) -> None:
+        """Start evaluators until there are as many as configured, and check that they are alike.
+
+        Those for which no host has room are left out, unless there is no other.
+        """
         self._evaluators = self.alive
         new = [self._new() for _ in range(self._count - len(self._evaluators))]
-        for each in new:
-            try:
-                facts: Facts = self.result(each.actor.facts.remote(), _START_S)
-            except RayActorError:
-                continue  # its host was lost; those that are left do its work
-            self._check_alike(facts)
-            self._evaluators.append(each)
-            self._host = self._host or facts.host
+        facts = [each.actor.facts.remote() for each in new]
+        for each, reference in zip(new, facts, strict=True):
+            if self._has_started(reference):
+                self._evaluators.append(each)
+            else:
+                ray.kill(each.actor)
         if not self._evaluators:
             raise EngineError(
                 "No evaluator could be started.",
-                where="the Ray cluster",
+                where=f"the Ray cluster; each evaluator needs {self._needs}",
                 remedy="see 'ray status'; then run the same command again",
             )
+        if len(self._evaluators) < self._count:
+            self._on_wait(f"{len(self._evaluators)} of {self._count} evaluators have room and share the rows")
 
     def _new(self) -> _Evaluator:
         remote = ray.remote(max_restarts=0, max_task_retries=0)(Evaluator)
         return _Evaluator(remote.options(**self._needs, scheduling_strategy="SPREAD").remote(self._order))
 
-    def replace_lost(self) -> None:
-        """Start new evaluators if all were lost."""
-        if not self.alive:
-            self._fill()
+    def _has_started(self, reference: Any) -> bool:
+        try:
+            facts: Facts = self.result(reference, _OTHERS_S if self._evaluators else _START_S)
+        except (GetTimeoutError, RayActorError):  # no host has room for it, or the host was lost
+            return False
+        self._check_alike(facts)
+        self._host = self._host or facts.host
+        return True
 
     def _check_alike(self, facts: Facts) -> None:
         if (facts.version, facts.settings) != (self.version, self.answer_settings):
@@ -145,26 +158,22 @@ class SharedEngine:
                 remedy="install the same versions on each host, and use hosts of the same kind",
             )
 
-    def result(self, reference: Any, timeout_s: float | None = None) -> Any:
+    def result(self, reference: Any, timeout_s: float = math.inf) -> Any:
         """What an evaluator returned; a stop request ends the wait.
 
         Raises:
             So8tError: what the evaluator met.
             RayActorError: the evaluator was lost.
+            GetTimeoutError: it has not answered in time.
         """
-        stop, waited_s = stop_of_process(), 0.0
+        deadline = time.monotonic() + timeout_s
         while True:
-            stop.check()
+            stop_of_process().check()
             try:
                 answer = ray.get(reference, timeout=1.0)
             except GetTimeoutError:
-                waited_s += 1.0
-                if timeout_s is not None and waited_s >= timeout_s:
-                    raise EngineError(
-                        f"An evaluator has been waiting for a host for {waited_s:.0f} s.",
-                        where=f"execution.ray.evaluators = {self._count}, each with {self._needs}",
-                        remedy="lower it, or give the cluster more hosts",
-                    ) from None
+                if time.monotonic() > deadline:
+                    raise
                 continue
             if isinstance(answer, So8tError):
                 raise answer
@@ -188,7 +197,7 @@ class SharedModel(LoadedModel):
             except RayActorError:
                 each.lost = True
         if not self._engine.alive:
-            self._engine.replace_lost()
+            self._engine.fill()
             self.load_everywhere()
 
     def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:

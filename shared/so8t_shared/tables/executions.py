@@ -18,7 +18,8 @@ class Row:
     here: bool = False
     """Whether stages run on the host of the run, whose cores, memory and packages then count."""
     share: str = ""
-    """Takes (configuration, session's name, engine), returns an engine that several hosts answer for, or the same."""
+    """Takes (configuration, session's name, engine, callback while waiting), returns an engine that stands for several
+    hosts, or the same one."""
 
 
 ROWS: tuple[Row, ...] = (

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.engines.conftest import tiny  # noqa: F401 - a fixture
 from tests.unit.shared.conftest import config_file, store, tmp_path  # noqa: F401 - fixtures
 from tests.unit.shared.running.test_pipeline import Shown
 from tests.unit.shared.small_service import ROOT, WORK

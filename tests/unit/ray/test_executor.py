@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,7 +142,7 @@ def test_a_lost_host_costs_its_running_stage_alone(cluster: Any, place: Callable
     assert killed[0] in workers
     assert sorted(set(steps)) == list(range(STEPS))
     assert len(steps) <= STEPS + 1  # the step at work is repeated, no other
-    [total] = placed.store.local_root.glob("artifacts/train/*/attempts/*/output/merged/total")
+    [total] = Path(placed.store.location).glob("artifacts/train/*/attempts/*/output/merged/total")
     assert int(total.read_text()) == sum(range(STEPS)) * placed.session.config.training.seed
 
 
