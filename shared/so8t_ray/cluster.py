@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from so8t_shared.config.execution import Needed, RayCluster
 from so8t_shared.config.model import Config
-from so8t_shared.errors import InputError, ServerError
+from so8t_shared.errors import ConfigError, InputError, ServerError
 from so8t_shared.files import make_folder, storage_errors, write_temporary
+from so8t_shared.running.needs import needs_of
 from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 _PROBE_S = 60.0
+_ANSWER_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ def join(settings: RayCluster) -> bool:
     Ray's own usage reports are off, unless the environment turns them on.
 
     Raises:
+        ConfigError: the address is Ray Client's, whose drivers are elsewhere.
         ServerError: the cluster does not answer.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -44,13 +48,14 @@ def join(settings: RayCluster) -> bool:
         return False
     address = settings.address or os.environ.get(ADDRESS_VARIABLE) or None
     try:
+        _check_answers(address or "local")
         ray.init(
             address=address or "local",
             log_to_driver=False,
             logging_level=logging.ERROR,
             **({} if address else {"include_dashboard": False}),
         )
-    except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+    except (RayError, OSError, RuntimeError, ValueError) as error:
         raise ServerError(
             f"The Ray cluster cannot be joined: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
             where=f"execution.ray.address or {ADDRESS_VARIABLE}: {address or 'none, so one is started here'}",
@@ -59,9 +64,17 @@ def join(settings: RayCluster) -> bool:
     return address is None
 
 
-def address() -> str:
-    """Address of the joined cluster."""
-    return str(ray.get_runtime_context().gcs_address)
+def _check_answers(address: str) -> None:
+    """Try to connect; Ray itself would try for minutes."""
+    if address.startswith("ray://"):
+        raise ConfigError(
+            "The run must be on a host of the Ray cluster; Ray Client is not supported.",
+            where=f"execution.ray.address or {ADDRESS_VARIABLE}: {address}",
+            remedy="run on the head, for example with 'ray job submit', and use HOST:6379 or auto",
+        )
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
 
 
 def hosts() -> list[Host]:
@@ -77,13 +90,13 @@ def demands(stage: Stage, config: Config, among: list[Host], *, share: int = 1) 
     stage when another is lost; a stage that can use a GPU looks at hosts with GPUs alone, if there are any. What
     `execution.resources` demands is demanded: Ray waits for a host that has it.
     """
-    asked, table = config.execution.resources.get(stage.name, Needed()), stage.resources
-    with_gpu = [host for host in among if host.gpus] if table.gpus and config.device != "cpu" else []
+    asked, needs = config.execution.resources.get(stage.name, Needed()), needs_of(stage, config)
+    with_gpu = [host for host in among if host.gpus] if needs.gpus else []
     fit = with_gpu or among or [Host(1, 0, 0)]
-    memory = min(table.memory_gib << 30, min(host.memory_bytes for host in fit) // share)
-    gpus = min(table.gpus, min(host.gpus for host in with_gpu) // share) if with_gpu else 0
+    memory = min(needs.memory_gib << 30, min(host.memory_bytes for host in fit) // share)
+    gpus = min(needs.gpus, min(host.gpus for host in with_gpu) // share) if with_gpu else 0
     return {
-        "num_cpus": asked.cpus or max(1, min(table.cpus, min(host.cpus for host in fit) // share)),
+        "num_cpus": asked.cpus or max(1, min(needs.cpus, min(host.cpus for host in fit) // share)),
         "num_gpus": gpus if asked.gpus is None else asked.gpus,
         "memory": asked.memory_gib << 30 if asked.memory_gib else memory,
     }

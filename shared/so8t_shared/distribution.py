@@ -18,11 +18,12 @@ EXTRAS = {
     "so8t_gateway": "gateway",
     "so8t_dashboard": "ui",
     "so8t_ray": "ray",
+    "so8t_k8s.executor": "k8s",
     "so8t_demo": "demo",
     "so8t_shared.notify.deliver": "notify",
 }
-"""Maps each service, and the module that delivers notifications, to the extra that installs its imports. Other modules
-need only the core."""
+"""Maps each service, and modules that alone need more than their package, to the extra that installs their imports.
+Other modules need only the core."""
 
 
 def version() -> str:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import traceback
 
-from so8t_shared.errors import So8tError
+from so8t_shared.errors import ConfigError, GateRefused, IntegrityError, So8tError, UpstreamError
 from so8t_shared.redaction import presentable
+
+FINAL_EXIT_CODES = tuple(
+    sorted({error.exit_code for error in (ConfigError, UpstreamError, IntegrityError, GateRefused)})
+)
+"""Exit codes after which another attempt would end alike; what is damaged waits for a person. All others may pass."""
 
 
 def exit_code_of(error: BaseException) -> int:

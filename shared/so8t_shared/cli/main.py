@@ -24,6 +24,7 @@ from so8t_shared.cli import (
     export,
     gguf,
     init,
+    k8s,
     logs,
     notify,
     plan,
@@ -80,6 +81,7 @@ app.add_typer(think.app, name="think")
 app.add_typer(audit.app, name="audit")
 app.add_typer(notify.app, name="notify")
 app.add_typer(autostart.app, name="autostart")
+app.add_typer(k8s.app, name="k8s")
 
 
 def _show_version(wanted: bool) -> None:

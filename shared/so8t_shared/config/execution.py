@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from so8t_shared.config.section import Section
 from so8t_shared.tables import executions
@@ -29,6 +32,31 @@ class RayCluster(Section):
     retries: int = Field(3, ge=0, description="New attempts after a lost host or a killed stage.")
 
 
+def _label(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ValueError("use lower-case letters, digits and '-'")
+    return value
+
+
+Label = Annotated[str, AfterValidator(_label)]
+"""A name of Kubernetes (RFC 1123)."""
+
+
+class Kubernetes(Section):
+    """The Kubernetes cluster, and what a stage finds there."""
+
+    namespace: Label = Field("so8t-ab", description="Namespace of all objects.")
+    registry: str = Field("", description="Where the images are: REGISTRY/PATH before so8t-ab/IMAGE:VERSION.")
+    inputs_claim: Label = Field("so8t-inputs", description="PersistentVolumeClaim with models and data, read only.")
+    inputs_path: str = Field("inputs", description="Where the configuration's paths expect that claim.")
+    results_claim: Label | None = Field(None, description="PersistentVolumeClaim for reports; the bucket has them too.")
+    secrets: Label = Field("so8t-ab", description="Secrets with store.json are SECRETS-SERVICE: so8t-ab-trainer.")
+    queue: Label | None = Field(None, description="LocalQueue of Kueue.")
+    gpu: str = Field("nvidia.com/gpu", description="Resource name of a GPU.")
+    deadline_s: int = Field(604_800, ge=60, description="Seconds after which a stage is ended.")
+    retries: int = Field(6, ge=0, description="New attempts after a failure that may pass.")
+
+
 class Execution(Section):
     """Where stages run; changes no result."""
 
@@ -39,3 +67,4 @@ class Execution(Section):
         default={}, description="Other needs by stage: {train: {gpus: 8, memory_gib: 256}}."
     )
     ray: RayCluster = Field(RayCluster(), description="The Ray cluster.")
+    kubernetes: Kubernetes = Field(Kubernetes(), description="The Kubernetes cluster.")

@@ -61,6 +61,7 @@ def open_executor(session: Session, store: ArtifactStore) -> Executor:
         ServerError: a cluster cannot be reached.
     """
     target = executions.BY_NAME[session.config.execution.kind].open
-    need_extras([target.partition(".")[0]])
+    module = target.partition(":")[0]
+    need_extras([module, module.partition(".")[0]])
     executor: Executor = named(target)(session.config, store)
     return executor

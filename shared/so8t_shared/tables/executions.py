@@ -30,6 +30,7 @@ ROWS: tuple[Row, ...] = (
         "so8t_ray.executor:open_ray",
         share="so8t_ray.sharing:share",
     ),
+    Row("kubernetes", "Jobs of a Kubernetes cluster", "so8t_k8s.executor:open_kubernetes"),
 )
 
 BY_NAME = {row.name: row for row in ROWS}

@@ -1,0 +1,1 @@
+"""Runs stages as Kubernetes Jobs, and writes their manifests."""
