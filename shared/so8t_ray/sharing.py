@@ -1,6 +1,6 @@
 """One engine for the evaluate stage that several hosts answer for.
 
-Each evaluator is an actor with an engine of its own. It gets a few questions, and the next ones when it has answered.
+Each evaluator is an actor with an engine of its own. It gets one prompt, and the next one when it has answered.
 An answer depends on the model, the prompt and the options alone (see `so8t_engines.protocol`), so who gave it makes no
 difference. The answers come back in the order of the questions. Those of a lost evaluator are asked again.
 """
@@ -28,8 +28,6 @@ from so8t_shared.interruption import stop_of_process
 from so8t_shared.stages import stage_named
 from so8t_shared.tables import engines
 
-PROMPTS = 2
-"""Prompts per request: few, so that no evaluator waits long for the last one."""
 
 _START_S = 600.0
 _OTHERS_S = 30.0
@@ -201,7 +199,7 @@ class SharedModel(LoadedModel):
             self.load_everywhere()
 
     def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:
-        """Have the evaluators answer a few prompts at a time; see `LoadedModel.complete_many`."""
+        """Have each evaluator answer one prompt at a time; see `LoadedModel.complete_many`."""
         pieces = _pieces(questions)
         waiting, given, next_piece = deque(range(len(pieces))), dict[int, list[Outcome]](), 0
         busy: dict[Any, tuple[_Evaluator, int]] = {}
@@ -259,6 +257,5 @@ class SharedModel(LoadedModel):
 
 
 def _pieces(questions: Sequence[Question]) -> list[list[Question]]:
-    """The questions in order, a few prompts each; those with the same prompt stay together."""
-    together = [list(group) for _, group in groupby(questions, key=lambda question: question.prompt)]
-    return [[q for group in together[i : i + PROMPTS] for q in group] for i in range(0, len(together), PROMPTS)]
+    """The questions in order, by prompt: so small that no evaluator waits long for the last one."""
+    return [list(group) for _, group in groupby(questions, key=lambda question: question.prompt)]
