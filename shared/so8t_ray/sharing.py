@@ -28,7 +28,6 @@ from so8t_shared.interruption import stop_of_process
 from so8t_shared.stages import stage_named
 from so8t_shared.tables import engines
 
-
 _START_S = 600.0
 _OTHERS_S = 30.0
 """The longest wait for the first evaluator, and for each other one."""

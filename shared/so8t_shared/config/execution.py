@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -12,14 +12,7 @@ from so8t_shared.tables import executions
 from so8t_shared.tables.executions import ExecutionName
 from so8t_shared.tables.resources import StageName
 
-
-class Needed(Section):
-    """Replaces figures of one stage's needs."""
-
-    cpus: int | None = Field(None, ge=1, description="Cores.")
-    memory_gib: int | None = Field(None, ge=1, description="Memory in GiB.")
-    disk_gib: int | None = Field(None, ge=1, description="Disk in GiB, for scratch files.")
-    gpus: int | None = Field(None, ge=0, description="GPUs.")
+Figure = Literal["cpus", "memory_gib", "disk_gib", "gpus"]
 
 
 class RayCluster(Section):
@@ -63,8 +56,8 @@ class Execution(Section):
     kind: ExecutionName = Field(
         executions.ROWS[0].name, description="; ".join(f"{row.name}: {row.summary}" for row in executions.ROWS) + "."
     )
-    resources: dict[StageName, Needed] = Field(
-        default={}, description="Other needs by stage: {train: {gpus: 8, memory_gib: 256}}."
+    resources: dict[StageName, dict[Figure, Annotated[int, Field(ge=0)]]] = Field(
+        default={}, description="Other needs by stage: {train: {cpus: 16, memory_gib: 256, disk_gib: 500, gpus: 8}}."
     )
     ray: RayCluster = Field(RayCluster(), description="The Ray cluster.")
     kubernetes: Kubernetes = Field(Kubernetes(), description="The Kubernetes cluster.")

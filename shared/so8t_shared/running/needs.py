@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from so8t_shared.config.execution import Needed
 from so8t_shared.config.model import Config
 from so8t_shared.stages import Stage
 from so8t_shared.tables import engines
@@ -25,12 +24,12 @@ def needs_of(stage: Stage, config: Config) -> Needs:
 
     No GPU is needed with `device: cpu`, nor for asking a server, which has its own.
     """
-    table, asked = stage.resources, config.execution.resources.get(stage.name, Needed())
+    table, asked = stage.resources, config.execution.resources.get(stage.name, {})
     server = table.asks and not engines.BY_NAME[config.ab_test.engine].in_process
     gpus = 0 if config.device == "cpu" or server else table.gpus
     return Needs(
-        cpus=asked.cpus or table.cpus,
-        memory_gib=asked.memory_gib or table.memory_gib,
-        disk_gib=asked.disk_gib or table.disk_gib,
-        gpus=gpus if asked.gpus is None else asked.gpus,
+        cpus=asked.get("cpus") or table.cpus,
+        memory_gib=asked.get("memory_gib") or table.memory_gib,
+        disk_gib=asked.get("disk_gib") or table.disk_gib,
+        gpus=asked.get("gpus", gpus),
     )

