@@ -31,8 +31,8 @@ MOST = 1.05
 LEAST = 1.7
 ROWS = 64
 OVERRIDES = (
-    *("training.max_steps=12", "gguf.quantizations=[q8_0]", "gguf.primary=q8_0"),
-    *("ab_test.max_samples=48", "ab_test.speed_samples=4", "ab_test.threads=1"),
+    *("training.max_steps=6", "gguf.quantizations=[q8_0]", "gguf.primary=q8_0"),
+    *("ab_test.max_samples=32", "ab_test.speed_samples=4", "ab_test.threads=1"),
 )
 
 
