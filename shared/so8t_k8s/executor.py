@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def open_kubernetes(config: Config, store: ArtifactStore) -> KubernetesExecutor:
     """
     try:
         try:
-            kube_config.load_kube_config()
+            kube_config.load_kube_config(os.environ.get("KUBECONFIG"))  # the package itself reads it at its import
         except kube_config.ConfigException:
             kube_config.load_incluster_config()
     except kube_config.ConfigException as error:
@@ -186,12 +187,18 @@ class KubernetesStage:
             self.last_error = presentable(f"Kubernetes ended the Job: {condition.reason}: {condition.message}")
             return 1
         pod, state = max(ended, key=lambda each: str(each[1].finished_at))
-        with suppress(ApiException, HTTPError):
-            log = self._core.read_namespaced_pod_log(
-                pod.metadata.name, self._namespace, container=CONTAINER, tail_lines=_LINES
-            )
-            self._output = presentable(log)
+        self._output = self._log_of(pod)
         return int(state.exit_code)
+
+    def _log_of(self, pod: Any) -> str:
+        """The last lines that the pod wrote; empty if they are gone."""
+        try:
+            answer = self._core.read_namespaced_pod_log(
+                pod.metadata.name, self._namespace, container=CONTAINER, tail_lines=_LINES, _preload_content=False
+            )
+        except (ApiException, HTTPError):
+            return ""
+        return presentable(answer.data.decode("utf-8", "replace"))
 
 
 def _terminated(pod: Any) -> Any:
