@@ -12,6 +12,8 @@ from so8t_shared.results.policy import QuantizationPolicy
 _LEAST_MASS = 0.5
 """Where the labels together are less likely than this, the model was about to write something else, and their shares
 of so little say nothing."""
+_MAJORITY = 0.5
+"""What is likelier is likelier than all else together."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,33 @@ class Decision:
 
     label: str = ""
     confidence: float = 0.0
-    """Of the class among the four; too low rather than too high where little is known of the others."""
+    """Probability of the class: by a policy, among the four; without one, among all texts. Never overstated."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    """Of each class among the four, if known."""
     reason: str = ""
     """Why there is no class: a row of `reasons`."""
 
 
 def decide_by_majority(label: str, probability: float, min_confidence: float) -> Decision | None:
-    """Return the class that is more likely than all else together, if it is likely enough; None leaves it open.
+    """Decide by the probability of the whole label that a greedy answer holds, among all texts; None leaves it open.
 
-    `probability` is that of the whole label among all texts, so the label's share of the four is at least as large.
+    Above one half it is the likeliest class. Below `min_confidence`, if that is one half or more, no class is likely
+    enough: where another label parts from the written one, its token was no likelier than the one chosen there, and
+    two tokens of the same place do not both have more than one half.
     """
-    return Decision(label, probability) if probability > _LEAST_MASS and probability >= min_confidence else None
+    if probability > _MAJORITY and probability >= min_confidence:
+        return Decision(label, probability)
+    if probability < min_confidence and min_confidence >= _MAJORITY:
+        return Decision(reason="low_confidence")
+    return None
 
 
 def decide(likelihoods: Likelihoods | None, policy: QuantizationPolicy | None, min_confidence: float) -> Decision:
-    """Return the likeliest class if it is likely enough, by the policy's threshold or else `min_confidence`."""
+    """Return the likeliest class if it is likely enough.
+
+    A policy has a threshold for its share of the four, at the policy's temperature. Without one, its probability among
+    all texts must reach `min_confidence`, as in `decide_by_majority`.
+    """
     if likelihoods is None or sum(map(math.exp, likelihoods.logprobs)) < _LEAST_MASS:
         return Decision(reason="class_unknown")
     scaled = [logprob / (policy.temperature if policy else 1.0) for logprob in likelihoods.logprobs]
@@ -55,7 +68,8 @@ def decide(likelihoods: Likelihoods | None, policy: QuantizationPolicy | None, m
     if likelihoods.bounds[best]:
         return Decision(reason="class_unknown")
     label, probabilities = LABELS[best], dict(zip(LABELS, shares, strict=True))
+    confidence = shares[best] if policy else math.exp(likelihoods.logprobs[best])
     least = policy.thresholds[label] if policy else min_confidence
-    if not shares[best] >= least:
+    if not confidence >= least:
         return Decision(probabilities=probabilities, reason="low_confidence")
-    return Decision(label, shares[best], probabilities)
+    return Decision(label, confidence, probabilities)

@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from so8t_engines.embedded.engine import open_embedded
 from so8t_engines.ollama.generation import BATCH_TOKENS, generation, sampling
 from so8t_engines.ollama.models import OllamaModels
 from so8t_engines.ollama.scored import answers_of
 from so8t_engines.ollama.server import MissingError, OllamaServer, UnreachableError
 from so8t_engines.protocol import Options
-from so8t_gateway.engines.embedded import CHOICES, EmbeddedServed
-from so8t_gateway.engines.engine import ServedModel
+from so8t_gateway.engines.engine import CHOICES, ServedModel
 from so8t_gateway.engines.ollama import Loaded, OllamaServed
 from so8t_gateway.prompts import Prompts
 from so8t_gateway.session_model import SessionModel
@@ -42,6 +40,9 @@ def concurrency_of(config: Config) -> int:
 
 
 def _embedded(config: Config, model: SessionModel) -> ServedModel:
+    from so8t_engines.embedded.engine import open_embedded  # llama.cpp takes memory that Ollama's clients do not need
+    from so8t_gateway.engines.embedded import EmbeddedServed
+
     settings = config.ab_test.model_copy(update={"num_ctx": model.num_ctx})
     engine = open_embedded(config.model_copy(update={"ab_test": settings}), lambda message: None)
     loaded = engine.load(model.file, Prompts(model.chat).warm_up())

@@ -16,7 +16,7 @@ class Outcome:
     label: str
     """The class; ESCALATION if anything was in doubt."""
     confidence: float
-    """Probability of the class among the four, never overstated; 0 if it is not known."""
+    """See `classes.Decision.confidence`; 0 if it is not known."""
     escalated: bool
     """Whether a human must decide: the class is ESCALATION, for whatever reason."""
     reason: str

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from so8t_shared.models.bounded import render_bounded
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
 from so8t_shared.results.conversion import ChatInfo
 
 _PROBES = ("0", "?")
 
 _THREAD = ThreadPoolExecutor(1, "rendering")
-"""Renders all prompts. The process that does the work ends with the thread that started it, so that must not end."""
+"""Renders the prompts of templates that need a process of their own. It ends with the thread
+that started it, so that must not end."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Prompts:
 
     def __init__(self, chat: ChatInfo) -> None:
         self._chat = chat
+        self._template = chat.chat_template or PLAIN_TEMPLATE
+        self._tokens = {"bos_token": chat.bos_token, "eos_token": chat.eos_token}
 
     def render(self, text: str, turns: Sequence[tuple[str, str]] = ()) -> str:
         """Return the prompt, as training and the test render it.
@@ -42,17 +46,18 @@ class Prompts:
         Raises:
             InputError: the template rejects these turns.
         """
-        return _THREAD.submit(self._render, text, turns).result()
+        messages = build_messages(text, self._chat.markers, turns)
+        found = render_bounded(self._template, messages, **self._tokens)
+        return self._in_child(messages).result() if found is None else found
 
     async def rendered(self, query: Query) -> str:
         """Return the prompt of a query, see `render`."""
-        return await asyncio.wrap_future(_THREAD.submit(self._render, query.text, query.turns))
+        messages = build_messages(query.text, self._chat.markers, query.turns)
+        found = render_bounded(self._template, messages, **self._tokens)
+        return await asyncio.wrap_future(self._in_child(messages)) if found is None else found
 
-    def _render(self, text: str, turns: Sequence[tuple[str, str]]) -> str:
-        chat = self._chat
-        messages = build_messages(text, chat.markers, turns)
-        template = chat.chat_template or PLAIN_TEMPLATE
-        return render_chat(template, messages, bos_token=chat.bos_token, eos_token=chat.eos_token)
+    def _in_child(self, messages: list[dict[str, str]]) -> Future[str]:
+        return _THREAD.submit(render_chat, self._template, messages, **self._tokens)
 
     def warm_up(self) -> list[str]:
         """Return prompts that share only what all prompts share."""

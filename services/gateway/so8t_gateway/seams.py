@@ -75,3 +75,9 @@ class Auditor(Protocol):
 
         An answer whose record fails does not leave: whatever is raised, the client gets ESCALATION and status 503.
         """
+
+    def record_at_once(self, outcome: Outcome, user_id: str) -> bool:
+        """As `record`, from the thread that serves everyone, so only if nothing has to be waited for.
+
+        False if it does; then nothing is written.
+        """

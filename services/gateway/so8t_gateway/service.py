@@ -56,7 +56,8 @@ class Service:
         if self.auditor is None:
             return outcome
         try:
-            await asyncio.to_thread(self.auditor.record, outcome, user_id)
+            if not self.auditor.record_at_once(outcome, user_id):
+                await asyncio.to_thread(self.auditor.record, outcome, user_id)
         except Exception as error:  # noqa: BLE001 - whatever hinders the record
             kind = type(error).__name__
             log.error("an answer was not recorded", extra={"request_id": outcome.request_id, "error": kind})

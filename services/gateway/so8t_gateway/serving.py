@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -114,6 +115,8 @@ async def _serve(
     service = Service(decider, auditor, access, Bounds(think.max_query_chars, think.max_temperature))
     keeper = Keeper(decider, service.metrics, read)
     await keeper.begin(wait=wait)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: looking through it again and again would let answers wait
     try:
         server = Server(_settings(config, service))
         tasks = [

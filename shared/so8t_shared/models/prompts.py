@@ -46,7 +46,7 @@ _INVISIBLE = "\u200b\u2060\u200c\u200d"
 _LAST_RESORT = range(0xE000, 0x110000)
 """Characters for private use, and above: more than any tokenizer's markers contain."""
 
-_TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """Errors that a template's code can raise."""
 
 
@@ -126,7 +126,7 @@ def render_here(template: str, messages: list[dict[str, str]], given: dict[str, 
     for form in [messages, _joined(messages)] if systems else []:
         try:
             rendered: str = compiled.render(messages=form, tools=None, documents=None, **given)
-        except _TEMPLATE_ERRORS:
+        except TEMPLATE_ERRORS:
             continue
         if all(line in rendered for line in systems):
             return rendered
@@ -168,13 +168,27 @@ class _GenerationBlock(Extension):
 @lru_cache(maxsize=16)
 def _compile(template: str) -> Any:
     """Compile once, as transformers does: it takes longer than all else that we do for an answer."""
+    return _environment().from_string(template)
+
+
+def parse_template(template: str) -> nodes.Template:
+    """Return what a template is made of.
+
+    Raises:
+        TemplateError: it is not valid.
+    """
+    return _environment().parse(template)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, loopcontrols]
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = PROMPT_DATE.strftime
-    return environment.from_string(template)
+    return environment
 
 
 def _to_json(

@@ -6,9 +6,12 @@ import asyncio
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.gateway.in_process import SURE_OF_ALLOW, Saying, decider_of
 
-from so8t_gateway.classes import Likelihoods
+from so8t_gateway.classes import Likelihoods, decide_by_majority
+from so8t_gateway.classes import decide as decide_by_shares
 from so8t_gateway.deciding import ModelDecider
 from so8t_gateway.engines.engine import EngineAway, Sampling, TooLong, Written
 from so8t_gateway.outcome import Outcome
@@ -70,6 +73,7 @@ def test_no_answer(fault: Exception, reason: str, caplog: pytest.LogCaptureFixtu
         (likelihoods(0.4, 0.3, 0.2, 0.1), "ESCALATION", "low_confidence"),
         (likelihoods(0.9, 0.05, 0.03, 0.02, bounds=(True, False, False, False)), "ESCALATION", "class_unknown"),
         (likelihoods(0.1, 0.1, 0.1, 0.7), "REFUSE", ""),
+        (likelihoods(0.49, 0.01, 0.01, 0.01), "ESCALATION", "low_confidence"),
     ],
 )
 def test_class_by_probability(told: Likelihoods | None, label: str, reason: str) -> None:
@@ -90,6 +94,9 @@ def test_confidence_is_not_overstated() -> None:
     [
         (("ALLOW", 0.8), None, False, 0, 0.8),
         (("ALLOW", 0.5), None, False, 1, 0.97),
+        (("ALLOW", 0.4), None, False, 0, 0.0),
+        (("ALLOW", 0.4), None, True, 1, 0.97),
+        (("ALLOW", 0.4), policy(), False, 1, 0.97),
         (("DENY", 0.8), None, False, 1, 0.97),
         (None, None, False, 1, 0.97),
         (("ALLOW", 0.8), None, True, 1, 0.97),
@@ -99,12 +106,30 @@ def test_confidence_is_not_overstated() -> None:
 def test_asked_again_only_where_the_class_is_open(
     told: tuple[str, float] | None, rule: QuantizationPolicy | None, scores: bool, again: int, confidence: float
 ) -> None:
-    """A label with more than half of all probability is the likeliest; a policy and scores need all four."""
+    """Above one half a label is the likeliest, below it none is likely enough; a policy and scores need all four."""
     engine = Saying(ALLOWED)
     engine.told_at_once = told
     outcome = asyncio.run(decider_of(engine, policy=rule).decide(ASK[0], AskOptions(scores=scores)))
-    assert (outcome.label, engine.asked_again) == ("ALLOW", again)
+    assert (outcome.reason, engine.asked_again) == ("" if confidence else "low_confidence", again)
+    assert outcome.label == ("ALLOW" if confidence else "ESCALATION")
     assert outcome.confidence == pytest.approx(confidence)
+
+
+@given(
+    shares=st.lists(st.floats(0.001, 1.0), min_size=4, max_size=4),
+    rest=st.floats(0.0, 2.0),
+    least=st.floats(0.0, 1.0),
+)
+def test_what_is_decided_at_once_is_what_all_four_say(shares: list[float], rest: float, least: float) -> None:
+    """Of any four labels of one token each, the written one, which is the likeliest, decides as their list does."""
+    every = [share / (sum(shares) + rest) for share in shares]
+    best = max(range(4), key=every.__getitem__)
+    at_once = decide_by_majority(LABELS[best], every[best], least)
+    if at_once:
+        asked = decide_by_shares(likelihoods(*every), None, least)
+        assert at_once.label == asked.label
+        assert at_once.confidence == pytest.approx(asked.confidence)
+        assert bool(at_once.reason) == bool(asked.reason)
 
 
 @pytest.mark.parametrize(

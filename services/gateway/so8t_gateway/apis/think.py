@@ -28,7 +28,10 @@ class ThinkAnswer(Body):
 
     answer: str = Field(description="What stood in <final>; for a bare class, its name.")
     safety_label: str = Field(description="ALLOW, ESCALATION, DENY or REFUSE.")
-    safety_conf: float = Field(description="Probability of the class among the four; 0 if it is not known.")
+    safety_conf: float = Field(
+        description="Probability of the class: by a policy, among the four; without one, among all that the model could"
+        " write. 0 for ESCALATION with a reason."
+    )
     escalated: bool = Field(description="Whether a human must decide.")
     internal_reasoning_hash: str = Field(description="Keyed hash of the thinking, which never leaves.")
     model: str

@@ -39,6 +39,14 @@ class FileAuditor:
         """
         self._writer.append(_entry(outcome, user_id, self._keys))
 
+    def record_at_once(self, outcome: Outcome, user_id: str) -> bool:
+        """As `record`, if nothing has to be waited for; return whether the line is written.
+
+        Raises:
+            StorageError: as `record`.
+        """
+        return self._writer.append_at_once(_entry(outcome, user_id, self._keys))
+
     def hash_thinking(self, text: str) -> str:
         """Keyed hash of what a model wrote outside `<final>`."""
         return self._keys.current.thinking(text)

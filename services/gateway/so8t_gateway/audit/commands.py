@@ -9,7 +9,8 @@ from so8t_gateway.audit.anchors import other_logs, read_anchors
 from so8t_gateway.audit.auditor import anchor_store, limits_of
 from so8t_gateway.audit.erasure import lines_of
 from so8t_gateway.audit.keys import AuditKey, AuditKeys, add_key
-from so8t_gateway.audit.log import AuditLog, WriterPresent
+from so8t_gateway.audit.lock import WriterPresent
+from so8t_gateway.audit.log import AuditLog
 from so8t_gateway.audit.requests import answer_requests, leave_request
 from so8t_gateway.audit.verify import log_id, verify
 from so8t_shared.config.model import Config

@@ -17,17 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from so8t_gateway.audit.erasure import lines_of, ranges, rewrite
 from so8t_gateway.audit.line import FIRST_PREV, FORMAT, Entry, Line
+from so8t_gateway.audit.lock import locked
 from so8t_gateway.audit.segments import Segment, segments_of
 from so8t_gateway.audit.tail import Tail, damaged, first_line, last_line, read_tail
 from so8t_shared.distribution import version
-from so8t_shared.errors import InputError
 from so8t_shared.files import OWNER_ONLY, make_folder, storage_errors, sync_folder, write_at
 
-_LOCK = "writer.lock"
 _RANGES_PER_LINE = 1000
 
 
@@ -48,10 +45,6 @@ class Head:
     segment: int
     n: int
     hash: str
-
-
-class WriterPresent(InputError):
-    """Another process writes the log."""
 
 
 class AuditLog:
@@ -100,26 +93,48 @@ class AuditLog:
         """The last line."""
         return Head(self._segment.number, self._n, self._prev)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the next line comes into a new segment, for which the disk is waited for."""
+        empty = self._n == self._first  # nothing but its first line
+        old = self._clock() - self._began >= self._limits.segment_s
+        return self._is_closed or self._size >= self._limits.segment_bytes or (old and not empty)
+
     def append(self, entries: Sequence[Entry]) -> list[Line]:
         """Write a line for each entry, all or none.
 
         Raises:
             StorageError: they cannot be written; the log is as it was.
         """
-        if self._is_due():
+        if self.is_due:
             self._next_segment()
         return self._write(entries)
 
     def sync(self) -> None:
         """Wait until every line is on the disk."""
-        if self._handle >= 0 and self._unsynced:
-            with storage_errors(self._segment.path):
-                getattr(os, "fdatasync", os.fsync)(self._handle)
-            self._unsynced = False
+        self.begin_sync()()
+
+    def begin_sync(self) -> Callable[[], None]:
+        """Return what waits until the lines of now are on the disk; meanwhile others may be written."""
+        if self._handle < 0 or not self._unsynced:
+            return lambda: None
+        handle, path, self._unsynced = os.dup(self._handle), self._segment.path, False
+
+        def wait() -> None:
+            try:
+                with storage_errors(path):
+                    getattr(os, "fdatasync", os.fsync)(handle)
+            except BaseException:
+                self._unsynced = True
+                raise
+            finally:
+                os.close(handle)
+
+        return wait
 
     def close_if_due(self) -> None:
         """Close the segment if it is old enough, also where no line comes."""
-        if self._is_due():
+        if self.is_due:
             self._next_segment()
 
     def retire(self) -> list[int]:
@@ -226,11 +241,6 @@ class AuditLog:
         number = self._segment.number + (self._size > 0)  # a segment that could not be begun is tried again
         self._begin_segment(Segment.numbered(self.folder, number), self._n, self._prev)
 
-    def _is_due(self) -> bool:
-        empty = self._n == self._first  # nothing but its first line
-        old = self._clock() - self._began >= self._limits.segment_s
-        return self._is_closed or self._size >= self._limits.segment_bytes or (old and not empty)
-
     def _write(self, entries: Sequence[Entry]) -> list[Line]:
         lines: list[Line] = []
         n, prev = self._n, self._prev
@@ -266,25 +276,6 @@ class AuditLog:
 
     def _timed(self, facts: dict[str, Any]) -> dict[str, Any]:
         return {**facts, "time": _iso(self._clock())}
-
-
-def locked(folder: Path) -> FileLock:
-    """The right to write, until it is released.
-
-    Raises:
-        WriterPresent: another process has it.
-    """
-    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
-    with storage_errors(folder):
-        try:
-            lock.acquire()
-        except Timeout:
-            raise WriterPresent(
-                "Another process writes this audit log.",
-                where=str(folder),
-                remedy="stop it, or give each service a think.audit.folder of its own",
-            ) from None
-    return lock
 
 
 def _iso(moment: float) -> str:

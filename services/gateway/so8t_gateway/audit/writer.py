@@ -57,6 +57,22 @@ class AuditWriter:
                 self._write_waiting()
         return done.result()
 
+    def append_at_once(self, entry: Entry) -> bool:
+        """Write a line if nothing has to be waited for, neither the disk nor another thread; return whether it is.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        if self._sync or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            if self._log.is_due:
+                return False
+            self._log.append([entry])
+        finally:
+            self._turn.release()
+        return True
+
     def close(self) -> None:
         """Stop the housekeeping, anchor the last line and release the log."""
         self._end.set()
@@ -96,11 +112,12 @@ class AuditWriter:
     def _tick(self) -> None:
         with self._turn:
             self._log.close_if_due()
-            self._log.sync()
             answer_requests(self._log)
             if time.monotonic() >= self._retire_at:
                 self._retire_at = time.monotonic() + _RETIRE_S
                 self._log.retire()
+            wait_for_disk = self._log.begin_sync()
+        wait_for_disk()
         self._anchor_closed()
 
     def _anchor_closed(self) -> None:

@@ -10,11 +10,9 @@ from typing import TypeVar
 from so8t_engines.embedded.engine import EmbeddedModel
 from so8t_engines.protocol import Completion, EngineError, Options, Outcome, PromptTooLongError, Question
 from so8t_gateway.classes import Likelihoods
-from so8t_gateway.engines.engine import EngineAway, Sampling, TooLong, Written
+from so8t_gateway.engines.engine import CHOICES, EngineAway, Sampling, TooLong, Written
 from so8t_shared.labels import LABELS
-from so8t_shared.models.prompts import final_answer
 
-CHOICES = tuple(final_answer(label) for label in LABELS)
 _LONGEST_CHOICE_TOKENS = max(map(len, CHOICES)) + 1
 
 T = TypeVar("T")

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from so8t_gateway.classes import Likelihoods
+from so8t_shared.labels import LABELS
+from so8t_shared.models.prompts import final_answer
+
+CHOICES = tuple(final_answer(label) for label in LABELS)
+"""What the labels' probabilities are those of."""
 
 
 class EngineAway(Exception):

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import httpx
+import aiohttp
 
 from so8t_engines.ollama.generation import TOP_LOGPROBS, generation
 from so8t_engines.ollama.generation import sampling as named
@@ -58,9 +59,8 @@ class OllamaServed:
 
     def __init__(self, loaded: Loaded, connections: int) -> None:
         self._loaded = loaded
-        limits = httpx.Limits(max_connections=connections + 1, max_keepalive_connections=connections + 1)
-        timeout = httpx.Timeout(None, connect=_CONNECT_S)  # the caller ends what takes too long
-        self._client = httpx.AsyncClient(base_url=loaded.address, limits=limits, timeout=timeout, trust_env=False)
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
 
     async def write(self, prompt: str, sampling: Sampling) -> Written:
         """Ask once."""
@@ -97,9 +97,9 @@ class OllamaServed:
     async def check(self) -> bool:
         """Whether the server lists the model under the digest that was verified."""
         try:
-            async with _failures():
-                answer = await self._client.get("/api/tags", timeout=_CHECK_S)
-                listed = {model["name"]: model["digest"] for model in answer.json()["models"]}
+            _, said = await self._request("GET", "/api/tags", None, _CHECK_S)
+            with _failures():
+                listed = {model["name"]: model["digest"] for model in json.loads(said)["models"]}
         except EngineAway:
             return False
         return bool(listed.get(self._loaded.name) == self._loaded.digest)
@@ -107,9 +107,7 @@ class OllamaServed:
     async def close(self) -> None:
         """Have the server unload the model; one that is gone has done so."""
         try:
-            async with _failures():
-                unload = {"model": self._loaded.name, "keep_alive": 0}
-                await self._client.post("/api/generate", json=unload, timeout=_CLOSE_S)
+            await self._request("POST", "/api/generate", {"model": self._loaded.name, "keep_alive": 0}, _CLOSE_S)
         except EngineAway:
             pass
         finally:
@@ -117,7 +115,8 @@ class OllamaServed:
 
     async def release(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._session:
+            await self._session.close()
 
     async def _ask(self, text: str, sampling: Sampling, **more: Any) -> dict[str, Any]:
         options = Options(
@@ -132,20 +131,37 @@ class OllamaServed:
         body = generation(
             self._loaded.name, bare, {**self._loaded.runner, **named(options)}, keep_alive=_KEEP_LOADED, **more
         )
-        async with _failures():
-            answer = await self._client.post("/api/generate", json=body)
-            if answer.status_code != httpx.codes.OK:
-                raise TooLong if "exceeds the context length" in answer.text else EngineAway
-            said: dict[str, Any] = json.loads(answer.content)
+        status, answer = await self._request("POST", "/api/generate", body)
+        if status != HTTPStatus.OK:
+            raise TooLong if b"exceeds the context length" in answer else EngineAway
+        with _failures():
+            said: dict[str, Any] = json.loads(answer)
             if not (said["done"] and said["done_reason"] and isinstance(said["response"], str)):
                 raise EngineAway  # such as by the server's guard against repetition
             return said
 
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None, most_s: float | None = None
+    ) -> tuple[int, bytes]:
+        """Return the status and the body of an answer; without `most_s`, the caller ends what takes too long."""
+        if self._session is None:  # of the loop that asks
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections + 1),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"content-type": "application/json"},
+            )
+        timeout = aiohttp.ClientTimeout(total=most_s, sock_connect=_CONNECT_S)
+        data = None if body is None else json.dumps(body).encode()
+        with _failures():
+            url = f"{self._loaded.address}{path}"
+            async with self._session.request(method, url, data=data, timeout=timeout, allow_redirects=False) as answer:
+                return answer.status, await answer.read()
 
-@asynccontextmanager
-async def _failures() -> AsyncIterator[None]:
+
+@contextmanager
+def _failures() -> Iterator[None]:
     """Turn every failure of the connection or of the answer's form into one that says nothing."""
     try:
         yield
-    except (httpx.HTTPError, httpx.StreamError, OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError, AttributeError):
         raise EngineAway from None

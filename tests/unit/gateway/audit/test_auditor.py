@@ -91,6 +91,21 @@ def test_many_threads_record_at_once(opened: Callable[..., FileAuditor], tmp_pat
     assert verify(tmp_path / "log", None).faults == []
 
 
+def test_a_line_at_once(opened: Callable[..., FileAuditor], tmp_path: Path) -> None:
+    """It is with the operating system on return; a new file of the log, or the disk, is left to a thread."""
+    auditor = opened(segment_mb=0.002)
+    there = [auditor.record_at_once(_outcome(number), "u") for number in range(9)]
+    requests = [line.person["request"] for _, _, line in lines_in(tmp_path / "log") if line.person]
+    assert requests == [f"r{number}" for number in range(there.index(False))]
+    auditor.record(_outcome(9), "u")
+    assert auditor.record_at_once(_outcome(10), "u")
+    auditor.close()
+    assert verify(tmp_path / "log", None).segments == 2
+    waiting = opened(sync=True)
+    assert not waiting.record_at_once(_outcome(), "u")
+    waiting.close()
+
+
 def test_a_new_log_gets_a_key(opened: Callable[..., FileAuditor], tmp_path: Path, said: Said) -> None:
     """Made once, for its owner alone; a log whose key is lost is not continued under another one: exit code 2."""
     opened().close()
