@@ -1,13 +1,15 @@
 """The /think service beside a bare Ollama with the same model and prompts: latency added, requests per second, memory.
 
-    python bench/think.py [--clients 1 8 32] [--seconds 10] [--rounds 3] [--parallel 1] [--load-minutes 0]
-                          [--run demo-run]
+    python bench/think.py [--clients 1 8 32] [--seconds 10] [--rounds 3] [--parallel 1] [--run demo-run]
+                          [--minutes 60 --rate 20]
 
-Bare and served requests alternate, block by block, so that drift of the machine cancels. Bare: the rendered prompt,
-raw, greedy, not streamed, by the same client. Served: POST /think, which asks the same server and model. The model is
-the tiny one of the tests, whose answers take milliseconds; `--run demo-run` takes the demo's B, of 135 M parameters.
-Claims: p50 <= 5 ms and p99 <= 20 ms added, >= 0.95 of the requests per second, <= 120 MB without the engine, and no
-growth under load.
+Three kinds of requests take turns, block by block, so that drift of the machine cancels. Bare: the rendered prompt,
+raw, greedy, not streamed, by the same client. Scored: the same, with the log-probability of each token, which Ollama
+computes from its whole vocabulary; a class has a confidence only by them. Served: POST /think, which asks the same
+server and model. So served less scored is what the service adds, and scored less bare what its figures cost in Ollama.
+The model is the tiny one of the tests, whose answers take milliseconds; `--run demo-run` takes the demo's B, of 135 M
+parameters. Claims: p50 <= 5 ms and p99 <= 20 ms added, >= 0.95 of the requests per second, <= 120 MB without the
+engine. `--minutes` then loads the service, and claims that neither memory nor open files grow.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
 import httpx  # noqa: E402
+import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 from tests.servers.ollama_server import running_ollama  # noqa: E402
 from tests.tiny_guard import DECISIONS, make_guard  # noqa: E402
@@ -46,6 +50,25 @@ QUERIES = list(DECISIONS)
 _RUN_TOKENS = 24
 
 
+@dataclass
+class Measured:
+    """What one kind of requests took."""
+
+    took_s: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    burned_s: float = 0.0
+    """Processor seconds of the service meanwhile."""
+
+    def ms(self, percent: int) -> float:
+        """A percentile of the latencies, in milliseconds."""
+        return 1e3 * statistics.quantiles(self.took_s, n=100)[percent - 1]
+
+    @property
+    def rate(self) -> float:
+        """Requests per second, the median of the blocks."""
+        return statistics.median(self.rates)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Measure the /think service beside a bare Ollama.")
@@ -53,9 +76,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="per block")
     parser.add_argument("--rounds", type=int, default=3, help="blocks of each kind per number of clients")
     parser.add_argument("--parallel", type=int, default=1, help="requests that Ollama computes at the same time")
-    parser.add_argument(
-        "--load-minutes", type=float, default=0.0, help="then load with 8 clients, and watch the memory"
-    )
+    parser.add_argument("--concurrency", type=int, default=4, help="think.concurrency; 4 is its default")
+    parser.add_argument("--minutes", type=float, default=0.0, help="then load it, and watch memory and open files")
+    parser.add_argument("--rate", type=float, default=20.0, help="requests per second of that load, by 8 clients")
     parser.add_argument("--run", type=Path, help="folder of a finished run whose model B is asked, such as demo-run")
     parser.add_argument("--model", type=Path, help="folder of the tiny model, converted by an earlier run")
     arguments = parser.parse_args()
@@ -67,7 +90,7 @@ def main() -> None:
             tested = Prepared(root / "tested", {**ollama_section(server.address), **limits})
             tested.root.mkdir()
             hand_over(tested, converted)
-            with running(tested, concurrency=arguments.parallel, queue=64, poll_s=10) as think:
+            with running(tested, concurrency=arguments.concurrency, queue=64, poll_s=10) as think:
                 _measure(tested, think, server.address, arguments)
 
 
@@ -82,25 +105,27 @@ def _converted(root: Path, run: Path | None) -> Path:
 
 
 def _measure(tested: Prepared, think: Think, ollama: str, arguments: argparse.Namespace) -> None:
-    bare, served = _bare(tested, ollama), _served(think.address)
+    kinds = {
+        "bare": _bare(tested, ollama),
+        "scored": _bare(tested, ollama, logprobs=True),
+        "served": _served(think.address),
+    }
     print(f"load average before: {os.getloadavg()[0]:.1f}")
     for clients in arguments.clients:
-        times: dict[str, list[float]] = {"bare": [], "served": []}
-        burned = 0.0
-        rates: dict[str, list[float]] = {"bare": [], "served": []}
-        for ask in (bare, served):
+        measured = {name: Measured() for name in kinds}
+        for ask in kinds.values():
             asyncio.run(_block(ask, clients, 1.0))
         for number in range(arguments.rounds):
-            for name in ("bare", "served") if number % 2 else ("served", "bare"):
+            for name in (*kinds,) if number % 2 else (*reversed(kinds),):
                 before = _processor_s(think)
-                took = asyncio.run(_block(bare if name == "bare" else served, clients, arguments.seconds))
-                burned += _processor_s(think) - before
-                times[name] += took
-                rates[name].append(len(took) / arguments.seconds)
-        _print(clients, times, rates, burned / len(times["served"]))
+                took = asyncio.run(_block(kinds[name], clients, arguments.seconds))
+                measured[name].burned_s += _processor_s(think) - before
+                measured[name].took_s += took
+                measured[name].rates.append(len(took) / arguments.seconds)
+        _print(clients, measured)
     print(f"memory of the service: {_memory(think) / 1e6:.0f} MB")
-    if arguments.load_minutes:
-        asyncio.run(_load(served, think, arguments.load_minutes))
+    if arguments.minutes:
+        asyncio.run(_load(kinds["served"], think, arguments.minutes, arguments.rate))
 
 
 async def _block(ask: Ask, clients: int, seconds: float) -> list[float]:
@@ -119,7 +144,7 @@ async def _block(ask: Ask, clients: int, seconds: float) -> list[float]:
     return took
 
 
-def _bare(tested: Prepared, address: str) -> Ask:
+def _bare(tested: Prepared, address: str, **more: Any) -> Ask:
     model = read_session(tested.store, tested.config)
     prompts = {query: Prompts(model.chat).render(query) for query in QUERIES}
     options = Options(
@@ -129,7 +154,7 @@ def _bare(tested: Prepared, address: str) -> Ask:
     name = f"{model.file.name}-{model.file.sha256[:12]}"
 
     async def ask(client: httpx.AsyncClient, query: str) -> None:
-        body = generation(name, prompts[query], {**runner, **sampling(options)}, keep_alive=-1)
+        body = generation(name, prompts[query], {**runner, **sampling(options)}, keep_alive=-1, **more)
         answer = (await client.post(f"{address}/api/generate", json=body)).json()
         assert answer["done_reason"] in {"stop", "length"}, answer
 
@@ -144,16 +169,20 @@ def _served(address: str) -> Ask:
     return ask
 
 
-def _print(clients: int, times: dict[str, list[float]], rates: dict[str, list[float]], burned_s: float) -> None:
-    quantiles = {name: statistics.quantiles(took, n=100) for name, took in times.items()}
-    added = {p: 1e3 * (quantiles["served"][p - 1] - quantiles["bare"][p - 1]) for p in (50, 99)}
-    rate = {name: statistics.median(found) for name, found in rates.items()}
+def _print(clients: int, measured: dict[str, Measured]) -> None:
+    bare, served = measured["bare"], measured["served"]
     print(
-        f"{clients:3} clients: added p50 {added[50]:6.1f} ms, p99 {added[99]:6.1f} ms"
-        f" (bare p50 {1e3 * quantiles['bare'][49]:.1f} ms, p99 {1e3 * quantiles['bare'][98]:.1f} ms);"
-        f" {rate['served']:.1f} of {rate['bare']:.1f} requests/s, ratio {rate['served'] / rate['bare']:.3f};"
-        f" {1e3 * burned_s:.2f} ms of processor time per request; n = {len(times['bare'])} + {len(times['served'])}"
+        f"{clients:3} clients: bare p50 {bare.ms(50):.1f} ms, p99 {bare.ms(99):.1f} ms, {bare.rate:.1f} requests/s;"
+        f" {1e3 * served.burned_s / len(served.took_s):.2f} ms of processor time per request; n ="
+        f" {' + '.join(str(len(each.took_s)) for each in measured.values())}"
     )
+    for name, than in (("served", "bare"), ("scored", "bare"), ("served", "scored")):
+        one, other = measured[name], measured[than]
+        added = {p: one.ms(p) - other.ms(p) for p in (50, 99)}
+        print(
+            f"    {name} less {than}: p50 {added[50]:+6.1f} ms, p99 {added[99]:+6.1f} ms;"
+            f" requests per second {one.rate / other.rate:.3f} of {than}"
+        )
 
 
 def _processes(think: Think) -> list[psutil.Process]:
@@ -167,19 +196,61 @@ def _memory(think: Think) -> int:
     return sum(process.memory_info().rss for process in _processes(think))
 
 
+def _open_files(think: Think) -> int:
+    """Handles that the service holds: files, pipes, connections."""
+    return sum(process.num_fds() for process in _processes(think))
+
+
 def _processor_s(think: Think) -> float:
     """Processor seconds that the service has used."""
     return sum(sum(process.cpu_times()[:2]) for process in _processes(think))
 
 
-async def _load(served: Ask, think: Think, minutes: float) -> None:
-    samples: list[float] = []
-    asked = 0
-    while len(samples) < 10:
-        asked += len(await _block(served, 8, minutes * 6))
-        samples.append(_memory(think) / 1e6)
-    print(f"load of {minutes:g} minutes, {asked:,} requests: memory {', '.join(f'{each:.1f}' for each in samples)} MB")
-    print(f"growth from the second tenth to the last: {samples[-1] - samples[1]:+.1f} MB")
+async def _load(served: Ask, think: Think, minutes: float, rate: float) -> None:
+    """Ask at a rate, and show by how much memory and open files grow per hour; the first tenth warms up."""
+    until, begun, asked = time.perf_counter() + minutes * 60, time.perf_counter(), 0
+    samples: list[tuple[float, float, int]] = []
+
+    async def run(number: int) -> None:
+        nonlocal asked
+        async with httpx.AsyncClient(timeout=120, trust_env=False) as client:
+            while (due := begun + asked / rate) < until:
+                asked += 1
+                await asyncio.sleep(due - time.perf_counter())
+                await served(client, QUERIES[(number + asked) % len(QUERIES)])
+
+    async def watch() -> None:
+        while time.perf_counter() < until:
+            samples.append(((time.perf_counter() - begun) / 3600, _memory(think) / 1e6, _open_files(think)))
+            await asyncio.sleep(1.0)
+
+    await asyncio.gather(watch(), *map(run, range(8)))
+    kept = samples[len(samples) // 10 :]
+    print(f"load of {minutes:g} minutes: {asked:,} requests, {asked / (minutes * 60):.1f} per second")
+    for what, place, unit in (("memory", 1, "MB"), ("open files", 2, "files")):
+        figures = [sample[place] for sample in kept]
+        slope, low, high = _slope([sample[0] for sample in kept], figures)
+        print(
+            f"    {what}: {figures[0]:.1f} to {figures[-1]:.1f} {unit}, at most {max(figures):.1f};"
+            f" {slope:+.2f} {unit} per hour (95% CI {low:+.2f} to {high:+.2f})"
+        )
+
+
+def _slope(hours: list[float], figures: list[float], blocks: int = 20) -> tuple[float, float, float]:
+    """Slope of the least-squares line and its 95% interval, by a bootstrap over blocks of residuals.
+
+    Neighboring samples resemble each other, so single ones would make the interval too narrow.
+    """
+    fit = np.polyfit(hours, figures, 1)
+    line = np.polyval(fit, hours)
+    parts = np.array_split(np.asarray(figures) - line, blocks)
+    chance = np.random.default_rng(0)
+    slopes = []
+    for _ in range(2000):
+        drawn = np.concatenate([parts[number] for number in chance.integers(0, blocks, 2 * blocks)])[: len(line)]
+        slopes.append(np.polyfit(hours, line + drawn, 1)[0])
+    low, high = np.percentile(slopes, [2.5, 97.5])
+    return float(fit[0]), float(low), float(high)
 
 
 if __name__ == "__main__":
