@@ -1,11 +1,13 @@
-"""The socket of a service that listens for HTTP."""
+"""The socket of a service that listens for HTTP, and who can reach it."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from ipaddress import ip_address
 
 from so8t_shared.errors import ServerError
 
@@ -31,6 +33,14 @@ def listening(host: str, port: int, *, what: str, settings: str, remedy: str) ->
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener
+
+
+@lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this host's own, which nobody else can reach."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _why(error: OSError) -> str:

@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
@@ -18,7 +17,7 @@ from so8t_dashboard.guarding import Access
 from so8t_dashboard.service import Service
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
-from so8t_shared.listening import listening
+from so8t_shared.listening import is_loopback, listening
 from so8t_shared.punctual import RECEIVE_S, punctual_protocol
 from so8t_shared.store.open import open_store
 from so8t_shared.web_server import Server
@@ -72,7 +71,7 @@ def access_of(place: Place) -> Access:
         ConfigError: a token is needed and missing, or it is too short to be one.
     """
     if place.token_file is None:
-        if place.host == "localhost" or _is_loopback(place.host):
+        if is_loopback(place.host):
             return Access()
         raise ConfigError(
             "Anyone who can reach this address could read the sessions.",
@@ -92,13 +91,6 @@ def access_of(place: Place) -> Access:
             remedy="make a random one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     return Access(token)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _serve(server: Server, listener: socket.socket, on_address: Callable[[str], None]) -> None:

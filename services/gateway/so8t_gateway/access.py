@@ -7,17 +7,17 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from so8t_gateway.limits import Inside, TokenBucket
+from so8t_gateway.limits import Inside, bucket_of
 from so8t_gateway.seams import Refused
 from so8t_shared.client_tokens import ClientToken, ClientTokens, read_tokens
 from so8t_shared.errors import So8tError
+from so8t_shared.listening import is_loopback
 
 _BEARER = "bearer "
 _LOOK_EVERY_S = 0.5
@@ -44,7 +44,7 @@ class _Limits:
 
     def __init__(self, token: ClientToken, clock: Callable[[], float]) -> None:
         self.token = token
-        self.bucket = TokenBucket(token.requests_per_minute, clock)
+        self.bucket = bucket_of(token.requests_per_minute, clock)
         self.inside = Inside(token.concurrency)
 
 
@@ -138,13 +138,6 @@ def _host_of(request: Request) -> str:
     with suppress(ValueError):
         return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     return ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this host's own, which nobody else can reach."""
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _version(path: Path) -> tuple[int, ...]:

@@ -57,7 +57,7 @@ class Prompts:
         return await asyncio.wrap_future(self._in_child(messages)) if found is None else found
 
     def _in_child(self, messages: list[dict[str, str]]) -> Future[str]:
-        return _THREAD.submit(render_chat, self._template, messages, **self._tokens)
+        return _THREAD.submit(lambda: render_chat(self._template, messages, **self._tokens))
 
     def warm_up(self) -> list[str]:
         """Return prompts that share only what all prompts share."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
-from so8t_gateway.access import Gate, TokenGate, is_loopback
+from so8t_gateway.access import Gate, TokenGate
 from so8t_gateway.app import create_app
 from so8t_gateway.audit.auditor import FileAuditor, open_auditor
 from so8t_gateway.deciding import Limits, ModelDecider
@@ -25,7 +25,7 @@ from so8t_gateway.service import Bounds, Service
 from so8t_gateway.session_model import offered
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
-from so8t_shared.listening import listening
+from so8t_shared.listening import is_loopback, listening
 from so8t_shared.processes import RELOADING, STOPPING, check_stages_can_run, forbid_core_dumps
 from so8t_shared.punctual import punctual_protocol
 from so8t_shared.store.base import ArtifactStore
