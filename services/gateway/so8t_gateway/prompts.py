@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypedDict
 
 from so8t_shared.models.bounded import render_bounded
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_chat
@@ -32,13 +33,20 @@ class Query:
         return len(self.text) + sum(len(content) for _, content in self.turns)
 
 
+class Tokens(TypedDict):
+    """Control tokens that a template may write."""
+
+    bos_token: str
+    eos_token: str
+
+
 class Prompts:
     """The prompts of one model; control tokens in them are made harmless."""
 
     def __init__(self, chat: ChatInfo) -> None:
         self._chat = chat
         self._template = chat.chat_template or PLAIN_TEMPLATE
-        self._tokens = {"bos_token": chat.bos_token, "eos_token": chat.eos_token}
+        self._tokens = Tokens(bos_token=chat.bos_token, eos_token=chat.eos_token)
 
     def render(self, text: str, turns: Sequence[tuple[str, str]] = ()) -> str:
         """Return the prompt, as training and the test render it.

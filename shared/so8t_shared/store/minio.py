@@ -7,15 +7,9 @@ Small objects travel in one request, larger ones in parts (`transfer`, `upload`)
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import io
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-
-from minio.commonconfig import COMPLIANCE
-from minio.helpers import MIN_PART_SIZE
-from minio.retention import Retention
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ServerError
@@ -31,17 +25,10 @@ from so8t_shared.store.retrying import Limits
 from so8t_shared.store.s3 import Bucket
 from so8t_shared.store.sealed import Sealed, Version
 from so8t_shared.store.transfer import Parts, receive
-from so8t_shared.store.upload import Upload
 from so8t_shared.store.versions import all_versions
+from so8t_shared.store.writing import Writing
 
 _CHANGES_ENDURED = 5
-_DENIALS_DOUBTED = 3
-"""MinIO denies access to a write if concurrent deletes remove the folder that it needs, and then its parent.
-
-Its `renameAll` recreates missing folders once; the second ENOENT becomes errFileAccessDenied, which is sent as
-AccessDenied (`isSysErrPathNotFound`, meant for Windows). versitygw says
-ExistingObjectIsDirectory then. Keys that really lack permission are reported within a second.
-"""
 
 
 class MinioStore:
@@ -51,6 +38,7 @@ class MinioStore:
         self._client = client
         self._local_root = local_root
         self._parts = parts or Parts()
+        self._writing = Writing(client, self._parts, self.stat)
         with storage_errors(local_root):
             local_root.mkdir(parents=True, exist_ok=True)
 
@@ -96,7 +84,7 @@ class MinioStore:
         """
 
         def write(condition: Mapping[str, str], data: bytes) -> None:
-            self._client.persist(lambda _: self._send(PROBE_KEY, data, condition, conditional.new_write()))
+            self._client.persist(lambda _: self._writing.send(PROBE_KEY, data, condition, conditional.new_write()))
 
         with self._client.told(f"write {PROBE_KEY}"):
             may_write = check_conditions(write, self.location)
@@ -105,7 +93,7 @@ class MinioStore:
 
     def put_bytes(self, key: str, data: bytes) -> ObjectStat:
         """Write an object, replacing an older one."""
-        stat = self._put(check_key(key), data, {})
+        stat = self._writing.put(check_key(key), data, {})
         assert stat is not None
         return stat
 
@@ -117,7 +105,7 @@ class MinioStore:
         with storage_errors(source):
             size_bytes = source.stat().st_size
             if size_bytes > self._parts.part_bytes:
-                return self._put_parts(key, source, size_bytes)
+                return self._writing.put_parts(key, source, size_bytes)
             data = source.read_bytes()
         return self.put_bytes(key, data)
 
@@ -151,27 +139,12 @@ class MinioStore:
 
     def put_if_absent(self, key: str, data: bytes) -> str | None:
         """Write unless the object exists; return the etag, or None if it existed."""
-        stat = self._put(check_key(key), data, conditional.if_absent())
+        stat = self._writing.put(check_key(key), data, conditional.if_absent())
         return stat.etag if stat else None
 
     def put_sealed(self, key: str, data: bytes, until: datetime) -> Sealed:
         """Write unless the object exists; with object lock, nobody can remove these bytes before `until`."""
-        check_key(key)
-        retention = Retention(COMPLIANCE, until)
-        write = conditional.new_write()
-        with self._client.told(f"write {key}"):
-            try:
-                etag = self._write_once(
-                    key,
-                    write,
-                    conditional.if_absent(),
-                    lambda: self._send(key, data, conditional.if_absent(), write, retention),
-                )
-                return Sealed(new=etag is not None, locked=True)
-            except Failure as failure:
-                if failure.code != "InvalidRequest" or "ObjectLock" not in failure.detail:
-                    raise
-        return Sealed(new=self.put_if_absent(key, data) is not None, locked=False)
+        return self._writing.put_sealed(check_key(key), data, until)
 
     def versions(self, prefix: str) -> Iterator[Version]:
         """All versions of all objects below `prefix`, also replaced and deleted ones, oldest first for each key."""
@@ -182,7 +155,7 @@ class MinioStore:
         current = self.stat(key)  # the server's etag is a digest, so to it a rewrite with equal bytes is no change
         if current is None or current.etag != etag:
             return None
-        stat = self._put(key, data, conditional.if_unchanged(etag))
+        stat = self._writing.put(key, data, conditional.if_unchanged(etag))
         return stat.etag if stat else None
 
     def stat(self, key: str) -> ObjectStat | None:
@@ -217,60 +190,6 @@ class MinioStore:
         """Remove an object, if it exists."""
         check_key(key)
         self._client.found(f"delete {key}", lambda minio: minio.remove_object(self._client.bucket.name, key))
-
-    def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> ObjectStat | None:
-        """Write in one request; None if the condition does not hold."""
-        write = conditional.new_write()
-        with self._client.told(f"write {key}"):
-            etag = self._write_once(key, write, condition, lambda: self._send(key, data, condition, write))
-        return ObjectStat(len(data), etag, hashlib.sha256(data).hexdigest()) if etag else None
-
-    def _send(
-        self, key: str, data: bytes, condition: Mapping[str, str], write: str, retention: Retention | None = None
-    ) -> str:
-        """Write in one request, without retries; return our etag."""
-        result = self._client.once(condition).put_object(
-            *(self._client.bucket.name, key, io.BytesIO(data), len(data)),
-            content_type=_kind(key),
-            metadata={conditional.WRITE: write},
-            part_size=max(MIN_PART_SIZE, len(data)),
-            retention=retention,
-        )
-        return conditional.our_etag(str(result.etag), write)
-
-    def _put_parts(self, key: str, source: Path, size_bytes: int) -> ObjectStat:
-        write = conditional.new_write()
-        upload = Upload(self._client, source, self._client.limits.check, denials_doubted=_DENIALS_DOUBTED)
-        with self._client.told(f"write {key}"):
-            try:
-                etag = upload.put(key, size_bytes, {conditional.WRITE: write}, _kind(key), self._parts)
-            except Failure as failure:
-                current = None if failure.passing else self.stat(key)
-                if current is None or not conditional.is_ours(current, write):
-                    raise
-                etag = conditional.server_etag(current.etag)  # the write succeeded, but the response was lost
-        return ObjectStat(size_bytes, conditional.our_etag(etag, write), upload.sha256)
-
-    def _write_once(self, key: str, write: str, condition: Mapping[str, str], send: Callable[[], str]) -> str | None:
-        """The etag from `send()`, retried; None if the condition does not hold.
-
-        A try may succeed and its response be lost; the next one is then refused although the object is ours.
-        """
-
-        def attempt(number: int) -> str | None:
-            try:
-                return send()
-            except Failure as failure:
-                if failure.passing:
-                    raise
-                current = self.stat(key) if number else None
-                if current is not None and conditional.is_ours(current, write):
-                    return current.etag
-                if condition and conditional.lost(failure):
-                    return None
-                raise
-
-        return self._client.persist(attempt, denials_doubted=_DENIALS_DOUBTED)
 
     def _receive(self, key: str, begin: Callable[[int], None], keep: Callable[[int, bytes], None]) -> ObjectStat | None:
         """Read one version of an object: `begin(size)`, then `keep(offset, bytes)` from several threads."""
@@ -320,7 +239,3 @@ def open_minio(
     else:
         contact.check_server()
     return store
-
-
-def _kind(key: str) -> str:
-    return "application/json" if key.endswith(".json") else "application/octet-stream"

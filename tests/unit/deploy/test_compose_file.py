@@ -4,65 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.unit.deploy.compose_files import (
+    BESIDE,
+    GATEWAY,
+    OWNERS,
+    ROOT,
+    SERVERS,
+    STAGE_OF,
+    loaded_file,
+    services_of,
+)
 
 from so8t_shared.config.load import load_config
 from so8t_shared.config.model import Ollama
 from so8t_shared.config.notify import Notify
-from so8t_shared.distribution import EXTRAS
 from so8t_shared.notify.receivers import receivers_of
 from so8t_shared.stages import STAGES
-
-ROOT = Path(__file__).resolve().parents[3]
-DOCKERFILE = ROOT / "Dockerfile"
-STAGE_OF = {
-    "converter-a": "convert-a",
-    "trainer": "train",
-    "converter-b": "convert-b",
-    "importer": "import",
-    "evaluator": "evaluate",
-    "concluder": "conclude",
-    "reporter": "report",
-}
-
-
-SERVERS = {"minio-owner", "minio", "minio-init", "ollama-owner", "ollama"}
-BESIDE = {"ui": "ui"}
-"""Services that are no stages, and the command that each one's image starts."""
-OWNERS = {"minio-owner", "ollama-owner"}
-GATEWAY = "gateway"
-IMAGES = {
-    **dict.fromkeys(["converter", "trainer", "evaluator", "reporter"], '["so8t-ab", "stage"]'),
-    GATEWAY: '["so8t-ab", "think"]',
-}
-"""Images with their entry points."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with compose's own tag that takes a key away."""
-
-
-_Loader.add_constructor("!reset", lambda loader, node: None)  # type: ignore[no-untyped-call]
-
-
-def _loaded(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load((ROOT / name).read_text("utf-8"), Loader=_Loader)
-    return loaded
-
-
-def _services(name: str) -> dict[str, Any]:
-    services: dict[str, Any] = _loaded(name)["services"]
-    return services
-
-
-@pytest.fixture(scope="module")
-def services() -> dict[str, Any]:
-    """All services of compose.yaml."""
-    return _services("compose.yaml")
 
 
 def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
@@ -150,7 +111,7 @@ def test_what_compose_sets_is_told(services: dict[str, Any]) -> None:
 
 def test_the_demo_is_the_default(services: dict[str, Any]) -> None:
     """Every stage has the demo's configuration and reads it, unless SO8T_CONFIG names another."""
-    file = ROOT / _loaded("compose.yaml")["configs"]["demo"]["file"]
+    file = ROOT / loaded_file("compose.yaml")["configs"]["demo"]["file"]
     assert load_config(file, environ={}).model_a.base_model == "demo-run/model"
     for name in STAGE_OF:
         assert services[name]["configs"] == [{"source": "demo", "target": "/work/demo.yaml"}]
@@ -161,7 +122,7 @@ def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
     """Each stage and Ollama may have a GPU; compose.cpu.yaml forgets none of them."""
     wanting = {name for name, service in services.items() if "deploy" in service}
     assert wanting == {*STAGE_OF, "ollama"}
-    assert set(_services("compose.cpu.yaml")) == wanting
+    assert set(services_of("compose.cpu.yaml")) == wanting
 
 
 def test_only_who_asks_ollama_reaches_it(services: dict[str, Any]) -> None:
@@ -191,7 +152,7 @@ def test_no_server_reaches_the_internet(
 
     Docker takes the first network in the alphabet for the way out.
     """
-    networks = _loaded("compose.yaml")["networks"]
+    networks = loaded_file("compose.yaml")["networks"]
     closed = {name for name, each in networks.items() if each}
     assert closed == {"store", "models"}
     assert {networks[name]["driver_opts"]["com.docker.network.bridge.enable_ip_masquerade"] for name in closed} == {
@@ -207,7 +168,7 @@ def test_no_server_reaches_the_internet(
 def test_the_session_to_serve(services: dict[str, Any], session: str) -> None:
     """SO8T_SESSION names it: a name that YAML would take for a number stays one, and none is none."""
     text = services[GATEWAY]["environment"]["SO8T__THINK__SESSION"].replace("${SO8T_SESSION:-}", session)
-    file = ROOT / _loaded("compose.yaml")["configs"]["demo"]["file"]
+    file = ROOT / loaded_file("compose.yaml")["configs"]["demo"]["file"]
     assert load_config(file, environ={"SO8T__THINK__SESSION": text}).think.session == session
 
 
@@ -232,16 +193,6 @@ def test_every_container_has_limits(services: dict[str, Any]) -> None:
         assert service["read_only"] is True, name
 
 
-def test_images_are_pinned(services: dict[str, Any]) -> None:
-    """A tag that names one release; never latest."""
-    for service in services.values():
-        name, _, tag = service["image"].partition(":")
-        assert re.search(r"\d", tag), name
-    versions = re.findall(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
-    own = {s["image"].rpartition(":")[2] for s in services.values() if s["image"].startswith("so8t-ab/")}
-    assert own == set(versions)
-
-
 def test_nothing_secret_is_in_an_environment(services: dict[str, Any]) -> None:
     """Keys come as files; a variable may name a file at most."""
     for name, service in services.items():
@@ -252,7 +203,7 @@ def test_nothing_secret_is_in_an_environment(services: dict[str, Any]) -> None:
 
 def test_every_stage_may_notify(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses come as a secret like the keys do; without any, the shipped file stands in, which holds none."""
-    loaded = _loaded("compose.yaml")
+    loaded = loaded_file("compose.yaml")
     default = re.fullmatch(r"\$\{SO8T_NOTIFY_FILE:-(.+)\}", loaded["secrets"]["notify_urls"]["file"])
     assert default
     monkeypatch.delenv("SO8T_NOTIFY", raising=False)
@@ -261,44 +212,6 @@ def test_every_stage_may_notify(services: dict[str, Any], monkeypatch: pytest.Mo
         assert "notify_urls" in services[name]["secrets"]
         assert services[name]["environment"]["SO8T__NOTIFY__URLS_FILE"] == "/run/secrets/notify_urls"
     assert not [name for name in SERVERS if "notify_urls" in services[name].get("secrets", [])]
-
-
-def test_every_image_can_notify() -> None:
-    """What it gets from the wheel's stage includes the packages that deliver, not those alone that the base has."""
-    text = DOCKERFILE.read_text("utf-8")
-    [wheel] = re.findall(r"^FROM base AS wheel$(.*?)(?=^FROM)", text, re.MULTILINE | re.DOTALL)
-    first = wheel.strip().split("\nRUN ")[0]
-    assert "lock.py common notify" in first
-    assert "--root /installed" in first
-    targets = re.findall(r"^FROM \w+ AS (\w+)$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
-    final = {name for name, body in targets if "USER 10001" in body}
-    assert final == {name for name, body in targets if "COPY --from=wheel /installed /" in body}
-
-
-@pytest.mark.parametrize("service", IMAGES)
-def test_an_image_is_a_target_of_the_dockerfile(services: dict[str, Any], service: str) -> None:
-    """It has the packages of its extra, is started as its service, and nobody is root in it."""
-    text = DOCKERFILE.read_text("utf-8")
-    [target] = re.findall(rf"^FROM \w+ AS {service}$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert f"lock.py common {EXTRAS[f'so8t_{service}']} >" in target
-    assert "\nUSER 10001:10001\n" in target
-    [stage] = re.findall(r"^FROM \S+ AS base$(.*?)(?=^FROM)", text, re.MULTILINE | re.DOTALL)
-    entries = [re.findall(r"^ENTRYPOINT (.*)", part, re.MULTILINE) for part in (stage, target)]
-    assert [*entries[0], *entries[1]][-1] == IMAGES[service]
-    built = [s["build"] for s in services.values() if s["image"].startswith(f"so8t-ab/{service}:")]
-    assert built
-    assert all(build == {"context": ".", "target": service} for build in built)
-
-
-@pytest.mark.parametrize("service", BESIDE)
-def test_an_image_beside_the_stages(services: dict[str, Any], service: str) -> None:
-    """It has the packages of its extra, and starts its own command as nobody."""
-    text = DOCKERFILE.read_text("utf-8")
-    [target] = re.findall(rf"^FROM base AS {service}$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert f"lock.py common {BESIDE[service]} >" in target
-    assert "\nUSER 10001:10001\n" in target
-    assert f'ENTRYPOINT ["so8t-ab", "{BESIDE[service]}"]' in target
-    assert services[service]["build"] == {"context": ".", "target": service}
 
 
 def test_the_dashboard_only_reads(services: dict[str, Any]) -> None:
@@ -311,25 +224,6 @@ def test_the_dashboard_only_reads(services: dict[str, Any]) -> None:
     assert ui["environment"]["SO8T_UI_TOKEN_FILE"] == "/run/secrets/ui_token"
     assert all(volume["read_only"] for volume in ui["volumes"])
     assert ui["ports"] == ["${SO8T_UI_PUBLISH:-127.0.0.1:8351}:8351"]
-
-
-def test_torch_is_in_a_layer_that_two_images_share() -> None:
-    """The large layer is built and stored once; images without torch come before it."""
-    text = DOCKERFILE.read_text("utf-8")
-    assert re.findall(r"^FROM models AS (\w+)$", text, re.MULTILINE) == ["converter", "trainer"]
-    assert text.index("AS evaluator") < text.index("AS models") > text.index("AS reporter")
-
-
-def test_the_dockerfile_installs_from_the_lock_alone() -> None:
-    """Every pip install checks hashes, or installs the wheel that was built here."""
-    installs = re.findall(r"pip install .*", DOCKERFILE.read_text("utf-8"))
-    own = [line for line in installs if "--require-hashes --no-deps --requirement needed.txt" not in line]
-    assert own == ["pip install --no-deps --root /installed /dist/*.whl"]
-
-
-def test_the_dockerfile_needs_no_buildkit() -> None:
-    """No heredoc, no COPY --link, no syntax line, no mount: any builder will do."""
-    assert not re.search(r"<<|--link|--mount|--chmod|^# *syntax *=", DOCKERFILE.read_text("utf-8"), re.MULTILINE)
 
 
 def test_think_reads_the_bucket_and_needs_tokens(services: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.tiny_data import write_rows
 from tests.tiny_models import BY_ARCHITECTURE
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -34,3 +35,9 @@ def any_model(request: pytest.FixtureRequest, tiny_models: dict[str, Path]) -> P
 def llama(tiny_models: dict[str, Path]) -> Path:
     """The tiny Llama."""
     return tiny_models["LlamaForCausalLM"]
+
+
+@pytest.fixture(scope="session")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with ten rows of each class."""
+    return write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl", per_class=10)

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from tests.messages import Said
-from tests.unit.trainer.material import FakeControl, encoded_rows, some_rows, trainee, training
+from tests.unit.trainer.loops import short_training, validation_of, weights_of
+from tests.unit.trainer.material import FakeControl, encoded_rows, trainee, training
 
-from so8t_shared.errors import ConfigError, IntegrityError, Interrupted, LeaseLost, NewerFormat, So8tError
-from so8t_shared.results.training import TrainingPoint
-from so8t_trainer.course import best_step
-from so8t_trainer.encode import load_encoder
+from so8t_shared.errors import ConfigError, Interrupted
 from so8t_trainer.loop import objective, run_training
-from so8t_trainer.model import Trainee
 from so8t_trainer.packing import pack
 from so8t_trainer.shortage import explained_shortage, fit_rows
-from so8t_trainer.validation import ValidationRow, validate, validation_rows
-
-
-def _train(model_dir: Path, control: FakeControl, **values: object) -> tuple[Trainee, list[TrainingPoint]]:
-    subject = trainee(model_dir, **values)
-    return subject, run_training(subject, encoded_rows(model_dir), training(**values), control)
-
-
-def _validation(model_dir: Path) -> list[ValidationRow]:
-    return validation_rows(some_rows(), load_encoder(model_dir), training())
-
-
-def _weights(subject: Trainee) -> dict[str, torch.Tensor]:
-    return {name: p.detach().clone() for name, p in subject.trainable().items()}
-
-
-def _without_seconds(points: list[TrainingPoint]) -> list[dict[str, object]]:
-    return [point.model_dump(exclude={"seconds"}) for point in points]
 
 
 @pytest.mark.parametrize(
@@ -49,91 +26,10 @@ def _without_seconds(points: list[TrainingPoint]) -> list[dict[str, object]]:
 def test_the_loss_falls(llama: Path, tmp_path: Path, method: dict[str, object]) -> None:
     """Each method learns the six rows, and the gates take part."""
     values = {"max_steps": 12, "batch_size": 6, "learning_rate": 5e-3, "pet": {"lambdas": (0, 0, 0)}, **method}
-    subject, points = _train(llama, FakeControl(tmp_path), **values)
+    subject, points = short_training(llama, FakeControl(tmp_path), **values)
     assert [point.step for point in points] == list(range(1, 13))
     assert points[-1].loss < points[0].loss / 2
     assert all(parameter.any() for parameter in subject.gates.parameters.values())
-
-
-def test_a_stopped_training_resumes_to_the_same_bits(llama: Path, tmp_path: Path) -> None:
-    """Stopped after step 3 and called again, dropout included, it ends with the weights of an uninterrupted one."""
-    values = {"max_steps": 7, "lora": {"dropout": 0.2}, "checkpoint_every_steps": 2, "lr_scheduler": "cosine"}
-    whole, expected = _train(llama, FakeControl(tmp_path / "whole"), **values)
-
-    with pytest.raises(Interrupted):
-        _train(llama, FakeControl(tmp_path / "parts", stop_after=3), **values)
-    torch.manual_seed(99)
-    control = FakeControl(tmp_path / "parts")
-    resumed, points = _train(llama, control, **values)
-
-    assert control.steps == [4, 5, 6, 7]
-    assert _without_seconds(points) == _without_seconds(expected)
-    for name, weight in _weights(whole).items():
-        assert torch.equal(weight, resumed.trainable()[name]), name
-
-
-def test_a_robbed_training_saves_nothing(llama: Path, tmp_path: Path) -> None:
-    """Once another process has the stage, the loop ends at that step, due for a checkpoint or not, and saves none."""
-    for after in (2, 3):
-        control = FakeControl(tmp_path / str(after), robbed_after=after)
-        with pytest.raises(LeaseLost):
-            _train(llama, control, max_steps=6, checkpoint_every_steps=2)
-        assert control.steps == list(range(1, after + 1))
-        assert control.checkpoints.names() == (["step-000002"] if after == 3 else [])
-
-
-def test_full_finetuning_resumes_to_the_same_bits(llama: Path, tmp_path: Path) -> None:
-    """All weights and both Adam moments are in the checkpoint."""
-    values = {"max_steps": 4, "use_full_finetuning": True, "learning_rate": 1e-3}
-    whole, _ = _train(llama, FakeControl(tmp_path / "whole"), **values)
-    with pytest.raises(Interrupted):
-        _train(llama, FakeControl(tmp_path / "parts", stop_after=2), **values)
-    resumed, _ = _train(llama, FakeControl(tmp_path / "parts"), **values)
-    for name, weight in _weights(whole).items():
-        assert torch.equal(weight, resumed.trainable()[name]), name
-
-
-def test_the_newest_checkpoints_are_kept(llama: Path, tmp_path: Path) -> None:
-    """One every checkpoint_every_steps and one at the end; no file needs unpickling."""
-    control = FakeControl(tmp_path)
-    _train(llama, control, max_steps=7, checkpoint_every_steps=2, checkpoints_kept=3)
-    assert control.checkpoints.names() == ["step-000004", "step-000006", "step-000007"]
-    files = sorted(path.name for path in control.checkpoints.load("step-000007").iterdir())
-    assert files == [
-        "metrics.jsonl",
-        "optimizer.safetensors",
-        "random.safetensors",
-        "state.json",
-        "weights.safetensors",
-    ]
-
-
-def test_a_checkpoint_is_due_by_the_clock(llama: Path, tmp_path: Path) -> None:
-    """With steps far apart, minutes decide."""
-    control = FakeControl(tmp_path)
-    _train(llama, control, max_steps=3, checkpoint_every_steps=1000, checkpoint_every_minutes=1e-6)
-    assert control.checkpoints.names() == ["step-000001", "step-000002", "step-000003"]
-
-
-def test_a_finished_training_is_not_trained_further(llama: Path, tmp_path: Path) -> None:
-    """Called again (killed while merging, say), it restores the last step."""
-    first, points = _train(llama, FakeControl(tmp_path), max_steps=3)
-    control = FakeControl(tmp_path)
-    second, again = _train(llama, control, max_steps=3)
-    assert control.steps == []
-    assert again == points
-    for name, weight in _weights(first).items():
-        assert torch.equal(weight, second.trainable()[name])
-
-
-@pytest.mark.parametrize(("state", "error"), [('{"schema": 2}', NewerFormat), ('{"schema": 0}', IntegrityError)])
-def test_a_checkpoint_of_another_version(llama: Path, tmp_path: Path, state: str, error: type[So8tError]) -> None:
-    """A newer program's is distinguished from a damaged one."""
-    control = FakeControl(tmp_path)
-    _train(llama, control, max_steps=1)
-    (control.checkpoints.load("step-000001") / "state.json").write_text(state)
-    with pytest.raises(error):
-        _train(llama, FakeControl(tmp_path), max_steps=1)
 
 
 @pytest.mark.parametrize(
@@ -144,13 +40,13 @@ def test_accumulation_changes_nothing(llama: Path, tmp_path: Path, split: dict[s
     found = []
     for name, parts in (("one", {"batch_size": 6}), ("three", split)):
         values = {"max_steps": 2, **parts}
-        found.append(_train(llama, FakeControl(tmp_path / name), **values))
+        found.append(short_training(llama, FakeControl(tmp_path / name), **values))
     (one, one_points), (three, three_points) = found
     for single, split in zip(one_points, three_points, strict=True):
         assert split.loss == pytest.approx(single.loss, rel=1e-5)
         assert split.pet == pytest.approx(single.pet, rel=1e-4)
         assert split.grad_norm == pytest.approx(single.grad_norm, rel=1e-3)
-    for name, weight in _weights(one).items():
+    for name, weight in weights_of(one).items():
         torch.testing.assert_close(weight, three.trainable()[name], rtol=0, atol=2e-4, msg=name)
 
 
@@ -159,7 +55,7 @@ def test_pet_smooths_the_hidden_states(llama: Path, tmp_path: Path) -> None:
     ends = []
     for weight in (0.0, 5.0):
         control = FakeControl(tmp_path / str(weight))
-        _, points = _train(llama, control, max_steps=10, batch_size=6, pet={"lambdas": (weight,) * 3})
+        _, points = short_training(llama, control, max_steps=10, batch_size=6, pet={"lambdas": (weight,) * 3})
         assert {point.pet_lambda for point in points} == {weight}
         ends.append(points[-1].pet)
     assert ends[1] < ends[0] * 0.9
@@ -168,7 +64,7 @@ def test_pet_smooths_the_hidden_states(llama: Path, tmp_path: Path) -> None:
 def test_gates_have_their_own_rate_and_no_weight_decay(llama: Path, tmp_path: Path) -> None:
     """A huge weight decay shrinks the adapter, never a gate; the gates' rate is theirs alone."""
     still = {"max_steps": 1, "warmup_ratio": 0, "learning_rate": 1e-12}
-    subject, _ = _train(llama, FakeControl(tmp_path / "a"), **still, gate_learning_rate=1e-2)
+    subject, _ = short_training(llama, FakeControl(tmp_path / "a"), **still, gate_learning_rate=1e-2)
     gates = torch.cat(list(subject.gates.parameters.values())).abs()
     assert gates.max().item() == pytest.approx(1e-2, rel=0.05)
     decayed = trainee(llama)
@@ -194,9 +90,9 @@ def test_divergence_is_told_with_its_rows_and_not_saved(
     values |= {"validate_every_steps": 1}
     control = FakeControl(tmp_path, stop_after=2)
     with pytest.raises(Interrupted):
-        _train(llama, control, **values)
+        short_training(llama, control, **values)
     subject, settings = trainee(llama), training(**values, learning_rate=1e30)
-    rows = _validation(llama) if validates else []
+    rows = validation_of(llama) if validates else []
     control = FakeControl(tmp_path)
     with said.raised(ConfigError, where="training.learning_rate") as error:
         run_training(subject, encoded_rows(llama), settings, control, rows)
@@ -222,38 +118,6 @@ def test_a_pass_that_breaks_is_named(llama: Path, tmp_path: Path) -> None:
     assert "row1" not in error.value.what
 
 
-def test_the_best_weights_are_the_result_and_survive_a_kill(llama: Path, tmp_path: Path) -> None:
-    """Validation rows with other labels than those learned: the best step comes early, in one go or resumed."""
-    values = {"max_steps": 16, "batch_size": 6, "learning_rate": 1e-2, "keep_best": True}
-    values |= {"checkpoint_every_steps": 1, "validate_every_steps": 1}
-    held_out = [replace(row, gold=(row.gold + 1) % 4) for row in _validation(llama)]
-
-    def run(name: str, **fake: int) -> tuple[Trainee, list[TrainingPoint]]:
-        subject = trainee(llama, **values)
-        control = FakeControl(tmp_path / name, **fake)
-        return subject, run_training(subject, encoded_rows(llama), training(**values), control, held_out)
-
-    whole, points = run("whole")
-    best = best_step(points, training(**values))
-    assert best is not None
-    assert 1 < best < 15
-    with pytest.raises(Interrupted):
-        run("parts", stop_after=best)  # the checkpoint's weights are the best
-    with pytest.raises(Interrupted):
-        run("parts", stop_after=1)  # it has both
-    resumed, again = run("parts")
-    assert [p.loss for p in again] == [p.loss for p in points]
-    assert [p.validation.decision_loss for p in again if p.validation] == [
-        p.validation.decision_loss for p in points if p.validation
-    ]
-    for name, weight in _weights(whole).items():
-        assert torch.equal(weight, resumed.trainable()[name]), name
-    found = validate(resumed, held_out)
-    kept = points[best - 1].validation
-    assert kept is not None
-    assert found.decision_loss == pytest.approx(kept.decision_loss, rel=1e-6)
-
-
 def test_early_stopping_ends_the_training(llama: Path, tmp_path: Path) -> None:
     """After `patience` validations without an improvement; called again, it stays ended."""
     values = {"max_steps": 30, "learning_rate": 1e-12, "early_stopping": {"patience": 2, "min_delta": 0.5}}
@@ -261,7 +125,7 @@ def test_early_stopping_ends_the_training(llama: Path, tmp_path: Path) -> None:
     for steps in ([1, 2, 3], []):
         control = FakeControl(tmp_path)
         subject = trainee(llama, **values)
-        points = run_training(subject, encoded_rows(llama), training(**values), control, _validation(llama))
+        points = run_training(subject, encoded_rows(llama), training(**values), control, validation_of(llama))
         assert control.steps == steps
         assert len(points) == 3
         assert control.checkpoints.names() == ["step-000003"]
@@ -275,7 +139,7 @@ def test_the_decision_loss_is_that_of_the_label(llama: Path, tmp_path: Path) -> 
     expected = sum(float(part[list(row.label_tokens)].sum()) for part, row in zip(parts, rows, strict=True)) / len(rows)
     for size in (6, 2):
         values = {"max_steps": 1, "batch_size": size, "gradient_accumulation_steps": 6 // size}
-        found += _train(llama, FakeControl(tmp_path / str(size)), **values)[1]
+        found += short_training(llama, FakeControl(tmp_path / str(size)), **values)[1]
     assert [point.decision_loss for point in found] == pytest.approx([expected] * 2, rel=1e-5)
     assert 0 < expected < found[0].loss * max(map(len, parts))
 
@@ -294,37 +158,9 @@ def test_every_point_is_observed_once(llama: Path, tmp_path: Path) -> None:
 
 def test_no_steps_leave_everything_as_it_is(llama: Path, tmp_path: Path) -> None:
     """max_steps 0 is the A/A control."""
-    subject, points = _train(llama, FakeControl(tmp_path), max_steps=0)
+    subject, points = short_training(llama, FakeControl(tmp_path), max_steps=0)
     assert points == []
     assert not any(p.any() for name, p in subject.trainable().items() if "lora_B" in name or "gate" in name[-9:])
-
-
-def test_a_run_that_ended_for_lack_of_memory_resumes_with_smaller_passes(llama: Path, tmp_path: Path) -> None:
-    """The error says what to lower and which checkpoint is kept; it is used although passes and batches changed."""
-    values = {"max_steps": 4, "batch_size": 6, "checkpoint_every_steps": 1}
-    whole, expected = _train(llama, FakeControl(tmp_path / "whole"), **values)
-
-    class Short(FakeControl):
-        def progress(self, done: int, total: int, message: str = "") -> None:
-            super().progress(done, total, message)
-            if done == 3:
-                torch.empty(1 << 50)
-
-    control, cpu = Short(tmp_path / "parts"), torch.device("cpu")
-    fit = fit_rows(llama, encoded_rows(llama), training(**values), cpu, torch.float32)
-    with pytest.raises(ConfigError) as caught, explained_shortage(fit, cpu, control.checkpoints):
-        _train(llama, control, **values)
-    assert "checkpoint step-000002 is kept, and the next run resumes from it" in caught.value.remedy
-    assert re.search(r"training.gradient_checkpointing: true \(needs [\d.]+ [MG]B\)", caught.value.remedy)
-    assert re.search(r"training.max_tokens_per_pass: \d+ \(needs [\d.]+ [MG]B\)", caught.value.remedy)
-
-    changed = {**values, "batch_size": 2, "gradient_accumulation_steps": 3, "gradient_checkpointing": True}
-    control = FakeControl(tmp_path / "parts")
-    resumed, points = _train(llama, control, **changed, max_tokens_per_pass=80)
-    assert control.steps == [3, 4]
-    assert _without_seconds(points[:2]) == _without_seconds(expected[:2])
-    for name, weight in _weights(whole).items():
-        torch.testing.assert_close(weight, resumed.trainable()[name], rtol=0, atol=1e-3, msg=name)
 
 
 def test_another_error_is_no_shortage(llama: Path, tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ def lines_in(folder: Path) -> list[tuple[int, int, Line]]:
     ]
 
 
+def kinds_in(folder: Path) -> list[str]:
+    """What the lines are, in order."""
+    return [line.kind for _, _, line in lines_in(folder)]
+
+
 def anchors_of(folder: Path, *numbers: int) -> list[Anchor]:
     """Anchors for these lines."""
     known = {line.n: line for _, _, line in lines_in(folder)}

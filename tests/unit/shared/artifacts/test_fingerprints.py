@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.shared.artifacts.reruns import RERUNS
 from tests.unit.shared.material import make_config, make_model
 
 from so8t_shared.artifacts.digests import DigestCache
@@ -15,161 +16,7 @@ from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_keys
-from so8t_shared.labels import LABELS
 from so8t_shared.stages import BY_NAME, STAGES
-
-TRAIN, EVALUATE, CONCLUDE, REPORT = {"train"}, {"evaluate"}, {"conclude"}, {"report"}
-NOTHING: set[str] = set()
-
-RERUNS: dict[str, tuple[Any, set[str]]] = {
-    # key: (another value, the stages that it reruns by itself). A new key fails here until it is decided.
-    "session_id_format": ("%Y", NOTHING),
-    "output_base_dir": ("elsewhere", NOTHING),
-    "notify.on": (["run_done"], NOTHING),
-    "notify.sound": (True, NOTHING),
-    "notify.urls": (["dbus://"], NOTHING),
-    "notify.urls_file": ("urls.txt", NOTHING),
-    "notify.timeout_s": (3, NOTHING),
-    "think.host": ("0.0.0.0", NOTHING),
-    "think.port": (8351, NOTHING),
-    "think.session": ("other", NOTHING),
-    "think.quantization": ("q8_0", NOTHING),
-    "think.min_confidence": (0.6, NOTHING),
-    "think.max_new_tokens": (9, NOTHING),
-    "think.max_temperature": (0.5, NOTHING),
-    "think.max_query_chars": (9, NOTHING),
-    "think.timeout_s": (9, NOTHING),
-    "think.concurrency": (9, NOTHING),
-    "think.queue": (9, NOTHING),
-    "think.poll_s": (9, NOTHING),
-    "think.tls_cert": ("elsewhere", NOTHING),
-    "think.tls_key": ("elsewhere", NOTHING),
-    "think.receive_s": (9, NOTHING),
-    "think.tokens_file": ("elsewhere", NOTHING),
-    "think.audit.folder": ("elsewhere", NOTHING),
-    "think.audit.key_file": ("elsewhere", NOTHING),
-    "think.audit.sync": (True, NOTHING),
-    "think.audit.segment_mb": (9, NOTHING),
-    "think.audit.segment_minutes": (9, NOTHING),
-    "think.audit.retention_days": (9, NOTHING),
-    "think.audit.anchor": (False, NOTHING),
-    "think.audit.anchor_minutes": (9, NOTHING),
-    "think.audit.anchor_bucket": ("elsewhere", NOTHING),
-    "inputs_root": ("elsewhere", NOTHING),
-    "output_layout": ("original", REPORT),  # the report says where model B is
-    "checkpoint_dir": ("elsewhere", NOTHING),
-    "device": ("cpu", NOTHING),
-    "model_a.base_model": ("COPY", NOTHING),  # the bytes count, not the place
-    "model_a.description": ("other", REPORT),
-    "model_a.so8t.rotation": ("exp", {"convert-a"}),
-    "model_a.so8t.layers": ("0-1", {"convert-a"}),
-    "model_b.base_model": ("COPY", NOTHING),
-    "model_b.gguf": ("GGUF", {"train", "convert-b"}),
-    "model_b.description": ("other", REPORT),
-    "dataset.paths": (["COPY"], NOTHING),
-    "dataset.format": ("jsonl", TRAIN),
-    "dataset.encoding": ("cp932", TRAIN),
-    "dataset.columns": ({"text": "prompt_ja"}, TRAIN),
-    "dataset.label_words": ({"danger": "REFUSE"}, TRAIN),
-    "dataset.source.license": ("mit", TRAIN),
-    "dataset.source.provenance": ("other", TRAIN),
-    "dataset.source.license_file": ("TERMS", TRAIN),
-    "dataset.source.license_notes": ("other", TRAIN),
-    "dataset.source.robots": ("other", TRAIN),
-    "dataset.test_fraction": (0.3, TRAIN),
-    "dataset.validation_fraction": (0.3, TRAIN),
-    "dataset.split_seed": (18, TRAIN),
-    "dataset.near_duplicate_threshold": (0.9, TRAIN),
-    "dataset.policy.allowed_licenses": (["mit"], TRAIN),
-    "dataset.policy.exclude_personal_data": (False, TRAIN),
-    "dataset.policy.exclude_secrets": (False, TRAIN),
-    "training.config": (None, NOTHING),  # its keys count, not its name
-    "training.use_qlora": (True, TRAIN),
-    "training.use_full_finetuning": (True, TRAIN),
-    "training.max_steps": (3, TRAIN),
-    "training.epochs": (2.0, TRAIN),
-    "training.batch_size": (3, TRAIN),
-    "training.gradient_accumulation_steps": (3, TRAIN),
-    "training.learning_rate": (1e-3, TRAIN),
-    "training.gate_learning_rate": (1e-3, TRAIN),
-    "training.lr_scheduler": ("cosine", TRAIN),
-    "training.warmup_ratio": (0.2, TRAIN),
-    "training.weight_decay": (0.1, TRAIN),
-    "training.max_grad_norm": (2.0, TRAIN),
-    "training.max_length": (99, TRAIN),
-    "training.base_bits": (8, TRAIN),
-    "training.optimizer": ("adamw_8bit", TRAIN),
-    "training.adam_beta1": (0.8, TRAIN),
-    "training.adam_beta2": (0.99, TRAIN),
-    "training.adam_epsilon": (1e-7, TRAIN),
-    "training.max_tokens_per_pass": (512, NOTHING),  # a step is the same in any number of passes
-    "training.gradient_checkpointing": (True, NOTHING),  # recomputed activations are the same
-    "training.dtype": ("float32", TRAIN),
-    "training.seed": (1, TRAIN),
-    "training.checkpoint_every_steps": (7, NOTHING),  # how often work is saved does not change the work
-    "training.checkpoint_every_minutes": (7, NOTHING),
-    "training.checkpoints_kept": (7, NOTHING),
-    "training.validate_every_steps": (7, TRAIN),  # its figures are in training.json
-    "training.validation_rows": (7, TRAIN),
-    "training.early_stopping.patience": (7, TRAIN),
-    "training.early_stopping.metric": ("macro_f1", TRAIN),
-    "training.early_stopping.min_delta": (0.1, TRAIN),
-    "training.keep_best": (True, TRAIN),
-    "training.processes": (2, NOTHING),  # a step is the same, up to rounding, however many share it
-    "training.hosts": (2, NOTHING),
-    "training.rendezvous": ("host:29400", NOTHING),
-    "training.shard_weights": (True, NOTHING),
-    "training.report_to": ([], NOTHING),  # who watches a training does not change it
-    "training.lora.r": (4, TRAIN),
-    "training.lora.alpha": (4, TRAIN),
-    "training.lora.dropout": (0.1, TRAIN),
-    "training.lora.target_modules": (["q_proj"], TRAIN),
-    "training.so8t.enabled": (False, TRAIN),
-    "training.so8t.rotation": ("cayley", TRAIN),
-    "training.so8t.layers": ("0-1", TRAIN),
-    "training.pet.lambdas": ((0.0, 0.0, 0.0), TRAIN),
-    "training.pet.boundaries": ((0.3, 0.6), TRAIN),
-    "training.loss_weights.thinking": (0.5, TRAIN),
-    "training.loss_weights.label": (2.0, TRAIN),
-    "training.loss_weights.classes": ("balanced", TRAIN),
-    "gguf.convert_script": ("x.py", NOTHING),  # does nothing any more
-    "gguf.quantizations": (["q8_0"], {"convert-a", "convert-b", "import", "evaluate"}),
-    "gguf.primary": ("f16", {"import", "evaluate"}),
-    "store.endpoint": ("http://elsewhere:9000", NOTHING),  # where things lie changes none of them
-    "store.bucket": ("other", NOTHING),
-    "store.region": ("other", NOTHING),
-    "store.credentials_file": ("other.json", NOTHING),
-    "store.retry_s": (1.0, NOTHING),
-    "ollama.hosts": (["http://127.0.0.1:11435"], NOTHING),
-    "ollama.host": ("http://elsewhere:11434", NOTHING),  # the same models answer the same on any server
-    "ollama.host_name": ("gpu-box", NOTHING),
-    "ollama.retry_s": (1.0, NOTHING),
-    "ollama.model_a_name": ("other", {"import", "report"}),
-    "ollama.model_b_name": ("other", {"import", "report"}),
-    "ollama.modelfile_dir": ("other", REPORT),
-    "ab_test.test_data": ("COPY", NOTHING),
-    "ab_test.max_samples": (8, EVALUATE),
-    "ab_test.engine": ("ollama", {"import", "evaluate"}),
-    "ab_test.scoring": (["generate"], EVALUATE),
-    "ab_test.max_new_tokens": (9, EVALUATE),
-    "ab_test.num_ctx": (999, {"import", "evaluate"}),
-    "ab_test.threads": (1, NOTHING),  # belongs to the host, not to the question
-    "ab_test.seed": (1, {"evaluate", "conclude"}),
-    "ab_test.bootstrap_resamples": (999, CONCLUDE),
-    "ab_test.confidence": (0.9, CONCLUDE),
-    "ab_test.control": (False, EVALUATE),
-    "ab_test.keep_answers": (False, EVALUATE),
-    "ab_test.speed_samples": (5, EVALUATE),
-    "ab_test.test": ("mid_p", CONCLUDE),
-    "ab_test.minimal_difference": (0.1, CONCLUDE),
-    "ab_test.assumed_disagreement": (0.3, CONCLUDE),
-    "ab_test.prevalence": ({"ALLOW": 9, "DENY": 1}, CONCLUDE),
-    "ab_test.costs": ({gold: dict.fromkeys(LABELS, 1) for gold in LABELS}, CONCLUDE),
-    "ab_test.gate": ([{"name": "read", "metric": "unread", "at_most": 0.1}], CONCLUDE),
-    "visualization.output_dir": ("charts", REPORT),
-    "visualization.plot_format": ("svg", REPORT),
-    "visualization.dpi": (99, REPORT),
-}
 
 
 @pytest.fixture
@@ -219,7 +66,7 @@ def _with(raw: dict[str, Any], dotted: str, value: Any, tmp_path: Path) -> dict[
 
 
 def test_every_key_is_decided() -> None:
-    """The table above has exactly the keys of the configuration: a new one cannot be forgotten."""
+    """RERUNS has exactly the keys of the configuration: a new one cannot be forgotten."""
     assert set(RERUNS) == {key for key, _ in config_keys()}
 
 

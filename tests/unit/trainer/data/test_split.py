@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from dataclasses import replace
 
@@ -10,40 +9,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.messages import Said
+from tests.unit.trainer.data.rows_to_split import distinct_rows, marked_as, row_of, sentence, settings_of, texts_of
 
 from so8t_shared.config.model import Dataset
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_trainer.data.near import shingles
 from so8t_trainer.data.rows import Row, normalized, row_id
-from so8t_trainer.data.split import Split, expected_test, split_rows
-
-WORDS = "apple bridge candle desert engine forest garden hammer island jacket kettle ladder mirror".split()  # noqa: SIM905
-
-
-def _row(text: str, label: str = "ALLOW", group: str | None = None, split: str | None = None) -> Row:
-    return Row(text, label, "here", "text-label", group=group, split=split)
-
-
-def _marked(row: Row, side: str) -> Row:
-    return replace(row, split=side)
-
-
-def _texts(rows: list[Row]) -> list[str]:
-    return [row.text for row in rows]
-
-
-def _settings(fraction: float = 0.25, seed: int = 1) -> Dataset:
-    """Without validation rows, which have tests of their own."""
-    return Dataset(paths=["x"], test_fraction=fraction, split_seed=seed, validation_fraction=0)
-
-
-def _sentence(number: int) -> str:
-    return " ".join(random.Random(number).choices(WORDS, k=9))
-
-
-def _distinct_rows(per_label: int) -> list[Row]:
-    return [_row(_sentence(i * 4 + j), label) for i in range(per_label) for j, label in enumerate(LABELS)]
+from so8t_trainer.data.split import expected_test, split_rows
 
 
 @settings(max_examples=40, deadline=None)
@@ -69,10 +42,10 @@ def test_a_split_is_a_partition_by_groups(
     So it is with rows marked by their author, all or some; a marked row is never on the other side.
     """
     rows = [
-        _row(_sentence(number), label, group, side if side in marked else None) for number, label, group, side in drawn
+        row_of(sentence(number), label, group, side if side in marked else None) for number, label, group, side in drawn
     ]
     try:
-        split = split_rows(rows, _settings(seed=seed))
+        split = split_rows(rows, settings_of(seed=seed))
     except InputError:  # too few rows of a kind; what is refused has a test of its own
         assume(False)
     texts = [[normalized(row.text) for row in side] for side in (split.train, split.test)]
@@ -89,13 +62,13 @@ def test_a_split_is_a_partition_by_groups(
         for other in split.train:
             a, b = shingles(one.text), shingles(other.text)
             assert len(a & b) / len(a | b) < 0.95
-    again = split_rows(rows, _settings(seed=seed))
+    again = split_rows(rows, settings_of(seed=seed))
     assert (again.train, again.test) == (split.train, split.test)
 
 
 def test_classes_keep_their_shares() -> None:
     """With groups of one row the share of each class is exact."""
-    split = split_rows(_distinct_rows(40), _settings(0.25))
+    split = split_rows(distinct_rows(40), settings_of(0.25))
     assert Counter(row.label for row in split.test) == dict.fromkeys(LABELS, 10)
     assert Counter(row.label for row in split.train) == dict.fromkeys(LABELS, 30)
     assert split.groups == 160
@@ -103,44 +76,50 @@ def test_classes_keep_their_shares() -> None:
 
 def test_the_seed_decides() -> None:
     """Another seed holds out other rows."""
-    rows = _distinct_rows(20)
-    assert split_rows(rows, _settings(seed=1)).test != split_rows(rows, _settings(seed=2)).test
+    rows = distinct_rows(20)
+    assert split_rows(rows, settings_of(seed=1)).test != split_rows(rows, settings_of(seed=2)).test
 
 
 def test_large_groups_still_give_each_class_a_test_row() -> None:
     """Two groups a class, each larger than the class's share: one of them is held out."""
-    rows = [_row(_sentence(i), LABELS[i % 4], group=f"{LABELS[i % 4]}{i % 8}") for i in range(64)]
-    split = split_rows(rows, _settings(0.1))
+    rows = [row_of(sentence(i), LABELS[i % 4], group=f"{LABELS[i % 4]}{i % 8}") for i in range(64)]
+    split = split_rows(rows, settings_of(0.1))
     assert {row.label for row in split.test} == set(LABELS) == {row.label for row in split.train}
 
 
 def test_near_duplicates_stay_together() -> None:
     """Texts that differ in a word form one group; the threshold decides what near means."""
     template = "Please forward the quarterly report of the finance department to {} before Friday evening"
-    near = [_row(template.format(name), label) for name, label in zip(["Ann", "Bob", "Eve"], LABELS, strict=False)]
-    rows = [*near, *_distinct_rows(10)]
-    assert split_rows(rows, _settings()).groups == 41
+    near = [row_of(template.format(name), label) for name, label in zip(["Ann", "Bob", "Eve"], LABELS, strict=False)]
+    rows = [*near, *distinct_rows(10)]
+    assert split_rows(rows, settings_of()).groups == 41
     assert split_rows(rows, Dataset(paths=["x"], near_duplicate_threshold=0.99)).groups == 43
 
 
 def test_rows_of_one_group_and_near_duplicates_share_a_name_on_either_side() -> None:
     """The evaluator needs to know which test rows are not independent, however the author named their groups."""
-    near = [_row(f"{_sentence(901)} number {i}") for i in range(3)]
-    named = [_row(_sentence(902 + i), "DENY", group="t" if i else None) for i in range(3)]
-    split = split_rows([*near, *named, *_distinct_rows(4)], _settings())
+    near = [row_of(f"{sentence(901)} number {i}") for i in range(3)]
+    named = [row_of(sentence(902 + i), "DENY", group="t" if i else None) for i in range(3)]
+    split = split_rows([*near, *named, *distinct_rows(4)], settings_of())
     clusters: dict[str, list[str]] = {}
     for row in (*split.train, *split.test):
         clusters.setdefault(row.exported().group, []).append(row.text)
     alone = clusters.pop("")
-    assert _sentence(902) in alone
+    assert sentence(902) in alone
     assert sorted(map(len, clusters.values())) == [2, 3]
     assert all(name in {row_id(text) for text in texts} for name, texts in clusters.items())
 
 
 def test_repetitions_are_dropped_and_contradictions_left_out() -> None:
     """A text with two labels teaches nothing."""
-    rows = [*_distinct_rows(5), _row("Hello  World"), _row("hello world"), _row("Same", "ALLOW"), _row("same", "DENY")]
-    split = split_rows(rows, _settings())
+    rows = [
+        *distinct_rows(5),
+        row_of("Hello  World"),
+        row_of("hello world"),
+        row_of("Same", "ALLOW"),
+        row_of("same", "DENY"),
+    ]
+    split = split_rows(rows, settings_of())
     assert split.duplicates == 1
     assert split.excluded == {"same text with different labels": 2}
     texts = [normalized(row.text) for row in [*split.train, *split.test]]
@@ -150,14 +129,14 @@ def test_repetitions_are_dropped_and_contradictions_left_out() -> None:
 
 def test_the_authors_split_is_kept_but_leaks_are_removed() -> None:
     """Test rows stay; a training row that resembles one, or shares its group, goes."""
-    test = [_row(_sentence(i), LABELS[i % 4], f"t{i}", "test") for i in range(4)]
-    train = [_row(_sentence(100 + i), LABELS[i % 4], f"r{i}", "train") for i in range(8)]
+    test = [row_of(sentence(i), LABELS[i % 4], f"t{i}", "test") for i in range(4)]
+    train = [row_of(sentence(100 + i), LABELS[i % 4], f"r{i}", "train") for i in range(8)]
     leaks = [
-        _row(test[0].text.upper() + " ", "DENY", None, "train"),
-        _row(test[1].text + " now", "ALLOW", None, "train"),
-        _row("entirely different", "ALLOW", "t2", "train"),
+        row_of(test[0].text.upper() + " ", "DENY", None, "train"),
+        row_of(test[1].text + " now", "ALLOW", None, "train"),
+        row_of("entirely different", "ALLOW", "t2", "train"),
     ]
-    split = split_rows([*leaks, *train, *test], _settings())
+    split = split_rows([*leaks, *train, *test], settings_of())
     assert split.test == test
     assert split.train == train
     assert split.excluded == {"near duplicate of a test row": 2, "group of a test row": 1}
@@ -165,50 +144,50 @@ def test_the_authors_split_is_kept_but_leaks_are_removed() -> None:
 
 def test_rows_that_say_nothing_are_trained_on_where_others_are_marked_test() -> None:
     """One row without the field must not undo the author's split; that it is so is noted, with the number."""
-    rows = _distinct_rows(8)
-    marked = [_marked(row, "test" if i < 12 else "train") for i, row in enumerate(rows[:20])]
-    split = split_rows([*marked, *rows[20:]], _settings(0.25))
+    rows = distinct_rows(8)
+    marked = [marked_as(row, "test" if i < 12 else "train") for i, row in enumerate(rows[:20])]
+    split = split_rows([*marked, *rows[20:]], settings_of(0.25))
     assert split.test == marked[:12]
-    assert _texts(split.train) == _texts(rows[12:])
+    assert texts_of(split.train) == texts_of(rows[12:])
     assert split.notes == ["12 rows have no split: they are trained on, because other rows are marked test"]
 
 
 def test_rows_marked_train_stay_in_training() -> None:
     """Where none is marked test, the test rows come from the groups that hold no row marked train."""
-    rows = _distinct_rows(8)
-    marked = [_marked(row, "train") for row in rows[:16]]
-    tied = _row(rows[0].text + " now", rows[0].label)
-    split = split_rows([*marked, tied, *rows[16:]], _settings(0.25))
+    rows = distinct_rows(8)
+    marked = [marked_as(row, "train") for row in rows[:16]]
+    tied = row_of(rows[0].text + " now", rows[0].label)
+    split = split_rows([*marked, tied, *rows[16:]], settings_of(0.25))
     assert Counter(row.label for row in split.test) == dict.fromkeys(LABELS, 2)
-    assert {*_texts(marked), tied.text} <= {*_texts(split.train)}
+    assert {*texts_of(marked), tied.text} <= {*texts_of(split.train)}
     assert not split.notes
 
 
 def test_given_test_rows_are_the_test_set() -> None:
     """ab_test.test_data wins over everything, and its twins leave training."""
-    rows = _distinct_rows(5)
-    tests = [_row(rows[0].text, rows[0].label), _row("something new altogether", "REFUSE")]
-    split = split_rows(rows, _settings(), tests)
-    assert _texts(split.test) == _texts(tests)
-    assert _texts(split.train) == _texts(rows[1:])
+    rows = distinct_rows(5)
+    tests = [row_of(rows[0].text, rows[0].label), row_of("something new altogether", "REFUSE")]
+    split = split_rows(rows, settings_of(), tests)
+    assert texts_of(split.test) == texts_of(tests)
+    assert texts_of(split.train) == texts_of(rows[1:])
     assert split.excluded == {"near duplicate of a test row": 1}
 
 
 def test_rows_marked_test_are_not_trained_on_beside_given_test_rows() -> None:
     """Their author held them out, whichever rows the test is made of: they are left out and counted."""
-    rows = _distinct_rows(5)
-    marked = [_marked(row, "test") for row in rows[:8]]
-    split = split_rows([*marked, *rows[8:]], _settings(), [_row("something new altogether", "REFUSE")])
-    assert _texts(split.train) == _texts(rows[8:])
+    rows = distinct_rows(5)
+    marked = [marked_as(row, "test") for row in rows[:8]]
+    split = split_rows([*marked, *rows[8:]], settings_of(), [row_of("something new altogether", "REFUSE")])
+    assert texts_of(split.train) == texts_of(rows[8:])
     assert split.excluded == {"marked test, while ab_test.test_data is the test set": 8}
 
 
 @pytest.mark.parametrize(
     "rows",
     [
-        [_row(_sentence(i), "ALLOW") for i in range(9)],
-        [_row(_sentence(i), LABELS[i % 4], "one") for i in range(9)],
-        [_row(_sentence(i), LABELS[i % 4], split="train") for i in range(9)],
+        [row_of(sentence(i), "ALLOW") for i in range(9)],
+        [row_of(sentence(i), LABELS[i % 4], "one") for i in range(9)],
+        [row_of(sentence(i), LABELS[i % 4], split="train") for i in range(9)],
         [],
     ],
     ids=["one class", "one group", "all marked", "none"],
@@ -216,98 +195,33 @@ def test_rows_marked_test_are_not_trained_on_beside_given_test_rows() -> None:
 def test_a_split_that_cannot_be_used_is_refused(rows: list[Row], said: Said) -> None:
     """One class, one group, or nothing at all."""
     with said.raised(InputError):
-        split_rows(rows, _settings())
+        split_rows(rows, settings_of())
 
 
 def test_test_data_of_which_nothing_is_left_is_refused(said: Said) -> None:
     """The error names its key."""
     with said.raised(InputError, where="ab_test.test_data"):
-        split_rows(_distinct_rows(5), _settings(), [])
+        split_rows(distinct_rows(5), settings_of(), [])
 
 
 def test_expected_without_a_search() -> None:
     """Rows without near duplicates are expected exactly: drawn by declared groups, or as marked, or as given."""
-    rows = [_row(_sentence(i), LABELS[i % 4], group=str(i // 3)) for i in range(60)]
-    marked = [_marked(row, "test") if i % 5 == 0 else row for i, row in enumerate(rows)]
-    given = [_row(_sentence(i), LABELS[i % 4]) for i in range(100, 120)]
+    rows = [row_of(sentence(i), LABELS[i % 4], group=str(i // 3)) for i in range(60)]
+    marked = [marked_as(row, "test") if i % 5 == 0 else row for i, row in enumerate(rows)]
+    given = [row_of(sentence(i), LABELS[i % 4]) for i in range(100, 120)]
     for some, tests in ((rows, None), (marked, None), (rows, given)):
-        found = expected_test(some, _settings(), tests)
-        assert found == split_rows(some, _settings(), tests).test
+        found = expected_test(some, settings_of(), tests)
+        assert found == split_rows(some, settings_of(), tests).test
         assert found
-
-
-def test_validation_rows_are_a_share_of_the_training_groups() -> None:
-    """A tenth by default, of every class, on no other side; the test rows do not depend on it."""
-    rows = [replace(row, group=f"g{i // 2}") for i, row in enumerate(_distinct_rows(50))]
-    splits = {share: split_rows(rows, Dataset(paths=["x"], validation_fraction=share)) for share in (0.1, 0.3, 0.0)}
-    tenth, third, off = splits.values()
-    assert Counter(row.label for row in tenth.validation) == dict.fromkeys(LABELS, 4)
-    assert len(third.validation) > 2 * len(tenth.validation)
-    assert off.validation == []
-    assert off.notes == []
-    assert len({tuple(_texts(split.test)) for split in splits.values()}) == 1
-    for split in (tenth, third):
-        groups = [{row.group for row in side} for side in (split.train, split.validation, split.test)]
-        assert sum(map(len, groups)) == len(set.union(*groups)) == 100
-        assert {row.cluster for row in split.validation if row.cluster}
-    assert _texts(split_rows(rows, Dataset(paths=["x"])).validation) == _texts(tenth.validation)
-
-
-def test_rows_marked_train_may_become_validation_rows() -> None:
-    """They were to be learned from, and that is what validation does; rows marked test never do."""
-    rows = [_marked(row, "test" if i < 40 else "train") for i, row in enumerate(_distinct_rows(50))]
-    split = split_rows(rows, Dataset(paths=["x"]))
-    assert _texts(split.test) == _texts(rows[:40])
-    assert len(split.validation) == 16
-
-
-@pytest.mark.parametrize(("per_label", "validates"), [(10, False), (30, True)])
-def test_too_few_groups_give_no_validation(per_label: int, validates: bool) -> None:
-    """Then all rows are trained on, and a note says so."""
-    split = split_rows(_distinct_rows(per_label), Dataset(paths=["x"]))
-    assert bool(split.validation) == validates
-    assert bool(split.notes) != validates
-    assert validates or len(split.train) + len(split.test) == 4 * per_label
-
-
-def _validated(rows: list[Row], fraction: float = 0.25, tests: list[Row] | None = None) -> Split:
-    return split_rows(rows, Dataset(paths=["x"], split_seed=1, validation_fraction=fraction), tests)
-
-
-def test_the_authors_validation_rows_are_kept_but_leaks_are_removed() -> None:
-    """A training row that resembles one goes, and so does a validation row that resembles a test row."""
-    test = [_row(_sentence(i), LABELS[i % 4], f"t{i}", "test") for i in range(4)]
-    held = [_row(_sentence(50 + i), LABELS[i % 4], f"v{i}", "validation") for i in range(4)]
-    train = [_row(_sentence(100 + i), LABELS[i % 4], f"r{i}", "train") for i in range(8)]
-    leaks = [
-        _row(held[0].text + " now", "ALLOW", None, "train"),
-        _row("entirely different", "ALLOW", "v2", "train"),
-        _row(test[1].text + " now", "DENY", None, "validation"),
-    ]
-    split = _validated([*leaks, *train, *test, *held])
-    assert (split.train, split.validation, split.test) == (train, held, test)
-    assert split.excluded == {
-        "near duplicate of a validation row": 1,
-        "group of a validation row": 1,
-        "near duplicate of a test row": 1,
-    }
-
-
-def test_validation_rows_alone_leave_the_test_to_be_held_out() -> None:
-    """A set of train and validation files has a test as well, and none of its validation rows."""
-    rows = [_marked(row, "validation") if i % 5 == 0 else row for i, row in enumerate(_distinct_rows(20))]
-    split = _validated(rows)
-    assert _texts(split.validation) == _texts(rows[::5])
-    assert split.test
-    assert not {*_texts(split.test)} & {*_texts(split.validation)}
-    assert expected_test(rows, _settings(0.2)) == split_rows(rows, _settings(0.2)).test
 
 
 def test_the_same_request_after_other_turns_is_another_row() -> None:
     """It may have another class; but it is near, so both are on one side."""
     turns = (("user", "May I come in?"), ("assistant", "Who are you?"))
-    rows = [_row("The owner.", "ALLOW"), replace(_row("The owner.", "DENY"), turns=turns)]
-    systems = [replace(_row("Open it.", label), turns=(("system", s),)) for label, s in (("ALLOW", "a"), ("DENY", "b"))]
-    split = split_rows([*rows, *systems, *_distinct_rows(8)], _settings())
+    rows = [row_of("The owner.", "ALLOW"), replace(row_of("The owner.", "DENY"), turns=turns)]
+    systems = [
+        replace(row_of("Open it.", label), turns=(("system", s),)) for label, s in (("ALLOW", "a"), ("DENY", "b"))
+    ]
+    split = split_rows([*rows, *systems, *distinct_rows(8)], settings_of())
     assert not split.excluded
     assert split.groups == 32 + 2 + 1
