@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,13 +24,13 @@ log = logging.getLogger("so8t.think")
 
 def create_app(service: Service) -> Starlette:
     """Return the application."""
-    page = openapi(ROWS)
+    page = openapi(ROWS, lambda api: api.is_open(service))
 
-    async def describe(request: Request) -> Response:  # noqa: ARG001 - Starlette's form
+    async def describe(service: Service, body: Any, request: Request) -> Response:  # noqa: ARG001 - one form for all
         return JSONResponse(page)
 
-    routes = [Route(api.path, _served(api, service), methods=[api.method]) for api in ROWS]
-    routes.append(Route("/openapi.json", describe))
+    apis = (*ROWS, Api("/openapi.json", "This page.", describe))
+    routes = [Route(api.path, _served(api, service), methods=[api.method]) for api in apis]
     handlers = {HTTPException: _no_such_route, Exception: _fault}
     return Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(Hardened)])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -26,9 +26,11 @@ _REFUSALS = {
     503: "No decision can be made now; see Retry-After. Treat it as ESCALATION.",
 }
 
+_NOT_ADMITTED = (401, 403, 429, 503)
 
-def openapi(apis: Sequence[Api]) -> dict[str, Any]:
-    """Return the page as a JSON object."""
+
+def openapi(apis: Sequence[Api], is_open: Callable[[Api], bool] = lambda api: False) -> dict[str, Any]:
+    """Return the page as a JSON object; `is_open` tells which routes answer everyone."""
     models = _models(apis)
     _, schemas = models_json_schema([(model, _mode(model, apis)) for model in models], ref_template=_REF)
     return {
@@ -38,7 +40,7 @@ def openapi(apis: Sequence[Api]) -> dict[str, Any]:
             "schemas": schemas["$defs"],
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
-        "paths": {api.path: {api.method.lower(): _operation(api)} for api in apis},
+        "paths": {api.path: {api.method.lower(): _operation(api, is_open=is_open(api))} for api in apis},
     }
 
 
@@ -51,24 +53,22 @@ def _mode(model: type[BaseModel], apis: Sequence[Api]) -> JsonSchemaMode:
     return "validation" if any(api.body is model for api in apis) else "serialization"
 
 
-def _operation(api: Api) -> dict[str, Any]:
-    operation: dict[str, Any] = {"summary": api.summary, "responses": _responses(api)}
+def _operation(api: Api, *, is_open: bool) -> dict[str, Any]:
+    refused = [*_REFUSALS] if api.body else [] if is_open else [*_NOT_ADMITTED]
+    operation: dict[str, Any] = {"summary": api.summary, "responses": _responses(api, refused)}
     if api.body:
         operation["requestBody"] = {"required": True, "content": {"application/json": _schema(api.body)}}
+    if not is_open:
         operation["security"] = [{}, {"token": []}]
     return operation
 
 
-def _responses(api: Api) -> dict[str, Any]:
+def _responses(api: Api, refused: Sequence[int]) -> dict[str, Any]:
     answers = {media: _schema(api.answer) if "json" in media else _OTHER.get(media, {}) for media in api.media_types}
     found: dict[int, Any] = {status: {"description": _meaning(status), "content": answers} for status in api.statuses}
-    if api.body:
-        refusal = {"application/json": _schema(ErrorBody)}
-        found |= {
-            status: {"description": text, "content": refusal}
-            for status, text in _REFUSALS.items()
-            if status not in found
-        }
+    refusal = {"application/json": _schema(ErrorBody)}
+    for status in refused:
+        found.setdefault(status, {"description": _REFUSALS[status], "content": refusal})
     return {str(status): found[status] for status in sorted(found)}
 
 

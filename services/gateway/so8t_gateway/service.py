@@ -23,6 +23,7 @@ class Bounds:
 
     max_query_chars: int = 20_000
     max_temperature: float = 1.0
+    open_metrics: bool = False
 
     @property
     def body_bytes(self) -> int:

@@ -112,7 +112,9 @@ async def _serve(
     think = config.think
     lane = Lane(concurrency_of(config), think.queue)
     decider = ModelDecider(Limits(think.timeout_s, think.min_confidence), lane, auditor.hash_thinking)
-    service = Service(decider, auditor, access, Bounds(think.max_query_chars, think.max_temperature))
+    service = Service(
+        decider, auditor, access, Bounds(think.max_query_chars, think.max_temperature, think.open_metrics)
+    )
     keeper = Keeper(decider, service.metrics, read)
     await keeper.begin(wait=wait)
     gc.collect()

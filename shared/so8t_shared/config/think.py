@@ -31,6 +31,7 @@ class Think(Section):
     tokens_file: HostPath | None = Field(
         None, description="File of clients' token hashes, from 'so8t-ab think token add'."
     )
+    open_metrics: bool = Field(False, description="Whether /metrics needs no token.")
     audit: Audit = Field(Audit(), description="The audit log.")
 
     @model_validator(mode="after")

@@ -81,10 +81,13 @@ def test_a_token_is_demanded(guarded: Guarded) -> None:
     assert guarded.ask(("x-api-key", token)).status_code == 200
 
 
-def test_what_shows_no_decision_is_open(guarded: Guarded) -> None:
-    """Health, readiness and metrics need no token."""
-    for path in ("health", "ready", "metrics"):
-        assert httpx.get(f"{guarded.service.address}/{path}").status_code == 200
+def test_only_whether_it_works_is_open(guarded: Guarded) -> None:
+    """Health and readiness need no token; the model's name, the counters and the page do."""
+    statuses = {"health": 200, "ready": 200, "metrics": 401, "v1/models": 401, "openapi.json": 401}
+    for path, status in statuses.items():
+        assert httpx.get(f"{guarded.service.address}/{path}").status_code == status, path
+        headers = {"authorization": f"Bearer {guarded.token}"}
+        assert httpx.get(f"{guarded.service.address}/{path}", headers=headers).status_code == 200, path
 
 
 def test_tokens_come_and_go_without_a_restart(guarded: Guarded) -> None:

@@ -17,8 +17,10 @@ from tests.messages import Said
 from tests.unit.gateway.in_process import BODIES, Saying, app_of, client_of, decider_of
 
 from so8t_gateway.apis.table import ROWS
+from so8t_gateway.app import create_app
 from so8t_gateway.outcome import Outcome
 from so8t_gateway.seams import Client, Refused
+from so8t_gateway.service import Bounds, Service
 
 ALLOWED = "<think>a secret</think><final>ALLOW</final>"
 T = TypeVar("T")
@@ -110,6 +112,20 @@ def test_refused_without_a_token(said: Said) -> None:
     headers = {"authorization": "Bearer good"}
     welcome = call(app, lambda client: client.post("/think", json={"query": "x"}, headers=headers))
     assert (welcome.json()["answer"], door.guest.left) == ("ALLOW", 1)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_counters_without_a_token(is_open: bool) -> None:
+    """Who scrapes them needs a token, unless think.open_metrics says otherwise; the page tells which."""
+    door = Door()
+    service = Service(decider_of(Saying(ALLOWED)), access=door, bounds=Bounds(open_metrics=is_open))
+    app, headers = create_app(service), {"authorization": "Bearer good"}
+    assert call(app, lambda client: client.get("/metrics")).status_code == (200 if is_open else 429)
+    assert call(app, lambda client: client.get("/metrics", headers=headers)).status_code == 200
+    assert door.guest.left == (0 if is_open else 1)
+    paths = call(app, lambda client: client.get("/openapi.json", headers=headers)).json()["paths"]
+    assert ("security" in paths["/metrics"]["get"]) != is_open
+    assert "security" not in paths["/ready"]["get"]
 
 
 @pytest.mark.parametrize(

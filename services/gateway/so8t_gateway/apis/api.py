@@ -82,10 +82,12 @@ class Api:
     handle: Handler
     """Takes the service, the parsed body (None without one) and the request."""
     body: type[BaseModel] | None = None
-    """A route with a body is POST, admits clients first and asks the model; any other is GET and open to all."""
+    """A route with a body is POST and asks the model; any other is GET."""
     answer: type[BaseModel] | None = None
     media_types: tuple[str, ...] = ("application/json",)
     statuses: tuple[int, ...] = (200,)
+    is_open: Callable[[Service], bool] = lambda service: False
+    """Whether it answers everyone; any other route admits clients first."""
     unavailable: Callable[[], Response] | None = None
     """What a client gets instead of a 503, if that could mean to it that it may go on."""
 
@@ -97,11 +99,12 @@ class Api:
 
 async def endpoint(api: Api, service: Service, request: Request) -> Response:
     """Serve one request of a route; every fault becomes an answer that holds nothing of the model's."""
-    if api.body is None:
-        return await api.handle(service, None, request)
     client = None
     try:
-        client = await service.access.admit(request) if service.access else None
+        if service.access and not api.is_open(service):
+            client = await service.access.admit(request)
+        if api.body is None:
+            return await api.handle(service, None, request)
         body = parsed(api.body, await _read(request, service.bounds.body_bytes))
         with _counted(service):
             return await api.handle(service, body, request)

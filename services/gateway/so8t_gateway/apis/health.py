@@ -34,8 +34,19 @@ async def metrics(service: Service, body: Any, request: Request) -> Response:  #
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
+def _to_everyone(service: Service) -> bool:  # noqa: ARG001 - one form for all
+    """What starts and balances services has no token; it learns nothing but that this one works."""
+    return True
+
+
 APIS = (
-    Api("/health", "Whether the process lives.", health, answer=State),
-    Api("/ready", "Whether requests are answered.", ready, answer=State, statuses=(200, 503)),
-    Api("/metrics", "Counters for Prometheus.", metrics, media_types=("text/plain",)),
+    Api("/health", "Whether the process lives.", health, answer=State, is_open=_to_everyone),
+    Api("/ready", "Whether requests are answered.", ready, answer=State, statuses=(200, 503), is_open=_to_everyone),
+    Api(
+        "/metrics",
+        "Counters for Prometheus.",
+        metrics,
+        media_types=("text/plain",),
+        is_open=lambda service: service.bounds.open_metrics,
+    ),
 )

@@ -34,6 +34,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "think.tls_key": ("elsewhere", NOTHING),
     "think.receive_s": (9, NOTHING),
     "think.tokens_file": ("elsewhere", NOTHING),
+    "think.open_metrics": (True, NOTHING),
     "think.audit.folder": ("elsewhere", NOTHING),
     "think.audit.key_file": ("elsewhere", NOTHING),
     "think.audit.sync": (True, NOTHING),
