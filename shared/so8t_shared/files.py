@@ -194,6 +194,15 @@ def _pread(handle: int, size_bytes: int, offset: int) -> bytes:
         return os.read(handle, size_bytes)
 
 
+def file_version(path: Path) -> tuple[int, ...]:
+    """What changes whenever a file is replaced or edited; empty if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Give `target` the bytes of `source`: a hard link if possible, else a copy."""
     with storage_errors(target):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from so8t_gateway.limits import Inside, bucket_of
 from so8t_gateway.seams import Refused
 from so8t_shared.client_tokens import ClientToken, ClientTokens, read_tokens
 from so8t_shared.errors import So8tError
+from so8t_shared.files import file_version
 from so8t_shared.listening import is_loopback
 
 _BEARER = "bearer "
@@ -86,7 +86,7 @@ class TokenGate(Gate):
         self._path = path
         self._clock = clock
         self._limits: dict[str, _Limits] = {}
-        self._version = _version(path)
+        self._version = file_version(path)
         self._looked_at = clock()
         self._tokens: ClientTokens | None = read_tokens(path) if self._version else ClientTokens()
         if not self._tokens.tokens:
@@ -119,7 +119,7 @@ class TokenGate(Gate):
         if self._clock() - self._looked_at < _LOOK_EVERY_S:
             return self._tokens
         self._looked_at = self._clock()
-        version = _version(self._path)
+        version = file_version(self._path)
         if version != self._version:
             self._version = version
             try:
@@ -138,15 +138,6 @@ def _host_of(request: Request) -> str:
     with suppress(ValueError):
         return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     return ""
-
-
-def _version(path: Path) -> tuple[int, ...]:
-    """What changes whenever the file is replaced or edited."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - many times a minute
-    except OSError:
-        return ()
-    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _token_of(request: Request) -> str:

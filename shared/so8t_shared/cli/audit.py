@@ -18,11 +18,13 @@ from so8t_shared.terminal.console import out, say
 
 if TYPE_CHECKING:
     from so8t_shared.documents import Document
-    from so8t_shared.results.audit import AuditFound, AuditProof
+    from so8t_shared.results.audit import AuditErased, AuditFound, AuditProof
 
 app = typer.Typer(help="Prove the audit log; find and erase a user.", no_args_is_help=True)
 
 _BROKEN = IntegrityError.exit_code
+_SHOWN = 5
+"""Most damaged lines that an error names."""
 
 UserOption = Annotated[
     str, typer.Option("--user", metavar="ID", help="User id as sent; - reads it from standard input.")
@@ -64,16 +66,19 @@ def find(
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     as_json: JsonOption = False,
 ) -> None:
-    """List the lines of one user, whichever key hashed them."""
+    """List the lines of one user, whichever key hashed them. Exits with 5 if other lines are damaged."""
     found: AuditFound = _call("find", load_config(config, overrides), _user(user))
     if as_json:
         _print(found)
+        if found.damaged:
+            raise typer.Exit(_BROKEN)
         return
     for line in found.lines:
         facts = line.facts
         text = f"{line.segment} {line.n}: {local_time(str(facts.get('time')))} {facts.get('class')}"
         out.print(f"{text} {facts.get('reason') or ''}".rstrip(), markup=False, highlight=False, soft_wrap=True)
     out.print(f"{len(found.lines)} {plural(len(found.lines), 'line', 'lines')}", highlight=False)
+    _refuse_damage(found)
 
 
 @app.command()
@@ -85,10 +90,12 @@ def erase(
     """Erase what leads to one user, and record that it was erased.
 
     Keyed hashes, lengths and request ids of the user's lines go; what was decided stays, and so does the proof. A
-    running service does it within seconds. Backups of the folder are not reached.
+    running service does it within seconds. Backups of the folder are not reached. Exits with 5 if there are damaged
+    lines: whose they are is not known, and they stay.
     """
-    count: int = _call("erase", load_config(config, overrides), _user(user))
-    out.print(f"erased: {count} {plural(count, 'line', 'lines')}", highlight=False)
+    done: AuditErased = _call("erase", load_config(config, overrides), _user(user))
+    out.print(f"erased: {done.erased} {plural(done.erased, 'line', 'lines')}", highlight=False)
+    _refuse_damage(done)
 
 
 @app.command("new-key")
@@ -115,6 +122,19 @@ def _user(given: str) -> str:
     if not user:
         raise InputError("The user id is empty.", where="--user", remedy="give the id as the clients send it")
     return user
+
+
+def _refuse_damage(found: AuditFound | AuditErased) -> None:
+    count = len(found.damaged)
+    if not count:
+        return
+    places = [f"{fault.segment}, line {fault.line}" for fault in found.damaged[:_SHOWN]]
+    more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
+    raise IntegrityError(
+        f"{count} damaged {plural(count, 'line', 'lines')} may also be of this user.",
+        where=f"{found.folder}: {'; '.join(places)}{more}",
+        remedy="see 'so8t-ab audit verify'; a damaged line can only be erased with its file, by hand",
+    )
 
 
 def _print(document: Document) -> None:

@@ -55,3 +55,13 @@ class AuditFound(Document):
     schema_version: Literal[1] = 1
     folder: str
     lines: list[AuditedLine]
+    damaged: list[AuditFault] = Field(description="Lines that cannot be read, so that nobody knows whose they are.")
+
+
+class AuditErased(Document):
+    """What was erased of one user."""
+
+    schema_version: Literal[1] = 1
+    folder: str
+    erased: int = Field(description="Lines.")
+    damaged: list[AuditFault] = Field(description="As in `AuditFound`; they were left alone.")

@@ -11,11 +11,13 @@ from so8t_gateway.audit.erasure import lines_of
 from so8t_gateway.audit.keys import AuditKey, AuditKeys, add_key
 from so8t_gateway.audit.lock import WriterPresent
 from so8t_gateway.audit.log import AuditLog
-from so8t_gateway.audit.requests import answer_requests, leave_request
+from so8t_gateway.audit.reading import damaged_in
+from so8t_gateway.audit.requests import Requests, leave_request
+from so8t_gateway.audit.segments import segments_of
 from so8t_gateway.audit.verify import log_id, verify
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ServerError
-from so8t_shared.results.audit import AuditedLine, AuditFound, AuditProof
+from so8t_shared.results.audit import AuditedLine, AuditErased, AuditFound, AuditProof
 
 _PATIENCE_S = 30.0
 _POLL_S = 0.1
@@ -46,11 +48,13 @@ def find(config: Config, user_id: str) -> AuditFound:
     log_id(folder)
     found = lines_of(folder, keys.users(user_id))
     lines = [AuditedLine(segment=segment.path.name, n=line.n, facts=dict(line.facts)) for segment, line in found]
-    return AuditFound(folder=str(folder), lines=lines)
+    return AuditFound(folder=str(folder), lines=lines, damaged=damaged_in(segments_of(folder)))
 
 
-def erase(config: Config, user_id: str, patience_s: float = _PATIENCE_S) -> int:
-    """Erase the persons of one user's lines and return their number; a running service is asked to do it.
+def erase(config: Config, user_id: str, patience_s: float = _PATIENCE_S) -> AuditErased:
+    """Erase the persons of one user's lines; a running service is asked to do it.
+
+    Damaged lines stay as they are, and are named in the result.
 
     Raises:
         ConfigError: there is no key.
@@ -66,15 +70,15 @@ def erase(config: Config, user_id: str, patience_s: float = _PATIENCE_S) -> int:
         audit_log = AuditLog(folder, limits_of(config.think.audit))
     except WriterPresent:
         _await_service(request, patience_s)
-        return count
+        return _erased(folder, count)
     except BaseException:
         request.unlink()
         raise
     try:
-        answer_requests(audit_log)
+        Requests().answer(audit_log)
     finally:
         audit_log.close()
-    return count
+    return _erased(folder, count)
 
 
 def new_key(config: Config) -> AuditKey:
@@ -84,6 +88,10 @@ def new_key(config: Config) -> AuditKey:
         StorageError: it cannot be written.
     """
     return add_key(Path(config.think.audit.key_file))
+
+
+def _erased(folder: Path, count: int) -> AuditErased:
+    return AuditErased(folder=str(folder), erased=count, damaged=damaged_in(segments_of(folder)))
 
 
 def _await_service(request: Path, patience_s: float) -> None:

@@ -50,6 +50,11 @@ def items_of(segments: Sequence[Segment]) -> Iterator[Item]:
                 yield Item(place, None, str(error))
 
 
+def damaged_in(segments: Sequence[Segment]) -> list[AuditFault]:
+    """The lines that cannot be read, so that nobody knows whose they are."""
+    return [item.place.fault("changed", None, item.why) for item in items_of(segments) if item.line is None]
+
+
 def with_next(items: Iterable[Item]) -> Iterator[tuple[Item, Item | None]]:
     """Each item with the one behind it."""
     before: Item | None = None

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 
 from so8t_gateway.audit.log import AuditLog
-from so8t_shared.files import OWNER_ONLY, storage_errors, write_atomically
+from so8t_shared.files import OWNER_ONLY, file_version, storage_errors, write_atomically
 
 _PATTERN = "erase-*.json"
 
@@ -26,16 +26,27 @@ def leave_request(folder: Path, users: set[str]) -> Path:
     return path
 
 
-def answer_requests(audit_log: AuditLog) -> None:
-    """Erase what was asked for; a file that is no request is left alone."""
-    for path in sorted(audit_log.folder.glob(_PATTERN)):
-        users = _users(path)
-        if users is None:
-            log.error("not a request to erase lines of the audit log: %s", path.name)
-            continue
-        audit_log.erase(users)
-        with storage_errors(path):
-            path.unlink(missing_ok=True)
+class Requests:
+    """The requests in a log's folder, looked at now and then."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[int, ...]] = {}
+        """Files that are no requests, and what changes with each of them."""
+
+    def answer(self, audit_log: AuditLog) -> None:
+        """Erase what was asked for; a file that is no request is left alone, and named once until it changes."""
+        strange = {}
+        for path in sorted(audit_log.folder.glob(_PATTERN)):
+            users = _users(path)
+            if users is None:
+                version = strange[path.name] = file_version(path)
+                if self._told.get(path.name) != version:
+                    log.error("not a request to erase lines of the audit log: %s", path.name)
+                continue
+            audit_log.erase(users)
+            with storage_errors(path):
+                path.unlink(missing_ok=True)
+        self._told = strange
 
 
 def _users(path: Path) -> set[str] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from so8t_gateway.audit.anchors import Anchoring, Anchors
 from so8t_gateway.audit.line import Entry, Line
 from so8t_gateway.audit.log import AuditLog, Head
-from so8t_gateway.audit.requests import answer_requests
+from so8t_gateway.audit.requests import Requests
 from so8t_shared.errors import So8tError
 
 _TICK_S = 1.0
@@ -32,6 +32,7 @@ class AuditWriter:
         self._guard = threading.Lock()
         self._end = threading.Event()
         self._retire_at = 0.0
+        self._requests = Requests()
         self._anchoring = Anchoring(anchors, audit_log.folder, self._head, anchor_s) if anchors else None
         self._housekeeping = threading.Thread(target=self._keep_house, name="audit-house", daemon=True)
         self._housekeeping.start()
@@ -112,7 +113,7 @@ class AuditWriter:
     def _tick(self) -> None:
         with self._turn:
             self._log.close_if_due()
-            answer_requests(self._log)
+            self._requests.answer(self._log)
             if time.monotonic() >= self._retire_at:
                 self._retire_at = time.monotonic() + _RETIRE_S
                 self._log.retire()

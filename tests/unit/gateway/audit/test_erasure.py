@@ -6,6 +6,7 @@ import itertools
 import json
 from pathlib import Path
 
+import pytest
 from tests.unit.gateway.audit.logs import SEGMENT_BYTES, anchors_of, lines_in, make_log, request
 from tests.unit.shared.processes import kill_self, start, until
 
@@ -13,7 +14,7 @@ from so8t_gateway.audit.erasure import lines_of, ranges
 from so8t_gateway.audit.keys import AuditKey
 from so8t_gateway.audit.line import Line
 from so8t_gateway.audit.log import AuditLog, Limits
-from so8t_gateway.audit.requests import leave_request
+from so8t_gateway.audit.requests import Requests, leave_request
 from so8t_gateway.audit.segments import segments_of
 from so8t_gateway.audit.verify import verify
 from so8t_gateway.audit.writer import AuditWriter
@@ -145,6 +146,19 @@ def test_a_running_service_erases_on_request(tmp_path: Path) -> None:
     writer.close()
     proof = verify(folder, None)
     assert (proof.faults, proof.erased, proof.requests) == ([], 1, number)
+
+
+def test_what_is_no_request_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Again only after it was changed."""
+    log, requests, strange = AuditLog(tmp_path), Requests(), tmp_path / "erase-0.json"
+    told = []
+    for content in ("{", None, "[", None, None):
+        if content:
+            strange.write_text(content)
+        requests.answer(log)
+        told.append(caplog.text.count(strange.name))
+    log.close()
+    assert told == [1, 1, 2, 2, 2]
 
 
 def test_what_is_no_request_stops_nothing(tmp_path: Path) -> None:

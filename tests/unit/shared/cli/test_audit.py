@@ -115,6 +115,25 @@ def test_find_and_erase(audit: Audit, folder: Path, said: Said) -> None:
     assert not list(folder.glob("erase-*"))
 
 
+def test_damaged_lines_may_be_anyones(audit: Audit, folder: Path, said: Said) -> None:
+    """What can be read is found and erased; the rest is named, with exit code 5, and stays as it is."""
+    first = segments_of(folder)[0].path
+    lines = first.read_bytes().split(b"\n")
+    damaged = lines[2].replace(b"DENY", b"ALOW")
+    first.write_bytes(b"\n".join([*lines[:2], damaged, *lines[3:]]))
+    done = audit("find", "--user", "person 1")
+    assert done.code == 5
+    said(done.out + done.err)
+    as_json = audit("find", "--user", "person 1", "--json")
+    found = AuditFound.from_bytes(as_json.out, "stdout")
+    assert (as_json.code, len(found.lines), [fault.line for fault in found.damaged]) == (5, 2, [3])
+    done = audit("erase", "--user", "person 1")
+    assert done.code == 5
+    said(done.out + done.err)
+    assert damaged in first.read_bytes()
+    assert audit("find", "--user", "person 1").out == "0 lines\n"
+
+
 def test_the_user_from_standard_input(audit: Audit, folder: Path, monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     """So the id stays out of lists of processes; an empty one is refused."""
     monkeypatch.setattr("sys.stdin", io.StringIO("person 1\n"))
