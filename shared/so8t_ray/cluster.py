@@ -16,6 +16,7 @@ from so8t_shared.config.execution import RayCluster
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, InputError, ServerError
 from so8t_shared.files import make_folder, storage_errors, write_temporary
+from so8t_shared.interruption import take_back_signals
 from so8t_shared.running.needs import needs_of
 from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
@@ -61,6 +62,8 @@ def join(settings: RayCluster) -> bool:
             where=f"execution.ray.address or {ADDRESS_VARIABLE}: {address or 'none, so one is started here'}",
             remedy="check the address, and that 'ray status' works here with the same versions of Ray and Python",
         ) from error
+    finally:
+        take_back_signals()  # Ray exits at once on SIGTERM; stages are to save checkpoints
     return address is None
 
 

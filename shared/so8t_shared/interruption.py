@@ -19,6 +19,12 @@ def stop_of_process() -> StopSignal:
     return _installed or StopSignal()
 
 
+def take_back_signals() -> None:
+    """Handle this process's signals again after a library has put its own handlers in place."""
+    if _installed is not None:
+        _installed.install()
+
+
 class StopSignal:
     """Set by SIGTERM or SIGINT; a second signal ends the process at once.
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,9 @@ from tests.unit.ray.works import STEPS
 from tests.unit.shared.processes import until
 from tests.unit.shared.small_service import NAMES
 
+from so8t_shared import interruption
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.errors import Interrupted, ServerError
+from so8t_shared.errors import InputError, Interrupted, ServerError
 from so8t_shared.running.pipeline import StageFailed
 from so8t_shared.sessions.markers import StageMarkers
 
@@ -81,11 +85,28 @@ def test_it_is_not_tried_again_for_ever(cluster: Any, place: Callable[..., Place
     assert (caught.value.exit_code, placed.notes()) == (1, ["attempt"])
 
 
+@pytest.fixture
+def _signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Handlers are as before afterward."""
+    monkeypatch.setattr(interruption, "_installed", None)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals")
 def test_a_stop_reaches_the_task(cluster: Any, place: Callable[..., Placed]) -> None:
-    """The stage saves its checkpoint and ends with 75; so does the run; the next one resumes."""
+    """SIGTERM to the run: the stage saves its checkpoint and ends with 75; so does the run; the next one resumes."""
     placed = place(**_ray(cluster))
     run = placed.pipeline(COUNTING, ("train",))
-    asker = threading.Thread(target=lambda: (until(lambda: len(placed.notes()) > 2, "a step"), run.stop.ask()))
+    run.stop.install()
+
+    def ask() -> None:
+        until(lambda: len(placed.notes()) > 2, "a step")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asker = threading.Thread(target=ask)
     asker.start()
     with pytest.raises(Interrupted) as caught:
         run.run()
@@ -158,3 +179,31 @@ def test_no_cluster_answers(place: Callable[..., Placed]) -> None:
     with pytest.raises(ServerError) as caught:
         placed.pipeline(names=("train",)).run()
     assert (caught.value.exit_code, "127.0.0.1:1" in caught.value.where) == (4, True)
+
+
+def test_a_host_that_does_not_see_the_folder(cluster: Any, place: Callable[..., Placed], said: Said) -> None:
+    """The store is a folder that one host has not mounted: named before anything starts; exit code 2."""
+    placed = place(**_ray(cluster))
+    folder = placed.store.local_root
+    folder.mkdir(exist_ok=True)
+    with _blind_host(cluster.address, folder), said.raised(InputError, where=f"checkpoint_dir = {folder}"):
+        placed.pipeline(names=("train",)).run()
+    assert list(folder.glob(".tmp-*")) == []
+
+
+@contextmanager
+def _blind_host(address: str, folder: Path) -> Iterator[None]:
+    """A host of the cluster with another file system at `folder`."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("CANNOT BE TESTED HERE: this user cannot make a mount namespace")
+    join = f"{sys.executable} -m ray.scripts.scripts start --block --num-cpus=1 --address={address}"
+    script = f"mount -t tmpfs none '{folder}' && exec {join} --object-store-memory={OBJECTS_BYTES}"
+    command = ["unshare", "--mount", "--propagation=private", "sh", "-c", script]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        assert process.stdout
+        assert any(b"Ray runtime started" in line for line in process.stdout)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=60)
