@@ -47,7 +47,6 @@ class DataInput:
 
 ExternalInput = ModelInput | FileInput | DataInput
 Fact = Callable[[Config], Any]
-"""None: it does not concern this configuration, and is no part of the key."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +102,14 @@ def _model_a(config: Config) -> list[ExternalInput]:
     return [ModelInput("model_a", Path(config.model_a.base_model))]
 
 
-def _finished_b(config: Config) -> list[ExternalInput]:
-    given = config.model_b.gguf if config.model_b else None
-    return [FileInput("model_b.gguf", Path(given))] if given else []
+def _external_b(config: Config) -> list[ExternalInput]:
+    return [FileInput("model_b.gguf", Path(config.external_b))] if config.external_b else []
 
 
 def _training_inputs(config: Config) -> list[ExternalInput]:
-    inputs: list[ExternalInput] = [ModelInput("model_b", Path(config.base_of_b.base_model))]
+    """Without training, as for an external B, only model A's tokenizer is needed to split and measure the rows."""
+    base = "model_a" if config.external_b else "model_b"
+    inputs: list[ExternalInput] = [ModelInput(base, Path(config.base_of_b.base_model))]
     paths = config.dataset.paths
     for i, (path, side) in enumerate(zip(paths, sides_of_paths(paths), strict=True)):
         inputs.append(DataInput(f"dataset.paths[{i}]" + (f" ({side})" if side else ""), path))
@@ -133,7 +133,6 @@ _TRAINING_FACTS: dict[str, Fact] = {
     "base memory": lambda config: config.training.base_memory,
     "rows per step": lambda config: config.training.rows_per_step,
     "optimizer bits": lambda config: config.training.optimizer_bits,
-    "untrained": lambda config: True if _finished_b(config) else None,
 }
 """A step's result depends on its rows, not on their passes: batch_size x gradient_accumulation_steps, but neither of
 the two alone, max_tokens_per_pass nor gradient_checkpointing. So a run that ended for lack of memory resumes after
@@ -207,7 +206,7 @@ STAGES: tuple[Stage, ...] = (
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/", "training_config.yaml")},
-        inputs=_finished_b,
+        inputs=_external_b,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_b",
         writes="so8t_converter.file_sizes:sizes_b",

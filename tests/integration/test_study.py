@@ -71,7 +71,7 @@ def test_what_models_share_is_computed_once(study: Workspace) -> None:
     }
     assert "6 of 6 models finished" in study.cli("study", "status", "-c", "study.yaml").stdout
     assert "0 stages run" in study.cli("study", "plan", "-c", "study.yaml").stdout
-    result = json.loads((study.results / "studies" / "tiny" / "study.json").read_text())
+    result = json.loads((study.results / "studies" / "tiny" / "study_results.json").read_text())
     assert [arm["seeds"] for arm in result["arms"]] == [SEEDS, SEEDS]
     assert (study.results / "studies" / "tiny" / "study.html").is_file()
 

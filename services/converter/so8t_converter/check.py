@@ -1,13 +1,12 @@
-"""Quick checks of the models before a run. Imports nothing heavy; the conversion itself checks every tensor."""
+"""A quick check of models before a run. Imports nothing heavy; the conversion itself checks every tensor."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from so8t_converter.checkpoint import read_config
-from so8t_converter.gguf_chat import chat_of_gguf
+from so8t_converter.external import look_at
 from so8t_shared.config.model import Config
-from so8t_shared.models.gguf_file import read_header
 
 
 def check_model_a(config: Config) -> list[str]:
@@ -23,17 +22,15 @@ def check_model_a(config: Config) -> list[str]:
 
 
 def check_model_b(config: Config) -> list[str]:
-    """Check a model B that is a GGUF file already; a note if it has another type than A's file beside it.
+    """Check an external model B; a note if it is not on this host.
 
     Raises:
-        InputError: it is on this host and cannot be tested.
-        IntegrityError: it is damaged.
+        InputError: its file is no language model, or has another quantization than the configuration says.
+        IntegrityError: its file is damaged.
     """
-    given = config.model_b.gguf if config.model_b else None
-    if given is None or not Path(given).is_file():
+    if config.external_b is None:
         return []
-    header = read_header(Path(given))
-    chat_of_gguf(header)
-    beside = config.gguf.primary_quantization
-    same = (header.file_type or "").lower().removeprefix("mostly_") == beside
-    return [] if same else [f"model_b.gguf has the file type {header.file_type}; it is tested beside A's {beside}"]
+    if not Path(config.external_b).exists():
+        return [f"model_b.gguf = {config.external_b} does not exist on this host"]
+    look_at(Path(config.external_b), config.gguf.primary_quantization)
+    return []

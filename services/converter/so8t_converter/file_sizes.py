@@ -28,10 +28,9 @@ def sizes_a(config: Config) -> dict[Quantization, int]:
 
 
 def sizes_b(config: Config) -> dict[Quantization, int]:
-    """Return the bytes of each file that convert-b makes; empty if model B's base is not on this host."""
-    given = config.model_b.gguf if config.model_b else None
-    if given:
-        path = Path(given)
+    """Return the bytes of each file that convert-b makes; empty if model B, or its base, is not on this host."""
+    if config.external_b:
+        path = Path(config.external_b)
         return {config.gguf.primary_quantization: path.stat().st_size} if path.is_file() else {}
     return _of_stage(Path(config.base_of_b.base_model), config)
 

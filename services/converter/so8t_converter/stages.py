@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_converter.convert import Conversion, convert
-from so8t_converter.external import take_gguf
+from so8t_converter.external import look_at, take
 from so8t_converter.metadata import training_metadata
 from so8t_converter.output_file import Unfinished
+from so8t_shared.places import gguf_name
 from so8t_shared.progress import Progress
 from so8t_shared.results.conversion import ConversionResult
 from so8t_shared.running.context import StageContext
@@ -29,10 +30,10 @@ def convert_a(ctx: StageContext) -> None:
 
 
 def convert_b(ctx: StageContext) -> None:
-    """Convert model B, as merged and folded by training, to GGUF; one that is a GGUF file already is copied."""
-    given = ctx.config.model_b.gguf if ctx.config.model_b else None
-    if given:
-        _log(ctx, take_gguf(Path(given), ctx.config.gguf.primary_quantization, ctx.output_dir, _progress(ctx)))
+    """Convert model B, as merged and folded by training, to GGUF; copy an external one."""
+    if ctx.config.external_b:
+        look = look_at(Path(ctx.config.external_b), ctx.config.gguf.primary_quantization)
+        _tell(ctx, take(look, gguf_name("b", look.quantization), ctx.output_dir, _stoppable(ctx)))
         return
     trained = ctx.input_dir("train")
     artifact, _ = ctx.upstream["train"]
@@ -47,11 +48,10 @@ def convert_b(ctx: StageContext) -> None:
 
 def _convert(ctx: StageContext, conversion: Conversion) -> None:
     unfinished = Unfinished(ctx.unfinished_dir, ctx.fingerprint)
-    result = convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, _progress(ctx), unfinished)
-    _log(ctx, result)
+    _tell(ctx, convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, _stoppable(ctx), unfinished))
 
 
-def _progress(ctx: StageContext) -> Progress:
+def _stoppable(ctx: StageContext) -> Progress:
     def progress(done: int, total: int, message: str) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
@@ -59,6 +59,6 @@ def _progress(ctx: StageContext) -> Progress:
     return progress
 
 
-def _log(ctx: StageContext, result: ConversionResult) -> None:
+def _tell(ctx: StageContext, result: ConversionResult) -> None:
     for file in result.files:
         ctx.log.info("%s: %d bytes, %s", file.file, file.size_bytes, file.tensor_types)

@@ -61,17 +61,18 @@ class ReportInputs:
 
     evaluation: EvaluationResult
     samples: list[Sample]
-    training: TrainingResult
+    training: TrainingResult | None
+    """None for an external model B, which was not trained here; then there are no points either."""
     points: list[TrainingPoint]
     data: DataReport
     test_rows: list[LabeledRow]
     training_config: str
-    """The resolved training configuration, YAML text."""
+    """The resolved training configuration, YAML text; empty for an external model B."""
     conversion: dict[str, ConversionResult]
     """By stage: convert-a, convert-b."""
     chat: dict[str, ChatInfo]
     input_digests: dict[str, str] = field(default_factory=dict)
-    """Digests of the model and data that train read, by their place in the configuration."""
+    """Digests of the models and data that train and convert-b read, by their place in the configuration."""
 
     @property
     def quantizations(self) -> list[Quantization]:
@@ -87,8 +88,11 @@ def load_inputs(
     train: Path,
     converted: Mapping[str, Path],
     input_digests: Mapping[str, str] | None = None,
+    trained: bool = True,
 ) -> ReportInputs:
     """Read the artifact folders of the upstream stages; `converted` is keyed by the converting stage.
+
+    Without `trained`, for an external model B, train has only split the rows.
 
     Raises:
         IntegrityError: a file is missing or malformed.
@@ -99,11 +103,11 @@ def load_inputs(
     inputs = ReportInputs(
         evaluation=evaluation,
         samples=Sample.read_lines(evaluate / SAMPLES_FILE),
-        training=TrainingResult.read(train / "training.json"),
-        points=TrainingPoint.read_lines(train / "metrics.jsonl"),
+        training=TrainingResult.read(train / "training.json") if trained else None,
+        points=TrainingPoint.read_lines(train / "metrics.jsonl") if trained else [],
         data=DataReport.read(train / "data_report.json"),
         test_rows=LabeledRow.read_lines(train / "splits/test.jsonl"),
-        training_config=read_text(train / "training_config.yaml"),
+        training_config=read_text(train / "training_config.yaml") if trained else "",
         conversion={stage: ConversionResult.read(folder / "conversion.json") for stage, folder in converted.items()},
         chat={stage: ChatInfo.read(folder / "chat.json") for stage, folder in converted.items()},
         input_digests=dict(input_digests or {}),

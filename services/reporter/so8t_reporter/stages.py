@@ -18,7 +18,8 @@ def report(ctx: StageContext) -> None:
         conclude=ctx.input_dir("conclude"),
         train=ctx.input_dir("train"),
         converted={stage: ctx.input_dir(stage) for stage in CONVERTED_BY.values()},
-        input_digests=ctx.input_digests("train"),
+        input_digests=ctx.input_digests("train") | ctx.input_digests("convert-b"),
+        trained=ctx.config.external_b is None,
     )
 
     def progress(done: int, total: int, message: str) -> None:

@@ -19,7 +19,7 @@ def check_inputs(config: Config) -> list[str]:
         ConfigError: training.so8t.layers names a layer that the base does not have.
     """
     base = Path(config.base_of_b.base_model)
-    if base.is_dir():
+    if base.is_dir() and not config.external_b:
         check_base(base)
         _check_layers(base, config)
     return check_data(config)

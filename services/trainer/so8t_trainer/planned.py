@@ -24,12 +24,12 @@ _UNKNOWN = 1 << 60
 
 
 def planned_memory(config: Config) -> str | None:
-    """Return how much memory a training needs; None if the base is not known here.
+    """Return how much memory a training needs; None if there is none, or if the base is not known here.
 
     By the rows if they are here and few; else by rows of training.max_length.
     """
     base, (room, _) = Path(config.base_of_b.base_model), _room(config)
-    if not base.is_dir():
+    if config.external_b or not base.is_dir():
         return None
     try:
         rows = _rows(config, base)
@@ -54,7 +54,7 @@ def demand_memory(config: Config) -> list[str]:
         ConfigError: it will not; the error says what to lower.
     """
     base, (room, certain) = Path(config.base_of_b.base_model), _room(config)
-    if not certain or not base.is_dir():
+    if config.external_b or not certain or not base.is_dir():
         return []
     try:
         rows = _rows(config, base)

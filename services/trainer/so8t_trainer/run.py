@@ -63,7 +63,7 @@ def train_model(
 
     Writes splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json, adapter/
     (unless all weights are trained), gates.safetensors (unless gates are off), tensorboard/ (unless it is not in
-    training.report_to), and merged/ (unless model B is a GGUF file already).
+    training.report_to), and merged/.
 
     Raises:
         InputError: the data or the base is unusable.
@@ -83,16 +83,21 @@ def train_model(
 
     write_lines(output / METRICS, trained.points)
     _write_data(output, loaded.data, loaded.targets)
-    if not is_finished(config):
-        merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
+    merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
     result = _result(trained, len(loaded.rows), len(loaded.validation))
     write_json(output / "training.json", result)
     return result
 
 
-def is_finished(config: Config) -> bool:
-    """Whether model B is a GGUF file already, so that nothing is trained."""
-    return config.model_b is not None and config.model_b.gguf is not None
+def split_only(config: Config, control: TrainingControl) -> None:
+    """Write splits/ and data_report.json, for an external model B; model A's tokenizer measures the rows.
+
+    Raises:
+        InputError: the data is unusable.
+        Interrupted: a stop was requested.
+    """
+    loaded = load_rows(config, Path(config.base_of_b.base_model), control.log, partial(_advance, control))
+    _write_data(control.output_dir, loaded.data, loaded.targets)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ _LAYERS = "model.layers."
 
 
 def bytes_written(config: Config) -> dict[str, int]:
-    """Return the bytes of merged weights, adapter and checkpoints; empty if model B's base is not on this host."""
+    """Return the bytes of merged weights, adapter and checkpoints; empty without training or its base here."""
     folder = Path(config.base_of_b.base_model)
-    if not folder.is_dir():
+    if config.external_b or not folder.is_dir():
         return {}
     path = folder / "config.json"
     values = read_json(path)

@@ -37,7 +37,7 @@ def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], diges
         "stage": stage.name,
         "version": stage.version,
         "config": {dotted: _value(whole, dotted) for dotted in stage.reads}
-        | {name: value for name, fact in stage.facts.items() if (value := fact(config)) is not None},
+        | {name: fact(config) for name, fact in stage.facts.items()},
         "upstream": upstream_digests(stage, upstream),
         "inputs": inputs_digests(stage, config, digests),
     }

@@ -254,14 +254,16 @@ class Config(Section):
     execution: Execution = Field(Execution(), description="Where stages run; changes no result.")
 
     @model_validator(mode="after")
-    def _a_file_is_not_trained(self) -> Config:
-        if self.model_b is None or self.model_b.gguf is None:
-            return self
-        if self.training.max_steps != 0:
-            raise ValueError("model_b.gguf is tested as it is; set training.max_steps: 0")
-        if len(self.gguf.quantizations) > 1:
-            raise ValueError("model_b.gguf is one file; name one of gguf.quantizations, at which A is tested")
+    def _file_has_one_quantization(self) -> Config:
+        if self.external_b and len(self.gguf.quantizations) > 1:
+            made = ", ".join(self.gguf.quantizations)
+            raise ValueError(f"gguf.quantizations is {made}, but model_b.gguf has only one; name its own alone")
         return self
+
+    @property
+    def external_b(self) -> str | None:
+        """GGUF file of a model B that is not trained here; None if it is."""
+        return self.model_b.gguf if self.model_b else None
 
     @property
     def test_data(self) -> str | None:
@@ -271,7 +273,7 @@ class Config(Section):
 
     @property
     def base_of_b(self) -> Model:
-        """The checkpoint that training starts from."""
+        """The checkpoint that training starts from; for an external B, the one whose tokenizer counts the rows."""
         if self.model_b is None:
             return self.model_a
         given = self.model_b.model_dump(exclude_none=True, exclude={"gguf"})

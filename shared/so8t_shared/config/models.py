@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.layers import ALL, Layers
@@ -36,6 +36,12 @@ class ModelB(Section):
         description="Folder to retrain, without SO8T gates; by default model A's.",
     )
     gguf: HostPath | None = Field(
-        None, description="A GGUF file to test as it is; needs training.max_steps: 0 and one of gguf.quantizations."
+        None, description="GGUF file to test as it is, instead of training one; gguf.quantizations names its own alone."
     )
     description: str = Field("", description="Text for the report.")
+
+    @model_validator(mode="after")
+    def _is_one_or_other(self) -> ModelB:
+        if self.base_model is not None and self.gguf is not None:
+            raise ValueError("base_model is retrained, gguf is tested as it is; remove one of the two")
+        return self

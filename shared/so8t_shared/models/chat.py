@@ -73,13 +73,22 @@ def read_chat(folder: Path) -> Chat:
     """
     files = JsonFiles(folder)
     named = _named_tokens(files)
-    template, bos, markers = _template(files), _text(named.get("bos_token")), special_markers(files)
+    bos = _text(named.get("bos_token"))
     stops = _named_stops(files, _text(named.get("eos_token")))
+    return made_chat(_template(files), bos, stops, special_markers(files), folder)
+
+
+def made_chat(template: str | None, bos: str, stops: list[str], markers: list[str], where: Path) -> Chat:
+    """Chat of a model with these stop tokens, the named eos token first, and the template's own end of turn.
+
+    Raises:
+        InputError: the template cannot be rendered, or no token ends an answer.
+    """
     before, end = end_of_turn(template or PLAIN_TEMPLATE, bos, stops[0] if stops else "", markers)
     if not end:
         raise InputError(
             "No token ends an answer: the tokenizer, generation_config.json and chat template name none.",
-            where=str(folder),
+            where=str(where),
             remedy="set eos_token in tokenizer_config.json",
         )
     stops = list(dict.fromkeys([*stops, end]))

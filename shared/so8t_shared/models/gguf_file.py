@@ -140,27 +140,6 @@ def read_header(path: Path) -> GgufHeader:
             ) from error
 
 
-def read_elements(header: GgufHeader, key: str) -> list[Any]:
-    """Return all elements of an array of texts or numbers; none if there is no such array.
-
-    Raises:
-        IntegrityError: a text is not UTF-8, or the file was changed since its header was read.
-    """
-    found = header.metadata.get(key)
-    if found is None or found.count is None:
-        return []
-    with header.path.open("rb") as file:
-        reader = _Reader(file)
-        try:
-            return reader.elements(found.start)
-        except (_Damaged, UnicodeDecodeError) as error:
-            raise IntegrityError(
-                f"The array {key} of this GGUF file is damaged: {error}.",
-                where=str(header.path),
-                remedy="download or convert it again",
-            ) from error
-
-
 def _version(reader: _Reader, path: Path) -> int:
     remedy = "name a GGUF file"
     if reader.size < 8 or reader.bytes(4) != b"GGUF":
@@ -273,14 +252,6 @@ class _Reader:
         first = [self._single(inner) for _ in range(min(count, _SHOWN))]
         self._skip(inner, count - len(first))
         return Value(_NAMES[inner], first, count, start, self.place - start)
-
-    def elements(self, start: int) -> list[Any]:
-        """All elements of the array that starts there."""
-        self._file.seek(start)
-        self.place = start
-        inner, count = self.number("I"), self.number("Q")
-        self.need(count, 8 if inner == _STRING else struct.calcsize(f"<{_FORMS[inner]}"), "elements")
-        return [self._single(inner) for _ in range(count)]
 
     def tensor(self) -> tuple[str, tuple[int, ...], int, int]:
         """Name, shape, number of the type, and offset in the data."""

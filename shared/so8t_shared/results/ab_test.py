@@ -22,6 +22,6 @@ class AbTestResults(Document):
     model_b: str
     summary: str = Field(description="The one-sentence answer.")
     evaluation: EvaluationResult
-    training: TrainingResult
+    training: TrainingResult | None = Field(description="Null for an external model B.")
     data: DataReport
     conversion: dict[str, ConversionResult] = Field(description="By stage: convert-a, convert-b.")

@@ -29,8 +29,9 @@ _OLLAMA = ("ollama.host", "ollama.hosts", "ollama.host_name")
 _PLACE_KEYS = (
     *("output_base_dir", "checkpoint_dir", "inputs_root", "store", "device", *_OLLAMA),
     *("notify", "think", "execution"),
+    *(f"training.{key}" for key in ("processes", "hosts", "rendezvous", "shard_weights")),
 )
-"""Keys for locations, devices, receivers and services, which do not affect results."""
+"""Keys for locations, devices, processes, receivers and services, which do not affect results."""
 
 _SHOWN = 5
 """How many differing keys, or known sessions, are named."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from so8t_shared.files import make_folder, storage_errors
-from so8t_shared.json_files import write_json
 from so8t_shared.results.answers import SAMPLES_FILE
 from so8t_shared.results.evaluation import EVALUATION_FILE
 from so8t_shared.results.training import TrainingResult
@@ -25,7 +24,6 @@ from so8t_shared.tables.functions import named
 if TYPE_CHECKING:
     from so8t_shared.results.study import StudyResult
 
-RESULT_FILE = "study.json"
 _TRAINING_FILE = "training.json"
 _READ = {"evaluate": SAMPLES_FILE, "conclude": EVALUATION_FILE, "train": _TRAINING_FILE}
 
@@ -55,7 +53,6 @@ def judge_study(store: ArtifactStore, loaded: LoadedStudy, sessions: Sequence[st
     make_folder(folder)
     with storage_errors(folder):
         write(result, folder)
-        write_json(folder / RESULT_FILE, result)
     store.put_bytes(result_key(loaded.study.name), result.to_bytes())
     return result, folder
 

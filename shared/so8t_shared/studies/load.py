@@ -15,6 +15,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.config.study import Arm, Study
 from so8t_shared.config.yaml_files import read_keys
 from so8t_shared.errors import ConfigError
+from so8t_shared.formatting import plural
 from so8t_shared.sessions.session import config_digest
 from so8t_shared.tables.quantizations import Quantization
 
@@ -69,32 +70,35 @@ def load_study(path: Path) -> LoadedStudy:
     overrides = {arm.name: dict(_flat(arm.set)) for arm in study.arms}
     faults = [f"set, {key}: the study sets it" for key in common if key in _OURS]
     faults += [fault for arm in study.arms for fault in _not_free(arm, overrides[arm.name], loaded.config)]
-    members: list[PlannedMember] = []
-    for seed in study.seeds:
-        for arm in study.arms if not faults else ():
-            if arm.model is None or seed == study.seeds[0]:
-                try:
-                    members.append(
-                        _member(
-                            study,
-                            arm,
-                            seed,
-                            file,
-                            common | overrides[arm.name],
-                            loaded.config.gguf.primary_quantization,
-                        )
-                    )
-                except ConfigError as error:
-                    faults += [f"{line.strip().removeprefix('- ')}" for line in error.where.splitlines()[1:]]
-    faults += _twins(study, members) if not faults else []
+    primary = loaded.config.gguf.primary_quantization
+    keys = {
+        arm.name: {**common, **overrides[arm.name], **_of_external(arm, path.parent, primary)} for arm in study.arms
+    }
+    members, found = ([], []) if faults else _members(study, file, keys)
+    faults += found or _twins(study, members)
     if faults:
         lines = "\n".join(f"    - {fault}" for fault in dict.fromkeys(faults))
         raise ConfigError(
-            f"The study has {len(dict.fromkeys(faults))} fault(s).",
+            f"The study has {len(set(faults))} {plural(len(set(faults)), 'fault', 'faults')}.",
             where=f"{path}\n{lines}",
             remedy="correct these arms; docs/study.md says what an arm may set",
         )
     return LoadedStudy(path, study, loaded.config, tuple(members), tuple(loaded.notes()))
+
+
+def _members(study: Study, file: Path, keys: Mapping[str, Mapping[str, Any]]) -> tuple[list[PlannedMember], list[str]]:
+    """Return all members, and a line for each fault in what the arms set (`keys`, by arm)."""
+    members: list[PlannedMember] = []
+    faults: list[str] = []
+    for seed in study.seeds:
+        for arm in study.arms:
+            if arm.model is not None and seed != study.seeds[0]:
+                continue
+            try:
+                members.append(_member(study, arm, seed, file, keys[arm.name]))
+            except ConfigError as error:
+                faults += [line.strip().removeprefix("- ") for line in error.where.splitlines()[1:]]
+    return members, faults
 
 
 def values_of(arm: Arm) -> dict[str, str]:
@@ -134,19 +138,20 @@ def _not_free(arm: Arm, overrides: Mapping[str, Any], base: Config) -> Iterator[
             )
 
 
-def _member(
-    study: Study, arm: Arm, seed: int, file: Path, overrides: Mapping[str, Any], primary: Quantization
-) -> PlannedMember:
-    external = arm.model is not None
-    name = f"{study.name}-{arm.name}" + ("" if external else f"-s{seed}")
-    own = {**overrides, "session_id_format": name, "ollama.model_b_name": name}
-    if arm.model:
-        given = {"model_b": {"gguf": arm.model.gguf}, "training.max_steps": 0}
-        own |= {**given, "gguf.quantizations": [primary], "gguf.primary": primary}
-    else:
-        own[_SEED] = seed
+def _member(study: Study, arm: Arm, seed: int, file: Path, overrides: Mapping[str, Any]) -> PlannedMember:
+    seeded = arm.model is None
+    name = f"{study.name}-{arm.name}" + (f"-s{seed}" if seeded else "")
+    own = {**overrides, "session_id_format": name, "ollama.model_b_name": name, **({_SEED: seed} if seeded else {})}
     loaded: Loaded = read_config(file, strongest=own, giver=f"arm {arm.name}")
-    return PlannedMember(arm, None if external else seed, loaded.config)
+    return PlannedMember(arm, seed if seeded else None, loaded.config)
+
+
+def _of_external(arm: Arm, folder: Path, primary: Quantization) -> dict[str, Any]:
+    """Keys with which a finished model is tested; none for an arm that is trained."""
+    if arm.model is None:
+        return {}
+    given = {"gguf": str(folder / arm.model.gguf), "description": arm.description}
+    return {"model_b": given, "gguf.quantizations": [primary], "gguf.primary": primary}
 
 
 def _twins(study: Study, members: list[PlannedMember]) -> list[str]:

@@ -50,7 +50,8 @@ class StudyPlan:
         n = len(self.members)
         told = [
             f"{n} {plural(n, 'model', 'models')}: {runs} {plural(runs, 'stage runs', 'stages run')},"
-            f" {reused} reused, {shared} shared with an earlier model. A's answers are asked once."
+            f" {reused} reused, {shared} shared with an earlier model. A answers each row once, and once more for each"
+            " model's A/A control."
         ]
         if not runs:
             return told

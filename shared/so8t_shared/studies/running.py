@@ -66,7 +66,7 @@ class StudyRun:
             self._computed_s.append(time.monotonic() - began)
 
     def _left(self, number: int) -> str:
-        """Time left, once a member has been computed; those that will be reused count as much."""
+        """Time left, once a member has been computed; a member to be reused counts as much."""
         if not self._computed_s:
             return ""
         left = len(self.loaded.members) - number + 1

@@ -1,4 +1,4 @@
-"""A model B that is a GGUF file already."""
+"""A GGUF file from elsewhere: what may be tested, how to chat with it, and its copy."""
 
 from __future__ import annotations
 
@@ -6,82 +6,58 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.messages import Said
 from tests.tiny_gguf import write_gguf
 from tests.unit.converter.conftest import Converted
-from tests.unit.shared.material import make_config
 
-from so8t_converter.check import check_model_b
-from so8t_converter.external import take_gguf
-from so8t_converter.file_sizes import sizes_b
-from so8t_converter.gguf_chat import chat_of_gguf
-from so8t_shared.config.model import Config
+from so8t_converter.external import look_at, take
 from so8t_shared.errors import InputError, IntegrityError
-from so8t_shared.models.gguf_file import read_header
-from so8t_shared.models.prompts import build_messages, render_chat
-from so8t_shared.results.conversion import ChatInfo
+from so8t_shared.results.conversion import ChatInfo, ConversionResult
 
-_FROM_THE_FILE = ("chat_template", "eos_token", "context_length", "parameters", "layers")
+SAME = {"chat_template", "bos_token", "eos_token", "markers", "context_length", "layers"}
 
 
-def _config(folder: Path, file: Path) -> Config:
-    b = {"gguf": str(file)}
-    return make_config(folder, model_b=b, training={"max_steps": 0}, gguf={"quantizations": ["q8_0"]})
+@pytest.mark.parametrize(("family", "lost"), [("llama", set()), ("phi3", {"<|assistant|>"})])
+def test_it_is_chatted_with_like_its_checkpoint(
+    converted: Callable[[str], Converted], family: str, lost: set[str], tmp_path: Path
+) -> None:
+    """By the metadata alone, as by the checkpoint's folder, but for stops that only generation_config.json names."""
+    made = converted(family)
+    take(look_at(made.gguf("q8_0"), "q8_0"), "model_b_q8_0.gguf", tmp_path)
+    found, own = (ChatInfo.read(folder / "chat.json") for folder in (tmp_path, made.output))
+    assert found.model_dump(include=SAME) == own.model_dump(include=SAME)
+    assert found.stop_tokens == [token for token in own.stop_tokens if token not in lost]
+    [file] = ConversionResult.read(tmp_path / "conversion.json").files
+    [same] = [each for each in ConversionResult.read(made.output / "conversion.json").files if "q8_0" in each.file]
+    assert (file.sha256, file.size_bytes, file.tensor_types) == (same.sha256, same.size_bytes, same.tensor_types)
 
 
-def _prompt(chat: ChatInfo) -> str:
-    messages = build_messages("May I?", chat.markers)
-    return render_chat(chat.chat_template or "", messages, bos_token=chat.bos_token, eos_token=chat.eos_token)
+def test_another_quantization(converted: Callable[[str], Converted], said: Said) -> None:
+    """A comparison across quantizations is refused."""
+    with said.raised(InputError) as caught:
+        look_at(converted("llama").gguf("f16"), "q8_0")
+    assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["llama", "qwen2"])
-def test_the_chat_is_that_of_the_checkpoint(converted: Callable[[str], Converted], name: str) -> None:
-    """A file's metadata lead to the same template, tokens, stops and sizes as the checkpoint it was made from."""
-    made = converted(name)
-    expected = ChatInfo.read(made.gguf("q8_0").parent / "chat.json")
-    found = chat_of_gguf(read_header(made.gguf("q8_0")))
-    assert found.model_dump(include=set(_FROM_THE_FILE)) == expected.model_dump(include=set(_FROM_THE_FILE))
-    assert _prompt(found) == _prompt(expected)
-    assert set(found.stop_tokens) == set(expected.stop_tokens)
-    assert set(found.markers) >= set(expected.markers) - {""}
+def test_no_language_model(tmp_path: Path, said: Said) -> None:
+    """A file without a vocabulary, such as an adapter, is refused before anything is copied."""
+    with said.raised(InputError):
+        look_at(write_gguf(tmp_path / "part.gguf"), "q8_0")
 
 
-def test_the_file_is_taken_as_it_is(converted: Callable[[str], Converted], tmp_path: Path) -> None:
-    """The copy has the file's bytes, digest and size under the name of B's quantization."""
-    source = converted("llama").gguf("q8_0")
-    result = take_gguf(source, "q8_0", tmp_path)
-    (file,) = result.files
-    assert (tmp_path / file.file).read_bytes() == source.read_bytes()
-    assert (file.file, file.size_bytes) == ("model_b_q8_0.gguf", source.stat().st_size)
-    assert ChatInfo.read(tmp_path / "chat.json").chat_template
-    assert sizes_b(_config(tmp_path, source)) == {"q8_0": file.size_bytes}
+def test_a_cut_file(converted: Callable[[str], Converted], tmp_path: Path, said: Said) -> None:
+    """A download that ended early is damaged."""
+    (tmp_path / "cut.gguf").write_bytes(converted("llama").gguf("q8_0").read_bytes()[:-9])
+    with said.raised(IntegrityError):
+        look_at(tmp_path / "cut.gguf", "q8_0")
 
 
-def test_a_stop_leaves_nothing_committed(converted: Callable[[str], Converted], tmp_path: Path) -> None:
-    """The progress may end the copying; no chat.json says then that it is complete."""
+def test_a_stop_while_it_is_copied(converted: Callable[[str], Converted], tmp_path: Path) -> None:
+    """What `progress` raises ends the copy; no record of a conversion is left."""
 
     def stop(done: int, total: int, message: str) -> None:
-        raise InterruptedError
+        raise KeyboardInterrupt
 
-    with pytest.raises(InterruptedError):
-        take_gguf(converted("llama").gguf("q8_0"), "q8_0", tmp_path, stop)
-    assert not (tmp_path / "chat.json").exists()
-
-
-def test_a_file_that_cannot_be_asked(tmp_path: Path) -> None:
-    """Before a run: one without a chat template, one that is none, and one that ends early."""
-    bare = write_gguf(tmp_path / "bare.gguf", {"general.name": "x"})
-    with pytest.raises(InputError, match=r"tokenizer\.chat_template"):
-        check_model_b(_config(tmp_path, bare))
-    (tmp_path / "text.gguf").write_text("no model")
-    with pytest.raises(InputError):
-        check_model_b(_config(tmp_path, tmp_path / "text.gguf"))
-    (tmp_path / "cut.gguf").write_bytes(bare.read_bytes()[:200])
-    with pytest.raises(IntegrityError):
-        check_model_b(_config(tmp_path, tmp_path / "cut.gguf"))
-
-
-def test_another_type_is_told(converted: Callable[[str], Converted], tmp_path: Path) -> None:
-    """A file of another type than A's beside it is tested, with a note."""
-    made = converted("llama")
-    assert check_model_b(_config(tmp_path, made.gguf("q8_0"))) == []
-    assert len(check_model_b(_config(tmp_path, made.gguf("f16")))) == 1
+    with pytest.raises(KeyboardInterrupt):
+        take(look_at(converted("llama").gguf("q8_0"), "q8_0"), "model_b_q8_0.gguf", tmp_path, stop)
+    assert not (tmp_path / "conversion.json").exists()

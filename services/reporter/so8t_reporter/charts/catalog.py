@@ -16,6 +16,7 @@ from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult, Quality
 from so8t_shared.results.sides import SIDES
+from so8t_shared.results.training import TrainingResult
 from so8t_shared.tables.scorings import Scoring
 
 
@@ -38,8 +39,8 @@ def charts_of(inputs: ReportInputs) -> list[Chart]:
     charts += [_flips(evaluation), _tradeoff()]
     if evaluation.reliability:
         charts.append(_reliability(evaluation))
-    if inputs.points:
-        charts.append(_training(inputs))
+    if inputs.training and inputs.points:
+        charts.append(_training(inputs.training))
     return charts
 
 
@@ -109,8 +110,7 @@ def _reliability(evaluation: EvaluationResult) -> Chart:
     )
 
 
-def _training(inputs: ReportInputs) -> Chart:
-    training = inputs.training
+def _training(training: TrainingResult) -> Chart:
     first, last = (
         "undefined" if loss is None else f"{loss:.3g}" for loss in (training.first_loss, training.final_loss)
     )

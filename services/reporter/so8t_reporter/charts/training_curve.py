@@ -21,6 +21,7 @@ SMOOTHING_SHARE = 0.1
 def draw(inputs: ReportInputs, _names: Names, theme: Theme) -> Figure:
     """Draw stacked panels over the optimizer steps; needs at least one step."""
     points, training = inputs.points, inputs.training
+    assert training is not None  # the catalog has no curve without a training
     best = training.best_step if training.validation_rows else None
     decides = any(p.decision_loss is not None for p in points)
     heights = (2.3, 1.7, 1, 1) if decides else (2.3, 1, 1)

@@ -65,7 +65,7 @@ def _gates(inputs: ReportInputs) -> list[tuple[str, str]]:
         if brought := inputs.chat[stage].so8t:
             told = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in sorted(brought.items()))
             found.append((f"SO8T gates in {side.upper()}'s checkpoint", f"folded at conversion: {told}"))
-    if inputs.training.gates:
+    if inputs.training and inputs.training.gates:
         found.append(("SO8T gates trained here", f"{inputs.training.gates:,}, folded into B after training"))
     return found
 

@@ -96,10 +96,13 @@ def _form(evaluation: EvaluationResult) -> Iterator[str]:
 
 
 def _training(inputs: ReportInputs) -> Iterator[str]:
-    steps = inputs.training.steps
+    training = inputs.training
+    if training is None:
+        return
+    steps = training.steps
     if steps == 0:
         yield "Train B: no optimizer step was taken, so it is its unchanged base (training.max_steps)."
-    elif rise := loss_rise(inputs.training):
+    elif rise := loss_rise(training):
         yield (
             f"Train for fewer steps, or set training.keep_best: the validation loss has risen since step {rise[0]:,},"
             f" by {100 * rise[1]:.0f}%."
@@ -109,7 +112,7 @@ def _training(inputs: ReportInputs) -> Iterator[str]:
             f"Train longer: B was trained for {steps:,} {fmt.plural(steps, 'step', 'steps')} and its loss still falls,"
             f" by {100 * fall[1]:.0f}% over the last {fall[0]:,} (training.max_steps or training.epochs)."
         )
-    last = inputs.training.last_validation
+    last = training.last_validation
     if last is not None and last.decision_loss > (1 - LEAST_FALL) * CHANCE_NATS:
         yield (
             "Look at the labels, or train differently: B has learned the form of the answer at most, not the class. On"

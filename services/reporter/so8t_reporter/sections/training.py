@@ -14,6 +14,8 @@ _METHODS = {"lora": "LoRA adapter", "qlora": "LoRA adapter on a base in {bits} b
 def training_section(inputs: ReportInputs) -> Section:
     """Method, size, time and loss; the gates; the curve."""
     training = inputs.training
+    if training is None:
+        return Section("training", "Training", [Paragraph("Model B is external: it was tested as it is.")])
     blocks: list[Block] = []
     if training.steps == 0:
         blocks.append(Paragraph("No optimizer step was taken: model B is its unchanged base.", "bad"))

@@ -75,7 +75,7 @@ def test_what_a_key_reruns(raw: dict[str, Any], digests: DigestCache, tmp_path: 
     """Another value of a key changes the fingerprint of exactly the stages in the table."""
     value, expected = RERUNS[key]
     if value == "GGUF":  # what a finished file needs
-        raw = {**raw, "training": {"max_steps": 0}, "gguf": {"quantizations": ["q8_0"]}}
+        raw = {**raw, "model_b": {"description": "theirs"}, "gguf": {"quantizations": ["q8_0"]}}
     before = _fingerprints(Config.model_validate(raw), digests)
     after = _fingerprints(Config.model_validate(_with(raw, key, value, tmp_path)), digests)
     assert {name for name in before if before[name] != after[name]} == expected

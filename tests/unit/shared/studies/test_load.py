@@ -146,4 +146,4 @@ def test_an_external_model(tmp_path: Path) -> None:
     loaded = load_study(study_file(tmp_path, arms=arms, reference=""))
     (other,) = [member for member in loaded.members if member.arm.name == "other"]
     assert (other.seed, other.name, other.config.session_id_format) == (None, "other", "gates-other")
-    assert (other.config.training.max_steps, other.config.gguf.quantizations) == (0, ["q4_k_m"])
+    assert (other.config.external_b, other.config.gguf.quantizations) == (str(tmp_path / "other.gguf"), ["q4_k_m"])
