@@ -111,7 +111,7 @@ def _run_stages(workspace: Workspace, session: Session, stages: list[Stage], job
     stop = StopSignal()
     stop.install()
     with Listeners("run").open(Scene(stages)) as listeners:
-        jobs = jobs or _default_jobs(workspace.config, stages)
+        jobs = jobs or default_jobs(workspace.config, stages)
         PipelineRun(workspace.store, session, stages, listeners, stop, jobs=jobs).run()
 
 
@@ -139,7 +139,8 @@ def _selection(first: str, last: str) -> list[Stage]:
     return list(STAGES[begin : end + 1])
 
 
-def _default_jobs(config: Config, stages: list[Stage]) -> int:
+def default_jobs(config: Config, stages: list[Stage]) -> int:
+    """Stages that run in parallel unless the user says otherwise."""
     if not executions.BY_NAME[config.execution.kind].here:
         return len(stages)  # the cluster knows how many fit
     return 2 if usable_cores() >= _CORES_FOR_TWO_STAGES else 1

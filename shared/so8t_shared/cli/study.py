@@ -8,13 +8,16 @@ from typing import Annotated
 import typer
 
 from so8t_shared.cli.common import print_notes, print_warnings
+from so8t_shared.cli.run import default_jobs
 from so8t_shared.errors import ConfigError, InputError
 from so8t_shared.interruption import StopSignal
 from so8t_shared.privacy import private_files
 from so8t_shared.processes import check_stages_can_run
+from so8t_shared.stages import STAGES
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
 from so8t_shared.studies.load import LoadedStudy, load_study
+from so8t_shared.tables import executions
 from so8t_shared.terminal.console import err, out
 
 app = typer.Typer(invoke_without_command=True)
@@ -28,7 +31,9 @@ StudyOption = Annotated[
 def study(
     context: typer.Context,
     config: StudyOption = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Stages of one model to run in parallel.")] = 1,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Stages of one model to run in parallel; 0: as 'run' does.")
+    ] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only show what would run, like 'study plan'.")
     ] = False,
@@ -60,7 +65,7 @@ def study(
         _check_inputs(loaded, store)
         stop = StopSignal()
         stop.install()
-        run = StudyRun(store, loaded, stop, _say, jobs=jobs)
+        run = StudyRun(store, loaded, stop, _say, jobs=jobs or default_jobs(loaded.base, list(STAGES)))
         run.run()
         if len(run.failures) < len(loaded.members):
             _judge(store, loaded)
@@ -123,13 +128,15 @@ def _check_inputs(loaded: LoadedStudy, store: ArtifactStore) -> None:
     from so8t_shared.studies.plan import disks_of, plan_study
 
     planned = plan_study(store, loaded)
+    here = executions.BY_NAME[loaded.base.execution.kind].here
     notes: dict[str, None] = {}
     for arm in loaded.study.arms:
         members = [each for each in planned.members if each.member.arm is arm]
         needed = {name for each in members for name in each.to_run}
-        notes |= dict.fromkeys(preflight(members[0].member.config, needed, here=True))
+        notes |= dict.fromkeys(preflight(members[0].member.config, needed, here=here))
     print_notes(notes)
-    print_warnings(check_disks(disks_of(store, planned)))
+    if here:
+        print_warnings(check_disks(disks_of(store, planned)))
 
 
 def _show_plan(loaded: LoadedStudy) -> None:
