@@ -171,6 +171,12 @@ class Training(Section):
                 "shard_weights cannot split a base or an optimizer of 8 or 4 bits; set base_bits: 16 and"
                 " optimizer: adamw, or remove shard_weights"
             )
+        together = self.processes != 1 or self.hosts > 1
+        if together and self.lora.dropout and not self.use_full_finetuning:
+            raise ValueError(
+                "each process draws a dropout of its own, so the result would depend on their number; set lora.dropout: 0"
+                " or processes: 1"
+            )
         return self
 
     @property
