@@ -26,7 +26,7 @@ _ANSWER_S = 3.0
 _GPU_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
 """NVIDIA cards, Tegra boards, WSL, and AMD cards, which torch also calls cuda."""
 
-_DISPENSABLE = ("notify", "gateway", "ui")
+_DISPENSABLE = ("notify", "gateway", "ui", "ray", "k8s")
 """Extras without which everything but their own task works."""
 
 State = Literal["ok", "missing", "bad"]

@@ -47,7 +47,7 @@ def test_every_part_is_named() -> None:
         "processor",
         "xllamacpp",
     }
-    extras = {"convert", "train", "evaluate", "report", "notify", "gateway", "ui"}
+    extras = {"convert", "train", "evaluate", "report", "notify", "gateway", "ui", "ray", "k8s"}
     assert expected | extras == set(parts) - {"docker gpu"}
     assert len(parts) == len(set(parts))
     assert [f.part for f in findings if f.state != "ok" and not f.remedy] == []

@@ -75,6 +75,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "plan",
         "status",
         "study",
+        "k8s",
         "logs",
         "answers",
         "audit",
