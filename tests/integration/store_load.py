@@ -322,7 +322,7 @@ class Broken:
     computed_twice: int
     """Works on one artifact that overlap although the earlier worker kept its lease."""
     incomplete: int
-    """Committed artifacts of which a file is missing or differs."""
+    """Committed artifacts with a file that is missing or differs."""
     unnoticed: int
     """Second stages that never got their first one, or hosts that failed without having been cut off."""
     committed_by_losers: int

@@ -60,7 +60,7 @@ class Now:
         self._store = store
         self._before = before
         self._judges = kept | (session_names(store) - before.sessions.keys())
-        """The `kept` sessions, and those that are new since `before`."""
+        """The `kept` sessions, and sessions that are new since `before`."""
         self._used: dict[str, set[str]] = {}
         """Fingerprints that the judges use, by stage."""
         self._changed: dict[str, bool] = {}

@@ -38,7 +38,7 @@ def test_what_a_page_may_load(served: Served, path: str) -> None:
 
 
 def test_a_study(served: Served) -> None:
-    """Its grid leads to each session that has begun, with the result of those that are finished."""
+    """Its grid leads to each session that has begun, with the results of finished ones."""
     page = served.get(STUDY).text
     links = [tag[1]["href"] for tag in _Tags(page).found if tag[1].get("href", "").startswith("/sessions/")]
     assert links == [f"/sessions/{name}" for name in (FINISHED, SECOND, RUNNING)]

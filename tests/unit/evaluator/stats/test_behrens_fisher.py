@@ -12,7 +12,7 @@ from so8t_evaluator.stats.behrens_fisher import half_width, tail
 
 
 def test_one_part_is_students_t() -> None:
-    """With a single part, the tail and the width are those of a t test."""
+    """With a single part, tail and width equal a t test's."""
     assert tail(3.0, [(4.0, 5)]) == pytest.approx(2 * t.sf(1.5, 5))
     assert half_width([(4.0, 5)], 0.95) == pytest.approx(2 * t.ppf(0.975, 5), rel=1e-5)
 

@@ -52,7 +52,7 @@ def test_groups_are_told_from_rows() -> None:
 
 @pytest.mark.parametrize("size", [3, 10])
 def test_seeds_that_answer_alike_are_one_file(size: int) -> None:
-    """With identical seeds, test and interval are those of the single file."""
+    """With identical seeds, test and interval equal the single file's."""
     d, groups = _differences(rows=200, size=size)
     same = np.tile(d[0], (5, 1))
     found, file = over_seeds([same], groups, 0.95), paired_interval(d[0], groups, 0.95)

@@ -79,7 +79,7 @@ def test_one_seed_says_nothing_about_a_method(result: StudyResult) -> None:
 
 
 def test_files_keep_their_own_verdicts(files: StudyFiles, result: StudyResult) -> None:
-    """Verdict, p, gate and rates are those of each session's evaluation.json; an external model has only that."""
+    """Verdict, p, gate and rates come from each session's evaluation.json; an external model has only that."""
     assert [(f.arm, f.seed, f.session_id) for f in result.files] == [
         (m.arm, m.seed, m.session_id) for m in files.members
     ]
