@@ -174,8 +174,8 @@ class Training(Section):
         together = self.processes != 1 or self.hosts > 1
         if together and self.lora.dropout and not self.use_full_finetuning:
             raise ValueError(
-                "each process draws a dropout of its own, so the result would depend on their number; set lora.dropout: 0"
-                " or processes: 1"
+                "each process draws a dropout of its own, so the result would depend on their number; set"
+                " lora.dropout: 0 or processes: 1"
             )
         return self
 
