@@ -79,8 +79,9 @@ def test_what_models_share_is_computed_once(study: Workspace) -> None:
         study,
         "failing.yaml",
         name="failing",
+        reference="",
         seeds=[1],
-        arms=[{"name": "broken", "set": {"training.lora.r": 10**6}}, ARMS[1]],
+        arms=[{"name": "broken", "set": {"training.max_length": 16}}, ARMS[1]],
     )
     failed = study.cli("study", "-c", "failing.yaml")
     assert "1 of 2 models failed" in message_of(failed, 2)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from so8t_shared import errors
 from so8t_shared.config.training import Training
 from so8t_shared.errors import ConfigError, So8tError
+from so8t_shared.processes import kill_group
+from so8t_shared.processor import usable_cores
 from so8t_shared.redaction import without_secrets
 from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.distributed.job import JOB, Job, Outcome
@@ -159,7 +159,7 @@ def processes_of(settings: Training, device: str) -> int:
 
 def _threads(processes: int) -> int:
     """Return the threads of each rank: its share of the processors, or of what the user has set for one process."""
-    return max(1, int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)) // processes))
+    return max(1, int(os.environ.get("OMP_NUM_THREADS") or usable_cores() // processes))
 
 
 def _end(agent: subprocess.Popen[bytes]) -> None:
@@ -169,8 +169,7 @@ def _end(agent: subprocess.Popen[bytes]) -> None:
         try:
             agent.wait(_END_S)
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(agent.pid, signal.SIGKILL)
+            kill_group(agent.pid)
             agent.wait()
 
 
