@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.tiny_data import write_thinking_rows
 from tests.tiny_models import make_phi3
 
-STEPS = 4
+STEPS = 24
 
 _PIPELINE = """\
 session_id_format: "%Y%m%d_%H%M%S"
@@ -79,7 +79,7 @@ pet:
 training:
   output_dir: "D:/work/checkpoints/training"
   num_train_epochs: 3
-  max_steps: 4
+  max_steps: 24
   per_device_train_batch_size: 1
   gradient_accumulation_steps: 4
   learning_rate: 2.0e-3
@@ -87,7 +87,7 @@ training:
   lr_scheduler_type: "cosine"
   save_steps: 1
   save_total_limit: 5
-  eval_steps: 2
+  eval_steps: 12
   evaluation_strategy: "steps"
   fp16: false
   gradient_checkpointing: true
