@@ -91,7 +91,7 @@ def test_from_run_sh_to_the_report(machine: _Machine, notified: Received) -> Non
     assert json.loads(results.read_text("utf-8"))["evaluation"]["test_set"]["n"] == 8
     points = machine.metrics()
     assert [point.step for point in points] == list(range(1, STEPS + 1))
-    assert [point.step for point in points if point.validation] == [2, 4]
+    assert [point.step for point in points if point.validation] == [STEPS // 2, STEPS]
     assert set(machine.report().thinking) >= {"task", "safety", "policy", "<think>"}
     titles = [post["title"] for post in notified.posts]
     assert len(titles) == len(set(titles)), titles
