@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xxhash
 
 from so8t_converter.journal import Journal, Piece
 from so8t_converter.layout import Layout, write_header
@@ -57,7 +57,7 @@ class OutputFile:
         os.ftruncate(self._handle, self.layout.size_bytes)
         self._digest.add(0, self.layout.tensors_start, np.frombuffer(header, np.uint8))
         for piece in pieces:
-            if _crc32(self._handle, piece) == piece.crc32:
+            if _xxh3(self._handle, piece) == piece.xxh3:
                 self._kept[piece.start] = piece.size_bytes
                 self._digest.add(piece.start, self._end(piece.start + piece.size_bytes))
 
@@ -70,7 +70,7 @@ class OutputFile:
         start = self.layout.tensors[tensor].offset + offset
         write_at(self._handle, data.data, start)
         if self._journal:
-            self._journal.note(Piece(tensor, start, data.size, zlib.crc32(data.data)))
+            self._journal.note(Piece(tensor, start, data.size, xxhash.xxh3_64_intdigest(data.data)))
         self._digest.add(start, self._end(start + data.size), data)
 
     def finish(self) -> FinishedFile:
@@ -114,14 +114,14 @@ def _journal(path: Path, quantization: Quantization, unfinished: Unfinished, hea
     journal = unfinished.folder / f"{quantization}.journal"
     if not path.exists():
         journal.unlink(missing_ok=True)
-    return Journal(journal, f"{unfinished.key} {zlib.crc32(header):08x}")
+    return Journal(journal, f"{unfinished.key} {xxhash.xxh3_64_hexdigest(header)}")
 
 
-def _crc32(handle: int, piece: Piece) -> int:
-    crc32 = 0
+def _xxh3(handle: int, piece: Piece) -> int:
+    digest = xxhash.xxh3_64()
     try:
         for chunk in read_at(handle, piece.size_bytes, piece.start):
-            crc32 = zlib.crc32(chunk, crc32)
+            digest.update(chunk)
     except EOFError:
         return -1
-    return crc32
+    return digest.intdigest()

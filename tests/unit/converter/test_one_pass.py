@@ -216,7 +216,7 @@ def _remove_file(folder: Path) -> int:
 
 def _another_format(folder: Path) -> int:
     journal = folder / "q8_0.journal"
-    journal.write_bytes(journal.read_bytes().replace(b'"format": 1', b'"format": 9'))
+    journal.write_bytes(journal.read_bytes().replace(b'"format": ', b'"format": 9'))
     return 12 * 5
 
 
