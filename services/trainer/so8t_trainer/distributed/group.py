@@ -6,8 +6,9 @@ the order in which floats are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 
 from so8t_trainer.distributed.shards import is_shard, local
 from so8t_trainer.encode import EncodedRow
+
+_T = TypeVar("_T")
 
 _BUCKET_BYTES = 64 << 20
 """Gradients that are reduced together, at most."""
@@ -135,6 +138,15 @@ class Ranks(Group):
     def begin_step(self, seed: int, step: int) -> None:
         """Give each rank a dropout of its own: it depends on the step and the number of ranks, not on restarts."""
         torch.manual_seed((seed << 40) + (step << 16) + self.rank)
+
+    def in_turn(self, work: Callable[[], _T]) -> _T:
+        """Do the work on one rank of each host after the other, and return its result."""
+        place, done = int(os.environ["LOCAL_RANK"]), []
+        for turn in range(self.most(int(os.environ["LOCAL_WORLD_SIZE"]))):
+            if turn == place:
+                done.append(work())
+            dist.barrier()
+        return done[0]
 
     def text(self, value: str | None) -> str:
         data = bytearray((value or "").encode())

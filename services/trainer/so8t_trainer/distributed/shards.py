@@ -7,21 +7,27 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor
 
 _RUN = "so8t_run"
 
 
-def shard(causal_lm: Any, device: torch.device) -> Callable[..., Any]:
-    """Split a model's weights in place, layer by layer, and move them to `device`; needs the process group.
+def mesh_of(device: torch.device) -> DeviceMesh:
+    """Return the mesh of all ranks, which must call this together."""
+    import torch.distributed as dist
+    from torch.distributed.device_mesh import init_device_mesh
+
+    return init_device_mesh(device.type, (dist.get_world_size(),))
+
+
+def shard(causal_lm: Any, mesh: DeviceMesh) -> Callable[..., Any]:
+    """Split a model's weights in place, layer by layer, and move them to the mesh's device; needs no other rank.
 
     Return the function that calls another inside the model's forward pass, where embedding and head are whole.
     """
-    import torch.distributed as dist
-    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 
-    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
     for layer in causal_lm.model.layers:
         fully_shard(layer, mesh=mesh)
     setattr(causal_lm, _RUN, lambda function, *values: function(*values))

@@ -22,7 +22,7 @@ from so8t_shared.results.training import TrainingPoint
 from so8t_trainer.distributed.group import Ranks, start
 from so8t_trainer.distributed.job import AGENT, JOB, OWN_STORE, Job, Outcome, trained_folder
 from so8t_trainer.distributed.mailbox import Sender
-from so8t_trainer.distributed.shards import shard
+from so8t_trainer.distributed.shards import mesh_of, shard
 from so8t_trainer.hardware import device_name, peak_bytes
 from so8t_trainer.loop import run_training
 from so8t_trainer.model import Trainee, load_trainee
@@ -143,7 +143,7 @@ def _train(folder: Path | None, base: str | None, device: torch.device, sender: 
     log = logging.Logger("so8t-ab.rank", logging.INFO)
     if sender:
         log.addHandler(_Forward(sender))
-    trainee = _trainee(job, Path(base or job.base), device)
+    trainee = _trainee(job, Path(base or job.base), device, ranks)
     total = trainee.parameter_count()
     rows, validation = job.encoded()
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -166,16 +166,21 @@ def _train(folder: Path | None, base: str | None, device: torch.device, sender: 
         sender.tell("done", outcome=outcome.model_dump_json())
 
 
-def _trainee(job: Job, base: Path, device: torch.device) -> Trainee:
+def _trainee(job: Job, base: Path, device: torch.device, ranks: Ranks) -> Trainee:
     dtype: torch.dtype = getattr(torch, job.dtype)
     if not job.sharded:
         return load_trainee(base, job.settings, device, dtype)
-    trainee = load_trainee(base, job.settings, torch.device("cpu"), dtype)
-    trainee.run = shard(trainee.causal_lm, device)
-    trainee.device = device
-    if trainee.gates is not None:
-        trainee.gates.to(device)
-    return trainee
+    mesh = mesh_of(device)
+
+    def load() -> Trainee:
+        trainee = load_trainee(base, job.settings, torch.device("cpu"), dtype)
+        trainee.run = shard(trainee.causal_lm, mesh)
+        trainee.device = device
+        if trainee.gates is not None:
+            trainee.gates.to(device)
+        return trainee
+
+    return ranks.in_turn(load)  # a host's memory need not hold the base once per GPU
 
 
 if __name__ == "__main__":
