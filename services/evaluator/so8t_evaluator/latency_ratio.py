@@ -29,24 +29,34 @@ def _timed(a: Sequence[Sample], b: Sequence[Sample]) -> list[Pair]:
 
 
 def _ratio(pairs: Sequence[Pair], confidence: float, *, together: bool) -> LatencyRatio:
-    """Rows of a group are not independent, so the median of its rows stands for a group."""
     good = [pair for pair in pairs if not any(s.disturbed for s in pair)]
-    by_group: dict[str, list[float]] = {}
-    for a, b in good:
-        by_group.setdefault(a.cluster, []).append(float(np.log(b.latency_ms / a.latency_ms)))
-    logs = np.array([np.median(values) for values in by_group.values()])
-    ratio, why = None, "A and B were not timed in turns"
-    if together:
-        ends = median_interval(logs, confidence)
-        why = "" if ends else f"{len(logs):,} undisturbed groups are too few, {fewest_values(confidence):,} are needed"
-        if ends:
-            value, low, high = map(float, np.exp(ends))
-            ratio = Interval(value=value, low=low, high=high, rows=len(good), groups=len(logs))
+    groups = [pair[0].cluster for pair in good]
+    ratio = _median(groups, [b.latency_ms / a.latency_ms for a, b in good], confidence)
+    why = ""
+    if not together:
+        ratio, why = None, "A and B were not timed in turns"
+    elif ratio is None:
+        count, fewest = len(set(groups)), fewest_values(confidence)
+        why = f"{count:,} undisturbed groups are too few, {fewest:,} are needed"
     return LatencyRatio(
         quantization=pairs[0][0].quantization,
         scoring=pairs[0][0].scoring,
         ratio=ratio,
+        a_ms=_median(groups, [a.latency_ms for a, _ in good], confidence),
+        b_ms=_median(groups, [b.latency_ms for _, b in good], confidence),
         undefined=why,
         disturbed=len(pairs) - len(good),
         seconds=sum(s.latency_ms for pair in good for s in pair) / 1000,
     )
+
+
+def _median(groups: Sequence[str], values: Sequence[float], confidence: float) -> Interval | None:
+    """Rows of a group are not independent, so the median of its rows stands for a group."""
+    by_group: dict[str, list[float]] = {}
+    for group, value in zip(groups, values, strict=True):
+        by_group.setdefault(group, []).append(float(np.log(value)))
+    ends = median_interval(np.array([np.median(logs) for logs in by_group.values()]), confidence)
+    if ends is None:
+        return None
+    middle, low, high = map(float, np.exp(ends))
+    return Interval(value=middle, low=low, high=high, rows=len(values), groups=len(by_group))

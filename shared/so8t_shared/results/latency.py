@@ -19,6 +19,8 @@ class LatencyRatio(Part):
         description="Median over the groups, each with the median of its rows; order statistics as ends. None with too"
         " few, or if the models did not take turns."
     )
+    a_ms: Interval | None = Field(None, description="A's own median latency in milliseconds, in the same way.")
+    b_ms: Interval | None = None
     undefined: str = Field("", description="Why there is no ratio.")
     disturbed: int = Field(description="Rows left out because other work disturbed one of the two measurements.")
     seconds: float = Field(description="Time of the answers behind it.")

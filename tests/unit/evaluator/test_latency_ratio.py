@@ -60,6 +60,18 @@ def test_median_of_pairs() -> None:
     assert found.seconds == pytest.approx(sum(x * (1 + f) for x, f in zip(A_MS, factors, strict=True)) / 1000)
 
 
+def test_each_models_own_median() -> None:
+    """In milliseconds, with order statistics as ends: the 6th and the 15th of 20."""
+    found = _line(_answers("a", A_MS), _answers("b", [3 * x for x in A_MS]), together=False)
+    assert found.a_ms is not None
+    assert found.b_ms is not None
+    assert found.a_ms.value == pytest.approx(np.sqrt(A_MS[9] * A_MS[10]))
+    assert (found.a_ms.low, found.a_ms.high, found.a_ms.rows) == pytest.approx((A_MS[5], A_MS[14], 20))
+    assert found.b_ms.low == pytest.approx(3 * A_MS[5])
+    few = _line(_answers("a", A_MS[:3]), _answers("b", A_MS[:3]))
+    assert (few.a_ms, few.b_ms) == (None, None)
+
+
 @pytest.mark.parametrize("side", ["a", "b"])
 def test_disturbed_measurements_are_left_out(side: str) -> None:
     """With the other model's to the same row."""
