@@ -68,8 +68,9 @@ def fill(root: Path) -> Pipeline:
     """A folder store with two finished sessions, by the real runner; the report has no pictures, which take seconds."""
     support = dict.fromkeys(LABELS, 30)
     scenario = Scenario(
-        support=support, quantizations=("q8_0", "q4_k_m"), scorings=("logprob",), control=False, baseline=False
-    )
+        support=support, quantizations=("q8_0", "q4_k_m"), scorings=("logprob",), control=False, baseline=False,
+        measured=True,
+    )  # fmt: skip
     pipeline = prepared(root, write_folders(root / "upstream", scenario))
     reports = root / "reports"
     reports.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from contextlib import ExitStack
 from html.parser import HTMLParser
@@ -16,6 +17,10 @@ from tests.unit.shared.material import make_config
 from tests.unit.shared.processes import until
 
 from so8t_dashboard.guarding import POLICY
+from so8t_dashboard.reading.figures import METRICS
+from so8t_shared import formatting as fmt
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.verdicts import WORDS
 from so8t_shared.store.local import LocalStore
 
 STUDY = "/studies/gates"
@@ -98,6 +103,41 @@ def test_download(served: Served) -> None:
     assert hashlib.sha256(answer.content).hexdigest() in page
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("session", [FINISHED, SECOND])
+def test_the_gate_stands_beside_the_verdict(served: Served, session: str) -> None:
+    """With its own color: B may be better and yet not ship."""
+    _wait_for_manifests(served)
+    found = EvaluationResult.from_bytes(served.get(f"/sessions/{session}/files/conclude/evaluation.json").content, "")
+    tone = {"pass": "good", "fail": "bad", "undecided": "warn"}[found.gate.result]
+    title = html.escape(WORDS[found.headline.verdict].title)
+    verdict = f'<span class="chip tone-{WORDS[found.headline.verdict].tone}">{title}</span>'
+    chips = f'{verdict} <span class="chip tone-{tone}">gate: {found.gate.result}</span>'
+    for path in (f"/sessions/{session}", f"/compare?s={session}"):
+        served.wait(lambda state, path=path: chips in served.get(path).text)
+    assert f'gate: <b class="tone-{tone}">{found.gate.result}</b>' in served.get("/").text
+    assert f'<span class="chip tone-{tone}">gate: {found.gate.result}</span>' in served.get(STUDY).text
+
+
+def test_each_figure_has_its_interval(served: Served) -> None:
+    """In words and in the picture: right decisions, both errors, and the latency of either model."""
+    _wait_for_manifests(served)
+    found = EvaluationResult.from_bytes(served.get(f"/sessions/{FINISHED}/files/conclude/evaluation.json").content, "")
+    page = served.get(f"/compare?s={FINISHED}").text
+    medians = [median for line in found.latency_ratios for median in (line.a_ms, line.b_ms)]
+    assert len(medians) == 4
+    for median in medians:
+        assert median is not None
+        assert f"{fmt.milliseconds(median.value)} ({fmt.milliseconds(median.low)} to " in page
+    titles, charts = [*METRICS.values(), "Median latency, ms"], page.split("<figcaption>")[1:]
+    for title in titles:
+        drawn = [chart for chart in charts if chart.lower().startswith(title.lower())]
+        assert len(drawn) == 2, "one chart per quantization"
+        for chart in drawn:
+            spans = [tag for name, tag in _Tags(chart).found if name == "line" and "span" in (tag["class"] or "")]
+            assert len(spans) == 2, "A and B"
+            assert all(float(span["x1"] or 0) < float(span["x2"] or 0) for span in spans)
 
 
 @pytest.mark.parametrize(

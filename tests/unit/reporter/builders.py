@@ -59,6 +59,8 @@ class Scenario:
     host_b: str = "workbench"
     timed: bool = True
     interleaved: bool = True
+    measured: bool = False
+    """Each answer has a latency of its own, taken in turns."""
     sliced: bool = True
     """Rows of several languages and categories."""
     group_size: int = 1
@@ -157,13 +159,18 @@ class Evaluation:
         size = self.scenario.group_size
         return row_id(i - i % size) if size > 1 else ""
 
+    def _latency_ms(self, quantization: Quantization, i: int) -> float:
+        spread = 29 * i % 101 / 101 if self.scenario.measured else 0
+        return LATENCY_MS[quantization] * (1 + spread)
+
     def samples(self) -> list[Sample]:
         return [
             Sample(
                 model=side, quantization=q, scoring=s, row_id=row_id(i), gold=gold, predicted=predicted,
                 final="" if predicted == INVALID else predicted,
                 answer_sha256=hashlib.sha256(predicted.encode()).hexdigest(),
-                prompt_tokens=206, completion_tokens=6, latency_ms=LATENCY_MS[q], ttft_ms=LATENCY_MS[q] * 0.41,
+                prompt_tokens=206, completion_tokens=6, latency_ms=self._latency_ms(q, i), ttft_ms=LATENCY_MS[q] * 0.41,
+                timed=self.scenario.measured,
                 host=self.scenario.host_a if side == "a" else self.scenario.host_b,
                 language=row.language, category=row.category, group=row.group,
                 logprobs=logprobs(predicted, i) if s == "logprob" else None,

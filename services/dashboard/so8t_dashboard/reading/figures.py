@@ -14,6 +14,8 @@ from so8t_shared.tables.quantizations import Quantization
 METRICS = {"accuracy": "right decisions", "false_allow": "harmful allowed", "over_refusal": "harmless turned away"}
 """The three figures of the report's first screen, in its order."""
 
+_GATE_TONES = {Decision.PASS: "good", Decision.FAIL: "bad", Decision.UNDECIDED: "warn"}
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -27,11 +29,14 @@ class Rate:
 
 @dataclass(frozen=True)
 class Latency:
-    """Median latency of both models at one quantization, and B's over A's."""
+    """Median latency of both models at one quantization, and B's over A's.
+
+    A median that was measured by an older program, or over too few rows, has no interval.
+    """
 
     quantization: Quantization
-    a_ms: float | None
-    b_ms: float | None
+    a_ms: Interval | None
+    b_ms: Interval | None
     ratio: Interval | None
 
 
@@ -61,6 +66,11 @@ class Figures:
     def tone(self) -> str:
         """good, bad or muted."""
         return WORDS[self.verdict].tone if self.verdict else "muted"
+
+    @property
+    def gate_tone(self) -> str:
+        """Tone of the gate's result, which may go against the verdict."""
+        return _GATE_TONES[self.gate] if self.gate else "muted"
 
 
 def figures_of(data: bytes, where: str) -> Figures:
@@ -92,5 +102,17 @@ def figures_of(data: bytes, where: str) -> Figures:
 
 def _latency(result: EvaluationResult, quantization: Quantization) -> Latency:
     median = {s.model: s.latency_ms_p50 for s in result.speed if s.quantization == quantization}
-    ratio = next((r.ratio for r in result.latency_ratios if r.quantization == quantization), None)
-    return Latency(quantization, median.get("a"), median.get("b"), ratio)
+    found = next((r for r in result.latency_ratios if r.quantization == quantization), None)
+    a_ms = found.a_ms if found else None
+    b_ms = found.b_ms if found else None
+    return Latency(
+        quantization,
+        a_ms or _alone(median.get("a")),
+        b_ms or _alone(median.get("b")),
+        found.ratio if found else None,
+    )
+
+
+def _alone(median: float | None) -> Interval | None:
+    """A median without an interval."""
+    return None if median is None else Interval(value=median, low=median, high=median)

@@ -74,13 +74,15 @@ def _rates(views: list[SessionView], metric: str, quantization: Quantization) ->
 
 
 def _latencies(views: list[SessionView], quantization: Quantization) -> IntervalChart | None:
-    """Medians, which have no interval."""
     estimates = []
     for view, found in _latencies_of(views, quantization):
         for side, median in (("a", found.a_ms), ("b", found.b_ms)):
             if median is not None:
                 name = f"{view.session_id}, {side.upper()}"
-                estimates.append(Estimate(name, median, median, median, fmt.milliseconds(median), side))
+                text = fmt.milliseconds(median.value)
+                if median.rows:
+                    text += f" ({fmt.milliseconds(median.low)} to {fmt.milliseconds(median.high)})"
+                estimates.append(Estimate(name, median.value, median.low, median.high, text, side))
     return interval_chart("Median latency, ms", estimates, percent=False)
 
 
