@@ -74,6 +74,13 @@ class ArtifactStore(Protocol):
         """Read the whole object; return its size, etag and sha256, or None if there is no such object."""
         ...
 
+    def read_part(self, key: str, start: int, size_bytes: int, etag: str) -> bytes | None:
+        """Bytes of an object, from `start` on; None if it is gone or no longer has `etag`.
+
+        The part is not empty, and lies within the object.
+        """
+        ...
+
     def local_path(self, key: str) -> Path | None:
         """The object as a read-only file, if the store has one on this host."""
         ...

@@ -71,6 +71,10 @@ class ForwardingStore:
         """Size, etag and sha256 of the stored bytes."""
         return self._call("checksum", key, lambda store: store.checksum(key))
 
+    def read_part(self, key: str, start: int, size_bytes: int, etag: str) -> bytes | None:
+        """Some of the object's bytes."""
+        return self._call("read_part", key, lambda store: store.read_part(key, start, size_bytes, etag))
+
     def local_path(self, key: str) -> Path | None:
         """The object as a file on this host."""
         return self._call("local_path", key, lambda store: store.local_path(key))

@@ -134,6 +134,11 @@ class LocalStore:
         stat = self.stat(key)
         return None if stat is None else replace(stat, sha256=sha256_file(self._target(key)))
 
+    def read_part(self, key: str, start: int, size_bytes: int, etag: str) -> bytes | None:
+        """Bytes of an object, from `start` on; None if it is gone or no longer has `etag`."""
+        current = self._read(key, start, size_bytes)
+        return current[0] if current and current[1] == etag else None
+
     def local_path(self, key: str) -> Path | None:
         """The object's own file (read only!), or None if there is no such object."""
         target = self._target(key)
@@ -141,11 +146,15 @@ class LocalStore:
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
         """Bytes and etag of the same version, or None."""
+        return self._read(key)
+
+    def _read(self, key: str, start: int = 0, most: int = -1) -> tuple[bytes, str] | None:
         target = self._target(key)
         with storage_errors(target):
             try:
                 with target.open("rb") as file:
-                    return file.read(), _etag(os.fstat(file.fileno()))
+                    file.seek(start)
+                    return file.read(most), _etag(os.fstat(file.fileno()))
             except _NO_OBJECT:
                 return None
 

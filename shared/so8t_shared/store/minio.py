@@ -24,7 +24,7 @@ from so8t_shared.store.probe import PROBE_KEY, check_conditions
 from so8t_shared.store.retrying import Limits
 from so8t_shared.store.s3 import Bucket
 from so8t_shared.store.sealed import Sealed, Version
-from so8t_shared.store.transfer import Parts, receive
+from so8t_shared.store.transfer import Parts, receive, receive_part
 from so8t_shared.store.versions import all_versions
 from so8t_shared.store.writing import Writing
 
@@ -125,6 +125,16 @@ class MinioStore:
     def checksum(self, key: str) -> ObjectStat | None:
         """Read the whole object; return its size, etag and sha256."""
         return self._receive(check_key(key), lambda size: None, lambda at, data: None)
+
+    def read_part(self, key: str, start: int, size_bytes: int, etag: str) -> bytes | None:
+        """Bytes of an object, from `start` on; None if it is gone or no longer has `etag`."""
+        check, condition = self._client.limits.check, conditional.if_unchanged(etag)
+        check()
+        try:
+            with self._client.told(f"read {check_key(key)}", but=conditional.lost):
+                return receive_part(self._client.read, key, condition, start, size_bytes, check)
+        except Failure:
+            return None
 
     def local_path(self, key: str) -> Path | None:
         """None: objects of a bucket are not files on this host."""

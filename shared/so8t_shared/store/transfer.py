@@ -41,6 +41,21 @@ class Parts:
         return max(self.part_bytes, -(-least // _MIB) * _MIB)
 
 
+def receive_part(
+    read: Read, key: str, condition: Mapping[str, str], start: int, size_bytes: int, still: Callable[[], None]
+) -> bytes:
+    """That many bytes of an object, from `start` on, under `condition`.
+
+    Raises:
+        Failure: also if the response is shorter.
+    """
+    headers = {**condition, "Range": f"bytes={start}-{start + size_bytes - 1}"}
+    data = read(key, headers=headers, still=still)
+    if len(data) != size_bytes:
+        raise Failure(500, "IncompleteBody", f"{len(data)} bytes instead of {size_bytes}")
+    return data
+
+
 def receive(
     read: Read,
     key: str,
@@ -57,11 +72,8 @@ def receive(
     whole, wanted = hashlib.sha256(), Wanted()
 
     def fetch(start: int) -> bytes:
-        end = min(start + parts.part_bytes, size_bytes) - 1
-        headers = {**condition, "Range": f"bytes={start}-{end}"}
-        data = read(key, headers=headers, still=wanted.check)
-        if len(data) != end - start + 1:
-            raise Failure(500, "IncompleteBody", f"{len(data)} bytes instead of {end - start + 1}")
+        length = min(parts.part_bytes, size_bytes - start)
+        data = receive_part(read, key, condition, start, length, wanted.check)
         keep(start, data)
         return data
 

@@ -60,6 +60,21 @@ class Objects(StoreContract):
         assert read.sha256 == expected
         assert store.checksum("nothing/here") is None
 
+    def test_parts(self, store: ArtifactStore) -> None:
+        """Any part of an object can be read by itself; none of an object that was replaced or removed."""
+        etag = store.put_bytes(KEY, b"weights").etag
+        assert [store.read_part(KEY, at, n, etag) for at, n in ((0, 7), (0, 1), (2, 3), (6, 1))] == [
+            b"weights",
+            b"w",
+            b"igh",
+            b"s",
+        ]
+        store.put_bytes(KEY, b"balance")
+        assert store.read_part(KEY, 0, 7, etag) is None
+        store.delete(KEY)
+        assert store.read_part(KEY, 0, 7, etag) is None
+        assert store.read_part("nothing/here", 0, 7, etag) is None
+
     def test_limited_is_the_same_place(self, store: ArtifactStore) -> None:
         """A store with other limits reads and writes the same objects."""
         for limited in (store.patient(1.0), store.checked(lambda: None)):
