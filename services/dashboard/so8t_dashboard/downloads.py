@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import html
-import tempfile
-import threading
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
+from so8t_dashboard.bucket_file import AT_ONCE, BucketFile
 from so8t_dashboard.service import Service
-from so8t_dashboard.views.files import fetchable, find_file
+from so8t_dashboard.views.files import find_file
 from so8t_dashboard.views.records import session_view
 from so8t_shared.artifacts.artifact import Artifact
-from so8t_shared.artifacts.manifests import FileEntry, other_bytes
+from so8t_shared.artifacts.manifests import FileEntry
 from so8t_shared.errors import So8tError
-from so8t_shared.files import sha256_file
 from so8t_shared.results.stamp import stamped
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -34,18 +31,17 @@ _REPORTS = {
 }
 """Pages of the report that are shown here, each with its policy: neither can reach the dashboard or any other place."""
 
-_one_at_a_time = threading.Lock()
-
 
 def file_response(service: Service) -> Endpoint:
     """Answers with one file of an artifact, as a download."""
+    room = asyncio.Semaphore(AT_ONCE)
 
     async def endpoint(request: Request) -> Response:
         stage, path = request.path_params["stage"], request.path_params["path"]
         found = await run_in_threadpool(_find, service, request, stage, path)
         if found is None:
             return PlainTextResponse("There is no such file.\n", 404)
-        return await run_in_threadpool(_sent, service, *found)
+        return await run_in_threadpool(_sent, service, *found, room)
 
     return endpoint
 
@@ -91,35 +87,18 @@ def _named(data: bytes, service: Service, request: Request) -> bytes:
     return stamped(data, **{name: html.escape(text) for name, text in texts.items()})
 
 
-def _sent(service: Service, artifact: Artifact, entry: FileEntry) -> Response:
-    """The file: the folder's own, or a verified copy from the bucket that goes with the answer."""
+def _sent(service: Service, artifact: Artifact, entry: FileEntry, room: asyncio.Semaphore) -> Response:
+    """The file: the folder's own, or piece by piece from the bucket."""
     own = Artifact(service.poller.store, artifact.stage, artifact.fingerprint)
+    name = quote(entry.path.rpartition("/")[2], safe="")
+    headers = {"content-disposition": f"attachment; filename*=utf-8''{name}", "etag": f'"{entry.sha256}"'}
+    headers["content-type"] = "application/octet-stream"
+    if own.store.remote:
+        return BucketFile(own, entry, headers, room)
     try:
         path = own.store.local_path(own.key_of(entry))
-        if path is not None and path.stat().st_size == entry.size_bytes:
-            return _download(path, entry)
-        if not own.store.remote or not fetchable(entry, remote=True):
-            return PlainTextResponse("The file is missing, or too large to be fetched from the bucket here.\n", 404)
-        with _one_at_a_time:
-            folder = tempfile.TemporaryDirectory(prefix="so8t-ui-")
-            _fetch(own, entry, Path(folder.name) / "file")
-    except (So8tError, OSError) as error:
-        return PlainTextResponse(f"{getattr(error, 'what', 'The file cannot be read.')}\n", 502)
-    return _download(Path(folder.name) / "file", entry, BackgroundTask(folder.cleanup))
-
-
-def _fetch(artifact: Artifact, entry: FileEntry, target: Path) -> None:
-    """Copy a file out of a bucket.
-
-    Raises:
-        IntegrityError: it is missing or altered.
-    """
-    stat = artifact.store.get_file(artifact.key_of(entry), target)
-    if stat is None or (stat.sha256 or sha256_file(target)) != entry.sha256:
-        raise artifact.damaged(other_bytes(entry))
-
-
-def _download(path: Path, entry: FileEntry, then: BackgroundTask | None = None) -> FileResponse:
-    name = entry.path.rpartition("/")[2]
-    headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}"}
-    return FileResponse(path, media_type="application/octet-stream", headers=headers, background=then)
+        if path is None or path.stat().st_size != entry.size_bytes:
+            return PlainTextResponse("The file is missing or cut.\n", 404)
+    except (So8tError, OSError):
+        return PlainTextResponse("The file cannot be read.\n", 502)
+    return FileResponse(path, headers=headers)

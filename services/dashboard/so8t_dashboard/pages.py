@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from so8t_dashboard.service import Service
 from so8t_dashboard.views.comparison import comparison
-from so8t_dashboard.views.files import artifacts, fetchable
+from so8t_dashboard.views.files import artifacts
 from so8t_dashboard.views.logs import LEVELS, log_view
 from so8t_dashboard.views.overview import overview
 from so8t_dashboard.views.records import SessionView, session_view
@@ -69,8 +69,7 @@ def _log(service: Service, request: Request, view: SessionView) -> Context:
 
 
 def _files(service: Service, _: Request, view: SessionView) -> Context:
-    remote = service.state.store.remote
-    return {"artifacts": artifacts(service.state, view), "fetchable": lambda entry: fetchable(entry, remote=remote)}
+    return {"artifacts": artifacts(service.state, view)}
 
 
 def _plan(service: Service, _: Request, view: SessionView) -> Context:

@@ -133,11 +133,13 @@ def progress(stage: str, *, done: int, total: int, message: str, seconds: float 
     )  # fmt: skip
 
 
-def finish(store: ArtifactStore, session: Session, stage: str) -> None:
-    """Finish a stage that leaves one small file."""
+def finish(store: ArtifactStore, session: Session, stage: str, **files: bytes) -> None:
+    """Finish a stage that leaves one small file and the given ones."""
 
     def work(ctx: Any) -> None:
         (ctx.output_dir / "conversion.json").write_text("{}")
+        for name, data in files.items():
+            (ctx.output_dir / name).write_bytes(data)
 
     run = StageRun(stage_named(stage), session, store, listeners=Listeners("child"), stop=StopSignal())
     run.run(lambda: work)

@@ -8,8 +8,6 @@ from tests.servers.minio_server import MinioServer
 from tests.unit.dashboard.material import RUNNING, finish, serving
 from tests.unit.shared.material import make_config, make_inputs
 
-from so8t_dashboard.views.files import FETCHED_BYTES, fetchable
-from so8t_shared.artifacts.manifests import FileEntry
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import open_session
 from so8t_shared.store.open import open_store
@@ -36,9 +34,3 @@ def test_a_finished_stage(tmp_path: Path, minio: MinioServer) -> None:
         bucket.put_bytes(file, b"[]")
         answer = dashboard.get(address)
         assert (answer.status_code, answer.content[:2]) == (502, b"A ")
-
-
-def test_large_files() -> None:
-    """A large file is not fetched from a bucket into this host's memory; a folder's own file is sent as it is."""
-    large = FileEntry(path="model.gguf", size_bytes=FETCHED_BYTES + 1, sha256="0" * 64)
-    assert (fetchable(large, remote=True), fetchable(large, remote=False)) == (False, True)

@@ -16,7 +16,7 @@ READS_PER_S = 6.0
 LISTS_PER_S = 1.0
 """Listings of a bucket per second, by all pages together."""
 
-_READS = {"get_bytes", "get_file", "checksum", "read_versioned", "stat"}
+_READS = {"get_bytes", "read_part", "get_file", "checksum", "read_versioned", "stat"}
 _LISTS = {"list", "listing", "folders"}
 _FREE = {"local_path"}
 

@@ -10,9 +10,6 @@ from so8t_dashboard.views.records import SessionView
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import FileEntry
 
-FETCHED_BYTES = 64_000_000
-"""Largest file that is fetched from a bucket for a browser; larger ones are for `so8t-ab artifacts get`."""
-
 
 @dataclass(frozen=True)
 class ArtifactView:
@@ -45,8 +42,3 @@ def find_file(state: State, view: SessionView, stage: str, path: str) -> tuple[A
     manifest = manifest_of(state.store, marker) if marker else None
     entry = next((entry for entry in manifest.files if entry.path == path), None) if manifest else None
     return (Artifact(state.store, stage, marker.fingerprint), entry) if marker and entry else None
-
-
-def fetchable(entry: FileEntry, *, remote: bool) -> bool:
-    """Whether a browser can download it from here."""
-    return not remote or entry.size_bytes <= FETCHED_BYTES
