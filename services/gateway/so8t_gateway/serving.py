@@ -23,6 +23,7 @@ from so8t_gateway.quiet import log_quietly
 from so8t_gateway.seams import Access
 from so8t_gateway.service import Bounds, Service
 from so8t_gateway.session_model import offered
+from so8t_gateway.tls import Tls, tls_of
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.listening import is_loopback, listening
@@ -48,13 +49,15 @@ def serve(
 
     Raises:
         UnsupportedSystem: this is native Windows.
-        ConfigError: others could reach the service, and it demands no tokens; or the audit log has no key.
+        ConfigError: others could reach the service, and it demands no tokens; or the audit log has no key; or the
+            certificate cannot be used.
         So8tError: there is no model to serve, or it cannot be loaded; the audit log or the tokens cannot be used.
     """
     check_stages_can_run("so8t-ab think", "docker compose --profile think up")
     forbid_core_dumps()
     config = read()
     demand_protection(config)
+    tls = tls_of(config.think)
     access = access_of(config)
     log_quietly()
     store = open_store(config)
@@ -63,7 +66,7 @@ def serve(
     with listening_socket(config) as listener:
         auditor = open_auditor(config, store)
         try:
-            asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, listener, on_address, wait=wait))
+            asyncio.run(_serve(config, lambda: _opened(read()), access, auditor, tls, listener, on_address, wait=wait))
         finally:
             auditor.close()
 
@@ -104,6 +107,7 @@ async def _serve(
     read: Callable[[], tuple[Config, ArtifactStore]],
     access: Access,
     auditor: FileAuditor,
+    tls: Tls | None,
     listener: socket.socket,
     on_address: Callable[[str], None],
     *,
@@ -120,12 +124,12 @@ async def _serve(
     gc.collect()
     gc.freeze()  # what is loaded now stays: looking through it again and again would let answers wait
     try:
-        server = Server(_settings(config, service))
+        server = Server(_settings(config, service, tls))
         tasks = [
             asyncio.create_task(keeper.run()),
             asyncio.create_task(server.announce(listener, on_address)),
         ]
-        with _signals(server, lane, keeper, think.timeout_s):
+        with _signals(server, lane, lambda: _reload(keeper, tls), think.timeout_s):
             await server.serve(sockets=[listener])
         for task in tasks:
             task.cancel()
@@ -133,7 +137,7 @@ async def _serve(
         await keeper.close()
 
 
-def _settings(config: Config, service: Service) -> uvicorn.Config:
+def _settings(config: Config, service: Service, tls: Tls | None) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(service),
         http=punctual_protocol(config.think.receive_s),
@@ -142,8 +146,7 @@ def _settings(config: Config, service: Service) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        ssl_certfile=config.think.tls_cert,
-        ssl_keyfile=config.think.tls_key,
+        ssl_context_factory=(lambda *_: tls.context) if tls else None,
         timeout_graceful_shutdown=int(config.think.timeout_s) + 1,
     )
 
@@ -159,8 +162,17 @@ def listening_socket(config: Config) -> AbstractContextManager[socket.socket]:
     return listening(config.think.host, config.think.port, what="The service", settings=settings, remedy=remedy)
 
 
+def _reload(keeper: Keeper, tls: Tls | None) -> None:
+    keeper.look_now()
+    try:
+        if tls:
+            tls.read_again()
+    except ConfigError as error:
+        log.warning("The renewed certificate is not used: %s", error.what)
+
+
 @contextmanager
-def _signals(server: uvicorn.Server, lane: Lane, keeper: Keeper, patience_s: float) -> Iterator[None]:
+def _signals(server: uvicorn.Server, lane: Lane, reload: Callable[[], None], patience_s: float) -> Iterator[None]:
     """SIGTERM, SIGINT: answer what was begun, refuse the rest, end. A second one ends at once. SIGHUP: look again."""
     loop, stops = asyncio.get_running_loop(), list[asyncio.Task[None]]()
 
@@ -179,7 +191,7 @@ def _signals(server: uvicorn.Server, lane: Lane, keeper: Keeper, patience_s: flo
     for number in STOPPING:
         loop.add_signal_handler(number, stop)
     for number in RELOADING:
-        loop.add_signal_handler(number, keeper.look_now)
+        loop.add_signal_handler(number, reload)
     try:
         yield
     finally:

@@ -7,7 +7,6 @@ import http.server
 import io
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.certificates import issue, needs_openssl
 from tests.messages import Said
 from tests.servers.minio_server import MinioServer
 from tests.servers.s3_server import Keys
@@ -229,28 +229,13 @@ def _elsewhere(folder: Path, endpoint: str) -> Config:
     )
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="CANNOT BE TESTED HERE: openssl is not installed")
+@needs_openssl
 def test_tls(tmp_path: Path, said: Said) -> None:
     """A certificate that nobody vouches for is refused at once; SSL_CERT_FILE makes it known."""
     certificates = tmp_path / "certificates"
-    certificates.mkdir()
-    key, public = certificates / "private.key", certificates / "public.crt"
-    names = "subjectAltName=IP:127.0.0.1"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=test",
-        "-addext",
-        names,
-    ]
-    subprocess.run([*make, "-keyout", str(key), "-out", str(public)], check=True, capture_output=True)
+    made = issue(certificates, "test")
+    made.key.rename(certificates / "private.key")
+    public = made.cert.rename(certificates / "public.crt")
     server = MinioServer(tmp_path / "minio")
     server.certificates = certificates
     server.start(wait=False)
