@@ -35,6 +35,24 @@ class GuardrailRequest(Body):
     texts: Annotated[list[str], Field(max_length=64)] | None = None
     images: list[str] | None = Field(None, description="Cannot be judged, so anything with images is blocked.")
     tool_calls: Annotated[list[dict[str, Any]], Field(max_length=64)] | None = None
+    structured_messages: list[dict[str, Any]] | None = Field(
+        None,
+        description="The conversation behind the texts; any audio or file in it cannot be judged, so it is blocked.",
+    )
+
+    @property
+    def everything(self) -> list[str]:
+        """Texts to decide on, calls of tools among them; a call in OpenAI's old form is only in its message."""
+        old = [message["function_call"] for message in self.structured_messages or () if message.get("function_call")]
+        calls = [json.dumps(call, ensure_ascii=False, sort_keys=True) for call in (*(self.tool_calls or ()), *old)]
+        return [*filter(str.strip, [*(self.texts or ()), *calls])]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether all of it can be judged."""
+        contents = [message.get("content") for message in self.structured_messages or ()]
+        parts = [part for content in contents if isinstance(content, list) for part in content]
+        return not self.images and all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in parts)
 
     @property
     def user_id(self) -> str:
@@ -51,10 +69,9 @@ class GuardrailAnswer(Body):
 
 async def guard(service: Service, body: GuardrailRequest, request: Request) -> Response:  # noqa: ARG001 - one form
     """Decide on every text and tool call; the first that is not ALLOW blocks all."""
-    if body.images:
-        return reply(GuardrailAnswer(action="BLOCKED", blocked_reason="ESCALATION: images cannot be judged"))
-    calls = [json.dumps(call, ensure_ascii=False, sort_keys=True) for call in body.tool_calls or ()]
-    for text in filter(str.strip, [*(body.texts or ()), *calls]):
+    if not body.is_text:
+        return reply(GuardrailAnswer(action="BLOCKED", blocked_reason="ESCALATION: only text can be judged"))
+    for text in body.everything:
         query = query_of(service, text)
         outcome = await service.decide(query, AskOptions(), user_id=body.user_id, api="litellm")
         if outcome.label != "ALLOW":

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 from litellm.exceptions import GuardrailRaisedException
+from litellm.llms.openai.chat.guardrail_translation.handler import OpenAIChatCompletionsHandler
 from litellm.proxy.guardrails.guardrail_hooks.generic_guardrail_api.generic_guardrail_api import GenericGuardrailAPI
 from tests.tiny_guard import RAMBLE, SECRET
 from tests.unit.gateway.service_process import Think
@@ -42,6 +43,46 @@ def test_images_block(think: Think) -> None:
     """What cannot be judged does not pass."""
     with pytest.raises(GuardrailRaisedException):
         apply(think, "request", texts=["open the door"], images=["data:image/png;base64,AAAA"])
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+        {"type": "file", "file": {"file_id": "file-1"}},
+        {"type": "image_url", "image_url": {}},
+    ],
+    ids=lambda part: part["type"],
+)
+def test_what_litellm_does_not_extract_blocks(think: Think, part: dict[str, Any]) -> None:
+    """Audio and files beside an allowed text are in no list of LiteLLM's, only in the messages."""
+    messages = [{"role": "user", "content": [{"type": "text", "text": "open the door"}, part]}]
+    with pytest.raises(GuardrailRaisedException):
+        _through(think, messages)
+    _through(think, [{"role": "user", "content": [{"type": "text", "text": "open the door"}]}])
+
+
+def test_an_old_function_call_is_judged(think: Think) -> None:
+    """It is in no list of tool calls."""
+    before = think.events()
+    call = {"name": "run", "arguments": '{"text": "talk on and on"}'}
+    with suppress(GuardrailRaisedException):
+        _through(
+            think,
+            [
+                {"role": "user", "content": "open the door"},
+                {"role": "assistant", "content": None, "function_call": call},
+            ],
+        )
+    asked = [event for event in think.events()[len(before) :] if event["event"] == "answered"]
+    assert len(asked) == 2
+
+
+def _through(think: Think, messages: list[dict[str, Any]]) -> None:
+    """As LiteLLM's proxy asks before it sends a conversation to a model."""
+    guardrail = GenericGuardrailAPI(api_base=think.address, unreachable_fallback="fail_open", guardrail_name="so8t")
+    data = {"model": "any", "messages": messages, "metadata": {}}
+    asyncio.run(OpenAIChatCompletionsHandler().process_input_messages(data, guardrail))
 
 
 def test_tool_calls_are_judged(think: Think) -> None:
