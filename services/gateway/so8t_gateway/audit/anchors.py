@@ -163,6 +163,8 @@ class Anchoring(threading.Thread):
                 self._done = head
         except So8tError as error:
             log.warning("the audit log could not be anchored, which is tried again: %s", error.what)
+        except Exception as error:  # noqa: BLE001 - without this thread, nothing would be anchored any more
+            log.error("the audit log could not be anchored, which is tried again: %s", type(error).__name__)
 
     def _put(self, head: Head, patience_s: float) -> None:
         if not self._anchors.put(head, patience_s=patience_s) and not self._told:

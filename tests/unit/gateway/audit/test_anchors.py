@@ -165,6 +165,18 @@ def test_a_store_that_is_away_delays_no_line(tmp_path: Path, caplog: pytest.LogC
     assert verify(tmp_path / "log", read_anchors(store, log_id(tmp_path / "log"))).faults == []
 
 
+def test_no_fault_ends_the_anchoring(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a store raises, the next round tries again, and the log says that one failed, without its text."""
+    inner = LocalStore(tmp_path / "store")
+    store = FaultyStore(inner, [Fault("put_if_absent", RuntimeError("a secret"), times=1)])
+    log = AuditLog(tmp_path / "log")
+    writer = AuditWriter(log, sync=False, anchors=Anchors(store, log.id), anchor_s=0.05)
+    until(lambda: read_anchors(inner, log.id), "an anchor")
+    writer.close()
+    assert "RuntimeError" in caplog.text
+    assert "a secret" not in caplog.text
+
+
 def test_two_logs_never_share_an_anchor(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A log that was put back to an older state and went on otherwise is told: the store knows another line."""
     anchors = Anchors(LocalStore(tmp_path), "one")
