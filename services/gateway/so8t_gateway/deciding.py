@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from time import monotonic
 from uuid import uuid4
 
 from so8t_gateway.classes import Decision, decide, decide_by_majority
@@ -21,6 +22,7 @@ from so8t_shared.errors import InputError
 
 ESCALATION = "ESCALATION"
 _ALLOW = "ALLOW"
+_CHECKED_S = 1.0
 
 _FAILURES: Mapping[type[BaseException], str] = {
     TimeoutError: "timeout",
@@ -41,6 +43,7 @@ class Serving:
         self.model = model
         self.engine = engine
         self.prompts = Prompts(model.chat)
+        self._checked: tuple[float, asyncio.Task[bool]] | None = None
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
@@ -56,6 +59,12 @@ class Serving:
             self._users -= 1
             if not self._users:
                 self._unused.set()
+
+    async def works(self) -> bool:
+        """Whether the engine answers; it is asked at most once a second, for anyone may ask for this."""
+        if self._checked is None or monotonic() - self._checked[0] > _CHECKED_S:
+            self._checked = (monotonic(), asyncio.ensure_future(self.engine.check()))
+        return await asyncio.shield(self._checked[1])
 
     async def close(self, *, unload: bool = True) -> None:
         """Unload the model once nobody uses it; not if another `Serving` has the same one."""
@@ -111,7 +120,7 @@ class ModelDecider:
             return "not_ready"
         if self.lane.stopping:
             return "stopping"
-        return "" if await self.serving.engine.check() else "engine_failed"
+        return "" if await self.serving.works() else "engine_failed"
 
     async def _ask(self, serving: Serving, query: Query, options: AskOptions, blank: Outcome) -> Outcome:
         most = serving.model.max_new_tokens

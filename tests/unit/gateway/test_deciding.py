@@ -208,6 +208,36 @@ def test_not_ready() -> None:
     assert decide(decider).reason == "not_ready"
 
 
+def test_who_asks_whether_it_works_cannot_keep_the_engine_busy() -> None:
+    """However many ask at once or soon after each other, the engine is asked once; a second later, again."""
+    engine = Counting(ALLOWED)
+    decider = decider_of(engine)
+
+    async def ask() -> None:
+        assert set(await asyncio.gather(*(decider.fault() for _ in range(50)))) == {""}
+        assert await decider.fault() == ""
+        assert engine.checks == 1
+        await asyncio.sleep(1.1)
+        engine.works = False
+        assert await decider.fault() == "engine_failed"
+        assert engine.checks == 2
+
+    asyncio.run(ask())
+
+
+class Counting(Saying):
+    """Counts how often it is asked whether it works."""
+
+    checks = 0
+    works = True
+
+    async def check(self) -> bool:
+        """After a moment."""
+        self.checks += 1
+        await asyncio.sleep(0.05)
+        return self.works
+
+
 def test_the_hash_is_keyed() -> None:
     """The thinking's hash depends on the thinking alone, for one key."""
     one, same, other = (

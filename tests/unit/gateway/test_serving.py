@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
+
 import httpx
 import pytest
 from tests.tiny_guard import AGAIN, DECISIONS, RAMBLE, SECRET
@@ -55,3 +59,18 @@ def test_ready(think: Think) -> None:
     """It says that it lives and that it answers."""
     assert httpx.get(f"{think.address}/health").json() == {"status": "ok"}
     assert httpx.get(f"{think.address}/ready").json() == {"status": "ready"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="CANNOT BE TESTED HERE: limits are read from /proc")
+def test_no_core_dump(think: Think) -> None:
+    """Neither the service nor llama.cpp's process may leave its memory on the disk."""
+    think.ask("open the door")
+    processes = [think.process.pid, *_children(think.process.pid)]
+    for pid in processes:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"^Max core file size\s+0\s+0\s", limits, re.MULTILINE), limits
+
+
+def _children(pid: int) -> list[int]:
+    found = [int(word) for task in Path(f"/proc/{pid}/task").glob("*/children") for word in task.read_text().split()]
+    return [*found, *(grandchild for child in found for grandchild in _children(child))]
