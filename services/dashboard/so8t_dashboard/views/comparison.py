@@ -43,7 +43,7 @@ def comparison(state: State, chosen: Sequence[str]) -> dict[str, Any]:
     """What the template shows for the chosen sessions; without any, for the newest ones with results."""
     finished = [view for name in state.sessions if (view := session_view(state, name)) and view.figures]
     named = [view for name in dict.fromkeys(chosen) if (view := session_view(state, name))]
-    views = sorted(named or finished[:MOST], key=lambda view: view.record.created)[-MOST:]
+    views = sorted(named or finished[:MOST], key=lambda view: (view.record.created, view.session_id))[-MOST:]
     return {
         "views": views,
         "others": [view for view in finished if view.session_id not in {v.session_id for v in views}],
