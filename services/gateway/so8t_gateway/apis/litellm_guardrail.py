@@ -49,15 +49,20 @@ class GuardrailRequest(Body):
 
     @property
     def is_text(self) -> bool:
-        """Whether all of it can be judged."""
+        """Whether all of it can be judged; LiteLLM leaves a content empty if it does not know the form of a part."""
         contents = [message.get("content") for message in self.structured_messages or ()]
-        parts = [part for content in contents if isinstance(content, list) for part in content]
-        return not self.images and all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in parts)
+        return not self.images and all(map(_is_text, contents))
 
     @property
     def user_id(self) -> str:
         """Who asked."""
         return self.request_data.user_api_key_end_user_id or self.request_data.user_api_key_user_id or ""
+
+
+def _is_text(content: Any) -> bool:
+    if isinstance(content, list):
+        return bool(content) and all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content)
+    return content is None or isinstance(content, str)
 
 
 class GuardrailAnswer(Body):

@@ -50,7 +50,7 @@ def test_images_block(think: Think) -> None:
     [
         {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
         {"type": "file", "file": {"file_id": "file-1"}},
-        {"type": "image_url", "image_url": {}},
+        {"type": "hologram", "hologram": {"data": "AAAA"}},
     ],
     ids=lambda part: part["type"],
 )
