@@ -244,13 +244,17 @@ _READ_BEFORE = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNOR
 
 @given(st.lists(st.sampled_from([*_PIECES, " ", "\n", "\u3000", "\x1c", "<FINAL>", "allow"]), max_size=12).map("".join))
 @example("<final></final><final><</final>")
+@example("<final>DENY</final><FINAL></final>")
 @settings(max_examples=500, deadline=None)
 def test_answers_are_read_as_before(answer: str) -> None:
-    """White space around the label is no part of it, of whatever kind, as it always was; signs alone do not decide."""
+    """White space around the label is no part of it, of whatever kind, as it always was.
+
+    The first one decides, and signs alone do not.
+    """
     reading = read_answer(answer)
     matches = _READ_BEFORE.findall(reading.text) or [""]
     decide = [found for found in matches if not found or re.search(r"\w", found)]
-    assert reading.final == unicodedata.normalize("NFKC", (decide or matches)[-1])
+    assert reading.final == unicodedata.normalize("NFKC", decide[0] if decide else matches[-1])
 
 
 @pytest.mark.parametrize("begun", ["<final>", "<final>DENY", "<think", "<", "</ think-", "<final>x</final"])
