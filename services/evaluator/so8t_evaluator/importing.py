@@ -7,7 +7,7 @@ from pathlib import Path
 
 from so8t_engines.protocol import ModelFile, Recipe
 from so8t_evaluator.gguf_header import adds_bos
-from so8t_evaluator.template import chat_format
+from so8t_evaluator.template import chat_format, go
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file, write_atomically
@@ -76,7 +76,7 @@ def recipe(gguf: Path, chat: ChatInfo, num_ctx: int) -> Recipe:
     """
     found, _ = chat_format(chat, server_adds_bos=adds_bos(gguf))
     return Recipe(
-        template=found.go(),
+        template=go(found),
         system=SYSTEM_PROMPT,
         stop=tuple(chat.stop_tokens),
         parameters={"temperature": 0.0, "repeat_penalty": 1.0, "num_ctx": min(num_ctx, chat.context_length)},

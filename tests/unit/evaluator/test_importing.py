@@ -11,7 +11,7 @@ from tests.tiny_tokenizers import CHATML
 from tests.unit.evaluator.material import make_chat, make_gguf
 
 from so8t_evaluator.importing import modelfile, read_chat, recipe, write_registry
-from so8t_evaluator.template import chat_format
+from so8t_evaluator.template import chat_format, go
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.models.prompts import SYSTEM_PROMPT
@@ -57,7 +57,7 @@ def test_modelfile(tmp_path: Path) -> None:
     """The model beside it by a relative name, its own chat format, and greedy sampling as in the test."""
     lines = modelfile("model_a_q8_0.gguf", recipe(make_gguf(tmp_path / "m.gguf"), CHAT, 2048))
     assert lines.startswith("FROM ./model_a_q8_0.gguf\n")
-    assert f'TEMPLATE """{chat_format(CHAT, server_adds_bos=False)[0].go()}"""\n' in lines
+    assert f'TEMPLATE """{go(chat_format(CHAT, server_adds_bos=False)[0])}"""\n' in lines
     assert f'SYSTEM """{SYSTEM_PROMPT}"""\n' in lines
     assert 'PARAMETER stop "<|im_end|>"\nPARAMETER stop "<|endoftext|>"\n' in lines
     assert "PARAMETER temperature 0\n" in lines
