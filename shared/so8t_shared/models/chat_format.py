@@ -18,7 +18,7 @@ Render = Callable[[Messages], str]
 
 NOBODY = ""
 """The role before the first message, and after the last."""
-_CONVERSATIONS = (
+_CONVERSATIONS: tuple[tuple[str, ...], ...] = (
     ("system", "user"),
     ("user",),
     ("system", "user", "assistant", "user"),
