@@ -51,18 +51,35 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Served:
+    """A model that a server had before: it is asked as it is, never uploaded."""
+
+    digest: str
+    """Under which the server must list it."""
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """A GGUF file on this machine."""
+    """A GGUF file on this machine, or a model that a server had before."""
 
     name: str
     """For messages, for example 'borea-phi35-so8t-base:q4_k_m'."""
     path: Path
+    """Of a model that a server had, a file with its vocabulary alone."""
     sha256: str
+    """Of a model that a server had, its digest there."""
     context_length: int
     """The model's maximum context in tokens; an engine's context is never larger."""
     recipe: Recipe = field(default_factory=Recipe)
     bos_token: str = ""
     eos_token: str = ""
+    served: Served | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the model."""
+        return self.served.size_bytes if self.served else self.path.stat().st_size
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def check_places(config: Config, stages: Sequence[Stage]) -> None:
         faults.append("store.endpoint is not set: pods share a bucket, not a folder")
     elif _is_loopback(config.store.endpoint):
         faults.append(f"store.endpoint = {config.store.endpoint}: a pod finds itself there")
-    for item in (item for stage in stages for item in stage.inputs(config)):
+    for item in (item for stage in stages for item in stage.paths(config)):
         path = str(item.path)
         if PureWindowsPath(path).drive or not (WORK / PurePosixPath(path)).is_relative_to(inputs_at(config)):
             faults.append(f"{item.name} = {path} is not below execution.kubernetes.inputs_path")

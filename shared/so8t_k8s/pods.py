@@ -107,7 +107,7 @@ def _mounts(stage: Stage, config: Config) -> list[Manifest]:
     if config.training.config:  # the path is part of the session, and must lead to a file
         path = str(WORK / config.training.config)
         mounts.append({"name": "config", "mountPath": path, "subPath": TRAINING_FILE, "readOnly": True})
-    if stage.inputs(config):
+    if stage.paths(config):
         mounts.append({"name": "inputs", "mountPath": str(inputs_at(config)), "readOnly": True})
     return mounts
 
@@ -124,7 +124,7 @@ def _volumes(stage: Stage, config: Config, config_map: str) -> list[Manifest]:
         {"name": "scratch", "emptyDir": {"sizeLimit": f"{needs_of(stage, config).disk_gib}Gi"}},
         {"name": "results", **results},
     ]
-    if stage.inputs(config):
+    if stage.paths(config):
         claim = {"claimName": settings.inputs_claim, "readOnly": True}
         volumes.append({"name": "inputs", "persistentVolumeClaim": claim})
     return volumes

@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 
 from so8t_shared.config.model import Config
+from so8t_shared.results.conversion import VOCABULARY_FILE
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.tables import layouts
 from so8t_shared.tables.quantizations import Quantization
 
 SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
 """Path outside the container of the folder mounted as output_base_dir inside it."""
-_MODEL = re.compile(r"model_([ab])_\w+\.gguf")
+_MODEL = re.compile(rf"(?!{re.escape(VOCABULARY_FILE)})model_([ab])_\w+\.gguf")
 
 
 def in_container() -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from so8t_shared import places
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
-from so8t_shared.results.conversion import CONVERTED_BY
+from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.registry import MODELFILES
 from so8t_shared.results.training import TENSORBOARD
 from so8t_shared.splits import sides_of_paths
@@ -45,7 +45,17 @@ class DataInput:
     path: str
 
 
-ExternalInput = ModelInput | FileInput | DataInput
+@dataclass(frozen=True)
+class ServedInput:
+    """A model that an Ollama server has."""
+
+    name: str
+    model: str
+    address: str
+
+
+PathInput = ModelInput | FileInput | DataInput
+ExternalInput = PathInput | ServedInput
 Fact = Callable[[Config], Any]
 
 
@@ -87,6 +97,10 @@ class Stage:
     writes: str = ""
     """'module:function' of the service: takes the configuration, returns the bytes of large files, by what they are."""
 
+    def paths(self, config: Config) -> list[PathInput]:
+        """Its inputs that are files or folders."""
+        return [item for item in self.inputs(config) if not isinstance(item, ServedInput)]
+
     @property
     def module(self) -> str:
         """Package of the service."""
@@ -103,7 +117,9 @@ def _model_a(config: Config) -> list[ExternalInput]:
 
 
 def _external_b(config: Config) -> list[ExternalInput]:
-    return [FileInput("model_b.gguf", Path(config.external_b))] if config.external_b else []
+    if config.served_b:  # its name counts, too: it is asked by that
+        return [ServedInput(f"model_b.ollama = {config.served_b}", config.served_b, config.ollama.host)]
+    return [FileInput("model_b.gguf", Path(config.gguf_b))] if config.gguf_b else []
 
 
 def _training_inputs(config: Config) -> list[ExternalInput]:
@@ -256,7 +272,7 @@ STAGES: tuple[Stage, ...] = (
                 "splits/test.jsonl",
                 TENSORBOARD,
             ),
-            **_of_both("conversion.json", "chat.json"),
+            **_of_both("conversion.json", "chat.json", SERVED_FILE),
         },
         exports=(Export("", places.report_file),),
     ),

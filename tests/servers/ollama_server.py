@@ -91,6 +91,23 @@ class OllamaServer:
         """Names of its models."""
         return {model["name"] for model in self.get("/api/tags")["models"]}
 
+    def create(self, name: str, modelfile: str) -> str:
+        """Make a model, as `ollama create` does for its user; return the digest under which it is listed."""
+        path = self.folder / "Modelfile"
+        path.write_text(modelfile, encoding="utf-8")
+        subprocess.run(
+            [binary("ollama"), "create", name, "-f", path],
+            env={**os.environ, "OLLAMA_HOST": self.address, "HOME": str(self.folder)},
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        return self.digests()[name]
+
+    def digests(self) -> dict[str, str]:
+        """Digests of its models, by name."""
+        return {model["name"]: model["digest"] for model in self.get("/api/tags")["models"]}
+
     def forget(self, name: str) -> None:
         """Delete a model, as `ollama rm` does."""
         body = json.dumps({"model": name}).encode()

@@ -29,8 +29,10 @@ def sizes_a(config: Config) -> dict[Quantization, int]:
 
 def sizes_b(config: Config) -> dict[Quantization, int]:
     """Return the bytes of each file that convert-b makes; empty if model B, or its base, is not on this host."""
-    if config.external_b:
-        path = Path(config.external_b)
+    if config.served_b:
+        return {}
+    if config.gguf_b:
+        path = Path(config.gguf_b)
         return {config.gguf.primary_quantization: path.stat().st_size} if path.is_file() else {}
     return _of_stage(Path(config.base_of_b.base_model), config)
 

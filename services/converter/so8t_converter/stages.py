@@ -8,6 +8,8 @@ from so8t_converter.convert import Conversion, convert
 from so8t_converter.external import look_at, take
 from so8t_converter.metadata import training_metadata
 from so8t_converter.output_file import Unfinished
+from so8t_converter.served import describe
+from so8t_shared.models.served import check_served
 from so8t_shared.places import gguf_name
 from so8t_shared.progress import Progress
 from so8t_shared.results.conversion import ConversionResult
@@ -30,9 +32,13 @@ def convert_a(ctx: StageContext) -> None:
 
 
 def convert_b(ctx: StageContext) -> None:
-    """Convert model B, as merged and folded by training, to GGUF; copy an external one."""
-    if ctx.config.external_b:
-        look = look_at(Path(ctx.config.external_b), ctx.config.gguf.primary_quantization)
+    """Convert model B, as merged and folded by training, to GGUF; copy or describe an external one."""
+    if ctx.config.served_b:
+        ctx.say("asking Ollama about the model")
+        _tell(ctx, describe(check_served(ctx.config), ctx.output_dir, ctx.log.warning, ctx.check_interrupted))
+        return
+    if ctx.config.gguf_b:
+        look = look_at(Path(ctx.config.gguf_b), ctx.config.gguf.primary_quantization)
         _tell(ctx, take(look, gguf_name("b", look.quantization), ctx.output_dir, _stoppable(ctx)))
         return
     trained = ctx.input_dir("train")

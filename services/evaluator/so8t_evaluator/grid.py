@@ -117,7 +117,7 @@ class Grid:
             interleaved=interleaved,
             peak_memory_bytes=respondent.peak_memory_bytes,
             gpu_memory_bytes=respondent.gpu_memory_bytes,
-            file_size_bytes=respondent.candidate.file.path.stat().st_size,
+            file_size_bytes=respondent.candidate.file.size_bytes,
         )
 
     def _describe_engine(self) -> EngineInfo:

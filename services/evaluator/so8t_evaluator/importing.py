@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from so8t_engines import protocol
 from so8t_engines.protocol import ModelFile, Recipe
 from so8t_evaluator.gguf_header import adds_bos
-from so8t_evaluator.template import chat_format
+from so8t_evaluator.template import chat_format, go
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.files import sha256_file, write_atomically
 from so8t_shared.json_files import write_json
 from so8t_shared.models.prompts import SYSTEM_PROMPT
 from so8t_shared.places import gguf_name, modelfile_name
-from so8t_shared.results.conversion import CONVERTED_BY, ChatInfo
+from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE, VOCABULARY_FILE, ChatInfo, Served
 from so8t_shared.results.registry import MODELFILES, REGISTRY_FILE, ImportedModel, Registry
 from so8t_shared.results.sides import Side
 from so8t_shared.tables.quantizations import Quantization
@@ -27,6 +28,8 @@ def write_registry(
 ) -> Registry:
     """Write registry.json and modelfiles/ for both models at every quantization.
 
+    A model that the server had before keeps its name and needs no Modelfile.
+
     `converted` holds the folder of each model's GGUF files and chat.json; `warn` receives anything that
     a Modelfile cannot express.
 
@@ -36,6 +39,9 @@ def write_registry(
     models: list[ImportedModel] = []
     for side, folder in converted.items():
         chat = read_chat(folder)
+        if (folder / SERVED_FILE).is_file():
+            models.append(_served(Served.read(folder / SERVED_FILE), side))
+            continue
         for quantization in config.gguf.quantizations:
             models.append(_import(config, side, quantization, folder, chat, output))
         if fault := chat_format(chat, server_adds_bos=True)[1]:
@@ -62,7 +68,8 @@ def model_file(model: ImportedModel, path: Path, chat: ChatInfo, num_ctx: int) -
         path=path,
         sha256=model.sha256,
         context_length=chat.context_length,
-        recipe=recipe(path, chat, num_ctx),
+        recipe=Recipe() if model.served else recipe(path, chat, num_ctx),
+        served=protocol.Served(model.sha256, model.size_bytes) if model.served else None,
         bos_token=chat.bos_token,
         eos_token=chat.eos_token,
     )
@@ -76,7 +83,7 @@ def recipe(gguf: Path, chat: ChatInfo, num_ctx: int) -> Recipe:
     """
     found, _ = chat_format(chat, server_adds_bos=adds_bos(gguf))
     return Recipe(
-        template=found.go(),
+        template=go(found),
         system=SYSTEM_PROMPT,
         stop=tuple(chat.stop_tokens),
         parameters={"temperature": 0.0, "repeat_penalty": 1.0, "num_ctx": min(num_ctx, chat.context_length)},
@@ -93,6 +100,20 @@ def modelfile(gguf: str, recipe: Recipe) -> str:
         *(f"PARAMETER {name} {value:g}" for name, value in recipe.parameters.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _served(served: Served, side: Side) -> ImportedModel:
+    return ImportedModel(
+        model=side,
+        quantization=served.quantization,
+        name=served.name,
+        stage=CONVERTED_BY[side],
+        file=VOCABULARY_FILE,
+        sha256=served.digest,
+        size_bytes=served.size_bytes,
+        modelfile="",
+        server_digest=served.digest,
+    )
 
 
 def _import(

@@ -16,7 +16,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, IntegrityError, UpstreamError
 from so8t_shared.models.room import answer_tokens, context_tokens
 from so8t_shared.places import gguf_name
-from so8t_shared.results.conversion import ChatInfo, ConversionResult
+from so8t_shared.results.conversion import VOCABULARY_FILE, ChatInfo, ConversionResult
 from so8t_shared.results.policy import POLICY_FILE, Policy, QuantizationPolicy
 from so8t_shared.results.training import Targets
 from so8t_shared.sessions.markers import Completed, StageMarkers
@@ -68,6 +68,12 @@ def read_session(store: ArtifactStore, config: Config) -> SessionModel:
     """
     session_id, quantization = _session_id(store, config), quantization_of(config)
     markers = _markers(store, session_id)
+    if VOCABULARY_FILE in _paths(store, markers):
+        raise InputError(
+            "The session's model B is another server's, so there is no file to serve.",
+            where=f"session {session_id}",
+            remedy="set think.session to a session with a model that was made here",
+        )
     gguf, targets = gguf_name("b", quantization), "splits/targets.json"
     converted = _files(store, markers["convert-b"], (gguf, "chat.json", "conversion.json"))
     if not (converted / gguf).is_file():
@@ -150,9 +156,13 @@ def _files(store: ArtifactStore, marker: Completed, files: tuple[str, ...]) -> P
 
 def _quantizations(store: ArtifactStore, markers: dict[str, Completed]) -> list[str]:
     """Those that the session has of model B."""
-    _, manifest = _manifest(store, markers["convert-b"])
-    paths = {entry.path for entry in manifest.files}
+    paths = _paths(store, markers)
     return [each for each in ORDER if gguf_name("b", each) in paths]
+
+
+def _paths(store: ArtifactStore, markers: dict[str, Completed]) -> set[str]:
+    _, manifest = _manifest(store, markers["convert-b"])
+    return {entry.path for entry in manifest.files}
 
 
 def _sha256(conversion: ConversionResult, gguf: str) -> str:

@@ -12,7 +12,7 @@ from so8t_shared.documents import read_text
 from so8t_shared.errors import IntegrityError
 from so8t_shared.places import models_beside_report
 from so8t_shared.results.answers import SAMPLES_FILE, Sample
-from so8t_shared.results.conversion import ChatInfo, ConversionResult
+from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE, ChatInfo, ConversionResult, Served
 from so8t_shared.results.evaluation import EVALUATION_FILE, EvaluationResult
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, LabeledRow, TrainingPoint, TrainingResult
@@ -48,7 +48,7 @@ class ReportSettings:
         """Take the names from Ollama's settings; without a model_b section B has no description."""
         names = Names(
             a=config.ollama.model_a_name,
-            b=config.ollama.model_b_name,
+            b=config.name_b,
             description_a=config.model_a.description,
             description_b=config.model_b.description if config.model_b else "",
         )
@@ -71,6 +71,8 @@ class ReportInputs:
     conversion: dict[str, ConversionResult]
     """By stage: convert-a, convert-b."""
     chat: dict[str, ChatInfo]
+    served: Served | None = None
+    """Model B as an Ollama server had it before; None if it was made or copied here."""
     input_digests: dict[str, str] = field(default_factory=dict)
     """Digests of the models and data that train and convert-b read, by their place in the configuration."""
 
@@ -110,10 +112,15 @@ def load_inputs(
         training_config=read_text(train / "training_config.yaml") if trained else "",
         conversion={stage: ConversionResult.read(folder / "conversion.json") for stage, folder in converted.items()},
         chat={stage: ChatInfo.read(folder / "chat.json") for stage, folder in converted.items()},
+        served=_served(converted[CONVERTED_BY["b"]] / SERVED_FILE),
         input_digests=dict(input_digests or {}),
     )
     leave_alone()
     return inputs
+
+
+def _served(path: Path) -> Served | None:
+    return Served.read(path) if path.is_file() else None
 
 
 def _check_headline(evaluation: EvaluationResult, path: Path) -> None:

@@ -19,7 +19,7 @@ def report(ctx: StageContext) -> None:
         train=ctx.input_dir("train"),
         converted={stage: ctx.input_dir(stage) for stage in CONVERTED_BY.values()},
         input_digests=ctx.input_digests("train") | ctx.input_digests("convert-b"),
-        trained=ctx.config.external_b is None,
+        trained=not ctx.config.external_b,
     )
 
     def progress(done: int, total: int, message: str) -> None:

@@ -53,12 +53,12 @@ class OllamaModel(LoadedModel):
         self._answers: Answers | None = None
         self.on_close: Callable[[], None] = lambda: None
         self.digest, _ = OllamaModels(server).ensure(model)
-        self._slot = Slot(server, model.name, "", model.eos_token, self._evaluate)
+        self._slot = self._new_slot("")
         server.patiently(self._load)
         self._added = server.patiently(self._added_tokens)
         bare = [self._bare(prompt) for prompt in warm_up]
         prefix = bare[0][: shared_length(bare)] if bare else ""
-        self._slot = Slot(server, model.name, prefix, model.eos_token, self._evaluate)
+        self._slot = self._new_slot(prefix)
         server.patiently(self._place)
 
     def complete_many(self, questions: Sequence[Question]) -> Iterator[Outcome]:
@@ -78,6 +78,10 @@ class OllamaModel(LoadedModel):
             pass
         finally:
             self.on_close()
+
+    def _new_slot(self, prefix: str) -> Slot:
+        model = self._model
+        return Slot(self._server, model.name, prefix, model.eos_token, self._evaluate, ours=model.served is None)
 
     def _load(self) -> None:
         body = generation(self._model.name, "", {**self._runner, **sampling(_ONE_TOKEN)})
@@ -271,18 +275,17 @@ class OllamaModel(LoadedModel):
         """Return the prompt without the beginning that the server adds.
 
         Raises:
-            InputError: the server adds tokens that the prompt does not begin with.
+            InputError: the server adds tokens that the prompt does not begin with, and the model is not its own.
         """
-        if not self._added:
-            return prompt
         bos = self._model.bos_token
-        if self._added > 1 or not bos or not prompt.startswith(bos):
+        known = self._added == 1 and bos and prompt.startswith(bos)
+        if self._added and not known and not self._model.served:
             raise InputError(
                 "Ollama adds tokens to the prompt that are not in the model's chat template.",
                 where=f"{self._model.name} at {self._server.address}",
                 remedy="convert the model again: add_bos_token or add_eos_token of the GGUF file is on",
             )
-        return prompt.removeprefix(bos)
+        return prompt.removeprefix(bos) if self._added else prompt
 
     def _count(self, text: str) -> int:
         return self._evaluate(text).prompt_tokens or 0

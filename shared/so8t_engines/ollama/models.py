@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from so8t_engines.ollama.server import MissingError, OllamaServer
-from so8t_engines.protocol import EngineError, ModelFile, Recipe
-from so8t_shared.errors import InputError
+from so8t_engines.protocol import EngineError, ModelFile, Recipe, Served
+from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.foreign import parse_json
+from so8t_shared.models.served import missing
 
 _PIECE = 4 << 20
 _TRIES = 3
@@ -33,14 +34,18 @@ class OllamaModels:
     def ensure(self, model: ModelFile, name: str = "") -> tuple[str, bool]:
         """Ensure that `name` (by default the model's own) is exactly this file with this recipe.
 
+        A model that the server had before is only looked up.
+
         Returns:
             The digest under which the server lists it, and whether anything changed.
 
         Raises:
-            InputError: the server cannot read the file.
-            IntegrityError: the upload was corrupted.
+            InputError: the server cannot read the file, or no longer has a model that it had before.
+            IntegrityError: the upload was corrupted, or another model has the name of one that the server had before.
             ServerError: the server cannot be reached.
         """
+        if served := model.served:
+            return self._server.patiently(lambda: self._same(model.name, served)), False
         name = name or model.name
         changed = not self._server.patiently(lambda: self._is(name, model))
         if changed:
@@ -83,15 +88,36 @@ class OllamaModels:
                 sent += len(piece)
                 self._on_upload(sent, total)
 
+    def _same(self, name: str, served: Served) -> str:
+        digest = self._find(name)
+        if digest is None:
+            raise missing(name, self._server.address)
+        if digest != served.digest:
+            raise replaced(name, self._server.address)
+        return digest
+
+    def _find(self, name: str) -> str | None:
+        listed = self._server.get("/api/tags").get("models", [])
+        return next((str(model["digest"]) for model in listed if model.get("name") == name), None)
+
     def _listed(self, name: str) -> str:
-        for model in self._server.get("/api/tags").get("models", []):
-            if model.get("name") == name:
-                return str(model["digest"])
+        digest = self._find(name)
+        if digest is not None:
+            return digest
         raise EngineError(
             "Ollama does not list a model that it just created.",
             where=f"{name} at {self._server.address}",
             remedy="run the same command again",
         )
+
+
+def replaced(name: str, address: str) -> IntegrityError:
+    """The error for a model that was pulled or created anew while it was tested."""
+    return IntegrityError(
+        "The model on the Ollama server was replaced by another during the run.",
+        where=f"model_b.ollama = {name} at {address}",
+        remedy="run the same command again, which tests the new one from its first row",
+    )
 
 
 def _creation(name: str, model: ModelFile) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from logging import Logger
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from so8t_engines.ollama.models import OllamaModels, OnUpload
 from so8t_engines.ollama.server import OllamaServer, OnWait
 from so8t_engines.protocol import ModelFile
 from so8t_shared.config.model import Config
-from so8t_shared.errors import ServerError
+from so8t_shared.errors import InputError, ServerError
 from so8t_shared.machine import ollama_version
 from so8t_shared.results.registry import Registry
 from so8t_shared.running.context import StageContext
@@ -61,7 +61,29 @@ def put_on_server(ctx: StageContext, registry: Registry, files: Mapping[str, Mod
         ctx.progress(sent, total, "uploading to Ollama")
         ctx.check_interrupted()
 
+    if ctx.config.served_b and "logprob" in ctx.config.ab_test.scoring:
+        check_vocabularies(files.values())
     return give_to_all(registry, files, _servers(ctx.config, wait), upload, ctx.log)
+
+
+def check_vocabularies(files: Iterable[ModelFile]) -> None:
+    """Check now that llama.cpp knows the tokenizers of models that the server had, by which labels are scored.
+
+    Raises:
+        InputError: it does not.
+    """
+    from so8t_engines.tokens import pieces_of  # loads llama.cpp
+
+    for file in files:
+        try:
+            if file.served:
+                pieces_of(file.path, ["<final>"])
+        except InputError as error:
+            raise InputError(
+                f"logprob scoring needs the model's tokens, but {error.what}",
+                where=file.name,
+                remedy="leave logprob out of ab_test.scoring, or test the model's GGUF file (model_b.gguf)",
+            ) from error
 
 
 def give_to_all(

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from so8t_engines.ollama.generation import NEVER, Reply
+from so8t_engines.ollama.models import replaced
 from so8t_engines.ollama.server import OllamaServer
 from so8t_engines.protocol import EngineError
 
@@ -51,8 +52,12 @@ class Listed:
 class Slot:
     """The cache that the server keeps for one model."""
 
-    def __init__(self, server: OllamaServer, name: str, prefix: str, end: str, ask: Ask) -> None:
-        """`end` is a control token that no row contains; `ask` must call `saw` with each reply."""
+    def __init__(self, server: OllamaServer, name: str, prefix: str, end: str, ask: Ask, *, ours: bool = True) -> None:
+        """`end` is a control token that no row contains; `ask` must call `saw` with each reply.
+
+        `ours` if we put the model on the server.
+        """
+        self._ours = ours
         self._server = server
         self._name = name
         self._prefix = prefix
@@ -167,6 +172,8 @@ class Slot:
         """
         loaded = self._server.get("/api/ps").get("models", [])
         if any(m.get("name") == self._name and m.get("digest") != digest for m in loaded):
+            if not self._ours:
+                raise replaced(self._name, self._server.address)
             raise EngineError(
                 "The model of this name on the Ollama server was replaced by another.",
                 where=f"{self._name} at {self._server.address}",

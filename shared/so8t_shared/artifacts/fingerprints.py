@@ -19,8 +19,9 @@ from so8t_shared.config.model import Config
 from so8t_shared.dataset_card import CARD, terms_beside
 from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
+from so8t_shared.models.served import find_served
 from so8t_shared.places import in_container
-from so8t_shared.stages import DataInput, ExternalInput, FileInput, ModelInput, Stage
+from so8t_shared.stages import DataInput, ExternalInput, FileInput, ModelInput, ServedInput, Stage
 
 _NOT_PART_OF_A_MODEL = {".md", ".py", ".png", ".jpg", ".txt.lock", ".gitattributes", ".gitignore"}
 _DEMO_INPUTS = "demo-run"
@@ -53,6 +54,7 @@ def inputs_digests(stage: Stage, config: Config, digests: DigestCache) -> dict[s
 
     Raises:
         InputError: an input is missing, unreadable, or a Git LFS pointer.
+        ServerError: the server that has it does not answer.
     """
     return {item.name: input_digest(item, digests) for item in stage.inputs(config)}
 
@@ -90,11 +92,14 @@ def _value(whole: dict[str, Any], dotted: str) -> Any:
 
 
 def input_digest(item: ExternalInput, digests: DigestCache) -> str:
-    """Digest of the bytes of a model folder, file or data folder, or of a Hub data set's name.
+    """Digest of the bytes of a model folder, file or data folder, or of a Hub data set's name; a server's own digest.
 
     Raises:
         InputError: the input is missing, unreadable, or a Git LFS pointer.
+        ServerError: the server that has it does not answer.
     """
+    if isinstance(item, ServedInput):
+        return find_served(item.model, item.address).digest
     if isinstance(item, ModelInput):
         return _model_digest(item, digests)
     if isinstance(item, FileInput):

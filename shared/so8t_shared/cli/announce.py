@@ -35,6 +35,8 @@ def print_results(session: Session) -> AbTestResults:
 def model_lines(session: Session) -> list[str]:
     """Where model B is, or how to copy it from the store, and how to talk to it."""
     config = session.config
+    if config.served_b:
+        return [f"Model B: on {config.ollama.host}, as it was before the test", f"  ollama run {config.served_b}"]
     name, quantization = config.ollama.model_b_name, config.gguf.primary_quantization
     gguf = places.model_file(config, session.session_id, places.gguf_name("b", quantization))
     modelfile = places.modelfile(config, session.session_id, places.modelfile_name(name, quantization))

@@ -112,6 +112,12 @@ def _find(workspace: Workspace, session: str, side: Side, quantization: str, to:
 def _choose(registry: Registry, side: Side, quantization: str) -> ImportedModel:
     models = [model for model in registry.models if model.model == side]
     for model in models:
+        if model.served:
+            raise InputError(
+                "Model B was on its Ollama server before the test; the store has no copy.",
+                where=f"{model.name}, digest {model.server_digest}",
+                remedy=f"use it there: ollama run {model.name}",
+            )
         if model.quantization == quantization or (not quantization and model.aliases):
             return model
     raise InputError(

@@ -254,27 +254,46 @@ class Config(Section):
     execution: Execution = Field(Execution(), description="Where stages run; changes no result.")
 
     @model_validator(mode="after")
-    def _file_has_one_quantization(self) -> Config:
-        if self.external_b and len(self.gguf.quantizations) > 1:
-            made = ", ".join(self.gguf.quantizations)
-            raise ValueError(f"gguf.quantizations is {made}, but model_b.gguf has only one; name its own alone")
+    def _external_b_can_be_tested(self) -> Config:
+        engine, taken = engines.BY_NAME[self.ab_test.engine], self.imported_names()
+        if self.model_b and (faults := self.model_b.faults(self.gguf.quantizations, engine, taken)):
+            raise ValueError("; ".join(faults))
         return self
 
     @property
-    def external_b(self) -> str | None:
-        """GGUF file of a model B that is not trained here; None if it is."""
+    def external_b(self) -> str:
+        """Key of a model B that is not trained here, but tested as it is; empty if it is trained."""
+        return self.model_b.external if self.model_b else ""
+
+    @property
+    def gguf_b(self) -> str | None:
+        """GGUF file of an external model B."""
         return self.model_b.gguf if self.model_b else None
+
+    @property
+    def served_b(self) -> str | None:
+        """Name, with tag, of a model B that the Ollama server has."""
+        return self.model_b.ollama if self.model_b else None
+
+    @property
+    def name_b(self) -> str:
+        """Model B's name for people."""
+        return self.served_b or self.ollama.model_b_name
+
+    def imported_names(self) -> set[str]:
+        """Names, with tags, under which models are put on an Ollama server."""
+        names = [self.ollama.model_a_name, *([] if self.served_b else [self.ollama.model_b_name])]
+        return {f"{name}:{tag}" for name in names for tag in (*self.gguf.quantizations, "latest")}
 
     @property
     def test_data(self) -> str | None:
         """File or folder of test rows; None if they are held out of the data set, as when both are the same."""
-        named = self.ab_test.test_data
-        return None if named in self.dataset.paths else named
+        return None if self.ab_test.test_data in self.dataset.paths else self.ab_test.test_data
 
     @property
     def base_of_b(self) -> Model:
         """The checkpoint that training starts from; for an external B, the one whose tokenizer counts the rows."""
         if self.model_b is None:
             return self.model_a
-        given = self.model_b.model_dump(exclude_none=True, exclude={"gguf"})
+        given = self.model_b.model_dump(exclude_none=True, exclude={"gguf", "ollama"})
         return Model.model_validate({"base_model": self.model_a.base_model, **given})

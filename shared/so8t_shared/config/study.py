@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.section import Section
-from so8t_shared.config.values import unique
+from so8t_shared.config.values import HttpAddress, ServedName, unique
 
 MODEL_A = "A"
 """Model A's name in pairs."""
@@ -30,7 +30,17 @@ Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 class ExternalModel(Section):
     """A model that was trained elsewhere."""
 
-    gguf: HostPath = Field(description="GGUF file; its own chat template counts.")
+    gguf: HostPath | None = Field(None, description="GGUF file; its own chat template counts.")
+    ollama: ServedName | None = Field(None, description="Model on an Ollama server; its template there counts.")
+    host: HttpAddress | None = Field(None, description="That server; by default ollama.host. A is asked there, too.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> ExternalModel:
+        if (self.gguf is None) == (self.ollama is None):
+            raise ValueError("name either a gguf file or a model on an ollama server")
+        if self.host and self.gguf:
+            raise ValueError("host belongs to ollama; remove it")
+        return self
 
 
 class Arm(Section):

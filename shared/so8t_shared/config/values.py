@@ -16,6 +16,7 @@ Rotation = Literal["exp", "cayley"]
 _FOLDER = re.compile(r"\w[\w. -]*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+_SERVED = re.compile(r"(?:[\w.-]+(?::\d+)?/)?(?:[\w.-]+/)*[\w.-]+(?::[\w.-]+)?", re.ASCII)
 
 
 def lower(value: Any) -> Any:
@@ -36,6 +37,12 @@ def _model_name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError("use lower-case letters, digits, '.', '_' and '-' only, without a tag")
     return value
+
+
+def _served_name(value: str) -> str:
+    if not _SERVED.fullmatch(value):
+        raise ValueError("use a name as in 'ollama list', such as qwen3:4b or hf.co/owner/model:Q4_K_M")
+    return value if ":" in value.rpartition("/")[2] else f"{value}:latest"
 
 
 def unique(values: list[Any]) -> list[Any]:
@@ -95,4 +102,6 @@ BucketName = Annotated[str, AfterValidator(_bucket_name)]
 SessionName = Annotated[str, BeforeValidator(_session_name)]
 FolderName = Annotated[str, AfterValidator(_last_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
+ServedName = Annotated[str, AfterValidator(_served_name)]
+"""A model on an Ollama server; the tag is added if it is missing."""
 Fraction = Annotated[float, Field(gt=0, lt=1)]

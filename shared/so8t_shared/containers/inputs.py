@@ -91,7 +91,7 @@ def _mounts() -> _Mounts:
 def _faults(loaded: Loaded, mounts: _Mounts) -> Iterator[_Fault]:
     written = {new: old for old, new in loaded.moved.items()}
     keys: dict[str, str] = {}
-    for item in (item for stage in STAGES for item in stage.inputs(loaded.config)):
+    for item in (item for stage in STAGES for item in stage.paths(loaded.config)):
         key = f"{item.name}.base_model" if isinstance(item, ModelInput) else item.name
         keys.setdefault(str(item.path), key)
         place = mounts.on_host(str(item.path))

@@ -130,7 +130,7 @@ def _of_both(rate: Rate | None) -> str:
 
 def _title(session: Session, what: str) -> str:
     names = session.config.ollama
-    return f"{session.session_id}: {what} ({names.model_b_name} against {names.model_a_name})"
+    return f"{session.session_id}: {what} ({session.config.name_b} against {names.model_a_name})"
 
 
 def _left(end: End, store: ArtifactStore, session: Session) -> str:

@@ -27,7 +27,7 @@ def memory_of_training(config: Config) -> str | None:
 def elsewhere(config: Config) -> str:
     """Say why training would not run on this host; '' if it would."""
     if config.external_b:
-        return "model_b.gguf is tested as it is."
+        return f"{config.external_b} is tested as it is."
     try:
         need_extras(_PACKAGES)
         check_stages_can_run("so8t-ab run")

@@ -16,6 +16,24 @@ CONVERTED_BY: dict[Side, ConvertStage] = {"a": "convert-a", "b": "convert-b"}
 """The stage that converts each model."""
 
 
+SERVED_FILE = "model_b_served.json"
+"""Only for a model B that an Ollama server had before."""
+VOCABULARY_FILE = "model_b_vocabulary.gguf"
+"""Beside it: its tokenizer, and weights of nothing."""
+
+
+class Served(Document):
+    """model_b_served.json of convert-b: a model that an Ollama server had before, as the server describes it."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(description="With its tag.")
+    digest: str = Field(description="Under which the server lists it.")
+    size_bytes: int
+    quantization: Quantization
+    system: str = Field(description="Its system text there, which the test's replaces.")
+    parameters: str = Field(description="Its parameters there; only its stop texts count, the test sends all others.")
+
+
 class ChatInfo(Document):
     """chat.json of convert-a and convert-b: what an engine needs to chat with the model."""
 

@@ -26,11 +26,18 @@ class ImportedModel(Part):
     file: str
     sha256: str
     size_bytes: int
-    modelfile: str = Field(description="Path of the Modelfile inside the artifact.")
+    modelfile: str = Field(
+        description="Path of the Modelfile inside the artifact; empty for a model that the server had before."
+    )
     aliases: list[str] = Field(
         default_factory=list, description="Other names; the primary quantization has the bare model name."
     )
     server_digest: str | None = Field(None, description="Digest under which Ollama lists the model.")
+
+    @property
+    def served(self) -> bool:
+        """Whether the server had it before."""
+        return not self.modelfile
 
 
 class Registry(Document):

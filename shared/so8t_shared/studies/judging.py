@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from so8t_shared.files import make_folder, storage_errors
 from so8t_shared.results.answers import SAMPLES_FILE
+from so8t_shared.results.conversion import SERVED_FILE, Served
 from so8t_shared.results.evaluation import EVALUATION_FILE
+from so8t_shared.results.registry import REGISTRY_FILE, Registry
 from so8t_shared.results.training import TrainingResult
 from so8t_shared.sessions.outputs import output_of
 from so8t_shared.store.base import ArtifactStore
@@ -47,7 +49,8 @@ def judge_study(store: ArtifactStore, loaded: LoadedStudy, sessions: Sequence[st
             for member, session in zip(loaded.members, sessions, strict=True)
             if session
         )
-        result: StudyResult = conclude(_task(loaded, [member for member in found if member]))
+        task = _task(loaded, [member for member in found if member], _served_arms(store, loaded, sessions))
+        result: StudyResult = conclude(task)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     make_folder(folder)
@@ -67,17 +70,33 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _task(loaded: LoadedStudy, members: Sequence[StudyMember]) -> StudyTask:
+def _task(loaded: LoadedStudy, members: Sequence[StudyMember], served: Mapping[str, str]) -> StudyTask:
     study = loaded.study
+    told = {arm.name: ", ".join(filter(None, (arm.description, served.get(arm.name)))) for arm in study.arms}
     return StudyTask(
         name=study.name,
-        arms=[StudyArm(arm.name, arm.description, values_of(arm), arm.model is not None) for arm in study.arms],
+        arms=[StudyArm(arm.name, told[arm.name], values_of(arm), arm.model is not None) for arm in study.arms],
         members=members,
         reference=study.reference,
         families=study.pairs(),
         settings=loaded.base.ab_test,
         primary=loaded.base.gguf.primary_quantization,
     )
+
+
+def _served_arms(store: ArtifactStore, loaded: LoadedStudy, sessions: Sequence[str | None]) -> dict[str, str]:
+    """What was tested on a server, by arm: the model with its digest, and the server's version."""
+    found = {}
+    for member, session in zip(loaded.members, sessions, strict=True):
+        if member.config.served_b and session:
+            folders = [
+                output_of(store, session, *one) for one in (("convert-b", SERVED_FILE), ("import", REGISTRY_FILE))
+            ]
+            if folders[0] and folders[1]:
+                model = Served.read(folders[0] / SERVED_FILE)
+                version = Registry.read(folders[1] / REGISTRY_FILE).server_version
+                found[member.arm.name] = f"{model.name} on Ollama {version}, digest {model.digest[:12]}"
+    return found
 
 
 def _member(store: ArtifactStore, member: PlannedMember, session: str, folder: Path) -> StudyMember | None:

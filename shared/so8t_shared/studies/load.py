@@ -75,7 +75,7 @@ def load_study(path: Path) -> LoadedStudy:
         arm.name: {**common, **overrides[arm.name], **_of_external(arm, path.parent, primary)} for arm in study.arms
     }
     members, found = ([], []) if faults else _members(study, file, keys)
-    faults += found or _twins(study, members)
+    faults += found or [*_twins(study, members), *_overwritten(members)]
     if faults:
         lines = "\n".join(f"    - {fault}" for fault in dict.fromkeys(faults))
         raise ConfigError(
@@ -150,17 +150,32 @@ def _of_external(arm: Arm, folder: Path, primary: Quantization) -> dict[str, Any
     """Keys with which a finished model is tested; none for an arm that is trained."""
     if arm.model is None:
         return {}
-    given = {"gguf": str(folder / arm.model.gguf), "description": arm.description}
-    return {"model_b": given, "gguf.quantizations": [primary], "gguf.primary": primary}
+    model: dict[str, Any] = {"ollama": arm.model.ollama}
+    if arm.model.gguf:
+        model = {"gguf": str(folder / arm.model.gguf)}
+    server = {"ollama.host": arm.model.host, "ollama.hosts": []} if arm.model.host else {}
+    given = {**model, "description": arm.description}
+    return {"model_b": given, "gguf.quantizations": [primary], "gguf.primary": primary, **server}
+
+
+def _overwritten(members: list[PlannedMember]) -> list[str]:
+    """Sentences about models on a server that the import of another arm's model would replace."""
+    return [
+        f"arm {one.arm.name}: importing arm {other.arm.name} would replace {one.config.served_b}; rename that arm"
+        for one in members
+        for other in members
+        if one.config.served_b in other.config.imported_names()
+    ]
 
 
 def _twins(study: Study, members: list[PlannedMember]) -> list[str]:
     """Sentences about arms that lead to the same configuration."""
-    first: dict[str, str] = {}
+    first: dict[tuple[str, str | None], str] = {}
     found = []
     for member in members:
         if member.seed in {None, study.seeds[0]}:
-            alike = config_digest(_unnamed(member.config))
+            server = member.arm.model.host if member.arm.model else None  # another may have another model of that name
+            alike = (config_digest(_unnamed(member.config)), server)
             if alike in first:
                 found.append(f"arm {member.arm.name}: the same as arm {first[alike]}")
             first.setdefault(alike, member.arm.name)

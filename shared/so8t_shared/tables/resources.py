@@ -22,7 +22,7 @@ class Row:
     gpus: int = 0
     """GPUs that it can use; it runs without."""
     asks: bool = False
-    """Whether it talks to the Ollama server."""
+    """Whether it talks to the Ollama server; convert-b does about a model B that is there."""
     hands_over: bool = False
     """Whether it writes files for people to `output_base_dir` that are in no artifact's place."""
 
@@ -30,7 +30,7 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row("convert-a", "converter", "converter-a", cpus=2, memory_gib=16, disk_gib=60),
     Row("train", "trainer", "trainer", cpus=4, memory_gib=48, disk_gib=120, gpus=1),
-    Row("convert-b", "converter", "converter-b", cpus=2, memory_gib=16, disk_gib=80),
+    Row("convert-b", "converter", "converter-b", cpus=2, memory_gib=16, disk_gib=80, asks=True),
     Row("import", "evaluator", "importer", cpus=1, memory_gib=4, disk_gib=80, asks=True, hands_over=True),
     Row("evaluate", "evaluator", "evaluator", cpus=4, memory_gib=24, disk_gib=80, gpus=1, asks=True),
     Row("conclude", "evaluator", "concluder", cpus=1, memory_gib=4, disk_gib=5),

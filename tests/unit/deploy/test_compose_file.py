@@ -130,6 +130,7 @@ def test_only_who_asks_ollama_reaches_it(services: dict[str, Any]) -> None:
     networks = {name: _filled(service.get("networks", [])) for name, service in services.items()}
     assert {name for name, found in networks.items() if "models" in found} == {
         "ollama",
+        "converter-b",  # about a model B that Ollama has
         "importer",
         "evaluator",
         GATEWAY,

@@ -10,11 +10,14 @@ from tests.messages import Said
 from tests.tiny_tokenizers import CHATML
 from tests.unit.evaluator.material import make_chat, make_gguf
 
-from so8t_evaluator.importing import modelfile, read_chat, recipe, write_registry
-from so8t_evaluator.template import chat_format
+from so8t_engines import protocol
+from so8t_evaluator.importing import model_file, modelfile, read_chat, recipe, write_registry
+from so8t_evaluator.template import chat_format, go
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
+from so8t_shared.json_files import write_json
 from so8t_shared.models.prompts import SYSTEM_PROMPT
+from so8t_shared.results.conversion import SERVED_FILE, Served
 from so8t_shared.results.registry import Registry
 from so8t_shared.results.sides import Side
 
@@ -57,7 +60,7 @@ def test_modelfile(tmp_path: Path) -> None:
     """The model beside it by a relative name, its own chat format, and greedy sampling as in the test."""
     lines = modelfile("model_a_q8_0.gguf", recipe(make_gguf(tmp_path / "m.gguf"), CHAT, 2048))
     assert lines.startswith("FROM ./model_a_q8_0.gguf\n")
-    assert f'TEMPLATE """{chat_format(CHAT, server_adds_bos=False)[0].go()}"""\n' in lines
+    assert f'TEMPLATE """{go(chat_format(CHAT, server_adds_bos=False)[0])}"""\n' in lines
     assert f'SYSTEM """{SYSTEM_PROMPT}"""\n' in lines
     assert 'PARAMETER stop "<|im_end|>"\nPARAMETER stop "<|endoftext|>"\n' in lines
     assert "PARAMETER temperature 0\n" in lines
@@ -123,3 +126,20 @@ def test_damaged_file(config: Config, converted: dict[Side, Path], output: Path,
 def test_read_chat(converted: dict[Side, Path]) -> None:
     """chat.json comes back as it was written."""
     assert read_chat(converted["a"]) == CHAT
+
+
+def test_a_model_that_the_server_had(config: Config, converted: dict[Side, Path], output: Path) -> None:
+    """It keeps its name and has the server's digest; no Modelfile is written for it, and nothing is sent."""
+    served = Served(name="theirs:1", digest="d" * 64, size_bytes=7, quantization="q8_0", system="", parameters="")
+    write_json(converted["b"] / SERVED_FILE, served)
+    registry = write_registry(config, converted, output)
+    assert [m.name for m in registry.models] == ["m-a:q8_0", "m-a:q4_k_m", "theirs:1"]
+    theirs = registry.models[-1]
+    assert (theirs.served, theirs.server_digest, theirs.aliases) == (True, "d" * 64, [])
+    assert not any(model.served for model in registry.models[:-1])
+    assert {path.name for path in (output / "modelfiles").iterdir()} == {
+        "m-a.q8_0.Modelfile",
+        "m-a.q4_k_m.Modelfile",
+    }
+    file = model_file(theirs, converted["b"] / theirs.file, CHAT, 2048)
+    assert (file.served, file.sha256, file.size_bytes) == (protocol.Served("d" * 64, 7), "d" * 64, 7)

@@ -9,7 +9,7 @@ import pytest
 from tests.tiny_tokenizers import CHATML, PHI35
 from tests.unit.evaluator.material import make_chat
 
-from so8t_evaluator.template import TRIM, chat_format
+from so8t_evaluator.template import TRIM, chat_format, go
 from so8t_shared.models.prompts import PLAIN_TEMPLATE, render_chat
 
 FOLDER = Path(__file__).parents[1] / "shared" / "templates"
@@ -62,7 +62,7 @@ def test_default_system_message() -> None:
     """What Qwen2 and SmolLM2 put in front of a conversation without a system message stands in the TEMPLATE."""
     for name in ("qwen2", "smollm2"):
         found, _ = chat_format(make_chat(chat_template=_file(name)), server_adds_bos=False)
-        assert "You are a helpful" in found.go()
+        assert "You are a helpful" in go(found)
 
 
 def test_no_template() -> None:
@@ -98,8 +98,8 @@ def test_only_nearly_the_same() -> None:
 def test_go_is_written_out() -> None:
     """Joints as they are, the trim only where it is needed, and braces of the model's own as text."""
     found, _ = chat_format(make_chat(chat_template=_file("phi-3.5")), server_adds_bos=False)
-    assert "<|end|>\n<|assistant|>\n" in found.go()
-    assert TRIM not in found.go()
-    assert TRIM in chat_format(make_chat(chat_template=_file("llama-3")), server_adds_bos=False)[0].go()
+    assert "<|end|>\n<|assistant|>\n" in go(found)
+    assert TRIM not in go(found)
+    assert TRIM in go(chat_format(make_chat(chat_template=_file("llama-3")), server_adds_bos=False)[0])
     braces = chat_format(make_chat(chat_template=CHATML.replace("assistant\\n", "{{")), server_adds_bos=False)[0]
-    assert '{{ "{{" }}' in braces.go() or "{{" not in braces.joints["user", ""]
+    assert '{{ "{{" }}' in go(braces) or "{{" not in braces.joints["user", ""]

@@ -12,6 +12,7 @@ from tests.unit.gateway.session import QUANTIZATION, Prepared, hand_over
 from so8t_gateway.session_model import offered, read_session
 from so8t_shared.errors import InputError, IntegrityError, UpstreamError
 from so8t_shared.labels import LABELS
+from so8t_shared.results.conversion import VOCABULARY_FILE
 from so8t_shared.results.policy import QuantizationPolicy
 from so8t_shared.sessions.markers import StageMarkers
 
@@ -83,4 +84,15 @@ def test_a_quantization_that_was_not_made(guard: Path, tmp_path: Path, said: Sai
     other = Prepared(tmp_path, {**EMBEDDED, "think": {"quantization": "q5_k_m", "session": session.session_id}})
     with said.raised(InputError, where=f"session {session.session_id}") as raised:
         read_session(tested.store, other.config)
+    assert raised.value.exit_code == 2
+
+
+def test_a_model_of_another_server_is_not_served(tmp_path: Path, said: Said) -> None:
+    """The session has no file of it."""
+    tested = Prepared(tmp_path, EMBEDDED)
+    (tmp_path / "described").mkdir()
+    (tmp_path / "described" / VOCABULARY_FILE).write_bytes(b"")
+    session = hand_over(tested, tmp_path / "described")
+    with said.raised(InputError, where=f"session {session.session_id}") as raised:
+        read_session(tested.store, tested.config)
     assert raised.value.exit_code == 2

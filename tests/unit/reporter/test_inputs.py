@@ -15,6 +15,8 @@ from tests.unit.reporter.rendering import read
 from so8t_reporter.inputs import Names, ReportInputs, ReportSettings
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError, NewerFormat
+from so8t_shared.json_files import write_json
+from so8t_shared.results.conversion import SERVED_FILE, Served
 
 
 def test_everything_is_read(inputs: ReportInputs) -> None:
@@ -134,3 +136,22 @@ def test_settings_from_config(model_b: dict[str, str] | None, expected: str) -> 
     assert settings.names == Names("one", "two", "the base", expected)
     assert (settings.names.of("a"), settings.names.of("b")) == ("one", "two")
     assert settings.session_id == "s1"
+
+
+def test_a_model_that_a_server_had(folders: Folders, tmp_path: Path) -> None:
+    """Its description is read beside its conversion, and its name there is model B's."""
+    assert read(folders).served is None
+    shutil.copytree(folders.evaluate.parent, tmp_path / "copy")
+    served = Served(name="theirs:1", digest="d" * 64, size_bytes=7, quantization="q8_0", system="", parameters="")
+    write_json(tmp_path / "copy" / folders.convert_b.name / SERVED_FILE, served)
+    assert read(Folders.below(tmp_path / "copy")).served == served
+    config = Config.model_validate(
+        {
+            "model_a": {"base_model": "a"},
+            "model_b": {"ollama": "theirs:1", "description": "someone's"},
+            "dataset": {"paths": "rows.jsonl"},
+            "gguf": {"quantizations": "q8_0"},
+            "ab_test": {"engine": "ollama"},
+        }
+    )
+    assert ReportSettings.from_config(config, "s1").names.b == "theirs:1"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.unit.shared.material import make_config, make_model
+from tests.unit.shared.ollama_answers import OllamaAnswers, running_answers
 from tests.unit.shared.processes import end_all
 
 from so8t_shared.artifacts.digests import DigestCache
@@ -45,6 +46,12 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=_MEMORY, prefix="so8t-test-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def ollama_answers() -> Iterator[OllamaAnswers]:
+    with running_answers() as running:
+        yield running
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_docker_without_a_gpu_is_said_beforehand(programs: Path, runtimes: str, 
 
 
 @pytest.mark.parametrize(
-    ("answer", "state"), [(b'{"version": "0.17.4"}', "ok"), (b"<html>", "missing"), (b"[]", "missing")]
+    ("answer", "state"), [(b'{"version": "0.24.0"}', "ok"), (b"<html>", "missing"), (b"[]", "missing")]
 )
 def test_ollama_is_a_server(monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str) -> None:
     """What answers at the configured address counts, not whether its program lies on this host."""

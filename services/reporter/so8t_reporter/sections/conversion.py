@@ -26,6 +26,7 @@ def conversion_section(inputs: ReportInputs) -> Section:
         Facts(
             [
                 *(_model(side, inputs.chat[stage]) for side, stage in CONVERTED_BY.items()),
+                *_served(inputs),
                 *_gates(inputs),
                 *(
                     (f"Time to convert {side.upper()}", fmt.duration(inputs.conversion[stage].seconds))
@@ -56,6 +57,17 @@ def _model(side: str, chat: ChatInfo) -> tuple[str, str]:
         f" context {chat.context_length:,} tokens,"
         f" {'its own chat template' if chat.chat_template else 'no chat template, so the plain one is used'}",
     )
+
+
+def _served(inputs: ReportInputs) -> list[tuple[str, str]]:
+    """What an Ollama server says about a model B that it had before."""
+    if not inputs.served:
+        return []
+    name, digest = inputs.served.name, inputs.served.digest
+    system = "; its system text there was replaced by the test's" if inputs.served.system else ""
+    engine = inputs.evaluation.engine
+    found = f"{name}, digest {digest}, asked on {engine.name} {engine.version} with its own template{system}"
+    return [("External model B", found)]
 
 
 def _gates(inputs: ReportInputs) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.document import Facts
 from so8t_reporter.inputs import ReportInputs
+from so8t_shared.results.conversion import Served
 
 
 def facts_of(inputs: ReportInputs) -> dict[str, str]:
@@ -51,3 +52,19 @@ def test_gates_brought_along(inputs: ReportInputs) -> None:
     facts = facts_of(replace(inputs, chat={**inputs.chat, "convert-a": brought}))
     name = "SO8T gates in A's checkpoint"
     assert facts[name] == "folded at conversion: angle 0.0831, gates 32, rotation cayley"
+
+
+def test_a_model_that_a_server_had(inputs: ReportInputs) -> None:
+    """Its digest, the server's version, and what was taken from it."""
+    assert "External model B" not in facts_of(inputs)
+    served = Served(
+        name="theirs:1", digest="d" * 64, size_bytes=7, quantization="q8_0", system="be kind", parameters=""
+    )
+    told = facts_of(replace(inputs, served=served))["External model B"]
+    assert told.startswith(f"theirs:1, digest {'d' * 64}, asked on {inputs.evaluation.engine.name} ")
+    assert inputs.evaluation.engine.version in told
+    assert "system text" in told
+    assert (
+        "system text"
+        not in facts_of(replace(inputs, served=served.model_copy(update={"system": ""})))["External model B"]
+    )

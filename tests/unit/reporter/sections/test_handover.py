@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from so8t_reporter.document import Code
 from so8t_reporter.inputs import ReportInputs, ReportSettings
 from so8t_shared.cli.main import app
+from so8t_shared.results.conversion import Served
 
 
 def commands(inputs: ReportInputs, chosen: ReportSettings) -> list[str]:
@@ -46,3 +47,9 @@ def test_folder(tmp_path: Path, layout: str, models: str) -> None:
     """The folder of B's Modelfiles as seen from the report, in every layout."""
     config = make_config(tmp_path, output_layout=layout, ollama={"modelfile_dir": "for/ollama"})
     assert ReportSettings.from_config(config, "any").models == models
+
+
+def test_a_model_that_a_server_had(inputs: ReportInputs) -> None:
+    """It is used where it was; the store has no copy."""
+    served = Served(name="theirs:1", digest="d" * 64, size_bytes=7, quantization="q8_0", system="", parameters="")
+    assert commands(replace(inputs, served=served), settings()) == ["ollama run theirs:1"]

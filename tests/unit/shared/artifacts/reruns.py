@@ -69,6 +69,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "model_a.so8t.layers": ("0-1", {"convert-a"}),
     "model_b.base_model": ("COPY", NOTHING),
     "model_b.gguf": ("GGUF", {"train", "convert-b"}),
+    "model_b.ollama": ("SERVED", {"train", "convert-b"}),
     "model_b.description": ("other", REPORT),
     "dataset.paths": (["COPY"], NOTHING),
     "dataset.format": ("jsonl", TRAIN),

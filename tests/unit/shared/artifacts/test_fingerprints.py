@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.unit.shared.artifacts.reruns import RERUNS
 from tests.unit.shared.material import make_config, make_model
+from tests.unit.shared.ollama_answers import OllamaAnswers
 
 from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage_key
@@ -71,14 +72,33 @@ def test_every_key_is_decided() -> None:
 
 
 @pytest.mark.parametrize("key", list(RERUNS))
-def test_what_a_key_reruns(raw: dict[str, Any], digests: DigestCache, tmp_path: Path, key: str) -> None:
+def test_what_a_key_reruns(
+    raw: dict[str, Any], digests: DigestCache, tmp_path: Path, key: str, ollama_answers: OllamaAnswers
+) -> None:
     """Another value of a key changes the fingerprint of exactly the stages in the table."""
     value, expected = RERUNS[key]
     if value == "GGUF":  # what a finished file needs
         raw = {**raw, "model_b": {"description": "theirs"}, "gguf": {"quantizations": ["q8_0"]}}
+    if value == "SERVED":
+        raw = {**raw, "model_b": {"description": "theirs"}, "gguf": {"quantizations": ["q8_0"]}}
+        raw |= {"ab_test": {**raw["ab_test"], "engine": "ollama"}, "ollama": {"host": ollama_answers.address}}
+        value = "theirs:1"
     before = _fingerprints(Config.model_validate(raw), digests)
     after = _fingerprints(Config.model_validate(_with(raw, key, value, tmp_path)), digests)
     assert {name for name in before if before[name] != after[name]} == expected
+
+
+def test_a_model_pulled_anew(raw: dict[str, Any], digests: DigestCache, ollama_answers: OllamaAnswers) -> None:
+    """The server's digest and the name count, the server's address does not."""
+    raw |= {"gguf": {"quantizations": ["q8_0"]}, "ollama": {"host": ollama_answers.address}}
+    raw |= {"ab_test": {**raw["ab_test"], "engine": "ollama"}, "model_b": {"ollama": "theirs:1"}}
+    first, again = (_fingerprints(Config.model_validate(raw), digests)["convert-b"] for _ in range(2))
+    ollama_answers.answers["/api/tags"] = {"models": [{"name": "theirs:1", "digest": "e" * 64, "size": 1}]}
+    pulled = _fingerprints(Config.model_validate(raw), digests)["convert-b"]
+    ollama_answers.answers["/api/tags"] = {"models": [{"name": "theirs:2", "digest": "d" * 64, "size": 1}]}
+    renamed = _fingerprints(Config.model_validate({**raw, "model_b": {"ollama": "theirs:2"}}), digests)["convert-b"]
+    assert first == again
+    assert len({first, pulled, renamed}) == 3
 
 
 def test_order_of_keys_and_defaults_written_out(raw: dict[str, Any], digests: DigestCache) -> None:

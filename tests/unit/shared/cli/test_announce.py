@@ -97,3 +97,11 @@ def test_a_model_on_the_server(config_file: Path) -> None:
     """With the engine ollama, B is on the server already."""
     session = Session("one", load_config(config_file, ["ab_test.engine=ollama", "ollama.model_b_name=tuned"]), "")
     assert model_lines(session)[1:] == ["  ollama run tuned"]
+
+
+def test_a_model_that_the_server_had(config_file: Path) -> None:
+    """It is where it was."""
+    given = ["ab_test.engine=ollama", "model_b={ollama: 'theirs:1'}", "gguf={quantizations: [q8_0]}"]
+    [place, command] = model_lines(Session("one", load_config(config_file, given), ""))
+    assert "127.0.0.1:11434" in place
+    assert command == "  ollama run theirs:1"

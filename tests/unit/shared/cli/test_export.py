@@ -228,3 +228,15 @@ def test_the_artifact_stays(cli: Cli, config_file: Path, converted: Artifact, tm
     with (tmp_path / "to" / "model_b_q8_0.gguf").open("r+b") as file:
         file.write(b"XXXX")
     assert converted.inspect()[0] == manifest_of(converted)
+
+
+def test_a_model_that_a_server_had(
+    cli: Cli, config_file: Path, store: LocalStore, session_id: str, tmp_path: Path, said: Said
+) -> None:
+    """The store has no copy of it: exit 2, nothing is written."""
+    model = _imported("q8_0", b"").model_copy(update={"name": "theirs:1", "modelfile": "", "server_digest": "d" * 64})
+    registry = Registry(engine="ollama", models=[model])
+    _complete(store, session_id, "import", tmp_path / "made", {"registry.json": registry.to_bytes()})
+    done = cli("export", "-c", config_file, "--to", tmp_path / "to")
+    assert (done.code, (tmp_path / "to").exists()) == (2, False)
+    said(done.err)

@@ -177,7 +177,7 @@ def test_precedence(tmp_path: Path) -> None:
         ("ab_test.scoring=generate", ["generate"]),
         ("ab_test.max_samples=", None),
         ("model_a.description=a=b", "a=b"),
-        ("model_b={base_model: x}", {"base_model": "x", "gguf": None, "description": ""}),
+        ("model_b={base_model: x}", {"base_model": "x", "gguf": None, "ollama": None, "description": ""}),
     ],
 )
 def test_overrides_are_yaml(file: Path, override: str, value: object) -> None:

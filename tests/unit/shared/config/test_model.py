@@ -116,3 +116,38 @@ def test_base_of_b(section: dict[str, Any] | None, base: str, description: str) 
     raw = {**MINIMAL, "model_a": {"base_model": "m", "description": "A"}, "model_b": section}
     config = Config.model_validate(raw)
     assert (config.base_of_b.base_model, config.base_of_b.description) == (base, description)
+
+
+def _external(**keys: Any) -> dict[str, Any]:
+    given = {"gguf": {"quantizations": ["q8_0"]}, "ab_test": {"engine": "ollama"}, **keys}
+    return {**MINIMAL, "model_b": {"ollama": "theirs"}, **given}
+
+
+def test_a_model_on_a_server() -> None:
+    """It keeps its name, with a tag, and nothing is imported for B."""
+    config = Config.model_validate(_external())
+    assert (config.external_b, config.served_b, config.name_b) == ("model_b.ollama", "theirs:latest", "theirs:latest")
+    assert config.imported_names() == {"borea-phi35-so8t-base:q8_0", "borea-phi35-so8t-base:latest"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"ab_test": {"engine": "embedded"}}, "set ab_test.engine to ollama"),
+        ({"gguf": {"quantizations": ["f16", "q8_0"]}}, "model_b.ollama has only one"),
+        ({"ollama": {"model_a_name": "theirs"}}, "would replace theirs:latest"),
+        ({"model_b": {"ollama": "theirs", "gguf": "x.gguf"}}, "keep one"),
+        ({"model_b": {"ollama": "no such name"}}, "ollama list"),
+        ({"model_b": {"ollama": "http://host/x"}}, "ollama list"),
+    ],
+)
+def test_a_model_on_a_server_that_cannot_be_compared(keys: dict[str, Any], words: str) -> None:
+    """Two engines, two quantizations, a name that the import of A takes, and what is no name."""
+    with pytest.raises(ValidationError, match=words):
+        Config.model_validate(_external(**keys))
+
+
+@pytest.mark.parametrize("name", ["qwen3:4b", "owner/model:tag", "hf.co/owner/model-GGUF:Q4_K_M", "host:5000/o/m:t"])
+def test_names_on_a_server(name: str) -> None:
+    """Names as `ollama list` shows them."""
+    assert Config.model_validate(_external(model_b={"ollama": name})).served_b == name

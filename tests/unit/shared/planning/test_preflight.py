@@ -108,7 +108,7 @@ class _Ollama(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"version": "0.17.4"}')
+        self.wfile.write(b'{"version": "0.24.0"}')
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -146,4 +146,35 @@ def test_an_external_model(tmp_path: Path) -> None:
     loaded = load_study(study_file(tmp_path, arms=arms, reference=""))
     (other,) = [member for member in loaded.members if member.arm.name == "other"]
     assert (other.seed, other.name, other.config.session_id_format) == (None, "other", "gates-other")
-    assert (other.config.external_b, other.config.gguf.quantizations) == (str(tmp_path / "other.gguf"), ["q4_k_m"])
+    assert (other.config.gguf_b, other.config.gguf.quantizations) == (str(tmp_path / "other.gguf"), ["q4_k_m"])
+
+
+def test_a_model_on_a_server(tmp_path: Path) -> None:
+    """It is asked at the quantization that decides, on the base's server or its own, where A is asked, too."""
+    arms = [
+        {"name": "theirs", "model": {"ollama": "theirs:1"}},
+        {"name": "far", "model": {"ollama": "theirs:1", "host": "http://far:1"}},
+    ]
+    base = {"ab_test": {"engine": "ollama"}, "ollama": {"host": "http://near:1", "hosts": ["http://also:1"]}}
+    theirs, far = load_study(study_file(tmp_path, base, arms=arms, reference="")).members
+    assert (theirs.seed, theirs.config.served_b, theirs.config.gguf.quantizations) == (None, "theirs:1", ["q4_k_m"])
+    assert (theirs.config.ollama.host, theirs.config.ollama.hosts) == ("http://near:1", ["http://also:1"])
+    assert (far.config.ollama.host, far.config.ollama.hosts) == ("http://far:1", [])
+
+
+@pytest.mark.parametrize(
+    ("engine", "model", "words"),
+    [
+        ("embedded", {"ollama": "theirs:1"}, "set ab_test.engine to ollama"),
+        ("ollama", {"ollama": "gates-so8t-s2:f16"}, "importing arm so8t would replace gates-so8t-s2:f16"),
+        ("ollama", {"ollama": "x", "gguf": "x.gguf"}, "either a gguf file or a model"),
+        ("ollama", {}, "either a gguf file or a model"),
+        ("ollama", {"gguf": "x.gguf", "host": "http://far:1"}, "host belongs to ollama"),
+    ],
+)
+def test_a_model_on_a_server_that_cannot_be_an_arm(
+    tmp_path: Path, engine: str, model: dict[str, str], words: str
+) -> None:
+    """Two engines in one study, a name that another arm takes, and what is no one model."""
+    arms = [ARMS[1], {"name": "theirs", "model": model}]
+    assert words in _fault(tmp_path, {"ab_test": {"engine": engine}}, arms=arms, reference="")
