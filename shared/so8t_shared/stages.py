@@ -231,7 +231,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "conclude",
         "so8t_evaluator.stages:conclude",
-        5,
+        6,
         "compare the answers, apply the gate",
         reads=_CONCLUDING_KEYS,
         needs={"evaluate": ("",), "train": ("splits/",)},
@@ -239,7 +239,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        12,
+        13,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

@@ -38,9 +38,9 @@ def _made(workspace: Workspace) -> Counter[str]:
     return Counter(path.parts[-3] for path in workspace.store.glob("artifacts/*/*/manifest.json"))
 
 
-def _answers_of(workspace: Workspace, side: str) -> list[dict[str, Any]]:
-    files = sorted(workspace.store.glob("artifacts/evaluate/*/attempts/*/output/samples.jsonl"))
-    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+def _answers_of(workspace: Workspace, side: str, file: str = "samples.jsonl") -> list[dict[str, Any]]:
+    files = sorted(workspace.store.glob(f"artifacts/evaluate/*/attempts/*/output/{file}"))
+    lines = [json.loads(line) for each in files for line in each.read_text().splitlines()]
     return [line for line in lines if line["model"] == side]
 
 
@@ -61,6 +61,12 @@ def test_what_models_share_is_computed_once(study: Workspace) -> None:
     asked = [answer for answer in _answers_of(study, "a") if not answer["reused"]]
     assert len(asked) == len({answer["row_id"] for answer in asked})
     assert len([answer for answer in _answers_of(study, "b") if not answer["reused"]]) == 6 * len(asked)
+    control = _answers_of(study, "a", "control.jsonl")
+    again = [answer for answer in control if not answer["reused"]]
+    assert [answer["row_id"] for answer in again] == [answer["row_id"] for answer in asked]
+    assert len(control) == 6 * len(again)
+    reports = [json.loads(file.read_text()) for file in study.results.glob("ab_test_results/*/ab_test_results.json")]
+    assert Counter(each["evaluation"]["control_reused"] for each in reports) == {0: 1, len(again): 5}
 
     before = study.snapshot()
     again = study.cli("study", "-c", "study.yaml")

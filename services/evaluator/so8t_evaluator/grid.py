@@ -17,6 +17,10 @@ from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 
 
+_CONTROL = "control 1"
+"""Separates the answers of the first repetition from A's first answers, which they are compared with."""
+
+
 @dataclass
 class Count:
     """Counts answers and reports progress."""
@@ -96,11 +100,12 @@ class Grid:
         return samples, [self._speed(respondent, interleaved=together) for respondent in pair]
 
     def ask_control(self, quantization: Quantization) -> list[Sample]:
-        """Ask A again in reversed order, in a separate process, without reusing any answer.
+        """Ask A again in reversed order, in a separate process, without reusing any of its first answers.
 
-        Answers of earlier runs are not reused either: the control checks this run's machine and engine.
+        Only the answers of an earlier control are reused, so that the models of a study share one: they, too, were
+        given when A was asked a second time, by the same engine with the same settings on the same host.
         """
-        again = self._respondent(self.candidates["a", quantization], salt=f"control {self.fingerprint}")
+        again = self._respondent(self.candidates["a", quantization], salt=_CONTROL)
         samples = ask_all([again], self.rows[::-1], self.settings.scoring[:1], self.count.add)
         return samples[::-1]
 

@@ -95,8 +95,7 @@ def make_grid(
     return Grid(candidates, rows, engine, config.ab_test, cache, "first", Count(ASKED, report))
 
 
-def ask_everything(grid: Grid, fingerprint: str = "first") -> list[Sample]:
-    """The pairs are asked under the grid's own name, the control under `fingerprint`, since no other run may use it."""
+def ask_everything(grid: Grid) -> list[Sample]:
+    """The answers of all pairs, then those of the control."""
     samples = [sample for quantization in QUANTIZATIONS for sample in grid.ask_pair(quantization)[0]]
-    grid.fingerprint = fingerprint
     return samples + grid.ask_control("q4_k_m")

@@ -30,7 +30,7 @@ def _conclude(inputs: Inputs, asked: Path, config: Config) -> EvaluationResult:
 
 def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:
     """From answers that are all known (no engine is loaded) to their files, the result and its verdicts."""
-    asked = ask_everything(make_grid(config, inputs, cache), fingerprint="second")
+    asked = ask_everything(make_grid(config, inputs, cache))
     output, reports = tmp_path / "output", list[int]()
     output.mkdir()
     heard: list[tuple[Sample, int]] = []
@@ -50,10 +50,11 @@ def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentC
     ][::-1]
     assert asking == Asking.read(output / "asking.json")
     assert [s.reused for s in asking.speed] == [12] * 4
-    written = Sample.read_lines(output / "samples.jsonl")
-    assert [s.model_copy(update={"reused": False}) for s in written] == asked[:-12]
-    assert Sample.read_lines(output / "control.jsonl") == asked[-12:]
+    written = [s for name in ("samples", "control") for s in Sample.read_lines(output / f"{name}.jsonl")]
+    assert [s.reused for s in written] == [True] * ASKED
+    assert [s.model_copy(update={"reused": False}) for s in written] == asked
     result = _conclude(inputs, output, config)
+    assert result.control_reused == 12
     assert result.speed == asking.speed
     assert result.answer_limit == AnswerLimit(max_new_tokens=48, longest_target_tokens=None)
     assert result.test_set.by_label == dict.fromkeys(LABELS, ROWS_PER_CLASS)
@@ -104,7 +105,7 @@ def test_answers_may_be_as_long_as_those_trained_on(
 
 def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:
     """Asking and concluding again writes the same files, to the byte."""
-    ask_everything(make_grid(config, inputs, cache), fingerprint="second")
+    ask_everything(make_grid(config, inputs, cache))
     digests = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

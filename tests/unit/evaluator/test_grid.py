@@ -91,14 +91,19 @@ def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache:
     assert [row.text in prompt for row, prompt in zip(grid.rows[::-1], prompts, strict=True)] == [True] * 12
 
 
-def test_control_is_of_this_run(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
-    """It resumes within a run and is asked again in the next one, whose machine it must vouch for."""
-    for run, asked in (("first", 12), ("first", 0), ("second", 12)):
+def test_control_is_shared_by_runs(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+    """It resumes within a run, and the next one reuses it: as what A said when it was asked again."""
+    said = iter(f"<final>DENY</final> {number}" for number in range(1000))
+    shared = ScriptedEngine(lambda *_: next(said))
+    for run, asked, reused in (("first", 48 + 12, 0), ("first", 0, 0), ("second", 0, 12)):
         grid = make_grid(config, inputs, cache)
-        assert isinstance(grid.engine, ScriptedEngine)
-        grid.fingerprint = run
-        grid.ask_control("q4_k_m")
-        assert len(grid.engine.asked) == asked
+        grid.engine, grid.fingerprint = shared, run
+        before = len(shared.asked)
+        first = [s for s in grid.ask_pair("q4_k_m")[0] if (s.model, s.scoring) == ("a", "generate")]
+        control = grid.ask_control("q4_k_m")
+        assert len(shared.asked) - before == asked
+        assert sum(s.reused for s in control) == reused
+        assert not {s.answer_sha256 for s in control} & {s.answer_sha256 for s in first}
 
 
 def test_control_on_another_host(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
