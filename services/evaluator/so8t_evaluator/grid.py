@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from so8t_engines.protocol import Engine, NoRoomError
-from so8t_evaluator.asking import Cache, Candidate, Respondent, ask_all
+from so8t_evaluator.answer_key import shelf_digest
+from so8t_evaluator.asking import Candidate, Respondent, ask_all
 from so8t_evaluator.speed import make_speed
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import AbTest
 from so8t_shared.progress import Progress
 from so8t_shared.results.answers import Sample
@@ -15,7 +17,6 @@ from so8t_shared.results.evaluation import EngineInfo, Speed
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
-
 
 _CONTROL = "control 1"
 """Separates the answers of the first repetition from A's first answers, which they are compared with."""
@@ -60,7 +61,7 @@ class Grid:
     rows: list[LabeledRow]
     engine: Engine
     settings: AbTest
-    cache: Cache
+    cache: Shelves
     fingerprint: str
     """The evaluation's fingerprint."""
     count: Count
@@ -110,7 +111,8 @@ class Grid:
         return samples[::-1]
 
     def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
-        return Respondent(candidate, self.engine, self.settings, self.cache, self.fingerprint, salt=salt)
+        shelf = self.cache.shelf(shelf_digest(candidate.file, self.engine))
+        return Respondent(candidate, self.engine, self.settings, shelf, self.fingerprint, salt=salt)
 
     def _ask_all(self, respondents: list[Respondent]) -> list[Sample]:
         timed = self.settings.speed_samples

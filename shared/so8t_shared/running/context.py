@@ -10,7 +10,7 @@ from pathlib import Path
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.checkpoints import Checkpoints
 from so8t_shared.artifacts.manifests import Manifest
-from so8t_shared.artifacts.segment_cache import SegmentCache
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease
@@ -88,9 +88,9 @@ class StageContext:
         _, manifest = self.upstream[stage]
         return dict(manifest.key.get("inputs", {}))
 
-    def cache(self, namespace: str) -> SegmentCache:
+    def cache(self, namespace: str) -> Shelves:
         """Small JSON objects that other artifacts can use too; close it at the end."""
-        return SegmentCache(self.artifact.store, namespace, self.fingerprint)
+        return Shelves(self.artifact.store, namespace, self.fingerprint)
 
 
 StageFunction = Callable[[StageContext], None]
