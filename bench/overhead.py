@@ -25,7 +25,7 @@ from tests.unit.evaluator.material import make_chat, make_row  # noqa: E402
 from so8t_engines.protocol import Completion, LoadedModel, ModelFile, Outcome, Question, Settings  # noqa: E402
 from so8t_evaluator.asking import Candidate  # noqa: E402
 from so8t_evaluator.grid import Count, Grid  # noqa: E402
-from so8t_shared.artifacts.segment_cache import SegmentCache  # noqa: E402
+from so8t_shared.artifacts.shelves import Shelves  # noqa: E402
 from so8t_shared.config.model import AbTest  # noqa: E402
 from so8t_shared.labels import LABELS  # noqa: E402
 from so8t_shared.results.sides import SIDES  # noqa: E402
@@ -85,7 +85,7 @@ def _ask(folder: Path, rows: int) -> tuple[int, float]:
         file.path.touch()
     candidates = {(side, "q4_k_m"): Candidate(side, "q4_k_m", file, make_chat()) for side, file in files.items()}
     began = time.process_time()
-    with SegmentCache(LocalStore(folder / "store"), "samples", "bench") as cache:
+    with Shelves(LocalStore(folder / "store"), "samples", "bench") as cache:
         grid = Grid(candidates, texts, Instant(), settings, cache, "f", Count(rows * PER_ROW, lambda *_: None))
         samples, _ = grid.ask_pair("q4_k_m")
         again = grid.ask_control("q4_k_m")

@@ -72,6 +72,16 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """Some of a stage's files, which depend on its external inputs and on fewer keys than the others."""
+
+    files: tuple[str, ...]
+    """Prefixes of their paths."""
+    reads: tuple[str, ...]
+    """Dotted configuration keys that affect them."""
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stage of the pipeline."""
 
@@ -88,6 +98,8 @@ class Stage:
     """Upstream stages, each with the prefixes of its files that this stage reads."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
     """Models and data outside the store; only their bytes matter, not their location."""
+    shared: Shared | None = None
+    """Files that one artifact of the stage may take over from another."""
     exports: tuple[Export, ...] = ()
     """Files copied for people."""
     check: str = ""
@@ -161,6 +173,14 @@ _DATASET_KEYS = tuple(
         *("source.license", "source.provenance", "source.license_notes", "source.robots"),
     )
 )
+_PREPARED_ROWS = Shared(
+    files=("splits/", "data_report.json"),
+    reads=(
+        *_DATASET_KEYS,
+        *("dataset.paths", "dataset.source.license_file", "ab_test.test_data", "training.max_length"),
+    ),
+)
+"""The report names the paths; rows that are too long for training are left out."""
 _ASKING_KEYS = tuple(
     f"ab_test.{key}"
     for key in (
@@ -211,6 +231,7 @@ STAGES: tuple[Stage, ...] = (
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         facts=_TRAINING_FACTS,
         inputs=_training_inputs,
+        shared=_PREPARED_ROWS,
         check="so8t_trainer.check:check_inputs",
         fits="so8t_trainer.planned:demand_memory",
         writes="so8t_trainer.written:bytes_written",
@@ -255,7 +276,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        12,
+        13,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),

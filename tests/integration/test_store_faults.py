@@ -167,7 +167,7 @@ def test_a_long_outage_while_answers_are_kept(
 
     def work(ctx: StageContext) -> None:
         server.kill()
-        ctx.cache("samples").put("ab" * 32, {"answer": "ALLOW"})
+        ctx.cache("samples").shelf("f" * 64).put("ab" * 32, {"answer": "ALLOW"})
 
     with pytest.raises(LeaseLost) as caught:
         stage_run(FIRST, host.session, host.store).run(lambda: work)

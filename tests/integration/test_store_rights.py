@@ -108,7 +108,7 @@ def _work(ctx: StageContext) -> None:
     ctx.progress(1, 1)
     ctx.log.info("working")
     if ctx.stage.name == "evaluate":
-        ctx.cache("answers").put("0" * 64, {"label": "DENY"})
+        ctx.cache("answers").shelf("f" * 64).put("0" * 64, {"label": "DENY"})
     write(ctx.output_dir, {"x": ctx.stage.name.encode(), "big": b"0" * (11 * MIB)})
 
 

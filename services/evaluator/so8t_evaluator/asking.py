@@ -40,7 +40,7 @@ CHUNK_ROWS = 16
 
 
 class Cache(Protocol):
-    """Storage for answers, such as a SegmentCache."""
+    """Storage for answers, such as a Shelf."""
 
     def get(self, key: str) -> dict[str, Any] | None: ...
     def put(self, key: str, entry: dict[str, Any]) -> None: ...

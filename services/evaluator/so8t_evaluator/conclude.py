@@ -75,6 +75,7 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         latency_ratios=latency_ratios(answers, asking, settings.confidence),
         comparisons=comparisons,
         control=_control(a, evidence.again, settings),
+        control_reused=sum(sample.reused for sample in evidence.again),
         baseline=evidence.words.baseline if evidence.words else None,
         baseline_comparison=evidence.words.against(b, settings.test) if evidence.words else None,
         rates=[*chain.from_iterable(rates)],

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from so8t_engines.choice import open_engine
 from so8t_evaluator.answer_limit import answer_limit, read_targets, with_room
-from so8t_evaluator.asking import Cache, Candidate
+from so8t_evaluator.asking import Candidate
 from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import select
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.json_files import write_json, write_lines
@@ -36,7 +37,7 @@ class Inputs:
 def ask_models(
     config: Config,
     inputs: Inputs,
-    cache: Cache,
+    cache: Shelves,
     progress: Progress,
     output: Path,
     *,

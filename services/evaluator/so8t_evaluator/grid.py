@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from so8t_engines.protocol import Engine, NoRoomError
-from so8t_evaluator.asking import Cache, Candidate, Respondent, ask_all
+from so8t_evaluator.answer_key import shelf_digest
+from so8t_evaluator.asking import Candidate, Respondent, ask_all
 from so8t_evaluator.speed import make_speed
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import AbTest
 from so8t_shared.progress import Progress
 from so8t_shared.results.answers import Sample
@@ -15,6 +17,9 @@ from so8t_shared.results.evaluation import EngineInfo, Speed
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
+
+_CONTROL = "control 1"
+"""Separates the answers of the first repetition from A's first answers, which they are compared with."""
 
 
 @dataclass
@@ -56,7 +61,7 @@ class Grid:
     rows: list[LabeledRow]
     engine: Engine
     settings: AbTest
-    cache: Cache
+    cache: Shelves
     fingerprint: str
     """The evaluation's fingerprint."""
     count: Count
@@ -96,16 +101,18 @@ class Grid:
         return samples, [self._speed(respondent, interleaved=together) for respondent in pair]
 
     def ask_control(self, quantization: Quantization) -> list[Sample]:
-        """Ask A again in reversed order, in a separate process, without reusing any answer.
+        """Ask A again in reversed order, in a separate process, without reusing any of its first answers.
 
-        Answers of earlier runs are not reused either: the control checks this run's machine and engine.
+        Only the answers of an earlier control are reused, so that the models of a study share one: they, too, were
+        given when A was asked a second time, by the same engine with the same settings on the same host.
         """
-        again = self._respondent(self.candidates["a", quantization], salt=f"control {self.fingerprint}")
+        again = self._respondent(self.candidates["a", quantization], salt=_CONTROL)
         samples = ask_all([again], self.rows[::-1], self.settings.scoring[:1], self.count.add)
         return samples[::-1]
 
     def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
-        return Respondent(candidate, self.engine, self.settings, self.cache, self.fingerprint, salt=salt)
+        shelf = self.cache.shelf(shelf_digest(candidate.file, self.engine))
+        return Respondent(candidate, self.engine, self.settings, shelf, self.fingerprint, salt=salt)
 
     def _ask_all(self, respondents: list[Respondent]) -> list[Sample]:
         timed = self.settings.speed_samples

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from so8t_shared.config.model import AbTest, Config
 from so8t_shared.config.training import Training
-from so8t_shared.errors import ConfigError, InputError
+from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.models.room import demand_room
 from so8t_shared.progress import Progress
@@ -31,8 +31,10 @@ class LoadedRows:
     targets: Targets
 
 
-def load_rows(config: Config, base: Path, log: Logger, progress: Progress) -> LoadedRows:
+def load_rows(config: Config, base: Path, log: Logger, progress: Progress, prepared: Path | None = None) -> LoadedRows:
     """Read and encode the rows for the model in `base`.
+
+    `prepared` is a folder with the rows as an earlier training of the same base, data and settings wrote them.
 
     Raises:
         InputError: the data is unusable, no row fits, or the rows need a longer context than the model has.
@@ -40,7 +42,7 @@ def load_rows(config: Config, base: Path, log: Logger, progress: Progress) -> Lo
             without rows for that.
         Exception: anything that `progress` raises to stop.
     """
-    data = prepare_data(config.dataset, config.test_data, log, progress)
+    data = _earlier(prepared, log) or prepare_data(config.dataset, config.test_data, log, progress)
     encoder = load_encoder(base)
     encoded = _fitting(data, encoder, config.training.max_length, log)
     tested = [len(prompt) for prompt in encoder.prompts(data.test)]
@@ -52,6 +54,18 @@ def load_rows(config: Config, base: Path, log: Logger, progress: Progress) -> Lo
     if not validation:
         _demand_no_choice(config.training)
     return LoadedRows(weighted(encoded, config.training.loss_weights), validation, data, targets)
+
+
+def _earlier(prepared: Path | None, log: Logger) -> PreparedData | None:
+    if prepared is None:
+        return None
+    try:
+        data = PreparedData.read(prepared)
+    except (IntegrityError, NewerFormat) as error:  # removed or damaged meanwhile
+        log.warning("the rows are prepared anew: %s", error)
+        return None
+    log.info("the rows are as an earlier training prepared them")
+    return data
 
 
 def _fitting(data: PreparedData, encoder: ChatEncoder, max_length: int, log: Logger) -> list[EncodedRow]:

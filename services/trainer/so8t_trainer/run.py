@@ -20,18 +20,17 @@ from so8t_shared.host import host_name
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.models import rotation as so8
 from so8t_shared.places import in_container
-from so8t_shared.results.training import TENSORBOARD, Targets, TrainingPoint, TrainingResult
+from so8t_shared.results.training import TENSORBOARD, TrainingPoint, TrainingResult
 from so8t_trainer.base import check_base
 from so8t_trainer.checkpoint import METRICS
 from so8t_trainer.course import best_step, is_over, weights_step
-from so8t_trainer.data.prepare import PreparedData
 from so8t_trainer.distributed.job import Job, trained_folder
 from so8t_trainer.distributed.leader import processes_of, train_together
 from so8t_trainer.encode import EncodedRow
 from so8t_trainer.fit import Fit
 from so8t_trainer.gates import layer_of
 from so8t_trainer.hardware import choose_device, choose_dtype, device_name, peak_bytes
-from so8t_trainer.loading import load_rows
+from so8t_trainer.loading import LoadedRows, load_rows
 from so8t_trainer.loop import Control, run_training
 from so8t_trainer.merge import Changes, gate_blocks, merge_checkpoint
 from so8t_trainer.model import Method, load_trainee
@@ -57,9 +56,13 @@ Observer = Callable[[TrainingPoint, int, int], None]
 
 
 def train_model(
-    config: Config, control: TrainingControl, observe: Observer = lambda point, steps, memory_bytes: None
+    config: Config,
+    control: TrainingControl,
+    observe: Observer = lambda point, steps, memory_bytes: None,
+    *,
+    prepared: Path | None = None,
 ) -> TrainingResult:
-    """Train model B from its base and fill `control.output_dir`.
+    """Train model B from its base and fill `control.output_dir`; `prepared` is as for `load_rows`.
 
     Writes splits/, data_report.json, training_config.yaml, metrics.jsonl, training.json, adapter/
     (unless all weights are trained), gates.safetensors (unless gates are off), tensorboard/ (unless it is not in
@@ -75,29 +78,29 @@ def train_model(
     dtype = choose_dtype(config.training.dtype, device)
     check_base(base)
     check_trackers(config.training.report_to)
-    loaded = load_rows(config, base, control.log, partial(_advance, control))
+    loaded = load_rows(config, base, control.log, partial(_advance, control), prepared)
     control.check_interrupted()
 
     trained = _train(config, loaded.rows, loaded.validation, control, device, dtype, observe)
     gc.collect()  # wrappers and model are in a reference cycle, and merging needs the model's memory
 
     write_lines(output / METRICS, trained.points)
-    _write_data(output, loaded.data, loaded.targets)
+    _write_data(output, loaded)
     merge_checkpoint(base, trained.changes, output / "merged", partial(_advance, control, message="merging"))
     result = _result(trained, len(loaded.rows), len(loaded.validation))
     write_json(output / "training.json", result)
     return result
 
 
-def split_only(config: Config, control: TrainingControl) -> None:
+def split_only(config: Config, control: TrainingControl, *, prepared: Path | None = None) -> None:
     """Write splits/ and data_report.json, for an external model B; model A's tokenizer measures the rows.
 
     Raises:
         InputError: the data is unusable.
         Interrupted: a stop was requested.
     """
-    loaded = load_rows(config, Path(config.base_of_b.base_model), control.log, partial(_advance, control))
-    _write_data(control.output_dir, loaded.data, loaded.targets)
+    base = Path(config.base_of_b.base_model)
+    _write_data(control.output_dir, load_rows(config, base, control.log, partial(_advance, control), prepared))
 
 
 @dataclass(frozen=True)
@@ -221,12 +224,9 @@ def _train_together(
     )
 
 
-def _write_data(output: Path, data: PreparedData, targets: Targets) -> None:
-    write_json(output / "splits" / "targets.json", targets)
-    write_lines(output / "splits" / "train.jsonl", data.train)
-    write_lines(output / "splits" / "validation.jsonl", data.validation)
-    write_lines(output / "splits" / "test.jsonl", data.test)
-    write_json(output / "data_report.json", data.report)
+def _write_data(output: Path, loaded: LoadedRows) -> None:
+    write_json(output / "splits" / "targets.json", loaded.targets)
+    loaded.data.write(output)
 
 
 def _advance(control: TrainingControl, done: int, total: int, message: str) -> None:

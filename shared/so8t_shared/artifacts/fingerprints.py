@@ -44,6 +44,19 @@ def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], diges
     }
 
 
+def shared_key(stage: Stage, config: Config, key: Key) -> Key:
+    """The parts of a stage's `key` on which its shared files depend, and the keys that only these name."""
+    assert stage.shared is not None
+    whole = config.model_dump(mode="json")
+    bases = {item.name for item in stage.inputs(config) if isinstance(item, ModelInput)}
+    return {
+        "stage": stage.name,
+        "version": stage.version,
+        "config": {dotted: _value(whole, dotted) for dotted in stage.shared.reads},
+        "inputs": {"base" if name in bases else name: found for name, found in key["inputs"].items()},
+    }
+
+
 def upstream_digests(stage: Stage, upstream: dict[str, Manifest]) -> dict[str, str]:
     """Digest of the files that a stage reads from each stage that it needs."""
     return {name: upstream[name].content_digest(prefixes) for name, prefixes in stage.needs.items()}

@@ -4,6 +4,9 @@ They are kept in segments below cache/<namespace>/<owner>/, where the owner is t
 being made. An entry that another owner wrote is copied when it is used, so each owner's folder has all it needs, and
 `gc` deletes the folder with the owner's last session. Entries of earlier versions (a file each) are ignored.
 
+Other owners' segments are read when a key is missing, newest first, and only until it is found. A namespace should thus
+hold what is likely to be shared; `Shelves` has one for each model.
+
 New entries are written together: at the latest with the 100th, or with the first one a second after the last write (30
 seconds in a bucket, where a write is a request). A kill loses at most what came since; `close` writes the rest.
 """
@@ -30,8 +33,8 @@ _BLOCK = 64
 _UNPACKED_BLOCKS = 16
 _SMALL_SEGMENTS = 8
 """That many segments of killed or short runs in a folder are merged."""
-_FOREIGN_SEGMENTS = 256
-"""The newest segments of other owners are read, up to half a million answers, so that a start has a bounded cost."""
+_FOREIGN_SEGMENTS = 4_096
+"""Only the newest segments of other owners are read, so that a miss has a bounded cost."""
 
 
 class SegmentCache:
@@ -52,6 +55,8 @@ class SegmentCache:
         """Number of the block with a key's newest entry."""
         self._foreign: set[int] = set()
         """Blocks of other owners."""
+        self._unread: list[str] = []
+        """Other owners' segments that were not read so far, newest last."""
         self._pending: dict[bytes, dict[str, Any]] = {}
         self._new = 0
         """Pending entries that are nowhere else."""
@@ -65,6 +70,8 @@ class SegmentCache:
         if self._blocks is None:
             self._blocks = []
             self._read()
+        while found not in self._places and self._unread:
+            self._read_foreign(self._unread.pop())
         place = self._places.get(found)
         entry = None if place is None else self._unpacked(place).get(found)
         if entry is not None and place in self._foreign:
@@ -75,6 +82,12 @@ class SegmentCache:
         """Add or replace an object; it is durable after the next write."""
         self._new += 1
         self._add(key_bytes(key), entry)
+
+    def write_late(self) -> None:
+        """Write new entries if the last write was long ago."""
+        wait_s = WRITE_AFTER_REMOTE_S if self._store.remote else WRITE_AFTER_S
+        if self._new and self._clock() - self._written >= wait_s:
+            self._write()
 
     def close(self) -> None:
         """Write what is pending.
@@ -99,10 +112,9 @@ class SegmentCache:
 
     def _add(self, key: bytes, entry: dict[str, Any]) -> None:
         self._pending[key] = entry
-        wait_s = WRITE_AFTER_REMOTE_S if self._store.remote else WRITE_AFTER_S
-        late = self._new and self._clock() - self._written >= wait_s
-        if late or self._new >= WRITE_AFTER or len(self._pending) >= ENTRIES:
+        if self._new >= WRITE_AFTER or len(self._pending) >= ENTRIES:
             self._write()
+        self.write_late()
 
     def _write(self) -> None:
         entries = list(self._pending.items())
@@ -117,17 +129,16 @@ class SegmentCache:
                 self._index(block)
 
     def _read(self) -> None:
-        """Index all segments, other owners' first, so that an own entry counts; merge own small ones."""
+        """Index the own segments, and merge small ones."""
         keys = [key for key in self._store.list(self._root) if key.endswith(SUFFIX)]
-        own = {key for key in keys if key.startswith(f"{self._own}/")}
-        others = sorted((key for key in keys if key not in own), key=_begun)[-_FOREIGN_SEGMENTS:]
-        keys = [*own, *others]
+        own = [key for key in keys if key.startswith(f"{self._own}/")]
+        self._unread = sorted(set(keys).difference(own), key=_begun)[-_FOREIGN_SEGMENTS:]
         small: dict[str, list[bytes]] = {}
-        for key in sorted(keys, key=lambda key: (key in own, key)):
+        for key in own:
             blocks = list(split(self._store.get_bytes(key) or b""))
             for block in blocks:
-                self._index(block, foreign=key not in own)
-            if key in own and sum(map(count_of, blocks)) <= ENTRIES // 2:
+                self._index(block)
+            if sum(map(count_of, blocks)) <= ENTRIES // 2:
                 small[key] = blocks
         if len(small) >= _SMALL_SEGMENTS and not self._store.remote:  # in a bucket, a stage may not delete answers
             self._merge(small)
@@ -149,13 +160,19 @@ class SegmentCache:
         for key in small:
             self._store.delete(key)
 
-    def _index(self, block: bytes, *, foreign: bool = False) -> None:
+    def _index(self, block: bytes) -> None:
         assert self._blocks is not None
-        number = len(self._blocks)
+        self._places.update(dict.fromkeys(keys_of(block), len(self._blocks)))
         self._blocks.append(block)
-        self._places.update(dict.fromkeys(keys_of(block), number))
-        if foreign:
-            self._foreign.add(number)
+
+    def _read_foreign(self, key: str) -> None:
+        """Index what an older segment adds: an own or newer entry counts, and mere copies take no memory."""
+        assert self._blocks is not None
+        for block in reversed(list(split(self._store.get_bytes(key) or b""))):
+            if added := set(keys_of(block)).difference(self._places):
+                self._places.update(dict.fromkeys(added, len(self._blocks)))
+                self._foreign.add(len(self._blocks))
+                self._blocks.append(block)
 
     def _unpack(self, number: int) -> dict[bytes, dict[str, Any]]:
         assert self._blocks is not None

@@ -152,6 +152,7 @@ class EvaluationResult(Document):
     )
     comparisons: list[Comparison] = Field(description="B against A for each quantization and scoring.")
     control: Comparison | None = Field(description="A against A at the primary quantization.")
+    control_reused: int = Field(0, description="Answers of A's second asking that an earlier run was given.")
     baseline: Baseline | None
     rates: list[Rate] = Field(
         default_factory=list, description="Every metric for each quantization and scoring; shares also by part."

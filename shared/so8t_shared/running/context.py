@@ -9,8 +9,10 @@ from pathlib import Path
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.checkpoints import Checkpoints
+from so8t_shared.artifacts.fingerprints import Key
 from so8t_shared.artifacts.manifests import Manifest
-from so8t_shared.artifacts.segment_cache import SegmentCache
+from so8t_shared.artifacts.shared_output import shared_files
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
 from so8t_shared.interruption import StopSignal
 from so8t_shared.leases.lease import Lease
@@ -27,6 +29,7 @@ class StageContext:
     session_id: str
     stage: Stage
     fingerprint: str
+    key: Key
     output_dir: Path
     """Initially empty; its files are committed together when the function returns."""
     scratch_dir: Path
@@ -88,9 +91,13 @@ class StageContext:
         _, manifest = self.upstream[stage]
         return dict(manifest.key.get("inputs", {}))
 
-    def cache(self, namespace: str) -> SegmentCache:
+    def shared_output(self) -> Path | None:
+        """Verified local folder with `stage.shared.files` of the same inputs, if another artifact has them."""
+        return shared_files(self.artifact.store, self.stage, self.config, self.key)
+
+    def cache(self, namespace: str) -> Shelves:
         """Small JSON objects that other artifacts can use too; close it at the end."""
-        return SegmentCache(self.artifact.store, namespace, self.fingerprint)
+        return Shelves(self.artifact.store, namespace, self.fingerprint)
 
 
 StageFunction = Callable[[StageContext], None]

@@ -27,6 +27,7 @@ from so8t_shared.artifacts.fingerprints import (
 )
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.artifacts.newest import note_newest
+from so8t_shared.artifacts.shared_output import note_shared
 from so8t_shared.errors import IntegrityError, Interrupted, NewerFormat, ServerError, StorageError
 from so8t_shared.host import now
 from so8t_shared.interruption import StopSignal
@@ -203,6 +204,7 @@ class StageRun:
                 return None
             artifact.sweep(lease)
             note_newest(artifact)
+            note_shared(artifact, self.stage, self.session.config, target.key)
             self._mark(artifact, manifest, reused=False)
             return self._finish(artifact, manifest, reused=False)
         finally:
@@ -246,6 +248,7 @@ class StageRun:
             session_id=self.session.session_id,
             stage=self.stage,
             fingerprint=target.artifact.fingerprint,
+            key=target.key,
             output_dir=scratch / "output",
             scratch_dir=scratch / "scratch",
             unfinished_dir=scratch / UNFINISHED,

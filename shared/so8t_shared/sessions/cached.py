@@ -1,4 +1,4 @@
-"""Caches below cache/<namespace>/<owner>/ and the sessions that still need them."""
+"""Caches below cache/<namespace>/<shelf>/<owner>/ and the sessions that still need them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def list_caches(store: ArtifactStore) -> list[StoredCache]:
     """All caches, by owner."""
     found: dict[str, dict[str, int]] = {}
     for key, stat in store.listing("cache"):
-        found.setdefault(key.split("/")[2], {})[key] = stat.size_bytes
+        found.setdefault(key.split("/")[-2], {})[key] = stat.size_bytes
     return [StoredCache(owner, list(sizes), sum(sizes.values())) for owner, sizes in sorted(found.items())]
 
 

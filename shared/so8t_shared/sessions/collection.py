@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import Manifest
+from so8t_shared.artifacts.shared_output import forget_shared
 from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.leases.holder import Sight, Watch
 from so8t_shared.leases.lease import seize
@@ -93,6 +94,8 @@ def collect(
     caches = unneeded(store, uses, kept)
     for key in (key for cache in caches if delete for key in cache.keys):
         store.delete(key)
+    if delete:
+        forget_shared(store)
     return Collected(gone, swept, caches)
 
 

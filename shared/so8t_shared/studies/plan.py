@@ -50,8 +50,8 @@ class StudyPlan:
         n = len(self.members)
         told = [
             f"{n} {plural(n, 'model', 'models')}: {runs} {plural(runs, 'stage runs', 'stages run')},"
-            f" {reused} reused, {shared} shared with an earlier model. A answers each row once, and once more for each"
-            " model's A/A control."
+            f" {reused} reused, {shared} shared with an earlier model. A answers each row twice, the second time"
+            " as the A/A control."
         ]
         if not runs:
             return told

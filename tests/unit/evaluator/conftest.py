@@ -11,6 +11,7 @@ from tests.unit.evaluator.small_evaluation import make_config, make_inputs
 from so8t_evaluator.disturbance import ControlLoad
 from so8t_evaluator.evaluating import Inputs
 from so8t_shared.artifacts.segment_cache import SegmentCache
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
 from so8t_shared.store.local import LocalStore
 
@@ -33,6 +34,12 @@ def machine_as_it_is(quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> No
 def cache(tmp_path: Path) -> SegmentCache:
     """Answers kept in a store, as in a run."""
     return SegmentCache(LocalStore(tmp_path / "store"), "answers", "run")
+
+
+@pytest.fixture
+def shelves(tmp_path: Path) -> Shelves:
+    """Answers kept in a store, each model's apart."""
+    return Shelves(LocalStore(tmp_path / "store"), "answers", "run")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from so8t_evaluator.evaluating import Inputs
 from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import write_registry
 from so8t_evaluator.rows import select
-from so8t_shared.artifacts.segment_cache import SegmentCache
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
@@ -74,9 +74,7 @@ def make_inputs(config: Config, folder: Path) -> Inputs:
     return Inputs(write_registry(config, converted, output), converted, splits)
 
 
-def make_grid(
-    config: Config, inputs: Inputs, cache: SegmentCache, report: Any = lambda done, total, text: None
-) -> Grid:
+def make_grid(config: Config, inputs: Inputs, shelves: Shelves, report: Any = lambda done, total, text: None) -> Grid:
     """The grid of `ask_models`, asked with a scripted engine that goes by the configured one's name."""
     real = open_engine(config)
     engine = ScriptedEngine(
@@ -92,11 +90,10 @@ def make_grid(
         for m in inputs.registry.models
     }
     rows = select(LabeledRow.read_lines(inputs.splits / "test.jsonl"), config.ab_test.max_samples)
-    return Grid(candidates, rows, engine, config.ab_test, cache, "first", Count(ASKED, report))
+    return Grid(candidates, rows, engine, config.ab_test, shelves, "first", Count(ASKED, report))
 
 
-def ask_everything(grid: Grid, fingerprint: str = "first") -> list[Sample]:
-    """The pairs are asked under the grid's own name, the control under `fingerprint`, since no other run may use it."""
+def ask_everything(grid: Grid) -> list[Sample]:
+    """The answers of all pairs, then those of the control."""
     samples = [sample for quantization in QUANTIZATIONS for sample in grid.ask_pair(quantization)[0]]
-    grid.fingerprint = fingerprint
     return samples + grid.ask_control("q4_k_m")

@@ -13,7 +13,7 @@ from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ROWS_PER
 
 from so8t_evaluator.conclude import conclude_from_files
 from so8t_evaluator.evaluating import Inputs, ask_models
-from so8t_shared.artifacts.segment_cache import SegmentCache
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
@@ -28,16 +28,16 @@ def _conclude(inputs: Inputs, asked: Path, config: Config) -> EvaluationResult:
     return conclude_from_files(asked, inputs.splits, config.ab_test)
 
 
-def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:
+def test_ask_models_and_conclude(config: Config, inputs: Inputs, shelves: Shelves, tmp_path: Path) -> None:
     """From answers that are all known (no engine is loaded) to their files, the result and its verdicts."""
-    asked = ask_everything(make_grid(config, inputs, cache), fingerprint="second")
+    asked = ask_everything(make_grid(config, inputs, shelves))
     output, reports = tmp_path / "output", list[int]()
     output.mkdir()
     heard: list[tuple[Sample, int]] = []
     asking = ask_models(
         config,
         inputs,
-        cache,
+        shelves,
         lambda done, total, text: reports.append(total),
         output,
         fingerprint="second",
@@ -50,10 +50,11 @@ def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentC
     ][::-1]
     assert asking == Asking.read(output / "asking.json")
     assert [s.reused for s in asking.speed] == [12] * 4
-    written = Sample.read_lines(output / "samples.jsonl")
-    assert [s.model_copy(update={"reused": False}) for s in written] == asked[:-12]
-    assert Sample.read_lines(output / "control.jsonl") == asked[-12:]
+    written = [s for name in ("samples", "control") for s in Sample.read_lines(output / f"{name}.jsonl")]
+    assert [s.reused for s in written] == [True] * ASKED
+    assert [s.model_copy(update={"reused": False}) for s in written] == asked
     result = _conclude(inputs, output, config)
+    assert result.control_reused == 12
     assert result.speed == asking.speed
     assert result.answer_limit == AnswerLimit(max_new_tokens=48, longest_target_tokens=None)
     assert result.test_set.by_label == dict.fromkeys(LABELS, ROWS_PER_CLASS)
@@ -91,35 +92,35 @@ def test_ask_models_and_conclude(config: Config, inputs: Inputs, cache: SegmentC
 
 
 def test_answers_may_be_as_long_as_those_trained_on(
-    config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path
+    config: Config, inputs: Inputs, shelves: Shelves, tmp_path: Path
 ) -> None:
     """Where no limit is configured, the longest target of training decides; the result tells both numbers."""
     open_limit = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"max_new_tokens": None})})
     decided = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"max_new_tokens": 125})})
     (inputs.splits / "targets.json").write_text(Targets(longest_tokens=100).model_dump_json(), encoding="utf-8")
-    ask_everything(make_grid(decided, inputs, cache))
-    result = ask_models(open_limit, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="first")
+    ask_everything(make_grid(decided, inputs, shelves))
+    result = ask_models(open_limit, inputs, shelves, lambda done, total, text: None, tmp_path, fingerprint="first")
     assert result.answer_limit == AnswerLimit(max_new_tokens=125, longest_target_tokens=100)
 
 
-def test_same_answers_same_bytes(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:
+def test_same_answers_same_bytes(config: Config, inputs: Inputs, shelves: Shelves, tmp_path: Path) -> None:
     """Asking and concluding again writes the same files, to the byte."""
-    ask_everything(make_grid(config, inputs, cache), fingerprint="second")
+    ask_everything(make_grid(config, inputs, shelves))
     digests = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        ask_models(config, inputs, cache, lambda done, total, text: None, tmp_path / name, fingerprint="second")
+        ask_models(config, inputs, shelves, lambda done, total, text: None, tmp_path / name, fingerprint="second")
         concluded = _conclude(inputs, tmp_path / name, config).to_bytes()
         files = [(tmp_path / name / file).read_bytes() for file in ("samples.jsonl", "control.jsonl", "asking.json")]
         digests.append(hashlib.sha256(b"".join([*files, concluded])).hexdigest())
     assert digests[0] == digests[1]
 
 
-def test_no_test_row(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path, said: Said) -> None:
+def test_no_test_row(config: Config, inputs: Inputs, shelves: Shelves, tmp_path: Path, said: Said) -> None:
     """An empty test split is refused with a remedy, before anything is loaded."""
     (inputs.splits / "test.jsonl").write_text("")
     with said.raised(InputError):
-        ask_models(config, inputs, cache, lambda done, total, text: None, tmp_path, fingerprint="x")
+        ask_models(config, inputs, shelves, lambda done, total, text: None, tmp_path, fingerprint="x")
 
 
 def test_asking_needs_no_statistics() -> None:

@@ -10,33 +10,33 @@ from tests.unit.evaluator.material import Answering, ScriptedEngine
 from tests.unit.evaluator.small_evaluation import ASKED, QUANTIZATIONS, ask_everything, make_grid
 
 from so8t_evaluator.evaluating import Inputs
-from so8t_shared.artifacts.segment_cache import SegmentCache
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
 from so8t_shared.store.local import LocalStore
 
 
-def test_grid_counts(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+def test_grid_counts(config: Config, inputs: Inputs, shelves: Shelves) -> None:
     """Progress goes from 1 to the total, each with what was just asked."""
     seen: list[tuple[int, int, str]] = []
-    grid = make_grid(config, inputs, cache, lambda *progress: seen.append(progress))
+    grid = make_grid(config, inputs, shelves, lambda *progress: seen.append(progress))
     ask_everything(grid)
     assert [done for done, *_ in seen] == list(range(1, ASKED + 1))
     assert seen[0][1:] == (ASKED, "q8_0 a generate")
 
 
-def test_speed_is_that_of_generate(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+def test_speed_is_that_of_generate(config: Config, inputs: Inputs, shelves: Shelves) -> None:
     """One line a model, over the rows of `generate` alone, with the size of its file."""
-    samples, speed = make_grid(config, inputs, cache).ask_pair("q8_0")
+    samples, speed = make_grid(config, inputs, shelves).ask_pair("q8_0")
     size = (inputs.converted["a"] / "model_a_q8_0.gguf").stat().st_size
     assert [(s.model, s.n, s.file_size_bytes) for s in speed] == [("a", 12, size), ("b", 12, size)]
     timed = sorted(s.latency_ms for s in samples if (s.model, s.scoring) == ("b", "generate"))
     assert speed[1].latency_ms_p50 == (timed[5] + timed[6]) / 2
 
 
-def test_speed_is_that_of_some_rows(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+def test_speed_is_that_of_some_rows(config: Config, inputs: Inputs, shelves: Shelves) -> None:
     """Of as many as are wanted, which are asked by themselves before the others."""
     few = config.model_copy(update={"ab_test": config.ab_test.model_copy(update={"speed_samples": 5})})
-    grid = make_grid(few, inputs, cache)
+    grid = make_grid(few, inputs, shelves)
     assert isinstance(grid.engine, ScriptedEngine)
     samples, speed = grid.ask_pair("q8_0")
     assert [s.n for s in speed] == [5, 5]
@@ -45,11 +45,11 @@ def test_speed_is_that_of_some_rows(config: Config, inputs: Inputs, cache: Segme
     assert {(s.scoring, s.row_id) for s in timed} == {("generate", row.id) for row in grid.rows[:5]}
 
 
-def test_too_little_memory_for_both(config: Config, inputs: Inputs, cache: SegmentCache, tmp_path: Path) -> None:
+def test_too_little_memory_for_both(config: Config, inputs: Inputs, shelves: Shelves, tmp_path: Path) -> None:
     """Where the second model finds no room, they are asked one after the other: same answers, nothing twice."""
     seen: list[tuple[int, int, str]] = []
-    grid = make_grid(config, inputs, cache, lambda *progress: seen.append(progress))
-    small = make_grid(config, inputs, SegmentCache(LocalStore(tmp_path / "small"), "answers", "run"))
+    grid = make_grid(config, inputs, shelves, lambda *progress: seen.append(progress))
+    small = make_grid(config, inputs, Shelves(LocalStore(tmp_path / "small"), "answers", "run"))
     assert isinstance(grid.engine, ScriptedEngine)
     assert isinstance(small.engine, ScriptedEngine)
     small.engine.room_for = 1
@@ -64,11 +64,11 @@ def test_too_little_memory_for_both(config: Config, inputs: Inputs, cache: Segme
     assert answers[0] == answers[1]
 
 
-def test_timings_of_another_run_are_not_side_by_side(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+def test_timings_of_another_run_are_not_side_by_side(config: Config, inputs: Inputs, shelves: Shelves) -> None:
     """A's timings from an earlier run beside B's of this one: reused on one side, and interleaved on neither."""
-    _, together = make_grid(config, inputs, cache).ask_pair("q8_0")
+    _, together = make_grid(config, inputs, shelves).ask_pair("q8_0")
     assert [s.interleaved for s in together] == [True, True]
-    grid = make_grid(config, inputs, cache)
+    grid = make_grid(config, inputs, shelves)
     for key, candidate in grid.candidates.items():
         if candidate.side == "b":
             grid.candidates[key] = replace(candidate, file=replace(candidate.file, sha256="f" * 64))
@@ -79,9 +79,9 @@ def test_timings_of_another_run_are_not_side_by_side(config: Config, inputs: Inp
     assert resumed == apart
 
 
-def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, shelves: Shelves) -> None:
     """A again, the last row first, nothing taken from memory; given back in the order of the rows."""
-    grid = make_grid(config, inputs, cache)
+    grid = make_grid(config, inputs, shelves)
     assert isinstance(grid.engine, ScriptedEngine)
     grid.ask_pair("q4_k_m")
     before = len(grid.engine.asked)
@@ -91,21 +91,26 @@ def test_control_is_asked_anew_in_reverse(config: Config, inputs: Inputs, cache:
     assert [row.text in prompt for row, prompt in zip(grid.rows[::-1], prompts, strict=True)] == [True] * 12
 
 
-def test_control_is_of_this_run(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
-    """It resumes within a run and is asked again in the next one, whose machine it must vouch for."""
-    for run, asked in (("first", 12), ("first", 0), ("second", 12)):
-        grid = make_grid(config, inputs, cache)
-        assert isinstance(grid.engine, ScriptedEngine)
-        grid.fingerprint = run
-        grid.ask_control("q4_k_m")
-        assert len(grid.engine.asked) == asked
+def test_control_is_shared_by_runs(config: Config, inputs: Inputs, shelves: Shelves) -> None:
+    """It resumes within a run, and the next one reuses it: as what A said when it was asked again."""
+    said = iter(f"<final>DENY</final> {number}" for number in range(1000))
+    shared = ScriptedEngine(lambda *_: next(said))
+    for run, asked, reused in (("first", 48 + 12, 0), ("first", 0, 0), ("second", 0, 12)):
+        grid = make_grid(config, inputs, shelves)
+        grid.engine, grid.fingerprint = shared, run
+        before = len(shared.asked)
+        first = [s for s in grid.ask_pair("q4_k_m")[0] if (s.model, s.scoring) == ("a", "generate")]
+        control = grid.ask_control("q4_k_m")
+        assert len(shared.asked) - before == asked
+        assert sum(s.reused for s in control) == reused
+        assert not {s.answer_sha256 for s in control} & {s.answer_sha256 for s in first}
 
 
-def test_control_on_another_host(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+def test_control_on_another_host(config: Config, inputs: Inputs, shelves: Shelves) -> None:
     """Where the evaluation moves to a host that decides near ties otherwise, A's answers there are asked there."""
     near_tie: dict[str, Answering] = {"workstation": lambda *_: "<final>ALLOW", "gpu-box": lambda *_: "<final>DENY"}
     for host, answer in near_tie.items():
-        grid = make_grid(config, inputs, cache)
+        grid = make_grid(config, inputs, shelves)
         grid.engine = ScriptedEngine(answer, host=host)
         samples, speeds = grid.ask_pair("q4_k_m")
         first = [s.answer_sha256 for s in samples if (s.model, s.scoring) == ("a", "generate")]
@@ -113,9 +118,9 @@ def test_control_on_another_host(config: Config, inputs: Inputs, cache: SegmentC
         assert {(s.host, s.reused, s.interleaved) for s in speeds} == {(host, 0, True)}
 
 
-def test_a_model_against_itself_is_asked_as_both(config: Config, inputs: Inputs, cache: SegmentCache) -> None:
+def test_a_model_against_itself_is_asked_as_both(config: Config, inputs: Inputs, shelves: Shelves) -> None:
     """Where B's file is A's, byte for byte, B's answers and timings are still its own, and resume as such."""
-    grid = make_grid(config, inputs, cache)
+    grid = make_grid(config, inputs, shelves)
     assert isinstance(grid.engine, ScriptedEngine)
     for quantization in QUANTIZATIONS:
         file = grid.candidates["a", quantization].file
@@ -127,3 +132,16 @@ def test_a_model_against_itself_is_asked_as_both(config: Config, inputs: Inputs,
     assert [(s.reused, s.interleaved) for s in speeds] == [(0, True)] * 2
     assert grid.ask_pair("q8_0")[0] == samples
     assert len(grid.engine.asked) == 48
+
+
+def test_each_model_has_a_shelf(config: Config, inputs: Inputs, shelves: Shelves) -> None:
+    """Answers lie by file and engine, so another run finds A's whatever else was asked; the control lies beside."""
+    grid = make_grid(config, inputs, shelves)
+    ask_everything(grid)
+    shelves.close()
+    store = shelves.store
+    assert len(list(store.folders("cache/answers"))) == 4
+    assert isinstance(grid.engine, ScriptedEngine)
+    grid.engine.version += "-next"
+    grid.ask_control("q4_k_m")
+    assert len(list(store.folders("cache/answers"))) == 5

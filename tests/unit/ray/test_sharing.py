@@ -24,7 +24,7 @@ from so8t_evaluator.importing import write_registry
 from so8t_evaluator.scoring import CHOICES
 from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.attempts import Attempt
-from so8t_shared.artifacts.segment_cache import SegmentCache
+from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
 from so8t_shared.leases.lease import acquire
@@ -153,7 +153,7 @@ def test_an_evaluation_is_that_of_one_host(
     for name, config in (("here", local), ("ray", _placed(cluster, local, tmp_path / "local"))):
         output = tmp_path / name
         output.mkdir()
-        with SegmentCache(LocalStore(tmp_path / f"store-{name}"), "samples", "first") as cache:
+        with Shelves(LocalStore(tmp_path / f"store-{name}"), "samples", "first") as cache:
             ask_models(config, inputs, cache, lambda *_: None, output, fingerprint="first", session="any")
         found[name] = [_lines(output / file) for file in (SAMPLES_FILE, CONTROL_FILE)]
     assert found["ray"] == found["here"]

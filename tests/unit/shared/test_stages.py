@@ -45,6 +45,7 @@ def test_every_key_read_exists() -> None:
     for stage in STAGES:
         assert set(stage.reads) <= leaves | sections
         assert len(set(stage.reads)) == len(stage.reads)
+        assert set(stage.shared.reads if stage.shared else ()) <= leaves | sections
 
 
 def test_four_services() -> None:

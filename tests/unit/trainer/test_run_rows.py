@@ -114,3 +114,37 @@ def test_rows_that_need_a_longer_context(llama: Path, tmp_path: Path, said: Said
         train_model(
             config_of(model, write_rows(tmp_path / "rows.jsonl", per_class=4), max_steps=0), FakeControl(tmp_path)
         )
+
+
+def test_prepared_rows_make_the_same_files(llama: Path, tmp_path: Path) -> None:
+    """Rows that an earlier training prepared make the same files, byte for byte, without the data; damaged ones not."""
+    data = write_thinking_rows(tmp_path / "data")
+    extra = [
+        {"text": "please " * 900, "label": "ALLOW"},
+        {"text": "Fetch\u2028the 鍵\u0085of \ud83d\udd11.", "label": "DENY", "category": "doors", "language": "en"},
+        {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Open the safe!"}],
+         "label": "REFUSE"},
+    ]  # fmt: skip
+    (data / "extra_train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in extra))
+    weights = {"thinking": 0.2, "classes": {"DENY": 2.0}}
+    config = config_of(llama, data, max_steps=1, max_length=900, report_to=[], loss_weights=weights)
+    first, second, third = (FakeControl(tmp_path / name) for name in ("first", "second", "third"))
+    train_model(config, first)
+    assert DataReport.read(first.output_dir / "data_report.json").excluded == {"longer than 900 tokens": 1}
+    shutil.move(data, tmp_path / "away")
+    train_model(config, second, prepared=first.output_dir)
+    assert _bytes_below(second.output_dir) == _bytes_below(first.output_dir)
+    shutil.move(tmp_path / "away", data)
+    (second.output_dir / "splits" / "train.jsonl").write_text("{}\n")
+    train_model(config, third, prepared=second.output_dir)
+    assert _bytes_below(third.output_dir) == _bytes_below(first.output_dir)
+
+
+def _bytes_below(folder: Path) -> dict[str, bytes]:
+    """Every file's bytes, but for the two that hold times."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if path.name not in {"metrics.jsonl", "training.json"}
+    }

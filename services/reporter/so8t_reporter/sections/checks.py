@@ -80,6 +80,17 @@ def _control(evaluation: EvaluationResult) -> list[Block]:
         "A against A",
         comparison_columns(confidence),
         [comparison_row(control, evaluation.alpha, reach_of([control.accuracy_difference]))],
-        note="Both columns are model A, asked twice; p is not adjusted.",
+        note=f"Both columns are model A, asked twice; p is not adjusted.{_reused(evaluation)}",
     )
     return [table, Paragraph(words, "good" if fine else "bad")]
+
+
+def _reused(evaluation: EvaluationResult) -> str:
+    """Say how much of the second asking was done by an earlier run."""
+    control, reused = evaluation.control, evaluation.control_reused
+    if control is None or not reused:
+        return ""
+    return (
+        f" {reused:,} of the {control.n:,} answers of the second asking {fmt.plural(reused, 'is', 'are')} reused from"
+        " an earlier run on the same host, with the same file, engine and settings."
+    )

@@ -6,9 +6,11 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from so8t_shared.config.model import Dataset
+from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.labels import LABELS
 from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.training import DataReport, LabeledRow
@@ -17,6 +19,8 @@ from so8t_trainer.data.policy import apply_policy, declared_source, demand_class
 from so8t_trainer.data.read import Reader, SourceRows
 from so8t_trainer.data.rows import Row
 from so8t_trainer.data.split import split_rows
+
+_SIDES = ("train", "validation", "test")
 
 
 @dataclass
@@ -28,6 +32,27 @@ class PreparedData:
     """Neither trained on nor tested; may be empty."""
     test: list[LabeledRow]
     report: DataReport
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Return what `write` wrote.
+
+        Raises:
+            IntegrityError: a file is missing or damaged.
+            NewerFormat: a newer program wrote it.
+        """
+        train, validation, test = (LabeledRow.read_lines(folder / "splits" / f"{side}.jsonl") for side in _SIDES)
+        return cls(train, validation, test, DataReport.read(folder / "data_report.json"))
+
+    def write(self, folder: Path) -> None:
+        """Write splits/train.jsonl, splits/validation.jsonl, splits/test.jsonl and data_report.json.
+
+        Raises:
+            StorageError: the disk is full, read-only or not ours.
+        """
+        for side, rows in zip(_SIDES, (self.train, self.validation, self.test), strict=True):
+            write_lines(folder / "splits" / f"{side}.jsonl", rows)
+        write_json(folder / "data_report.json", self.report)
 
     def keep_train(self, kept: list[LabeledRow], reason: str) -> None:
         """Reduce the training rows to `kept`; the others count as excluded for `reason`."""

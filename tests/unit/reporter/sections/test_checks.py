@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.document import Paragraph
@@ -57,6 +58,14 @@ def test_control_with_a_difference(inputs: ReportInputs) -> None:
     assert "cannot be trusted" in text
     assert "20 of A's 320 answers differ when asked again, 0 of them in class" in text
     assert tone == "bad"
+
+
+@pytest.mark.parametrize(("reused", "told"), [(0, False), (7, True)])
+def test_reused_answers_of_the_control_are_counted(inputs: ReportInputs, reused: int, told: bool) -> None:
+    """The note under the table says how many answers of the second asking an earlier run was given."""
+    evaluation = inputs.evaluation.model_copy(update={"control_reused": reused})
+    note = tables_of(text_report(replace(inputs, evaluation=evaluation)), "checks")["A against A"].note
+    assert ("7 of the 320 answers" in note) == told
 
 
 def test_neither(sparse: ReportInputs) -> None:

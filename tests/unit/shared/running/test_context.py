@@ -12,6 +12,8 @@ from so8t_shared.running.context import StageContext
 from so8t_shared.sessions.session import Session
 from so8t_shared.store.local import LocalStore
 
+SHELF = "f" * 64
+
 
 def _first(ctx: StageContext) -> None:
     write(ctx.output_dir, {"data/x": b"x", "notes": b"n"})
@@ -70,15 +72,15 @@ def test_cache_outlives_the_artifact(store: LocalStore, session: Session) -> Non
     """Records put by one stage are found by a later run, under their namespace alone."""
 
     def function(ctx: StageContext) -> None:
-        ctx.cache("answers").put("c" * 64, {"x": 1})
-        assert ctx.cache("other").get("c" * 64) is None
+        ctx.cache("answers").shelf(SHELF).put("c" * 64, {"x": 1})
+        assert ctx.cache("other").shelf(SHELF).get("c" * 64) is None
         _first(ctx)
 
     run_stage(FIRST, session, store, function)
     found = []
 
     def later(ctx: StageContext) -> None:
-        found.append(ctx.cache("answers").get("c" * 64))
+        found.append(ctx.cache("answers").shelf(SHELF).get("c" * 64))
         write(ctx.output_dir, {"y": b""})
 
     run_stage(SECOND, session, store, later)
