@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.tiny_data import write_rows
 from tests.unit.trainer.material import FakeControl
-from tests.unit.trainer.test_run import SETTINGS
+from tests.unit.trainer.runs import SETTINGS
 
 from so8t_shared.config.model import Config
 from so8t_shared.files import folder_bytes

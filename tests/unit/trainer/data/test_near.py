@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from datasketch import MinHash, MinHashLSH
-from tests.unit.trainer.data.test_split import _sentence
+from tests.unit.trainer.data.rows_to_split import sentence
 
 from so8t_trainer.data.near import NearDuplicates, shingles
 
@@ -51,7 +51,7 @@ def _components(near: list[list[int]], first: Sequence[int] = ()) -> list[int]:
 def test_near_texts_are_those_of_datasketch(threshold: float) -> None:
     """Over texts of every degree of likeness, and over exact repetitions."""
     draw = random.Random(3)
-    originals = [_sentence(i).split() for i in range(12)]
+    originals = [sentence(i).split() for i in range(12)]
     texts = []
     for _ in range(90):
         words = draw.choice(originals).copy()

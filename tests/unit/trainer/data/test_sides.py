@@ -8,7 +8,7 @@ from pathlib import Path
 
 import datasets
 import pytest
-from tests.unit.trainer.data.test_split import _sentence
+from tests.unit.trainer.data.rows_to_split import sentence
 
 from so8t_shared.config.model import Config, Dataset, Source
 from so8t_shared.labels import LABELS
@@ -69,7 +69,7 @@ def test_a_row_itself_comes_first() -> None:
 
 def _write(path: Path, numbers: range) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{"text": _sentence(i), "label": LABELS[i % 4]} for i in numbers]
+    rows = [{"text": sentence(i), "label": LABELS[i % 4]} for i in numbers]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
@@ -83,7 +83,7 @@ def test_a_folders_test_file_is_its_test_set(tmp_path: Path, caplog: pytest.LogC
     _write(tmp_path / "a" / "train.jsonl", range(40))
     _write(tmp_path / "a" / "test.jsonl", range(40, 52))
     _write(tmp_path / "b.jsonl", range(100, 120))
-    held_out = {_sentence(i) for i in range(40, 52)}
+    held_out = {sentence(i) for i in range(40, 52)}
     assert {row.text for row in _prepared(tmp_path / "a").test} == held_out
     with caplog.at_level(logging.INFO):
         both = _prepared(tmp_path / "a", tmp_path / "b.jsonl")
@@ -100,10 +100,10 @@ def test_a_hub_data_sets_test_split_is_its_test_set(
     """Beside it, the validation split is what it says; `load_dataset` reads a local folder as it reads the Hub."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
     for number, name in enumerate(("train", "validation", "test")):
-        rows = datasets.Dataset.from_dict({"text": [_sentence(number)], "label": ["DENY"]})
+        rows = datasets.Dataset.from_dict({"text": [sentence(number)], "label": ["DENY"]})
         rows.to_parquet(str(tmp_path / f"{name}-00000-of-00001.parquet"))
     found = {row.text: row.split for record, where in read_hub(str(tmp_path)) if (row := parse_row(record, where))}
-    assert found == {_sentence(0): "train", _sentence(1): "validation", _sentence(2): "test"}
+    assert found == {sentence(0): "train", sentence(1): "validation", sentence(2): "test"}
 
 
 def test_files_beside_each_other_say_their_side(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_files_beside_each_other_say_their_side(tmp_path: Path) -> None:
         _write(tmp_path / name, range(start, start + 12))
     listed = [tmp_path / name for name in names]
     for data in (_prepared(*listed), _prepared(tmp_path)):
-        assert {row.text for row in data.validation} == {_sentence(i) for i in range(100, 112)}
-        assert {row.text for row in data.test} == {_sentence(i) for i in range(200, 212)}
+        assert {row.text for row in data.validation} == {sentence(i) for i in range(100, 112)}
+        assert {row.text for row in data.test} == {sentence(i) for i in range(200, 212)}
         assert data.report.validation == dict.fromkeys(LABELS, 3)
     config = Config.model_validate({"model_a": {"base_model": "m"}, "dataset": {"paths": [*map(str, listed)]}})
     inputs = [item.name for item in BY_NAME["train"].inputs(config)]
