@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.messages import Said
-from tests.unit.trainer.data.test_split import _sentence
+from tests.unit.trainer.data.rows_to_split import sentence
 
 from so8t_shared.config.model import DataPolicy, Dataset, Source
 from so8t_shared.errors import InputError, Interrupted
@@ -27,7 +27,7 @@ def _file(path: Path, rows: list[dict[str, object]]) -> str:
 
 def _rows(start: int, count: int) -> list[dict[str, object]]:
     numbers = range(start, start + count)
-    return [{"text": _sentence(i), "label": LABELS[i % 4], "language": ("en", "ja")[i % 2]} for i in numbers]
+    return [{"text": sentence(i), "label": LABELS[i % 4], "language": ("en", "ja")[i % 2]} for i in numbers]
 
 
 def test_the_report_accounts_for_every_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -94,7 +94,7 @@ def test_several_sources_each_need_a_license(tmp_path: Path, said: Said) -> None
 
 def test_a_data_set_of_one_class_is_refused(tmp_path: Path, said: Said) -> None:
     """Before anything else is done with it."""
-    path = _file(tmp_path / "rows.jsonl", [{"text": _sentence(i), "label": "DENY"} for i in range(5)])
+    path = _file(tmp_path / "rows.jsonl", [{"text": sentence(i), "label": "DENY"} for i in range(5)])
     with said.raised(InputError):
         prepare_data(Dataset(paths=[path], source=SOURCE), None, LOG)
 
@@ -102,7 +102,7 @@ def test_a_data_set_of_one_class_is_refused(tmp_path: Path, said: Said) -> None:
 def test_many_rows_are_reported_on_and_can_be_stopped(tmp_path: Path) -> None:
     """The policy, hashing and comparing tell how far they are; what the listener raises ends them."""
     path = _file(
-        tmp_path / "rows.jsonl", [{"text": f"Row {i} {_sentence(i)}", "label": LABELS[i % 4]} for i in range(401)]
+        tmp_path / "rows.jsonl", [{"text": f"Row {i} {sentence(i)}", "label": LABELS[i % 4]} for i in range(401)]
     )
     dataset = Dataset(
         paths=[path], source=SOURCE, policy=DataPolicy(exclude_personal_data=False, exclude_secrets=False)
