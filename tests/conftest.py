@@ -6,11 +6,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.servers.ollama_server import OllamaServer, running_ollama
 from tests.tiny_data import write_rows
 from tests.tiny_models import make_llama
 
 pytest_plugins = ["tests.messages"]
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -84,7 +84,7 @@ ROW = st.lists(DRAWN | ANY_BITS, min_size=1, max_size=20).map(np.concatenate)
 
 @needs_kernels
 @pytest.mark.parametrize("kind", BLOCKS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(values=ROW)
 def test_any_blocks(kind: str, values: NDArray[np.float32]) -> None:
     """Whatever finite blocks stand side by side, every target writes libgguf's bytes."""
@@ -94,7 +94,7 @@ def test_any_blocks(kind: str, values: NDArray[np.float32]) -> None:
 
 
 @pytest.mark.parametrize("kind", [*BLOCKS, *CASTS])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     values=st.lists(DRAWN, min_size=1, max_size=9).map(np.concatenate),
     places=st.lists(st.integers(0, 255), min_size=1, max_size=8, unique=True),

@@ -54,7 +54,7 @@ def test_bytes_are_libggufs(kind: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", DEVICES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.binary(min_size=1024, max_size=1024), kind=st.sampled_from(list(KINDS)))
 def test_any_block(data: bytes, kind: str, backend: str) -> None:
     """Whatever finite bits a block has."""

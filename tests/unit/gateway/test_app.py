@@ -189,7 +189,7 @@ SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", app_of(decider_of(Sayin
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 def test_answers_keep_to_the_page(case: schemathesis.Case) -> None:
     """Requests that the page allows, and others, are answered as it says."""
     whose_turn = [positive_data_acceptance] if case.operation.path == "/v1/chat/completions" else []

@@ -87,7 +87,7 @@ def test_place_and_thinking() -> None:
 
 
 @given(answers())
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=2_000)
 def test_thinking_never_leaves(answer: str) -> None:
     """Whatever tags, pieces and characters stand around it, a marker outside `<final>` is not let out."""
     found = let_out(answer)

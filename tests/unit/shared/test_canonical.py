@@ -36,7 +36,7 @@ def test_digest_is_sha256() -> None:
 
 
 @given(_JSON)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_is_json(value: object) -> None:
     """Every value comes back from its canonical bytes, and gives the same bytes again."""
     data = canonical_json(value)

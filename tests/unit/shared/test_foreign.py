@@ -83,7 +83,7 @@ def test_ordinary_yaml() -> None:
 
 
 @given(st.text(alphabet='{}[]":,0123456789eE+-.tfnulas \n\\&*!|>#?-'))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_other_error(text: str) -> None:
     """No text makes either of them raise anything else."""
     for parse in (parse_json, parse_yaml):

@@ -127,7 +127,7 @@ _FOUND = (
 
 
 @given(st.lists(st.sampled_from([*_FOUND, " ", "\n", ", ", "x", "12", "-", "<final>", ". "]), max_size=8).map("".join))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_is_left(text: str) -> None:
     """A redacted text is one that training would keep, however the findings stand together."""
     shown = redacted(text)
@@ -154,7 +154,7 @@ def test_no_secret_of_detect_secrets_is_missed(shape: st.SearchStrategy[str]) ->
     """Every plugin's finding in any line counts, although most texts are not shown to the plugins."""
 
     @given(st.tuples(st.sampled_from(["", "see ", "鍵は", "don't\n"]), shape, st.sampled_from(["", ".", " ok\nyes"])))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def check(parts: tuple[str, ...]) -> None:
         text = unicodedata.normalize("NFKC", "".join(parts))
         lines = text.splitlines()
@@ -188,7 +188,7 @@ def test_no_phone_number_is_missed() -> None:
 
 
 @given(st.text("0123456789+()-. /,円年x", min_size=1, max_size=24))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_digits_that_are_a_phone_number_are_missed(text: str) -> None:
     """However they are written."""
     if any(_phone_numbers(unicodedata.normalize("NFKC", text))):

@@ -11,7 +11,7 @@ PER_S = st.floats(0.01, 100)
 PAUSES = st.lists(st.floats(0, 30), min_size=1, max_size=60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(per_s=PER_S, most=st.floats(0, 1000), pauses=PAUSES)
 def test_a_bucket_keeps_its_rate(per_s: float, most: float, pauses: list[float]) -> None:
     """Never more than the burst and the rate allow; whoever waits as told gets one, and not a moment earlier."""
@@ -29,7 +29,7 @@ def test_a_bucket_keeps_its_rate(per_s: float, most: float, pauses: list[float])
         assert taken <= max(1.0, most) + now[0] * per_s + 1e-6
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(per_s=PER_S, most=st.floats(0, 1000), pauses=PAUSES)
 def test_booked_ones_come_at_the_rate(per_s: float, most: float, pauses: list[float]) -> None:
     """However many are booked at once, so many are used by any moment as the burst and the rate allow."""

@@ -74,7 +74,7 @@ def test_rows_alone_and_all_gained_have_the_exact_p() -> None:
     assert over_seeds_p([np.ones((3, 10), np.int8)], np.arange(10)) == pytest.approx(2 / 1024)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from([1, 3, 10]), st.integers(2, 6))
 def test_order_does_not_matter(seed: int, size: int, seeds: int) -> None:
     """Permuting seeds and rows changes nothing, and swapping the sides only the sign."""
@@ -89,7 +89,7 @@ def test_order_does_not_matter(seed: int, size: int, seeds: int) -> None:
     assert (swapped.p, swapped.interval.low) == pytest.approx((one.p, -one.interval.high), abs=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from([1, 3, 10]))
 def test_never_surer_than_at_these_seeds(seed: int, size: int) -> None:
     """The variance over seeds and groups is at least that of the groups alone, and p at least the seeds' own."""

@@ -121,7 +121,7 @@ def _places(value: Any, depth: int = 3) -> list[list[str | int]]:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_value_ends_reading_otherwise(tiny_llama: Path, tmp_path: Path, data: st.DataObject) -> None:
     """Any value at any place of any file: the folder is read, or refused as bad input."""
     folder = copy_of(tiny_llama, tmp_path / "fuzzed")

@@ -188,7 +188,7 @@ MARKERS = ["<|im_end|>", "<|im_end|>x", "<s>", "||", "|||", "abab"]
 
 
 @given(st.lists(st.sampled_from([*MARKERS, "<", "|", "a", "b", "x", " "]), max_size=12).map("".join))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_marker_survives(text: str) -> None:
     """Whatever overlaps, no marker is left; without the zero-width spaces the text is what it was."""
     result = neutralise_markers(text, MARKERS)
@@ -201,7 +201,7 @@ _ODD = ["\u200bx", "x\u200b", "\u200b\u200b", "x\u2060\u200by", "xy", "\u2060\u2
 
 
 @given(st.lists(st.sampled_from([*_ODD, "x", "y", "\u200b", "\u2060", "\u200c"]), max_size=12).map("".join))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_marker_of_invisible_characters_survives(text: str) -> None:
     """A special token that contains zero-width characters itself is broken too, and breaking it ends."""
     result = neutralise_markers(text, _ODD)

@@ -218,7 +218,7 @@ _MORE = [
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=20).map("".join))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_nothing_inside_thinking_decides(answer: str) -> None:
     """Around any text, a thinking part that is never closed hides all that follows it."""
     assert parse_final(f"<think-policy>{answer}") == parse_final("") or "</think-policy>" in answer
@@ -228,7 +228,7 @@ def test_nothing_inside_thinking_decides(answer: str) -> None:
 
 @given(st.one_of(st.lists(st.sampled_from(_MORE), max_size=20).map("".join), st.text()))
 @example("\ud800<think>")
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_is_divided(answer: str) -> None:
     """Text and thinking hold every character once; what is outside is no reasoning when read again."""
     reading = read_answer(answer)
@@ -245,7 +245,7 @@ _READ_BEFORE = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNOR
 @given(st.lists(st.sampled_from([*_PIECES, " ", "\n", "\u3000", "\x1c", "<FINAL>", "allow"]), max_size=12).map("".join))
 @example("<final></final><final><</final>")
 @example("<final>DENY</final><FINAL></final>")
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_answers_are_read_as_before(answer: str) -> None:
     """White space around the label is no part of it, of whatever kind, as it always was.
 

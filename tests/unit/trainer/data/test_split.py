@@ -19,7 +19,7 @@ from so8t_trainer.data.rows import Row, normalized, row_id
 from so8t_trainer.data.split import expected_test, split_rows
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(
