@@ -30,7 +30,7 @@ _FAILURES: Mapping[type[BaseException], str] = {
     TooLong: "query_too_long",
     Full: "busy",
     Stopping: "stopping",
-    InputError: "engine_failed",  # the template rejects the conversation, or does not end
+    InputError: "turns_refused",
 }
 
 log = logging.getLogger("so8t.think")

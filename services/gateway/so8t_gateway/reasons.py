@@ -26,6 +26,7 @@ ROWS: tuple[Row, ...] = (
     Row("class_unknown", "the engine does not tell the probabilities of the classes"),
     Row("low_confidence", "no class is likely enough"),
     Row("query_too_long", "request and answer do not fit the model's context"),
+    Row("turns_refused", "the model's chat template does not take these turns"),
     Row("timeout", "there was no answer in time"),
     Row("engine_failed", "the engine does not answer, or broke off", 503),
     Row("busy", "too many requests are waiting", 503),

@@ -52,7 +52,7 @@ def policy(temperature: float = 1.0, **thresholds: float) -> QuantizationPolicy:
         (EngineAway(), "engine_failed"),
         (TooLong(), "query_too_long"),
         (TimeoutError(), "timeout"),
-        (InputError("the template says: a secret"), "engine_failed"),
+        (InputError("the template says: a secret"), "turns_refused"),
         (RuntimeError("a secret"), "fault"),
     ],
 )

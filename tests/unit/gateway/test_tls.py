@@ -19,6 +19,7 @@ from tests.messages import Said
 from tests.unit.gateway.service_process import EMBEDDED, Think, running
 from tests.unit.gateway.session import Prepared, hand_over
 
+from so8t_gateway.health import is_ready
 from so8t_gateway.tls import tls_of
 from so8t_shared.config.think import Think as Section
 from so8t_shared.errors import ConfigError
@@ -57,6 +58,7 @@ def test_a_client_that_verifies(guard: Path, tmp_path: Path) -> None:
     with running(tested, **_section(leaf)) as think:
         assert think.address.startswith("https://127.0.0.1:")
         assert _ask(think, root).json()["safety_label"] == "ALLOW"
+        assert is_ready(int(think.address.rpartition(":")[2]))
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             _ask(think, other_root)
         with pytest.raises(httpx.RemoteProtocolError):
