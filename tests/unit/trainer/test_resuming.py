@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.unit.shared.processes import until
 from tests.unit.trainer.loops import short_training, validation_of, weights_of, without_seconds
 from tests.unit.trainer.material import FakeControl, encoded_rows, trainee, training
 
@@ -142,6 +143,7 @@ def test_a_run_that_ended_for_lack_of_memory_resumes_with_smaller_passes(llama: 
         def progress(self, done: int, total: int, message: str = "") -> None:
             super().progress(done, total, message)
             if done == 3:
+                until(lambda: "step-000002" in self.checkpoints.names(), "a checkpoint, written in the background")
                 torch.empty(1 << 50)
 
     control, cpu = Short(tmp_path / "parts"), torch.device("cpu")

@@ -27,6 +27,6 @@ def test_used_as_its_text_says(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(_STORE + example)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "bytes_come_back", tmp_path]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
-    assert "collected 45 items / 42 deselected / 3 selected" in done.stdout  # through the subclass alone
+    assert "collected 46 items / 43 deselected / 3 selected" in done.stdout  # through the subclass alone
     assert "assert None == b''" in done.stdout
     assert "1 failed, 2 passed" in done.stdout
