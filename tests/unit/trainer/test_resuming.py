@@ -14,11 +14,24 @@ from tests.unit.trainer.material import FakeControl, encoded_rows, trainee, trai
 
 from so8t_shared.errors import ConfigError, IntegrityError, Interrupted, LeaseLost, NewerFormat, So8tError
 from so8t_shared.results.training import TrainingPoint
+from so8t_trainer.checkpoint_writer import CheckpointWriter
 from so8t_trainer.course import best_step
 from so8t_trainer.loop import run_training
 from so8t_trainer.model import Trainee
 from so8t_trainer.shortage import explained_shortage, fit_rows
 from so8t_trainer.validation import validate
+
+
+@pytest.fixture
+def _writes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each checkpoint is written before the next could be due, which a busy machine does not promise."""
+    is_due = CheckpointWriter.is_due
+
+    def once_written(writer: CheckpointWriter, step: int) -> bool:
+        writer.wait()
+        return is_due(writer, step)
+
+    monkeypatch.setattr(CheckpointWriter, "is_due", once_written)
 
 
 def test_a_stopped_training_resumes_to_the_same_bits(llama: Path, tmp_path: Path) -> None:
@@ -59,6 +72,7 @@ def test_full_finetuning_resumes_to_the_same_bits(llama: Path, tmp_path: Path) -
         assert torch.equal(weight, resumed.trainable()[name]), name
 
 
+@pytest.mark.usefixtures("_writes_at_once")
 def test_the_newest_checkpoints_are_kept(llama: Path, tmp_path: Path) -> None:
     """One every checkpoint_every_steps and one at the end; no file needs unpickling."""
     control = FakeControl(tmp_path)
@@ -74,6 +88,7 @@ def test_the_newest_checkpoints_are_kept(llama: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.usefixtures("_writes_at_once")
 def test_a_checkpoint_is_due_by_the_clock(llama: Path, tmp_path: Path) -> None:
     """With steps far apart, minutes decide."""
     control = FakeControl(tmp_path)
@@ -134,6 +149,7 @@ def test_the_best_weights_are_the_result_and_survive_a_kill(llama: Path, tmp_pat
     assert found.decision_loss == pytest.approx(kept.decision_loss, rel=1e-6)
 
 
+@pytest.mark.usefixtures("_writes_at_once")
 def test_a_run_that_ended_for_lack_of_memory_resumes_with_smaller_passes(llama: Path, tmp_path: Path) -> None:
     """The error says what to lower and which checkpoint is kept; it is used although passes and batches changed."""
     values = {"max_steps": 4, "batch_size": 6, "checkpoint_every_steps": 1}
