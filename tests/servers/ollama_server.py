@@ -50,6 +50,7 @@ class OllamaServer:
             "OLLAMA_NO_CLOUD": "1",
             "OLLAMA_FLASH_ATTENTION": "0",
             "OLLAMA_KEEP_ALIVE": "1m",
+            "OLLAMA_MAX_LOADED_MODELS": "8",  # 3 by default: tests that share the server would unload each other's
             "HOME": str(self.folder),
             **self._variables,
         }
