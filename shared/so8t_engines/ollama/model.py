@@ -12,6 +12,7 @@ from so8t_engines.likelihood import shared_start
 from so8t_engines.ollama.choices import likeliest
 from so8t_engines.ollama.generation import TOP_LOGPROBS, Reply, gather, generation, sampling
 from so8t_engines.ollama.models import OllamaModels
+from so8t_engines.ollama.runner import load_alone
 from so8t_engines.ollama.scored import Answers, Likely, answers_of, likely_of, score
 from so8t_engines.ollama.server import MissingError, OllamaServer, UnreachableError
 from so8t_engines.ollama.slot import Slot
@@ -54,7 +55,7 @@ class OllamaModel(LoadedModel):
         self.on_close: Callable[[], None] = lambda: None
         self.digest, _ = OllamaModels(server).ensure(model)
         self._slot = self._new_slot("")
-        server.patiently(self._load)
+        server.patiently(partial(load_alone, server, model.name, self.digest, self._load))
         self._added = server.patiently(self._added_tokens)
         bare = [self._bare(prompt) for prompt in warm_up]
         prefix = bare[0][: shared_length(bare)] if bare else ""

@@ -16,6 +16,7 @@ from tests.unit.engines.conftest import REQUESTS, WARM_UP, GetModel, chatml
 from tests.unit.engines.ollama.conftest import BOUND, FREE, ONE, NewModel
 
 from so8t_engines.ollama.engine import OllamaEngine
+from so8t_engines.ollama.generation import BATCH_TOKENS
 from so8t_engines.ollama.models import OllamaModels
 from so8t_engines.ollama.server import OllamaServer, UnreachableError
 from so8t_engines.protocol import EngineError, ModelFile, NoRoomError
@@ -37,6 +38,19 @@ def test_one_runner(engine: OllamaEngine, new_model: NewModel, ollama_server: re
             for kind in (FREE, BOUND, ONE):
                 model.complete(chatml(text), kind)
     assert ollama_server.log().count("starting runner") == before + 1
+
+
+def test_loaded_under_another_name(engine: OllamaEngine, new_model: NewModel, ollama_server: real.OllamaServer) -> None:
+    """The same file with another recipe, which somebody else has loaded, is unloaded: ours has its runner alone."""
+    file = new_model()
+    theirs = ollama_server.create(f"theirs-{file.name}", f"FROM {file.path}\nTEMPLATE {{{{ .Prompt }}}}\n")
+    options = {"num_ctx": min(1024, file.context_length), "num_batch": BATCH_TOKENS, "num_thread": 1}
+    body = {"model": f"theirs-{file.name}", "prompt": "", "keep_alive": -1, "options": options}
+    ollama_server.post("/api/generate", body)
+    with engine.load(file, WARM_UP) as model:
+        assert model.complete(chatml("open"), FREE).prompt_tokens > 0
+        there = {loaded["digest"] for loaded in ollama_server.get("/api/ps")["models"]}
+        assert (model.digest in there, theirs in there) == (True, False)
 
 
 def test_unloaded_at_close(engine: OllamaEngine, new_model: NewModel, ollama_server: real.OllamaServer) -> None:
