@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from so8t_shared.files import storage_errors
 from so8t_shared.json_files import write_json
 from so8t_shared.models.gguf_chat import chat_of
 from so8t_shared.models.gguf_file import GgufHeader, read_header
+from so8t_shared.part_file import copy_hashed
 from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.conversion import ChatInfo, ConversionResult, GgufFile
 from so8t_shared.tables.quantizations import Quantization
-
-_CHUNK = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,9 @@ def take(external: External, name: str, output: Path, progress: Progress = no_pr
     started, header = time.monotonic(), external.header
     target = output / name
     with storage_errors(target):
-        sha256 = _copy(header, target, progress)
+        target.touch()
+        told = f"copying {header.path.name}"
+        sha256 = copy_hashed(header.path, target, lambda done: progress(done, header.size_bytes, told))
     remember_written(target, sha256)
     file = GgufFile(
         file=name,
@@ -94,17 +94,6 @@ def take(external: External, name: str, output: Path, progress: Progress = no_pr
     write_json(output / "chat.json", external.chat)
     write_json(output / "conversion.json", result)
     return result
-
-
-def _copy(header: GgufHeader, target: Path, progress: Progress) -> str:
-    sha256, done = hashlib.sha256(), 0
-    with header.path.open("rb", buffering=0) as source, target.open("xb") as copy:
-        while data := source.read(_CHUNK):
-            copy.write(data)
-            sha256.update(data)
-            done += len(data)
-            progress(done, header.size_bytes, f"copying {header.path.name}")
-    return sha256.hexdigest()
 
 
 def _number(header: GgufHeader, key: str) -> int | None:
