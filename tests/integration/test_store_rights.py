@@ -15,6 +15,7 @@ from tests.messages import Said
 from tests.servers.minio_server import MinioServer
 from tests.servers.needed import binary
 from tests.servers.s3_server import Keys
+from tests.unit.deploy.compose_files import STAGE_OF
 from tests.unit.shared.material import make_config, run_stage, stage_run, write
 from tests.unit.shared.store.buckets import bucket_store
 
@@ -27,16 +28,7 @@ from so8t_shared.store.minio import MinioStore
 from so8t_shared.store.open import open_store
 
 INIT = Path(__file__).resolve().parents[2] / "deploy" / "minio" / "init.sh"
-SERVICES = {
-    "converter-a": "convert-a",
-    "trainer": "train",
-    "converter-b": "convert-b",
-    "importer": "import",
-    "evaluator": "evaluate",
-    "concluder": "conclude",
-    "reporter": "report",
-}
-NAMES = [*SERVICES, "operator", "ui"]
+NAMES = [*STAGE_OF, "operator", "ui"]
 
 
 class Users:
@@ -115,7 +107,7 @@ def _work(ctx: StageContext) -> None:
 def test_each_stage_works_with_its_own_rights(users: Users, tmp_path: Path) -> None:
     """Every user opens the session, fails once, works, commits in parts, marks, and reuses: nobody else's keys."""
     before: list[str] = []
-    for service, name in SERVICES.items():
+    for service, name in STAGE_OF.items():
         host = Host(users.server, users.bucket, tmp_path / service, keys=users.file(service))
         stage = _stage(name, dict.fromkeys(before, ("x",)))
         attempt = stage_run(stage, host.session, host.store)
@@ -140,13 +132,13 @@ def _refused(call: Callable[[], Any]) -> None:
     assert caught.value.__cause__.code == "AccessDenied"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", STAGE_OF)
 def test_nobody_writes_anothers_artifacts(users: Users, tmp_path: Path, service: str) -> None:
     """No way of writing or deleting below another stage's artifacts is open, and nothing changes there."""
     (tmp_path / "file").write_bytes(b"0" * 6 * MIB)
     root, mine = users.store("root", tmp_path), users.store(service, tmp_path)
-    for name in SERVICES.values():
-        if name == SERVICES[service]:
+    for name in STAGE_OF.values():
+        if name == STAGE_OF[service]:
             continue
         key = f"artifacts/{name}/{'0' * 64}/files/model.bin"
         etag = root.put_bytes(key, b"theirs").etag
@@ -160,13 +152,13 @@ def test_nobody_writes_anothers_artifacts(users: Users, tmp_path: Path, service:
         assert mine.get_bytes(key) == b"theirs"  # reading is open to all
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", STAGE_OF)
 def test_nobody_deletes_anothers_session(users: Users, tmp_path: Path, service: str) -> None:
     """Neither the records of a session nor any stage's markers can be deleted; others' cannot be written either."""
     root, mine = users.store("root", tmp_path), users.store(service, tmp_path)
-    own = SERVICES[service]
-    markers = [f"sessions/s1/{name}/completed.json" for name in SERVICES.values()]
-    foreign = [f"sessions/s1/{name}/failed.json" for name in SERVICES.values() if name != own]
+    own = STAGE_OF[service]
+    markers = [f"sessions/s1/{name}/completed.json" for name in STAGE_OF.values()]
+    foreign = [f"sessions/s1/{name}/failed.json" for name in STAGE_OF.values() if name != own]
     records = ["sessions/s1/session.json", f"sessions/by-config/{'1' * 64}.json"]
     for key in [*markers, *foreign, *records]:
         root.put_bytes(key, b"kept")
@@ -178,7 +170,7 @@ def test_nobody_deletes_anothers_session(users: Users, tmp_path: Path, service: 
 
 def test_only_the_evaluator_keeps_answers(users: Users, tmp_path: Path) -> None:
     """Answers for later runs are written by the evaluator alone, and deleted by none of the services."""
-    for service in SERVICES:
+    for service in STAGE_OF:
         mine = users.store(service, tmp_path)
         if service == "evaluator":
             mine.put_bytes("cache/answers/00/0.json", b"{}")
@@ -224,7 +216,7 @@ def test_changed_keys_reach_their_user(users: Users, tmp_path: Path, said: Said)
 def test_one_key_file_for_two_services(minio: MinioServer, tmp_path: Path, said: Said) -> None:
     """SO8T_CREDENTIALS left exported names one file for all stages: refused before anybody is given a right."""
     made = Users(minio, tmp_path)
-    for service in SERVICES:
+    for service in STAGE_OF:
         made.file(service).write_bytes(made.file("trainer").read_bytes())
     done = made.init()
     assert done.returncode == 4

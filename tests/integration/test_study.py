@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.integration.workspace import PIPELINE, Workspace, environment, kill_when, message_of
+from tests.integration.workspace import Workspace, kill_when, message_of
 
 SEEDS = [1, 2]
 ARMS: list[dict[str, Any]] = [{"name": "lora", "set": {"training.so8t.enabled": False}}, {"name": "so8t"}]
@@ -56,14 +55,7 @@ def test_what_models_share_is_computed_once(study: Workspace) -> None:
 
     A is converted once, the rows are prepared once, A is asked once and once again for the control.
     """
-    killed = subprocess.Popen(
-        [*PIPELINE, "study", "-c", "study.yaml"],
-        cwd=study.root,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    assert kill_when(killed, lambda: _made(study)["report"] == 2)
+    assert kill_when(study.start("study", "-c", "study.yaml"), lambda: _made(study)["report"] == 2)
     done = study.cli("study", "-c", "study.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     made = _made(study)

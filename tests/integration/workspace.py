@@ -80,10 +80,10 @@ class Workspace:
         assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """`so8t-ab run` in the background."""
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command in the background, by default `so8t-ab run`."""
         return subprocess.Popen(
-            [*PIPELINE, "run", "-c", "config.yaml"],
+            [*PIPELINE, *(arguments or ("run", "-c", "config.yaml"))],
             cwd=self.root,
             env=environment(),
             stdout=subprocess.DEVNULL,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.integration.cached import cached_answers
-from tests.integration.workspace import PIPELINE, Workspace, environment, kill_when, message_of
+from tests.integration.workspace import Workspace, kill_when, message_of
 from tests.servers.ollama_server import OllamaServer
 
 THEIRS = "someones/model:mine"
@@ -49,14 +48,7 @@ def test_an_arm_on_a_server(study: Workspace, server: OllamaServer) -> None:
     before = _shown(server)
 
     cached = len(cached_answers(study))
-    killed = subprocess.Popen(
-        [*PIPELINE, "study", "-c", "study.yaml"],
-        cwd=study.root,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    assert kill_when(killed, lambda: len(cached_answers(study)) > cached)
+    assert kill_when(study.start("study", "-c", "study.yaml"), lambda: len(cached_answers(study)) > cached)
     answered = cached_answers(study)
     done = study.cli("study", "-c", "study.yaml")
     assert done.returncode == 0, done.stdout + done.stderr

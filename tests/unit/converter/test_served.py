@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from tests.messages import Said
 from tests.servers.ollama_server import OllamaServer
 from tests.unit.converter.conftest import Converted
+from tests.unit.shared.processes import until
 
 from so8t_converter.served import describe, stops_of, write_vocabulary
 from so8t_engines.tokens import pieces_of
@@ -34,15 +34,14 @@ def _create(server: OllamaServer, gguf: Path, name: str, template: str, more: st
 def test_it_is_asked_as_it_is(
     converted: Callable[[str], Converted], ollama_server: OllamaServer, family: str, template: str, tmp_path: Path
 ) -> None:
-    """Prompts, tokens, markers and stops are those of the server; its weights, which it does not give, are named."""
+    """It has the server's prompts, tokens, markers and stops; the weights, which the server keeps, are only named."""
     gguf, name = converted(family).gguf("q8_0"), f"described-{family}:latest"
     digest = _create(ollama_server, gguf, name, template, 'SYSTEM "be kind"\nPARAMETER stop "zz z"\n')
     model, warned = find_served(name, ollama_server.address), list[str]()
     result = describe(model, tmp_path, warned.append)
-    deadline = time.monotonic() + 30
-    while name in {loaded["name"] for loaded in ollama_server.get("/api/ps")["models"]}:  # it unloads after its reply
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(  # the server unloads after its reply
+        lambda: name not in {loaded["name"] for loaded in ollama_server.get("/api/ps")["models"]}, "an unloaded model"
+    )
     assert {path.name for path in tmp_path.iterdir()} == {SERVED_FILE, VOCABULARY_FILE, "chat.json", "conversion.json"}
     chat, own = ChatInfo.read(tmp_path / "chat.json"), ChatInfo.read(gguf.parent / "chat.json")
     assert (chat.markers, chat.bos_token, chat.eos_token) == (own.markers, own.bos_token, own.eos_token)

@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import yaml
 from tests.servers.minio_server import MinioServer
 from tests.unit.dashboard.material import RUNNING, finish
 from tests.unit.shared.material import make_config, make_inputs
+from tests.unit.shared.processes import until
 
 from so8t_dashboard.bucket_file import PIECE_BYTES
 from so8t_shared.config.model import Config
@@ -84,10 +84,7 @@ def _dashboard(config: Config, root: Path) -> Iterator[tuple[subprocess.Popen[st
 
 
 def _wait_for(url: str) -> None:
-    until = time.monotonic() + 20
-    while ADDRESS not in httpx.get(f"{url}/sessions/{RUNNING}/files").text:
-        assert time.monotonic() < until, "the manifest never came"
-        time.sleep(0.1)
+    until(lambda: ADDRESS in httpx.get(f"{url}/sessions/{RUNNING}/files").text, "the manifest")
 
 
 def test_memory_is_bounded(running: Running) -> None:

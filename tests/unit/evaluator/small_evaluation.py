@@ -94,6 +94,6 @@ def make_grid(config: Config, inputs: Inputs, shelves: Shelves, report: Any = la
 
 
 def ask_everything(grid: Grid) -> list[Sample]:
-    """The answers of all pairs, then those of the control."""
+    """All pairs' answers, then the control's."""
     samples = [sample for quantization in QUANTIZATIONS for sample in grid.ask_pair(quantization)[0]]
     return samples + grid.ask_control("q4_k_m")

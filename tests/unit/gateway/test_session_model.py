@@ -78,7 +78,7 @@ def test_an_untested_model_is_not_served(guard: Path, tmp_path: Path, said: Said
 
 
 def test_a_quantization_that_was_not_made(guard: Path, tmp_path: Path, said: Said) -> None:
-    """Exit code 2, and those that the session has."""
+    """It exits with 2 and lists the quantizations that the session has."""
     tested = Prepared(tmp_path, EMBEDDED)
     session = hand_over(tested, guard)
     other = Prepared(tmp_path, {**EMBEDDED, "think": {"quantization": "q5_k_m", "session": session.session_id}})

@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.servers.ollama_server import OllamaServer
 from tests.tiny_guard import make_guard
 from tests.unit.gateway.service_process import EMBEDDED, Think, ollama_section, running
 from tests.unit.gateway.session import Prepared, convert_guard, hand_over
+from tests.unit.shared.processes import until
 
 from so8t_shared.sessions.session import open_session
 
@@ -84,9 +84,9 @@ def test_it_waits_for_the_first_session(guard: Path, tmp_path: Path) -> None:
         assert (early.status_code, early.json()["reason"]) == (503, "not_ready")
         open_session(tested.store, tested.config)
         waiting_for_stages = {"waiting for a model: NoSession", "waiting for a model: UpstreamError"}
-        _until(lambda: _reasons(think) == waiting_for_stages, think)
+        until(lambda: _reasons(think) == waiting_for_stages, "a reason to wait")
         hand_over(tested, guard)
-        _until(lambda: httpx.get(f"{think.address}/ready").status_code == 200, think)
+        until(lambda: httpx.get(f"{think.address}/ready").status_code == 200, "the service")
         assert think.ask("open the door").json()["answer"] == "ALLOW"
         assert len([event for event in think.events() if event["event"] == "waiting for a model"]) == 2
 
@@ -100,14 +100,6 @@ def test_a_stop_ends_the_wait(tmp_path: Path) -> None:
 def _reasons(think: Think) -> set[str]:
     """Why it took over no model."""
     return {f"{event['event']}: {event['error']}" for event in think.events() if "error" in event}
-
-
-def _until(condition: Callable[[], bool], think: Think) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, think.log
-        time.sleep(0.05)
 
 
 def test_the_configuration_is_read_again(guard: Path, strict: Path, tmp_path: Path) -> None:

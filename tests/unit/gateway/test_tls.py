@@ -7,8 +7,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -18,6 +16,7 @@ from tests.certificates import Certificate, encrypt, issue, needs_openssl
 from tests.messages import Said
 from tests.unit.gateway.service_process import EMBEDDED, Think, running
 from tests.unit.gateway.session import Prepared, hand_over
+from tests.unit.shared.processes import until
 
 from so8t_gateway.health import is_ready
 from so8t_gateway.tls import tls_of
@@ -65,11 +64,11 @@ def test_a_client_that_verifies(guard: Path, tmp_path: Path) -> None:
             httpx.get(think.address.replace("https:", "http:") + "/health")
         shutil.copy(renewed.cert, leaf.cert)  # its key is not there yet
         think.process.send_signal(signal.SIGHUP)
-        _until(lambda: "renewed certificate is not used" in think.log)
+        until(lambda: "renewed certificate is not used" in think.log, "a refused certificate")
         assert _ask(think, root).status_code == 200
         shutil.copy(renewed.key, leaf.key)
         think.process.send_signal(signal.SIGHUP)
-        _until(lambda: _accepts(think, other_root))
+        until(lambda: _accepts(think, other_root), "the renewed certificate")
         assert "PRIVATE KEY" not in think.everything()
         assert think.stop() == 0
 
@@ -79,13 +78,6 @@ def _accepts(think: Think, root: Certificate) -> bool:
         return _ask(think, root).status_code == 200
     except httpx.ConnectError:
         return False
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 def _unusable(folder: Path) -> dict[str, tuple[Certificate, str]]:

@@ -14,7 +14,7 @@ PAUSES = st.lists(st.floats(0, 30), min_size=1, max_size=60)
 @settings(max_examples=200)
 @given(per_s=PER_S, most=st.floats(0, 1000), pauses=PAUSES)
 def test_a_bucket_keeps_its_rate(per_s: float, most: float, pauses: list[float]) -> None:
-    """Never more than the burst and the rate allow; whoever waits as told gets one, and not a moment earlier."""
+    """It gives no more than burst and rate allow; after the wait that it names there is a token, and none before."""
     now = [0.0]
     bucket = TokenBucket(per_s, most, lambda: now[0])
     for taken, pause in enumerate(pauses, start=1):

@@ -36,7 +36,7 @@ def _served(server: real.OllamaServer, given: ModelFile, folder: Path) -> ModelF
 def test_the_same_answers(
     engine: OllamaEngine, new_model: NewModel, ollama_server: real.OllamaServer, tmp_path: Path
 ) -> None:
-    """The same file gives the same answers and probabilities whoever put it there; it stays as it was."""
+    """A file gives the same answers and probabilities, whether a user or we put it there; it stays as it was."""
     ours = new_model()
     theirs = _served(ollama_server, ours, tmp_path)
     assert theirs.size_bytes > theirs.path.stat().st_size > 0

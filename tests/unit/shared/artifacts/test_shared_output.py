@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,16 +38,6 @@ STAGE = Stage(
 NOTES = "sessions/by-config/shared"
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ArtifactStore]:
-    """A folder, or a bucket of a real MinIO."""
-    if request.param == "folder":
-        yield LocalStore(tmp_path / "store")
-    else:
-        server: MinioServer = request.getfixturevalue("minio")
-        yield bucket_store(server, server.new_bucket(), tmp_path / ".local")
-
-
 class Member:
     """One training after another; each prepares the rows unless another's can be taken over."""
 
@@ -74,9 +63,9 @@ class Member:
         write(ctx.output_dir, {**rows, "weights": b"%d" % ctx.config.training.seed})
 
 
-def test_the_next_training_takes_them_over(any_store: ArtifactStore, tmp_path: Path) -> None:
+def test_the_next_training_takes_them_over(folder_or_bucket: ArtifactStore, tmp_path: Path) -> None:
     """Three seeds prepare once; other rows, other settings of theirs, and another version prepare anew."""
-    members = Member(any_store, tmp_path)
+    members = Member(folder_or_bucket, tmp_path)
     made = [members.train(seed).manifest for seed in (1, 2, 3)]
     assert members.prepared == 1
     assert len({manifest.content_digest(("rows/",)) for manifest in made}) == 1

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from tests.servers.minio_server import MinioServer, minio
-from tests.unit.shared.store.buckets import bucket_store
+from tests.servers.minio_server import minio
 
 from so8t_shared.artifacts.segment_cache import WRITE_AFTER_S
 from so8t_shared.artifacts.shelves import Shelves
@@ -43,16 +42,6 @@ def _digest(name: object) -> str:
     return hashlib.sha256(str(name).encode()).hexdigest()
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ArtifactStore]:
-    """A folder, or a bucket of a real MinIO."""
-    if request.param == "folder":
-        yield LocalStore(tmp_path / "store")
-    else:
-        server: MinioServer = request.getfixturevalue("minio")
-        yield bucket_store(server, server.new_bucket(), tmp_path / ".local")
-
-
 def _ask(store: ArtifactStore, owner: object, models: list[str], rows: range = ROWS) -> int:
     """Look each row up on each model's shelf, as an evaluation does; return how many had to be put there."""
     asked = 0
@@ -66,53 +55,53 @@ def _ask(store: ArtifactStore, owner: object, models: list[str], rows: range = R
     return asked
 
 
-def test_others_cost_nothing(any_store: ArtifactStore) -> None:
+def test_others_cost_nothing(folder_or_bucket: ArtifactStore) -> None:
     """Beside 650 newer segments of others, all answers are found, for the same two requests as without them."""
     costs = []
-    assert _ask(any_store, "first", [A]) == len(ROWS)
+    assert _ask(folder_or_bucket, "first", [A]) == len(ROWS)
     for others in (range(0), range(650)):
         for number in others:
-            with Shelves(any_store, "samples", _digest(number)) as shelves:
+            with Shelves(folder_or_bucket, "samples", _digest(number)) as shelves:
                 shelves.shelf(_digest(("model", number))).put(_digest(number), {"x": number})
-        counted = Counting(any_store)
+        counted = Counting(folder_or_bucket)
         with Shelves(counted, "samples", _digest("later")) as later:
             found = [later.shelf(A).get(_digest((A, row))) for row in ROWS]
             costs.append(dict(counted.requests))
-        for key in list(any_store.list(f"cache/samples/{A[:32]}/{_digest('later')}")):
-            any_store.delete(key)
+        for key in list(folder_or_bucket.list(f"cache/samples/{A[:32]}/{_digest('later')}")):
+            folder_or_bucket.delete(key)
         assert found == [{"model": A, "row": row} for row in ROWS]
     assert costs == [{"list": 1, "get_bytes": 1}] * 2
 
 
-def test_sessions_of_one_model_share(any_store: ArtifactStore) -> None:
+def test_sessions_of_one_model_share(folder_or_bucket: ArtifactStore) -> None:
     """A is asked once by 12 sessions with models of their own; the last one reads one segment of the others."""
     for number in range(12):
-        assert _ask(any_store, number, [A, _digest(number)]) == len(ROWS) * (2 if number == 0 else 1)
-    counted = Counting(any_store)
+        assert _ask(folder_or_bucket, number, [A, _digest(number)]) == len(ROWS) * (2 if number == 0 else 1)
+    counted = Counting(folder_or_bucket)
     assert _ask(counted, "last", [A]) == 0
     assert (counted.requests["list"], counted.requests["get_bytes"]) == (1, 1)
     for number in range(12):
-        for key in list(any_store.list(f"cache/samples/{A[:32]}/{_digest(number)}")):
-            any_store.delete(key)
-    assert _ask(any_store, "later still", [A]) == 0
+        for key in list(folder_or_bucket.list(f"cache/samples/{A[:32]}/{_digest(number)}")):
+            folder_or_bucket.delete(key)
+    assert _ask(folder_or_bucket, "later still", [A]) == 0
 
 
-def test_more_rows_are_asked_only(any_store: ArtifactStore) -> None:
+def test_more_rows_are_asked_only(folder_or_bucket: ArtifactStore) -> None:
     """Where some rows are new, all segments of the model are read once, and the other rows are found."""
     for number in range(5):
-        _ask(any_store, number, [A], range(10))
-    counted = Counting(any_store)
+        _ask(folder_or_bucket, number, [A], range(10))
+    counted = Counting(folder_or_bucket)
     assert _ask(counted, "more", [A], range(15)) == 5
     assert (counted.requests["list"], counted.requests["get_bytes"]) == (1, 5)
 
 
-def test_the_newest_answer_counts(any_store: ArtifactStore) -> None:
+def test_the_newest_answer_counts(folder_or_bucket: ArtifactStore) -> None:
     """Of two owners' answers to the same question, and of two in one segment, the later one is found."""
     for owner in ("one", "two"):
-        with Shelves(any_store, "samples", _digest(owner)) as shelves:
+        with Shelves(folder_or_bucket, "samples", _digest(owner)) as shelves:
             for number in range(200):
                 shelves.shelf(A).put(_digest(number % 100), {"owner": owner, "number": number})
-    with Shelves(any_store, "samples", _digest("three")) as shelves:
+    with Shelves(folder_or_bucket, "samples", _digest("three")) as shelves:
         assert [shelves.shelf(A).get(_digest(n)) for n in range(100)] == [
             {"owner": "two", "number": 100 + n} for n in range(100)
         ]

@@ -247,10 +247,7 @@ _READ_BEFORE = re.compile(r"<final>\s*((?:(?!<final>).)*?)\s*</final>", re.IGNOR
 @example("<final>DENY</final><FINAL></final>")
 @settings(max_examples=500)
 def test_answers_are_read_as_before(answer: str) -> None:
-    """White space around the label is no part of it, of whatever kind, as it always was.
-
-    The first one decides, and signs alone do not.
-    """
+    """No kind of white space around a label is part of it, as before; the first one decides, signs alone do not."""
     reading = read_answer(answer)
     matches = _READ_BEFORE.findall(reading.text) or [""]
     decide = [found for found in matches if not found or re.search(r"\w", found)]

@@ -26,7 +26,7 @@ def _config(folder: Path, address: str, *others: str, scoring: str = "logprob") 
 
 
 def test_a_model_that_can_be_asked(tmp_path: Path, ollama_answers: OllamaAnswers) -> None:
-    """Its digest and size are those of the server's list; a name in other letters is the same."""
+    """It has the digest and size from the server's list; upper and lower case do not matter in its name."""
     found = check_served(_config(tmp_path, ollama_answers.address))
     assert (found.name, found.digest, found.size_bytes) == ("theirs:1", "d" * 64, 7)
     assert find_served("Theirs:1", ollama_answers.address) == found
