@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 from so8t_shared.distribution import EXTRAS, install_command, missing_packages
-from so8t_shared.foreign import parse_json
+from so8t_shared.errors import ServerError
 from so8t_shared.formatting import size
+from so8t_shared.ollama_http import Missing, ask
 from so8t_shared.processor import has_bf16_instructions, usable_cores
 
 _DEMO_MEMORY_BYTES = 4_000_000_000
@@ -148,14 +149,9 @@ def _ollama(address: str) -> Finding:
 
 def ollama_version(address: str, timeout_s: float = _ANSWER_S) -> str | None:
     """Version of the Ollama server at an address; None if it does not answer in time."""
-    import http.client  # imports ssl, a tenth of the startup time of commands that need no server
-    import urllib.request
-
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{address}/api/version", timeout=timeout_s) as response:
-            return str(parse_json(response.read())["version"])
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return str(ask(address, "/api/version", timeout_s=timeout_s)["version"])
+    except (Missing, ServerError, KeyError):
         return None
 
 

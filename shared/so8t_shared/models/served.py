@@ -5,7 +5,6 @@ Plans and fingerprints ask this, so it needs only the standard library.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,23 +13,14 @@ from typing import Any
 
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, ServerError
-from so8t_shared.foreign import parse_json
+from so8t_shared.ollama_http import Missing, Refused, ask, not_ollama
 from so8t_shared.tables.scorings import BY_NAME
 
-_QUICK_S = 10.0
 _LOADING_S = 900.0
 """Longest silence while a server loads a model from a slow disk."""
 _RENDERING = {"stream": False, "truncate": False, "options": {"num_ctx": 2048}, "keep_alive": "1m"}
 """A small context, as nothing is evaluated; long enough in memory for the next rendering."""
 _FIRST_WITH_PROBABILITIES = (0, 12, 11)
-
-
-class _Missing(Exception):
-    """The server does not have what was asked for."""
-
-
-class _Refused(ServerError):
-    """The server does not do what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +46,8 @@ class ServedModel:
             ServerError: the server does not answer, or refuses.
         """
         try:
-            return _ask(self.address, "/api/show", {"model": self.name, "verbose": whole})
-        except _Missing as error:
+            return ask(self.address, "/api/show", {"model": self.name, "verbose": whole})
+        except Missing as error:
             raise missing(self.name, self.address) from error
 
     def rendered(self, messages: Sequence[dict[str, str]]) -> str:
@@ -69,11 +59,11 @@ class ServedModel:
         """
         body = {"model": self.name, "messages": list(messages), "_debug_render_only": True, **_RENDERING}
         try:
-            answer = _ask(self.address, "/api/chat", body, _LOADING_S)
+            answer = ask(self.address, "/api/chat", body, _LOADING_S)
             return str(answer["_debug_info"]["rendered_template"])
-        except _Missing as error:
+        except Missing as error:
             raise missing(self.name, self.address) from error
-        except _Refused as error:
+        except Refused as error:
             raise InputError(
                 error.what, where=self.where, remedy="test its GGUF file instead (model_b.gguf)"
             ) from error
@@ -84,8 +74,8 @@ class ServedModel:
 
     def unload(self) -> None:
         """Have the server free its memory; one that is away has done so."""
-        with suppress(_Missing, ServerError):
-            _ask(self.address, "/api/generate", {"model": self.name, "keep_alive": 0, "stream": False})
+        with suppress(Missing, ServerError):
+            ask(self.address, "/api/generate", {"model": self.name, "keep_alive": 0, "stream": False})
 
 
 def find_served(name: str, address: str) -> ServedModel:
@@ -96,13 +86,13 @@ def find_served(name: str, address: str) -> ServedModel:
         ServerError: the server does not answer.
     """
     try:
-        listed = _ask(address, "/api/tags").get("models") or []
+        listed = ask(address, "/api/tags").get("models") or []
         found = [one for one in listed if str(one["name"]).lower() == name.lower()]
         if not found:
             raise missing(name, address)
         return ServedModel(str(found[0]["name"]), address, str(found[0]["digest"]), int(found[0]["size"]))
-    except (_Missing, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _not_ollama(address) from error
+    except (Missing, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise not_ollama(address) from error
 
 
 def check_served(config: Config) -> ServedModel:
@@ -168,47 +158,9 @@ def _too_old(address: str, config: Config) -> list[str]:
     wanted = [name for name in config.ab_test.scoring if not BY_NAME[name].writes_freely]
     if not wanted:
         return []
-    version = str(_ask(address, "/api/version").get("version"))
+    version = str(ask(address, "/api/version").get("version"))
     numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
     known = tuple(int(number) for number in numbers.groups()) if numbers else (0, 0, 0)
     if not any(known) or known >= _FIRST_WITH_PROBABILITIES:  # own builds are 0.0.0
         return []
     return [f"Ollama {version} shows no token probabilities, which {' and '.join(wanted)} scoring needs (0.12.11 does)"]
-
-
-def _ask(address: str, path: str, body: dict[str, Any] | None = None, timeout_s: float = _QUICK_S) -> dict[str, Any]:
-    import http.client  # imports ssl, a tenth of the startup time of commands that need no server
-    import urllib.error
-    import urllib.request
-
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(  # noqa: S310 - an HttpAddress
-        f"{address}{path}", data, {"Content-Type": "application/json"}
-    )
-    try:
-        with opener.open(request, timeout=timeout_s) as response:
-            answer = parse_json(response.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            said = error.read(1000).decode("utf-8", "replace").strip()
-        if error.code == 404:
-            raise _Missing from error
-        raise _Refused(
-            f"Ollama refused a request: {said or error.code}", where=f"{address}{path}", remedy="see the server's log"
-        ) from error
-    except ValueError as error:
-        raise _not_ollama(address) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise ServerError(
-            f"Ollama does not answer: {getattr(error, 'reason', None) or error}",
-            where=f"{address} (ollama.host)",
-            remedy="start it with 'ollama serve', or correct ollama.host; then run the same command again",
-        ) from error
-    if not isinstance(answer, dict):
-        raise _not_ollama(address)
-    return answer
-
-
-def _not_ollama(address: str) -> ServerError:
-    return ServerError("The server at this address is not Ollama.", where=address, remedy="correct ollama.host")
