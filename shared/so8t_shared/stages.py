@@ -17,45 +17,9 @@ from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.registry import MODELFILES
 from so8t_shared.results.training import TENSORBOARD
-from so8t_shared.splits import sides_of_paths
+from so8t_shared.stage_inputs import ExternalInput, PathInput, ServedInput, external_b, model_a, training_inputs
 from so8t_shared.tables import resources
 
-
-@dataclass(frozen=True)
-class ModelInput:
-    """A model folder outside the store."""
-
-    name: str
-    path: Path
-
-
-@dataclass(frozen=True)
-class FileInput:
-    """A single file outside the store."""
-
-    name: str
-    path: Path
-
-
-@dataclass(frozen=True)
-class DataInput:
-    """A data file or folder outside the store, or a Hub name."""
-
-    name: str
-    path: str
-
-
-@dataclass(frozen=True)
-class ServedInput:
-    """A model that an Ollama server has."""
-
-    name: str
-    model: str
-    address: str
-
-
-PathInput = ModelInput | FileInput | DataInput
-ExternalInput = PathInput | ServedInput
 Fact = Callable[[Config], Any]
 
 
@@ -122,30 +86,6 @@ class Stage:
     def resources(self) -> resources.Row:
         """What it needs of the host that runs it."""
         return resources.BY_STAGE[self.name]
-
-
-def _model_a(config: Config) -> list[ExternalInput]:
-    return [ModelInput("model_a", Path(config.model_a.base_model))]
-
-
-def _external_b(config: Config) -> list[ExternalInput]:
-    if config.served_b:  # its name counts, too: it is asked by that
-        return [ServedInput(f"model_b.ollama = {config.served_b}", config.served_b, config.ollama.host)]
-    return [FileInput("model_b.gguf", Path(config.gguf_b))] if config.gguf_b else []
-
-
-def _training_inputs(config: Config) -> list[ExternalInput]:
-    """Without training, as for an external B, only model A's tokenizer is needed to split and measure the rows."""
-    base = "model_a" if config.external_b else "model_b"
-    inputs: list[ExternalInput] = [ModelInput(base, Path(config.base_of_b.base_model))]
-    paths = config.dataset.paths
-    for i, (path, side) in enumerate(zip(paths, sides_of_paths(paths), strict=True)):
-        inputs.append(DataInput(f"dataset.paths[{i}]" + (f" ({side})" if side else ""), path))
-    if config.dataset.source and config.dataset.source.license_file:
-        inputs.append(DataInput("dataset.source.license_file", config.dataset.source.license_file))
-    if config.test_data:
-        inputs.append(DataInput("ab_test.test_data", config.test_data))
-    return inputs
 
 
 _TRAINING_KEYS = tuple(
@@ -218,7 +158,7 @@ STAGES: tuple[Stage, ...] = (
         5,
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
-        inputs=_model_a,
+        inputs=model_a,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_a",
         writes="so8t_converter.file_sizes:sizes_a",
@@ -230,7 +170,7 @@ STAGES: tuple[Stage, ...] = (
         "retrain with SO8T gates",
         reads=(*_TRAINING_KEYS, *_DATASET_KEYS),
         facts=_TRAINING_FACTS,
-        inputs=_training_inputs,
+        inputs=training_inputs,
         shared=_PREPARED_ROWS,
         check="so8t_trainer.check:check_inputs",
         fits="so8t_trainer.planned:demand_memory",
@@ -243,7 +183,7 @@ STAGES: tuple[Stage, ...] = (
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/", "training_config.yaml")},
-        inputs=_external_b,
+        inputs=external_b,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_b",
         writes="so8t_converter.file_sizes:sizes_b",

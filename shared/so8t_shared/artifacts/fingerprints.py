@@ -21,7 +21,8 @@ from so8t_shared.errors import InputError
 from so8t_shared.lfs import refuse_pointer
 from so8t_shared.models.served import find_served
 from so8t_shared.places import in_container
-from so8t_shared.stages import DataInput, ExternalInput, FileInput, ModelInput, ServedInput, Stage
+from so8t_shared.stage_inputs import DataInput, ExternalInput, FileInput, ModelInput, ServedInput
+from so8t_shared.stages import Stage
 
 _NOT_PART_OF_A_MODEL = {".md", ".py", ".png", ".jpg", ".txt.lock", ".gitattributes", ".gitignore"}
 _DEMO_INPUTS = "demo-run"

@@ -18,7 +18,8 @@ from so8t_shared.containers import demo
 from so8t_shared.containers.settings import setting
 from so8t_shared.errors import ConfigError, InputError
 from so8t_shared.processes import UNPRIVILEGED
-from so8t_shared.stages import STAGES, ModelInput
+from so8t_shared.stage_inputs import ModelInput
+from so8t_shared.stages import STAGES
 
 _WORK = PurePosixPath("/work")
 

@@ -15,7 +15,8 @@ from so8t_shared.distribution import install_command, need_extras
 from so8t_shared.errors import ConfigError
 from so8t_shared.machine import has_cuda_device
 from so8t_shared.models.hf_folder import holds_gates, read_json
-from so8t_shared.stages import BY_NAME, STAGES, ModelInput, Stage
+from so8t_shared.stage_inputs import ModelInput
+from so8t_shared.stages import BY_NAME, STAGES, Stage
 from so8t_shared.tables import engines
 from so8t_shared.tables.functions import named
 

@@ -12,7 +12,8 @@ from tests.unit.shared.material import make_config
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_keys
 from so8t_shared.errors import ConfigError
-from so8t_shared.stages import BY_NAME, STAGES, DataInput, ModelInput, stage_named
+from so8t_shared.stage_inputs import DataInput, ModelInput
+from so8t_shared.stages import BY_NAME, STAGES, stage_named
 from so8t_shared.tables.functions import named
 
 NAMES = ["convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"]

@@ -14,7 +14,7 @@ from tests.unit.shared.processes import race
 from so8t_shared.artifacts.digests import DigestCache
 from so8t_shared.artifacts.fingerprints import input_digest
 from so8t_shared.errors import InputError
-from so8t_shared.stages import DataInput, ModelInput
+from so8t_shared.stage_inputs import DataInput, ModelInput
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
 

@@ -17,7 +17,8 @@ from so8t_shared.running.context import StageContext
 from so8t_shared.running.runner import Outcome
 from so8t_shared.sessions.collection import collect
 from so8t_shared.sessions.session import open_session
-from so8t_shared.stages import DataInput, ModelInput, Shared, Stage
+from so8t_shared.stage_inputs import DataInput, ModelInput
+from so8t_shared.stages import Shared, Stage
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.local import LocalStore
 

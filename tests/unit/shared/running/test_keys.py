@@ -18,7 +18,7 @@ from so8t_shared.leases.lease import acquire
 from so8t_shared.running import runner
 from so8t_shared.running.context import StageContext, StageFunction
 from so8t_shared.sessions.session import Session
-from so8t_shared.stages import DataInput
+from so8t_shared.stage_inputs import DataInput
 from so8t_shared.store.local import LocalStore
 
 READS = replace(FIRST, inputs=lambda config: [DataInput("rows", config.dataset.paths[0])])

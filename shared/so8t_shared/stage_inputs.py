@@ -1,0 +1,72 @@
+"""What stages read from outside the store: models and data, in files, on the Hub, or on a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from so8t_shared.config.model import Config
+from so8t_shared.splits import sides_of_paths
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """A model folder outside the store."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """A single file outside the store."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """A data file or folder outside the store, or a Hub name."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class ServedInput:
+    """A model that an Ollama server has."""
+
+    name: str
+    model: str
+    address: str
+
+
+PathInput = ModelInput | FileInput | DataInput
+ExternalInput = PathInput | ServedInput
+
+
+def model_a(config: Config) -> list[ExternalInput]:
+    """Model A's checkpoint."""
+    return [ModelInput("model_a", Path(config.model_a.base_model))]
+
+
+def external_b(config: Config) -> list[ExternalInput]:
+    """A model B that is not trained here; none otherwise."""
+    if config.served_b:  # its name counts, too: it is asked by that
+        return [ServedInput(f"model_b.ollama = {config.served_b}", config.served_b, config.ollama.host)]
+    return [FileInput("model_b.gguf", Path(config.gguf_b))] if config.gguf_b else []
+
+
+def training_inputs(config: Config) -> list[ExternalInput]:
+    """The base and the rows; for an external B, model A, whose tokenizer measures the rows."""
+    base = "model_a" if config.external_b else "model_b"
+    inputs: list[ExternalInput] = [ModelInput(base, Path(config.base_of_b.base_model))]
+    paths = config.dataset.paths
+    for i, (path, side) in enumerate(zip(paths, sides_of_paths(paths), strict=True)):
+        inputs.append(DataInput(f"dataset.paths[{i}]" + (f" ({side})" if side else ""), path))
+    if config.dataset.source and config.dataset.source.license_file:
+        inputs.append(DataInput("dataset.source.license_file", config.dataset.source.license_file))
+    if config.test_data:
+        inputs.append(DataInput("ab_test.test_data", config.test_data))
+    return inputs
