@@ -38,13 +38,19 @@ def test_every_image_can_notify() -> None:
     assert final == {name for name, body in targets if "COPY --from=wheel /installed /" in body}
 
 
+def _target(service: str, extra: str) -> str:
+    """The lines that make a service's image: with its extra's packages, and nobody as user."""
+    text = DOCKERFILE.read_text("utf-8")
+    [target] = re.findall(rf"^FROM \w+ AS {service}$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert f"lock.py common {extra} >" in target
+    assert "\nUSER 10001:10001\n" in target
+    return str(target)
+
+
 @pytest.mark.parametrize("service", IMAGES)
 def test_an_image_is_a_target_of_the_dockerfile(services: dict[str, Any], service: str) -> None:
     """It has the packages of its extra, is started as its service, and nobody is root in it."""
-    text = DOCKERFILE.read_text("utf-8")
-    [target] = re.findall(rf"^FROM \w+ AS {service}$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert f"lock.py common {EXTRAS[f'so8t_{service}']} >" in target
-    assert "\nUSER 10001:10001\n" in target
+    text, target = DOCKERFILE.read_text("utf-8"), _target(service, EXTRAS[f"so8t_{service}"])
     [stage] = re.findall(r"^FROM \S+ AS base$(.*?)(?=^FROM)", text, re.MULTILINE | re.DOTALL)
     entries = [re.findall(r"^ENTRYPOINT (.*)", part, re.MULTILINE) for part in (stage, target)]
     assert [*entries[0], *entries[1]][-1] == IMAGES[service]
@@ -56,10 +62,7 @@ def test_an_image_is_a_target_of_the_dockerfile(services: dict[str, Any], servic
 @pytest.mark.parametrize("service", BESIDE)
 def test_an_image_beside_the_stages(services: dict[str, Any], service: str) -> None:
     """It has the packages of its extra, and starts its own command as nobody."""
-    text = DOCKERFILE.read_text("utf-8")
-    [target] = re.findall(rf"^FROM base AS {service}$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert f"lock.py common {BESIDE[service]} >" in target
-    assert "\nUSER 10001:10001\n" in target
+    target = _target(service, BESIDE[service])
     assert f'ENTRYPOINT ["so8t-ab", "{BESIDE[service]}"]' in target
     assert services[service]["build"] == {"context": ".", "target": service}
 
