@@ -22,8 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / ".ci")]
 
+from tests.integration.counted_bucket import Network, Report  # noqa: E402
 from tests.integration.store_growth import growth  # noqa: E402
-from tests.integration.store_load import Host, Load, Network, Report, check, notice_s, simulate  # noqa: E402
+from tests.integration.store_load import Host, Load, check, notice_s, simulate  # noqa: E402
 from tests.servers.minio_server import MinioServer, running_minio  # noqa: E402
 
 from servers import minio_binary  # noqa: E402

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.integration.counted_bucket import Network
 from tests.integration.store_growth import (
     AGAIN,
     COLLECT,
@@ -15,7 +16,7 @@ from tests.integration.store_growth import (
     STATUS_ALL,
     growth,
 )
-from tests.integration.store_load import Host, Load, Network, check, notice_s, simulate
+from tests.integration.store_load import Host, Load, check, notice_s, simulate
 from tests.servers.minio_server import MinioServer
 
 
