@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,21 @@ class Stack:
             command, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
         )
         return done.stdout
+
+    def freeze(self, service: str, lines: int = 0) -> int:
+        """Stop a stage so many lines after it began to work, lest a quick one end before it is killed; its pid."""
+        self.until(lambda: self.container(service) and self.state(service)[0] == "running", f"{service} started")
+        state = self.inspect(service)["State"]
+        follow = ["docker", "logs", "--follow", "--since", state["StartedAt"], self.container(service)]
+        with subprocess.Popen(
+            follow, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as log:
+            assert log.stdout
+            begun = dropwhile(lambda line: "running: " not in line, log.stdout)
+            assert next(islice(begun, lines, None), ""), f"{service} ended too soon"
+            os.kill(state["Pid"], signal.SIGSTOP)
+            log.kill()
+        return int(state["Pid"])
 
     def until(self, condition: Callable[[], Any], what: str, timeout_s: float = _PATIENCE_S) -> None:
         """Wait until a condition holds; fails the test with the stages' states when it never does."""

@@ -250,30 +250,23 @@ def _box(stack: Stack, folder: Path, config: str) -> Stack:
     return Stack(folder, "so8t-test-box", {**three, **places})
 
 
-def _lines_of_attempt(stack: Stack, service: str, number: int) -> int:
-    """How many lines a service has written since it began to work for that time."""
-    attempts = stack.logs(service).split("running: ")[1:]
-    return len(attempts[number - 1].splitlines()) if len(attempts) >= number else 0
-
-
 def test_killed_in_every_stage_it_ends_the_same(
     finished: tuple[Stack, str], tmp_path: Path, tiny_llama: Path, tiny_rows: Path
 ) -> None:
-    """`docker kill` in each of the six stages, then up again: the results are those of the uninterrupted run.
+    """`docker kill` in each stage, then up again: the results are those of the uninterrupted run.
 
     The trainer is also killed as the kernel does when memory runs out: then Docker itself starts it again.
     """
     uninterrupted, _ = finished
     with removed_afterwards(make_stack(tmp_path / "stack", tiny_llama, tiny_rows, "kill")) as stack:
-        stack.compose("--profile", "full", "up", "--detach")
         for service in SERVICES:
-            stack.until(lambda name=service: "running: " in stack.logs(name), f"{service} at work")
+            stack.compose("--profile", "full", "up", "--detach", service)
+            stack.freeze(service)
             docker("kill", stack.container(service))
             assert stack.state(service) == ("exited", 137)
             stack.compose("--profile", "full", "up", "--detach", "--no-deps", service)
             if service == "trainer":
-                stack.until(lambda: _lines_of_attempt(stack, "trainer", 2) > 2, "the trainer at work again")
-                os.kill(stack.inspect("trainer")["State"]["Pid"], signal.SIGKILL)
+                os.kill(stack.freeze(service, lines=2), signal.SIGKILL)
                 stack.until(lambda: stack.inspect("trainer")["RestartCount"] == 1, "Docker's own restart")
         stack.up()
         assert stack.states() == dict.fromkeys(SERVICES, ("exited", 0))
