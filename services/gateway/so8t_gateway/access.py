@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from so8t_gateway.limits import Inside, bucket_of
-from so8t_gateway.seams import Refused
+from so8t_gateway.seams import Refused, TooMany
 from so8t_shared.client_tokens import ClientToken, ClientTokens, read_tokens
 from so8t_shared.errors import So8tError
 from so8t_shared.files import file_version
 from so8t_shared.listening import is_loopback
+from so8t_shared.token_bucket import TokenBucket
 
 _BEARER = "bearer "
 _LOOK_EVERY_S = 0.5
@@ -32,6 +33,16 @@ class Admitted:
 
     name: str
     _counters: tuple[Inside, ...]
+    _bucket: TokenBucket | None = None
+
+    def spend(self, decisions: int) -> None:
+        """See `Client.spend`."""
+        if self._bucket is None or decisions <= 1:
+            return
+        if decisions > self._bucket.most:
+            raise TooMany(int(self._bucket.most))
+        if self._bucket.take(decisions - 1):
+            raise Refused(429, self._bucket.wait_s(decisions))  # the next try, too, pays for being let in
 
     def leave(self) -> None:
         """Note that the request is over."""
@@ -65,12 +76,12 @@ class Gate:
             raise Refused(403)
         return self._let_in("")
 
-    def _let_in(self, name: str, *counters: Inside) -> Admitted:
+    def _let_in(self, name: str, *counters: Inside, bucket: TokenBucket | None = None) -> Admitted:
         if not self._inside.enter():
             for counter in counters:
                 counter.leave()
             raise Refused(503, _SOON_S)
-        return Admitted(name, (self._inside, *counters))
+        return Admitted(name, (self._inside, *counters), bucket)
 
 
 class TokenGate(Gate):
@@ -107,7 +118,7 @@ class TokenGate(Gate):
         if wait_s := limits.bucket.take():
             limits.inside.leave()
             raise Refused(429, wait_s)
-        return self._let_in(owner.name, limits.inside)
+        return self._let_in(owner.name, limits.inside, bucket=limits.bucket)
 
     def _limits_of(self, token: ClientToken) -> _Limits:
         limits = self._limits.get(token.name)

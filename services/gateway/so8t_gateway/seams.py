@@ -45,12 +45,28 @@ class Refused(Exception):
         self.retry_after_s = retry_after_s
 
 
+class TooMany(Exception):
+    """A request for more decisions than its client may ever ask for at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"at most {most}")
+        self.most = most
+
+
 class Client(Protocol):
     """Whoever sent an admitted request."""
 
     @property
     def name(self) -> str:
         """Name of its token; empty where none is needed."""
+
+    def spend(self, decisions: int) -> None:
+        """Count what the request asks for; the first decision was counted when it was let in.
+
+        Raises:
+            Refused: so many are too often; nothing more is counted.
+            TooMany: they always will be.
+        """
 
     def leave(self) -> None:
         """Note that the request is over, whatever became of it; called once."""

@@ -23,12 +23,12 @@ def add(
     name: NameArgument,
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
-    per_minute: Annotated[int, typer.Option("--per-minute", min=1, help="Requests per minute.")] = 600,
+    per_minute: Annotated[int, typer.Option("--per-minute", min=1, help="Decisions per minute: each text of a call.")] = 600,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Requests at the same time.")] = 16,
 ) -> None:
     """Make a token and print it: once, for only its hash is kept.
 
-    A sixth of the requests of a minute may come at once.
+    A sixth of the decisions of a minute may come at once.
     """
     from so8t_shared.client_tokens import add_token  # slow: pydantic models
 

@@ -52,6 +52,9 @@ class Guest:
     def __init__(self) -> None:
         self.left = 0
 
+    def spend(self, decisions: int) -> None:
+        """It may have any number."""
+
     def leave(self) -> None:
         """Count."""
         self.left += 1

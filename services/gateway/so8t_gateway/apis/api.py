@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from so8t_gateway.outcome import Outcome
 from so8t_gateway.prompts import Query
 from so8t_gateway.reasons import BY_NAME, status_of
-from so8t_gateway.seams import AskOptions, Refused
+from so8t_gateway.seams import AskOptions, Client, Refused, TooMany
 from so8t_gateway.service import Service
 
 RETRY_AFTER_S = 2
@@ -43,6 +43,11 @@ class Body(BaseModel):
     """A JSON body; unknown keys are ignored, for clients send many."""
 
     model_config = ConfigDict(extra="ignore", strict=True, protected_namespaces=(), frozen=True)
+
+    @property
+    def decisions(self) -> int:
+        """How many decisions a request asks for; they count in its token's rate."""
+        return 1
 
 
 class ErrorDetail(Body):
@@ -81,7 +86,7 @@ class Api:
     summary: str
     handle: Handler
     """Takes the service, the parsed body (None without one) and the request."""
-    body: type[BaseModel] | None = None
+    body: type[Body] | None = None
     """A route with a body is POST and asks the model; any other is GET."""
     answer: type[BaseModel] | None = None
     media_types: tuple[str, ...] = ("application/json",)
@@ -106,6 +111,8 @@ async def endpoint(api: Api, service: Service, request: Request) -> Response:
         if api.body is None:
             return await api.handle(service, None, request)
         body = parsed(api.body, await _read(request, service.bounds.body_bytes))
+        if client:
+            _spend(client, body)
         with _counted(service):
             return await api.handle(service, body, request)
     except Refused as refused:
@@ -119,6 +126,16 @@ async def endpoint(api: Api, service: Service, request: Request) -> Response:
     finally:
         if client:
             client.leave()
+
+
+def _spend(client: Client, body: Body) -> None:
+    try:
+        client.spend(body.decisions)
+    except TooMany as many:
+        raise BadRequest(
+            f"This call asks for {body.decisions:,} decisions; the token's rate allows {many.most:,} at once. Send fewer,"
+            " or ask for a token with a higher rate."
+        ) from None
 
 
 @contextmanager

@@ -48,6 +48,11 @@ class GuardrailRequest(Body):
         return [*filter(str.strip, [*(self.texts or ()), *calls])]
 
     @property
+    def decisions(self) -> int:
+        """See `Body`: one per text, unless all is blocked unread."""
+        return len(self.everything) if self.is_text else 1
+
+    @property
     def is_text(self) -> bool:
         """Whether all of it can be judged; LiteLLM leaves a content empty if it does not know the form of a part."""
         contents = [message.get("content") for message in self.structured_messages or ()]

@@ -41,6 +41,11 @@ class ModerationRequest(Body):
         given = [self.input] if isinstance(self.input, str) else self.input
         return [each if isinstance(each, str) else each.text for each in given]
 
+    @property
+    def decisions(self) -> int:
+        """See `Body`: one per text."""
+        return len(self.texts)
+
 
 class ModerationResult(Body):
     """The decision on one text."""
