@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 from tests.unit.gateway.service_process import EMBEDDED, Think, running
 from tests.unit.gateway.session import Prepared, hand_over
@@ -164,3 +168,31 @@ def test_a_client_that_gives_up_leaves_its_place(guarded: Guarded) -> None:
                 timeout=0.002,
             )
     until(lambda: guarded.with_token(token).status_code == 200, "a free place")
+
+
+_LORISES, _IDLE = 20, 500
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="CANNOT BE TESTED HERE: another process's limit is set")
+def test_idle_connections_shut_nobody_out(guarded: Guarded) -> None:
+    """With more of them open than the service may have files, and slow ones, a client with a token is served."""
+    service = psutil.Process(guarded.service.process.pid)
+    allowed, address = service.rlimit(psutil.RLIMIT_NOFILE), urlsplit(guarded.service.address)
+    service.rlimit(psutil.RLIMIT_NOFILE, (400, allowed[1]))
+    try:
+        with ExitStack() as stack, httpx.Client(base_url=guarded.service.address, timeout=20) as kept:
+            headers = {"Authorization": f"Bearer {guarded.token}"}
+            assert kept.get("/v1/models", headers=headers).status_code == 200
+            sockets = [
+                stack.enter_context(socket.create_connection((address.hostname or "", address.port or 0), timeout=20))
+                for _ in range(_LORISES + _IDLE)
+            ]
+            for _ in range(5):
+                for slow in sockets[-_LORISES:]:
+                    with suppress(OSError):
+                        slow.sendall(b"P")
+                assert guarded.with_token(guarded.token).status_code == 200
+                assert kept.post("/think", json={"query": QUERY}, headers=headers).status_code == 200
+            assert service.num_fds() < 400
+    finally:
+        service.rlimit(psutil.RLIMIT_NOFILE, allowed)
