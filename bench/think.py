@@ -1,6 +1,6 @@
 """The /think service beside a bare Ollama with the same model and prompts: latency added, requests per second, memory.
 
-    python bench/think.py [--clients 1 8 32] [--seconds 10] [--rounds 3] [--parallel 1] [--run demo-run]
+    python bench/think.py [--clients 1 8 32] [--seconds 10] [--rounds 6] [--parallel 1] [--run demo-run]
                           [--minutes 60 --rate 20]
 
 Three kinds of requests take turns, block by block, so that drift of the machine cancels. Bare: the rendered prompt,
@@ -9,7 +9,8 @@ computes from its whole vocabulary; a class has a confidence only by them. Serve
 server and model. So served less scored is what the service adds, and scored less bare what its figures cost in Ollama.
 The model is the tiny one of the tests, whose answers take milliseconds; `--run demo-run` takes the demo's B, of 135 M
 parameters. Claims: p50 <= 5 ms and p99 <= 20 ms added, >= 0.95 of the requests per second, <= 120 MB without the
-engine. `--minutes` then loads the service, and claims that neither memory nor open files grow.
+engine, each with its 95% interval. `--minutes` then loads the service, and claims that neither memory nor open files
+grow in the last half; Python's caches and the heaps of its threads fill up in the first.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,9 @@ from so8t_gateway.prompts import Prompts  # noqa: E402
 from so8t_gateway.session_model import read_session  # noqa: E402
 
 Ask = Callable[[httpx.AsyncClient, str], Awaitable[None]]
+Blocks = Sequence[int]
 QUERIES = list(DECISIONS)
+_DRAWS = 2000
 
 _RUN_TOKENS = 24
 
@@ -54,19 +57,32 @@ _RUN_TOKENS = 24
 class Measured:
     """What one kind of requests took."""
 
-    took_s: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
+    blocks: list[np.ndarray] = field(default_factory=list)
+    """Seconds that each answer took, by block."""
+    seconds: float = 1.0
+    """Of a block."""
     burned_s: float = 0.0
     """Processor seconds of the service meanwhile."""
 
-    def ms(self, percent: int) -> float:
-        """A percentile of the latencies, in milliseconds."""
-        return 1e3 * statistics.quantiles(self.took_s, n=100)[percent - 1]
-
     @property
-    def rate(self) -> float:
+    def asked(self) -> int:
+        """Requests."""
+        return sum(map(len, self.blocks))
+
+    def ms(self, percent: int, drawn: Blocks | None = None) -> float:
+        """A percentile of the latencies, in milliseconds; of the blocks that are drawn, by default of all."""
+        return 1e3 * float(np.percentile(np.concatenate([self.blocks[n] for n in self._all(drawn)]), percent))
+
+    def rate(self, drawn: Blocks | None = None) -> float:
         """Requests per second, the median of the blocks."""
-        return statistics.median(self.rates)
+        return statistics.median(len(self.blocks[n]) for n in self._all(drawn)) / self.seconds
+
+    def _all(self, drawn: Blocks | None) -> Blocks:
+        return range(len(self.blocks)) if drawn is None else drawn
+
+
+Figure = Callable[[Measured, Measured, Blocks], float]
+_LEAST_ROUNDS = 3
 
 
 def main() -> None:
@@ -74,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the /think service beside a bare Ollama.")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=10.0, help="per block")
-    parser.add_argument("--rounds", type=int, default=3, help="blocks of each kind per number of clients")
+    parser.add_argument("--rounds", type=int, default=6, help="blocks of each kind per number of clients")
     parser.add_argument("--parallel", type=int, default=1, help="requests that Ollama computes at the same time")
     parser.add_argument("--concurrency", type=int, default=4, help="think.concurrency; 4 is its default")
     parser.add_argument("--minutes", type=float, default=0.0, help="then load it, and watch memory and open files")
@@ -112,7 +128,7 @@ def _measure(tested: Prepared, think: Think, ollama: str, arguments: argparse.Na
     }
     print(f"load average before: {os.getloadavg()[0]:.1f}")
     for clients in arguments.clients:
-        measured = {name: Measured() for name in kinds}
+        measured = {name: Measured(seconds=arguments.seconds) for name in kinds}
         for ask in kinds.values():
             asyncio.run(_block(ask, clients, 1.0))
         for number in range(arguments.rounds):
@@ -120,8 +136,7 @@ def _measure(tested: Prepared, think: Think, ollama: str, arguments: argparse.Na
                 before = _processor_s(think)
                 took = asyncio.run(_block(kinds[name], clients, arguments.seconds))
                 measured[name].burned_s += _processor_s(think) - before
-                measured[name].took_s += took
-                measured[name].rates.append(len(took) / arguments.seconds)
+                measured[name].blocks.append(np.asarray(took))
         _print(clients, measured)
     print(f"memory of the service: {_memory(think) / 1e6:.0f} MB")
     if arguments.minutes:
@@ -172,17 +187,39 @@ def _served(address: str) -> Ask:
 def _print(clients: int, measured: dict[str, Measured]) -> None:
     bare, served = measured["bare"], measured["served"]
     print(
-        f"{clients:3} clients: bare p50 {bare.ms(50):.1f} ms, p99 {bare.ms(99):.1f} ms, {bare.rate:.1f} requests/s;"
-        f" {1e3 * served.burned_s / len(served.took_s):.2f} ms of processor time per request; n ="
-        f" {' + '.join(str(len(each.took_s)) for each in measured.values())}"
+        f"{clients:3} clients: bare p50 {bare.ms(50):.1f} ms, p99 {bare.ms(99):.1f} ms, {bare.rate():.1f} requests/s;"
+        f" {1e3 * served.burned_s / served.asked:.2f} ms of processor time per request; n ="
+        f" {' + '.join(str(each.asked) for each in measured.values())}"
     )
     for name, than in (("served", "bare"), ("scored", "bare"), ("served", "scored")):
-        one, other = measured[name], measured[than]
-        added = {p: one.ms(p) - other.ms(p) for p in (50, 99)}
-        print(
-            f"    {name} less {than}: p50 {added[50]:+6.1f} ms, p99 {added[99]:+6.1f} ms;"
-            f" requests per second {one.rate / other.rate:.3f} of {than}"
-        )
+        figures = [
+            _with_interval(measured[name], measured[than], figure) for figure in (_added(50), _added(99), _share)
+        ]
+        p50, p99, share = figures
+        print(f"    {name} less {than}: p50 {p50} ms, p99 {p99} ms; requests per second {share} of {than}")
+
+
+def _added(percent: int) -> Figure:
+    """Milliseconds more in one kind than in the other."""
+    return lambda one, other, drawn: one.ms(percent, drawn) - other.ms(percent, drawn)
+
+
+def _share(one: Measured, other: Measured, drawn: Blocks) -> float:
+    """Requests per second of one kind, as a share of the other's."""
+    return one.rate(drawn) / other.rate(drawn)
+
+
+def _with_interval(one: Measured, other: Measured, figure: Figure) -> str:
+    """A figure and its 95% interval by a bootstrap over rounds: both kinds' blocks of a round met the same machine."""
+    rounds = range(len(one.blocks))
+    form = ".3f" if figure is _share else "+.1f"
+    told = format(figure(one, other, rounds), form)
+    if len(rounds) < _LEAST_ROUNDS:
+        return f"{told} (no interval from {len(rounds)} rounds)"
+    chance = np.random.default_rng(0)
+    drawn = [figure(one, other, chance.integers(0, len(rounds), len(rounds)).tolist()) for _ in range(_DRAWS)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return f"{told} (95% CI {low:{form}} to {high:{form}})"
 
 
 def _processes(think: Think) -> list[psutil.Process]:
@@ -207,7 +244,7 @@ def _processor_s(think: Think) -> float:
 
 
 async def _load(served: Ask, think: Think, minutes: float, rate: float) -> None:
-    """Ask at a rate, and show by how much memory and open files grow per hour; the first tenth warms up."""
+    """Ask at a rate; show by how much memory and open files grow per hour, once warm and in the last half."""
     until, begun, asked = time.perf_counter() + minutes * 60, time.perf_counter(), 0
     samples: list[tuple[float, float, int]] = []
 
@@ -225,15 +262,15 @@ async def _load(served: Ask, think: Think, minutes: float, rate: float) -> None:
             await asyncio.sleep(1.0)
 
     await asyncio.gather(watch(), *map(run, range(8)))
-    kept = samples[len(samples) // 10 :]
     print(f"load of {minutes:g} minutes: {asked:,} requests, {asked / (minutes * 60):.1f} per second")
     for what, place, unit in (("memory", 1, "MB"), ("open files", 2, "files")):
-        figures = [sample[place] for sample in kept]
-        slope, low, high = _slope([sample[0] for sample in kept], figures)
-        print(
-            f"    {what}: {figures[0]:.1f} to {figures[-1]:.1f} {unit}, at most {max(figures):.1f};"
-            f" {slope:+.2f} {unit} per hour (95% CI {low:+.2f} to {high:+.2f})"
-        )
+        for when, first in (("once warm", len(samples) // 10), ("in the last half", len(samples) // 2)):
+            figures = [sample[place] for sample in samples[first:]]
+            slope, low, high = _slope([sample[0] for sample in samples[first:]], figures)
+            print(
+                f"    {what} {when}: {figures[0]:.1f} to {figures[-1]:.1f} {unit}, at most {max(figures):.1f};"
+                f" {slope:+.2f} {unit} per hour (95% CI {low:+.2f} to {high:+.2f})"
+            )
 
 
 def _slope(hours: list[float], figures: list[float], blocks: int = 20) -> tuple[float, float, float]:
@@ -246,7 +283,7 @@ def _slope(hours: list[float], figures: list[float], blocks: int = 20) -> tuple[
     parts = np.array_split(np.asarray(figures) - line, blocks)
     chance = np.random.default_rng(0)
     slopes = []
-    for _ in range(2000):
+    for _ in range(_DRAWS):
         drawn = np.concatenate([parts[number] for number in chance.integers(0, blocks, 2 * blocks)])[: len(line)]
         slopes.append(np.polyfit(hours, line + drawn, 1)[0])
     low, high = np.percentile(slopes, [2.5, 97.5])

@@ -32,8 +32,8 @@ class BucketFile(Response):
     """The file, or the part of it that the request asks for; `room` bounds how many are sent at once.
 
     A file that is missing, or damaged within its first piece, gives 502. Damage found later breaks the connection off
-    before the last piece, so that no browser takes the file for whole. A part cannot be verified; its etag is the
-    digest of the whole.
+    before the last piece, so that no browser takes the file for whole. A part cannot be verified, for only
+    the whole has a digest; its etag is that digest, so a client can verify what it has put together.
     """
 
     def __init__(self, artifact: Artifact, entry: FileEntry, headers: Mapping[str, str], room: asyncio.Semaphore):

@@ -7,8 +7,10 @@ import gc
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import uvicorn
 
@@ -37,6 +39,8 @@ log = logging.getLogger("so8t.think")
 
 _ARRIVING = 32
 """Requests that may be arriving or leaving beside those that are at work or wait for it."""
+_THREADS = 6
+"""What has to wait for the disk or the store does so in these."""
 
 
 def serve(
@@ -120,6 +124,7 @@ async def _serve(
         decider, auditor, access, Bounds(think.max_query_chars, think.max_temperature, think.open_metrics)
     )
     keeper = Keeper(decider, service.metrics, read)
+    await _begin_threads()
     await keeper.begin(wait=wait)
     gc.collect()
     gc.freeze()  # what is loaded now stays: looking through it again and again would let answers wait
@@ -135,6 +140,13 @@ async def _serve(
             task.cancel()
     finally:
         await keeper.close()
+
+
+async def _begin_threads() -> None:
+    """Start all threads now: each brings a stack and a heap, and begun when first needed, they look like a leak."""
+    loop, all_run = asyncio.get_running_loop(), Barrier(_THREADS)
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "think"))
+    await asyncio.gather(*(asyncio.to_thread(all_run.wait) for _ in range(_THREADS)))
 
 
 def _settings(config: Config, service: Service, tls: Tls | None) -> uvicorn.Config:

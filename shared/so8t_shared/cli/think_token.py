@@ -23,7 +23,9 @@ def add(
     name: NameArgument,
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
-    per_minute: Annotated[int, typer.Option("--per-minute", min=1, help="Decisions per minute: each text of a call.")] = 600,
+    per_minute: Annotated[
+        int, typer.Option("--per-minute", min=1, help="Decisions per minute: each text of a call.")
+    ] = 600,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Requests at the same time.")] = 16,
 ) -> None:
     """Make a token and print it: once, for only its hash is kept.

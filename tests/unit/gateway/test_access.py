@@ -173,7 +173,7 @@ def test_a_client_that_gives_up_leaves_its_place(guarded: Guarded) -> None:
 _LORISES, _IDLE = 20, 500
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="CANNOT BE TESTED HERE: another process's limit is set")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="CANNOT BE TESTED HERE: sets another's limit")
 def test_idle_connections_shut_nobody_out(guarded: Guarded) -> None:
     """With more of them open than the service may have files, and slow ones, a client with a token is served."""
     service = psutil.Process(guarded.service.process.pid)

@@ -133,8 +133,8 @@ def _spend(client: Client, body: Body) -> None:
         client.spend(body.decisions)
     except TooMany as many:
         raise BadRequest(
-            f"This call asks for {body.decisions:,} decisions; the token's rate allows {many.most:,} at once. Send fewer,"
-            " or ask for a token with a higher rate."
+            f"This call asks for {body.decisions:,} decisions; the token's rate allows {many.most:,} at once."
+            " Send fewer, or use a token with a higher rate."
         ) from None
 
 
