@@ -187,12 +187,14 @@ def test_idle_connections_shut_nobody_out(guarded: Guarded) -> None:
                 stack.enter_context(socket.create_connection((address.hostname or "", address.port or 0), timeout=20))
                 for _ in range(_LORISES + _IDLE)
             ]
+            opened = time.monotonic()
             for _ in range(5):
                 for slow in sockets[-_LORISES:]:
                     with suppress(OSError):
                         slow.sendall(b"P")
                 assert guarded.with_token(guarded.token).status_code == 200
                 assert kept.post("/think", json={"query": QUERY}, headers=headers).status_code == 200
+            assert time.monotonic() - opened < 10, "served once the idle ones had had think.receive_s"
             assert service.num_fds() < 400
     finally:
         service.rlimit(psutil.RLIMIT_NOFILE, allowed)
