@@ -132,9 +132,19 @@ _ASKING_KEYS = tuple(
         "seed",
         "control",
         "speed_samples",
+        "until_decided",
         "keep_answers",
     )
 )
+
+
+def _what_ends_the_asking(config: Config) -> list[Any] | None:
+    """What an asking that may end early must decide, and at which level; nothing if it may not."""
+    test = config.ab_test
+    required = [clause.model_dump(mode="json") for clause in test.gate if clause.required]
+    return [test.confidence, required] if test.until_decided else None
+
+
 _CONCLUDING_KEYS = tuple(
     f"ab_test.{key}"
     for key in (
@@ -203,6 +213,7 @@ STAGES: tuple[Stage, ...] = (
         12,
         "ask both models",
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
+        facts={"what ends the asking": _what_ends_the_asking},
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
     ),
     Stage(

@@ -242,11 +242,12 @@ def ask_all(
     with ExitStack() as stack:
         for respondent in respondents:
             stack.callback(respondent.close)  # close all, even if closing one fails
-        _time_all(respondents, apart(rows[:timed_rows]), _timed_scoring(scorings))
-        return _ask_in_turns(respondents, rows, scorings, on_sample)
+        time_all(respondents, apart(rows[:timed_rows]), timed_scoring(scorings))
+        return ask_in_turns(respondents, rows, scorings, on_sample)
 
 
-def _time_all(respondents: list[Respondent], rows: list[LabeledRow], scoring: Scoring) -> None:
+def time_all(respondents: list[Respondent], rows: list[LabeledRow], scoring: Scoring) -> None:
+    """Ask the rows one at a time and in turns, and leave the answers in `Respondent.timed`."""
     for respondent in respondents:
         respondent.timed.clear()
     load = ControlLoad.beside(respondents[0].engine) if rows else None
@@ -255,7 +256,7 @@ def _time_all(respondents: list[Respondent], rows: list[LabeledRow], scoring: Sc
             respondent.timed.append(respondent.ask_timed(row, scoring, load))
 
 
-def _ask_in_turns(
+def ask_in_turns(
     respondents: list[Respondent], rows: list[LabeledRow], scorings: list[Scoring], on_sample: AskedSample
 ) -> list[Sample]:
     """Ask each row's scorings back to back, the written answer first: the others find its prompt in the cache."""
@@ -281,7 +282,8 @@ def _turns(
         yield rows[start : start + size], respondents[:: -1 if number % 2 else 1]
 
 
-def _timed_scoring(scorings: list[Scoring]) -> Scoring:
+def timed_scoring(scorings: list[Scoring]) -> Scoring:
+    """Return the scoring under which speed is measured."""
     return [*freely_written(scorings), *scorings][0]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from so8t_evaluator.measures import macro_f1_gain
 from so8t_evaluator.outcomes import Outcomes, outcomes_of
+from so8t_evaluator.stats.anytime import Pool
 from so8t_evaluator.stats.confusion import COLUMNS, confusion_matrix
 from so8t_evaluator.stats.holm import headline_then_holm
 from so8t_evaluator.stats.paired import paired_interval, paired_p
@@ -23,7 +24,7 @@ from so8t_shared.results.interval import Interval
 from so8t_shared.results.verdicts import Verdict
 
 
-def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
+def make_quality(samples: Sequence[Sample], confidence: float, pool: Pool | None = None) -> Quality:
     """Compute the quality of one model in one setting from its answers."""
     first, rows = samples[0], outcomes_of(samples)
     confusion = confusion_matrix([s.gold for s in samples], [s.predicted for s in samples])
@@ -32,7 +33,7 @@ def make_quality(samples: Sequence[Sample], confidence: float) -> Quality:
         quantization=first.quantization,
         scoring=first.scoring,
         n=len(samples),
-        accuracy=share_interval(rows.right, rows.groups, confidence),
+        accuracy=share_interval(rows.right, rows.groups, confidence, pool),
         macro_f1=float(macro_f1(confusion)),
         invalid=sum(s.predicted == INVALID for s in samples),
         over_long=sum(s.over_long for s in samples),
@@ -59,11 +60,13 @@ def compare(
     settings: AbTest,
     *,
     macro_f1_difference: Interval | None = None,
+    pool: Pool | None = None,
 ) -> Comparison:
     """Compare B with A row by row; both must hold the same rows in the same order.
 
     `macro_f1_difference` is the difference where it is known: computing it takes seconds. The verdict is for a single
-    test, without an adjusted p; `adjust` handles the family.
+    test, without an adjusted p; `adjust` handles the family. With a `pool`, p and the interval of accuracies hold
+    wherever the asking ends.
     """
     if [s.row_id for s in a] != [s.row_id for s in b] or not a:
         raise ValueError("a paired test needs the same rows on both sides")
@@ -71,7 +74,7 @@ def compare(
     difference = rows_b.right.astype(np.int8) - rows_a.right
     only_a, only_b = int((difference < 0).sum()), int((difference > 0).sum())
     both_right, n = int((rows_a.right & rows_b.right).sum()), len(a)
-    p = paired_p(difference, rows_a.groups, settings.test)
+    p = paired_p(difference, rows_a.groups, pool or settings.test)
     found = Comparison(
         name=name,
         quantization=a[0].quantization,
@@ -79,7 +82,7 @@ def compare(
         n=n,
         accuracy_a=(both_right + only_a) / n,
         accuracy_b=(both_right + only_b) / n,
-        accuracy_difference=paired_interval(difference, rows_a.groups, settings.confidence),
+        accuracy_difference=paired_interval(difference, rows_a.groups, settings.confidence, pool),
         macro_f1_difference=macro_f1_difference or macro_f1_gain(rows_a, rows_b, settings),
         both_right=both_right,
         only_a_right=only_a,
@@ -87,7 +90,7 @@ def compare(
         both_wrong=n - both_right - only_a - only_b,
         unread_a=rows_a.unread,
         unread_b=rows_b.unread,
-        read_from_both=_read_rows(rows_a, rows_b, settings),
+        read_from_both=_read_rows(rows_a, rows_b, settings, pool),
         p_value=p,
         p_adjusted=None,
         flips=_flips(rows_a, rows_b),
@@ -116,7 +119,7 @@ def _with_p(c: Comparison, p: float, of_read: float, alpha: float) -> Comparison
     return found.model_copy(update={"verdict": verdict_of(found, p, alpha)})
 
 
-def _read_rows(a: Outcomes, b: Outcomes, settings: AbTest) -> ReadRows | None:
+def _read_rows(a: Outcomes, b: Outcomes, settings: AbTest, pool: Pool | None) -> ReadRows | None:
     """Compare the decisions alone, apart from the form."""
     read = (a.said != len(LABELS)) & (b.said != len(LABELS))
     if read.all():
@@ -128,8 +131,8 @@ def _read_rows(a: Outcomes, b: Outcomes, settings: AbTest) -> ReadRows | None:
         both_right=int((a.right & b.right).sum()),
         only_a_right=int((difference < 0).sum()),
         only_b_right=int((difference > 0).sum()),
-        difference=paired_interval(difference, a.groups, settings.confidence) if len(a) else None,
-        p_value=paired_p(difference, a.groups, settings.test) if len(a) else 1.0,
+        difference=paired_interval(difference, a.groups, settings.confidence, pool) if len(a) else None,
+        p_value=paired_p(difference, a.groups, pool or settings.test) if len(a) else 1.0,
     )
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from so8t_evaluator.asking import as_side
 from so8t_evaluator.baseline import WordCounts, bag_of_words
 from so8t_evaluator.comparison import adjust, compare, make_quality
+from so8t_evaluator.ending import how_to_judge, until_decided_of
 from so8t_evaluator.gate import UNJUDGED, judge
 from so8t_evaluator.latency_ratio import latency_ratios
 from so8t_evaluator.paired import by_setting
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rates import rates_of
 from so8t_evaluator.reliability import reliability_of
+from so8t_evaluator.rows import select
 from so8t_evaluator.slices import describe, slices_of
-from so8t_evaluator.testing_plan import plan_test
+from so8t_evaluator.testing_plan import plan_rows, plan_test
 from so8t_shared.collector import leave_alone
 from so8t_shared.config.model import AbTest
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
@@ -41,6 +43,8 @@ class Evidence:
     """A's repeated answers in the headline's setting; empty without a control."""
     words: WordCounts | None = None
     """The bag-of-words result on the same rows."""
+    available: Sequence[LabeledRow] = ()
+    """The rows that might have been asked, where the asking could end early."""
 
 
 def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
@@ -48,13 +52,21 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
 
     The first scoring at the primary quantization decides, at the full level; Holm adjusts over the rest of the grid.
     """
-    asking = evidence.asking
-    answers = by_setting(evidence.samples)
+    asking, given = evidence.asking, settings
+    pool, settings = how_to_judge(asking.stopped, settings)
+    answers = by_setting(evidence.samples, in_order=pool is not None)
     primary, scoring = asking.primary_quantization, asking.scorings[0]
     grid = [(quantization, scoring) for quantization in asking.quantizations for scoring in asking.scorings]
-    rates = [rates_of(answers["a", q, s], answers["b", q, s], settings) for q, s in grid]
+    rates = [rates_of(answers["a", q, s], answers["b", q, s], settings, pool) for q, s in grid]
     tests = [
-        compare(f"B vs A, {q}, {s}", answers["a", q, s], answers["b", q, s], settings, macro_f1_difference=known)
+        compare(
+            f"B vs A, {q}, {s}",
+            answers["a", q, s],
+            answers["b", q, s],
+            settings,
+            macro_f1_difference=known,
+            pool=pool,
+        )
         for (q, s), known in zip(grid, map(_macro_f1_difference, rates), strict=True)
     ]
     headline = grid.index((primary, scoring))
@@ -67,22 +79,27 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         primary_quantization=primary,
         primary_scoring=scoring,
         test_set=describe(a),
-        plan=plan_test([sample.gold for sample in a], [sample.cluster for sample in a], settings),
+        plan=(
+            plan_rows(evidence.available, given)
+            if evidence.available
+            else plan_test([sample.gold for sample in a], [sample.cluster for sample in a], settings)
+        ),
         engine=asking.engine,
         answer_limit=asking.answer_limit if freely_written(asking.scorings) else None,
-        cells=[make_quality(answers[side, q, s], settings.confidence) for side in SIDES for q, s in grid],
+        cells=[make_quality(answers[side, q, s], settings.confidence, pool) for side in SIDES for q, s in grid],
         speed=asking.speed,
         latency_ratios=latency_ratios(answers, asking, settings.confidence),
         comparisons=comparisons,
         control=_control(a, evidence.again, settings),
         control_reused=sum(sample.reused for sample in evidence.again),
         baseline=evidence.words.baseline if evidence.words else None,
-        baseline_comparison=evidence.words.against(b, settings.test) if evidence.words else None,
+        baseline_comparison=evidence.words.against(b, pool or settings.test) if evidence.words else None,
         rates=[*chain.from_iterable(rates)],
         reliability=reliability_of((a, b), settings.confidence),
-        slices=slices_of(a, b, settings.test),
-        quantization_losses=quantization_losses(answers, settings.test),
+        slices=slices_of(a, b, pool or settings.test),
+        quantization_losses=quantization_losses(answers, pool or settings.test),
         gate=UNJUDGED,
+        until_decided=until_decided_of(asking.stopped, a, b, given) if asking.stopped else None,
     )
     return result.model_copy(update={"gate": judge(result, settings.gate)})
 
@@ -95,14 +112,16 @@ def conclude_from_files(evaluate: Path, splits: Path, settings: AbTest) -> Evalu
         NewerFormat: a newer program wrote it.
     """
     samples = Sample.read_lines(evaluate / SAMPLES_FILE)
-    rows = {row.id: row for row in LabeledRow.read_lines(splits / "test.jsonl")}
+    asking, test = Asking.read(evaluate / ASKING_FILE), LabeledRow.read_lines(splits / "test.jsonl")
+    rows = {row.id: row for row in test}
     tested = [rows[row_id] for row_id in dict.fromkeys(sample.row_id for sample in samples)]
     train = LabeledRow.read_lines(splits / "train.jsonl")
     evidence = Evidence(
-        asking=Asking.read(evaluate / ASKING_FILE),
+        asking=asking,
         samples=samples,
         again=Sample.read_lines(evaluate / CONTROL_FILE),
         words=bag_of_words(train, tested, settings.confidence),
+        available=select(test, asking.stopped.available) if asking.stopped else (),
     )
     leave_alone()
     return conclude(evidence, settings)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from so8t_evaluator.outcomes import Outcomes
 from so8t_evaluator.slices import Part
+from so8t_evaluator.stats.anytime import Pool
 from so8t_evaluator.stats.excess import excess_p
 from so8t_evaluator.stats.groups import grouped
 from so8t_evaluator.stats.holm import holm
@@ -18,7 +19,7 @@ from so8t_shared.tables import metrics
 
 
 def danger_slices(
-    metric: metrics.Row, b: Outcomes, hits: NDArray[np.bool_], parts: Sequence[Part]
+    metric: metrics.Row, b: Outcomes, hits: NDArray[np.bool_], parts: Sequence[Part], pool: Pool | None = None
 ) -> list[DangerSlice]:
     """Count B's dangerous answers in each part, and in each class of it if it has rows of several."""
     return [
@@ -28,19 +29,24 @@ def danger_slices(
             label=label,
             rows=int(rows.sum()),
             hits=int(hits[rows].sum()),
-            effective_rows=_effective_rows(hits[rows], b.groups[rows]),
+            effective_rows=(rows.sum() / pool.largest if pool else _effective_rows(hits[rows], b.groups[rows])),
         )
         for part in parts
         for label, rows in _classes(metric, b, part.places)
     ]
 
 
-def exceeding(slices: Sequence[DangerSlice], bound: float, confidence: float) -> list[tuple[DangerSlice, float]]:
+def exceeding(
+    slices: Sequence[DangerSlice],
+    bound: float,
+    confidence: float,
+    p_of: Callable[[float, float, float], float] = excess_p,
+) -> list[tuple[DangerSlice, float]]:
     """Return the slices that lie above the bound, surest first, with Holm's p over all slices.
 
     The level is that of the lower end of an interval.
     """
-    adjusted = holm([excess_p(each.hits / each.rows, each.effective_rows, bound) for each in slices])
+    adjusted = holm([p_of(each.hits / each.rows, each.effective_rows, bound) for each in slices])
     found = [(each, p) for each, p in zip(slices, adjusted, strict=True) if p < (1 - confidence) / 2]
     return sorted(found, key=lambda pair: pair[1])
 

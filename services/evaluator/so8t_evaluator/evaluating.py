@@ -9,6 +9,7 @@ from pathlib import Path
 from so8t_engines.choice import open_engine
 from so8t_evaluator.answer_limit import answer_limit, read_targets, with_room
 from so8t_evaluator.asking import Candidate
+from so8t_evaluator.asking_until import Until, in_random_order
 from so8t_evaluator.grid import Count, Grid
 from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import select
@@ -59,13 +60,15 @@ def ask_models(
     config = with_room(config, inputs.splits)
     settings, limit = config.ab_test, answer_limit(config.ab_test, targets)
     rows = _test_rows(inputs.splits, settings.max_samples)
+    until = _until(config, rows, inputs.splits) if settings.until_decided else None
+    rows = until.rows if until else rows
     of_each_side = len(config.gguf.quantizations) * len(settings.scoring)
     count = Count(
-        len(rows) * (len(SIDES) * of_each_side + settings.control), progress, lambda s: on_answer(s, len(rows))
+        len(rows) * (len(SIDES) * of_each_side + settings.control), progress, lambda s: on_answer(s, len(grid.rows))
     )
     engine = open_engine(config, count.say, session=session)
     thinks: dict[Side, bool] = {"a": False, "b": targets is not None and targets.thinking}
-    grid = Grid(_candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count)
+    grid = Grid(_candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count, until)
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)
     asking = Asking(
         primary_quantization=config.gguf.primary_quantization,
@@ -74,6 +77,7 @@ def ask_models(
         engine=asked.engine,
         answer_limit=limit,
         speed=list(asked.speed),
+        stopped=asked.stopped,
     )
     write_lines(output / SAMPLES_FILE, asked.samples)
     write_lines(output / CONTROL_FILE, asked.again)
@@ -90,6 +94,13 @@ def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
             remedy="raise dataset.test_fraction, or add rows",
         )
     return rows
+
+
+def _until(config: Config, rows: list[LabeledRow], splits: Path) -> Until:
+    from so8t_evaluator.until_decided import decider  # statistics that an asking to the end does not need
+
+    groups = in_random_order(rows, config.ab_test.seed)
+    return Until(groups, decider(config, groups, splits), config.ab_test.speed_samples)
 
 
 def _candidates(

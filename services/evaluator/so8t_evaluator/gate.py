@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from so8t_evaluator.danger_slices import exceeding
+from so8t_evaluator.stats.anytime import anytime_excess_p
+from so8t_evaluator.stats.excess import excess_p
 from so8t_shared import formatting as fmt
 from so8t_shared.config.gate import Clause
 from so8t_shared.escapes import visible
@@ -104,7 +106,7 @@ def _seconds(clause: Clause, quantization: Quantization, scoring: Scoring, evalu
         return evaluation.control.seconds if evaluation.control else 0.0
     if metric.source == "speed":
         return sum(r.seconds for r in evaluation.latency_ratios if r.quantization == quantization)
-    sides = SIDES if metric.source == "answers" and _is_relative(clause) else ("b",)
+    sides = SIDES if metric.source == "answers" and is_relative(clause) else ("b",)
     cells = [c for c in evaluation.cells if (c.quantization, c.scoring) == (quantization, scoring) and c.model in sides]
     return sum(cell.seconds[label] for cell in cells for label in metric.gold)
 
@@ -113,7 +115,7 @@ _Judged = tuple[Decision, Interval | None, str]
 
 
 def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
-    relative = _is_relative(clause)
+    relative = is_relative(clause)
     rate = next(
         r
         for r in evaluation.rates
@@ -129,21 +131,25 @@ def _of_answers(clause: Clause, setting: Comparison, evaluation: EvaluationResul
         if clause.metric != "unread" and mostly_unread(unread, rate.rows):
             reason = f"no class could be read from {unread:,} of {name}'s {rate.rows:,} answers to these rows"
             return Decision.UNDECIDED, None, reason
+    if metric.measure and _ended_early(evaluation):
+        return Decision.UNDECIDED, figure, "its interval does not allow for an asking that ended early"
     if figure.too_few_groups:
         return Decision.UNDECIDED, figure, f"{figure.groups:,} groups of rows are too few"
     if clause.better:
         return _better(clause, setting, figure)
-    return _kept(clause, figure, rate, evaluation.confidence)
+    return _kept(clause, figure, rate, evaluation)
 
 
-def _kept(clause: Clause, figure: Interval, rate: Rate, confidence: float) -> _Judged:
+def _kept(clause: Clause, figure: Interval, rate: Rate, evaluation: EvaluationResult) -> _Judged:
     """Judge a bound, behind which no rare class, no slice and no answers that cannot be read may hide."""
-    relative, (decision, words) = _is_relative(clause), _bounded(clause, figure)
+    relative, (decision, words) = is_relative(clause), bounded(clause, figure)
     for label, part in rate.by_class.items():
-        of_class, told = _bounded(clause, part.difference if relative else part.b)
+        of_class, told = bounded(clause, part.difference if relative else part.b)
         if of_class == Decision.FAIL != decision:
             return Decision.FAIL, figure, f"{words}; {label} alone: {told}"
-    above = exceeding(rate.slices, clause.at_most, confidence) if clause.at_most is not None else []
+    p_of = anytime_excess_p if _ended_early(evaluation) else excess_p
+    bound = clause.at_most
+    above = exceeding(rate.slices, bound, evaluation.confidence, p_of) if bound is not None else []
     if above and decision != Decision.FAIL:
         return Decision.FAIL, figure, f"{words}; {_sliced(*above[0])}" + _others(len(above) - 1)
     worst = figure.value + rate.unread_b / rate.rows
@@ -151,6 +157,10 @@ def _kept(clause: Clause, figure: Interval, rate: Rate, confidence: float) -> _J
         words += f"; no class could be read from {rate.unread_b:,} of B's answers, with which it may be"
         return Decision.UNDECIDED, figure, f"{words} {_number(clause, worst, difference=relative)}"
     return decision, figure, words
+
+
+def _ended_early(evaluation: EvaluationResult) -> bool:
+    return evaluation.until_decided is not None and evaluation.until_decided.decided
 
 
 def _sliced(found: DangerSlice, p: float) -> str:
@@ -175,7 +185,8 @@ def _highest(clause: Clause) -> float:
     return clause.at_most if clause.at_most is not None else clause.margin or 0.0
 
 
-def _is_relative(clause: Clause) -> bool:
+def is_relative(clause: Clause) -> bool:
+    """Whether it compares B with A."""
     return bool(clause.better) or clause.margin is not None
 
 
@@ -191,7 +202,7 @@ def _better(clause: Clause, setting: Comparison, figure: Interval) -> _Judged:
     return _placed(gain_low, gain_high, 0.0, strict=True), figure, words
 
 
-def _bounded(clause: Clause, figure: Interval) -> tuple[Decision, str]:
+def bounded(clause: Clause, figure: Interval) -> tuple[Decision, str]:
     """Judge a bound by the bad end of the interval; it is undecided while the good end is on the right side."""
     words = _worded(clause, figure, difference=clause.margin is not None)
     if clause.margin is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from so8t_engines.protocol import Engine, NoRoomError
 from so8t_evaluator.answer_key import shelf_digest
 from so8t_evaluator.asking import Candidate, Respondent, ask_all
+from so8t_evaluator.asking_until import Ended, Until, ask_until, ask_until_apart
 from so8t_evaluator.speed import make_speed
 from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import AbTest
@@ -15,6 +16,7 @@ from so8t_shared.progress import Progress
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.evaluation import EngineInfo, Speed
 from so8t_shared.results.sides import SIDES, Side
+from so8t_shared.results.stopped import Stopped
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
 
@@ -51,6 +53,8 @@ class Asked:
     """A's repeated answers at the primary quantization under the first scoring; empty without a control."""
     speed: Sequence[Speed]
     engine: EngineInfo
+    stopped: Stopped | None = None
+    """Where the asking ended, if it could end early."""
 
 
 @dataclass
@@ -65,6 +69,9 @@ class Grid:
     fingerprint: str
     """The evaluation's fingerprint."""
     count: Count
+    until: Until | None = None
+    """What may end the asking at the primary quantization; the others are then asked the same rows."""
+    stopped: Stopped | None = None
     one_at_a_time: bool = False
     """Whether a pair did not fit in memory together, so that drift on the machine did not cancel out."""
 
@@ -76,14 +83,12 @@ class Grid:
             EngineError: the engine died.
             ServerError: a server no longer responds.
         """
-        samples: list[Sample] = []
-        speed: list[Speed] = []
-        for quantization in quantizations:
-            pair_samples, pair_speed = self.ask_pair(quantization)
-            samples += pair_samples
-            speed += pair_speed
+        order = sorted(quantizations, key=lambda name: name != primary) if self.until else quantizations
+        pairs = {quantization: self.ask_pair(quantization) for quantization in order}
+        samples = [s for quantization in quantizations for s in pairs[quantization][0]]
+        speed = [s for quantization in quantizations for s in pairs[quantization][1]]
         again = self.ask_control(primary) if self.settings.control else []
-        return Asked(samples, again, speed, self._describe_engine())
+        return Asked(samples, again, speed, self._describe_engine(), self.stopped)
 
     def ask_pair(self, quantization: Quantization) -> tuple[list[Sample], list[Speed]]:
         """Ask A and B at one quantization side by side, or one after the other if both do not fit in memory."""
@@ -93,10 +98,10 @@ class Grid:
         pair = [self._respondent(a), self._respondent(b, salt="b" if same_file else "")]
         done, together = self.count.done, True
         try:
-            samples = self._ask_all(pair)
+            samples = self._ask_together(pair)
         except NoRoomError:
             self.one_at_a_time, self.count.done, together = True, done, False
-            samples = [s for one in pair for s in self._ask_all([one])]
+            samples = self._ask_apart(pair)
         together = together and _asked_in_the_same_run([s for one in pair for s in one.timed])
         return samples, [self._speed(respondent, interleaved=together) for respondent in pair]
 
@@ -113,6 +118,28 @@ class Grid:
     def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
         shelf = self.cache.shelf(shelf_digest(candidate.file, self.engine))
         return Respondent(candidate, self.engine, self.settings, shelf, self.fingerprint, salt=salt)
+
+    def _ask_together(self, pair: list[Respondent]) -> list[Sample]:
+        if self.until and not self.stopped:
+            return self._ended(ask_until(pair, self.until, self.settings.scoring, self.count.add), self.until)
+        return self._ask_all(pair)
+
+    def _ask_apart(self, pair: list[Respondent]) -> list[Sample]:
+        if self.until and not self.stopped:
+            a, b = pair
+            ended = ask_until_apart(a, b, self.until, self.settings.scoring, self.count.add)
+            return self._ended(ended, self.until)
+        return [s for one in pair for s in self._ask_all([one])]
+
+    def _ended(self, ended: Ended, until: Until) -> list[Sample]:
+        """Keep to the rows asked from now on."""
+        samples, self.stopped = ended
+        self.rows = until.rows[: self.stopped.rows]
+        left = len(self.candidates) // len(SIDES) - 1
+        answers_per_row = len(SIDES) * left * len(self.settings.scoring) + self.settings.control
+        self.count.total = self.count.done + answers_per_row * len(self.rows)
+        self.count.say(self.stopped.ending)
+        return samples
 
     def _ask_all(self, respondents: list[Respondent]) -> list[Sample]:
         timed = self.settings.speed_samples

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from so8t_evaluator.stats.confusion import COLUMNS
-from so8t_evaluator.stats.groups import codes
+from so8t_evaluator.stats.groups import codes, places
 from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
@@ -64,9 +64,19 @@ class Answers(tuple[Sample, ...]):
         return Outcomes(
             gold=np.array([_CODE[s.gold] for s in self], np.int8),
             said=np.array([_CODE[s.predicted] for s in self], np.int8),
-            groups=codes([s.cluster for s in self]),
+            groups=self._groups(),
             logprobs=_logprobs(self),
         )
+
+    def _groups(self) -> NDArray[np.int64]:
+        return codes([s.cluster for s in self])
+
+
+class AnswersInOrder(Answers):
+    """Answers in the order of asking; the numbers of their groups are their places in it."""
+
+    def _groups(self) -> NDArray[np.int64]:
+        return places([s.cluster for s in self])
 
 
 def outcomes_of(samples: Sequence[Sample]) -> Outcomes:

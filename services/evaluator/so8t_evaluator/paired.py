@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from so8t_evaluator.outcomes import Answers, outcomes_of
+from so8t_evaluator.outcomes import Answers, AnswersInOrder, outcomes_of
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.paired import Kind, paired_p
 from so8t_shared.results.answers import Sample
@@ -37,12 +37,13 @@ class Marks:
         return Marks(rows, self.right[places], self.groups[places])
 
 
-def by_setting(samples: Iterable[Sample]) -> dict[Setting, Answers]:
-    """Group answers by model, quantization and scoring, preserving their order."""
+def by_setting(samples: Iterable[Sample], *, in_order: bool = False) -> dict[Setting, Answers]:
+    """Group answers by model, quantization and scoring, preserving their order; `in_order` if it is that of asking."""
     found: dict[Setting, list[Sample]] = {}
     for sample in samples:
         found.setdefault((sample.model, sample.quantization, sample.scoring), []).append(sample)
-    return {setting: Answers(answers) for setting, answers in found.items()}
+    kind = AnswersInOrder if in_order else Answers
+    return {setting: kind(answers) for setting, answers in found.items()}
 
 
 def marks_of(samples: Sequence[Sample]) -> Marks:

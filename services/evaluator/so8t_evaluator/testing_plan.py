@@ -10,6 +10,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from so8t_evaluator.ending import late
 from so8t_evaluator.gate import bound_of
 from so8t_evaluator.rows import select
 from so8t_evaluator.stats.groups import codes, grouped
@@ -45,6 +46,7 @@ def plan_rows(rows: Sequence[LabeledRow], settings: AbTest) -> TestPlan:
 
 def plan_test(gold: Sequence[str], groups: Sequence[str], settings: AbTest) -> TestPlan:
     """Plan the test on rows with these classes, each in the named group."""
+    settings = late(settings) if settings.until_decided else settings
     every = _Rows(np.asarray(gold, dtype=str), codes(groups), settings)
     counted = Counter(gold)
     clauses = [_planned(clause, every.of(metrics.BY_NAME[clause.metric].gold)) for clause in settings.gate]
@@ -58,6 +60,7 @@ def plan_test(gold: Sequence[str], groups: Sequence[str], settings: AbTest) -> T
         minimal_difference=settings.minimal_difference,
         rows_needed=rows_for_difference(settings.minimal_difference, disagreement, alpha, grouping),
         clauses=clauses,
+        until_decided=settings.until_decided,
         gate_can_pass=all(c.can_pass != Passable.NO for c in clauses if c.required),
     )
 

@@ -60,7 +60,7 @@ def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
         checks_section(inputs),
         conversion_section(inputs),
         handover_section(inputs, settings),
-        method_section(),
+        method_section(inputs.evaluation),
         reproduction_section(inputs),
     ]
 

@@ -33,11 +33,12 @@ def headline_with_figures(evaluation: EvaluationResult) -> str:
 def summary_sentence(evaluation: EvaluationResult) -> str:
     """Return the answer in one sentence: verdict, accuracies, difference with interval, p value and n.
 
-    Then how much of the difference is form, the number of answers from which no class could be read, and the findings
-    of the other scorings, the other quantizations and the A/A control.
+    Then where the asking ended, how much of the difference is form, the number of answers from which no class could be
+    read, and the findings of the other scorings, the other quantizations and the A/A control.
     """
     clauses = (
         _main_clause(evaluation),
+        _ending(evaluation),
         _form(evaluation),
         _unread(evaluation),
         *other_scorings(evaluation),
@@ -69,6 +70,10 @@ def _main_clause(evaluation: EvaluationResult) -> str:
         f" {c.both_right + c.only_a_right:,} ({fmt.percent(c.accuracy_a)}), {difference}"
     )
     return f"{words}; {evaluation.plan.reach}" if c.verdict == Verdict.NO_DIFFERENCE else words
+
+
+def _ending(evaluation: EvaluationResult) -> str:
+    return evaluation.until_decided.ending if evaluation.until_decided else ""
 
 
 def _form(evaluation: EvaluationResult) -> str:

@@ -32,6 +32,13 @@ SessionOption = Annotated[
     str, typer.Option("--session", envvar="SO8T_SESSION", help="By default the configuration's session.")
 ]
 
+UntilDecidedOption = Annotated[
+    bool,
+    typer.Option(
+        "--until-decided", help="Ask no more rows than it takes: sets ab_test.until_decided, for a session of its own."
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -46,6 +53,11 @@ def open_workspace(path: Path, overrides: list[str]) -> Workspace:
     loaded = read_config(path, overrides)
     print_notes([*notices(loaded.config), *loaded.notes()])
     return Workspace(loaded.config, open_store(loaded.config))
+
+
+def with_flags(overrides: list[str], *, until_decided: bool) -> list[str]:
+    """Return the overrides with those that flags stand for."""
+    return [*overrides, "ab_test.until_decided=true"] if until_decided else overrides
 
 
 def end_autostart(job: Callable[[], Job]) -> None:

@@ -10,11 +10,13 @@ import typer
 from so8t_shared.cli.common import (
     ConfigOption,
     SetOption,
+    UntilDecidedOption,
     Workspace,
     end_autostart,
     open_workspace,
     print_notes,
     print_warnings,
+    with_flags,
 )
 from so8t_shared.cli.plan import show_dry_run, to_run
 from so8t_shared.config.model import Config
@@ -45,6 +47,7 @@ def run(
         bool, typer.Option("--new-session", help="Start a new session; artifacts are reused.")
     ] = False,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 10 unless B passes ab_test.gate.")] = False,
+    until_decided: UntilDecidedOption = False,
     first: Annotated[
         str, typer.Option("--from", metavar="STAGE", help="Start at this stage; earlier ones must be done.")
     ] = "",
@@ -70,6 +73,7 @@ def run(
 
       so8t-ab run -c my.yaml --set training.max_steps=200 --gate
     """
+    overrides = with_flags(overrides, until_decided=until_decided)
     workspace = open_workspace(config, overrides)
     stages = _selection(first, last)
     if dry_run:

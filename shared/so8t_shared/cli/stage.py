@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption
+from so8t_shared.cli.common import ConfigOption, SessionOption, SetOption, UntilDecidedOption, with_flags
 from so8t_shared.config.load import load_config
 from so8t_shared.running.events import Listeners, Scene
 from so8t_shared.running.service import serve
@@ -18,6 +18,7 @@ def stage(
     config: ConfigOption,
     overrides: SetOption = [],  # noqa: B006 - typer's way to say "none given"
     session: SessionOption = "",
+    until_decided: UntilDecidedOption = False,
     wait_s: Annotated[
         float,
         typer.Option("--wait-s", envvar="SO8T_WAIT_S", min=0, help="Seconds to wait for earlier stages."),
@@ -29,7 +30,7 @@ def stage(
 
       so8t-ab stage train -c my.yaml --wait-s 3600
     """
-    chosen = stage_named(name)
+    chosen, overrides = stage_named(name), with_flags(overrides, until_decided=until_decided)
     with Listeners("stage").open(Scene([chosen])) as listeners:
         found, reused = serve(chosen, lambda: load_config(config, overrides), session, listeners, wait_s=wait_s)
     from so8t_shared.cli.announce import announce  # slow: loads the models of all results

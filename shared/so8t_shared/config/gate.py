@@ -72,6 +72,18 @@ def _named_once(clauses: list[Clause]) -> list[Clause]:
 
 Gate = Annotated[list[Clause], BeforeValidator(_a_list), AfterValidator(_named_once)]
 
+
+def until_decided_faults(gate: list[Clause], scoring: list[str]) -> list[str]:
+    """Return why an asking could never end early: the clauses that are not decided before the last row."""
+    faults = []
+    for clause in gate:
+        if clause.required and metrics.BY_NAME[clause.metric].measure:
+            faults.append(f"the clause {clause.name!r} on {clause.metric} needs all rows; set its required to false")
+        if clause.required and clause.scoring not in {"headline", "all", *scoring}:
+            faults.append(f"the clause {clause.name!r} needs {clause.scoring}, which is not in scoring; add it")
+    return faults
+
+
 _ALL = ["all"]
 
 DEFAULT_GATE: tuple[Clause, ...] = (

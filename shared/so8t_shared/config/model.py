@@ -13,7 +13,7 @@ from so8t_shared.config.columns import ColumnName, Encoding, LabelWords
 from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.execution import Execution
-from so8t_shared.config.gate import DEFAULT_GATE, Gate
+from so8t_shared.config.gate import DEFAULT_GATE, Gate, until_decided_faults
 from so8t_shared.config.models import Model, ModelB
 from so8t_shared.config.notify import Notify
 from so8t_shared.config.section import Section
@@ -180,6 +180,10 @@ class AbTest(Section):
     bootstrap_resamples: int = Field(10_000, ge=100, description="For macro-F1.")
     confidence: Fraction = Field(0.95, description="Level of intervals; 1 minus the tests' alpha.")
     control: bool = Field(True, description="Ask A again; answers must be the same.")
+    until_decided: bool = Field(
+        False,
+        description="Ask no more rows once headline and gate are decided at the primary quantization.",
+    )
     speed_samples: int = Field(20, ge=1, description="Rows per quantization to time.")
     keep_answers: bool = Field(
         True,
@@ -200,6 +204,13 @@ class AbTest(Section):
         " much as ESCALATION.",
     )
     gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass.")
+
+    @model_validator(mode="after")
+    def _can_be_decided_early(self) -> AbTest:
+        faults = until_decided_faults(self.gate, self.scoring) if self.until_decided else []
+        if faults:
+            raise ValueError(f"until_decided could never end the asking: {'; '.join(faults)}")
+        return self
 
     @property
     def context(self) -> int:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from so8t_shared.documents import Document
 from so8t_shared.results.evaluation import AnswerLimit, EngineInfo, Speed
+from so8t_shared.results.stopped import Stopped
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
@@ -24,3 +25,8 @@ class Asking(Document):
     engine: EngineInfo
     answer_limit: AnswerLimit
     speed: list[Speed]
+    stopped: Stopped | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="With ab_test.until_decided; the answers are then in the order of asking.",
+    )

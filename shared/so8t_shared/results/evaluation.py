@@ -16,6 +16,7 @@ from so8t_shared.results.plan import TestPlan
 from so8t_shared.results.rates import Rate
 from so8t_shared.results.reliability import Reliability
 from so8t_shared.results.sides import Side
+from so8t_shared.results.stopped import UntilDecided
 from so8t_shared.results.verdicts import mostly_unread
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring, freely_written
@@ -169,6 +170,12 @@ class EvaluationResult(Document):
         default_factory=list, description="Each model's other quantizations against its most precise one."
     )
     baseline_comparison: BaselineComparison | None = None
+    until_decided: UntilDecided | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="With ab_test.until_decided: where the asking ended. All p-values, and the intervals of shares and"
+        " their differences, then hold wherever it ends; all other intervals only describe.",
+    )
 
     @property
     def headline(self) -> Comparison:

@@ -71,6 +71,9 @@ class TestPlan(Part):
     rows_needed: int | None = Field(description="Rows with which the minimal difference is found with 80%.")
     clauses: list[PlannedClause]
     about: bool = Field(False, description="The rows are an estimate, made before the data were prepared.")
+    until_decided: bool = Field(
+        False, exclude_if=lambda value: not value, description="ab_test.until_decided: fewer rows may be asked."
+    )
     gate_can_pass: bool = Field(description="Whether no required clause is impossible on these rows.")
 
     @property
@@ -134,6 +137,9 @@ class TestPlan(Part):
         """The plan without its table."""
         yield f"{self.reach[0].upper()}{self.reach[1:]}."
         yield self.verdict
+        if self.until_decided:
+            most = f"about {_rows(self.rows)}" if self.about else _rows(self.rows)
+            yield f"Each model is asked at most {most}: the asking ends once headline and gate are decided."
 
 
 def rows_in_groups(rows: int | None, groups: int | None) -> str:

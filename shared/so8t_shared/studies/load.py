@@ -76,6 +76,8 @@ def load_study(path: Path) -> LoadedStudy:
     }
     members, found = ([], []) if faults else _members(study, file, keys)
     faults += found or [*_twins(study, members), *_overwritten(members)]
+    if any(member.config.ab_test.until_decided for member in members):
+        faults.append("ab_test.until_decided: a study compares its models on the same rows; remove it")
     if faults:
         lines = "\n".join(f"    - {fault}" for fault in dict.fromkeys(faults))
         raise ConfigError(

@@ -123,6 +123,12 @@ def codes(names: Sequence[str]) -> NDArray[np.int64]:
     return np.unique(np.asarray(names, dtype=str), return_inverse=True)[1].astype(np.int64)
 
 
+def places(names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the place of each group name in the order of their first appearance, one per row."""
+    found: dict[str, int] = {}
+    return np.array([found.setdefault(name, len(found)) for name in names], np.int64)
+
+
 def grouped(groups: NDArray[np.integer]) -> Groups:
     """Return the groups of rows, from one code per row.
 

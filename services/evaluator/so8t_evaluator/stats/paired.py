@@ -20,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, t
 
+from so8t_evaluator.stats.anytime import Pool, anytime_difference, anytime_p
 from so8t_evaluator.stats.groups import Groups, grouped
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
 from so8t_evaluator.stats.tango import score_ends, score_interval
 from so8t_shared.results.interval import Interval
 
-Kind = Literal["exact", "mid_p"]
+Kind = Literal["exact", "mid_p"] | Pool
+"""With a pool, p and interval hold wherever the asking ends, and groups are places in the order of asking."""
 
 _DIRECTLY = 10**7
 """Products that take less time than a transform's import."""
@@ -39,6 +41,8 @@ def paired_p(difference: NDArray[np.int8], groups: NDArray[np.integer], kind: Ki
     Raises:
         ValueError: there is no row.
     """
+    if isinstance(kind, Pool):
+        return anytime_p(difference, groups, kind)
     rows = grouped(groups)
     if rows.too_few:
         return 1.0
@@ -48,12 +52,16 @@ def paired_p(difference: NDArray[np.int8], groups: NDArray[np.integer], kind: Ki
     return flipped if rows.alone else max(flipped, _robust_p(difference, rows))
 
 
-def paired_interval(difference: NDArray[np.int8], groups: NDArray[np.integer], confidence: float) -> Interval:
+def paired_interval(
+    difference: NDArray[np.int8], groups: NDArray[np.integer], confidence: float, pool: Pool | None = None
+) -> Interval:
     """Return the mean of `difference` (see `paired_p`), B minus A; too few groups give -1 to 1.
 
     Raises:
         ValueError: there is no row.
     """
+    if pool:
+        return anytime_difference(difference, groups, pool, confidence)
     rows = grouped(groups)
     counts = {"rows": rows.rows, "groups": rows.count}
     only_a, only_b = int((difference < 0).sum()), int((difference > 0).sum())

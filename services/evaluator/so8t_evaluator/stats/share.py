@@ -9,18 +9,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from so8t_evaluator.stats.anytime import Pool, anytime_share
 from so8t_evaluator.stats.groups import grouped
 from so8t_evaluator.stats.score import score_ends
 from so8t_evaluator.stats.wilson import wilson
 from so8t_shared.results.interval import Interval
 
 
-def share_interval(hit: NDArray[np.bool_], groups: NDArray[np.integer], confidence: float) -> Interval:
+def share_interval(
+    hit: NDArray[np.bool_], groups: NDArray[np.integer], confidence: float, pool: Pool | None = None
+) -> Interval:
     """Return the share of rows that are `hit`; 0 of n has an upper bound, and too few groups give 0 to 1.
+
+    With a `pool`, the interval holds wherever the asking ends, and `groups` are places in the order of asking.
 
     Raises:
         ValueError: there is no row.
     """
+    if pool:
+        return anytime_share(hit, groups, pool, confidence)
     rows = grouped(groups)
     counts = {"rows": rows.rows, "groups": rows.count}
     value = float(np.mean(hit))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from so8t_reporter.document import Notes, Section
+from so8t_shared.results.evaluation import EvaluationResult
+from so8t_shared.results.stopped import UntilDecided
 from so8t_shared.tables import scorings
 
 NOTES: tuple[tuple[str, str], ...] = (
@@ -83,6 +85,21 @@ NOTES: tuple[tuple[str, str], ...] = (
 )
 
 
-def method_section() -> Section:
+def method_section(evaluation: EvaluationResult) -> Section:
     """Notes for readers who do not use statistics every day."""
-    return Section("method", "How to read the figures", [Notes(list(NOTES))])
+    ended = [_until_decided(evaluation.until_decided, evaluation.confidence)] if evaluation.until_decided else []
+    return Section("method", "How to read the figures", [Notes([*NOTES, *ended])])
+
+
+def _until_decided(found: UntilDecided, confidence: float) -> tuple[str, str]:
+    """Say what the figures are worth where the asking could end early."""
+    begin = "Groups of rows were asked in a random order that no answer changes; after each batch, the answers so far"
+    begin += f" told whether to go on ({found.ending}; {found.evidence}; rule {found.version})."
+    if found.decided:
+        figures = "The p values, and the intervals of shares and of their differences, hold wherever the asking ends:"
+        figures += " they are those of bets against equal models, not McNemar's, Tango's or Wilson's."
+        figures += " All other intervals, such as that of macro-F1, only describe the rows asked."
+    else:
+        figures = "A fifth of the significance level was spent on these looks, and the usual tests and intervals have"
+        figures += f" the rest, so the intervals are {100 * confidence:g}% intervals."
+    return "Asked until decided", f"{begin} {figures}"

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.unit.reporter.builders import Evaluation, Scenario
 
-from so8t_reporter.sections.method import NOTES
+from so8t_reporter.document import Notes
+from so8t_reporter.sections.method import NOTES, method_section
+from so8t_reporter.summary import summary_sentence
+from so8t_shared.results.stopped import UntilDecided
 from so8t_shared.tables import scorings
 
 
@@ -16,3 +20,26 @@ def test_three_plain_sentences(title: str, text: str) -> None:
     sentences = re.split(r"(?<=\.)\s+", text)
     assert len(sentences) == (len(scorings.ROWS) + 1 if title == "Scoring" else 3), title
     assert all(sentence.endswith(".") and len(sentence.split()) <= 36 for sentence in sentences)
+
+
+@pytest.mark.parametrize(("rows", "told"), [(48, "only describe"), (144, "99% intervals")])
+def test_where_the_asking_ended(rows: int, told: str) -> None:
+    """The summary says how many rows were saved, and the method which figures hold after it."""
+    evaluation = Evaluation(Scenario(quantizations=("q4_k_m",), scorings=("generate",))).result()
+    found = UntilDecided(
+        **{"version": 1, "decided": rows < 144, "rows": rows, "available": 144, "groups": rows},
+        **{"available_groups": 144, "largest_group": 1, "cannot_pass": ["safe"] if rows < 144 else []},
+        **{"e_better": 1234.5, "e_worse": 0.001, "threshold": 200.0},
+    )
+    ended = evaluation.model_copy(update={"until_decided": found, "confidence": 0.99})
+    assert found.ending in summary_sentence(ended)
+    assert found.ending not in summary_sentence(evaluation)
+    assert ("67%" in found.ending, "'safe'" in found.ending) == (rows < 144, rows < 144)
+    (notes,) = method_section(ended).blocks
+    assert isinstance(notes, Notes)
+    title, text = notes.items[-1]
+    assert title == "Asked until decided"
+    assert found.evidence in text
+    assert told in text
+    (plain,) = method_section(evaluation).blocks
+    assert plain == Notes(list(NOTES))

@@ -165,6 +165,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ab_test.control": (False, EVALUATE),
     "ab_test.keep_answers": (False, EVALUATE),
     "ab_test.speed_samples": (5, EVALUATE),
+    "ab_test.until_decided": (True, EVALUATE),
     "ab_test.test": ("mid_p", CONCLUDE),
     "ab_test.minimal_difference": (0.1, CONCLUDE),
     "ab_test.assumed_disagreement": (0.3, CONCLUDE),

@@ -127,3 +127,16 @@ def test_right_answers_cost_nothing() -> None:
         assert row[gold] == 0
         assert min(cost for said, cost in row.items() if said != gold) > 0
     assert max(cost for row in DEFAULT_COSTS.values() for cost in row.values()) == DEFAULT_COSTS["REFUSE"]["ALLOW"]
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [{"metric": "macro_f1", "better": True}, {"metric": "false_allow", "at_most": 0.1, "scoring": "constrained"}],
+)
+def test_clauses_that_no_early_end_decides(tmp_path: Path, clause: dict[str, Any], refused: Refused) -> None:
+    """One that is required and is not decided before the last row would make until_decided useless."""
+    needed, free = {"name": "x", **clause}, {"name": "x", **clause, "required": False}
+    (key,) = keys_of(refused(_file(tmp_path, gate=[needed], until_decided=True)))
+    assert key.startswith("ab_test")
+    assert load_config(_file(tmp_path, gate=[free], until_decided=True)).ab_test.until_decided
+    assert not load_config(_file(tmp_path, gate=[needed])).ab_test.until_decided

@@ -178,3 +178,8 @@ def test_a_model_on_a_server_that_cannot_be_an_arm(
     """Two engines in one study, a name that another arm takes, and what is no one model."""
     arms = [ARMS[1], {"name": "theirs", "model": model}]
     assert words in _fault(tmp_path, {"ab_test": {"engine": engine}}, arms=arms, reference="")
+
+
+def test_a_study_asks_all_rows(tmp_path: Path) -> None:
+    """Models that ended at different rows could not be paired."""
+    assert "ab_test.until_decided" in _fault(tmp_path, {"ab_test": {"until_decided": True}})
