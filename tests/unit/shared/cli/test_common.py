@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.unit.shared.cli.conftest import Cli
 
-from so8t_shared.cli.common import local_time, open_workspace, table_cell
+from so8t_shared.cli.common import local_time, open_workspace, table_cell, with_flags
 from so8t_shared.errors import ConfigError
 
 
@@ -72,3 +72,11 @@ def test_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_flag_is_an_override(config_file: Path) -> None:
+    """`--until-decided` sets the key, beside what --set gives."""
+    assert with_flags(["training.seed=7"], until_decided=True) == ["training.seed=7", "ab_test.until_decided=true"]
+    assert with_flags(["training.seed=7"], until_decided=False) == ["training.seed=7"]
+    workspace = open_workspace(config_file, with_flags([], until_decided=True))
+    assert workspace.config.ab_test.until_decided
