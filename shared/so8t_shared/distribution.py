@@ -21,6 +21,7 @@ EXTRAS = {
     "so8t_k8s.executor": "k8s",
     "so8t_demo": "demo",
     "so8t_shared.notify.deliver": "notify",
+    "so8t_shared.bundles.signing": "evaluate",
 }
 """Maps each service, and modules that alone need more than their package, to the extra that installs their imports.
 Other modules need only the core."""

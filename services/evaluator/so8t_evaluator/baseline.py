@@ -41,9 +41,15 @@ class WordCounts:
 
 
 def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confidence: float) -> WordCounts | None:
+    """Train the classifier and score it; None where `predicted_by_words` returns None."""
+    predicted = predicted_by_words(train, test)
+    return None if predicted is None else word_counts(predicted, test, len(train), confidence)
+
+
+def predicted_by_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow]) -> list[str] | None:
     """TF-IDF of space-separated words and of Japanese characters and their pairs; logistic regression.
 
-    Returns None if either split is empty, or if training has a single class or no words.
+    Returns the class of each test row; None if either split is empty, or if training has a single class or no words.
     """
     if not test or len({row.label for row in train}) < 2:
         return None
@@ -56,13 +62,17 @@ def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confid
         return None
     classifier = make_pipeline(make_union(*scripts), LogisticRegression(max_iter=2000, C=10.0))
     classifier.fit(texts, labels)
-    predicted = [str(label) for label in classifier.predict([row.text for row in test])]
+    return [str(label) for label in classifier.predict([row.text for row in test])]
+
+
+def word_counts(predicted: Sequence[str], test: Sequence[LabeledRow], trained_on: int, confidence: float) -> WordCounts:
+    """Score the classes that the classifier gave the test rows, in their order."""
     gold = [row.label for row in test]
     right = np.array([row.label == p for row, p in zip(test, predicted, strict=True)], np.bool_)
     groups = codes([row.group or row.id for row in test])
     baseline = Baseline(
         name="TF-IDF of words and Japanese characters, logistic regression",
-        n_train=len(train),
+        n_train=trained_on,
         n_test=len(test),
         accuracy=share_interval(right, groups, confidence),
         macro_f1=float(macro_f1(confusion_matrix(gold, predicted))),

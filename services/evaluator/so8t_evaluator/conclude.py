@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from so8t_evaluator.asking import as_side
-from so8t_evaluator.baseline import WordCounts, bag_of_words
+from so8t_evaluator.baseline import WordCounts, bag_of_words, word_counts
 from so8t_evaluator.comparison import adjust, compare, make_quality
 from so8t_evaluator.ending import how_to_judge, until_decided_of
 from so8t_evaluator.gate import UNJUDGED, judge
@@ -104,8 +104,12 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
     return result.model_copy(update={"gate": judge(result, settings.gate)})
 
 
-def conclude_from_files(evaluate: Path, splits: Path, settings: AbTest) -> EvaluationResult:
+def conclude_from_files(
+    evaluate: Path, splits: Path, settings: AbTest, *, counted: Mapping[str, str] | None = None
+) -> EvaluationResult:
     """Judge the answers in the evaluate stage's folder; `splits` is the train stage's, for the bag of words.
+
+    `counted` is what the bag of words said of each tested row where the rows' texts are not there; empty for nothing.
 
     Raises:
         IntegrityError: a file is missing or damaged.
@@ -113,18 +117,27 @@ def conclude_from_files(evaluate: Path, splits: Path, settings: AbTest) -> Evalu
     """
     samples = Sample.read_lines(evaluate / SAMPLES_FILE)
     asking, test = Asking.read(evaluate / ASKING_FILE), LabeledRow.read_lines(splits / "test.jsonl")
-    rows = {row.id: row for row in test}
-    tested = [rows[row_id] for row_id in dict.fromkeys(sample.row_id for sample in samples)]
-    train = LabeledRow.read_lines(splits / "train.jsonl")
+    tested, train = tested_rows(samples, splits), LabeledRow.read_lines(splits / "train.jsonl")
+    if counted is None:
+        words = bag_of_words(train, tested, settings.confidence)
+    else:
+        said = [counted[row.id] for row in tested] if counted else []
+        words = word_counts(said, tested, len(train), settings.confidence) if said else None
     evidence = Evidence(
         asking=asking,
         samples=samples,
         again=Sample.read_lines(evaluate / CONTROL_FILE),
-        words=bag_of_words(train, tested, settings.confidence),
+        words=words,
         available=select(test, asking.stopped.available) if asking.stopped else (),
     )
     leave_alone()
     return conclude(evidence, settings)
+
+
+def tested_rows(samples: Sequence[Sample], splits: Path) -> list[LabeledRow]:
+    """The rows of the test split that were asked, in the order of the answers."""
+    rows = {row.id: row for row in LabeledRow.read_lines(splits / "test.jsonl")}
+    return [rows[row_id] for row_id in dict.fromkeys(sample.row_id for sample in samples)]
 
 
 def _macro_f1_difference(rates: Sequence[Rate]) -> Interval | None:

@@ -38,7 +38,7 @@ def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], diges
     return {
         "stage": stage.name,
         "version": stage.version,
-        "config": {dotted: _value(whole, dotted) for dotted in stage.reads}
+        "config": {dotted: value_in(whole, dotted) for dotted in stage.reads}
         | {name: fact(config) for name, fact in stage.facts.items()},
         "upstream": upstream_digests(stage, upstream),
         "inputs": inputs_digests(stage, config, digests),
@@ -98,7 +98,7 @@ def _short(value: Any) -> str:
     return text[:12] if len(text) == 64 and " " not in text else text[:60]
 
 
-def _value(whole: dict[str, Any], dotted: str) -> Any:
+def value_in(whole: dict[str, Any], dotted: str) -> Any:
     value: Any = whole
     for part in dotted.split("."):
         value = value[part] if value is not None else None

@@ -14,6 +14,7 @@ from so8t_shared.cli import (
     artifacts,
     audit,
     autostart,
+    bundle,
     compare,
     config,
     containers,
@@ -34,6 +35,7 @@ from so8t_shared.cli import (
     study,
     think,
     ui,
+    verify,
     watch,
 )
 from so8t_shared.distribution import NAME, version
@@ -67,12 +69,14 @@ app.command("stage")(stage.stage)
 app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("compare")(compare.compare)
+app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.command("secrets")(containers.secrets)
 app.command("images")(containers.images)
 app.command("up")(containers.up)
 app.command("down")(containers.down)
 app.add_typer(study.app, name="study")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(gguf.app, name="gguf")

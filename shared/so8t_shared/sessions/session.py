@@ -74,10 +74,10 @@ class Session:
 
 def config_digest(config: Config) -> str:
     """Digest of everything that affects results, without locations, which differ between hosts."""
-    return digest(_without_places(named_alike(config)))
+    return digest(without_places(named_alike(config)))
 
 
-def _without_places(whole: dict[str, Any]) -> dict[str, Any]:
+def without_places(whole: dict[str, Any]) -> dict[str, Any]:
     """A configuration without its locations; a recorded one may be from another version and lack some."""
     kept = copy.deepcopy(whole)
     for dotted in _PLACE_KEYS:
@@ -140,8 +140,8 @@ def named_session(store: ArtifactStore, session_id: str, config: Config) -> Sess
     """
     record = read_record(store, session_id)
     if record.config_digest != config_digest(config):
-        given = _without_places(config.model_dump(mode="json"))
-        differ = changed_parts(_without_places(record.config), given)
+        given = without_places(config.model_dump(mode="json"))
+        differ = changed_parts(without_places(record.config), given)
         more = [f"and {len(differ) - _SHOWN} more"] if len(differ) > _SHOWN else []
         raise ConfigError(
             f"Session {session_id} was opened with another configuration.",

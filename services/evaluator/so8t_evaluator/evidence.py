@@ -1,0 +1,165 @@
+"""Computes an evaluation again from the answers in an unpacked evidence bundle, by the code of the stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from so8t_evaluator.baseline import predicted_by_words
+from so8t_evaluator.conclude import conclude_from_files
+from so8t_evaluator.paired import Setting, by_setting
+from so8t_evaluator.rows import select
+from so8t_evaluator.speed import make_speed
+from so8t_shared.bundles.contents import WORDS_FILE, document
+from so8t_shared.bundles.recomputed import Recomputed, differences, values_in
+from so8t_shared.config.model import AbTest
+from so8t_shared.errors import IntegrityError
+from so8t_shared.labels import INVALID, LABELS, canonical_label
+from so8t_shared.results.answers import CONTROL_FILE, FINAL_KEPT, SAMPLES_FILE, Sample
+from so8t_shared.results.asking import ASKING_FILE, Asking
+from so8t_shared.results.bundle import BundleFault
+from so8t_shared.results.evaluation import EVALUATION_FILE, Speed
+from so8t_shared.results.sides import SIDES
+from so8t_shared.results.training import LabeledRow
+from so8t_shared.tables.scorings import BY_NAME, freely_written
+
+_SAMPLES, _CONTROL, _ASKING = (f"evaluate/{name}" for name in (SAMPLES_FILE, CONTROL_FILE, ASKING_FILE))
+_EVALUATION, _TEST = f"conclude/{EVALUATION_FILE}", "train/splits/test.jsonl"
+_NOT_FROM_ANSWERS = frozenset({"peak_memory_bytes", "gpu_memory_bytes", "interleaved", "file_size_bytes"})
+"""What was measured beside the answers."""
+_MOST_RESAMPLES = 1_000_000
+"""A bundle from anywhere must not keep a computer busy for hours."""
+
+
+def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Recomputed:
+    """Compare evaluation.json with what the answers give, and the answers with the rows that were to be asked.
+
+    Raises:
+        IntegrityError: a file is damaged.
+    """
+    try:
+        settings = AbTest.model_validate(configuration.get("ab_test"))
+    except ValidationError as error:
+        raise IntegrityError("The configuration is damaged.", where="configuration.json: ab_test") from error
+    if settings.bootstrap_resamples > _MOST_RESAMPLES:
+        raise IntegrityError("It asks for more resamples than any test needs.", where="configuration.json: ab_test")
+    recorded = document((folder / _EVALUATION).read_bytes(), _EVALUATION)
+    asking, samples = Asking.read(folder / _ASKING), Sample.read_lines(folder / _SAMPLES)
+    faults = [*_rows(folder, asking, samples, settings), *_classes(samples, _SAMPLES, texts=texts)]
+    faults = faults or [*_speed(folder, asking, samples, settings)]
+    if faults:
+        return Recomputed(faults)
+    counted = None if texts else _counted(folder, samples)
+    found = conclude_from_files(folder / "evaluate", folder / "train/splits", settings, counted=counted)
+    computed = json.loads(found.model_dump_json())
+    faults = [*differences(recorded, computed, _EVALUATION)]
+    return Recomputed(faults, values_in(computed), str(found.gate.result))
+
+
+def count_words(train: bytes, test: bytes, samples: bytes) -> dict[str, str]:
+    """The class that counting words gives each tested row; all three are lines of files."""
+    rows = {row.id: row for row in _lines(LabeledRow, test)}
+    asked = dict.fromkeys(json.loads(line)["row_id"] for line in samples.splitlines())
+    tested = [rows[row_id] for row_id in asked]
+    predicted = predicted_by_words(_lines(LabeledRow, train), tested)
+    return {} if predicted is None else dict(zip(asked, predicted, strict=True))
+
+
+def _lines(kind: type[LabeledRow], data: bytes) -> list[LabeledRow]:
+    return [kind.from_bytes(line, "rows") for line in data.splitlines() if line.strip()]
+
+
+def _rows(folder: Path, asking: Asking, samples: Sequence[Sample], settings: AbTest) -> Iterator[BundleFault]:
+    """Rows that were to be asked and were not, or were not as they are in the split; A and B in each setting."""
+    rows = {row.id: row for row in select(LabeledRow.read_lines(folder / _TEST), settings.max_samples)}
+    answers = by_setting(samples)
+    grid: list[Setting] = [(side, q, s) for side in SIDES for q in asking.quantizations for s in asking.scorings]
+    if set(answers) != set(grid) or asking.scorings != settings.scoring or not rows:
+        yield BundleFault(where=_SAMPLES, what="the answers are not to the models and scorings that were to be asked")
+        return
+    again = Sample.read_lines(folder / _CONTROL)
+    asked = {" ".join(setting): answers[setting] for setting in grid}
+    yield from chain.from_iterable(_same_rows(rows, found, _SAMPLES, name) for name, found in asked.items())
+    if settings.control:
+        yield from _same_rows(rows, again, _CONTROL, "a again")
+    elif again:
+        yield BundleFault(where=_CONTROL, what="there are answers of a control that was not to be made")
+    order = [s.row_id for s in answers[grid[0]]]
+    for name, found in [*asked.items(), *([("a again", again)] if again else [])]:
+        if [s.row_id for s in found] != order and not set(order) ^ {s.row_id for s in found}:
+            yield BundleFault(where=_SAMPLES, what=f"{name}: the rows are in another order")
+
+
+def _same_rows(rows: dict[str, LabeledRow], found: Sequence[Sample], where: str, name: str) -> Iterator[BundleFault]:
+    ids = [sample.row_id for sample in found]
+    if missing := sorted(set(rows) - set(ids)):
+        yield BundleFault(where=where, what=f"{name}: no answer to row {missing[0]}, nor to {len(missing) - 1:,} more")
+    if extra := sorted(set(ids) - set(rows)):
+        yield BundleFault(where=where, what=f"{name}: row {extra[0]} was not to be asked")
+    if len(ids) > len(set(ids)):
+        yield BundleFault(where=where, what=f"{name}: a row has two answers")
+    for sample in found:
+        row = rows.get(sample.row_id)
+        facts = (sample.gold, sample.group, sample.language, sample.category)
+        if row and facts != (row.label, row.group, row.language, row.category):
+            yield BundleFault(where=f"{where}: {name}, row {sample.row_id}", what="the row's class or group is another")
+
+
+def _classes(samples: Sequence[Sample], where: str, *, texts: bool) -> Iterator[BundleFault]:
+    """Answers whose class does not follow from what is kept of them."""
+    for sample in samples:
+        expected = _class_of(sample, texts=texts)
+        if expected is not None and sample.predicted != expected:
+            place = f"{sample.model} {sample.quantization} {sample.scoring}, row {sample.row_id}"
+            yield BundleFault(where=f"{where}: {place}", what=f"it counts as {sample.predicted}, and says {expected}")
+
+
+def _class_of(sample: Sample, *, texts: bool) -> str | None:
+    """The class that the answer says; None if what is kept does not tell."""
+    if sample.over_long:
+        return INVALID
+    if BY_NAME[sample.scoring].scored:
+        if sample.logprobs is None or set(sample.logprobs) != set(LABELS):
+            return None
+        best = max(LABELS, key=sample.logprobs.__getitem__)  # the first of equals, as where the answer was read
+        return INVALID if best in sample.upper_bounds else best
+    if not texts or len(sample.final) >= FINAL_KEPT or "[redacted" in sample.final:
+        return None
+    return canonical_label(sample.final) or INVALID
+
+
+def _speed(folder: Path, asking: Asking, samples: Sequence[Sample], settings: AbTest) -> Iterator[BundleFault]:
+    """Figures of speed that the answers' times do not give."""
+    rows = select(LabeledRow.read_lines(folder / _TEST), settings.max_samples)[: settings.speed_samples]
+    timed = {row.id for row in rows}
+    scoring = [*freely_written(asking.scorings), *asking.scorings][0]
+    answers = by_setting(samples)
+    for number, speed in enumerate(asking.speed):
+        found = [s for s in answers.get((speed.model, speed.quantization, scoring), ()) if s.row_id in timed]
+        if not found:
+            yield BundleFault(where=f"{_ASKING}: speed[{number}]", what="no answer was timed there")
+            continue
+        computed = make_speed(found, peak_memory_bytes=None, file_size_bytes=0)
+        yield from differences(_times(speed), _times(computed), f"{_ASKING}: speed[{number}]")
+
+
+def _times(speed: Speed) -> dict[str, Any]:
+    return speed.model_dump(mode="json", exclude=set(_NOT_FROM_ANSWERS))
+
+
+def _counted(folder: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    """What counting words gave each tested row.
+
+    Raises:
+        IntegrityError: it is not a class for each of them.
+    """
+    counted = document((folder / WORDS_FILE).read_bytes(), WORDS_FILE)
+    fits = set(counted) == {s.row_id for s in samples} and all(word in LABELS for word in counted.values())
+    if counted and not fits:
+        raise IntegrityError("It does not hold a class for each row that was asked.", where=WORDS_FILE)
+    return counted
