@@ -36,6 +36,12 @@ def escape(value: object) -> str:
 
 def render_markdown(report: Report | StudyReport, template: str = "report.md.j2") -> str:
     """Return the whole report; pictures are linked by relative path."""
+    text = markdown_environment().get_template(template).render(report=report)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def markdown_environment() -> Environment:
+    """What renders Markdown templates: every value is escaped unless it is Markdown already."""
     environment = Environment(
         loader=PackageLoader("so8t_reporter"),
         autoescape=False,  # noqa: S701  `finalize` escapes for Markdown
@@ -46,8 +52,7 @@ def render_markdown(report: Report | StudyReport, template: str = "report.md.j2"
         undefined=StrictUndefined,
     )
     environment.filters |= {"table": _table, "picture": _picture, "file_link": _file_link, "fenced": fenced}
-    text = environment.get_template(template).render(report=report)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return environment
 
 
 def _table(table: Table) -> MarkdownText:
