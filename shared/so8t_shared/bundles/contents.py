@@ -94,5 +94,5 @@ def is_expected(name: str, *, texts: bool) -> bool:
     if name in {CONFIGURATION_FILE, *(() if texts else (WORDS_FILE,))}:
         return True
     stage, _, path = unpacked_name(name).partition("/")
-    known = stage in BY_NAME and (path == MANIFEST_FILE or path.startswith(FILES[stage]))
+    known = bool(path) and stage in BY_NAME and (path == MANIFEST_FILE or path.startswith(FILES[stage]))
     return known and name == packed_name(unpacked_name(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from so8t_shared.bundles.archive import Archive
 from so8t_shared.bundles.contents import (
@@ -93,6 +93,9 @@ def _contradictions(archive: Archive, index: BundleIndex, data: bytes) -> Iterat
             yield name, "a file that no bundle has"
         if name not in archive.members:
             yield name, "a file is missing"
+    folders = {str(parent) for name in names for parent in PurePosixPath(unpacked_name(name)).parents}
+    if both := sorted(folders & set(map(unpacked_name, names))):
+        yield both[0], "a file and a folder have this name"
     signature = {SIGNATURE_FILE, PUBLIC_KEY_FILE}
     present = signature & set(archive.members)
     if present and present != signature:

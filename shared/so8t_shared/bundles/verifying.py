@@ -41,16 +41,18 @@ def verify(path: Path, scratch: Path, trusted: str = "") -> BundleProof:
         InputError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return _verify(open_bundle(Archive(file, path), scratch), trusted)
-    except NewerFormat as error:
-        return _unread(undecided=[f"{error.what} {error.remedy}"])
-    except IntegrityError as error:
-        return _unread(faults=[BundleFault(where=error.where, what=error.what)])
+        file = path.open("rb")
     except OSError as error:
         raise InputError(
             f"The bundle cannot be read: {error.strerror}.", where=str(path), remedy="name a file that you can read"
         ) from error
+    with file:
+        try:
+            return _verify(open_bundle(Archive(file, path), scratch), trusted)
+        except NewerFormat as error:
+            return _unread(undecided=[f"{error.what} {error.remedy}"])
+        except IntegrityError as error:
+            return _unread(faults=[BundleFault(where=error.where, what=error.what)])
 
 
 def _verify(bundle: Bundle, trusted: str) -> BundleProof:
