@@ -43,6 +43,7 @@ def documents() -> dict[str, str]:
     from so8t_shared.config.model import Config
     from so8t_shared.config.table import config_rows
     from so8t_shared.results.audit import AuditFound, AuditProof
+    from so8t_shared.results.bundle import BundleProof
     from so8t_shared.results.compare import CompareResult
     from so8t_shared.results.folder_conversion import FolderConversion
     from so8t_shared.results.gguf import GgufDiff, GgufInfo
@@ -55,6 +56,7 @@ def documents() -> dict[str, str]:
         "schema/ab_test_results.schema.json": schema_text(),
         "schema/audit_find.schema.json": schema_text(AuditFound),
         "schema/audit_verify.schema.json": schema_text(AuditProof),
+        "schema/bundle_verify.schema.json": schema_text(BundleProof),
         "schema/compare.schema.json": schema_text(CompareResult),
         "schema/convert.schema.json": schema_text(FolderConversion),
         "schema/gguf_info.schema.json": schema_text(GgufInfo),

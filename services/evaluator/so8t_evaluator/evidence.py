@@ -113,13 +113,13 @@ def _same_rows(rows: dict[str, LabeledRow], found: Sequence[Sample], where: str,
 def _classes(samples: Sequence[Sample], where: str, *, texts: bool) -> Iterator[BundleFault]:
     """Answers whose class does not follow from what is kept of them."""
     for sample in samples:
-        expected = _class_of(sample, texts=texts)
+        expected = class_of(sample, texts=texts)
         if expected is not None and sample.predicted != expected:
             place = f"{sample.model} {sample.quantization} {sample.scoring}, row {sample.row_id}"
             yield BundleFault(where=f"{where}: {place}", what=f"it counts as {sample.predicted}, and says {expected}")
 
 
-def _class_of(sample: Sample, *, texts: bool) -> str | None:
+def class_of(sample: Sample, *, texts: bool) -> str | None:
     """The class that the answer says; None if what is kept does not tell."""
     if sample.over_long:
         return INVALID

@@ -28,8 +28,8 @@ from so8t_shared.bundles.texts import without_texts
 from so8t_shared.canonical import canonical_json
 from so8t_shared.distribution import version
 from so8t_shared.errors import UpstreamError
-from so8t_shared.files import OWNER_ONLY
 from so8t_shared.part_file import part_file
+from so8t_shared.privacy import private_files
 from so8t_shared.results.bundle import BundledFile, BundleIndex
 from so8t_shared.results.evaluation import EVALUATION_FILE
 from so8t_shared.sessions.markers import StageMarkers
@@ -132,10 +132,9 @@ def write(path: Path, files: dict[str, bytes]) -> int:
         InputError: the archive would be larger than a reader accepts.
         StorageError: the folder cannot be written.
     """
-    with part_file(path) as part, part.open("r+b") as file:
+    with private_files(), part_file(path) as part, part.open("r+b") as file:
         for piece in pack(files):
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
-        part.chmod(OWNER_ONLY)
         return file.tell()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from so8t_shared.cli.common import SessionOption, SetOption, no_session, open_workspace, print_notes
-from so8t_shared.cli.verify import PublicKeyOption, prove
+from so8t_shared.cli.verify import SIGNING, PublicKeyOption, prove
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import ConfigError, IntegrityError
 from so8t_shared.formatting import size
@@ -16,8 +16,6 @@ from so8t_shared.tables.functions import named
 from so8t_shared.terminal.console import out
 
 app = typer.Typer(invoke_without_command=True)
-
-SIGNING = "so8t_shared.bundles.signing"
 
 
 @app.callback()

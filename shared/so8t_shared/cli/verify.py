@@ -18,7 +18,8 @@ from so8t_shared.terminal.console import out, say
 if TYPE_CHECKING:  # slow: pydantic models
     from so8t_shared.results.bundle import BundleProof
 
-_SIGNING = "so8t_shared.bundles.signing"
+SIGNING = "so8t_shared.bundles.signing"
+"""What needs the package that signs."""
 _UNDECIDED = InputError.exit_code
 _SHOWN = 20
 """Most faults that are printed; --json has all."""
@@ -33,10 +34,10 @@ def verify(
     key: PublicKeyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Prove an evidence bundle: every digest, the signature, and every result computed again from the answers.
+    """Prove that an evidence bundle is whole and its results follow.
 
-    Works offline, without a model. Exits with 5 if anything was changed, and says where; with 2 if another version of
-    SO8T-AB wrote the bundle, and this one cannot decide.
+    Compares every digest and the signature, and computes every result again from the answers: offline, without a model.
+    Exits with 5 if anything was changed, and says where; with 2 if only another version of SO8T-AB can decide.
 
     Examples:
 
@@ -66,8 +67,8 @@ def prove(file: Path, key: Path | None, scratch: Path) -> BundleProof:
     """
     from so8t_shared.bundles.verifying import verify as verify_bundle
 
-    need_extras([_SIGNING])
-    trusted = named(f"{_SIGNING}:read_public_key")(key) if key else ""
+    need_extras([SIGNING])
+    trusted = named(f"{SIGNING}:read_public_key")(key) if key else ""
     return verify_bundle(file, scratch, trusted)
 
 

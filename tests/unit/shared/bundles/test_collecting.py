@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.bundles.conftest import Bundles
+from tests.unit.bundled import Bundles
 from tests.unit.shared.bundles.finished import TEXT, Finished
 from tests.unit.shared.material import make_config
 

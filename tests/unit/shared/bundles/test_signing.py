@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.unit.shared.bundles.conftest import Bundles
+from tests.unit.bundled import Bundles
 from tests.unit.shared.bundles.tampering import read_files
 
 from so8t_shared.bundles import signing

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.shared.bundles.conftest import Bundles
+from tests.unit.bundled import Bundles
 from tests.unit.shared.bundles.tampering import Files, Forgery, prove, read_files, write_files
 
 from so8t_shared.bundles import signing

@@ -83,6 +83,8 @@ def test_help_names_every_command(cli: Cli) -> None:
         "ui",
         "stage",
         "export",
+        "bundle",
+        "verify",
         "convert",
         "gguf",
         "compare",

@@ -1,12 +1,11 @@
-"""A finished session and its bundles, made once; they are only read."""
+"""The bundles of a finished session, made once per process; they are only read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-from tests.unit.shared.bundles.finished import Finished, finish_session
+from tests.unit.shared.bundles.finished import Finished
 
 from so8t_evaluator.evidence import count_words
 from so8t_shared.bundles import signing
@@ -24,16 +23,8 @@ class Bundles:
     key_id: str
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A finished session."""
-    return finish_session(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture(scope="session")
-def bundles(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
-    """Its bundles."""
-    folder = tmp_path_factory.mktemp("bundles")
+def make_bundles(finished: Finished, folder: Path) -> Bundles:
+    """Write all bundles of a session, and the key."""
     key_id = signing.make_key(folder / "key")
     private = signing.read_private_key(folder / "key")
     collected = collect(finished.store, finished.session_id)
