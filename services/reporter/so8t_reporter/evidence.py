@@ -18,6 +18,7 @@ from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.running.export import RESULTS_FILE
 
 _RESULTS = f"report/{RESULTS_FILE}"
+_TRAINING = "train/training.json"
 _OF_THE_FIRST = ("session_id", "so8t_ab_version")
 """Sessions share equal reports, so these name the first of them and the version that wrote it."""
 
@@ -31,7 +32,7 @@ def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Re
     config = config_of(configuration)
     recorded = document((folder / _RESULTS).read_bytes(), _RESULTS)
     settings = ReportSettings.from_config(config, str(recorded.get("session_id")))
-    results = assemble_results(inputs_of(folder, config), settings)
+    results = assemble_results(inputs_of(folder), settings)
     computed = json.loads(results.model_dump_json())
     computed |= {key: recorded.get(key) for key in _OF_THE_FIRST}
     return Recomputed([*differences(recorded, computed, _RESULTS)], values_in(computed))
@@ -49,8 +50,8 @@ def config_of(configuration: dict[str, Any]) -> Config:
         raise IntegrityError("The configuration is damaged.", where="configuration.json") from error
 
 
-def inputs_of(folder: Path, config: Config) -> ReportInputs:
-    """What the report stage read, from a bundle's folder.
+def inputs_of(folder: Path) -> ReportInputs:
+    """What the report stage read, from a bundle's folder; an external model B has no training.
 
     Raises:
         IntegrityError: a file is damaged.
@@ -60,5 +61,5 @@ def inputs_of(folder: Path, config: Config) -> ReportInputs:
         conclude=folder / "conclude",
         train=folder / "train",
         converted={stage: folder / stage for stage in CONVERTED_BY.values()},
-        trained=config.external_b is None,
+        trained=(folder / _TRAINING).is_file(),
     )

@@ -15,6 +15,7 @@ from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.gate import ClauseFigure, ClauseResult, Decision
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.rates import Rate
+from so8t_shared.results.training import TrainingResult
 
 SHOWN: tuple[str, ...] = (
     *("accuracy", "macro_f1", "false_allow", "escalation_allowed", "over_refusal", "escalation_rate"),
@@ -68,6 +69,11 @@ class Facts:
     def base(self) -> str:
         """Name of model A: on the hub, or else its folder's."""
         return self.names.base_model or PurePath(self.config.base_of_b.base_model).name
+
+    @property
+    def training(self) -> TrainingResult | None:
+        """How model B was trained; None for an external one."""
+        return None if self.config.external_b else self.inputs.training
 
     @property
     def description(self) -> str:

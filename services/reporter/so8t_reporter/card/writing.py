@@ -47,7 +47,7 @@ def facts_of(bundle: Path, proof: BundleProof, names: HubNames) -> Facts:
     config = config_of(document((bundle / CONFIGURATION_FILE).read_bytes(), CONFIGURATION_FILE))
     place = f"evaluate/{MANIFEST_FILE}"
     tested = Manifest.from_bytes((bundle / place).read_bytes(), place).created[: len("2026-01-01")]
-    return Facts(config, inputs_of(bundle, config), proof, names, tested)
+    return Facts(config, inputs_of(bundle), proof, names, tested)
 
 
 def rendered(facts: Facts, wording: Wording) -> str:

@@ -18,6 +18,7 @@ from so8t_reporter.card.writing import facts_of, rendered, write_card
 from so8t_shared import formatting as fmt
 from so8t_shared.bundles.scratch import scratch_folder
 from so8t_shared.bundles.verifying import verify
+from so8t_shared.config.models import ModelB
 from so8t_shared.results.gate import Decision
 from so8t_shared.results.verdicts import Verdict
 from so8t_shared.tables import metrics
@@ -115,6 +116,17 @@ def test_every_word_has_its_translation(wording: Wording) -> None:
     if wording is JAPANESE:
         words = [*wording.verdicts.values(), *wording.decisions.values()]
         assert all(re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", word) for word in words)
+
+
+@pytest.mark.parametrize("wording", [ENGLISH, JAPANESE], ids=["en", "ja"])
+def test_a_model_that_was_made_elsewhere(facts: Facts, wording: Wording) -> None:
+    """Its card does not claim a training that it never had."""
+    model = ModelB.model_validate({"gguf": "other.gguf"})
+    external = Facts(facts.config.model_copy(update={"model_b": model}), facts.inputs, facts.proof, HubNames(), "")
+    assert external.training is None
+    trained, told = rendered(facts, wording), rendered(external, wording)
+    assert "lora" in trained
+    assert "lora" not in told
 
 
 def test_what_an_author_writes_stays_text(facts: Facts) -> None:

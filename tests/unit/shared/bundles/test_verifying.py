@@ -51,7 +51,7 @@ def test_without_texts_every_figure_is_computed_again(bundles: Bundles) -> None:
 
 
 def test_a_bundle_that_only_claims_to_have_no_texts(bundles: Bundles, tmp_path: Path) -> None:
-    """Whoever passes it on would pass on texts."""
+    """It says that it has none, and has one: a fault, at the file."""
 
     def add(lines: list[Any]) -> None:
         lines[3]["final"] = "a secret"
@@ -141,7 +141,7 @@ def test_another_key(bundles: Bundles, tmp_path: Path) -> None:
 
 
 def test_a_signature_that_was_removed(bundles: Bundles) -> None:
-    """Whoever asks for a key is not content with an unsigned bundle."""
+    """A bundle without a signature does not do where a key is asked for."""
     proof = prove(bundles.unsigned, bundles.key_id)
     assert (refused_at(proof), proof.signing) == ("attestation.json", Signing.UNSIGNED)
 
