@@ -53,7 +53,7 @@ def shared_key(stage: Stage, config: Config, key: Key) -> Key:
     return {
         "stage": stage.name,
         "version": stage.version,
-        "config": {dotted: _value(whole, dotted) for dotted in stage.shared.reads},
+        "config": {dotted: value_in(whole, dotted) for dotted in stage.shared.reads},
         "inputs": {"base" if name in bases else name: found for name, found in key["inputs"].items()},
     }
 
