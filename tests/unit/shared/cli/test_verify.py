@@ -13,6 +13,9 @@ from tests.unit.shared.bundles.tampering import Forgery
 from tests.unit.shared.cli.conftest import Cli
 from tests.unit.shared.core_environment import ROOT, make_core_environment, run_python
 
+from so8t_shared.distribution import version
+from so8t_shared.stages import BY_NAME
+
 SCHEMA = ROOT / "docs" / "schema" / "bundle_verify.schema.json"
 
 
@@ -20,7 +23,8 @@ def test_a_bundle_that_is_right(cli: Cli, bundles: Bundles, said: Said) -> None:
     """What was compared, the gate, and whose signature it is."""
     done = cli("verify", bundles.signed, "--key", f"{bundles.key}.pub")
     assert done.code == 0
-    said(done.out)
+    proof = json.loads(cli("verify", bundles.signed, "--json").out)
+    said(done.out, values=f"{proof['recomputed']:,}")
     said(done.err)
     said(cli("verify", bundles.signed).err)
     said(cli("verify", bundles.without_texts).err)
@@ -68,7 +72,7 @@ def test_another_version(cli: Cli, bundles: Bundles, tmp_path: Path, said: Said)
     path = Forgery(bundles.unsigned).edit("conclude/manifest.json", older).hashed().write(tmp_path / "x.zip")
     done = cli("verify", path)
     assert done.code == 2
-    said(done.err)
+    said(done.err, ours=BY_NAME["conclude"].version, release=version())
     assert cli("verify", path, "--json").code == 2
 
 
