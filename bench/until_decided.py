@@ -233,14 +233,8 @@ def _recompute(session: Path, evaluate: Path, train: Path, seeds: int) -> None:
 def _end(config: Config, rows: list[LabeledRow], samples: list[Sample], train: Path) -> int:
     """Return how many rows are asked."""
     groups = in_random_order(rows, config.ab_test.seed)
-    decided, asked = decider(config, groups, train / "splits"), set[str]()
-    place = {row.id: number for number, row in enumerate(row for group in groups for row in group)}
-    samples = sorted(samples, key=lambda s: place[s.row_id])
-    for batch in Until(groups, decided, config.ab_test.speed_samples).batches:
-        if asked and decided([s for s in samples if s.row_id in asked]) is not None:
-            break
-        asked |= {row.id for row in batch}
-    return len(asked)
+    decided = decider(config, groups, train / "splits")
+    return Until(groups, decided, config.ab_test.speed_samples).ended_at(samples).rows
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.integration.cached import cached_answers
-from tests.integration.workspace import Workspace, kill_when, without_seconds
+from tests.integration.workspace import Workspace, kill_when, wait_for_children, without_seconds
 
 KILLED_STAGES = ["convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"]
 
@@ -33,7 +33,7 @@ def test_train_resumes_from_its_newest_checkpoint(workspace: Workspace, finished
     """Killed after the checkpoint of step N, training goes on from the newest one and ends with the same weights."""
     process = workspace.start()
     assert kill_when(process, lambda: _newest_checkpoint(workspace) >= step)
-    _wait_for_children(workspace)
+    wait_for_children(workspace)
     newest = _newest_checkpoint(workspace)  # the stage may have come a step further before it noticed
     assert newest >= step
     workspace.run("--to", "train")
@@ -47,7 +47,7 @@ def test_evaluate_asks_no_row_twice(workspace: Workspace, finished: Workspace) -
     workspace.run("--to", "import")
     process = workspace.start()
     assert kill_when(process, lambda: len(cached_answers(workspace)) >= 1)
-    _wait_for_children(workspace)
+    wait_for_children(workspace)
     before = cached_answers(workspace)
     assert before
     workspace.run()
@@ -81,7 +81,7 @@ def _kill_in(workspace: Workspace, stage: str, after_s: float) -> None:
         return bool(entered) and time.monotonic() - entered[0] >= after_s
 
     assert kill_when(process, ready), f"{stage} ended before it was killed:\n{(workspace.root / 'run.log').read_text()}"
-    _wait_for_children(workspace)
+    wait_for_children(workspace)
 
 
 def _is_running(workspace: Workspace, stage: str) -> bool:
@@ -93,19 +93,6 @@ def _is_running(workspace: Workspace, stage: str) -> bool:
         if record["state"] == "running":
             return True
     return False
-
-
-def _wait_for_children(workspace: Workspace) -> None:
-    """A killed run's stage gets SIGTERM from the kernel; wait until none has files of the workspace open."""
-    import psutil
-
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        ours = [p for p in psutil.process_iter(["cwd", "status"]) if p.info["cwd"] == str(workspace.root)]
-        if not [p for p in ours if p.info["status"] != psutil.STATUS_ZOMBIE]:
-            return
-        time.sleep(0.1)
-    raise AssertionError("a stage outlived the run that started it")
 
 
 def _newest_checkpoint(workspace: Workspace) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 PIPELINE = [sys.executable, "-m", "so8t_shared.cli"]
@@ -162,3 +163,14 @@ def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool], *, ti
     process.kill()
     process.wait()
     raise AssertionError("the moment to kill never came")
+
+
+def wait_for_children(workspace: Workspace) -> None:
+    """A killed run's stage gets SIGTERM from the kernel; wait until none has files of the workspace open."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        ours = [p for p in psutil.process_iter(["cwd", "status"]) if p.info["cwd"] == str(workspace.root)]
+        if not [p for p in ours if p.info["status"] != psutil.STATUS_ZOMBIE]:
+            return
+        time.sleep(0.1)
+    raise AssertionError("a stage outlived the run that started it")

@@ -2,6 +2,7 @@
 
 The order depends on the rows and on `ab_test.seed` alone. Whether to go on is asked after each batch of whole groups,
 of all answers so far: an asking that was killed, or that finds the answers of another one, ends at the same row.
+A change of this rule changes what evaluate writes, so it raises that stage's version.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from itertools import chain
 
 from so8t_evaluator.asking import CHUNK_ROWS, AskedSample, Respondent, ask_all, ask_in_turns, time_all, timed_scoring
 from so8t_evaluator.rows import apart
-from so8t_evaluator.stats.anytime import VERSION
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.stopped import Stopped
 from so8t_shared.results.training import LabeledRow
@@ -25,6 +25,9 @@ Decided = Callable[[Sequence[Sample]], "list[str] | None"]
 
 None: they do not. Else the names of the required clauses that have not failed, but cannot pass any more.
 """
+
+Ended = tuple[list[Sample], Stopped]
+"""The answers that count, and where the asking ended."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,23 @@ class Until:
             found[-1] += group
         return found
 
+    def ask(self, batch: Callable[[int, list[LabeledRow]], list[Sample]]) -> Ended:
+        """Take the answers to batch after batch, each with its number, until everything is decided."""
+        samples, asked, found = list[Sample](), list[LabeledRow](), None
+        for number, rows in enumerate(self.batches):
+            if number and (found := self.decided(samples)) is not None:
+                break
+            samples += batch(number, rows)
+            asked += rows
+        return samples, stopped_after(self.groups, asked, found)
+
+    def ended_at(self, samples: Sequence[Sample]) -> Stopped:
+        """Return where an asking ended, given its answers in the order of asking."""
+        by_row: dict[str, list[Sample]] = {}
+        for sample in samples:
+            by_row.setdefault(sample.row_id, []).append(sample)
+        return self.ask(lambda _, rows: [sample for row in rows for sample in by_row.get(row.id, ())])[1]
+
 
 def in_random_order(rows: Sequence[LabeledRow], seed: int) -> list[list[LabeledRow]]:
     """Return the groups of rows in an order that only their names and the seed determine."""
@@ -71,7 +91,6 @@ def stopped_after(
     """Describe an asking that ended after these rows of the groups; `cannot_pass` is what `Decided` returned last."""
     sizes = [len(group) for group in groups]
     return Stopped(
-        version=VERSION,
         decided=cannot_pass is not None,
         rows=len(asked),
         available=sum(sizes),
@@ -82,23 +101,15 @@ def stopped_after(
     )
 
 
-Ended = tuple[list[Sample], Stopped]
-"""The answers that count, and where the asking ended."""
-
-
 def ask_until(respondents: list[Respondent], until: Until, scorings: list[Scoring], on_sample: AskedSample) -> Ended:
     """Ask as `ask_all` until everything is decided; the respondents take turns and alternate who goes first."""
-    samples, asked, found = list[Sample](), list[LabeledRow](), None
     with ExitStack() as stack:
         for respondent in respondents:
             stack.callback(respondent.close)  # close all, even if closing one fails
         time_all(respondents, apart(until.rows[: until.timed_rows]), timed_scoring(scorings))
-        for number, batch in enumerate(until.batches):
-            if number and (found := until.decided(samples)) is not None:
-                break
-            samples += ask_in_turns(respondents[:: -1 if number % 2 else 1], batch, scorings, on_sample)
-            asked += batch
-    return samples, stopped_after(until.groups, asked, found)
+        return until.ask(
+            lambda number, batch: ask_in_turns(respondents[:: -1 if number % 2 else 1], batch, scorings, on_sample)
+        )
 
 
 def ask_until_apart(

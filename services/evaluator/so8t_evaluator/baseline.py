@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,15 @@ def bag_of_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow], confid
     """Train the classifier and score it; None where `predicted_by_words` returns None."""
     predicted = predicted_by_words(train, test)
     return None if predicted is None else word_counts(predicted, test, len(train), confidence)
+
+
+def words_or_counted(
+    train: Sequence[LabeledRow], test: Sequence[LabeledRow], confidence: float, counted: Mapping[str, str] | None
+) -> WordCounts | None:
+    """Do as `bag_of_words`, or score what it gave each test row where the rows' texts are not there; empty for None."""
+    if counted is None:
+        return bag_of_words(train, test, confidence)
+    return word_counts([counted[row.id] for row in test], test, len(train), confidence) if counted else None
 
 
 def predicted_by_words(train: Sequence[LabeledRow], test: Sequence[LabeledRow]) -> list[str] | None:

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from so8t_evaluator.asking import as_side
-from so8t_evaluator.baseline import WordCounts, bag_of_words, word_counts
+from so8t_evaluator.baseline import WordCounts, words_or_counted
 from so8t_evaluator.comparison import adjust, compare, make_quality
 from so8t_evaluator.ending import how_to_judge, until_decided_of
 from so8t_evaluator.gate import UNJUDGED, judge
@@ -117,27 +117,18 @@ def conclude_from_files(
     """
     samples = Sample.read_lines(evaluate / SAMPLES_FILE)
     asking, test = Asking.read(evaluate / ASKING_FILE), LabeledRow.read_lines(splits / "test.jsonl")
-    tested, train = tested_rows(samples, splits), LabeledRow.read_lines(splits / "train.jsonl")
-    if counted is None:
-        words = bag_of_words(train, tested, settings.confidence)
-    else:
-        said = [counted[row.id] for row in tested] if counted else []
-        words = word_counts(said, tested, len(train), settings.confidence) if said else None
+    rows = {row.id: row for row in test}
+    tested = [rows[row_id] for row_id in dict.fromkeys(sample.row_id for sample in samples)]
+    train = LabeledRow.read_lines(splits / "train.jsonl")
     evidence = Evidence(
         asking=asking,
         samples=samples,
         again=Sample.read_lines(evaluate / CONTROL_FILE),
-        words=words,
+        words=words_or_counted(train, tested, settings.confidence, counted),
         available=select(test, asking.stopped.available) if asking.stopped else (),
     )
     leave_alone()
     return conclude(evidence, settings)
-
-
-def tested_rows(samples: Sequence[Sample], splits: Path) -> list[LabeledRow]:
-    """The rows of the test split that were asked, in the order of the answers."""
-    rows = {row.id: row for row in LabeledRow.read_lines(splits / "test.jsonl")}
-    return [rows[row_id] for row_id in dict.fromkeys(sample.row_id for sample in samples)]
 
 
 def _macro_f1_difference(rates: Sequence[Rate]) -> Interval | None:

@@ -51,13 +51,16 @@ def _judge(clause: Clause, evaluation: EvaluationResult) -> ClauseResult:
     result = _worst(f.result for f in figures)
     first, *others = [f for f in figures if f.result == result]
     also = ", ".join(f"{f.quantization} {f.scoring}" for f in others)
+    lost = evaluation.until_decided is not None and clause.name in evaluation.until_decided.cannot_pass
     return ClauseResult(
         name=clause.name,
         metric=clause.metric,
         bound=bound_of(clause),
         required=clause.required,
         result=result,
-        reason=f"{first.quantization} {first.scoring}: {first.reason}" + (f"; also at {also}" if also else ""),
+        reason=f"{first.quantization} {first.scoring}: {first.reason}"
+        + (f"; also at {also}" if also else "")
+        + ("; no other answer could still pass it" if lost else ""),
         settings=figures,
     )
 

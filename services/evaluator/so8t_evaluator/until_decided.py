@@ -1,26 +1,27 @@
 """Decides after each batch of rows whether the asking may end: by the code that judges the answers in the end.
 
 It ends once a difference is significant in the headline and the gate's answer is certain at the primary quantization:
-every required clause has passed or failed, or cannot pass on these rows, whatever the other answers. One that has
-failed or cannot pass is enough, but not for dangers, which are decided each: none must be missed because another clause
-refused B first. For the same reason, more is asked where a clause passes, but a class or slice lies beyond its bound.
+every required clause has passed or failed, or cannot pass any more, whatever the other answers. One that has failed or
+cannot pass is enough, but not for dangers, which are decided each, by B's own answers: none must be missed because
+another clause refused B first, or because the rows are too few for the clause from the beginning. For the same reason,
+more is asked where a clause passes, but a class or slice lies beyond its bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from so8t_evaluator.asking_until import Decided, stopped_after
-from so8t_evaluator.baseline import WordCounts, bag_of_words
+from so8t_evaluator.baseline import WordCounts, words_or_counted
 from so8t_evaluator.comparison import adjust, compare
 from so8t_evaluator.ending import early, late, pool_of, until_decided_of
 from so8t_evaluator.gate import UNJUDGED, bounded, judge
 from so8t_evaluator.outcomes import outcomes_of
-from so8t_evaluator.paired import by_setting
+from so8t_evaluator.paired import Setting, by_setting
 from so8t_evaluator.rates import hits_of, rates_of
 from so8t_evaluator.slices import describe
 from so8t_evaluator.stats.paired import paired_interval
@@ -42,15 +43,20 @@ _UNUSED = Interval(value=0.0, low=-1.0, high=1.0)
 """Instead of the difference in macro-F1, whose bootstrap takes longer than some answers."""
 
 
-def decider(config: Config, groups: Sequence[list[LabeledRow]], splits: Path) -> Decided:
-    """Return what says whether the answers so far decide everything; groups are in the order of asking."""
+def decider(
+    config: Config, groups: Sequence[list[LabeledRow]], splits: Path, counted: Mapping[str, str] | None = None
+) -> Decided:
+    """Return what says whether the answers so far decide everything; groups are in the order of asking.
+
+    `counted` is what the bag of words gave each asked row where the rows' texts are not there.
+    """
     settings, rows = config.ab_test, [row for group in groups for row in group]
     needs_words = any(
         metrics.BY_NAME[clause.metric].source == "baseline" for clause in settings.gate if clause.required
     )
-    words = (
-        bag_of_words(LabeledRow.read_lines(splits / "train.jsonl"), rows, settings.confidence) if needs_words else None
-    )
+    train = LabeledRow.read_lines(splits / "train.jsonl") if needs_words else []
+    rows = [row for row in rows if counted is None or row.id in counted]
+    words = words_or_counted(train, rows, settings.confidence, counted) if needs_words else None
     return Decider(settings, config.gguf, groups, words)
 
 
@@ -60,7 +66,7 @@ class Decider:
     def __init__(
         self, settings: AbTest, gguf: Gguf, groups: Sequence[Sequence[LabeledRow]], words: WordCounts | None = None
     ) -> None:
-        """`groups` are those of all rows, in the order of asking; `words` is of the same rows in the same order."""
+        """`groups` are those of all rows, in the order of asking; `words` is of the first of these rows."""
         self._settings, self._late, self._words = early(settings), late(settings), words
         self._available = stopped_after(groups, [row for group in groups for row in group], [])
         self._primary, self._others = gguf.primary_quantization, len(gguf.quantizations) - 1
@@ -78,18 +84,24 @@ class Decider:
             return None
         judged = list(zip(self._clauses, evaluation.gate.clauses, strict=True))
         open_ones = [clause for clause, result in judged if not _is_settled(clause, result, evaluation)]
-        lost = [clause for clause in open_ones if not self._can_pass(clause, samples)]
+        answers = by_setting(samples, in_order=True)
+        lost = [clause for clause in open_ones if self._is_lost(clause, answers)]
         left = [clause for clause in open_ones if clause not in lost]
         refused = bool(lost) or any(result.result == Decision.FAIL for _, result in judged)
         if any(metrics.BY_NAME[clause.metric].danger or not refused for clause in left):
             return None
         return [clause.name for clause in lost]
 
-    def _can_pass(self, clause: Clause, samples: Sequence[Sample]) -> bool:
+    def _is_lost(self, clause: Clause, answers: Mapping[Setting, Sequence[Sample]]) -> bool:
+        """Whether a clause cannot pass any more; of a danger, only if B's answers are the reason."""
+        none_yet = dict.fromkeys(answers, ())
+        by_answers = not metrics.BY_NAME[clause.metric].danger or self._can_pass(clause, none_yet)
+        return by_answers and not self._can_pass(clause, answers)
+
+    def _can_pass(self, clause: Clause, answers: Mapping[Setting, Sequence[Sample]]) -> bool:
         """Whether the usual test of all rows passes a clause in each scoring if B is right from now on, and A wrong."""
         if clause.better or metrics.BY_NAME[clause.metric].source != "answers":
             return True
-        answers = by_setting(samples, in_order=True)
         meant = {"headline": self._settings.scoring[:1], "all": self._settings.scoring}
         scorings = meant.get(clause.scoring, [clause.scoring])
         pairs = [(answers["a", self._primary, s], answers["b", self._primary, s]) for s in scorings]

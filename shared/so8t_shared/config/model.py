@@ -182,7 +182,7 @@ class AbTest(Section):
     control: bool = Field(True, description="Ask A again; answers must be the same.")
     until_decided: bool = Field(
         False,
-        description="Ask no more rows once headline and gate are decided at the primary quantization.",
+        description="Stop asking once headline and gate are decided.",
     )
     speed_samples: int = Field(20, ge=1, description="Rows per quantization to time.")
     keep_answers: bool = Field(

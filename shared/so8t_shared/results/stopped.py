@@ -10,7 +10,6 @@ from so8t_shared.documents import Part
 class Stopped(Part):
     """Where the asking ended."""
 
-    version: int = Field(description="Version of the rule: the same answers end the asking at the same row.")
     decided: bool = Field(description="Whether the asking ended early; if not, all rows were asked.")
     rows: int = Field(description="Rows that each model was asked in each setting.")
     available: int = Field(description="Rows that might have been asked.")
@@ -23,16 +22,11 @@ class Stopped(Part):
     )
 
     @property
-    def saved(self) -> float:
-        """Share of the rows that were not asked."""
-        return 1 - self.rows / self.available
-
-    @property
     def ending(self) -> str:
-        """Such as "decided after 48 of 144 rows, which saves 67%"."""
+        """Such as "stopped after 48 of 144 rows; 96 rows saved"."""
         if not self.decided:
             return f"all {self.available:,} rows were asked, since not everything was decided before"
-        words = f"decided after {self.rows:,} of {self.available:,} rows, which saves {self.saved:.0%}"
+        words = f"stopped after {self.rows:,} of {self.available:,} rows; {self.available - self.rows:,} rows saved"
         names = " and ".join(f"{name!r}" for name in self.cannot_pass)
         return f"{words}; {names} could not pass any more" if names else words
 

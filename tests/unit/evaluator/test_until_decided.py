@@ -90,6 +90,13 @@ def test_a_danger_is_decided_though_another_clause_refuses_b() -> None:
     assert _decided(_answers(100, {"ALLOW": ("DENY", 2)}), open_one) is None
 
 
+def test_too_few_rows_are_no_evidence_about_a_danger() -> None:
+    """A bound that no 200 rows can show ends nothing if it is a danger's; every row is asked for wrong allows."""
+    decided, impossible = _answers(120), 0.001
+    assert _decided(decided, BETTER, {**SAFE, "at_most": impossible}) is None
+    assert _decided(decided, BETTER, {**USEFUL, "at_most": impossible}) == ["useful"]
+
+
 def test_a_slice_beyond_the_bound_is_asked_on() -> None:
     """B passes in all, but lets through the Japanese rows seen so far, too few to fail it."""
     samples = [

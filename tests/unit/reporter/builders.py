@@ -20,6 +20,7 @@ from so8t_shared.results.answers import Sample
 from so8t_shared.results.asking import Asking
 from so8t_shared.results.evaluation import AnswerLimit, Baseline, EngineInfo, EvaluationResult, Speed
 from so8t_shared.results.sides import SIDES, Side
+from so8t_shared.results.stopped import UntilDecided
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import ORDER, Quantization
 from so8t_shared.tables.scorings import Scoring
@@ -200,3 +201,12 @@ def row_id(i: int) -> str:
 def write_lines(path: Path, records: list) -> None:  # type: ignore[type-arg]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(r.model_dump_json() + "\n" for r in records), encoding="utf-8")
+
+
+def ended_after(rows: int, available: int, *cannot_pass: str) -> UntilDecided:
+    """Where an asking of single rows ended."""
+    return UntilDecided(
+        **{"decided": rows < available, "rows": rows, "available": available, "groups": rows},
+        **{"available_groups": available, "largest_group": 1, "cannot_pass": list(cannot_pass)},
+        **{"e_better": 1234.5, "e_worse": 0.001, "threshold": 200.0},
+    )

@@ -27,8 +27,6 @@ from so8t_shared.results.interval import Interval
 
 Floats = NDArray[np.float64]
 
-VERSION = 1
-"""Of this test and of the rule that ends the asking: raised when the same answers would end it elsewhere."""
 BETS: Floats = (1 - np.cos(np.pi * (np.arange(24) + 0.5) / 24)) / 2
 """Shares of the capital at stake: close to each other near 0 and 1, for small effects and for large ones."""
 _EDGE, _HALVINGS = 1e-9, 24

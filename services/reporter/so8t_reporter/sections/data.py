@@ -12,7 +12,7 @@ from so8t_shared.results.training import DataReport
 
 def data_section(inputs: ReportInputs) -> Section:
     """Sources, exclusions, classes and languages."""
-    data, asked = inputs.data, inputs.evaluation.test_set
+    data, asked, stopped = inputs.data, inputs.evaluation.test_set, inputs.evaluation.until_decided
     blocks: list[Block] = [
         Facts(
             [
@@ -25,7 +25,8 @@ def data_section(inputs: ReportInputs) -> Section:
                 ("Languages of the rows asked", _shares(asked.by_language)),
             ]
         ),
-        *_selection(data, asked),
+        *_selection(data, stopped.available if stopped else asked.n),
+        *([Paragraph(f"Rows asked in random order: {stopped.ending}.")] if stopped else []),
         _exclusions(data),
         _classes(data, asked),
         _sources(data),
@@ -44,15 +45,15 @@ def _meaning(data: DataReport) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _selection(data: DataReport, asked: TestSet) -> list[Block]:
-    """Say that rows were chosen by class, if some held-out rows were not asked."""
+def _selection(data: DataReport, chosen: int) -> list[Block]:
+    """Say that rows were chosen by class, if some held-out rows were not."""
     held_out = sum(data.test.values())
-    if asked.n >= held_out:
+    if chosen >= held_out:
         return []
     return [
         Paragraph(
-            f"{asked.n:,} of the {held_out:,} held-out rows were asked (ab_test.max_samples), chosen to balance the"
-            " classes as far as possible: every accuracy here is for this mix, not for the mix of all held-out rows."
+            f"{chosen:,} of the {held_out:,} held-out rows were chosen (ab_test.max_samples) to balance the classes as"
+            " far as possible: every accuracy here is for this mix, not for the mix of all held-out rows."
         )
     ]
 

@@ -94,7 +94,7 @@ def method_section(evaluation: EvaluationResult) -> Section:
 def _until_decided(found: UntilDecided, confidence: float) -> tuple[str, str]:
     """Say what the figures are worth where the asking could end early."""
     begin = "Groups of rows were asked in a random order that no answer changes; after each batch, the answers so far"
-    begin += f" told whether to go on ({found.ending}; {found.evidence}; rule {found.version})."
+    begin += f" told whether to go on ({found.ending}; {found.evidence})."
     if found.decided:
         figures = "The p values, and the intervals of shares and of their differences, hold wherever the asking ends:"
         figures += " they are those of bets against equal models, not McNemar's, Tango's or Wilson's."

@@ -134,15 +134,20 @@ def _rows(evaluation: EvaluationResult) -> Iterator[str]:
     if c.verdict == Verdict.TOO_FEW_GROUPS:
         groups = c.accuracy_difference.groups
         yield f"Test rows of more kinds: the {c.n:,} rows are only {groups:,} groups of rows that are alike."
+    stopped = evaluation.until_decided
     undecided = sum(
-        clause.required and clause.result == Decision.UNDECIDED and any(s.figure for s in clause.settings)
+        clause.required
+        and clause.result == Decision.UNDECIDED
+        and any(s.figure for s in clause.settings)
+        and not (stopped and clause.name in stopped.cannot_pass)
         for clause in evaluation.gate.clauses
     )
     plan = evaluation.plan
     if undecided:
         needed = plan.rows_for_gate or 0
+        what = "Ask all rows (without --until-decided)" if stopped and stopped.decided else "Test more rows"
         yield (
-            f"Test more rows: {c.n:,} {fmt.plural(c.n, 'row leaves', 'rows leave')} {undecided:,} required"
+            f"{what}: {c.n:,} {fmt.plural(c.n, 'row leaves', 'rows leave')} {undecided:,} required"
             f" {fmt.plural(undecided, 'clause', 'clauses')} of the gate undecided"
             f"{f'; about {needed:,} are needed' if needed > c.n else ''}."
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.unit.reporter.builders import ended_after
 from tests.unit.reporter.rendering import column, tables_of, text_report
 
 from so8t_reporter.document import Facts, Paragraph
 from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.data import data_section
 
 
 def test_exclusions(inputs: ReportInputs) -> None:
@@ -42,8 +44,18 @@ def test_balanced_choice(inputs: ReportInputs) -> None:
         if section.anchor == "data"
     ]
     assert shown[0] == []
-    assert shown[1][0].startswith("320 of the 1,000 held-out rows were asked (ab_test.max_samples)")
+    assert shown[1][0].startswith("320 of the 1,000 held-out rows were chosen (ab_test.max_samples)")
     assert "not for the mix of all held-out rows" in shown[1][0]
+
+
+def test_an_early_end(inputs: ReportInputs) -> None:
+    """Rows that were not asked because everything was decided are told apart from rows that were not chosen."""
+    evaluation = inputs.evaluation.model_copy(update={"until_decided": ended_after(320, 400)})
+    held_out = inputs.data.model_copy(update={"test": {"ALLOW": 900}})
+    blocks = data_section(replace(inputs, data=held_out, evaluation=evaluation)).blocks
+    chosen, asked = (block.text for block in blocks if isinstance(block, Paragraph))
+    assert chosen.startswith("400 of the 900 held-out rows were chosen")
+    assert "stopped after 320 of 400 rows; 80 rows saved" in asked
 
 
 def test_sources(inputs: ReportInputs) -> None:

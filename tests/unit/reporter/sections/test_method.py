@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.unit.reporter.builders import Evaluation, Scenario
+from tests.unit.reporter.builders import Evaluation, Scenario, ended_after
 
 from so8t_reporter.document import Notes
 from so8t_reporter.sections.method import NOTES, method_section
 from so8t_reporter.summary import summary_sentence
-from so8t_shared.results.stopped import UntilDecided
 from so8t_shared.tables import scorings
 
 
@@ -26,15 +25,11 @@ def test_three_plain_sentences(title: str, text: str) -> None:
 def test_where_the_asking_ended(rows: int, told: str) -> None:
     """The summary says how many rows were saved, and the method which figures hold after it."""
     evaluation = Evaluation(Scenario(quantizations=("q4_k_m",), scorings=("generate",))).result()
-    found = UntilDecided(
-        **{"version": 1, "decided": rows < 144, "rows": rows, "available": 144, "groups": rows},
-        **{"available_groups": 144, "largest_group": 1, "cannot_pass": ["safe"] if rows < 144 else []},
-        **{"e_better": 1234.5, "e_worse": 0.001, "threshold": 200.0},
-    )
+    found = ended_after(rows, 144, *(["safe"] if rows < 144 else []))
     ended = evaluation.model_copy(update={"until_decided": found, "confidence": 0.99})
     assert found.ending in summary_sentence(ended)
     assert found.ending not in summary_sentence(evaluation)
-    assert ("67%" in found.ending, "'safe'" in found.ending) == (rows < 144, rows < 144)
+    assert ("48 of 144 rows; 96 rows saved" in found.ending, "'safe'" in found.ending) == (rows < 144, rows < 144)
     (notes,) = method_section(ended).blocks
     assert isinstance(notes, Notes)
     title, text = notes.items[-1]

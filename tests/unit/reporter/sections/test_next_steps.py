@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.unit.reporter.builders import Evaluation, Scenario
+from tests.unit.reporter.builders import Evaluation, Scenario, ended_after
 from tests.unit.reporter.builders_upstream import training_points
 
 from so8t_reporter.inputs import ReportInputs
@@ -104,6 +104,17 @@ def test_dangers_to_read(inputs: ReportInputs) -> None:
     n = sum(s.gold != "ALLOW" and s.predicted == "ALLOW" for s in asked)
     assert n > 1
     assert f"Read the {n} requests that B wrongly allowed" in steps_for(inputs, inputs.evaluation)
+
+
+def test_rows_that_were_saved(inputs: ReportInputs) -> None:
+    """After an early end all rows are asked first; a clause that no row can save is not counted."""
+    few = Evaluation(Scenario(**ONE, support=dict.fromkeys(("ALLOW", "ESCALATION", "DENY", "REFUSE"), 12))).result()
+    required = [c for c in few.gate.clauses if c.required and any(s.figure for s in c.settings)]
+    undecided = [c.name for c in required if c.result == "undecided"]
+    assert len(undecided) > 1
+    early = few.model_copy(update={"until_decided": ended_after(48, 144, undecided[0])})
+    found = steps_for(inputs, early)
+    assert f"Ask all rows (without --until-decided): 48 rows leave {len(undecided) - 1} required" in found
 
 
 def test_more_rows(inputs: ReportInputs) -> None:
