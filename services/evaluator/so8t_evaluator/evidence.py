@@ -8,16 +8,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from so8t_evaluator.asking_until import Until, in_random_order
 from so8t_evaluator.baseline import predicted_by_words
 from so8t_evaluator.conclude import conclude_from_files
 from so8t_evaluator.paired import Setting, by_setting
 from so8t_evaluator.rows import select
 from so8t_evaluator.speed import make_speed
-from so8t_shared.bundles.contents import WORDS_FILE, document
+from so8t_evaluator.until_decided import decider
+from so8t_shared.bundles.contents import WORDS_FILE, config_of, document
 from so8t_shared.bundles.recomputed import Recomputed, differences, values_in
-from so8t_shared.config.model import AbTest
+from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import INVALID, LABELS, canonical_label
 from so8t_shared.results.answers import CONTROL_FILE, FINAL_KEPT, SAMPLES_FILE, Sample
@@ -42,19 +42,24 @@ def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Re
     Raises:
         IntegrityError: a file is damaged.
     """
-    try:
-        settings = AbTest.model_validate(configuration.get("ab_test"))
-    except ValidationError as error:
-        raise IntegrityError("The configuration is damaged.", where="configuration.json: ab_test") from error
+    config = config_of(configuration)
+    settings = config.ab_test
     if settings.bootstrap_resamples > _MOST_RESAMPLES:
         raise IntegrityError("It asks for more resamples than any test needs.", where="configuration.json: ab_test")
     recorded = document((folder / _EVALUATION).read_bytes(), _EVALUATION)
     asking, samples = Asking.read(folder / _ASKING), Sample.read_lines(folder / _SAMPLES)
-    faults = [*_rows(folder, asking, samples, settings), *_classes(samples, _SAMPLES, texts=texts)]
-    faults = faults or [*_speed(folder, asking, samples, settings)]
+    available = select(LabeledRow.read_lines(folder / _TEST), settings.max_samples)
+    groups = in_random_order(available, settings.seed)
+    order = list(chain.from_iterable(groups)) if settings.until_decided else available
+    rows = order[: asking.stopped.rows] if asking.stopped else order
+    faults = [*_rows(folder, asking, samples, config, rows), *_classes(samples, _SAMPLES, texts=texts)]
+    faults = faults or [*_speed(asking, samples, rows[: settings.speed_samples])]
+    counted = None if texts or faults else _counted(folder, samples)
+    if settings.until_decided and not faults:
+        decided = decider(config, groups, folder / "train/splits", counted)
+        faults = [*_ending(asking, samples, Until(groups, decided, settings.speed_samples))]
     if faults:
         return Recomputed(faults)
-    counted = None if texts else _counted(folder, samples)
     found = conclude_from_files(folder / "evaluate", folder / "train/splits", settings, counted=counted)
     computed = json.loads(found.model_dump_json())
     faults = [*differences(recorded, computed, _EVALUATION)]
@@ -74,12 +79,21 @@ def _lines(kind: type[LabeledRow], data: bytes) -> list[LabeledRow]:
     return [kind.from_bytes(line, "rows") for line in data.splitlines() if line.strip()]
 
 
-def _rows(folder: Path, asking: Asking, samples: Sequence[Sample], settings: AbTest) -> Iterator[BundleFault]:
+def _rows(
+    folder: Path, asking: Asking, samples: Sequence[Sample], config: Config, to_ask: Sequence[LabeledRow]
+) -> Iterator[BundleFault]:
     """Rows that were to be asked and were not, or were not as they are in the split; A and B in each setting."""
-    rows = {row.id: row for row in select(LabeledRow.read_lines(folder / _TEST), settings.max_samples)}
+    rows, settings = {row.id: row for row in to_ask}, config.ab_test
     answers = by_setting(samples)
     grid: list[Setting] = [(side, q, s) for side in SIDES for q in asking.quantizations for s in asking.scorings]
-    if set(answers) != set(grid) or asking.scorings != settings.scoring or not rows:
+    asked_for = (config.gguf.quantizations, config.gguf.primary_quantization, settings.scoring)
+    if (asking.quantizations, asking.primary_quantization, asking.scorings) != asked_for:
+        yield BundleFault(where=_ASKING, what="it names other quantizations or scorings than the configuration")
+        return
+    if (asking.stopped is None) == settings.until_decided:
+        yield BundleFault(where=f"{_ASKING}: stopped", what="it does not fit the configuration's ab_test.until_decided")
+        return
+    if set(answers) != set(grid) or not rows:
         yield BundleFault(where=_SAMPLES, what="the answers are not to the models and scorings that were to be asked")
         return
     again = Sample.read_lines(folder / _CONTROL)
@@ -89,10 +103,17 @@ def _rows(folder: Path, asking: Asking, samples: Sequence[Sample], settings: AbT
         yield from _same_rows(rows, again, _CONTROL, "a again")
     elif again:
         yield BundleFault(where=_CONTROL, what="there are answers of a control that was not to be made")
-    order = [s.row_id for s in answers[grid[0]]]
+    order = list(rows) if asking.stopped else [s.row_id for s in answers[grid[0]]]
     for name, found in [*asked.items(), *([("a again", again)] if again else [])]:
         if [s.row_id for s in found] != order and not set(order) ^ {s.row_id for s in found}:
             yield BundleFault(where=_SAMPLES, what=f"{name}: the rows are in another order")
+
+
+def _ending(asking: Asking, samples: Sequence[Sample], until: Until) -> Iterator[BundleFault]:
+    """Where the answers do not end the asking where it ended."""
+    primary = [sample for sample in samples if sample.quantization == asking.primary_quantization]
+    found, recorded = until.ended_at(primary).model_dump(), asking.stopped.model_dump() if asking.stopped else None
+    yield from differences({"stopped": recorded}, {"stopped": found}, _ASKING)
 
 
 def _same_rows(rows: dict[str, LabeledRow], found: Sequence[Sample], where: str, name: str) -> Iterator[BundleFault]:
@@ -133,9 +154,8 @@ def class_of(sample: Sample, *, texts: bool) -> str | None:
     return canonical_label(sample.final) or INVALID
 
 
-def _speed(folder: Path, asking: Asking, samples: Sequence[Sample], settings: AbTest) -> Iterator[BundleFault]:
-    """Figures of speed that the answers' times do not give."""
-    rows = select(LabeledRow.read_lines(folder / _TEST), settings.max_samples)[: settings.speed_samples]
+def _speed(asking: Asking, samples: Sequence[Sample], rows: Sequence[LabeledRow]) -> Iterator[BundleFault]:
+    """Figures of speed that the times of the answers to these rows do not give."""
     timed = {row.id for row in rows}
     scoring = [*freely_written(asking.scorings), *asking.scorings][0]
     answers = by_setting(samples)

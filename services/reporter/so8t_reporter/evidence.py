@@ -6,14 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from so8t_reporter.assembly import assemble_results
 from so8t_reporter.inputs import ReportInputs, ReportSettings, load_inputs
-from so8t_shared.bundles.contents import document
+from so8t_shared.bundles.contents import config_of, document
 from so8t_shared.bundles.recomputed import Recomputed, differences, values_in
-from so8t_shared.config.model import Config
-from so8t_shared.errors import IntegrityError
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.running.export import RESULTS_FILE
 
@@ -36,18 +32,6 @@ def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Re
     computed = json.loads(results.model_dump_json())
     computed |= {key: recorded.get(key) for key in _OF_THE_FIRST}
     return Recomputed([*differences(recorded, computed, _RESULTS)], values_in(computed))
-
-
-def config_of(configuration: dict[str, Any]) -> Config:
-    """The configuration in a bundle.
-
-    Raises:
-        IntegrityError: it is damaged.
-    """
-    try:
-        return Config.model_validate(configuration)
-    except ValidationError as error:
-        raise IntegrityError("The configuration is damaged.", where="configuration.json") from error
 
 
 def inputs_of(folder: Path) -> ReportInputs:

@@ -7,6 +7,9 @@ import io
 import zlib
 from typing import Any
 
+from pydantic import ValidationError
+
+from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.foreign import UnparsableError, parse_json
 from so8t_shared.running.export import RESULTS_FILE
@@ -87,6 +90,18 @@ def document(data: bytes, where: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise IntegrityError("A document of the bundle is damaged: it is no object.", where=where)
     return found
+
+
+def config_of(configuration: dict[str, Any]) -> Config:
+    """The configuration in a bundle.
+
+    Raises:
+        IntegrityError: it is damaged.
+    """
+    try:
+        return Config.model_validate(configuration)
+    except ValidationError as error:
+        raise IntegrityError("The configuration is damaged.", where=CONFIGURATION_FILE) from error
 
 
 def is_expected(name: str, *, texts: bool) -> bool:

@@ -9,11 +9,11 @@ from pathlib import Path
 from so8t_reporter.card.facts import IN_EACH_QUANTIZATION, Facts, HubNames
 from so8t_reporter.card.hub import RESULTS_FOLDER, check_names, front_matter, hub_results
 from so8t_reporter.card.wording import ENGLISH, JAPANESE, Wording
-from so8t_reporter.evidence import config_of, inputs_of
+from so8t_reporter.evidence import inputs_of
 from so8t_reporter.markdown import markdown_environment
 from so8t_shared import formatting
 from so8t_shared.artifacts.manifests import Manifest
-from so8t_shared.bundles.contents import CONFIGURATION_FILE, MANIFEST_FILE, document
+from so8t_shared.bundles.contents import CONFIGURATION_FILE, MANIFEST_FILE, config_of, document
 from so8t_shared.files import write_together
 from so8t_shared.results.bundle import BundleProof
 

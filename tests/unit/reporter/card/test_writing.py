@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from huggingface_hub import ModelCard, eval_result_entries_to_yaml, parse_eval_result_entries
 from markdown_it import MarkdownIt
 from tests.unit.bundled import Bundles
+from tests.unit.reporter.builders import ended_after
 
 from so8t_reporter.card.facts import Facts, HubNames
 from so8t_reporter.card.wording import ENGLISH, JAPANESE, Wording
@@ -136,3 +138,15 @@ def test_what_an_author_writes_stays_text(facts: Facts) -> None:
     hostile = facts.config.model_copy(update={"model_a": section, "model_b": None})
     text = rendered(Facts(hostile, facts.inputs, facts.proof, HubNames(), facts.tested), ENGLISH)
     assert "<script>" not in text.replace("\\<script>", "")
+
+
+def test_an_early_end(facts: Facts) -> None:
+    """Both languages say how many rows were asked; without it, neither mentions it."""
+    evaluation = facts.evaluation.model_copy(update={"until_decided": ended_after(48, 144)})
+    early = replace(facts, inputs=replace(facts.inputs, evaluation=evaluation))
+    for wording, words in (
+        (ENGLISH, "stopped after 48 of 144 rows; 96 rows saved"),
+        (JAPANESE, "144行のうち48行で終了"),
+    ):
+        assert words in rendered(early, wording)
+        assert words not in rendered(facts, wording)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.unit.reporter.builders import ENGINE, Evaluation, Scenario, write_lines
 from tests.unit.reporter.builders_upstream import Folders, write_folders, write_record
 from tests.unit.reporter.pipeline import leaves
 
+from so8t_evaluator.asking_until import Until, in_random_order
 from so8t_evaluator.paired import by_setting
+from so8t_evaluator.rows import select
 from so8t_evaluator.speed import make_speed
 from so8t_evaluator.stages import conclude
+from so8t_evaluator.until_decided import decider
 from so8t_reporter.assembly import assemble_results
 from so8t_reporter.inputs import ReportSettings, load_inputs
 from so8t_shared.config.model import Config
 from so8t_shared.files import sha256_file
 from so8t_shared.interruption import StopSignal
 from so8t_shared.json_files import write_json
+from so8t_shared.results.answers import Sample
 from so8t_shared.results.asking import Asking
 from so8t_shared.results.conversion import CONVERTED_BY, ConversionResult, GgufFile
 from so8t_shared.results.evaluation import AnswerLimit
@@ -47,6 +52,9 @@ class Finished:
     """The store and the configuration of a finished session."""
 
     root: Path
+    scenario: Scenario
+    gate: tuple[dict[str, Any], ...] = ()
+    """With clauses, the asking ends when they are decided."""
 
     @property
     def config(self) -> Config:
@@ -57,8 +65,11 @@ class Finished:
                 "dataset": {"paths": [str(self.root / "rows.jsonl")]},
                 "checkpoint_dir": str(self.root / "store"),
                 "output_base_dir": str(self.root / "results"),
-                "gguf": {"quantizations": list(SCENARIO.quantizations)},
-                "ab_test": {"scoring": list(SCENARIO.scorings), "bootstrap_resamples": 100, "speed_samples": 4},
+                "gguf": {"quantizations": list(self.scenario.quantizations)},
+                "ab_test": {
+                    **{"scoring": list(self.scenario.scorings), "bootstrap_resamples": 100, "speed_samples": 4},
+                    **({"until_decided": True, "gate": list(self.gate)} if self.gate else {}),
+                },
                 "session_id_format": "finished",
             }
         )
@@ -81,10 +92,15 @@ class Finished:
         return "finished"
 
 
-def finish_session(root: Path, scenario: Scenario = SCENARIO) -> Finished:
-    """Run every stage by the real runner; those before conclude leave what is simulated."""
-    finished = Finished(root)
+def finish_session(root: Path, scenario: Scenario = SCENARIO, *gate: dict[str, Any]) -> Finished:
+    """Run every stage by the real runner; those before conclude leave what is simulated.
+
+    With clauses of a `gate`, the answers are those until it and the headline were decided.
+    """
+    finished = Finished(root, scenario, gate)
     folders = _upstream(root, scenario)
+    if gate:
+        _end_early(folders, finished.config, scenario)
     works: dict[str, StageFunction] = {
         "convert-a": leaves(folders.convert_a),
         "train": leaves(folders.train),
@@ -141,9 +157,28 @@ def _asking(scenario: Scenario, evaluation: Evaluation) -> Asking:
     )  # fmt: skip
 
 
-def _asked(rows: list[LabeledRow]) -> list[LabeledRow]:
-    from so8t_evaluator.rows import select
+def _end_early(folders: Folders, config: Config, scenario: Scenario) -> None:
+    """Leave the answers until everything was decided, in the order of asking."""
+    splits, settings = folders.train / "splits", config.ab_test
+    groups = in_random_order(select(LabeledRow.read_lines(splits / "test.jsonl"), None), settings.seed)
+    until = Until(groups, decider(config, groups, splits), settings.speed_samples)
+    place = {row.id: number for number, row in enumerate(until.rows)}
+    samples = sorted(Sample.read_lines(folders.evaluate / "samples.jsonl"), key=lambda s: place[s.row_id])
+    stopped = until.ended_at([s for s in samples if s.quantization == config.gguf.primary_quantization])
+    samples = [s for s in samples if place[s.row_id] < stopped.rows]
+    answers = by_setting(samples)
+    asking = Asking.read(folders.evaluate / "asking.json")
+    speed = [
+        make_speed(answers[s.model, s.quantization, "generate"][: settings.speed_samples], peak_memory_bytes=5,
+                   file_size_bytes=9)
+        for s in asking.speed
+    ]  # fmt: skip
+    write_lines(folders.evaluate / "samples.jsonl", samples)
+    write_lines(folders.evaluate / "control.jsonl", list(answers["a", "q4_k_m", scenario.scorings[0]]))
+    write_record(folders.evaluate / "asking.json", asking.model_copy(update={"stopped": stopped, "speed": speed}))
 
+
+def _asked(rows: list[LabeledRow]) -> list[LabeledRow]:
     return select(rows, None)
 
 

@@ -49,16 +49,24 @@ class Forgery:
         sizes = {entry["name"]: entry["unpacked_bytes"] for entry in self.index["files"]}
         self.files = {unpacked_name(name): unpacked(name, files[name], size) for name, size in sizes.items()}
 
+    def document(self, name: str) -> Any:
+        """A JSON document."""
+        return json.loads(self.files[name])
+
+    def lines(self, name: str) -> list[Any]:
+        """A list of lines."""
+        return [json.loads(line) for line in self.files[name].splitlines()]
+
     def edit(self, name: str, change: Callable[[Any], None]) -> Forgery:
         """Change a JSON document."""
-        found = json.loads(self.files[name])
+        found = self.document(name)
         change(found)
         self.files[name] = canonical_json(found)
         return self
 
     def edit_lines(self, name: str, change: Callable[[list[Any]], list[Any] | None]) -> Forgery:
         """Change a list of lines, or replace it."""
-        lines = [json.loads(line) for line in self.files[name].splitlines()]
+        lines = self.lines(name)
         lines = change(lines) or lines
         self.files[name] = b"".join(canonical_json(line) + b"\n" for line in lines)
         return self
