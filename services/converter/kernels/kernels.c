@@ -34,8 +34,10 @@ EXPORTED const char *so8t_target(int place) {
 }
 
 /* Runs the place-th usable target. */
-EXPORTED int64_t so8t_rows(int place, int type, int source, const uint8_t *x, int64_t values, uint8_t *out) {
+EXPORTED int64_t so8t_rows(int place, int type, int source, const uint8_t *x, int64_t values, const float *importance,
+                           int64_t length, uint8_t *out) {
     for (int i = 0; i < COUNT; i++)
-        if (is_usable(TARGETS[i].run) && place-- == 0) return TARGETS[i].run(type, source, x, values, out);
+        if (is_usable(TARGETS[i].run) && place-- == 0)
+            return TARGETS[i].run(type, source, x, values, importance, length, out);
     return -1;
 }

@@ -45,3 +45,17 @@ INLINE void transpose(const float *x, int size, V *tile) {
         EACH(i, L) tile[(start + i) * G + g] = square[i];
     }
 }
+
+/* The sum of the squares of each block of 256 values of a chunk, each in order. */
+INLINE void squares_of_blocks(const float *x, float *sums) {
+    for (int first = 0; first < SUBBLOCKS(256); first += L) {
+        V sum = splat(0);
+        for (int start = 0; start < 256; start += L) {
+            V square[L];
+            EACH(lane, L) square[lane] = load(x + (first + lane) % SUBBLOCKS(256) * 256 + start);
+            swap_sides(square);
+            EACH(i, L) sum = sum + square[i] * square[i];
+        }
+        EACH(lane, L) if (first + lane < SUBBLOCKS(256)) sums[first + lane] = sum[lane];
+    }
+}

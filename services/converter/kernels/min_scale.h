@@ -3,27 +3,34 @@
 #include "lanes.h"
 
 struct over_minimum {
-    float scale[SUBBLOCKS(32)], minimum[SUBBLOCKS(32)], largest[SUBBLOCKS(32)];
+    float scale[SUBBLOCKS(32)], minimum[SUBBLOCKS(32)], largest[SUBBLOCKS(32)], weight[SUBBLOCKS(32)];
+    float inverse[SUBBLOCKS(32)], low[SUBBLOCKS(32)]; /* with which the best levels were made */
     uint8_t is_flat[SUBBLOCKS(32)], is_bad[SUBBLOCKS(32)];
 };
 
 struct tile32 {
     V x[32 * G], w[32 * G], level[32 * G];
-    V low[G], high[G], big[G], sum_w[G], sum_x[G], best[G], scale[G];
+    V low[G], high[G], big[G], sum_w[G], sum_x[G], best[G], scale[G], spread[G], chosen[G], chosen_low[G];
     unsigned bad[G], flat[G];
 };
 
-INLINE void first_fit(struct tile32 *t, int g, int top) {
+/* The weight of the i-th value; with an importance matrix, its value is in t->w. */
+INLINE V weight_of(const struct tile32 *t, int i, int g, V mean, int is_weighted) {
+    V a = t->x[i * G + g];
+    return is_weighted ? t->w[i * G + g] * root(t->spread[g] + a * a) : mean + mag(a);
+}
+
+INLINE void first_fit(struct tile32 *t, int g, int top, int is_weighted) {
     V squares = splat(0), low = t->x[g], high = low, best = splat(0);
-    EACH(i, 32) squares = squares + t->x[i * G + g] * t->x[i * G + g];
+    if (!is_weighted) EACH(i, 32) squares = squares + t->x[i * G + g] * t->x[i * G + g];
     const V mean = root(squares / splat(32));
-    V w = mean + mag(low), sum_w = w, sum_x = w * low;
+    V w = weight_of(t, 0, g, mean, is_weighted), sum_w = w, sum_x = w * low;
     t->w[g] = w;
     for (int i = 1; i < 32; i++) {
         V a = t->x[i * G + g];
         low = least(a, low);
         high = most(a, high);
-        w = mean + mag(a);
+        w = weight_of(t, i, g, mean, is_weighted);
         t->w[i * G + g] = w;
         sum_w = sum_w + w;
         sum_x = sum_x + w * a;
@@ -38,11 +45,11 @@ INLINE void first_fit(struct tile32 *t, int g, int top) {
     t->flat[g] = bits(eq(high, low));
     t->bad[g] = ~bits(lt(inverse * t->big[g], splat(EXACT)));
     t->low[g] = low, t->high[g] = high, t->sum_w[g] = sum_w, t->sum_x[g] = sum_x;
-    t->scale[g] = scale, t->best[g] = best;
+    t->scale[g] = scale, t->best[g] = best, t->chosen[g] = inverse, t->chosen_low[g] = low;
 }
 
 /* One more candidate for the inverse scale: `number` levels for the range. */
-INLINE void next_fit(struct tile32 *t, float number, int top) {
+INLINE void next_fit(struct tile32 *t, float number, int top, int is_weighted) {
     V inverse[G], sum_l[G], sum_l2[G], sum_xl[G], slope[G], offset[G], error[G];
     M fits[G];
     GROUPS(g) {
@@ -74,16 +81,30 @@ INLINE void next_fit(struct tile32 *t, float number, int top) {
         M better = fits[g] & lt(error[g], t->best[g]);
         t->best[g] = pick(better, error[g], t->best[g]);
         t->scale[g] = pick(better, slope[g], t->scale[g]);
+        if (is_weighted) {
+            t->chosen[g] = pick(better, inverse[g], t->chosen[g]);
+            t->chosen_low[g] = pick(better, t->low[g], t->chosen_low[g]);
+        }
         t->low[g] = pick(better, offset[g], t->low[g]);
     }
 }
 
-INLINE void fit_tiles(const float *x, int blocks, int top, float first, int steps, struct over_minimum *found) {
+/* With an importance matrix, `spread` has the mean square that goes into each sub-block's weights. */
+INLINE void fit_tiles(const float *x, const float *importance, const float *spread, int subblocks, struct search try,
+                      struct over_minimum *found) {
     struct tile32 t;
-    for (int at = 0; at < 8 * blocks; at += TILE) {
+    const int top = try.top, is_weighted = importance != 0;
+    for (int at = 0; at < subblocks; at += TILE) {
         transpose(x + 32 * at, 32, t.x);
-        GROUPS(g) first_fit(&t, g, top);
-        EACH(step, steps) next_fit(&t, first + 0.1f * (float)step + (float)top, top);
+        if (is_weighted) transpose(importance + 32 * at, 32, t.w);
+        if (is_weighted) EACH(g, G) t.spread[g] = load(spread + at + g * L);
+        GROUPS(g) first_fit(&t, g, top, is_weighted);
+        EACH(step, try.steps) next_fit(&t, try.first + try.delta * (float)step + (float)top, top, is_weighted);
+        if (is_weighted) EACH(g, G) {
+            store(found->weight + at + g * L, t.sum_w[g]);
+            store(found->inverse + at + g * L, t.chosen[g]);
+            store(found->low + at + g * L, t.chosen_low[g]);
+        }
         GROUPS(g) {
             store(found->scale + at + g * L, t.scale[g]);
             store(found->minimum + at + g * L, -t.low[g]);
@@ -151,13 +172,9 @@ static void plain_levels(const float *x, const float *d, const float *m, int top
     }
 }
 
-/* The plain sequence for one block. */
-static void plain_over_minimum(const float *x, int top, float first, int steps, uint8_t *out) {
-    float scale[8], minimum[8], d[8], m[8];
-    uint8_t levels[256], *high = out + 16, *low = top > 15 ? out + 48 : out + 16;
-    EACH(j, 8) scale[j] = fit_over_minimum(x + 32 * j, top, first, steps, levels + 32 * j, minimum + j);
-    put_scales(scale, minimum, out, d, m);
-    plain_levels(x, d, m, top, levels);
+/* Packs the 256 levels of a block. */
+static void pack_levels(const uint8_t *levels, int top, uint8_t *out) {
+    uint8_t *high = out + 16, *low = top > 15 ? out + 48 : out + 16;
     if (top > 15) memset(high, 0, 32);
     EACH(g, 4) EACH(i, 32) {
         uint8_t a = levels[64 * g + i], b = levels[64 * g + 32 + i];
@@ -166,28 +183,50 @@ static void plain_over_minimum(const float *x, int top, float first, int steps, 
     }
 }
 
-INLINE void over_minimum(const float *x, int blocks, uint8_t *out, int top, float first, int steps) {
-    const int size = top > 15 ? 176 : 144;
+/* The plain sequence for one block. */
+static void plain_over_minimum(const float *x, struct search try, uint8_t *out) {
+    float scale[8], minimum[8], d[8], m[8];
+    uint8_t levels[256];
+    EACH(j, 8) {
+        float w[32];
+        plain_weights(x + 32 * j, w);
+        scale[j] = fit_over_minimum(x + 32 * j, w, try, levels + 32 * j, minimum + j);
+    }
+    put_scales(scale, minimum, out, d, m);
+    plain_levels(x, d, m, try.top, levels);
+    pack_levels(levels, try.top, out);
+}
+
+/* Whether a sub-block with these values of a level and of the minimum takes the plain sequence. */
+INLINE int is_plain(const struct over_minimum *found, int at, float *d, float *m) {
+    if (found->is_bad[at]) return 1;
+    if (*d == 0 && found->is_flat[at]) {
+        *d = __builtin_inff(), *m = 0; /* every level becomes 0 */
+        return 0;
+    }
+    return *d == 0 || !is_finite(*d) || !((found->largest[at] + *m) / *d < EXACT);
+}
+
+INLINE void over_minimum(const float *x, int blocks, uint8_t *out, struct search try) {
+    const int top = try.top, size = top > 15 ? 176 : 144;
     struct over_minimum found;
-    fit_tiles(x, blocks, top, first, steps, &found);
+    fit_tiles(x, 0, 0, 8 * blocks, try, &found);
     EACH(block, blocks) {
         const int at = 8 * block;
         float d[8], m[8];
         int plain = 0;
         put_scales(found.scale + at, found.minimum + at, out, d, m);
-        EACH(j, 8) {
-            plain |= found.is_bad[at + j];
-            if (d[j] == 0 && found.is_flat[at + j]) {
-                d[j] = __builtin_inff(), m[j] = 0; /* every level becomes 0 */
-            } else {
-                plain |= d[j] == 0 || !is_finite(d[j]) || !((found.largest[at + j] + m[j]) / d[j] < EXACT);
-            }
-        }
-        if (plain) plain_over_minimum(x + 256 * block, top, first, steps, out);
+        EACH(j, 8) plain |= is_plain(&found, at + j, d + j, m + j);
+        if (plain) plain_over_minimum(x + 256 * block, try, out);
         else put_levels(x + 256 * block, d, m, top, out + 16, out + size - 128);
         out += size;
     }
 }
 
-static void q4_k(const float *x, int blocks, uint8_t *out) { over_minimum(x, blocks, out, 15, -1.0f, 21); }
-static void q5_k(const float *x, int blocks, uint8_t *out) { over_minimum(x, blocks, out, 31, -0.5f, 16); }
+static void q4_k(const float *x, int blocks, uint8_t *out) {
+    over_minimum(x, blocks, out, (struct search){15, -1.0f, 0.1f, 21});
+}
+
+static void q5_k(const float *x, int blocks, uint8_t *out) {
+    over_minimum(x, blocks, out, (struct search){31, -0.5f, 0.1f, 16});
+}

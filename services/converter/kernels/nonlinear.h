@@ -44,19 +44,28 @@ INLINE V nonlinear_step(V a) {
     return pick(even, look(EVEN_STEPS, half), look(ODD_STEPS, half));
 }
 
-INLINE void nonlinear_sums(const V *x, const V *inverse, V *sum_xl, V *sum_l2) {
+INLINE void nonlinear_sums(const V *x, const V *w, const V *inverse, V *sum_xl, V *sum_l2) {
     GROUPS(g) sum_xl[g] = sum_l2[g] = splat(0);
     _Pragma("GCC unroll 32") EACH(i, 32) GROUPS(g) {
-        V a = x[i * G + g], step = nonlinear_step(inverse[g] * a), weighted = (a * a) * step;
+        V a = x[i * G + g], step = nonlinear_step(inverse[g] * a), weighted = (w ? w[i * G + g] : a * a) * step;
         sum_xl[g] = sum_xl[g] + weighted * a;
         sum_l2[g] = sum_l2[g] + weighted * step;
     }
 }
 
-/* The scales of TILE groups of 32 values, 0 for a group that is all zero. */
-INLINE void fit_nonlinear(const float *values, float *scales) {
-    V x[32 * G], high[G], big[G], inverse[G], sum_xl[G], sum_l2[G], scale[G], best[G];
+/* The scales of TILE groups of 32 values, 0 for a group that is all zero. Without an importance matrix, squares are
+ * the weights; with one, `spread` has a mean square for each group. */
+INLINE void fit_nonlinear(const float *values, const float *importance, const float *spread, float *scales) {
+    V x[32 * G], weights[32 * G], high[G], big[G], inverse[G], sum_xl[G], sum_l2[G], scale[G], best[G], *w = 0;
     transpose(values, 32, x);
+    if (importance) {
+        transpose(importance, 32, weights);
+        w = weights;
+        GROUPS(g) EACH(i, 32) {
+            V a = x[i * G + g];
+            w[i * G + g] = w[i * G + g] * root(load(spread + g * L) + a * a);
+        }
+    }
     GROUPS(g) {
         high[g] = big[g] = splat(0);
         EACH(i, 32) {
@@ -67,14 +76,14 @@ INLINE void fit_nonlinear(const float *values, float *scales) {
         }
         inverse[g] = splat(1) / (-high[g] / splat(-127));
     }
-    nonlinear_sums(x, inverse, sum_xl, sum_l2);
+    nonlinear_sums(x, w, inverse, sum_xl, sum_l2);
     GROUPS(g) {
         scale[g] = pick(lt(splat(0), sum_l2[g]), sum_xl[g] / sum_l2[g], splat(0));
         best[g] = scale[g] * sum_xl[g];
     }
     for (int step = -7; step <= 7; step++) {
         GROUPS(g) inverse[g] = splat((float)(step - 127)) / high[g];
-        nonlinear_sums(x, inverse, sum_xl, sum_l2);
+        nonlinear_sums(x, w, inverse, sum_xl, sum_l2);
         GROUPS(g) {
             M better = lt(splat(0), sum_l2[g]) & lt(best[g] * sum_l2[g], sum_xl[g] * sum_xl[g]);
             V ratio = sum_xl[g] / sum_l2[g];
@@ -93,9 +102,9 @@ INLINE void put_nonlinear(const float *x, float inverse, uint8_t *out) {
     }
 }
 
-static void iq4_nl(const float *x, int blocks, uint8_t *out) {
+INLINE void nonlinear_blocks(const float *x, const float *w, const float *spread, int blocks, uint8_t *out) {
     float scale[SUBBLOCKS(32)];
-    for (int at = 0; at < blocks; at += TILE) fit_nonlinear(x + 32 * at, scale + at);
+    for (int at = 0; at < blocks; at += TILE) fit_nonlinear(x + 32 * at, w ? w + 32 * at : 0, w ? spread + at : 0, scale + at);
     EACH(block, blocks) {
         put_half(out, scale[block]);
         put_nonlinear(x + 32 * block, scale[block] ? 1 / scale[block] : 0, out + 2);
@@ -103,9 +112,10 @@ static void iq4_nl(const float *x, int blocks, uint8_t *out) {
     }
 }
 
-static void iq4_xs(const float *x, int blocks, uint8_t *out) {
+INLINE void nonlinear_superblocks(const float *x, const float *w, const float *spread, int blocks, uint8_t *out) {
     float scales[SUBBLOCKS(32)];
-    for (int at = 0; at < 8 * blocks; at += TILE) fit_nonlinear(x + 32 * at, scales + at);
+    for (int at = 0; at < 8 * blocks; at += TILE)
+        fit_nonlinear(x + 32 * at, w ? w + 32 * at : 0, w ? spread + at : 0, scales + at);
     EACH(block, blocks) {
         const float *scale = scales + 8 * block;
         float top = 0, largest = 0;
@@ -122,4 +132,22 @@ static void iq4_xs(const float *x, int blocks, uint8_t *out) {
         }
         out += 136;
     }
+}
+
+static void iq4_nl(const float *x, int blocks, uint8_t *out) { nonlinear_blocks(x, 0, 0, blocks, out); }
+static void iq4_xs(const float *x, int blocks, uint8_t *out) { nonlinear_superblocks(x, 0, 0, blocks, out); }
+
+static void weighted_iq4_nl(const float *x, const float *importance, const float *unused, int blocks, uint8_t *out) {
+    float spread[SUBBLOCKS(32)];
+    (void)unused;
+    EACH(block, SUBBLOCKS(32)) spread[block] = squares_of(x + 32 * block, 32) * (2.0f / 32);
+    nonlinear_blocks(x, importance, spread, blocks, out);
+}
+
+static void weighted_iq4_xs(const float *x, const float *importance, const float *unused, int blocks, uint8_t *out) {
+    float squares[SUBBLOCKS(256)], spread[SUBBLOCKS(32)];
+    (void)unused;
+    squares_of_blocks(x, squares);
+    EACH(j, SUBBLOCKS(32)) spread[j] = squares[j / 8] * (2.0f / 256);
+    nonlinear_superblocks(x, importance, spread, blocks, out);
 }

@@ -23,7 +23,8 @@ INLINE void sums_of(const struct tile16 *t, const V *inverse, V *sum_xl, V *sum_
     }
 }
 
-INLINE void first_signed_fit(struct tile16 *t) {
+/* With an importance matrix, its values are in t->square. */
+INLINE void first_signed_fit(struct tile16 *t, int is_weighted) {
     V inverse[G], sum_xl[G], sum_l2[G];
     GROUPS(g) {
         V high = splat(0), big = splat(0);
@@ -32,8 +33,8 @@ INLINE void first_signed_fit(struct tile16 *t) {
             M larger = lt(big, size);
             high = pick(larger, a, high);
             big = pick(larger, size, big);
-            t->square[i * G + g] = a * a;
-            t->cube[i * G + g] = (a * a) * a;
+            if (!is_weighted) t->square[i * G + g] = a * a;
+            t->cube[i * G + g] = t->square[i * G + g] * a;
         }
         inverse[g] = splat(-32) / high;
         t->high[g] = high, t->big[g] = big;
@@ -58,11 +59,12 @@ INLINE void next_signed_fit(struct tile16 *t, float number) {
     }
 }
 
-INLINE void fit_signed_tiles(const float *x, int blocks, struct signed_fit *found) {
+INLINE void fit_signed_tiles(const float *x, const float *importance, int blocks, struct signed_fit *found) {
     struct tile16 t;
     for (int at = 0; at < 16 * blocks; at += TILE) {
         transpose(x + 16 * at, 16, t.x);
-        first_signed_fit(&t);
+        if (importance) transpose(importance + 16 * at, 16, t.square);
+        first_signed_fit(&t, importance != 0);
         for (int step = -9; step < 10; step++)
             if (step) next_signed_fit(&t, -(32.0f + 0.1f * (float)step));
         GROUPS(g) {
@@ -111,10 +113,10 @@ INLINE void put_signed_levels(const float *x, const float *d, const int32_t *kep
 }
 
 /* The plain sequence for one block. */
-static void plain_signed(const float *x, uint8_t *out) {
+static void plain_signed(const float *x, const float *importance, uint8_t *out) {
     float scale[16], d[16];
     uint8_t levels[256];
-    EACH(j, 16) scale[j] = fit_signed(x + 16 * j, levels + 16 * j);
+    EACH(j, 16) scale[j] = fit_signed(x + 16 * j, importance ? importance + 16 * j : 0, levels + 16 * j);
     if (!put_signed_scales(scale, out, d)) return;
     EACH(j, 16) {
         if (d[j] == 0) continue;
@@ -128,9 +130,9 @@ static void plain_signed(const float *x, uint8_t *out) {
     }
 }
 
-static void q6_k(const float *x, int blocks, uint8_t *out) {
+INLINE void signed_scales(const float *x, const float *importance, int blocks, uint8_t *out) {
     struct signed_fit found;
-    fit_signed_tiles(x, blocks, &found);
+    fit_signed_tiles(x, importance, blocks, &found);
     EACH(block, blocks) {
         const int at = 16 * block;
         float d[16];
@@ -142,8 +144,15 @@ static void q6_k(const float *x, int blocks, uint8_t *out) {
             if (d[j] == 0 && found.largest[at + j] < EPSILON) d[j] = __builtin_inff(), kept[j] = 0;
             else plain |= d[j] == 0 || !is_finite(d[j]) || !(found.largest[at + j] / positive(d[j]) < EXACT);
         }
-        if (plain) plain_signed(x + 256 * block, out);
+        if (plain) plain_signed(x + 256 * block, importance ? importance + 256 * block : 0, out);
         else if (any) put_signed_levels(x + 256 * block, d, kept, out);
         out += 210;
     }
+}
+
+static void q6_k(const float *x, int blocks, uint8_t *out) { signed_scales(x, 0, blocks, out); }
+
+static void weighted_q6_k(const float *x, const float *importance, const float *spread, int blocks, uint8_t *out) {
+    (void)spread;
+    signed_scales(x, importance, blocks, out);
 }

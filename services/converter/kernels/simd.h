@@ -37,6 +37,7 @@ INLINE V signs(V a) { return (V)((U)a & 0x80000000u); }
 typedef __mmask16 M;
 INLINE M lt(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLINE M eq(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+INLINE M ne(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ); }
 INLINE M over(K a, int32_t n) { return _mm512_cmpgt_epi32_mask((__m512i)a, _mm512_set1_epi32(n)); }
 INLINE V pick(M m, V a, V b) { return _mm512_mask_blend_ps(m, b, a); }
 INLINE K plus(K a, M m, int32_t n) { return (K)_mm512_mask_add_epi32((__m512i)a, m, (__m512i)a, _mm512_set1_epi32(n)); }
@@ -60,6 +61,7 @@ INLINE V look(const float table[8], K place) {
 typedef K M;
 INLINE M lt(V a, V b) { return (K)_mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 INLINE M eq(V a, V b) { return (K)_mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+INLINE M ne(V a, V b) { return (K)_mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
 INLINE M over(K a, int32_t n) { return a > n; }
 INLINE V pick(M m, V a, V b) { return _mm256_blendv_ps(b, a, (V)m); }
 INLINE K plus(K a, M m, int32_t n) { return a + (m & n); }
@@ -96,6 +98,7 @@ INLINE V look(const float table[8], K place) { return _mm256_permutevar8x32_ps(_
 typedef K M;
 INLINE M lt(V a, V b) { return a < b; }
 INLINE M eq(V a, V b) { return a == b; }
+INLINE M ne(V a, V b) { return a != b; }
 INLINE M over(K a, int32_t n) { return a > n; }
 INLINE V pick(M m, V a, V b) { return (V)((m & (K)a) | (~m & (K)b)); }
 INLINE K plus(K a, M m, int32_t n) { return a + (m & n); }

@@ -60,13 +60,22 @@ def row_bytes(kind: str, length: int) -> int:
 
 
 def quantize_rows(
-    kind: str, source: str, values: Buffer, rows: int, length: int, out: Buffer, *, backend: str | None = None
+    kind: str,
+    source: str,
+    values: Buffer,
+    rows: int,
+    length: int,
+    out: Buffer,
+    importance: NDArray[np.float32] | None = None,
+    *,
+    backend: str | None = None,
 ) -> None:
     """Write `rows` rows of `length` values as GGML type `kind` into `out`, without copies.
 
     `values` holds the rows back to back as F32, F16 or BF16 (`source`) at any alignment; `out` is a writable buffer of
-    rows * row_bytes(kind, length) bytes. Several threads can call it at once. `backend` is one of backends(), by
-    default the fastest, or "torch:" and a device.
+    rows * row_bytes(kind, length) bytes. `importance` is the importance matrix of a row, [length], which all rows
+    share. Several threads can call it at once. `backend` is one of backends(), by default the fastest, or "torch:" and
+    a device, which only quantizes without an importance matrix.
 
     Raises:
         ValueError: an unknown type, or a buffer of the wrong size.
@@ -76,7 +85,10 @@ def quantize_rows(
     expected = rows * length * SOURCES[source], rows * row_bytes(kind, length)
     if (given.size, written.size) != expected or not written.flags.writeable:
         raise ValueError(f"{rows} rows take {expected} bytes, the second writable, not {given.size, written.size}")
-    name = backend or (f"{TORCH}{device()}" if device() and kind not in SOURCES else backends()[0])
+    if importance is not None and (importance.shape, importance.dtype) != ((length,), np.float32):
+        raise ValueError(f"the importance matrix is {importance.dtype}{[*importance.shape]}, not float32[{length}]")
+    on_device = device() and kind not in SOURCES and importance is None
+    name = backend or (f"{TORCH}{device()}" if on_device else backends()[0])
     refused = _UNKNOWN
     if name.startswith(TORCH):
         from so8t_converter.torch_kernels import KINDS, quantize_on
@@ -86,9 +98,12 @@ def quantize_rows(
     elif name != FALLBACK:
         place = backends().index(name)
         numbers = int(_number(kind)), int(_number(source))
-        refused = _library().so8t_rows(place, *numbers, given.ctypes.data, rows * length, written.ctypes.data)
+        weights = None if importance is None else np.ascontiguousarray(importance)
+        matrix = None if weights is None else weights.ctypes.data, length
+        given_values = given.ctypes.data, rows * length
+        refused = _library().so8t_rows(place, *numbers, *given_values, *matrix, written.ctypes.data)
     if refused == _UNKNOWN:
-        refused = _by_libgguf(kind, source, given, rows, length, written)
+        refused = _by_libgguf(kind, source, given, rows, length, written, importance)
     if refused:
         raise UnrepresentableValues(refused, kind)
 
@@ -133,19 +148,25 @@ def _library() -> Any:
     library.so8t_target.restype = ctypes.c_char_p
     library.so8t_rows.restype = ctypes.c_int64
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    library.so8t_rows.argtypes = [number, number, number, pointer, ctypes.c_int64, pointer]
+    library.so8t_rows.argtypes = [number, number, number, pointer, ctypes.c_int64, pointer, ctypes.c_int64, pointer]
     return library
 
 
 def _by_libgguf(
-    kind: str, source: str, given: NDArray[np.uint8], rows: int, length: int, written: NDArray[np.uint8]
+    kind: str,
+    source: str,
+    given: NDArray[np.uint8],
+    rows: int,
+    length: int,
+    written: NDArray[np.uint8],
+    importance: NDArray[np.float32] | None,
 ) -> int:
     """Quantize by libgguf; return how many values cannot be represented."""
     floats = _floats(source, given)
     bits = floats.view(np.uint32) & np.uint32(0x7FFFFFFF)
     refused = int(np.count_nonzero(bits >= _LIMITS.get(kind, 0x7F800000)))
     if not refused:
-        libgguf.quantize_rows_into_raw(_number(kind), floats, written, rows, length)
+        libgguf.quantize_rows_into_raw(_number(kind), floats, written, rows, length, importance)
     return refused
 
 
