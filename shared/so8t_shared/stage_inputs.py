@@ -46,16 +46,24 @@ PathInput = ModelInput | FileInput | DataInput
 ExternalInput = PathInput | ServedInput
 
 
+def _imatrix(config: Config) -> list[ExternalInput]:
+    """The importance matrix or text; its name counts, too: it is written into the files."""
+    if not config.gguf.imatrix:
+        return []
+    path = Path(config.gguf.imatrix)
+    return [FileInput(f"gguf.imatrix ({path.name})", path)]
+
+
 def model_a(config: Config) -> list[ExternalInput]:
-    """Model A's checkpoint."""
-    return [ModelInput("model_a", Path(config.model_a.base_model))]
+    """Model A's checkpoint, and what guides its quantization."""
+    return [ModelInput("model_a", Path(config.model_a.base_model)), *_imatrix(config)]
 
 
-def external_b(config: Config) -> list[ExternalInput]:
-    """A model B that is not trained here; none otherwise."""
+def model_b(config: Config) -> list[ExternalInput]:
+    """A model B that is not trained here; otherwise what guides its quantization."""
     if config.served_b:  # its name counts, too: it is asked by that
         return [ServedInput(f"model_b.ollama = {config.served_b}", config.served_b, config.ollama.host)]
-    return [FileInput("model_b.gguf", Path(config.gguf_b))] if config.gguf_b else []
+    return [FileInput("model_b.gguf", Path(config.gguf_b))] if config.gguf_b else _imatrix(config)
 
 
 def training_inputs(config: Config) -> list[ExternalInput]:

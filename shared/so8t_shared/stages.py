@@ -17,7 +17,7 @@ from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.registry import MODELFILES
 from so8t_shared.results.training import TENSORBOARD
-from so8t_shared.stage_inputs import ExternalInput, PathInput, ServedInput, external_b, model_a, training_inputs
+from so8t_shared.stage_inputs import ExternalInput, PathInput, ServedInput, model_a, model_b, training_inputs
 from so8t_shared.tables import resources
 
 Fact = Callable[[Config], Any]
@@ -193,7 +193,7 @@ STAGES: tuple[Stage, ...] = (
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/", "training_config.yaml")},
-        inputs=external_b,
+        inputs=model_b,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_b",
         writes="so8t_converter.file_sizes:sizes_b",

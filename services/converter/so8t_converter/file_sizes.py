@@ -12,7 +12,7 @@ import gguf
 from so8t_converter.checkpoint import read_config
 from so8t_converter.mixture import TensorShape, Traits, target_types
 from so8t_shared.config.model import Config
-from so8t_shared.tables.architectures import Sizes, sizes_of
+from so8t_shared.tables.architectures import sizes_of
 from so8t_shared.tables.quantizations import BY_NAME, Quantization
 
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
@@ -38,10 +38,13 @@ def sizes_b(config: Config) -> dict[Quantization, int]:
 
 
 def _of_stage(folder: Path, config: Config) -> dict[Quantization, int]:
-    return file_sizes(folder, config.gguf.quantizations) if folder.is_dir() else {}
+    has_imatrix = config.gguf.imatrix is not None
+    return file_sizes(folder, config.gguf.quantizations, has_imatrix=has_imatrix) if folder.is_dir() else {}
 
 
-def file_sizes(folder: Path, quantizations: Iterable[Quantization]) -> dict[Quantization, int]:
+def file_sizes(
+    folder: Path, quantizations: Iterable[Quantization], *, has_imatrix: bool = False
+) -> dict[Quantization, int]:
     """Return the bytes of each file that a conversion of this checkpoint makes.
 
     Raises:
@@ -53,14 +56,15 @@ def file_sizes(folder: Path, quantizations: Iterable[Quantization]) -> dict[Quan
     if sizes.tied:
         del shapes["lm_head.weight"]
     vocabulary = sum(path.stat().st_size for name in _TOKENIZER if (path := folder / name).is_file())
-    return {name: vocabulary + _tensor_bytes(shapes, sizes, name) for name in dict.fromkeys(quantizations)}
+    traits = Traits(heads_per_value=sizes.heads // sizes.kv_heads, has_imatrix=has_imatrix)
+    return {name: vocabulary + _tensor_bytes(shapes, traits, name) for name in dict.fromkeys(quantizations)}
 
 
-def _tensor_bytes(shapes: dict[str, tuple[int, ...]], sizes: Sizes, quantization: Quantization) -> int:
+def _tensor_bytes(shapes: dict[str, tuple[int, ...]], traits: Traits, quantization: Quantization) -> int:
     row = BY_NAME[quantization]
     weights = row.type if row.from_checkpoint else "F16"
     named = [_named(name, shape, weights) for name, shape in shapes.items()]
-    types = target_types(named, quantization, Traits(heads_per_value=sizes.heads // sizes.kv_heads))
+    types = target_types(named, quantization, traits)
     return sum(_bytes(tensor.shape, types[tensor.name]) for tensor in named)
 
 

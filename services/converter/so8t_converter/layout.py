@@ -74,13 +74,14 @@ def write_header(plan: Plan, quantization: Quantization, target: Path) -> Layout
     """
     row = BY_NAME[quantization]
     shapes = {tensor.name: TensorShape(tensor.name, tensor.shape, tensor.type) for tensor in plan.tensors}
-    types = target_types(list(shapes.values()), quantization, _traits(plan.metadata))
+    traits = _traits(plan.metadata, has_imatrix=plan.importance is not None)
+    types = target_types(list(shapes.values()), quantization, traits)
     order = list(shapes) if row.from_checkpoint else list(types)
     bases = {name: _base(row, shape) for name, shape in shapes.items()}
     if row.from_checkpoint:
         types = bases
     writer = gguf.GGUFWriter(target, plan.metadata[_ARCHITECTURE].value)
-    _add_keys(writer, plan.metadata, row)
+    _add_keys(writer, plan, row)
     sizes: dict[str, int] = {}
     for name in order:
         *_, length = shape = shapes[name].shape or (1,)
@@ -100,8 +101,8 @@ def _base(row: Row, tensor: TensorShape) -> str:
     return row.type if row.from_checkpoint and tensor.type == BY_NAME[BASE].type else tensor.type
 
 
-def _add_keys(writer: Any, metadata: Mapping[str, Any], row: Row) -> None:
-    for key, item in metadata.items():
+def _add_keys(writer: Any, plan: Plan, row: Row) -> None:
+    for key, item in plan.metadata.items():
         if key == _FILE_TYPE and row.from_checkpoint:
             writer.add_file_type(row.file_type)
         elif key != _ARCHITECTURE and (row.from_checkpoint or key not in _SET_ANEW):
@@ -109,6 +110,8 @@ def _add_keys(writer: Any, metadata: Mapping[str, Any], row: Row) -> None:
     if not row.from_checkpoint:
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
         writer.add_file_type(row.file_type)
+        for key, (value, kind) in (plan.importance.metadata() if plan.importance else {}).items():
+            writer.add_key_value(key, value, kind)
 
 
 def _write(writer: Any) -> None:
@@ -122,7 +125,7 @@ def _write(writer: Any) -> None:
         writer.close()
 
 
-def _traits(metadata: Mapping[str, Any]) -> Traits:
+def _traits(metadata: Mapping[str, Any], *, has_imatrix: bool) -> Traits:
     """Return the model's traits; 70B is 80 layers of Qwen2, or of a Llama whose query heads share value heads.
 
     Source: llama.cpp, src/llama-model.cpp, load_hparams.
@@ -136,7 +139,7 @@ def _traits(metadata: Mapping[str, Any]) -> Traits:
     named = f"{architecture}.attention.head_count_kv" in metadata
     shared = heads // count("attention.head_count_kv") if named else 1
     large = architecture == "qwen2" or (architecture == "llama" and shared > 1)
-    return Traits(is_70b=large and count("block_count") == _LAYERS_OF_70B, heads_per_value=shared)
+    return Traits(large and count("block_count") == _LAYERS_OF_70B, shared, has_imatrix)
 
 
 def _padded(size: int) -> int:

@@ -26,6 +26,8 @@ class Traits:
     """Whether llama.cpp treats the model as 70B, where many query heads share a small attn_v."""
     heads_per_value: int = 1
     """Query heads that share a value head."""
+    has_imatrix: bool = False
+    """Whether an importance matrix is used."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def _wanted(name: str, row: Row, layers: int, traits: Traits) -> str:
     is_value = "attn_v.weight" in name or "attn_qkv.weight" in name
     boost = row.values if is_value else row.ffn_down if "ffn_down" in name else None
     wanted = row.type
-    if boost and _IS_BOOSTED[boost.layers](_layer(name), layers, traits):
+    applies = boost and boost.imatrix in (None, traits.has_imatrix)
+    if boost and applies and _IS_BOOSTED[boost.layers](_layer(name), layers, traits):
         wanted = boost.type
     if is_value and traits.is_70b and wanted == "Q4_K":
         return "Q5_K"

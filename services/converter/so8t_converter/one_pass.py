@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from so8t_converter.kernels import UnrepresentableValues, device, quantize_rows, row_bytes
 from so8t_converter.output_file import FinishedFile, OutputFile, Unfinished, open_output
@@ -39,6 +40,7 @@ class _Work:
     tensor: Tensor
     read: Reader
     left: int
+    importance: NDArray[np.float32] | None
     refused: int = 0
 
 
@@ -71,7 +73,8 @@ class _Pass:
             return
         while len(self.waiting) >= most:
             self._finish()
-        work = _Work(tensor, tensor.source.reader(), len(pieces))
+        importance = self.plan.importance.of(tensor.name, tensor.length) if self.plan.importance else None
+        work = _Work(tensor, tensor.source.reader(), len(pieces), importance)
         for first, rows, outputs in pieces:
             while len(self.waiting) >= most:
                 self._finish()
@@ -155,7 +158,7 @@ def _write_piece(work: _Work, first: int, rows: int, outputs: _Outputs) -> int:
             refused = max(refused, error.count)
             continue
         for kind, files in kinds.items():
-            data = rounded if kind == base else _converted(kind, base, rounded, rows, length, slot="type")
+            data = rounded if kind == base else _converted(kind, base, rounded, rows, length, work.importance, slot="type")
             for file in files:
                 file.write(tensor.name, first * row_bytes(kind, length), data)
     return refused
@@ -164,7 +167,16 @@ def _write_piece(work: _Work, first: int, rows: int, outputs: _Outputs) -> int:
 _BUFFERS = threading.local()
 
 
-def _converted(kind: str, given: str, values: Bytes, rows: int, length: int, slot: str) -> Bytes:
+def _converted(
+    kind: str,
+    given: str,
+    values: Bytes,
+    rows: int,
+    length: int,
+    importance: NDArray[np.float32] | None = None,
+    *,
+    slot: str,
+) -> Bytes:
     """Return the rows as `kind`, in a buffer that this thread uses again for the next call with this slot."""
     size = rows * row_bytes(kind, length)
     buffer = getattr(_BUFFERS, slot, None)
@@ -172,5 +184,5 @@ def _converted(kind: str, given: str, values: Bytes, rows: int, length: int, slo
         buffer = np.empty(size, np.uint8)
         setattr(_BUFFERS, slot, buffer)
     out: Bytes = buffer[:size]
-    quantize_rows(kind, given, values, rows, length, out)
+    quantize_rows(kind, given, values, rows, length, out, importance)
     return out

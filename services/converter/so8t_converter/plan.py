@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from so8t_converter.imatrix import ImportanceMatrix
+
 Bytes = NDArray[np.uint8]
 
 
@@ -103,3 +105,5 @@ class Plan:
     tensors: tuple[Tensor, ...]
     where: str
     """What an error names as the source."""
+    importance: ImportanceMatrix | None = None
+    """Guides the quantized files."""

@@ -27,6 +27,7 @@ def convert_a(ctx: StageContext) -> None:
             quantizations=tuple(ctx.config.gguf.quantizations),
             rotation=model.so8t.rotation,
             layers=model.so8t.layers,
+            imatrix=_imatrix(ctx),
         ),
     )
 
@@ -48,8 +49,14 @@ def convert_b(ctx: StageContext) -> None:
         name="model_b",
         quantizations=tuple(ctx.config.gguf.quantizations),
         metadata=training_metadata(trained, artifact.fingerprint),
+        imatrix=_imatrix(ctx),
     )
     _convert(ctx, conversion)
+
+
+def _imatrix(ctx: StageContext) -> Path | None:
+    named = ctx.config.gguf.imatrix
+    return Path(named) if named else None
 
 
 def _convert(ctx: StageContext, conversion: Conversion) -> None:

@@ -89,6 +89,8 @@ def convert_folder(
     stop = stop or StopSignal()
     paths = paths_of(asked, target)
     _refuse_existing(paths, force)
+    if asked.imatrix and not asked.imatrix.is_file():
+        raise InputError("There is no such file.", where=str(asked.imatrix), remedy="name an importance matrix or a text")
     source, metadata = _source(asked.source)
     values, _ = read_config(source)
     layers = sizes_of(values, source / "config.json").layers
@@ -153,13 +155,15 @@ def _source(folder: Path) -> tuple[Path, Metadata]:
 def _key(conversion: Conversion) -> str:
     """What the bytes of the files depend on; a file of the checkpoint counts as unchanged by git's rule."""
     files = [[path.name, file_state(path)] for path in sorted(conversion.source.iterdir()) if path.is_file()]
-    settings = [sorted(conversion.quantizations), conversion.rotation, conversion.layers, conversion.metadata]
+    matrix = conversion.imatrix and [conversion.imatrix.name, file_state(conversion.imatrix)]
+    settings = [sorted(conversion.quantizations), conversion.rotation, conversion.layers, conversion.metadata, matrix]
     return digest([BY_NAME[CONVERTED_BY["a"]].version, versions(), settings, files])
 
 
 def _written(conversion: Conversion, target: Path, unfinished: Path) -> Iterator[Written]:
     there = folder_bytes(unfinished, allocated=True)
-    for quantization, size_bytes in file_sizes(conversion.source, conversion.quantizations).items():
+    sizes = file_sizes(conversion.source, conversion.quantizations, has_imatrix=conversion.imatrix is not None)
+    for quantization, size_bytes in sizes.items():
         yield Written("convert", quantization, target, max(0, size_bytes - there))
         there = max(0, there - size_bytes)
 

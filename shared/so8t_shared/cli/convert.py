@@ -45,6 +45,12 @@ def convert(
         typer.Option("--rotation", help=f"How a checkpoint with SO8T gates rotates: {', '.join(get_args(Rotation))}."),
     ] = "cayley",
     layers: Annotated[str, typer.Option("--layers", help="Its layers with gates, such as 4-11.")] = ALL,
+    imatrix: Annotated[
+        Path | None,
+        typer.Option(
+            "--imatrix", metavar="FILE", help="Importance matrix (llama.cpp's), or a text (.txt) to measure one on."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -63,7 +69,7 @@ def convert(
     choices = (_name(name), wanted, _rotation(rotation), _layers(layers))
     check_stages_can_run("so8t-ab convert")
     need_extras(["so8t_converter"])
-    conversion = named("so8t_converter.convert:Conversion")(folder, *choices)
+    conversion = named("so8t_converter.convert:Conversion")(folder, *choices, imatrix=imatrix)
     with shown("convert", "checkpoint to GGUF") as (progress, stop):
         done: FolderConversion = named("so8t_converter.standalone:convert_folder")(
             conversion, target, progress, stop, force=force

@@ -100,6 +100,9 @@ class Gguf(Section):
         None,
         description="The one that ships: headline, bare model name; by default the last.",
     )
+    imatrix: HostPath | None = Field(
+        None, description="Importance matrix (llama.cpp's), or a text (.txt) to measure one on."
+    )
 
     @model_validator(mode="after")
     def _primary_is_made(self) -> Gguf:

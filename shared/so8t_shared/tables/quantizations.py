@@ -1,6 +1,6 @@
 """Quantizations, from most to least precise; tables and charts keep this order.
 
-Each row has llama-quantize's recipe for architectures without experts, without an importance matrix.
+Each row has llama-quantize's recipe for architectures without experts.
 Source: llama.cpp, src/llama-quant.cpp, llama_tensor_get_type_impl.
 """
 
@@ -21,6 +21,8 @@ class Boost:
     layers: Layers
     type: str
     """GGML type."""
+    imatrix: bool | None = None
+    """Whether it takes an importance matrix (True), or none (False); by default it does not matter."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,20 @@ class Row:
     ffn_down: Boost | None = None
 
 
+_WITHOUT_IMATRIX = Boost("first eighth", "Q5_K", imatrix=False)
+
 ROWS: tuple[Row, ...] = (
     Row("f16", 1, "F16", "o", from_checkpoint=True),
     Row("bf16", 32, "BF16", "*", from_checkpoint=True),
     Row("q8_0", 7, "Q8_0", "D"),
     Row("q6_k", 18, "Q6_K", "X"),
     Row("q5_k_m", 17, "Q5_K", "v", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
-    Row("q5_0", 8, "Q5_0", "P"),
+    Row("q5_0", 8, "Q5_0", "P", ffn_down=Boost("first eighth", "Q5_1", imatrix=True)),
     Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
     Row("q4_k_s", 14, "Q4_K", "<", values=Boost("first four", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
-    Row("iq4_nl", 25, "IQ4_NL", ">", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
-    Row("iq4_xs", 30, "IQ4_XS", "d", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
-    Row("q4_0", 2, "Q4_0", "p"),
+    Row("iq4_nl", 25, "IQ4_NL", ">", values=Boost("shared heads", "Q5_K"), ffn_down=_WITHOUT_IMATRIX),
+    Row("iq4_xs", 30, "IQ4_XS", "d", values=Boost("shared heads", "Q5_K"), ffn_down=_WITHOUT_IMATRIX),
+    Row("q4_0", 2, "Q4_0", "p", ffn_down=Boost("first eighth", "Q4_1", imatrix=True)),
 )
 
 BY_NAME = {row.name: row for row in ROWS}
