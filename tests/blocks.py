@@ -34,6 +34,24 @@ def distributions(count: int, seed: int) -> Iterator[tuple[str, Floats]]:
     yield from _repeated(r, count)
 
 
+def importances(length: int, seed: int) -> Iterator[tuple[str, Floats]]:
+    """Yield names and importance matrices of a row of `length` values, a multiple of 32."""
+    r = np.random.default_rng(seed)
+    squares = np.square(r.standard_normal(length, np.float32))
+    yield "squares", squares
+    yield "ones", np.ones(length, np.float32)
+    yield "zeros", np.zeros(length, np.float32)
+    yield "nine of ten are zero", np.where(r.random(length) < 0.9, np.float32(0), squares)
+    yield (
+        "half of the groups of 32 are zero",
+        np.where(np.repeat(r.random(length // 32) < 0.5, 32), np.float32(0), squares),
+    )
+    yield "from 1e-35 to 1e35", np.exp(r.uniform(-80, 80, length)).astype(np.float32)
+    yield "any finite bits", finite(r.integers(0, 1 << 31, length, dtype=np.uint32))
+    yield "smallest denormals", (r.integers(0, 200, length) * 2.0**-149).astype(np.float32)
+    yield "few large ones", np.where(r.permutation(length) < 3, np.float32(1e4), np.float32(1e-3) * squares)
+
+
 def _weights(r: np.random.Generator, weights: Floats) -> Iterator[tuple[str, Floats]]:
     yield "weights in BF16", to_bf16(weights)
     yield "weights in F16", weights.astype(np.float16).astype(np.float32)

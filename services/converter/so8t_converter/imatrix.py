@@ -21,7 +21,11 @@ from so8t_shared.models.gguf_file import GgufHeader, read_header
 
 Floats = NDArray[np.float32]
 _SUMS, _COUNTS = ".in_sum2", ".counts"
-_DATASETS, _CHUNKS, _CHUNK_SIZE = gguf.Keys.IMatrix.DATASETS, gguf.Keys.IMatrix.CHUNK_COUNT, gguf.Keys.IMatrix.CHUNK_SIZE
+_DATASETS, _CHUNKS, _CHUNK_SIZE = (
+    gguf.Keys.IMatrix.DATASETS,
+    gguf.Keys.IMatrix.CHUNK_COUNT,
+    gguf.Keys.IMatrix.CHUNK_SIZE,
+)
 _LONGEST = 127
 """Bytes of a text that llama-quantize copies into the file that it writes."""
 _MAY_DIFFER = "token_embd.weight"

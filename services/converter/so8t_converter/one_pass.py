@@ -158,7 +158,9 @@ def _write_piece(work: _Work, first: int, rows: int, outputs: _Outputs) -> int:
             refused = max(refused, error.count)
             continue
         for kind, files in kinds.items():
-            data = rounded if kind == base else _converted(kind, base, rounded, rows, length, work.importance, slot="type")
+            data = (
+                rounded if kind == base else _converted(kind, base, rounded, rows, length, work.importance, slot="type")
+            )
             for file in files:
                 file.write(tensor.name, first * row_bytes(kind, length), data)
     return refused

@@ -90,7 +90,9 @@ def convert_folder(
     paths = paths_of(asked, target)
     _refuse_existing(paths, force)
     if asked.imatrix and not asked.imatrix.is_file():
-        raise InputError("There is no such file.", where=str(asked.imatrix), remedy="name an importance matrix or a text")
+        raise InputError(
+            "There is no such file.", where=str(asked.imatrix), remedy="name an importance matrix or a text"
+        )
     source, metadata = _source(asked.source)
     values, _ = read_config(source)
     layers = sizes_of(values, source / "config.json").layers

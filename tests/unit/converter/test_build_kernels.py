@@ -16,8 +16,9 @@ from services.converter.kernels.build import build
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = """
 #include "kernels.h"
-int64_t NAME(int type, int source, const uint8_t *x, int64_t values, uint8_t *out) {
-    return type + source + x[0] + values + out[0];
+int64_t NAME(int type, int source, const uint8_t *x, int64_t values, const float *importance, int64_t length,
+             uint8_t *out) {
+    return type + source + x[0] + values + !importance + length + out[0];
 }
 """
 COMPILER = """#!/bin/sh
@@ -54,7 +55,8 @@ def test_it_is_compiled_once(small: Path) -> None:
     """The second place gets it from the cache; a deleted cache or another source compiles anew."""
     assert build(small / "first.so")
     library = ctypes.CDLL(str(small / "first.so"))
-    assert library.so8t_rows(0, 2, 3, b"\5", ctypes.c_int64(7), b"\13") == 2 + 3 + 5 + 7 + 11
+    sizes = ctypes.c_int64(7), None, ctypes.c_int64(13)
+    assert library.so8t_rows(0, 2, 3, b"\5", *sizes, b"\13") == 2 + 3 + 5 + 7 + 1 + 13 + 11
     once = _compilations(small)
     assert once >= 2
     assert build(small / "second.so")

@@ -13,12 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.blocks import distributions, finite
+from tests.blocks import distributions, finite, importances
 
 from so8t_converter import kernels
 from so8t_converter.kernels import FALLBACK, UnrepresentableValues, backends, quantize_rows, row_bytes
 from so8t_converter.mixture import _FALLBACKS
 from so8t_shared.tables.quantizations import ROWS
+
+Importance = NDArray[np.float32] | None
 
 BLOCKS = ["Q4_0", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"]
 CASTS = ["F32", "F16", "BF16"]
@@ -31,16 +33,23 @@ DISTRIBUTIONS = dict(distributions(256 * 67, seed=13))
 
 
 def _ours(
-    kind: str, values: NDArray[Any], backend: str | None = None, source: str = "F32", length: int = 256
+    kind: str,
+    values: NDArray[Any],
+    backend: str | None = None,
+    source: str = "F32",
+    length: int = 256,
+    importance: Importance = None,
 ) -> NDArray[np.uint8]:
     rows = values.size // length
     out = np.zeros((rows, row_bytes(kind, length)), np.uint8)
-    quantize_rows(kind, source, values, rows, length, out, backend=backend)
+    quantize_rows(kind, source, values, rows, length, out, importance, backend=backend)
     return out
 
 
-def _libggufs(kind: str, values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    data = libgguf.quantize_rows(values.reshape(-1, 256), libgguf.GGMLQuantizationType[kind])
+def _libggufs(
+    kind: str, values: NDArray[np.float32], length: int = 256, importance: Importance = None
+) -> NDArray[np.uint8]:
+    data = libgguf.quantize_rows(values.reshape(-1, length), libgguf.GGMLQuantizationType[kind], importance)
     return np.asarray(data).view(np.uint8).reshape(len(data), -1)
 
 
@@ -54,6 +63,37 @@ def test_bytes_are_libggufs(kind: str) -> None:
         expected = _libggufs(kind, values)
         for backend in backends():
             assert (_ours(kind, values, backend) == expected).all(), (name, backend)
+
+
+@needs_kernels
+@pytest.mark.parametrize("kind", [*BLOCKS, "Q4_1"])
+def test_bytes_with_an_importance_matrix_are_libggufs(kind: str) -> None:
+    """Every importance and distribution, in rows that do not divide a chunk, on every target: no row differs."""
+    length = 768 if kind in {"Q4_K", "Q5_K", "Q6_K", "IQ4_XS"} else 96
+    names = list(DISTRIBUTIONS)
+    for i, (name, importance) in enumerate(importances(length, seed=7)):
+        for distributed in names[i % 3 :: 3]:
+            values = DISTRIBUTIONS[distributed][: 256 * 66]
+            expected = _libggufs(kind, values, length, importance)
+            for backend in backends():
+                written = _ours(kind, values, backend, length=length, importance=importance)
+                assert (written == expected).all(), (name, distributed, backend)
+
+
+def test_an_importance_matrix_changes_the_bytes() -> None:
+    """Except those of Q8_0 and of a cast."""
+    importance = dict(importances(256, seed=1))["squares"]
+    values = DISTRIBUTIONS["normal"]
+    for kind in (*BLOCKS, "F16"):
+        is_same = (_ours(kind, values) == _ours(kind, values, importance=importance)).all()
+        assert is_same == (kind in {"Q8_0", "F16"}), kind
+
+
+@pytest.mark.parametrize("importance", [np.ones(255, np.float32), np.ones(256), np.ones((1, 256), np.float32)])
+def test_an_importance_matrix_that_does_not_fit(importance: NDArray[Any]) -> None:
+    """Another length, type or shape."""
+    with pytest.raises(ValueError, match=r"float32\[256\]"):
+        _ours("Q4_K", DISTRIBUTIONS["normal"], importance=importance)
 
 
 def _block(kind: str, scale: float, seed: int) -> NDArray[np.float32]:
@@ -93,6 +133,19 @@ def test_any_blocks(kind: str, values: NDArray[np.float32]) -> None:
         assert (_ours(kind, values, backend) == expected).all(), backend
 
 
+@needs_kernels
+@pytest.mark.parametrize("kind", [*BLOCKS, "Q4_1"])
+@settings(max_examples=10, deadline=None)
+@given(data=st.data(), values=st.lists(DRAWN | ANY_BITS, min_size=1, max_size=12).map(np.concatenate))
+def test_any_blocks_with_any_importance(kind: str, data: st.DataObject, values: NDArray[np.float32]) -> None:
+    """Whatever finite blocks stand side by side, and whatever weighs their values."""
+    choices = list(importances(256, data.draw(st.integers(0, 1 << 32))))
+    importance = data.draw(st.sampled_from(choices))[1]
+    expected = _libggufs(kind, values, 256, importance)
+    for backend in COMPILED:
+        assert (_ours(kind, values, backend, importance=importance) == expected).all(), backend
+
+
 @pytest.mark.parametrize("kind", [*BLOCKS, *CASTS])
 @settings(max_examples=10)
 @given(
@@ -115,9 +168,12 @@ def test_what_is_not_finite_is_refused(kind: str, values: NDArray[np.float32], p
 def test_every_type_that_a_quantization_asks_for_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of the table's types, boosts and fallbacks takes the slow way."""
     monkeypatch.setattr(kernels, "_by_libgguf", None)
-    boosts = {boost.type for row in ROWS for boost in (row.values, row.ffn_down) if boost}
-    for kind in {row.type for row in ROWS} | boosts | set(_FALLBACKS.values()) | {"Q6_K", "Q8_0"}:
+    boosts = [boost for row in ROWS for boost in (row.values, row.ffn_down) if boost]
+    both = {row.type for row in ROWS} | set(_FALLBACKS.values()) | {"Q6_K", "Q8_0"}
+    for kind in both | {boost.type for boost in boosts if boost.imatrix is not True}:
         _ours(kind, DISTRIBUTIONS["normal"])
+    for kind in both | {boost.type for boost in boosts if boost.imatrix is not False}:
+        _ours(kind, DISTRIBUTIONS["normal"], importance=np.ones(256, np.float32))
 
 
 def test_a_type_that_is_not_compiled() -> None:
