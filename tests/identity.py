@@ -11,12 +11,13 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import gguf
+import numpy as np
 import torch
 import transformers
 from conversion import get_model_class
@@ -27,7 +28,9 @@ from tokenizers import pre_tokenizers as pre
 
 from so8t_converter.checkpoint import inspect
 from so8t_converter.clean_folder import clean_folder
+from so8t_converter.imatrix import Sums, read_imatrix, write_imatrix
 from so8t_converter.llama_cpp import plan_of, write_gguf
+from so8t_converter.plan import Plan
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.models.shards import ShardWriter
 from so8t_shared.tables.architectures import BY_NAME as ARCHITECTURES
@@ -180,18 +183,23 @@ class Found:
         )
 
 
-def check(source: Path, scratch: Path, quantizations: Collection[str]) -> Iterator[Found]:
-    """Convert a checkpoint to these types, and F16, and compare file by file with the real tools'."""
+def check(source: Path, scratch: Path, quantizations: Collection[str], *, imatrix: bool = False) -> Iterator[Found]:
+    """Convert a checkpoint to these types, and F16, and compare file by file with the real tools'.
+
+    With `imatrix`, both quantize with an importance matrix of random numbers.
+    """
     targets = {name: scratch / f"{name}.gguf" for name in {"f16", *quantizations}}
     checkpoint = inspect(source)
-    write_gguf(checkpoint, plan_of(checkpoint, clean_folder(source, scratch / "clean")), targets)
+    plan = plan_of(checkpoint, clean_folder(source, scratch / "clean"))
+    matrix = _importance(plan, scratch / "matrix.gguf") if imatrix else None
+    write_gguf(checkpoint, replace(plan, importance=read_imatrix(matrix)) if matrix else plan, targets)
     for name in sorted(quantizations, key=lambda name: not BY_NAME[name].from_checkpoint):
         theirs = scratch / f"{name}-theirs.gguf"
         if BY_NAME[name].from_checkpoint:
             _convert(source, theirs, name)
             yield compare(targets[name], theirs, EXCEPTIONS)
         else:
-            _quantize(targets["f16"], theirs, name)
+            _quantize(targets["f16"], theirs, name, matrix)
             found = compare(targets[name], theirs, ())
             same = found.differing or targets[name].read_bytes() == theirs.read_bytes()
             yield found if same else found + Found(differing=(f"{name}: something outside of keys and tensors",))
@@ -205,9 +213,18 @@ def _convert(source: Path, target: Path, name: str) -> None:
     model.write()
 
 
-def _quantize(f16: Path, target: Path, name: str) -> None:
-    command = [str(binary("llama_quantize")), str(f16), str(target), str(BY_NAME[name].file_type)]
-    subprocess.run(command, check=True, capture_output=True)
+def _importance(plan: Plan, target: Path) -> Path:
+    generator = np.random.default_rng(len(plan.tensors))
+    weights = [tensor for tensor in plan.tensors if len(tensor.shape) > 1 and tensor.name.startswith("blk.")]
+    sums = {t.name: Sums(generator.chisquare(1, t.length).astype(np.float32) * 9, 1024) for t in weights}
+    write_imatrix(target, sums, ["calibration.txt"], 512)
+    return target
+
+
+def _quantize(f16: Path, target: Path, name: str, matrix: Path | None) -> None:
+    guided = ["--imatrix", matrix.name] if matrix else []  # the file holds the name as it is given
+    command = [str(binary("llama_quantize")), *guided, str(f16), str(target), str(BY_NAME[name].file_type)]
+    subprocess.run(command, check=True, capture_output=True, cwd=matrix.parent if matrix else None)
 
 
 def compare(ours: Path, theirs: Path, exceptions: Iterable[str]) -> Found:

@@ -15,7 +15,7 @@ import pytest
 from tests.identity import EXCEPTIONS, FOLDER, Case, Found, all_cases, check, compare, covering, make
 
 from so8t_shared.tables.architectures import BY_NAME
-from so8t_shared.tables.quantizations import ORDER
+from so8t_shared.tables.quantizations import ORDER, ROWS
 
 COVERING = covering()
 
@@ -33,6 +33,17 @@ def test_files_equal_llama_cpps(case: Case, tokenizers: Path, tmp_path: Path) ->
     for found in check(source, tmp_path, COVERING[case]):
         assert found.tensors > 0
         assert found.differing == ()
+
+
+@pytest.mark.parametrize("architecture", BY_NAME)
+def test_files_with_an_importance_matrix_equal_llama_quantizes(
+    architecture: str, tokenizers: Path, tmp_path: Path
+) -> None:
+    """Whole files, with the keys that name the matrix, the types that depend on it, and plain tensors beside."""
+    source = make(Case(architecture, "bf16", "one file", "tied", "BPE"), tmp_path / FOLDER, tokenizers)
+    quantized = [row.name for row in ROWS if not row.from_checkpoint]
+    found = list(check(source, tmp_path, quantized, imatrix=True))
+    assert [each.differing for each in found] == [()] * len(quantized)
 
 
 def test_every_pair_occurs() -> None:
