@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from tests.blocks import distributions, to_bf16  # noqa: E402
+from tests.blocks import distributions, importances, to_bf16  # noqa: E402
 
 from so8t_converter.kernels import FALLBACK, backends, quantize_rows, row_bytes  # noqa: E402
 
@@ -32,14 +32,18 @@ CASTS = ("F16", "BF16")
 VALUES = 1 << 20
 
 
-def rate(kind: str, rounds: int) -> str:
+LENGTH = 1024
+
+
+def rate(kind: str, rounds: int, importance: NDArray[np.float32] | None) -> str:
     """Return one line: both speeds in Mvalues/s and their ratio, by the best and by the median round."""
+    rows = VALUES // LENGTH
     weights = to_bf16(np.random.default_rng(0).standard_normal(VALUES, np.float32) * np.float32(0.02))
     out = np.empty(row_bytes(kind, VALUES), np.uint8)
     number = libgguf.GGMLQuantizationType[kind]
     runs: dict[str, Callable[[], object]] = {
-        "ours": lambda: quantize_rows(kind, "F32", weights, 1, VALUES, out),
-        "libgguf": lambda: libgguf.quantize_rows_into_raw(number, weights, out, 1, VALUES),
+        "ours": lambda: quantize_rows(kind, "F32", weights, rows, LENGTH, out, importance),
+        "libgguf": lambda: libgguf.quantize_rows_into_raw(number, weights, out, rows, LENGTH, importance),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
@@ -50,26 +54,31 @@ def rate(kind: str, rounds: int) -> str:
     best = {name: VALUES / 1e6 / min(times) for name, times in seconds.items()}
     paired = statistics.median(b / a for a, b in zip(seconds["ours"], seconds["libgguf"], strict=True))
     ratio = f"{best['ours'] / best['libgguf']:6.1f} (median {paired:.1f})"
-    return f"{kind:8}{best['ours']:10.1f}{best['libgguf']:10.1f}{ratio:>24}"
+    name = kind if importance is None else f"{kind} with"
+    return f"{name:12}{best['ours']:10.1f}{best['libgguf']:10.1f}{ratio:>24}"
 
 
-def differing(kind: str, blocks: int) -> tuple[int, int]:
+def differing(kind: str, blocks: int, *, guided: bool) -> tuple[int, int]:
     """Return how many blocks of 256 values were compared, and how many differ on any target."""
     compared = different = seed = 0
     while compared < blocks:
-        for _, values in distributions(1 << 18, seed):
-            expected = _written(kind, values, FALLBACK)
+        matrices = [matrix for _, matrix in importances(256, seed)] if guided else [None]
+        for i, (_, values) in enumerate(distributions(1 << 18, seed)):
+            matrix = matrices[i % len(matrices)]
+            expected = _written(kind, values, FALLBACK, matrix)
             wrong = np.zeros(len(expected), bool)
             for backend in backends()[:-1]:
-                wrong |= (_written(kind, values, backend) != expected).any(1)
+                wrong |= (_written(kind, values, backend, matrix) != expected).any(1)
             compared, different = compared + len(expected), different + int(wrong.sum())
         seed += 1
     return compared, different
 
 
-def _written(kind: str, values: NDArray[np.float32], backend: str) -> NDArray[np.uint8]:
+def _written(
+    kind: str, values: NDArray[np.float32], backend: str, importance: NDArray[np.float32] | None
+) -> NDArray[np.uint8]:
     out = np.empty((len(values) // 256, row_bytes(kind, 256)), np.uint8)
-    quantize_rows(kind, "F32", values, len(out), 256, out, backend=backend)
+    quantize_rows(kind, "F32", values, len(out), 256, out, importance, backend=backend)
     return out
 
 
@@ -84,14 +93,19 @@ def main() -> None:
         sys.exit("The kernels were not compiled here: no C compiler.")
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # libgguf starts threads of its own
     kinds = arguments.types.split(",")
-    print(f"one core, {backends()[0]}, Mvalues/s\n{'type':8}{'ours':>10}{'libgguf':>10}{'ratio':>24}")
+    importance = np.random.default_rng(1).chisquare(1, LENGTH).astype(np.float32)
+    print(f"one core, {backends()[0]}, Mvalues/s\n{'type':12}{'ours':>10}{'libgguf':>10}{'ratio':>24}")
     for kind in kinds:
-        print(rate(kind, arguments.rounds), flush=True)
+        print(rate(kind, arguments.rounds, None), flush=True)
+        if kind in BLOCKS:
+            print(rate(kind, arguments.rounds, importance), flush=True)
     total = 0
     for kind in [kind for kind in kinds if kind in BLOCKS]:
-        compared, different = differing(kind, arguments.blocks)
-        total += different
-        print(f"{kind}: {different} of {compared:,} blocks differ, on {', '.join(backends()[:-1])}", flush=True)
+        for guided in (False, True):
+            compared, different = differing(kind, arguments.blocks, guided=guided)
+            total += different
+            found = f"{different} of {compared:,} blocks differ, on {', '.join(backends()[:-1])}"
+            print(f"{kind}{' with a matrix' if guided else ''}: {found}", flush=True)
     if total:
         sys.exit("NOT MET: the bytes differ.")
 

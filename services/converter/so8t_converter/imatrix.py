@@ -72,7 +72,7 @@ class ImportanceMatrix:
             raise InputError(
                 f"This importance matrix belongs to another model: {wrong[0]}.",
                 where=self.name,
-                remedy="measure one on this model: gguf.imatrix: prompts, or a text file",
+                remedy="name a text file (.txt) to measure one on this model",
             )
         return self
 
@@ -101,7 +101,7 @@ class _Writer(gguf.GGUFWriter):  # type: ignore[misc]
 
 
 def write_imatrix(path: Path, sums: Mapping[str, Sums], datasets: Sequence[str], chunk_size: int) -> None:
-    """Write llama.cpp's GGUF form; entries are sorted by name."""
+    """Write llama.cpp's GGUF form, sorted by name; at least one data set must be named, as its readers demand."""
     writer = _Writer(path, "")
     writer.add_type(gguf.GGUFType.IMATRIX)
     writer.add_array(_DATASETS, list(datasets))
@@ -136,7 +136,7 @@ def read_imatrix(path: Path) -> ImportanceMatrix:
 
 
 def _refusal(path: Path, why: str) -> InputError:
-    remedy = "make it again with llama-imatrix, or set gguf.imatrix to prompts or to a text file"
+    remedy = "make it again with llama-imatrix, or name a text file (.txt) to measure one on"
     return InputError(f"This is not an importance matrix ({why}).", where=str(path), remedy=remedy)
 
 

@@ -85,7 +85,7 @@ def quantize_rows(
     expected = rows * length * SOURCES[source], rows * row_bytes(kind, length)
     if (given.size, written.size) != expected or not written.flags.writeable:
         raise ValueError(f"{rows} rows take {expected} bytes, the second writable, not {given.size, written.size}")
-    if importance is not None and (importance.shape, importance.dtype) != ((length,), np.float32):
+    if importance is not None and (importance.shape != (length,) or importance.dtype != np.float32):
         raise ValueError(f"the importance matrix is {importance.dtype}{[*importance.shape]}, not float32[{length}]")
     on_device = device() and kind not in SOURCES and importance is None
     name = backend or (f"{TORCH}{device()}" if on_device else backends()[0])

@@ -87,7 +87,7 @@ def test_every_truncation_is_refused(written: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1])
 def test_what_is_no_mean_square_is_refused(tmp_path: Path, value: float) -> None:
     """llama-quantize would compute with a negative one."""
-    write_imatrix(tmp_path / "m.gguf", {"a": Sums(np.float32([1, value]), 1)}, [], 1)
+    write_imatrix(tmp_path / "m.gguf", {"a": Sums(np.float32([1, value]), 1)}, ["x"], 1)
     with pytest.raises(InputError) as caught:
         read_imatrix(tmp_path / "m.gguf")
     assert str(tmp_path / "m.gguf") in caught.value.where
