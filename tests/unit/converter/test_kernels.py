@@ -135,7 +135,7 @@ def test_any_blocks(kind: str, values: NDArray[np.float32]) -> None:
 
 @needs_kernels
 @pytest.mark.parametrize("kind", [*BLOCKS, "Q4_1"])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data(), values=st.lists(DRAWN | ANY_BITS, min_size=1, max_size=12).map(np.concatenate))
 def test_any_blocks_with_any_importance(kind: str, data: st.DataObject, values: NDArray[np.float32]) -> None:
     """Whatever finite blocks stand side by side, and whatever weighs their values."""
