@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from so8t_shared.config.model import Config
+from so8t_shared.config.model import PROMPTS, Config
 from so8t_shared.splits import sides_of_paths
 
 
@@ -48,9 +48,9 @@ ExternalInput = PathInput | ServedInput
 
 def _imatrix(config: Config) -> list[ExternalInput]:
     """The importance matrix or text; its name counts, too: it is written into the files."""
-    if not config.gguf.imatrix:
+    if config.gguf.imatrix in (None, PROMPTS):
         return []
-    path = Path(config.gguf.imatrix)
+    path = Path(str(config.gguf.imatrix))
     return [FileInput(f"gguf.imatrix ({path.name})", path)]
 
 

@@ -6,17 +6,17 @@ Raise a stage's `version` when its output changes for the same input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from so8t_shared import places
-from so8t_shared.config.model import Config
+from so8t_shared.config.model import PROMPTS, Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.registry import MODELFILES
-from so8t_shared.results.training import TENSORBOARD
+from so8t_shared.results.training import TENSORBOARD, TRAINING_ROWS
 from so8t_shared.stage_inputs import ExternalInput, PathInput, ServedInput, model_a, model_b, training_inputs
 from so8t_shared.tables import resources
 
@@ -60,6 +60,8 @@ class Stage:
     """What else affects the output, computed from keys with equivalent values."""
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Upstream stages, each with the prefixes of its files that this stage reads."""
+    more_needs: Callable[[Config], dict[str, tuple[str, ...]]] = lambda config: {}
+    """What only some configurations need besides; see `under`."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
     """Models and data outside the store; only their bytes matter, not their location."""
     shared: Shared | None = None
@@ -72,6 +74,12 @@ class Stage:
     """'module:function' of the service: takes the configuration, raises if a run on this host would lack memory."""
     writes: str = ""
     """'module:function' of the service: takes the configuration, returns the bytes of large files, by what they are."""
+
+    def under(self, config: Config) -> Stage:
+        """The stage with all that it needs under this configuration; the same if asked again."""
+        more = self.more_needs(config)
+        united = {name: tuple(dict.fromkeys([*self.needs.get(name, ()), *files])) for name, files in more.items()}
+        return replace(self, needs={**self.needs, **united}) if more else self
 
     def paths(self, config: Config) -> list[PathInput]:
         """Its inputs that are files or folders."""
@@ -152,6 +160,18 @@ _CONCLUDING_KEYS = tuple(
         *("minimal_difference", "assumed_disagreement"),
     )
 )
+
+
+def _prompts_a(config: Config) -> dict[str, tuple[str, ...]]:
+    """The training side's rows, if the importance matrix is measured on them."""
+    return {"train": (TRAINING_ROWS,)} if config.gguf.imatrix == PROMPTS else {}
+
+
+def _prompts_b(config: Config) -> dict[str, tuple[str, ...]]:
+    """As for A, but an external model B is not quantized."""
+    return {} if config.external_b else _prompts_a(config)
+
+
 _GGUF_KEYS = ("gguf.quantizations", "gguf.primary")
 _GGUF_AND_CHAT = ("chat.json", "model_")
 
@@ -168,6 +188,7 @@ STAGES: tuple[Stage, ...] = (
         5,
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
+        more_needs=_prompts_a,
         inputs=model_a,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_a",
@@ -193,6 +214,7 @@ STAGES: tuple[Stage, ...] = (
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/", "training_config.yaml")},
+        more_needs=_prompts_b,
         inputs=model_b,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_b",
@@ -251,6 +273,18 @@ STAGES: tuple[Stage, ...] = (
 )
 
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
+
+
+def under(config: Config, stages: Iterable[Stage] = STAGES) -> list[Stage]:
+    """Each of the stages under this configuration, after those that it needs, otherwise in their order."""
+    left = [stage.under(config) for stage in stages]
+    ordered: list[Stage] = []
+    while left:
+        names = {stage.name for stage in left}
+        ready = next(stage for stage in left if names.isdisjoint(stage.needs))
+        left.remove(ready)
+        ordered.append(ready)
+    return ordered
 
 
 def stage_named(name: str) -> Stage:

@@ -14,22 +14,21 @@ from typing import Protocol
 from so8t_converter.chat import chat_info
 from so8t_converter.checkpoint import Checkpoint, inspect
 from so8t_converter.clean_folder import clean_folder
-from so8t_converter.imatrix import read_imatrix, write_imatrix
+from so8t_converter.imatrix import is_measured_on, read_imatrix, refuse_gates, write_imatrix
 from so8t_converter.metadata import Metadata
 from so8t_converter.output_file import Unfinished
 from so8t_converter.plan import Plan
 from so8t_shared.artifacts.digests import remember_written
 from so8t_shared.config.layers import ALL
 from so8t_shared.config.values import Rotation
-from so8t_shared.errors import InputError
 from so8t_shared.files import link_or_copy, write_atomically
 from so8t_shared.models.tokenizer_check import check_soon
-from so8t_shared.progress import Progress, no_progress
+from so8t_shared.progress import Progress, no_progress, with_time_left
 from so8t_shared.results.conversion import ConversionResult, GgufFile
 from so8t_shared.tables.quantizations import Quantization
 
-TEXT = ".txt"
 MEASURED = "imatrix.gguf"
+_READING = "measuring the importance matrix"
 _DETAILS = "record.json"
 """The file's entry in conversion.json, stored beside the kept file."""
 
@@ -60,7 +59,7 @@ class Conversion:
     metadata: Metadata = field(default_factory=dict)
     """Additional keys of the GGUF files."""
     imatrix: Path | None = None
-    """An importance matrix for the quantized files, or a text (.txt) on which to measure one."""
+    """An importance matrix for the quantized files; or a text (.txt), or rows (.jsonl), on which to measure one."""
 
 
 class _Run:
@@ -121,20 +120,16 @@ class _Run:
 
     def _imatrix(self, given: Path) -> Path:
         """Return the matrix's file; one that is measured here is kept for a later attempt."""
-        if given.suffix.lower() != TEXT:
+        if not is_measured_on(given):
             return given
-        if self._checkpoint.foreign:
-            raise InputError(
-                "No importance matrix can be measured on a checkpoint whose SO8T gates are not folded.",
-                where=str(self._checkpoint.folder),
-                remedy="convert it to F16 first, and make a matrix of that file with llama-imatrix",
-            )
+        refuse_gates(self._checkpoint.folder, self._checkpoint.foreign)
         from so8t_converter.activations import CHUNK_TOKENS, measure
 
         target = (self._unfinished.folder if self._unfinished else self._scratch) / MEASURED
         if not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
-            sums = measure(self._checkpoint.folder, given, lambda done, total: self._step(0, _reading(done, total)))
+            report = with_time_left(lambda done, total, message: self._step(0, message))
+            sums = measure(self._checkpoint.folder, given, lambda done, total: report(done, total, _READING))
             part = target.with_suffix(".part")
             write_imatrix(part, sums, [given.name], CHUNK_TOKENS)
             part.replace(target)
@@ -169,10 +164,6 @@ class _Run:
         folder = self._kept.load(quantization)
         details = GgufFile.read(folder / _DETAILS)
         return folder / details.file, details
-
-
-def _reading(done: int, total: int) -> str:
-    return f"importance matrix, chunk {done} of {total}"
 
 
 def convert(

@@ -12,14 +12,17 @@ import gguf
 from so8t_converter.checkpoint import read_config
 from so8t_converter.mixture import TensorShape, Traits, target_types
 from so8t_shared.config.model import Config
-from so8t_shared.tables.architectures import sizes_of
+from so8t_shared.tables.architectures import Shapes, Sizes, sizes_of
 from so8t_shared.tables.quantizations import BY_NAME, Quantization
 
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
 _OUTSIDE = {"model.embed_tokens.weight": "token_embd.weight", "lm_head.weight": "output.weight"}
 _LAYER = re.compile(r"model\.layers\.(\d+)\.(?:self_attn|mlp)\.(\w+?)_proj\.(\w+)")
-_KINDS = {"v": "attn_v", "qkv": "attn_qkv", "down": "ffn_down"}
-"""The kinds of tensors whose names decide their types; see `mixture`."""
+_KINDS = {
+    **{"q": "attn_q", "k": "attn_k", "v": "attn_v", "qkv": "attn_qkv", "o": "attn_output"},
+    **{"gate": "ffn_gate", "up": "ffn_up", "gate_up": "ffn_up", "down": "ffn_down"},
+}
+"""Names in GGUF of a layer's projections."""
 
 
 def sizes_a(config: Config) -> dict[Quantization, int]:
@@ -50,17 +53,33 @@ def file_sizes(
     Raises:
         InputError: it cannot be converted.
     """
-    values, architecture = read_config(folder)
-    sizes = sizes_of(values, folder / "config.json")
-    shapes = architecture.shapes(sizes)
-    if sizes.tied:
-        del shapes["lm_head.weight"]
+    shapes, sizes = _shapes(folder)
     vocabulary = sum(path.stat().st_size for name in _TOKENIZER if (path := folder / name).is_file())
     traits = Traits(heads_per_value=sizes.heads // sizes.kv_heads, has_imatrix=has_imatrix)
     return {name: vocabulary + _tensor_bytes(shapes, traits, name) for name in dict.fromkeys(quantizations)}
 
 
-def _tensor_bytes(shapes: dict[str, tuple[int, ...]], traits: Traits, quantization: Quantization) -> int:
+def row_lengths(folder: Path) -> dict[str, int]:
+    """Return the columns of each matrix of a checkpoint, by its name in GGUF.
+
+    Raises:
+        InputError: it cannot be converted.
+    """
+    shapes, _ = _shapes(folder)
+    named = [_named(name, shape, "F16") for name, shape in shapes.items() if len(shape) > 1]
+    return {tensor.name: tensor.shape[-1] for tensor in named}
+
+
+def _shapes(folder: Path) -> tuple[Shapes, Sizes]:
+    values, architecture = read_config(folder)
+    sizes = sizes_of(values, folder / "config.json")
+    shapes = architecture.shapes(sizes)
+    if sizes.tied:
+        del shapes["lm_head.weight"]
+    return shapes, sizes
+
+
+def _tensor_bytes(shapes: Shapes, traits: Traits, quantization: Quantization) -> int:
     row = BY_NAME[quantization]
     weights = row.type if row.from_checkpoint else "F16"
     named = [_named(name, shape, weights) for name, shape in shapes.items()]
@@ -73,7 +92,7 @@ def _named(name: str, shape: Sequence[int], weights: str) -> TensorShape:
     kind = weights if len(shape) > 1 else "F32"
     if match := _LAYER.fullmatch(name):
         layer, projection, part = match.groups()
-        return TensorShape(f"blk.{layer}.{_KINDS.get(projection, projection)}.{part}", tuple(shape), kind)
+        return TensorShape(f"blk.{layer}.{_KINDS[projection]}.{part}", tuple(shape), kind)
     return TensorShape(_OUTSIDE.get(name, name), tuple(shape), kind)
 
 

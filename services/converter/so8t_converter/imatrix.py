@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from so8t_shared.errors import InputError
+from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.models.gguf_file import GgufHeader, read_header
 
 Floats = NDArray[np.float32]
@@ -26,8 +26,12 @@ _DATASETS, _CHUNKS, _CHUNK_SIZE = (
     gguf.Keys.IMatrix.CHUNK_COUNT,
     gguf.Keys.IMatrix.CHUNK_SIZE,
 )
+_MOST_BYTES = 1 << 30
+"""Of the old form, which is read whole; a model of 400 billion weights has a quarter of this."""
 _LONGEST = 127
 """Bytes of a text that llama-quantize copies into the file that it writes."""
+_MEASURED_ON = (".txt", ".jsonl")
+"""Endings of a text, and of rows as training writes them."""
 _MAY_DIFFER = "token_embd.weight"
 """The tensor whose entry llama-quantize ignores if it does not fit."""
 
@@ -43,6 +47,8 @@ class ImportanceMatrix:
     datasets: tuple[str, ...] = ()
     """What it was measured on."""
     chunks: int = 0
+    where: str = ""
+    """Its path, for messages."""
 
     def metadata(self) -> dict[str, tuple[Any, gguf.GGUFValueType]]:
         """Return the keys that llama-quantize writes, in its order."""
@@ -71,8 +77,8 @@ class ImportanceMatrix:
         if wrong:
             raise InputError(
                 f"This importance matrix belongs to another model: {wrong[0]}.",
-                where=self.name,
-                remedy="name a text file (.txt) to measure one on this model",
+                where=self.where or self.name,
+                remedy="have one measured on this model: name a text (.txt), or, in a configuration, prompts",
             )
         return self
 
@@ -92,6 +98,25 @@ class Sums:
 
     squares: Floats
     rows: int
+
+
+def is_measured_on(path: Path) -> bool:
+    """Whether it is a text, or rows, to measure a matrix on, instead of one."""
+    return path.suffix.lower() in _MEASURED_ON
+
+
+def refuse_gates(folder: Path, has_gates: bool) -> None:
+    """Refuse to measure a matrix on a checkpoint that transformers cannot run.
+
+    Raises:
+        InputError: it has SO8T gates.
+    """
+    if has_gates:
+        raise InputError(
+            "No importance matrix can be measured on a checkpoint whose SO8T gates are not folded.",
+            where=str(folder),
+            remedy="convert it to F16 first, and make a matrix of that file with llama-imatrix",
+        )
 
 
 class _Writer(gguf.GGUFWriter):  # type: ignore[misc]
@@ -120,15 +145,19 @@ def read_imatrix(path: Path) -> ImportanceMatrix:
     """Read either form: GGUF, or the old one, which has no magic number.
 
     Raises:
-        InputError: it is no importance matrix, or holds what no mean square can be.
-        IntegrityError: it is truncated or damaged.
+        InputError: it is no importance matrix, is truncated or damaged, or holds what no mean square can be.
     """
     try:
         with path.open("rb") as file:
             is_gguf = file.read(4) == b"GGUF"
         found = _from_gguf(path) if is_gguf else _from_old_form(path)
-    except (ValueError, OSError, struct.error) as error:
+    except IntegrityError as error:
+        raise _refusal(path, error.what) from error
+    except struct.error as error:
+        raise _refusal(path, "it ends too early") from error
+    except (ValueError, OSError) as error:
         raise _refusal(path, str(error)) from error
+    found = replace(found, where=str(path))
     bad = [name for name, values in found.values.items() if not (np.isfinite(values) & (values >= 0)).all()]
     if bad or not found.values:
         raise _refusal(path, f"{bad[0]} has a negative, infinite or NaN mean square" if bad else "it has no entries")
@@ -172,6 +201,8 @@ def _floats(header: GgufHeader, name: str) -> Floats:
 
 
 def _from_old_form(path: Path) -> ImportanceMatrix:
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError("it is too large")
     data = path.read_bytes()
     count, at = _number(data, 0), 4
     values: dict[str, Floats] = {}

@@ -9,10 +9,12 @@ from so8t_converter.external import look_at, take
 from so8t_converter.metadata import training_metadata
 from so8t_converter.output_file import Unfinished
 from so8t_converter.served import describe
+from so8t_shared.config.model import PROMPTS
 from so8t_shared.models.served import check_served
 from so8t_shared.places import gguf_name
 from so8t_shared.progress import Progress
 from so8t_shared.results.conversion import ConversionResult
+from so8t_shared.results.training import TRAINING_ROWS
 from so8t_shared.running.context import StageContext
 
 
@@ -55,8 +57,11 @@ def convert_b(ctx: StageContext) -> None:
 
 
 def _imatrix(ctx: StageContext) -> Path | None:
-    named = ctx.config.gguf.imatrix
-    return Path(named) if named else None
+    """The matrix's file, or what to measure one on: training's prompts, never a row of validation or test."""
+    wanted = ctx.config.gguf.imatrix
+    if wanted == PROMPTS:
+        return ctx.input_dir("train") / TRAINING_ROWS
+    return Path(wanted) if wanted else None
 
 
 def _convert(ctx: StageContext, conversion: Conversion) -> None:

@@ -48,7 +48,9 @@ def convert(
     imatrix: Annotated[
         Path | None,
         typer.Option(
-            "--imatrix", metavar="FILE", help="Importance matrix (llama.cpp's), or a text (.txt) to measure one on."
+            "--imatrix",
+            metavar="FILE",
+            help="Importance matrix (llama.cpp's); or a text (.txt), or training's splits/train.jsonl, to measure one on.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,

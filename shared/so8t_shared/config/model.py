@@ -87,6 +87,10 @@ class Dataset(Section):
     policy: DataPolicy = Field(DataPolicy(), description="Which data may be used for training.")
 
 
+PROMPTS = "prompts"
+"""Value of gguf.imatrix that names no file."""
+
+
 class Gguf(Section):
     """Conversion to GGUF."""
 
@@ -101,7 +105,8 @@ class Gguf(Section):
         description="The one that ships: headline, bare model name; by default the last.",
     )
     imatrix: HostPath | None = Field(
-        None, description="Importance matrix (llama.cpp's), or a text (.txt) to measure one on."
+        None,
+        description="Importance matrix (llama.cpp's), or what to measure one on: a text (.txt), or `prompts` of training.",
     )
 
     @model_validator(mode="after")

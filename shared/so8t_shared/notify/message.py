@@ -143,7 +143,8 @@ def _left(end: End, store: ArtifactStore, session: Session) -> str:
 
 def _failed(end: End, store: ArtifactStore, session: Session) -> Alert | None:
     try:
-        if any(StageMarkers(store, session.session_id, need).failed() for need in stage_named(end.stage).needs):
+        needs = stage_named(end.stage).under(session.config).needs
+        if any(StageMarkers(store, session.session_id, need).failed() for need in needs):
             return None
         marker = StageMarkers(store, session.session_id, end.stage).failed()
     except So8tError:  # an outage of the store may be why it failed

@@ -16,7 +16,7 @@ from so8t_shared.errors import IntegrityError, NewerFormat
 from so8t_shared.running.waiting import completed_artifact
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import find_session
-from so8t_shared.stages import STAGES, Stage
+from so8t_shared.stages import STAGES, Stage, under
 from so8t_shared.store.base import ArtifactStore
 
 
@@ -40,6 +40,7 @@ def make_plan(store: ArtifactStore, config: Config, stages: Sequence[Stage] = ST
         InputError: a model or data set is missing.
     """
     digests = DigestCache(store.local_root / "digests.sqlite")
+    stages = under(config, stages)
     names = {stage.name for stage in stages}
     known = _completed(store, config, {need for stage in stages for need in stage.needs} - names)
     planned = []

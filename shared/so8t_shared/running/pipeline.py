@@ -19,7 +19,7 @@ from so8t_shared.running.executor import Executor, RunningStage, open_executor
 from so8t_shared.running.runner import StageRun
 from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.sessions.session import Session
-from so8t_shared.stages import Stage
+from so8t_shared.stages import Stage, under
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.listeners import Kind
 
@@ -55,6 +55,9 @@ class PipelineRun:
     _opened: ExitStack = field(default_factory=ExitStack)
     """The executor, if this run opened it."""
     _events: queue.Queue[tuple[str, Event | None]] = field(default_factory=queue.Queue)
+
+    def __post_init__(self) -> None:
+        self.stages = under(self.session.config, self.stages)
 
     def run(self) -> None:
         """Run every stage that is not complete yet.
@@ -217,7 +220,7 @@ def check_selection(stages: list[Stage], store: ArtifactStore, session: Session)
         UpstreamError: names one that it has not.
     """
     names = {stage.name for stage in stages}
-    for stage in stages:
+    for stage in under(session.config, stages):
         for need in stage.needs:
             if need not in names and StageMarkers(store, session.session_id, need).completed() is None:
                 raise UpstreamError(

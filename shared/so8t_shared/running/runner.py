@@ -82,7 +82,7 @@ class StageRun:
         key: Key | None = None,
     ) -> None:
         """`key` is the stage's key where the caller has just computed it."""
-        self.stage = stage
+        self.stage = stage = stage.under(session.config)
         self.session = session
         self.store = store.checked(stop.check)  # a stop request also ends waiting and file transfers
         self.stop = stop

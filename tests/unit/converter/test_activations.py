@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from so8t_converter import activations
 from so8t_converter.activations import CHUNK_TOKENS, measure
 from so8t_converter.convert import Conversion
 from so8t_converter.standalone import convert_folder
 from so8t_shared.errors import InputError
+from so8t_shared.json_files import write_lines
 from so8t_shared.models.hf_folder import read_json
+from so8t_shared.results.training import LabeledRow
+from so8t_trainer.encode import load_encoder
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +37,61 @@ def test_sums_of_the_first_layer(converted: Callable[[str], Path], text: Path) -
     """What the attention of layer 0 is given: normed embeddings of the whole chunks, computed here by hand."""
     source = converted("llama").source
     found = measure(source, text)["blk.0.attn_q.weight"]
-    config, weights = read_json(source / "config.json"), load_file(source / "model.safetensors")
     ids = Tokenizer.from_file(str(source / "tokenizer.json")).encode(text.read_text(), add_special_tokens=False).ids
     whole = len(ids) // CHUNK_TOKENS * CHUNK_TOKENS
-    x = weights["model.embed_tokens.weight"].double()[torch.tensor(ids[:whole])]
+    assert found.rows == whole
+    np.testing.assert_allclose(found.squares, _given_to_the_first_layer(source, ids[:whole]), rtol=1e-4)
+
+
+def _given_to_the_first_layer(source: Path, ids: Sequence[int]) -> NDArray[np.float64]:
+    """Sum of the squares of the normed embeddings."""
+    config, weights = read_json(source / "config.json"), load_file(source / "model.safetensors")
+    x = weights["model.embed_tokens.weight"].double()[torch.tensor(ids)]
     x = x / (x.square().mean(-1, keepdim=True) + config["rms_norm_eps"]).sqrt()
     x = x * weights["model.layers.0.input_layernorm.weight"].double()
-    assert found.rows == whole
-    np.testing.assert_allclose(found.squares, x.square().sum(0).numpy(), rtol=1e-4)
+    squares: NDArray[np.float64] = x.square().sum(0).numpy()
+    return squares
+
+
+def test_rows_are_read_as_they_are_trained(converted: Callable[[str], Path], tmp_path: Path) -> None:
+    """Prompt and answer of each row alone, token by token as trained; the file's order does not count."""
+    source = converted("llama").source
+    rows = [
+        LabeledRow(id=f"{3 - i:016x}", text=f"request {i} 数", label=label, thinking={"task": "t"} if i else {})
+        for i, label in enumerate(["ALLOW", "DENY", "REFUSE"])
+    ]
+    path = tmp_path / "train.jsonl"
+    write_lines(path, rows)
+    seen: list[tuple[int, int]] = []
+    found = measure(source, path, lambda done, total: seen.append((done, total)))
+    encoder = load_encoder(source)
+    ids = [token for row in encoder.encode_all(rows) for token in (*row.prompt, *row.completion)]
+    expected = _given_to_the_first_layer(source, ids)
+    entry = found["blk.0.attn_q.weight"]
+    assert entry.rows == len(ids)
+    np.testing.assert_allclose(entry.squares, expected, rtol=1e-4)
+    assert seen == [(i, 3) for i in range(4)]
+    write_lines(path, rows[::-1])
+    again = measure(source, path)
+    assert all(np.array_equal(again[name].squares, sums.squares) for name, sums in found.items())
+
+
+def test_most_rows_are_left_out(
+    converted: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading ends with the row that fills the sample, the same rows whatever their order."""
+    monkeypatch.setattr(activations, "MOST_TOKENS", 200)
+    rows = [LabeledRow(id=f"{i:016x}", text="word " * 30, label="ALLOW") for i in range(100)]
+    write_lines(tmp_path / "train.jsonl", rows)
+    found = measure(converted("llama").source, tmp_path / "train.jsonl")
+    assert 200 <= next(iter(found.values())).rows < 600
+
+
+def test_no_rows(converted: Callable[[str], Path], tmp_path: Path) -> None:
+    """Refused."""
+    (tmp_path / "train.jsonl").touch()
+    with pytest.raises(InputError):
+        measure(converted("llama").source, tmp_path / "train.jsonl")
 
 
 @pytest.mark.parametrize("name", ["llama", "phi3"])

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.converter.conftest import Converted
 from tests.unit.shared.material import make_config
 
-from so8t_converter.file_sizes import sizes_a, sizes_b
+from so8t_converter.file_sizes import row_lengths, sizes_a, sizes_b
 from so8t_shared.tables.architectures import BY_NAME
 
 
@@ -33,6 +33,15 @@ def test_tensors_take_exactly_what_is_planned(
     assert set(planned) == {"f16", "q8_0", "q4_k_m"}
     for quantization, size in planned.items():
         assert size - _vocabulary(done.source) == _tensor_bytes(done.gguf(quantization)), quantization
+
+
+@pytest.mark.parametrize("architecture", BY_NAME)
+def test_lengths_of_rows_are_those_of_the_file(converted: Callable[[str], Converted], architecture: str) -> None:
+    """Under the names that llama.cpp gives: an importance matrix is checked by them before any work."""
+    done = converted(architecture)
+    tensors = gguf.GGUFReader(done.gguf("f16")).tensors
+    found = {tensor.name: int(tensor.shape[0]) for tensor in tensors if len(tensor.shape) > 1}
+    assert row_lengths(done.source) == found
 
 
 def test_only_what_is_requested_is_written(made: Callable[[str], Path], tmp_path: Path) -> None:

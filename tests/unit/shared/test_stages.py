@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from pathlib import Path
 
 import pytest
 from tests.messages import Said
@@ -13,7 +14,7 @@ from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_keys
 from so8t_shared.errors import ConfigError
 from so8t_shared.stage_inputs import DataInput, ModelInput
-from so8t_shared.stages import BY_NAME, STAGES, stage_named
+from so8t_shared.stages import BY_NAME, STAGES, stage_named, under
 from so8t_shared.tables.functions import named
 
 NAMES = ["convert-a", "train", "convert-b", "import", "evaluate", "conclude", "report"]
@@ -37,6 +38,34 @@ def test_needs_are_the_contract() -> None:
         "conclude": {"evaluate", "train"},
         "report": {"evaluate", "conclude", "train", "convert-a", "convert-b"},
     }
+
+
+@pytest.mark.parametrize("external", [{}, {"gguf": "b.gguf"}], ids=str)
+def test_calibrating_on_prompts_waits_for_their_split(tmp_path: Path, external: dict[str, str]) -> None:
+    """Only then: A after train, of which only the training side's rows count; an external B is never quantized."""
+    rows = "splits/train.jsonl"
+    plain, guided = (
+        under(make_config(tmp_path, gguf={"quantizations": ["q8_0"], "imatrix": imatrix}, model_b=external or None))
+        for imatrix in (None, "prompts")
+    )
+    assert plain == list(STAGES)
+    assert [stage.name for stage in guided] == ["train", "convert-a", *NAMES[2:]]
+    needs = {stage.name: stage.needs for stage in guided}
+    assert needs["convert-a"] == {"train": (rows,)}
+    added = () if external else (rows,)
+    assert needs["convert-b"] == {"train": (*BY_NAME["convert-b"].needs["train"], *added)}
+    assert {**needs, "convert-a": {}, "convert-b": {}} == {s.name: s.needs for s in STAGES} | {"convert-b": {}}
+
+
+def test_without_a_matrix_nothing_names_one(tmp_path: Path) -> None:
+    """So keys, and with them older artifacts, stay as they were; a file's name and place in the key come with it."""
+    plain, named = (make_config(tmp_path, gguf={"imatrix": value}) for value in (None, "some/m.gguf"))
+    names = {name: [item.name for item in BY_NAME[name].inputs(plain)] for name in ("convert-a", "convert-b")}
+    assert names == {"convert-a": ["model_a"], "convert-b": []}
+    assert not {key for name in names for key in BY_NAME[name].reads if "imatrix" in key or key == "gguf"}
+    assert not any(BY_NAME[name].facts for name in names)
+    for name, before in names.items():
+        assert [item.name for item in BY_NAME[name].inputs(named)] == [*before, "gguf.imatrix (m.gguf)"]
 
 
 def test_every_key_read_exists() -> None:
