@@ -48,6 +48,7 @@ def documents() -> dict[str, str]:
     from so8t_shared.results.folder_conversion import FolderConversion
     from so8t_shared.results.gguf import GgufDiff, GgufInfo
     from so8t_shared.results.study import StudyResult
+    from so8t_shared.results.verification import Verification
 
     return {
         "configuration.md": CONFIGURATION.format(keys="".join(_key(*row) for row in config_rows())),
@@ -61,6 +62,7 @@ def documents() -> dict[str, str]:
         "schema/convert.schema.json": schema_text(FolderConversion),
         "schema/gguf_info.schema.json": schema_text(GgufInfo),
         "schema/gguf_diff.schema.json": schema_text(GgufDiff),
+        "schema/gguf_verify.schema.json": schema_text(Verification),
         "schema/study_results.schema.json": schema_text(StudyResult),
     }
 

@@ -1,6 +1,6 @@
 """How a model's tokenizer cuts texts, as llama.cpp does it.
 
-`python -m so8t_engines.tokens FILE` reads a list of texts from stdin and prints their tokens. Ollama has
+`python -m so8t_engines.tokens FILE HOW` reads a list of texts from stdin and prints their tokens. Ollama has
 no such request, and without the tokens of an answer its log-probability cannot be told from text alone. The
 weights are mapped, not loaded: little memory is used besides the page cache.
 """
@@ -44,16 +44,27 @@ class Tokenizer:
             del self._known[next(iter(self._known))]
         return self._known[text]
 
+    def whole(self, text: str) -> list[int]:
+        """Return token IDs of a whole text, as any program gets them: with the beginning that the model file adds."""
+        found: list[int] = self._ask(content=text, add_special=True)["tokens"]
+        return found
+
     def pieces(self, text: str) -> list[tuple[int, str]]:
         """Return token IDs with their texts; that of a piece of a character is empty."""
         found = self._ask(content=text, with_pieces=True)["tokens"]
         return [(one["id"], one["piece"] if isinstance(one["piece"], str) else "") for one in found]
 
-    def _ask(self, **body: Any) -> Any:
-        sent = json.dumps({**body, "add_special": False, "parse_special": True}).encode("utf-8")
+    def back(self, text: str) -> tuple[list[int], str]:
+        """Return a text's token IDs, and the text that they stand for, without a space that the model adds in front."""
+        ids = self.ids(text)
+        found: str = self._ask("detokenize", tokens=ids)["content"]
+        return ids, found.removeprefix(" ") if not text.startswith(" ") else found
+
+    def _ask(self, _where: str = "tokenize", **body: Any) -> Any:
+        sent = json.dumps({"add_special": False, "parse_special": True, **body}).encode("utf-8")
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         with closing(http.client.HTTPConnection(self._address, timeout=60)) as connection:
-            connection.request("POST", "/tokenize", sent, headers)
+            connection.request("POST", f"/{_where}", sent, headers)
             answer = json.loads(connection.getresponse().read())
         if "error" in answer:
             raise RuntimeError(answer["error"].get("message", "llama.cpp rejected the request"))
@@ -66,7 +77,21 @@ def pieces_of(model: Path, texts: Sequence[str]) -> list[list[tuple[int, str]]]:
     Raises:
         InputError: llama.cpp cannot load the model.
     """
-    command = [sys.executable, "-m", "so8t_engines.tokens", str(model)]
+    found = _in_child(model, "pieces", texts)
+    return [[(int(token), str(piece)) for token, piece in pieces] for pieces in found]
+
+
+def there_and_back(model: Path, texts: Sequence[str]) -> list[tuple[list[int], str]]:
+    """Return the token IDs of each text, and the text that they stand for, by a model's own tokenizer.
+
+    Raises:
+        InputError: llama.cpp cannot load the model.
+    """
+    return [(list(map(int, ids)), str(text)) for ids, text in _in_child(model, "back", texts)]
+
+
+def _in_child(model: Path, how: str, texts: Sequence[str]) -> Any:
+    command = [sys.executable, "-m", "so8t_engines.tokens", str(model), how]
     done = subprocess.run(command, input=json.dumps(list(texts)), capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(
@@ -74,11 +99,10 @@ def pieces_of(model: Path, texts: Sequence[str]) -> list[list[tuple[int, str]]]:
             where=str(model),
             remedy="convert the model again; if that does not help, its architecture is not supported",
         )
-    found = json.loads(done.stdout.splitlines()[-1])
-    return [[(int(token), str(piece)) for token, piece in pieces] for pieces in found]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def _main(path: str) -> None:
+def _main(path: str, how: str) -> None:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path
     parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = _CONTEXT
@@ -91,9 +115,10 @@ def _main(path: str) -> None:
     parameters.verbosity = 1
     server = xllamacpp.Server(parameters)
     tokenizer = Tokenizer(server.listening_address, key)
-    print(json.dumps([tokenizer.pieces(text) for text in json.load(sys.stdin)]), flush=True)
+    cut = {"pieces": tokenizer.pieces, "back": tokenizer.back}[how]
+    print(json.dumps([cut(text) for text in json.load(sys.stdin)]), flush=True)
     os._exit(0)  # llama.cpp's destructors can hang
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(*sys.argv[1:3])

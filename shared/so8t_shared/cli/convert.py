@@ -50,7 +50,7 @@ def convert(
         typer.Option(
             "--imatrix",
             metavar="FILE",
-            help="Importance matrix (llama.cpp's); or a text (.txt), or training's splits/train.jsonl, to measure one on.",
+            help="Importance matrix (llama.cpp's); or a text (.txt), or training's train.jsonl, to measure one on.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,

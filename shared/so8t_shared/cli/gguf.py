@@ -1,4 +1,4 @@
-"""`so8t-ab gguf`: look into GGUF files and compare them."""
+"""`so8t-ab gguf`: look into GGUF files, compare them, and tell what quantization cost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import typer
 
 from so8t_shared.cli.alone import shown
 from so8t_shared.distribution import need_extras
+from so8t_shared.errors import InputError
+from so8t_shared.escapes import visible
 from so8t_shared.interruption import StopSignal
 from so8t_shared.models.gguf_file import read_header
 from so8t_shared.progress import Progress
@@ -20,8 +22,9 @@ from so8t_shared.terminal.console import out, say
 if TYPE_CHECKING:
     from so8t_shared.documents import Document
     from so8t_shared.results.gguf import GgufDiff
+    from so8t_shared.results.verification import Verification
 
-app = typer.Typer(help="Look into GGUF files; compare two.", no_args_is_help=True)
+app = typer.Typer(help="Look into GGUF files; compare two; verify quantized ones.", no_args_is_help=True)
 
 _DIFFERENT = 1
 """As diff and cmp do; 2 and 5 are files that cannot be compared."""
@@ -74,6 +77,56 @@ def diff(
     _print(found, diff_lines(found), as_json=as_json)
     if not found.equal:
         raise typer.Exit(_DIFFERENT)
+
+
+@app.command()
+def verify(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES", help="GGUF files of one model, or a folder with them.")
+    ],
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference", metavar="FILE", help="What to compare with; by default the F16 file.", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare quantized files with F16 on fixed texts: Japanese, English, code and emoji.
+
+    Writes verify.json beside the first file: types, sha256, KL divergence of the next tokens from F16's, the share of
+    positions with another likeliest token, and whether the tokenizer gives each text back. Exits with 1 if a tokenizer
+    does not, or if it cuts a text into other tokens than the reference does.
+
+    Example:
+
+      so8t-ab gguf verify results/ab_test_results/*/models
+    """
+    need_extras(["so8t_evaluator"])
+    chosen = _files(files)
+    with shown("verify", "quantized files against F16") as (progress, stop):
+        found: Verification = named("so8t_engines.verify:verify")(chosen, reference, _stoppable(progress, stop))
+    from so8t_shared.json_files import write_json
+    from so8t_shared.results.verification import VERIFICATION_FILE
+    from so8t_shared.terminal.gguf_text import verification_lines
+
+    target = chosen[0].parent / VERIFICATION_FILE
+    write_json(target, found)
+    _print(found, [*verification_lines(found), f"written: {visible(str(target))}"], as_json=as_json)
+    if not found.sound:
+        raise typer.Exit(_DIFFERENT)
+
+
+def _files(given: list[Path]) -> list[Path]:
+    """The files, those of a folder sorted by name."""
+    found = [file for path in given for file in (sorted(path.glob("*.gguf")) if path.is_dir() else [path])]
+    if not found:
+        raise InputError(
+            "There are no GGUF files.",
+            where=", ".join(map(str, given)),
+            remedy="name files, or a folder with *.gguf in it",
+        )
+    return list(dict.fromkeys(found))
 
 
 def _stoppable(progress: Progress, stop: StopSignal) -> Progress:

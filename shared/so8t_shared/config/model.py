@@ -106,7 +106,7 @@ class Gguf(Section):
     )
     imatrix: HostPath | None = Field(
         None,
-        description="Importance matrix (llama.cpp's), or what to measure one on: a text (.txt), or `prompts` of training.",
+        description="Importance matrix (llama.cpp's), a text (.txt) to measure one on, or prompts (training's).",
     )
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from so8t_shared.escapes import harmless, visible
 from so8t_shared.formatting import plural, size
 from so8t_shared.results.gguf import GgufDiff, GgufInfo, GgufTensor, MetadataValue, TensorDifference
+from so8t_shared.results.verification import Verification
 
 _LONGEST = 160
 _UNKNOWN = "unknown"
@@ -44,6 +45,26 @@ def diff_lines(found: GgufDiff) -> Iterator[str]:
     else:
         yield f"differ: {_counts(len(found.keys), len(found.tensors))}"
         yield f"equal:  {_counts(found.keys_equal, found.tensors_equal)}"
+
+
+def verification_lines(found: Verification) -> Iterator[str]:
+    """One line per file, then what its tokenizer does wrong."""
+    at_least = "at least " if found.lower_bound else ""
+    yield f"KL divergence from {visible(found.reference)} in nats, {found.positions} positions, {found.program}"
+    for file in found.files:
+        far = file.divergence
+        kl = "the reference"
+        if far:
+            kl = (
+                f"{at_least}{far.mean:.3g} mean, {far.median:.3g} median, {far.p99:.3g} 99th percentile,"
+                f" {far.changed_top:.1%} other top tokens"
+            )
+        guided = f", importance matrix {visible(file.imatrix)}" if file.imatrix else ""
+        yield f"{visible(file.file)}: {kl}; {size(file.size_bytes)}{guided}"
+        if file.lost_texts:
+            yield f"  its tokenizer does not give back: {', '.join(file.lost_texts)}"
+        if file.other_tokens:
+            yield f"  it cuts into other tokens than the reference: {', '.join(file.other_tokens)}"
 
 
 def _counts(keys: int, tensors: int) -> str:

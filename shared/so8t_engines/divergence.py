@@ -1,0 +1,22 @@
+"""KL divergence of two next-token distributions, of which only the likeliest tokens are known.
+
+Tokens that both know are bins of their own, all others are one bin together. Merging bins never raises the divergence
+(data processing inequality; Cover & Thomas, Elements of Information Theory, 2.8), so the result is a lower bound,
+exact where both know every token.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+_ROUNDING = 1e-6
+"""Of a sum of probabilities in float32: less is as good as nothing."""
+
+
+def divergence(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """Return KL(before || after) in nats; each maps tokens to natural-log probabilities."""
+    shared = before.keys() & after.keys()
+    inside = math.fsum(math.exp(before[token]) * (before[token] - after[token]) for token in shared)
+    p, q = (max(_ROUNDING, 1 - math.fsum(math.exp(side[token]) for token in shared)) for side in (before, after))
+    return max(0.0, inside + p * math.log(p / q))
