@@ -12,8 +12,8 @@ ROTATION_BUDGET = 1e-2
 """The original project's limit for max |R^T R - I| and for |det R - 1|."""
 
 TENSORBOARD = "tensorboard/"
-TRAINING_ROWS = "splits/train.jsonl"
 """Folder of the metrics for TensorBoard."""
+TRAINING_ROWS = "splits/train.jsonl"
 
 
 class Validation(Part):
