@@ -44,13 +44,18 @@ class Tokenizer:
             del self._known[next(iter(self._known))]
         return self._known[text]
 
+    def whole(self, text: str) -> list[int]:
+        """Return token IDs of a whole text, as any program gets them: with the beginning that the model file adds."""
+        found: list[int] = self._ask(content=text, add_special=True)["tokens"]
+        return found
+
     def pieces(self, text: str) -> list[tuple[int, str]]:
         """Return token IDs with their texts; that of a piece of a character is empty."""
         found = self._ask(content=text, with_pieces=True)["tokens"]
         return [(one["id"], one["piece"] if isinstance(one["piece"], str) else "") for one in found]
 
     def _ask(self, **body: Any) -> Any:
-        sent = json.dumps({**body, "add_special": False, "parse_special": True}).encode("utf-8")
+        sent = json.dumps({"add_special": False, "parse_special": True, **body}).encode("utf-8")
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         with closing(http.client.HTTPConnection(self._address, timeout=60)) as connection:
             connection.request("POST", "/tokenize", sent, headers)

@@ -134,7 +134,26 @@ class EmbeddedModel(LoadedModel):
         message = _as_message(prompt, options)
         return self._outcome({"score": {**message["score"], "thought": thought}})
 
+    def measure(self, prompt: str, answers: Sequence[str], correct: int, likely: int) -> dict[str, Any] | None:
+        """Tell what a ladder compares; None if prompt and answer exceed the context.
+
+        `likely` next tokens are shown. Returns prompt and answers as token IDs, the answers' `logprobs`, `ids`, `texts`
+        and `likely` log-probabilities of the next tokens after the answers' shared start, and `end`, that of the last
+        token of the answer number `correct`, with `ends_turn`: whether this token ends an answer.
+
+        Raises:
+            EngineError: the engine died.
+        """
+        asked = {"prompt": prompt, "answers": list(answers), "correct": correct, "likely": likely}
+        answer = self._checked({"measure": asked})
+        return None if "too_long" in answer else answer["ok"]
+
     def _outcome(self, message: dict[str, Any]) -> Outcome:
+        answer = self._checked(message)
+        too_long = answer.get("too_long")
+        return Completion(**answer["ok"]) if too_long is None else PromptTooLongError(too_long)
+
+    def _checked(self, message: dict[str, Any]) -> dict[str, Any]:
         answer = self._ask(message)
         if "error" in answer:
             raise EngineError(
@@ -142,8 +161,7 @@ class EmbeddedModel(LoadedModel):
                 where=self._model.name,
                 remedy="run the same command again; the answers so far are kept",
             )
-        too_long = answer.get("too_long")
-        return Completion(**answer["ok"]) if too_long is None else PromptTooLongError(too_long)
+        return answer
 
     def close(self) -> None:
         """End the worker."""

@@ -17,6 +17,9 @@ from so8t_shared.processes import peak_memory_bytes
 _LIKELY = 500
 """First tokens to look at; more cost time, and those beyond are asked for by ID."""
 
+_TEXTS = 256
+"""Of the likeliest tokens, whose texts a ladder compares with those of an engine that tells no ids."""
+
 _CERTAIN = 1e6
 """Bias of a token that must be chosen, so that its log-probability is reported."""
 
@@ -111,16 +114,56 @@ class Llama:
             "second_look": scores.second_look,
         }
 
+    def measure(self, prompt: str, answers: Sequence[str], correct: int, likely: int) -> dict[str, Any]:
+        """Score the answers as `score` does, and tell what a ladder compares; see `EmbeddedModel.measure`.
+
+        Raises:
+            TooLongError: it does not fit the context.
+        """
+        tokens, ids = self._tokenizer.whole(prompt), [self._tokenizer.ids(answer) for answer in answers]
+        if len(tokens) + max(map(len, ids)) > self._context:
+            raise TooLongError(len(tokens))
+        given, scored = split(ids)
+        self._hold(tokens, given)
+        start = [*tokens, *given]
+        if given and self._cache.usable:
+            self._evaluate(start[:-1], True)
+        seen: list[dict[str, Any]] = []
+
+        def next_token(tokens: Sequence[int], wanted: int, *, likeliest: bool = False) -> dict[int, float]:
+            found = self._look(tokens, wanted, likely if likeliest else 1)
+            if likeliest:
+                seen.extend(found["top_logprobs"])
+            return {one["id"]: max(one["logprob"], _LEAST) for one in (*found["top_logprobs"], found)}
+
+        scores = score(start, scored, next_token)
+        end = self._look([*tokens, *ids[correct][:-1]], ids[correct][-1], 1)
+        return {
+            "prompt": tokens,
+            "answers": ids,
+            "logprobs": scores.logprobs,
+            "ids": [one["id"] for one in seen],
+            "likely": [max(one["logprob"], _LEAST) for one in seen],
+            "texts": [one["token"] for one in seen[:_TEXTS]],
+            "end": max(end["logprob"], _LEAST),
+            "ends_turn": end["ends"],
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+
+    def _look(self, tokens: Sequence[int], wanted: int, count: int) -> dict[str, Any]:
+        """Return what the server says of `wanted` and the likeliest tokens, and whether `wanted` ends an answer."""
+        wish = {"logit_bias": [[wanted, _CERTAIN]], "logprobs": count, "n_probs": count}
+        (choice,) = self._evaluate_one(tokens, self._cache.usable, **wish)["choices"]
+        (written,) = choice["logprobs"]["content"]
+        return {**written, "ends": choice["finish_reason"] == "stop"}
+
     def _next_token(self, tokens: Sequence[int], wanted: int, *, likeliest: bool = False) -> dict[int, float]:
         """See `likelihood.NextToken`.
 
         `wanted` is chosen by a bias, which the reported log-probabilities do not include. It is a piece of a label,
         whereas a token that is a piece of a character would be reported without any.
         """
-        count = _LIKELY if likeliest else 1
-        wish = {"logit_bias": [[wanted, _CERTAIN]], "logprobs": count, "n_probs": count}
-        answer = self._evaluate_one(tokens, self._cache.usable, **wish)
-        (written,) = answer["choices"][0]["logprobs"]["content"]
+        written = self._look(tokens, wanted, _LIKELY if likeliest else 1)
         return {one["id"]: max(one["logprob"], _LEAST) for one in (*written["top_logprobs"], written)}
 
     def _tokens(self, prompt: str, room: int) -> list[int]:

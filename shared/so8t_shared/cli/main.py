@@ -25,6 +25,7 @@ from so8t_shared.cli import (
     gguf,
     init,
     k8s,
+    ladder,
     logs,
     notify,
     plan,
@@ -67,6 +68,7 @@ app.command("stage")(stage.stage)
 app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("compare")(compare.compare)
+app.command("ladder")(ladder.ladder)
 app.command("doctor")(doctor.doctor)
 app.command("secrets")(containers.secrets)
 app.command("images")(containers.images)

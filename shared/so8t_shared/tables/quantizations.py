@@ -35,6 +35,8 @@ class Row:
     """GGML type of most weights."""
     marker: str
     """Matplotlib marker in charts; unique per row."""
+    rounding: str
+    """What a ladder rounds weights like, to measure what this does to a model; see `tables.roundings`."""
     from_checkpoint: bool = False
     """Whether the converter writes it directly from the checkpoint; the others are made from F16."""
     values: Boost | None = None
@@ -43,17 +45,17 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("f16", 1, "F16", "o", from_checkpoint=True),
-    Row("bf16", 32, "BF16", "*", from_checkpoint=True),
-    Row("q8_0", 7, "Q8_0", "D"),
-    Row("q6_k", 18, "Q6_K", "X"),
-    Row("q5_k_m", 17, "Q5_K", "v", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
-    Row("q5_0", 8, "Q5_0", "P"),
-    Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
-    Row("q4_k_s", 14, "Q4_K", "<", values=Boost("first four", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
-    Row("iq4_nl", 25, "IQ4_NL", ">", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
-    Row("iq4_xs", 30, "IQ4_XS", "d", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
-    Row("q4_0", 2, "Q4_0", "p"),
+    Row("f16", 1, "F16", "o", "f16", from_checkpoint=True),
+    Row("bf16", 32, "BF16", "*", "bf16", from_checkpoint=True),
+    Row("q8_0", 7, "Q8_0", "D", "8"),
+    Row("q6_k", 18, "Q6_K", "X", "6"),
+    Row("q5_k_m", 17, "Q5_K", "v", "5", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
+    Row("q5_0", 8, "Q5_0", "P", "5"),
+    Row("q4_k_m", 15, "Q4_K", "^", "4", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
+    Row("q4_k_s", 14, "Q4_K", "<", "4", values=Boost("first four", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
+    Row("iq4_nl", 25, "IQ4_NL", ">", "4", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
+    Row("iq4_xs", 30, "IQ4_XS", "d", "4", values=Boost("shared heads", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
+    Row("q4_0", 2, "Q4_0", "p", "4"),
 )
 
 BY_NAME = {row.name: row for row in ROWS}

@@ -1,0 +1,218 @@
+"""Which rungs a ladder has, in which order, and which of them are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from so8t_shared.canonical import digest
+from so8t_shared.config.model import Config
+from so8t_shared.errors import ConfigError, IntegrityError, NewerFormat
+from so8t_shared.files import sha256_file
+from so8t_shared.host import host_name
+from so8t_shared.ladders.orders import LadderStep, RungOrder, rounding_name
+from so8t_shared.ladders.source import Given, Source
+from so8t_shared.processor import usable_cores
+from so8t_shared.results.ladder import RungRecord
+from so8t_shared.results.training import LabeledRow
+from so8t_shared.tables import quantizations, rungs
+
+_VERSION = 1
+"""Raised when a rung's figures change for the same input."""
+_BYTES_PER_TOKEN = 3
+_SYSTEM_TOKENS = 60
+_ROUNDED_ROWS = 24
+_OPERATIONS_PER_S = 2.5e10
+"""Of one core, in fp32 as in llama.cpp; only for the estimate."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every rung is asked with."""
+
+    folder: Path
+    """Where the rungs' records are."""
+    end_of_turn: str
+    context: int
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class PlannedRung:
+    """A rung, and what its service is asked for."""
+
+    step: LadderStep
+    work: str
+    model: Given
+    trained: Given | None
+    keys: Mapping[str, str]
+    """Of what is missing, see `RungOrder.keys`."""
+    rows_file: Path
+    settings: Settings
+    config: Config | None
+    rows: int
+    """Rows that are left to measure, those of roundings included."""
+    seconds: float
+    """About how long that takes on this host."""
+
+    def order(self) -> RungOrder:
+        """Return the order, after fetching what it reads.
+
+        Raises:
+            IntegrityError: that is missing or altered.
+        """
+        is_file = bool(self.step.quantization)
+        return RungOrder(
+            rung=self.step.rung,
+            keys=dict(self.keys),
+            folder=str(self.settings.folder),
+            rows=str(self.rows_file),
+            model=str(self.model.fetch()),
+            sha256=self.model.digest if is_file else "",
+            trained=str(self.trained.fetch()) if self.trained else "",
+            quantization=self.step.quantization,
+            end_of_turn=self.settings.end_of_turn,
+            context=self.settings.context,
+            device=self.settings.device,
+            threads=self.settings.threads,
+            config=self.config,
+        )
+
+
+def plan_ladder(
+    source: Source, rows: Sequence[LabeledRow], rows_file: Path, settings: Settings, wanted: Sequence[str] = ()
+) -> list[PlannedRung]:
+    """Return the rungs in their order; `wanted` are names of rungs, or kinds of them.
+
+    Raises:
+        ConfigError: a wanted rung does not exist.
+    """
+    steps = _steps(source, wanted)
+    needed = {rounding for step in steps for rounding in [_rounding(step)] if rounding and step.before}
+    torch = [step for step in steps if rungs.BY_NAME[_row(step)].name in ("trained", "merged")]
+    rounded = torch[-1].rung if torch else ""
+    return [
+        _planned(step, source, rows, rows_file, settings, sorted(needed) if step.rung == rounded else [])
+        for step in steps
+    ]
+
+
+def names_of(source: Source, *, ollama: bool = True) -> list[str]:
+    """Return the names of all rungs that the source has."""
+    files = [name for name in quantizations.ORDER if name in source.files]
+    torch = [*(["trained"] if source.trained else []), *(["merged"] if source.checkpoint else [])]
+    return [*torch, *files, *([f"ollama-{name}" for name in files] if ollama else [])]
+
+
+def _steps(source: Source, wanted: Sequence[str]) -> list[LadderStep]:
+    known = names_of(source)
+    default = [name for name in known if not name.startswith("ollama-")]
+    if source.config and source.config.ab_test.engine == "ollama":
+        default.append(f"ollama-{source.config.gguf.primary_quantization}")
+    chosen = default
+    if wanted:
+        primary = source.config.gguf.primary_quantization if source.config else known[-1].removeprefix("ollama-")
+        named = [f"ollama-{primary}" if name == "ollama" else name for name in wanted]
+        if unknown := [name for name in named if name not in known]:
+            raise ConfigError(
+                f"There is no rung named {', '.join(map(repr, unknown))}.",
+                where="--rungs",
+                remedy=f"use some of {', '.join([*known, 'ollama'])}",
+            )
+        chosen = [name for name in known if name in named]
+    return [_step(name, chosen, source) for name in chosen]
+
+
+def _step(name: str, chosen: Sequence[str], source: Source) -> LadderStep:
+    row = rungs.BY_NAME[_row_of(name)]
+    quantization = name.removeprefix("ollama-") if row.per_quantization else ""
+    earlier = chosen[: chosen.index(name)]
+    before = {
+        "trained": [],
+        "merged": ["trained"],
+        "file": [*([quantizations.BASE] if name != quantizations.BASE else []), "merged", "trained"],
+        "ollama": [quantization, quantizations.BASE, "merged", "trained"],
+    }[row.name]
+    title = row.title.format(quantization=quantization.upper())
+    if name == "merged" and source.trained is None:
+        title = "checkpoint"
+    made_from = next((one for one in before if one in earlier), "")
+    kind = row.kind if made_from else "start"
+    return LadderStep(rung=name, title=title, kind=kind, quantization=quantization, before=made_from)
+
+
+def _row_of(name: str) -> str:
+    if name in rungs.BY_NAME:
+        return name
+    return "ollama" if name.startswith("ollama-") else "file"
+
+
+def _row(step: LadderStep) -> str:
+    return _row_of(step.rung)
+
+
+def _rounding(step: LadderStep) -> str:
+    """Return what explains a hand-over to this rung; the evaluator reads it by the same rule."""
+    return rungs.rounding_of(step.kind, step.quantization)
+
+
+def _planned(
+    step: LadderStep,
+    source: Source,
+    rows: Sequence[LabeledRow],
+    rows_file: Path,
+    settings: Settings,
+    roundings: Sequence[str],
+) -> PlannedRung:
+    row = rungs.BY_NAME[_row(step)]
+    model = source.base if row.name == "trained" else source.checkpoint if row.name == "merged" else None
+    model = model or source.files[step.quantization]
+    trained = source.trained if row.name == "trained" else None
+    key = {
+        "version": _VERSION,
+        "work": row.work,
+        "model": model.digest,
+        "trained": trained.digest if trained else "",
+        "rows": sha256_file(rows_file),
+        "end": settings.end_of_turn,
+        "settings": [settings.context if row.per_quantization else 0, settings.device, host_name()],
+    }
+    keys = {step.rung: digest(key)}
+    keys |= {rounding_name(one): digest({**key, "rounding": one}) for one in roundings}
+    missing = {name: one for name, one in keys.items() if not _is_there(settings.folder, name, one)}
+    left = len(rows) * (step.rung in missing) + min(len(rows), _ROUNDED_ROWS) * len(missing.keys() - {step.rung})
+    # weights of 2 bytes take as long as those of 4, and what is rounded is what it was
+    weights = model.size_bytes / (1 if row.per_quantization else 2)
+    return PlannedRung(
+        step=step,
+        work=row.work,
+        model=model,
+        trained=trained,
+        keys=missing,
+        rows_file=rows_file,
+        settings=settings,
+        config=source.config if row.name == "ollama" else None,
+        rows=left,
+        seconds=_estimate(weights, rows, left),
+    )
+
+
+def _is_there(folder: Path, name: str, key: str) -> bool:
+    """Whether a record with this key and its arrays are there."""
+    path = folder / f"{name}.json"
+    with suppress(IntegrityError, NewerFormat):
+        if path.is_file() and (record := RungRecord.read(path)).key == key:
+            arrays = folder / f"{name}.npz"
+            return arrays.is_file() and sha256_file(arrays) == record.arrays_sha256
+    return False
+
+
+def _estimate(weights: float, rows: Sequence[LabeledRow], count: int) -> float:
+    if not count:
+        return 0.0
+    tokens = sum(len(row.text.encode()) / _BYTES_PER_TOKEN + _SYSTEM_TOKENS for row in rows) / len(rows)
+    return 4.0 + count * tokens * weights / (_OPERATIONS_PER_S * usable_cores())
