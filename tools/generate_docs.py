@@ -46,6 +46,7 @@ def documents() -> dict[str, str]:
     from so8t_shared.results.compare import CompareResult
     from so8t_shared.results.folder_conversion import FolderConversion
     from so8t_shared.results.gguf import GgufDiff, GgufInfo
+    from so8t_shared.results.ladder import LadderResult
     from so8t_shared.results.study import StudyResult
 
     return {
@@ -59,6 +60,7 @@ def documents() -> dict[str, str]:
         "schema/convert.schema.json": schema_text(FolderConversion),
         "schema/gguf_info.schema.json": schema_text(GgufInfo),
         "schema/gguf_diff.schema.json": schema_text(GgufDiff),
+        "schema/ladder.schema.json": schema_text(LadderResult),
         "schema/study_results.schema.json": schema_text(StudyResult),
     }
 

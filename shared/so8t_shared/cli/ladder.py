@@ -51,7 +51,7 @@ def ladder(
     ] = ["F16,Q8_0,Q4_K_M"],  # noqa: B006
     chosen: Annotated[
         list[str],
-        typer.Option("--rungs", metavar="NAMES", help="With commas: trained, merged, f16, ..., ollama, ollama-q8_0."),
+        typer.Option("--rungs", metavar="NAMES", help="With commas: trained, merged, f16, q8_0 and so on."),
     ] = [],  # noqa: B006
     to: Annotated[
         Path | None,
@@ -63,7 +63,7 @@ def ladder(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Find the hand-over that lost quality: adapter, merged checkpoint, GGUF, quantization, Ollama.
+    """Find the hand-over that lost quality: adapter, merged checkpoint, GGUF, quantization.
 
     The same rows go through every form of a model, and each is compared with the one that it was made from. A loss is
     named: decisions lost, or a larger difference than this hand-over explains. After a kill, the same command resumes.
@@ -72,7 +72,7 @@ def ladder(
 
       so8t-ab ladder -c my.yaml
 
-      so8t-ab ladder -c my.yaml --side both --rungs merged,f16,q4_k_m,ollama
+      so8t-ab ladder -c my.yaml --side both --rungs merged,f16,q4_k_m
 
       so8t-ab ladder --model my-finetune --rows rows.jsonl -q F16,Q4_K_M
     """

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from so8t_shared.config.model import Config
 from so8t_shared.documents import Part
 from so8t_shared.progress import Progress
 from so8t_shared.results.training import LabeledRow
@@ -37,8 +36,6 @@ class RungOrder(Part):
     """Tokens of context of an engine."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
-    config: Config | None = None
-    """Of the session, for a server's address."""
 
     def labeled_rows(self) -> list[LabeledRow]:
         """Read the rows."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from so8t_shared.canonical import digest
-from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError, IntegrityError, NewerFormat
 from so8t_shared.files import sha256_file
 from so8t_shared.host import host_name
@@ -22,6 +21,8 @@ from so8t_shared.tables import quantizations, rungs
 
 _VERSION = 1
 """Raised when a rung's figures change for the same input."""
+_SOURCES = ("trained", "merged", quantizations.BASE)
+"""Rungs that others are made from, in their order."""
 _BYTES_PER_TOKEN = 3
 _SYSTEM_TOKENS = 60
 _ROUNDED_ROWS = 24
@@ -53,7 +54,6 @@ class PlannedRung:
     """Of what is missing, see `RungOrder.keys`."""
     rows_file: Path
     settings: Settings
-    config: Config | None
     rows: int
     """Rows that are left to measure, those of roundings included."""
     seconds: float
@@ -79,21 +79,20 @@ class PlannedRung:
             context=self.settings.context,
             device=self.settings.device,
             threads=self.settings.threads,
-            config=self.config,
         )
 
 
 def plan_ladder(
     source: Source, rows: Sequence[LabeledRow], rows_file: Path, settings: Settings, wanted: Sequence[str] = ()
 ) -> list[PlannedRung]:
-    """Return the rungs in their order; `wanted` are names of rungs, or kinds of them.
+    """Return the rungs in their order; all of them, or those that are wanted.
 
     Raises:
         ConfigError: a wanted rung does not exist.
     """
     steps = _steps(source, wanted)
-    needed = {rounding for step in steps for rounding in [_rounding(step)] if rounding and step.before}
-    torch = [step for step in steps if rungs.BY_NAME[_row(step)].name in ("trained", "merged")]
+    needed = {rungs.rounding_of(step.quantization) for step in steps if step.quantization and step.before}
+    torch = [step for step in steps if not step.quantization]
     rounded = torch[-1].rung if torch else ""
     return [
         _planned(step, source, rows, rows_file, settings, sorted(needed) if step.rung == rounded else [])
@@ -101,63 +100,43 @@ def plan_ladder(
     ]
 
 
-def names_of(source: Source, *, ollama: bool = True) -> list[str]:
+def names_of(source: Source) -> list[str]:
     """Return the names of all rungs that the source has."""
-    files = [name for name in quantizations.ORDER if name in source.files]
     torch = [*(["trained"] if source.trained else []), *(["merged"] if source.checkpoint else [])]
-    return [*torch, *files, *([f"ollama-{name}" for name in files] if ollama else [])]
+    return [*torch, *(name for name in quantizations.ORDER if name in source.files)]
 
 
 def _steps(source: Source, wanted: Sequence[str]) -> list[LadderStep]:
     known = names_of(source)
-    default = [name for name in known if not name.startswith("ollama-")]
-    if source.config and source.config.ab_test.engine == "ollama":
-        default.append(f"ollama-{source.config.gguf.primary_quantization}")
-    chosen = default
-    if wanted:
-        primary = source.config.gguf.primary_quantization if source.config else known[-1].removeprefix("ollama-")
-        named = [f"ollama-{primary}" if name == "ollama" else name for name in wanted]
-        if unknown := [name for name in named if name not in known]:
-            raise ConfigError(
-                f"There is no rung named {', '.join(map(repr, unknown))}.",
-                where="--rungs",
-                remedy=f"use some of {', '.join([*known, 'ollama'])}",
-            )
-        chosen = [name for name in known if name in named]
+    if unknown := [name for name in wanted if name not in known]:
+        raise ConfigError(
+            f"There is no rung named {', '.join(map(repr, unknown))}.",
+            where="--rungs",
+            remedy=f"use some of {', '.join(known)}",
+        )
+    chosen = [name for name in known if name in wanted or not wanted]
     return [_step(name, chosen, source) for name in chosen]
 
 
 def _step(name: str, chosen: Sequence[str], source: Source) -> LadderStep:
-    row = rungs.BY_NAME[_row_of(name)]
-    quantization = name.removeprefix("ollama-") if row.per_quantization else ""
-    earlier = chosen[: chosen.index(name)]
-    before = {
-        "trained": [],
-        "merged": ["trained"],
-        "file": [*([quantizations.BASE] if name != quantizations.BASE else []), "merged", "trained"],
-        "ollama": [quantization, quantizations.BASE, "merged", "trained"],
-    }[row.name]
+    """Return the rung, made from the nearest one before it that is chosen; a quantization is made from F16."""
+    row = _row(name)
+    quantization = name if row.per_quantization else ""
+    earlier = [one for one in chosen[: chosen.index(name)] if one in _SOURCES]
     title = row.title.format(quantization=quantization.upper())
     if name == "merged" and source.trained is None:
         title = "checkpoint"
-    made_from = next((one for one in before if one in earlier), "")
-    kind = row.kind if made_from else "start"
-    return LadderStep(rung=name, title=title, kind=kind, quantization=quantization, before=made_from)
+    return LadderStep(
+        rung=name,
+        title=title,
+        kind=row.kind if earlier else "start",
+        quantization=quantization,
+        before=earlier[-1] if earlier else "",
+    )
 
 
-def _row_of(name: str) -> str:
-    if name in rungs.BY_NAME:
-        return name
-    return "ollama" if name.startswith("ollama-") else "file"
-
-
-def _row(step: LadderStep) -> str:
-    return _row_of(step.rung)
-
-
-def _rounding(step: LadderStep) -> str:
-    """Return what explains a hand-over to this rung; the evaluator reads it by the same rule."""
-    return rungs.rounding_of(step.kind, step.quantization)
+def _row(name: str) -> rungs.Row:
+    return rungs.BY_NAME.get(name) or rungs.BY_NAME["file"]
 
 
 def _planned(
@@ -168,7 +147,7 @@ def _planned(
     settings: Settings,
     roundings: Sequence[str],
 ) -> PlannedRung:
-    row = rungs.BY_NAME[_row(step)]
+    row = _row(step.rung)
     model = source.base if row.name == "trained" else source.checkpoint if row.name == "merged" else None
     model = model or source.files[step.quantization]
     trained = source.trained if row.name == "trained" else None
@@ -195,7 +174,6 @@ def _planned(
         keys=missing,
         rows_file=rows_file,
         settings=settings,
-        config=source.config if row.name == "ollama" else None,
         rows=left,
         seconds=_estimate(weights, rows, left),
     )

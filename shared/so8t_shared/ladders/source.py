@@ -54,8 +54,6 @@ class Source:
     trained: Given | None = None
     checkpoint: Given | None = None
     files: Mapping[Quantization, Given] = field(default_factory=dict)
-    config: Config | None = None
-    """For a server's address."""
     notes: Sequence[str] = ()
 
 
@@ -81,7 +79,7 @@ def source_of_session(store: ArtifactStore, session_id: str, config: Config, sid
         for quantization, name in zip(config.gguf.quantizations, names, strict=True)
         if name in entries
     }
-    source = Source(f"model {side.upper()}", side, files=files, config=config)
+    source = Source(f"model {side.upper()}", side, files=files)
     digests = DigestCache(store.local_root / "digests.sqlite")
     if side == "a":
         return _with_base(source, Path(config.model_a.base_model), digests)

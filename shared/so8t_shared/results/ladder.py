@@ -1,4 +1,4 @@
-"""A ladder: the same rows through every hand-over of a model, from the trained one to Ollama."""
+"""A ladder: the same rows through every hand-over of a model, from the trained one to each quantization."""
 
 from __future__ import annotations
 

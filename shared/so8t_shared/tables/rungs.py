@@ -7,9 +7,9 @@ from typing import Literal
 
 from so8t_shared.tables.quantizations import BY_NAME as BY_QUANTIZATION
 
-Kind = Literal["start", "merge", "file", "engine"]
-"""The hand-over that leads to a rung: none, merging adapter and gates in the same precision, writing weights to a file
-in another type, or reading a file with another program."""
+Kind = Literal["start", "merge", "file"]
+"""The hand-over that leads to a rung: none, merging adapter and gates in the same precision, or writing weights to a
+file in another type."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,6 @@ ROWS: tuple[Row, ...] = (
         "so8t_evaluator.ladder.engines:measure_file",
         per_quantization=True,
     ),
-    Row(
-        "ollama",
-        "{quantization} in Ollama",
-        "engine",
-        "so8t_evaluator.ladder.engines:measure_on_ollama",
-        per_quantization=True,
-    ),
 )
 
 BY_NAME = {row.name: row for row in ROWS}
@@ -51,10 +44,6 @@ ROUNDINGS = ("f16", "bf16", "8", "6", "5", "4")
 before the hand-over, it says how large a difference the hand-over explains."""
 
 
-def rounding_of(kind: Kind, quantization: str) -> str:
-    """Return the row of ROUNDINGS that explains a hand-over; empty if only float noise does.
-
-    Another program rounds what it multiplies weights with, by kernels of its own.
-    """
-    rounding = BY_QUANTIZATION[quantization].rounding if quantization else ""
-    return "8" if kind == "engine" and rounding.isdigit() else rounding
+def rounding_of(quantization: str) -> str:
+    """Return the row of ROUNDINGS that explains a hand-over to a file; empty without one: only float noise does."""
+    return BY_QUANTIZATION[quantization].rounding if quantization else ""

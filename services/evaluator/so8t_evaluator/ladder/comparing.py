@@ -136,7 +136,7 @@ def _handover(
 
 
 def _explained(step: LadderStep, taken: Mapping[str, _Taken], folder: Path, checkpoint: str) -> Difference | None:
-    rounding = rounding_of(step.kind, step.quantization)
+    rounding = rounding_of(step.quantization)
     if not rounding:
         return explained_by_noise()
     path = folder / f"{rounding_name(rounding)}.json"

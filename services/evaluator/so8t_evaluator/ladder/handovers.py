@@ -2,7 +2,6 @@
 
 merge   Sums in another order, in fp32: float noise.
 file    The model before it with its weights rounded likewise (`so8t_trainer.ladder.rounding`).
-engine  Other kernels for the same file: rounding to 8 bits, which is what they do to inputs, or to F16.
 
 A difference of log-probabilities counts as explained up to FACTOR times that, and the KL divergence, which grows with
 the square of it, up to its square. Correct conversions needed 1 to 2. Single next tokens are not judged by their
