@@ -151,10 +151,8 @@ def merged_wrongly(ladder: TinyLadder, target: Path, change: Callable[[Mapping[s
     return target
 
 
-def rewritten(
-    source: Path, target: Path, values: Mapping[str, Any] | None = None, without: Sequence[str] = (), **types: int
-) -> Path:
-    """A GGUF file with other values of its metadata, without some tensors; `types` are of tokens, by their text."""
+def rewritten(source: Path, target: Path, values: Mapping[str, Any] | None = None, without: Sequence[str] = ()) -> Path:
+    """A GGUF file with other values of its metadata, without some tensors."""
     import numpy as np
     from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
@@ -167,9 +165,6 @@ def rewritten(
             continue
         value = values.pop(name, field.contents())
         kinds = field.types
-        if name == "tokenizer.ggml.token_type" and types:
-            tokens = reader.fields["tokenizer.ggml.tokens"].contents()
-            value = [types.get(token.strip("<|>"), kind) for token, kind in zip(tokens, value, strict=True)]
         writer.add_key_value(name, value, kinds[0], kinds[-1] if kinds[0] is GGUFValueType.ARRAY else None)
     for name, value in values.items():
         writer.add_key_value(name, value, GGUFValueType.BOOL if isinstance(value, bool) else GGUFValueType.FLOAT32)

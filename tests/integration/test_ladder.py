@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.tiny_ladder import TinyLadder, build, convert, merged_wrongly, rewritten
+from tests.tiny_ladder import END, TinyLadder, build, convert, merged_wrongly, rewritten
+from tests.tiny_models import make_llama
 
+from so8t_shared.models.chat import read_chat
 from so8t_shared.results.ladder import Handover, Ladder
 
 
@@ -72,8 +74,9 @@ def test_a_file_of_another_type_is_named(correct: TinyLadder, broken: TinyLadder
 
 
 def test_a_file_of_other_weights_is_named(correct: TinyLadder, broken: TinyLadder, tmp_path: Path) -> None:
-    """The right type and tokenizer, but the base's weights."""
-    files = convert(correct.base, tmp_path / "gguf", ("q4_k_m",))
+    """The right type and tokenizer, but another model's weights."""
+    other = make_llama(tmp_path / "other", seed=7, tied=False)
+    files = convert(other, tmp_path / "gguf", ("q4_k_m",))
     broken.measure_file("q4_k_m", files["q4_k_m"])
     one = _lost_at(broken.compared(), "q4_k_m")
     assert (one.other_prompts, one.other_tokens) == (0, 0)
@@ -90,9 +93,12 @@ def test_a_doubled_beginning_is_named(correct: TinyLadder, broken: TinyLadder, t
 
 
 def test_a_lost_end_of_turn_is_named(correct: TinyLadder, broken: TinyLadder, tmp_path: Path) -> None:
-    """The token that ends a turn still has its number, but no longer ends an answer."""
-    tokens = {"tokenizer.ggml.eos_token_id": 0}
-    changed = rewritten(correct.file("f16"), tmp_path / "x.gguf", tokens, im_end=1)
+    """A template that no longer ends turns; llama.cpp itself repairs a file's wrong type or number of a known end."""
+    template = read_chat(correct.merged).template
+    assert template
+    changed = rewritten(
+        correct.file("f16"), tmp_path / "x.gguf", {"tokenizer.chat_template": template.replace(END, "")}
+    )
     broken.measure_file("f16", changed)
     _lost_at(broken.compared(), "f16")
 

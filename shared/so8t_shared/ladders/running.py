@@ -109,7 +109,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _error(rung: PlannedRung, fault: dict[str, Any], code: int, output: Path) -> So8tError:
     if fault:
         kinds = {kind.exit_code: kind for kind in vars(errors).values() if _is_kind(kind)}
-        kind = kinds.get(fault["code"], So8tError)
+        kind: type[So8tError] = kinds.get(fault["code"], So8tError)
         return kind(fault["what"], where=fault["where"], remedy=fault["remedy"])
     how = f"signal {signal_name(code)}" if code < 0 else f"exit code {code}"
     last = without_secrets(output.read_bytes().decode("utf-8", "replace"))[-_TAIL_LETTERS:].strip()

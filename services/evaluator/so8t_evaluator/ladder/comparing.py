@@ -244,7 +244,7 @@ def _alike(one: Sequence[object], other: Sequence[object]) -> int:
 
 def _flipped(rows: Sequence[LabeledRow], before: Measured, said: Sequence[NDArray[np.int8]]) -> list[FlippedRow]:
     found = []
-    for number in np.flatnonzero(said[0] != said[1]):
+    for number in np.flatnonzero(said[0] != said[1]).tolist():
         first, second = int(said[0][number]), int(said[1][number])
         both = max(first, second) < len(LABELS)
         found.append(

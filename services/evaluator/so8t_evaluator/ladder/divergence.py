@@ -34,11 +34,11 @@ def divergences(before: Measured, after: Measured) -> tuple[NDArray[np.float64],
 
 
 def _is_whole(side: Measured) -> bool:
-    return side.ids.shape[1] == 0 and side.texts.shape[1] == 0
+    return bool(side.ids.shape[1] == 0 and side.texts.shape[1] == 0)
 
 
 def _has_ids(side: Measured) -> bool:
-    return _is_whole(side) or side.ids.shape[1] > 0
+    return _is_whole(side) or bool(side.ids.shape[1] > 0)
 
 
 def _normal(likely: NDArray[np.float32]) -> NDArray[np.float64]:

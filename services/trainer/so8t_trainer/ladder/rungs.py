@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -98,16 +99,17 @@ def _measure_all(order: RungOrder, model: Any, device: torch.device, progress: P
     total = len(questions) * (order.rung in order.keys) + len(few) * len(roundings)
     done = 0
     if order.rung in order.keys:
-        _write(order, order.rung, model, questions, about, lambda count: progress(count, total, ""))
+        _write(order, order.rung, model, questions, about, partial(_advance, progress, done, total))
         done = len(questions)
     rounded = Rounded(model)
     for rounding in roundings:
         rounded.to(rounding)
-        before = done
-        _write(
-            order, rounding_name(rounding), model, few, about, lambda count, b=before: progress(b + count, total, "")
-        )
+        _write(order, rounding_name(rounding), model, few, about, partial(_advance, progress, done, total))
         done += len(few)
+
+
+def _advance(progress: Progress, before: int, total: int, count: int) -> None:
+    progress(before + count, total, "")
 
 
 @dataclass(frozen=True)
