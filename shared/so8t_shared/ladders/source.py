@@ -17,7 +17,7 @@ from so8t_shared.places import gguf_name
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.sides import Side
 from so8t_shared.sessions.markers import StageMarkers
-from so8t_shared.stages import ModelInput
+from so8t_shared.stage_inputs import ModelInput
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.quantizations import Quantization
 
