@@ -11,6 +11,7 @@ import typer
 
 from so8t_shared.cli.common import SetOption, no_session, open_workspace, print_notes
 from so8t_shared.cli.convert import named_quantizations
+from so8t_shared.config.values import served_name
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import ConfigError, GateRefused
 from so8t_shared.privacy import private_files
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from so8t_shared.results.ladder import LadderResult
 
 _SIDES: dict[str, tuple[Side, ...]] = {"a": ("a",), "b": ("b",), "both": SIDES}
+_HOST = "SO8T__OLLAMA__HOST"
 _NEEDED = ["so8t_trainer", "so8t_evaluator", "so8t_reporter"]
 
 
@@ -51,8 +53,15 @@ def ladder(
     ] = ["F16,Q8_0,Q4_K_M"],  # noqa: B006
     chosen: Annotated[
         list[str],
-        typer.Option("--rungs", metavar="NAMES", help="With commas: trained, merged, f16, q8_0 and so on."),
+        typer.Option("--rungs", metavar="NAMES", help="With commas: trained, merged, f16, q8_0, ..., ollama."),
     ] = [],  # noqa: B006
+    ollama: Annotated[
+        str, typer.Option("--ollama", metavar="NAME", help="Also the model of this name in Ollama, as it is there.")
+    ] = "",
+    host: Annotated[
+        str,
+        typer.Option("--host", envvar=_HOST, metavar="ADDRESS", help="Ollama's server; by default ollama.host."),
+    ] = "",
     to: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="By default ladders/ in the results.", show_default=False),
@@ -63,7 +72,7 @@ def ladder(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Find the hand-over that lost quality: adapter, merged checkpoint, GGUF, quantization.
+    """Find the hand-over that lost quality: adapter, merged checkpoint, GGUF, quantization, Ollama.
 
     The same rows go through every form of a model, and each is compared with the one that it was made from. A loss is
     named: decisions lost, or a larger difference than this hand-over explains. After a kill, the same command resumes.
@@ -74,7 +83,7 @@ def ladder(
 
       so8t-ab ladder -c my.yaml --side both --rungs merged,f16,q4_k_m
 
-      so8t-ab ladder --model my-finetune --rows rows.jsonl -q F16,Q4_K_M
+      so8t-ab ladder --model my-finetune --rows rows.jsonl -q F16,Q4_K_M --ollama my-finetune:latest
     """
     from so8t_shared.ladders import ladder as ladders
 
@@ -84,21 +93,24 @@ def ladder(
         )
     if side not in _SIDES:
         raise ConfigError(f"There is no side {side!r}.", where="--side", remedy=f"use {', '.join(_SIDES)}")
+    if ollama and side == "both":
+        raise ConfigError("--ollama names one model.", where="--side both", remedy="use --side a or --side b")
     check_stages_can_run("so8t-ab ladder")
     need_extras([*_NEEDED, *(["so8t_converter"] if model else [])])
     names = [name.strip().lower() for text in chosen for name in text.split(",") if name.strip()]
+    served = ladders.InOllama(_with_tag(ollama), host) if not names or "ollama" in names else None
     with private_files():
         if model is not None:
             folder = to or Path("ladders") / model.resolve().name
             files = _converted(model, folder / "gguf", named_quantizations(quantizations), dry_run=dry_run)
-            asked = ladders.ask_of_folder(model, rows, files, folder)
+            asked = ladders.ask_of_folder(model, rows, files, folder, served)
         else:
             assert config
             workspace = open_workspace(config, overrides)
             found = ladders.session_of(workspace.store, workspace.config, session)
             if not found:
                 raise no_session(workspace)
-            asked = ladders.ask_of_session(workspace.store, workspace.config, found, _SIDES[side], rows, to)
+            asked = ladders.ask_of_session(workspace.store, workspace.config, found, _SIDES[side], rows, to, served)
         planned = {source.name: ladders.plan(asked, source, names) for source in asked.sources}
         if dry_run:
             _show_plan(planned)
@@ -111,6 +123,13 @@ def ladder(
     lost = [each for each in result.ladders if each.lost_at]
     if gate and lost:
         raise GateRefused(lost[0].sentence, where=str(asked.folder), remedy="repair this hand-over, then run it again")
+
+
+def _with_tag(ollama: str) -> str:
+    try:
+        return served_name(ollama) if ollama else ""
+    except ValueError as error:
+        raise ConfigError(f"{ollama!r} is no model's name.", where="--ollama", remedy=str(error)) from error
 
 
 def _converted(model: Path, folder: Path, wanted: Sequence[Quantization], *, dry_run: bool) -> dict[Quantization, Path]:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from so8t_shared.artifacts.digests import DigestCache
-from so8t_shared.config.model import LEAST_CONTEXT, Config
+from so8t_shared.config.model import LEAST_CONTEXT, Config, Ollama
 from so8t_shared.errors import InputError
 from so8t_shared.files import make_folder
 from so8t_shared.interruption import StopSignal
 from so8t_shared.json_files import write_json, write_lines
-from so8t_shared.ladders.plan import PlannedRung, Settings, plan_ladder
+from so8t_shared.ladders.plan import SERVED, PlannedRung, Settings, plan_ladder
 from so8t_shared.ladders.running import measure_rungs
-from so8t_shared.ladders.source import Source, source_of_folder, source_of_session
+from so8t_shared.ladders.source import Source, source_of_folder, source_of_session, with_served
 from so8t_shared.models.chat import Chat, read_chat
 from so8t_shared.models.room import context_tokens
 from so8t_shared.progress import Progress
@@ -53,13 +53,30 @@ def session_of(store: ArtifactStore, config: Config, session: str) -> str | None
     return session or find_session(store, config)
 
 
+@dataclass(frozen=True)
+class InOllama:
+    """A model on an Ollama server."""
+
+    name: str = ""
+    """Empty for the one that the run imported there, if it did."""
+    address: str = ""
+    """Empty for ollama.host."""
+
+
 def ask_of_session(
-    store: ArtifactStore, config: Config, session: str, sides: Sequence[Side], rows: str, to: Path | None
+    store: ArtifactStore,
+    config: Config,
+    session: str,
+    sides: Sequence[Side],
+    rows: str,
+    to: Path | None,
+    served: InOllama | None,
 ) -> Asked:
-    """Return what to ask about models of a session.
+    """Return what to ask about models of a session; None for `served` leaves Ollama out.
 
     Raises:
-        InputError: a stage has not finished, or there are no rows.
+        InputError: a stage has not finished, Ollama does not have the model, or there are no rows.
+        ServerError: Ollama does not answer.
     """
     folder = to or Path(config.output_base_dir) / "ladders" / session
     found = output_of(store, session, "train", "splits/")
@@ -76,7 +93,7 @@ def ask_of_session(
     return Asked(
         folder=folder,
         session=session,
-        sources=[source_of_session(store, session, config, side) for side in sides],
+        sources=[_in_ollama(source_of_session(store, session, config, side), served, config) for side in sides],
         rows=chosen,
         context=context_tokens(config.ab_test, *longest),
         device=config.device,
@@ -84,15 +101,29 @@ def ask_of_session(
     )
 
 
-def ask_of_folder(model: Path, rows: str, files: Mapping[Quantization, Path], folder: Path) -> Asked:
-    """Return what to ask about a model that was not trained here, and its GGUF files.
+def _in_ollama(source: Source, served: InOllama | None, config: Config) -> Source:
+    """Add the model that `served` names, or that the run imported."""
+    if served is None or not (served.name or config.ab_test.engine == SERVED):
+        return source
+    ours = config.ollama.model_a_name if source.side == "a" else config.ollama.model_b_name
+    name = served.name or f"{ours}:{config.gguf.primary_quantization}"
+    return with_served(source, name, served.address or config.ollama.host)
+
+
+def ask_of_folder(
+    model: Path, rows: str, files: Mapping[Quantization, Path], folder: Path, served: InOllama | None
+) -> Asked:
+    """Return what to ask about a model that was not trained here, its GGUF files, and its model in Ollama.
 
     Raises:
-        InputError: this is no model's folder, or there are no rows.
+        InputError: this is no model's folder, Ollama does not have the model, or there are no rows.
+        ServerError: Ollama does not answer.
     """
     chosen = _chosen(rows, [])
     make_folder(folder)
     source = source_of_folder(model, files, DigestCache(folder / "digests.sqlite"))
+    if served and served.name:
+        source = with_served(source, served.name, served.address or Ollama().host)
     longest = max(len(prompt.encode()) for prompt in read_chat(model).prompts([(r.text, r.before) for r in chosen]))
     return Asked(folder, "", [source], chosen, max(LEAST_CONTEXT, -(-(longest + _STEP) // _STEP) * _STEP))
 

@@ -26,7 +26,11 @@ class RungOrder(Part):
     model: str
     """Checkpoint folder or GGUF file."""
     sha256: str = ""
-    """Of the GGUF file."""
+    """Of the GGUF file, or the digest under which a server lists the model."""
+    served: str = ""
+    """Name of the model on a server; `model` is the file whose tokenizer it has."""
+    server: str = ""
+    """Address of that server."""
     trained: str = ""
     """Folder with adapter/, gates.safetensors and training_config.yaml, or a PEFT adapter's own."""
     quantization: str = ""

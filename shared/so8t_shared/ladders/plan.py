@@ -13,7 +13,7 @@ from so8t_shared.errors import ConfigError, IntegrityError, NewerFormat
 from so8t_shared.files import sha256_file
 from so8t_shared.host import host_name
 from so8t_shared.ladders.orders import LadderStep, RungOrder, rounding_name
-from so8t_shared.ladders.source import Given, Source
+from so8t_shared.ladders.source import Given, Served, Source
 from so8t_shared.processor import usable_cores
 from so8t_shared.results.ladder import RungRecord
 from so8t_shared.results.training import LabeledRow
@@ -23,6 +23,8 @@ _VERSION = 1
 """Raised when a rung's figures change for the same input."""
 _SOURCES = ("trained", "merged", quantizations.BASE)
 """Rungs that others are made from, in their order."""
+SERVED = "ollama"
+"""The rung of a server; made from the file of its quantization."""
 _BYTES_PER_TOKEN = 3
 _SYSTEM_TOKENS = 60
 _ROUNDED_ROWS = 24
@@ -50,6 +52,7 @@ class PlannedRung:
     work: str
     model: Given
     trained: Given | None
+    served: Served | None
     keys: Mapping[str, str]
     """Of what is missing, see `RungOrder.keys`."""
     rows_file: Path
@@ -72,7 +75,9 @@ class PlannedRung:
             folder=str(self.settings.folder),
             rows=str(self.rows_file),
             model=str(self.model.fetch()),
-            sha256=self.model.digest if is_file else "",
+            sha256=self.served.model.digest if self.served else self.model.digest if is_file else "",
+            served=self.served.model.name if self.served else "",
+            server=self.served.model.address if self.served else "",
             trained=str(self.trained.fetch()) if self.trained else "",
             quantization=self.step.quantization,
             end_of_turn=self.settings.end_of_turn,
@@ -91,7 +96,7 @@ def plan_ladder(
         ConfigError: a wanted rung does not exist.
     """
     steps = _steps(source, wanted)
-    needed = {rungs.rounding_of(step.quantization) for step in steps if step.quantization and step.before}
+    needed = {rungs.rounding_of(step.kind, step.quantization) for step in steps if step.before} - {""}
     torch = [step for step in steps if not step.quantization]
     rounded = torch[-1].rung if torch else ""
     return [
@@ -103,7 +108,8 @@ def plan_ladder(
 def names_of(source: Source) -> list[str]:
     """Return the names of all rungs that the source has."""
     torch = [*(["trained"] if source.trained else []), *(["merged"] if source.checkpoint else [])]
-    return [*torch, *(name for name in quantizations.ORDER if name in source.files)]
+    files = [name for name in quantizations.ORDER if name in source.files]
+    return [*torch, *files, *([SERVED] if source.served else [])]
 
 
 def _steps(source: Source, wanted: Sequence[str]) -> list[LadderStep]:
@@ -121,15 +127,18 @@ def _steps(source: Source, wanted: Sequence[str]) -> list[LadderStep]:
 def _step(name: str, chosen: Sequence[str], source: Source) -> LadderStep:
     """Return the rung, made from the nearest one before it that is chosen; a quantization is made from F16."""
     row = _row(name)
-    quantization = name if row.per_quantization else ""
-    earlier = [one for one in chosen[: chosen.index(name)] if one in _SOURCES]
+    given = source.served.quantization if name == SERVED and source.served else ""
+    quantization = name if row.per_quantization else given
+    earlier = [one for one in chosen[: chosen.index(name)] if one in _SOURCES or one == given]
     title = row.title.format(quantization=quantization.upper())
     if name == "merged" and source.trained is None:
         title = "checkpoint"
+    if given and given in earlier:
+        earlier.append(given)
     return LadderStep(
         rung=name,
         title=title,
-        kind=row.kind if earlier else "start",
+        kind="start" if not earlier else "file" if given and earlier[-1] != given else row.kind,
         quantization=quantization,
         before=earlier[-1] if earlier else "",
     )
@@ -151,26 +160,29 @@ def _planned(
     model = source.base if row.name == "trained" else source.checkpoint if row.name == "merged" else None
     model = model or source.files[step.quantization]
     trained = source.trained if row.name == "trained" else None
+    served = source.served if row.name == SERVED else None
     key = {
         "version": _VERSION,
         "work": row.work,
         "model": model.digest,
         "trained": trained.digest if trained else "",
+        "served": [served.model.name, served.model.address, served.model.digest, served.version] if served else [],
         "rows": sha256_file(rows_file),
         "end": settings.end_of_turn,
-        "settings": [settings.context if row.per_quantization else 0, settings.device, host_name()],
+        "settings": [settings.context if step.quantization else 0, settings.device, host_name()],
     }
     keys = {step.rung: digest(key)}
     keys |= {rounding_name(one): digest({**key, "rounding": one}) for one in roundings}
     missing = {name: one for name, one in keys.items() if not _is_there(settings.folder, name, one)}
     left = len(rows) * (step.rung in missing) + min(len(rows), _ROUNDED_ROWS) * len(missing.keys() - {step.rung})
     # weights of 2 bytes take as long as those of 4, and what is rounded is what it was
-    weights = model.size_bytes / (1 if row.per_quantization else 2)
+    weights = model.size_bytes / (1 if step.quantization else 2)
     return PlannedRung(
         step=step,
         work=row.work,
         model=model,
         trained=trained,
+        served=served,
         keys=missing,
         rows_file=rows_file,
         settings=settings,

@@ -12,7 +12,9 @@ from so8t_shared.artifacts.fingerprints import input_digest
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError
+from so8t_shared.machine import ollama_version
 from so8t_shared.models.hf_folder import holds_gates, read_json
+from so8t_shared.models.served import ServedModel, find_served, quantization_of
 from so8t_shared.places import gguf_name
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.sides import Side
@@ -44,6 +46,16 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Served:
+    """The model as an Ollama server has it, whatever made it there."""
+
+    model: ServedModel
+    version: str
+    """Of the server."""
+    quantization: Quantization
+
+
+@dataclass(frozen=True)
 class Source:
     """One model in all its forms; those that are missing have no rung."""
 
@@ -54,6 +66,7 @@ class Source:
     trained: Given | None = None
     checkpoint: Given | None = None
     files: Mapping[Quantization, Given] = field(default_factory=dict)
+    served: Served | None = None
     notes: Sequence[str] = ()
 
 
@@ -79,6 +92,12 @@ def source_of_session(store: ArtifactStore, session_id: str, config: Config, sid
         for quantization, name in zip(config.gguf.quantizations, names, strict=True)
         if name in entries
     }
+    if not files:
+        raise InputError(
+            f"Model {side.upper()} has no GGUF file: it is on a server.",
+            where=f"session {session_id} in {store.location}",
+            remedy="use so8t-ab ladder --model FOLDER --ollama NAME",
+        )
     source = Source(f"model {side.upper()}", side, files=files)
     digests = DigestCache(store.local_root / "digests.sqlite")
     if side == "a":
@@ -99,6 +118,30 @@ def source_of_folder(folder: Path, files: Mapping[Quantization, Path], digests: 
         for quantization, path in files.items()
     }
     return _with_base(Source(folder.resolve().name, files=given), folder, digests)
+
+
+def with_served(source: Source, name: str, address: str) -> Source:
+    """Add the model as the Ollama server has it.
+
+    Raises:
+        InputError: it does not have the model, or none of the source's files has its quantization.
+        ServerError: it does not answer.
+    """
+    model = find_served(name, address)
+    shown = model.shown()
+    quantization = quantization_of(shown)
+    found = next((each for each in source.files if each == quantization), None)
+    if found is None:
+        raise InputError(
+            f"Ollama has this model as {quantization or 'an unknown quantization'}, and the ladder has no such file.",
+            where=f"{name} at {address}",
+            remedy=f"name {quantization.upper() or 'its quantization'} in --quantizations or gguf.quantizations",
+        )
+    source = replace(source, served=Served(model, ollama_version(address) or "", found))
+    digest = source.files[found].digest
+    if digest and digest not in str(shown.get("modelfile")):
+        return replace(source, notes=(*source.notes, f"{name} in Ollama was not made from this {found.upper()} file"))
+    return source
 
 
 def _with_base(source: Source, folder: Path, digests: DigestCache) -> Source:

@@ -25,6 +25,9 @@ class RungRecord(Document):
     program: str = Field(description="What computed it, with versions.")
     rows: list[str] = Field(description="Ids of the rows, in their order.")
     prompts: list[str] = Field(description="Rendered prompt of each row.")
+    prompt_tokens: list[int] = Field(
+        default_factory=list, description="Tokens of each prompt, of a program that does not show them; 0 if unknown."
+    )
     left_out: list[str] = Field(default_factory=list, description="Ids of rows that do not fit the context.")
     ends_turn: bool | None = Field(None, description="Whether the trained end of a turn ends an answer here.")
     file_type: str = Field("", description="What a GGUF file says that it is; empty if it does not.")
@@ -70,10 +73,13 @@ class FlippedRow(Part):
 
 
 class OtherTokens(Part):
-    """The first row that two rungs render or tokenize differently, side by side from shortly before that place."""
+    """The first row that two rungs render or tokenize differently, side by side from shortly before that place.
+
+    Token ids are empty for a program that does not show them.
+    """
 
     id: str
-    place: int = Field(description="Number of leading tokens that both have.")
+    place: int = Field(description="Number of leading tokens that both have; of letters, if a program shows no tokens.")
     before_text: str
     after_text: str
     before_ids: list[int]

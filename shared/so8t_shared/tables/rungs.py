@@ -7,9 +7,9 @@ from typing import Literal
 
 from so8t_shared.tables.quantizations import BY_NAME as BY_QUANTIZATION
 
-Kind = Literal["start", "merge", "file"]
-"""The hand-over that leads to a rung: none, merging adapter and gates in the same precision, or writing weights to a
-file in another type."""
+Kind = Literal["start", "merge", "file", "serve"]
+"""The hand-over that leads to a rung: none, merging adapter and gates in the same precision, writing weights to a file
+in another type, or giving a file to a server."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Row:
 
     name: str
     title: str
-    """With {quantization}, if there is one rung per quantization."""
+    """With {quantization}, if the rung has one."""
     kind: Kind
     work: str
     """Takes a `RungOrder` and a `Progress`; writes the rung's record and arrays."""
@@ -35,6 +35,7 @@ ROWS: tuple[Row, ...] = (
         "so8t_evaluator.ladder.engines:measure_file",
         per_quantization=True,
     ),
+    Row("ollama", "{quantization} in Ollama", "serve", "so8t_evaluator.ladder.served:measure_served"),
 )
 
 BY_NAME = {row.name: row for row in ROWS}
@@ -44,6 +45,14 @@ ROUNDINGS = ("f16", "bf16", "8", "6", "5", "4")
 before the hand-over, it says how large a difference the hand-over explains."""
 
 
-def rounding_of(quantization: str) -> str:
-    """Return the row of ROUNDINGS that explains a hand-over to a file; empty without one: only float noise does."""
-    return BY_QUANTIZATION[quantization].rounding if quantization else ""
+_CASTS = ("f16", "bf16")
+_INPUTS = "8"
+"""What the products of quantized weights round their inputs to. Two programs round other inputs, and differ as much."""
+
+
+def rounding_of(kind: Kind, quantization: str) -> str:
+    """Return the row of ROUNDINGS that explains a hand-over; empty without one: only float noise does."""
+    if kind not in ("file", "serve"):
+        return ""
+    rounding = BY_QUANTIZATION[quantization].rounding
+    return rounding if kind == "file" or rounding in _CASTS else _INPUTS

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from so8t_shared import formatting as fmt
 from so8t_shared.escapes import visible
-from so8t_shared.results.ladder import Handover, Ladder
+from so8t_shared.results.ladder import Handover, Ladder, OtherTokens
 
 _FLIPPED = 10
 """Rows shown; ladder.md has all."""
@@ -30,11 +30,10 @@ def ladder_tables(ladder: Ladder) -> RenderableType:
 
 
 def _rungs(ladder: Ladder) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("rung", "left"), ("right", "right"), ("flipped", "right"), ("labels", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("KL", "p", "time", "memory"):
-        table.add_column(name, justify="right")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, collapse_padding=True)
+    table.add_column("rung", no_wrap=True)
+    for name in ("right", "flips", "labels", "KL", "p", "time", "memory"):
+        table.add_column(f" {name}", justify="right", no_wrap=True)
     by_title = {one.after: one for one in ladder.handovers}
     for rung in ladder.rungs:
         one = by_title.get(rung.title)
@@ -42,13 +41,13 @@ def _rungs(ladder: Ladder) -> Table:
         style = "red" if one and one.names_a_loss else ""
         table.add_row(
             rung.title,
-            f"{rung.right:,}",
-            f"{found.flipped:,}" if found else "",
-            nats(found.logprob_mean) if found else "",
-            f"{'>= ' if one and one.kl_bound else ''}{nats(found.kl_mean)}" if found else "",
-            fmt.p_value(one.p_adjusted) if one else "",
-            fmt.duration(rung.seconds + rung.load_seconds),
-            fmt.size(rung.peak_memory_bytes),
+            f" {rung.right:,}",
+            f" {found.flipped:,}" if found else "",
+            f" {nats(found.logprob_mean)}" if found else "",
+            f" {'>' if one and one.kl_bound else ''}{nats(found.kl_mean)}" if found else "",
+            f" {fmt.p_value(one.p_adjusted)}" if one else "",
+            f" {fmt.duration(rung.seconds + rung.load_seconds)}",
+            f" {fmt.size(rung.peak_memory_bytes)}",
             style=style,
         )
     return table
@@ -72,13 +71,16 @@ def _example(one: Handover) -> list[str]:
     if one.example is None:
         return []
     found = one.example
-    return [
-        f"row {visible(found.id)}, from token {found.place}:",
-        f"  {one.before}: {visible(found.before_text)!r}",
-        f"  {' ' * len(one.before)}  {found.before_ids}",
-        f"  {one.after}: {visible(found.after_text)!r}",
-        f"  {' ' * len(one.after)}  {found.after_ids}",
-    ]
+    sides = ((one.before, found.before_text, found.before_ids), (one.after, found.after_text, found.after_ids))
+    lines = [f"Row {visible(found.id)}, from {unit_of(found)} {found.place}:"]
+    for title, text, ids in sides:
+        lines += [f"  {title}", f"    {visible(repr(text))}", *([f"    {' '.join(map(str, ids))}"] if ids else [])]
+    return lines
+
+
+def unit_of(found: OtherTokens) -> str:
+    """Return what the place of an example counts."""
+    return "token" if found.before_ids or found.after_ids else "letter"
 
 
 def plan_table(name: str, rungs: Sequence[tuple[str, int, float]]) -> Table:

@@ -111,7 +111,7 @@ def _handover(
     changes = right[1].astype(np.int8) - right[0].astype(np.int8)
     p = paired_p(changes, codes([row.group or row.id for row in rows]))
     prompts = _other_prompts(before.record, after.record)
-    tokens = _other_tokens(before.measured, after.measured)
+    tokens = _other_tokens(before, after)
     faults = [*_faults(step, before, after, prompts, tokens), *beyond(found, explained)]
     return Handover(
         before=titles[step.before],
@@ -136,7 +136,7 @@ def _handover(
 
 
 def _explained(step: LadderStep, taken: Mapping[str, _Taken], folder: Path, checkpoint: str) -> Difference | None:
-    rounding = rounding_of(step.quantization)
+    rounding = rounding_of(step.kind, step.quantization)
     if not rounding:
         return explained_by_noise()
     path = folder / f"{rounding_name(rounding)}.json"
@@ -200,13 +200,16 @@ def _other_prompts(before: RungRecord, after: RungRecord) -> list[int]:
     return [number for number, (one, other) in enumerate(pairs) if one and other and one != other]
 
 
-def _other_tokens(before: Measured, after: Measured) -> list[int]:
-    """Rows of which a prompt or an answer has other tokens."""
-    if not before.prompts or not after.prompts:
+def _other_tokens(before: _Taken, after: _Taken) -> list[int]:
+    """Rows of which a prompt or an answer has other tokens, or another number of them if no more is known."""
+    if not before.measured.prompts:
         return []
+    if not after.measured.prompts:
+        pairs = zip(before.measured.prompts, after.record.prompt_tokens, strict=False)
+        return [number for number, (one, count) in enumerate(pairs) if count and one and len(one) != count]
     found = []
-    for number, (one, other) in enumerate(zip(before.prompts, after.prompts, strict=True)):
-        answers = [side.answers[4 * number : 4 * number + 4] for side in (before, after)]
+    for number, (one, other) in enumerate(zip(before.measured.prompts, after.measured.prompts, strict=True)):
+        answers = [side.measured.answers[4 * number : 4 * number + 4] for side in (before, after)]
         if other and (list(one) != list(other) or [*map(list, answers[0])] != [*map(list, answers[1])]):
             found.append(number)
     return found
@@ -216,10 +219,11 @@ def _example(rows: Sequence[LabeledRow], before: _Taken, after: _Taken, numbers:
     if not numbers:
         return None
     number = numbers[0]
-    ids = [_whole(side.measured, number) for side in (before, after)]
-    place = _alike(*ids)
     texts = [side.record.prompts[number] for side in (before, after)]
-    letter = max(0, _alike(*texts) - _CONTEXT_LETTERS // 2)
+    alike = _alike(*texts)
+    ids = [_whole(side.measured, number) for side in (before, after)] if after.measured.prompts else [[], []]
+    place = _alike(*ids) if after.measured.prompts else alike
+    letter = max(0, alike - _CONTEXT_LETTERS // 2)
     start, end = max(0, place - _CONTEXT_TOKENS), place + _CONTEXT_TOKENS
     return OtherTokens(
         id=rows[number].id,
@@ -273,20 +277,18 @@ def _with_losses(handovers: Sequence[Handover]) -> list[Handover]:
 
 
 def _lost(one: Handover) -> str:
-    what = {
-        "decisions": "decisions lost, by no more than this hand-over explains",
-        "difference": "differs more than this hand-over explains",
-        "both": "decisions lost, and it differs more than this hand-over explains",
-    }[one.loss]
-    clauses = [f"{one.difference.flipped} of {one.rows} rows flipped", *one.beyond[:3]]
+    flipped = f"{one.difference.flipped} of {one.rows} rows flipped"
     if one.loss != "difference":
-        clauses.insert(1, f"{one.lost} became wrong and {one.gained} right (p = {one.p_adjusted:.2g})")
-    return f"Lost between {one.before} and {one.after}: {'; '.join(clauses)}. Found: {what}."
+        flipped += f", {one.lost} to wrong and {one.gained} to right (p = {one.p_adjusted:.2g})"
+    more = "" if one.beyond else "; the difference itself is no larger than this hand-over explains"
+    return f"The first loss is at {one.after}, made from {one.before}: {'; '.join([*one.beyond[:3], flipped])}{more}."
 
 
 def _kept(handovers: Sequence[Handover]) -> str:
-    flipped = max((one.difference.flipped for one in handovers), default=0)
+    if not handovers:
+        return "One rung alone: nothing to compare."
+    flipped = max(one.difference.flipped for one in handovers)
     unknown = [one.after for one in handovers if one.explained is None]
-    rest = f" Not measured what explains {', '.join(unknown)}." if unknown else ""
-    most = f"none flipped more than {flipped} rows"
-    return f"Nothing was lost: no hand-over changed more than it explains, and {most}.{rest}"
+    rest = f" What explains {', '.join(unknown)} was not measured: that needs the checkpoint's rung." if unknown else ""
+    most = f"the most that flipped at one is {flipped} of {handovers[0].rows} rows" if flipped else "no row flipped"
+    return f"Nothing was lost: no hand-over changed more than it explains; {most}.{rest}"

@@ -1,6 +1,8 @@
 """What a hand-over may change: measured on the model itself, by doing to it what the hand-over does at least.
 
 merge   Sums in another order, in fp32: float noise.
+serve   The same file in another program: as for F16 or, where weights are quantized, for 8 bits, to which each program
+        rounds what it multiplies them with.
 file    The model before it with its weights rounded likewise (`so8t_trainer.ladder.rounding`).
 
 A difference of log-probabilities counts as explained up to FACTOR times that, and the KL divergence, which grows with

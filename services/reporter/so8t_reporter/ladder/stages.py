@@ -13,7 +13,7 @@ from so8t_shared.config.model import Visualization
 from so8t_shared.escapes import visible
 from so8t_shared.files import write_atomically
 from so8t_shared.results.ladder import Handover, Ladder, LadderResult
-from so8t_shared.terminal.ladder_table import nats
+from so8t_shared.terminal.ladder_table import nats, unit_of
 
 MARKDOWN_FILE = "ladder.md"
 _PICTURE = PurePosixPath("ladder.png")
@@ -103,7 +103,7 @@ def _details(one: Handover) -> Iterator[str]:
     yield from (f"- {_cell(clause)}" for clause in one.beyond)
     if one.example is not None:
         found = one.example
-        yield f"\nRow {_cell(found.id)}, from token {found.place}:\n"
+        yield f"\nRow {_cell(found.id)}, from {unit_of(found)} {found.place}:\n"
         yield from _table(
             ["", "prompt", "token ids"],
             [
