@@ -52,8 +52,10 @@ class Rung(Part):
 class Difference(Part):
     """How far a rung's figures are from those of the rung before, over the rows that both have."""
 
-    logprob_mean: float = Field(description="Mean absolute difference of a label's log-probability, nats.")
-    logprob_max: float = Field(description="Largest one.")
+    logprob_mean: float | None = Field(
+        description="Mean absolute difference of a label's log-probability, nats; without bounds."
+    )
+    logprob_max: float | None = Field(description="Largest one.")
     end_mean: float | None = Field(None, description="Mean absolute difference for the end of the turn, nats.")
     kl_mean: float | None = Field(
         None, description="Mean KL divergence over the vocabulary at the answer's position, nats."
@@ -104,6 +106,7 @@ class Handover(Part):
     p_value: float = Field(description="Two-sided paired test of equal accuracy; groups of rows count.")
     p_adjusted: float = Field(description="Holm-adjusted over the ladder.")
     rows: int
+    open_rows: int = Field(0, description="Rows whose decision a program leaves open; they count as unchanged.")
     loss: Loss
     flipped: list[FlippedRow]
     other_prompts: int = Field(description="Rows with another rendered prompt.")

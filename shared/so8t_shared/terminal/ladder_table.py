@@ -26,6 +26,7 @@ def ladder_tables(ladder: Ladder) -> RenderableType:
         Text(ladder.sentence, style="bold red" if lost else "bold green"),
         *([_flipped(lost)] if lost and lost.flipped else []),
         *(map(Text, _example(lost)) if lost else []),
+        *(Text(open_of(one)) for one in ladder.handovers if one.open_rows),
     )
 
 
@@ -33,7 +34,7 @@ def _rungs(ladder: Ladder) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, collapse_padding=True)
     table.add_column("rung", no_wrap=True)
     for name in ("right", "flips", "labels", "KL", "p", "time", "memory"):
-        table.add_column(f" {name}", justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True)
     by_title = {one.after: one for one in ladder.handovers}
     for rung in ladder.rungs:
         one = by_title.get(rung.title)
@@ -41,13 +42,13 @@ def _rungs(ladder: Ladder) -> Table:
         style = "red" if one and one.names_a_loss else ""
         table.add_row(
             rung.title,
-            f" {rung.right:,}",
-            f" {found.flipped:,}" if found else "",
-            f" {nats(found.logprob_mean)}" if found else "",
-            f" {'>' if one and one.kl_bound else ''}{nats(found.kl_mean)}" if found else "",
-            f" {fmt.p_value(one.p_adjusted)}" if one else "",
-            f" {fmt.duration(rung.seconds + rung.load_seconds)}",
-            f" {fmt.size(rung.peak_memory_bytes)}",
+            f"{rung.right:,}",
+            f"{found.flipped:,}" if found else "",
+            f"{nats(found.logprob_mean)}" if found else "",
+            f"{'>' if one and one.kl_bound else ''}{nats(found.kl_mean)}" if found else "",
+            f"{fmt.p_value(one.p_adjusted)}" if one else "",
+            f"{fmt.duration(rung.seconds + rung.load_seconds)}",
+            f"{fmt.size(rung.peak_memory_bytes)}",
             style=style,
         )
     return table
@@ -76,6 +77,13 @@ def _example(one: Handover) -> list[str]:
     for title, text, ids in sides:
         lines += [f"  {title}", f"    {visible(repr(text))}", *([f"    {' '.join(map(str, ids))}"] if ids else [])]
     return lines
+
+
+def open_of(one: Handover) -> str:
+    """Return the sentence about rows whose decision is not known."""
+    return (
+        f"{one.after} leaves {one.open_rows:,} of {one.rows:,} decisions open: too few tokens are shown. Not counted."
+    )
 
 
 def unit_of(found: OtherTokens) -> str:

@@ -107,7 +107,8 @@ def _handover(
     found, is_bound = difference(before.measured, after.measured)
     explained = _explained(step, taken, folder, checkpoint)
     said = [one.measured.said for one in (before, after)]
-    right = [one == gold for one in said]
+    known = decided(before.measured, after.measured)
+    right = [(one == gold) & known for one in said]
     changes = right[1].astype(np.int8) - right[0].astype(np.int8)
     p = paired_p(changes, codes([row.group or row.id for row in rows]))
     prompts = _other_prompts(before.record, after.record)
@@ -127,8 +128,9 @@ def _handover(
         p_value=p,
         p_adjusted=p,
         rows=len(rows),
+        open_rows=int((~known).sum()),
         loss="none",
-        flipped=_flipped(rows, before.measured, said),
+        flipped=_flipped(rows, before.measured, said, known),
         other_prompts=len(prompts),
         other_tokens=len(tokens),
         example=_example(rows, before, after, [*tokens, *prompts]),
@@ -160,14 +162,21 @@ def difference(before: Measured, after: Measured) -> tuple[Difference, bool]:
     kl, is_bound = divergences(before, after)
     kl = kl[np.isfinite(kl)]
     found = Difference(
-        logprob_mean=float(apart.mean()) if apart.size else 0.0,
-        logprob_max=float(apart.max()) if apart.size else 0.0,
+        logprob_mean=float(apart.mean()) if apart.size else None,
+        logprob_max=float(apart.max()) if apart.size else None,
         end_mean=float(ends.mean()) if ends.size else None,
         kl_mean=float(kl.mean()) if kl.size else None,
         kl_max=float(kl.max()) if kl.size else None,
-        flipped=int((before.said != after.said).sum()),
+        flipped=int((decided(before, after) & (before.said != after.said)).sum()),
     )
     return found, is_bound
+
+
+def decided(before: Measured, after: Measured) -> NDArray[np.bool_]:
+    """Return [n], whether no bound leaves a row's decision open; one that a rung cannot take is a lost one."""
+    bound = [side.bounds.any(axis=1) & (side.said == len(LABELS)) for side in (before, after)]
+    open_: NDArray[np.bool_] = bound[0] | bound[1]
+    return ~open_
 
 
 def _faults(
@@ -246,9 +255,11 @@ def _alike(one: Sequence[object], other: Sequence[object]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _flipped(rows: Sequence[LabeledRow], before: Measured, said: Sequence[NDArray[np.int8]]) -> list[FlippedRow]:
+def _flipped(
+    rows: Sequence[LabeledRow], before: Measured, said: Sequence[NDArray[np.int8]], known: NDArray[np.bool_]
+) -> list[FlippedRow]:
     found = []
-    for number in np.flatnonzero(said[0] != said[1]).tolist():
+    for number in np.flatnonzero(known & (said[0] != said[1])).tolist():
         first, second = int(said[0][number]), int(said[1][number])
         both = max(first, second) < len(LABELS)
         found.append(

@@ -8,6 +8,7 @@ bound, exact where both know all.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +20,8 @@ _LEAST = -104.0
 """Log of the smallest float32; engines round smaller probabilities to 0."""
 _ROUNDING = 1e-6
 """Of a sum of probabilities in float32: less is as good as nothing."""
+_PIECE = "\ufffd"
+"""Stands for bytes that are no whole character."""
 
 
 def divergences(before: Measured, after: Measured) -> tuple[NDArray[np.float64], bool]:
@@ -53,12 +56,11 @@ def _by_id(side: Measured, row: int) -> Mapping[int, float]:
 
 
 def _by_text(side: Measured, row: int) -> Mapping[str, float]:
-    """Tokens with the same text are one."""
-    found: dict[str, float] = {}
-    for text, value in zip(side.texts[row].tolist(), side.likely[row].tolist(), strict=False):
-        if text:
-            found[text] = float(np.logaddexp(found.get(text, -np.inf), value))
-    return found
+    """Leave out texts that several tokens have, such as pieces of a character: each side may show another one."""
+    texts = side.texts[row].tolist()
+    often = {text for text, count in Counter(texts).items() if count > 1 or not text or _PIECE in text}
+    values = side.likely[row].tolist()
+    return {text: value for text, value in zip(texts, values, strict=False) if text not in often}
 
 
 def _coarse(

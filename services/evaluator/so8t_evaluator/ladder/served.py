@@ -1,7 +1,8 @@
 """Measures a model as an Ollama server has it: its template there, its weights, its settings. Nothing there is changed.
 
 The server shows texts of the 20 likeliest tokens and no ids. So the KL divergence is over those and the rest, a label
-beyond them has an upper bound, and of a prompt's tokens only their number is known.
+beyond them has an upper bound, and of a prompt's tokens only their number is known. Prompt and answer are one text to
+it; where that gives other tokens, the row's decision is left open.
 """
 
 from __future__ import annotations
@@ -143,7 +144,10 @@ def _measured(found: Sequence[Outcome]) -> Measured:
     for number, one in enumerate(found):
         if not isinstance(one, Completion):
             continue
-        logprobs[number], bounds[number] = one.logprobs, one.bounds or False
+        logprobs[number], bounds[number] = one.logprobs, True if one.merged else one.bounds or False
+        if one.merged:
+            likely[number] = np.nan
+            continue
         shown = sorted((one.likely or {}).items(), key=lambda pair: -pair[1])[:TOP_LOGPROBS]
         texts[number, : len(shown)] = [text for text, _ in shown]
         likely[number, : len(shown)] = [value for _, value in shown]

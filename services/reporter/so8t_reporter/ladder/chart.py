@@ -59,10 +59,10 @@ def _panel(axes: Axes, ladder: Ladder, theme: Theme) -> None:
 
 def _line(axes: Axes, theme: Theme, y: int, one: Handover) -> None:
     color = theme.side("b") if one.names_a_loss else theme.side("a")
-    found = max(_LEAST, one.difference.logprob_mean)
+    found = max(_LEAST, one.difference.logprob_mean or 0.0)
     axes.plot([_LEAST, found], [y, y], color=color, lw=2.2)
     axes.plot(found, y, "o", color=color, ms=7.5)
-    if one.explained and one.explained.logprob_mean > 0:
+    if one.explained and one.explained.logprob_mean:
         axes.plot(one.explained.logprob_mean, y, "o", mfc="none", mec=theme.muted, ms=9.5, mew=1.4)
     text = f"{one.difference.flipped} of {one.rows} flipped"
     axes.annotate(

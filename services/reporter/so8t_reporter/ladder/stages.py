@@ -13,7 +13,7 @@ from so8t_shared.config.model import Visualization
 from so8t_shared.escapes import visible
 from so8t_shared.files import write_atomically
 from so8t_shared.results.ladder import Handover, Ladder, LadderResult
-from so8t_shared.terminal.ladder_table import nats, unit_of
+from so8t_shared.terminal.ladder_table import nats, open_of, unit_of
 
 MARKDOWN_FILE = "ladder.md"
 _PICTURE = PurePosixPath("ladder.png")
@@ -97,10 +97,12 @@ def _handover(one: Handover) -> list[str]:
 
 
 def _details(one: Handover) -> Iterator[str]:
-    if not one.flipped and not one.beyond:
+    if not one.flipped and not one.beyond and not one.open_rows:
         return
     yield f"\n### {one.before} to {one.after}\n"
     yield from (f"- {_cell(clause)}" for clause in one.beyond)
+    if one.open_rows:
+        yield f"\n{open_of(one)}"
     if one.example is not None:
         found = one.example
         yield f"\nRow {_cell(found.id)}, from {unit_of(found)} {found.place}:\n"
