@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tests.servers.ollama_server import OllamaServer
 from tests.tiny_models import make_llama
 from tests.unit.trainer.material import disturb, trainee, training
 
@@ -17,6 +18,7 @@ from so8t_converter.convert import Conversion
 from so8t_converter.standalone import convert_folder, paths_of
 from so8t_evaluator.ladder.comparing import compare_rungs
 from so8t_evaluator.ladder.engines import measure_file
+from so8t_evaluator.ladder.served import measure_served
 from so8t_shared.json_files import write_lines
 from so8t_shared.labels import LABELS
 from so8t_shared.ladders.orders import LadderStep, RungOrder, rounding_name
@@ -36,6 +38,7 @@ STEPS = [
     LadderStep(rung="q8_0", title="Q8_0 in llama.cpp", kind="file", quantization="q8_0", before="f16"),
     LadderStep(rung="q4_k_m", title="Q4_K_M in llama.cpp", kind="file", quantization="q4_k_m", before="f16"),
 ]
+IN_OLLAMA = LadderStep(rung="ollama", title="Q8_0 in Ollama", kind="serve", quantization="q8_0", before="q8_0")
 _WORDS = (
     "please",
     "open",
@@ -102,6 +105,11 @@ class TinyLadder:
 
     def measure_file(self, quantization: str, path: Path) -> None:
         measure_file(self.order(quantization, path, quantization=quantization), no_progress)
+
+    def measure_served(self, path: Path, name: str, server: OllamaServer) -> None:
+        """Measure what the server has under that name, told to be made from the file."""
+        place = {"served": name, "server": server.address, "sha256": server.digests()[name]}
+        measure_served(self.order("ollama", path, quantization="q8_0", **place), no_progress)
 
     def compared(self, steps: Sequence[LadderStep] = STEPS) -> Ladder:
         return compare_rungs("tiny", None, self.rungs, steps, rows(), [])

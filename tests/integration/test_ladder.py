@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.tiny_ladder import END, TinyLadder, build, convert, merged_wrongly, rewritten
+from tests.servers.ollama_server import OllamaServer
+from tests.tiny_ladder import END, IN_OLLAMA, STEPS, TinyLadder, build, convert, merged_wrongly, rewritten
 from tests.tiny_models import make_llama
+from tests.unit.evaluator.material import make_chat
 
+from so8t_evaluator.importing import modelfile, recipe
 from so8t_shared.models.chat import read_chat
+from so8t_shared.models.gguf_chat import chat_of
+from so8t_shared.models.gguf_file import read_header
 from so8t_shared.results.ladder import Handover, Ladder
 
 
@@ -16,6 +22,12 @@ from so8t_shared.results.ladder import Handover, Ladder
 def correct(tmp_path_factory: pytest.TempPathFactory) -> TinyLadder:
     """A model with a head of its own, measured in all its forms; read only."""
     return build(tmp_path_factory.mktemp("ladder") / "correct", tied=False)
+
+
+@pytest.fixture
+def server(ollama_server: OllamaServer) -> OllamaServer:
+    """The shared server."""
+    return ollama_server
 
 
 @pytest.fixture
@@ -108,6 +120,59 @@ def test_a_head_from_the_wrong_tensor_is_named(correct: TinyLadder, broken: Tiny
     changed = rewritten(correct.file("f16"), tmp_path / "x.gguf", without=["output.weight"])
     broken.measure_file("f16", changed)
     _lost_at(broken.compared(), "f16")
+
+
+def test_the_same_file_in_ollama_loses_nothing(correct: TinyLadder, broken: TinyLadder, server: OllamaServer) -> None:
+    """Ollama renders the prompts of the file's own template, and computes the same from them."""
+    _serve(server, "ladder:correct", correct.file("q8_0"))
+    broken.measure_served(correct.file("q8_0"), "ladder:correct", server)
+    ladder = broken.compared([*STEPS, IN_OLLAMA])
+    one = ladder.handovers[-1]
+    assert (ladder.lost_at, one.beyond, one.other_prompts, one.other_tokens) == (None, [], 0, 0)
+    assert one.kl_bound
+    assert one.difference.kl_mean is not None
+    assert ladder.rungs[-1].peak_memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("<|im_start|>", "<|im_start|> "), ("{{ .Content }}", "{{ .Content }}\n"), ("<|im_end|>", "")]
+)
+def test_another_template_in_ollama_is_named(
+    correct: TinyLadder, broken: TinyLadder, server: OllamaServer, old: str, new: str
+) -> None:
+    """A Modelfile whose TEMPLATE renders something else than the checkpoint's."""
+    _serve(server, "ladder:template", correct.file("q8_0"), old, new)
+    broken.measure_served(correct.file("q8_0"), "ladder:template", server)
+    one = _lost_at(broken.compared([*STEPS, IN_OLLAMA]), "ollama")
+    assert one.other_prompts == one.rows
+    assert one.example
+    assert (one.example.before_ids, one.example.before_text == one.example.after_text) == ([], False)
+
+
+def test_another_file_in_ollama_is_named(correct: TinyLadder, broken: TinyLadder, server: OllamaServer) -> None:
+    """Q4_K_M under the name of Q8_0."""
+    _serve(server, "ladder:other", correct.file("q4_k_m"))
+    broken.measure_served(correct.file("q8_0"), "ladder:other", server)
+    one = _lost_at(broken.compared([*STEPS, IN_OLLAMA]), "ollama")
+    assert (one.other_prompts, len(one.beyond) > 1) == (0, True)
+
+
+def _serve(server: OllamaServer, name: str, file: Path, old: str = "", new: str = "") -> None:
+    """Make a model on the server, with a change of its template."""
+    chat = chat_of(read_header(file))
+    made = recipe(
+        file,
+        make_chat(
+            chat_template=chat.template,
+            bos_token=chat.bos_token,
+            eos_token=chat.eos_token,
+            stop_tokens=chat.stop_tokens,
+            context_length=1024,
+        ),
+        1024,
+    )
+    template = made.template.replace(old, new) if old else made.template
+    server.create(name, modelfile("FILE", replace(made, template=template)).replace("./FILE", str(file)))
 
 
 def _lost_at(ladder: Ladder, rung: str) -> Handover:
