@@ -102,7 +102,7 @@ def ladder(
     with private_files():
         if model is not None:
             folder = to or Path("ladders") / model.resolve().name
-            files = _converted(model, folder / "gguf", named_quantizations(quantizations), dry_run=dry_run)
+            files = _files_of(model, folder / "gguf", named_quantizations(quantizations))
             asked = ladders.ask_of_folder(model, rows, files, folder, served)
         else:
             assert config
@@ -111,7 +111,10 @@ def ladder(
             if not found:
                 raise no_session(workspace)
             asked = ladders.ask_of_session(workspace.store, workspace.config, found, _SIDES[side], rows, to, served)
-        planned = {source.name: ladders.plan(asked, source, names) for source in asked.sources}
+        planned = _planned(asked, names)
+        if model is not None and not dry_run and _convert(model, files):
+            asked = ladders.ask_of_folder(model, rows, files, folder, served)
+            planned = _planned(asked, names)
         if dry_run:
             _show_plan(planned)
             return
@@ -132,17 +135,29 @@ def _with_tag(ollama: str) -> str:
         raise ConfigError(f"{ollama!r} is no model's name.", where="--ollama", remedy=str(error)) from error
 
 
-def _converted(model: Path, folder: Path, wanted: Sequence[Quantization], *, dry_run: bool) -> dict[Quantization, Path]:
-    """Return the model's GGUF files; converts those that are missing, by the code of `so8t-ab convert`."""
+def _files_of(model: Path, folder: Path, wanted: Sequence[Quantization]) -> dict[Quantization, Path]:
+    """Return where the model's GGUF files are, or will be."""
+    conversion = named("so8t_converter.convert:Conversion")(model, "", tuple(wanted))
+    paths: dict[Quantization, Path] = named("so8t_converter.standalone:paths_of")(conversion, folder)
+    return paths
+
+
+def _convert(model: Path, files: dict[Quantization, Path]) -> bool:
+    """Make the files that are missing, by the code of `so8t-ab convert`; return whether any was."""
     from so8t_shared.cli.alone import shown
 
-    make = named("so8t_converter.convert:Conversion")
-    paths: dict[str, Path] = named("so8t_converter.standalone:paths_of")(make(model, "", tuple(wanted)), folder)
-    missing = tuple(name for name, path in paths.items() if not path.is_file())
-    if missing and not dry_run:
+    missing = tuple(name for name, path in files.items() if not path.is_file())
+    if missing:
+        conversion, folder = named("so8t_converter.convert:Conversion")(model, "", missing), files[missing[0]].parent
         with shown("convert", "checkpoint to GGUF") as (progress, stop):
-            named("so8t_converter.standalone:convert_folder")(make(model, "", missing), folder, progress, stop)
-    return paths
+            named("so8t_converter.standalone:convert_folder")(conversion, folder, progress, stop)
+    return bool(missing)
+
+
+def _planned(asked: Asked, names: Sequence[str]) -> dict[str, list[PlannedRung]]:
+    from so8t_shared.ladders.ladder import plan
+
+    return {source.name: plan(asked, source, names) for source in asked.sources}
 
 
 def _run(asked: Asked, planned: dict[str, list[PlannedRung]]) -> LadderResult:
