@@ -47,6 +47,7 @@ def documents() -> dict[str, str]:
     from so8t_shared.results.compare import CompareResult
     from so8t_shared.results.folder_conversion import FolderConversion
     from so8t_shared.results.gguf import GgufDiff, GgufInfo
+    from so8t_shared.results.ladder import LadderResult
     from so8t_shared.results.study import StudyResult
     from so8t_shared.results.verification import Verification
 
@@ -63,6 +64,7 @@ def documents() -> dict[str, str]:
         "schema/gguf_info.schema.json": schema_text(GgufInfo),
         "schema/gguf_diff.schema.json": schema_text(GgufDiff),
         "schema/gguf_verify.schema.json": schema_text(Verification),
+        "schema/ladder.schema.json": schema_text(LadderResult),
         "schema/study_results.schema.json": schema_text(StudyResult),
     }
 

@@ -8,13 +8,16 @@ exact where both know every token.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+Token = TypeVar("Token", bound=Hashable)
 
 _ROUNDING = 1e-6
 """Of a sum of probabilities in float32: less is as good as nothing."""
 
 
-def divergence(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+def divergence(before: Mapping[Token, float], after: Mapping[Token, float]) -> float:
     """Return KL(before || after) in nats; each maps tokens to natural-log probabilities."""
     shared = before.keys() & after.keys()
     inside = math.fsum(math.exp(before[token]) * (before[token] - after[token]) for token in shared)

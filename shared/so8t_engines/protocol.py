@@ -142,6 +142,9 @@ class Completion:
     bounds: Sequence[bool] | None = None
     """For each choice, whether its figure is only an upper bound, because the engine does not show it; None if none is.
     If that leaves the likeliest open, `text` holds no choice."""
+    likely: Mapping[str, float] | None = None
+    """With `Options.score`, the log-probability of the likeliest tokens where the choices begin to differ, by their
+    texts, from an engine that shows those alone."""
     second_look: bool = False
     """Whether a choice was not among the likeliest tokens and had to be asked for by itself."""
     merged: bool = False

@@ -12,7 +12,7 @@ from so8t_shared.models.prompts import PLAIN_TEMPLATE, build_messages, render_ch
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.training import LabeledRow
 
-_PROBES = ("0", "?")
+PROBES = ("0", "?")
 """Two requests with nothing in common, so their prompts share only what all prompts of a model share."""
 
 
@@ -62,7 +62,7 @@ def prompt_for(text: str, chat: ChatInfo, turns: Sequence[tuple[str, str]] = ())
 
 def warm_up_prompts(chat: ChatInfo) -> list[str]:
     """Return prompts for warming up an engine; they do not depend on the test rows."""
-    return [prompt_for(text, chat) for text in _PROBES]
+    return [prompt_for(text, chat) for text in PROBES]
 
 
 def _shuffled(row: LabeledRow) -> str:

@@ -85,7 +85,7 @@ def load_trainee(base: Path, settings: Training, device: torch.device, dtype: to
         ConfigError: so8t.layers names a layer that the model does not have.
     """
     check_base(base)
-    model = _load_base(base, settings.base_memory, device, dtype)
+    model = load_base(base, settings.base_memory, device, dtype)
     _check_window(model, base, settings)
     return prepare(model, settings, device, dtype)
 
@@ -115,7 +115,12 @@ def _recompute_activations(model: Any, *, reentrant: bool) -> None:
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
 
 
-def _load_base(base: Path, memory: BaseMemory, device: torch.device, dtype: torch.dtype) -> Any:
+def load_base(base: Path, memory: BaseMemory, device: torch.device, dtype: torch.dtype) -> Any:
+    """Load a causal language model; `full` keeps all weights in fp32.
+
+    Raises:
+        InputError: the folder is not a complete checkpoint.
+    """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 

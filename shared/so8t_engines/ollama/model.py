@@ -220,6 +220,7 @@ class OllamaModel(LoadedModel):
             cut=thought.cut,
             logprobs=sums.logprobs,
             bounds=sums.bounds,
+            likely=sums.likely,
             second_look=sums.second_look,
             merged=not answers.apart,
         )

@@ -67,6 +67,8 @@ class Sums:
 
     logprobs: tuple[float, ...]
     bounds: tuple[bool, ...]
+    likely: Mapping[str, float]
+    """The likeliest tokens where the answers begin to differ, by text."""
     second_look: bool
     begun: bool
     """Whether the model would begin one of the answers."""
@@ -141,4 +143,4 @@ def score(answers: Answers, after: After, *, ahead: bool = True) -> Sums:
         sums.append(total)
         bounds.append(bound)
     begun = (first.chosen,) in {answer[:1] for answer in answers.scored}
-    return Sums(tuple(sums), tuple(bounds), first.second_look, begun)
+    return Sums(tuple(sums), tuple(bounds), first.logprobs, first.second_look, begun)

@@ -15,8 +15,11 @@ from so8t_shared.stages import STAGES
 
 
 @contextmanager
-def shown(name: str, summary: str) -> Iterator[tuple[Progress, StopSignal]]:
-    """Show the work inside under that name; yields what reports its progress, and the signal that stops it."""
+def shown(name: str, summary: str, left: str = "nothing was written") -> Iterator[tuple[Progress, StopSignal]]:
+    """Show the work inside under that name; yields what reports its progress, and the signal that stops it.
+
+    `left` says what a stopped command leaves.
+    """
     stop = StopSignal()
     stop.install()
     with Listeners("stage").open(Scene([replace(STAGES[0], name=name, summary=summary)])) as listeners:
@@ -26,8 +29,7 @@ def shown(name: str, summary: str) -> Iterator[tuple[Progress, StopSignal]]:
             yield with_time_left(reporter.update), stop
         except Interrupted as error:
             reporter.tell("interrupted")
-            what = "Stopped by a signal; nothing was written."  # unlike a stage, it cannot resume
-            raise Interrupted(what, remedy="run the same command again") from error
+            raise Interrupted(f"Stopped by a signal; {left}.", remedy="run the same command again") from error
         except Exception:
             reporter.tell("failed")
             raise

@@ -67,7 +67,7 @@ def convert(
 
       so8t-ab convert Phi-3.5-mini-instruct -o gguf -q q8_0,q4_k_m --name phi35 --json
     """
-    wanted = _quantizations(quantizations)
+    wanted = named_quantizations(quantizations)
     choices = (_name(name), wanted, _rotation(rotation), _layers(layers))
     check_stages_can_run("so8t-ab convert")
     need_extras(["so8t_converter"])
@@ -85,7 +85,12 @@ def convert(
     out.print(f"{done.architecture}, {done.parameters:,} parameters, {duration(done.seconds)}", highlight=False)
 
 
-def _quantizations(given: list[str]) -> tuple[Quantization, ...]:
+def named_quantizations(given: list[str]) -> tuple[Quantization, ...]:
+    """Return what --quantizations names.
+
+    Raises:
+        ConfigError: it names nothing, or something unknown.
+    """
     names = [name.strip().lower() for text in given for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in BY_NAME]
     if unknown or not names:

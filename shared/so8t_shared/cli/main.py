@@ -26,6 +26,7 @@ from so8t_shared.cli import (
     gguf,
     init,
     k8s,
+    ladder,
     logs,
     notify,
     plan,
@@ -70,6 +71,7 @@ app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("compare")(compare.compare)
 app.command("verify")(verify.verify)
+app.command("ladder")(ladder.ladder)
 app.command("doctor")(doctor.doctor)
 app.command("secrets")(containers.secrets)
 app.command("images")(containers.images)

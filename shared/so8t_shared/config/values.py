@@ -39,7 +39,8 @@ def _model_name(value: str) -> str:
     return value
 
 
-def _served_name(value: str) -> str:
+def served_name(value: str) -> str:
+    """Return a name as an Ollama server lists it, with its tag; ValueError if it cannot be one."""
     if not _SERVED.fullmatch(value):
         raise ValueError("use a name as in 'ollama list', such as qwen3:4b or hf.co/owner/model:Q4_K_M")
     return value if ":" in value.rpartition("/")[2] else f"{value}:latest"
@@ -102,6 +103,6 @@ BucketName = Annotated[str, AfterValidator(_bucket_name)]
 SessionName = Annotated[str, BeforeValidator(_session_name)]
 FolderName = Annotated[str, AfterValidator(_last_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
-ServedName = Annotated[str, AfterValidator(_served_name)]
+ServedName = Annotated[str, AfterValidator(served_name)]
 """A model on an Ollama server; the tag is added if it is missing."""
 Fraction = Annotated[float, Field(gt=0, lt=1)]

@@ -25,7 +25,7 @@ from so8t_shared.stages import Stage
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.store.open import open_store
 
-_OPENMP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
+OPENMP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
 """How OpenMP threads wait for each other: they spin for a few microseconds, then sleep. By default they spin for long,
 and one busy neighbor on the machine makes a training step or an answer ten times slower; without any spinning, small
 models lose a third of their speed. OpenMP reads these when it is loaded, so they are set before that."""
@@ -48,7 +48,7 @@ def serve(
     Raises:
         So8tError: any subclass; any other exception is a bug. The failure is recorded for waiting stages.
     """
-    os.environ.update({name: value for name, value in _OPENMP.items() if name not in os.environ})
+    os.environ.update({name: value for name, value in OPENMP.items() if name not in os.environ})
     stop = StopSignal()
     stop.install()
     reporter = ProgressReporter(listeners, stage.name)

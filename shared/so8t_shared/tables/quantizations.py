@@ -37,6 +37,8 @@ class Row:
     """GGML type of most weights."""
     marker: str
     """Matplotlib marker in charts; unique per row."""
+    rounding: str
+    """What a ladder rounds weights like, to measure what this does to a model; see `tables.roundings`."""
     from_checkpoint: bool = False
     """Whether the converter writes it directly from the checkpoint; the others are made from F16."""
     values: Boost | None = None
@@ -47,17 +49,17 @@ class Row:
 _WITHOUT_IMATRIX = Boost("first eighth", "Q5_K", imatrix=False)
 
 ROWS: tuple[Row, ...] = (
-    Row("f16", 1, "F16", "o", from_checkpoint=True),
-    Row("bf16", 32, "BF16", "*", from_checkpoint=True),
-    Row("q8_0", 7, "Q8_0", "D"),
-    Row("q6_k", 18, "Q6_K", "X"),
-    Row("q5_k_m", 17, "Q5_K", "v", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
-    Row("q5_0", 8, "Q5_0", "P", ffn_down=Boost("first eighth", "Q5_1", imatrix=True)),
-    Row("q4_k_m", 15, "Q4_K", "^", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
-    Row("q4_k_s", 14, "Q4_K", "<", values=Boost("first four", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
-    Row("iq4_nl", 25, "IQ4_NL", ">", values=Boost("shared heads", "Q5_K"), ffn_down=_WITHOUT_IMATRIX),
-    Row("iq4_xs", 30, "IQ4_XS", "d", values=Boost("shared heads", "Q5_K"), ffn_down=_WITHOUT_IMATRIX),
-    Row("q4_0", 2, "Q4_0", "p", ffn_down=Boost("first eighth", "Q4_1", imatrix=True)),
+    Row("f16", 1, "F16", "o", "f16", from_checkpoint=True),
+    Row("bf16", 32, "BF16", "*", "bf16", from_checkpoint=True),
+    Row("q8_0", 7, "Q8_0", "D", "8"),
+    Row("q6_k", 18, "Q6_K", "X", "6"),
+    Row("q5_k_m", 17, "Q5_K", "v", "5", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
+    Row("q5_0", 8, "Q5_0", "P", "5", ffn_down=Boost("first eighth", "Q5_1", imatrix=True)),
+    Row("q4_k_m", 15, "Q4_K", "^", "4", values=Boost("more bits", "Q6_K"), ffn_down=Boost("more bits", "Q6_K")),
+    Row("q4_k_s", 14, "Q4_K", "<", "4", values=Boost("first four", "Q5_K"), ffn_down=Boost("first eighth", "Q5_K")),
+    Row("iq4_nl", 25, "IQ4_NL", ">", "4", values=Boost("shared heads", "Q5_K"), ffn_down=_WITHOUT_IMATRIX),
+    Row("iq4_xs", 30, "IQ4_XS", "d", "4", values=Boost("shared heads", "Q5_K"), ffn_down=_WITHOUT_IMATRIX),
+    Row("q4_0", 2, "Q4_0", "p", "4", ffn_down=Boost("first eighth", "Q4_1", imatrix=True)),
 )
 
 BY_NAME = {row.name: row for row in ROWS}
