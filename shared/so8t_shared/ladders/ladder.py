@@ -16,7 +16,6 @@ from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.ladders.plan import SERVED, PlannedRung, Settings, plan_ladder
 from so8t_shared.ladders.running import measure_rungs
 from so8t_shared.ladders.source import Source, source_of_folder, source_of_session, with_served
-from so8t_shared.models.chat import Chat, read_chat
 from so8t_shared.models.room import context_tokens
 from so8t_shared.progress import Progress
 from so8t_shared.results.ladder import LADDER_FILE, LadderResult
@@ -30,6 +29,7 @@ from so8t_shared.tables.quantizations import Quantization
 
 _ROWS_FILE = "rows.jsonl"
 _STEP = 256
+_CHATTING = "so8t_evaluator.ladder.chatting"
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def ask_of_folder(
     source = source_of_folder(model, files, DigestCache(folder / "digests.sqlite"))
     if served and served.name:
         source = with_served(source, served.name, served.address or Ollama().host)
-    longest = max(len(prompt.encode()) for prompt in read_chat(model).prompts([(r.text, r.before) for r in chosen]))
+    longest: int = named(f"{_CHATTING}:longest_prompt_bytes")(model, chosen)
     return Asked(folder, "", [source], chosen, max(LEAST_CONTEXT, -(-(longest + _STEP) // _STEP) * _STEP))
 
 
@@ -138,7 +138,7 @@ def plan(asked: Asked, source: Source, names: Sequence[str]) -> list[PlannedRung
     folder = rungs_folder(asked, source)
     make_folder(folder)
     write_lines(folder / _ROWS_FILE, asked.rows)
-    settings = Settings(folder, _chat(source).end_of_turn, asked.context, asked.device, asked.threads)
+    settings = Settings(folder, _end_of_turn(source), asked.context, asked.device, asked.threads)
     return plan_ladder(source, asked.rows, folder / _ROWS_FILE, settings, names)
 
 
@@ -175,13 +175,10 @@ def rungs_folder(asked: Asked, source: Source) -> Path:
     return asked.folder / "rungs" / (source.side or "model")
 
 
-def _chat(source: Source) -> Chat:
-    if source.checkpoint is not None:
-        return read_chat(source.checkpoint.about())
-    from so8t_shared.models.gguf_chat import chat_of
-    from so8t_shared.models.gguf_file import read_header
-
-    return chat_of(read_header(next(iter(source.files.values())).about()))
+def _end_of_turn(source: Source) -> str:
+    form = source.checkpoint or next(iter(source.files.values()))
+    found: str = named(f"{_CHATTING}:end_of_turn")(form.about())
+    return found
 
 
 def _chosen(asked: str, there: list[LabeledRow]) -> list[LabeledRow]:
