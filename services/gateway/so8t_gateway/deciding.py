@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from uuid import uuid4
 
-from so8t_gateway.classes import Decision, decide, decide_by_majority
+from so8t_shared.classes import Decision, decide, decide_by_majority
 from so8t_gateway.engines.engine import EngineAway, Sampling, ServedModel, TooLong, Written
 from so8t_gateway.lane import Full, Lane, Stopping
 from so8t_gateway.letting_out import Letting, let_out

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from so8t_engines.protocol import ModelFile
 from so8t_gateway.app import create_app
-from so8t_gateway.classes import Likelihoods
+from so8t_shared.classes import Likelihoods
 from so8t_gateway.deciding import Limits, ModelDecider, Serving
 from so8t_gateway.engines.engine import Sampling, ServedModel, Written
 from so8t_gateway.lane import Lane
