@@ -68,7 +68,9 @@ def ask_models(
     count = Count(total, progress, lambda s: on_answer(s, len(grid.rows)))
     engine = open_engine(config, count.say, session=session)
     thinks: dict[Side, bool] = {"a": False, "b": targets is not None and targets.thinking}
-    grid = Grid(_candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count, until, validation)
+    grid = Grid(
+        _candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count, until, validation
+    )
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)
     asking = Asking(
         primary_quantization=config.gguf.primary_quantization,

@@ -37,9 +37,7 @@ def policies_of(
     scoring, given = scored(asking.scorings)[0], by_setting(validation)
     most_precise = next(quantization for quantization in ORDER if quantization in asking.quantizations)
     policies: dict[tuple[Side, Quantization], QuantizationPolicy] = {
-        (file.model, file.quantization): fit(
-            given[file.model, file.quantization, scoring], file, targets, confidence
-        )
+        (file.model, file.quantization): fit(given[file.model, file.quantization, scoring], file, targets, confidence)
         for file in asking.files or ()
     }
 

@@ -108,9 +108,7 @@ def test_validation_rows_are_asked_once(config: Config, inputs: Inputs, shelves:
     ]
 
 
-def test_the_files_are_those_that_were_asked(
-    config: Config, inputs: Inputs, shelves: Shelves, tmp_path: Path
-) -> None:
+def test_the_files_are_those_that_were_asked(config: Config, inputs: Inputs, shelves: Shelves, tmp_path: Path) -> None:
     """Each policy is for the bytes of the file whose answers it was fitted to."""
     rows, config = write_validation(inputs), with_policy(config)
     grid = make_grid(config, inputs, shelves)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from scipy.stats import binom
-from tests.unit.evaluator.likely import TOO_SURE, draw, draw_logprobs
+from tests.unit.evaluator.likely import TOO_SURE, draw
 from tests.unit.evaluator.material import make_sample, make_samples
 
 from so8t_evaluator.stats.clopper_pearson import upper_bound
@@ -152,7 +152,9 @@ def test_other_rows_break_a_met_target_no_oftener_than_the_level_says(rows_per_g
     rng, targets, fits = np.random.default_rng(11), PolicyTargets(false_allow=0.04), 60
     population = draw(rng, rows=8000, rows_per_group=rows_per_group)
     groups = len(population) // rows_per_group
-    told = np.array([[(s.logprobs or {})[label] for label in LABELS] for s in population if s.gold in {"DENY", "REFUSE"}])
+    told = np.array(
+        [[(s.logprobs or {})[label] for label in LABELS] for s in population if s.gold in {"DENY", "REFUSE"}]
+    )
     met = broken = restrained = 0
     for _ in range(fits):
         drawn = rng.choice(groups, size=320, replace=False)
