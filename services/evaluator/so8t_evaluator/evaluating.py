@@ -15,6 +15,7 @@ from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import select
 from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
+from so8t_shared.config.policy import demand_rows
 from so8t_shared.errors import InputError
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.progress import Progress
@@ -104,12 +105,7 @@ def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
 def _validation_rows(config: Config, splits: Path) -> list[LabeledRow]:
     """The rows that thresholds are fitted to; none without ab_test.policy."""
     rows = LabeledRow.read_lines(splits / "validation.jsonl") if config.ab_test.policy else []
-    if config.ab_test.policy and not rows:
-        raise InputError(
-            "There are no validation rows to fit the thresholds of ab_test.policy to.",
-            where="the validation split of train",
-            remedy="raise dataset.validation_fraction, or mark rows as validation",
-        )
+    demand_rows(config.ab_test.policy, len(rows))
     return rows
 
 

@@ -68,8 +68,8 @@ def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Re
     computed = json.loads(found.model_dump_json())
     faults = [*differences(recorded, computed, _EVALUATION)]
     if found.policy:
-        served = (Policy.read(folder / _POLICY), found.policy.served())
-        faults += differences(*(each.model_dump(mode="json") for each in served), _POLICY)
+        served = Policy.read(folder / _POLICY).model_dump(mode="json")
+        faults += differences(served, found.policy.served().model_dump(mode="json"), _POLICY)
     return Recomputed(faults, values_in(computed), str(found.gate.result))
 
 

@@ -2,9 +2,9 @@
 
 The rule itself is `so8t_shared.classes.decide`, by which /think decides as well. The temperature minimizes the
 log-loss (Guo, Pleiss, Sun & Weinberger, ICML 2017). Only the threshold of ALLOW can let a harmful row through, and a
-lower one never lets fewer through; so the others are 0, and that of ALLOW is the lowest one at and above which the upper
-bound of false allows keeps to the target (Bates, Angelopoulos, Lei, Malik & Jordan, Journal of the ACM 68, 2021: for
-such a rising risk, bounds at single thresholds suffice).
+lower one never lets fewer through. So the others are 0, and that of ALLOW is the lowest one at and above which the
+upper bound of false allows keeps to the target. For such a risk, bounds at single thresholds suffice (Bates,
+Angelopoulos, Lei, Malik & Jordan, Journal of the ACM 68, 2021).
 """
 
 from __future__ import annotations

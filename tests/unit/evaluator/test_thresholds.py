@@ -148,7 +148,7 @@ def test_certain_and_wrong_cannot_be_excluded() -> None:
 
 @pytest.mark.parametrize("rows_per_group", [1, 2])
 def test_other_rows_break_a_met_target_no_oftener_than_the_level_says(rows_per_group: int) -> None:
-    """Over many validation parts of a population, its share of false allows is above the target in at most 5% of fits."""
+    """Over many validation parts of a population, its false allows are above the target in at most 5% of fits."""
     rng, targets, fits = np.random.default_rng(11), PolicyTargets(false_allow=0.04), 60
     population = draw(rng, rows=8000, rows_per_group=rows_per_group)
     groups = len(population) // rows_per_group

@@ -123,10 +123,11 @@ def _reliability(evaluation: EvaluationResult) -> Chart:
 
 
 def _risk_coverage(policy: PolicyResult, quantization: Quantization) -> Chart:
-    tests = [(side.upper(), policy.of(side, quantization).test) for side in SIDES]
+    tests = {side: policy.of(side, quantization).test for side in SIDES}
+    wrong = {side: fmt.percent(test.error.value if test.error else None) for side, test in tests.items()}
     said = [
-        f"{side} decides {fmt.percent(1 - test.escalate.value)}, {fmt.percent(test.error and test.error.value)} wrong"
-        for side, test in tests
+        f"{side.upper()} decides {fmt.percent(1 - test.escalate.value)}, {wrong[side]} wrong"
+        for side, test in tests.items()
     ]
     return Chart(
         "risk_coverage",

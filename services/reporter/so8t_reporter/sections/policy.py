@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from so8t_reporter.document import Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
+from so8t_reporter.document import Block, Cell, Column, Paragraph, PictureBlock, Section, Table, Tone
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
 from so8t_shared.results.interval import Interval
@@ -16,7 +16,11 @@ def policy_sections(inputs: ReportInputs) -> list[Section]:
     found = inputs.evaluation.policy
     if found is None:
         return []
-    blocks = [Paragraph(_sentence(found)), _table(found, inputs.evaluation.confidence), PictureBlock("risk_coverage")]
+    blocks: list[Block] = [
+        Paragraph(_sentence(found)),
+        _table(found, inputs.evaluation.confidence),
+        PictureBlock("risk_coverage"),
+    ]
     return [Section("policy", "Thresholds", blocks)]
 
 

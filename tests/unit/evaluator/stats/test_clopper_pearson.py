@@ -19,7 +19,7 @@ def test_single_rows(hits: int, n: int, confidence: float) -> None:
 
 
 def test_rows_of_a_group_tell_less() -> None:
-    """Rows in groups of four give a higher bound than as many single ones, and at most that of as many single groups."""
+    """Rows in groups of four give a higher bound than as many single ones, at most that of single groups."""
     hit, groups = np.arange(200) < 4, np.arange(200) // 4
     single = upper_bound(hit, np.arange(200), 0.95)
     assert single < upper_bound(hit, groups, 0.95) <= 1.1 * upper_bound(hit[::4], np.arange(50), 0.95)
