@@ -8,6 +8,7 @@ from pathlib import Path
 
 from so8t_shared.config.model import Config
 from so8t_shared.results.conversion import VOCABULARY_FILE
+from so8t_shared.results.policy import POLICY_FILE
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.tables import layouts
 from so8t_shared.tables.quantizations import Quantization
@@ -44,6 +45,14 @@ def modelfile(config: Config, session_id: str, file: str) -> Path | None:
         if side in layout.sides and file in {modelfile_name(names[side], q) for q in config.gguf.quantizations}:
             return _below(config, layout.modelfiles, session_id, side) / file
     return None
+
+
+def policy_file(config: Config, session_id: str, file: str) -> Path | None:
+    """Path of model B's policy, beside its Modelfiles; None if model B is not handed over."""
+    layout = _layout(config)
+    if file or "b" not in layout.sides:
+        return None
+    return _below(config, layout.modelfiles, session_id, "b") / POLICY_FILE
 
 
 def models_beside_report(config: Config) -> str:

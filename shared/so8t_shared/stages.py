@@ -15,6 +15,7 @@ from so8t_shared import places
 from so8t_shared.config.model import PROMPTS, Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
+from so8t_shared.results.policy import POLICY_FILE
 from so8t_shared.results.registry import MODELFILES
 from so8t_shared.results.training import TENSORBOARD, TRAINING_ROWS
 from so8t_shared.stage_inputs import ExternalInput, PathInput, ServedInput, model_a, model_b, training_inputs
@@ -58,6 +59,9 @@ class Stage:
     """Dotted configuration keys that affect the output."""
     facts: Mapping[str, Fact] = field(default_factory=dict)
     """What else affects the output, computed from keys with equivalent values."""
+    options: Mapping[str, Fact] = field(default_factory=dict)
+    """What affects the output only where it is set: None is left out of the fingerprint, as if there were no such
+    option."""
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Upstream stages, each with the prefixes of its files that this stage reads."""
     more_needs: Callable[[Config], dict[str, tuple[str, ...]]] = lambda config: {}
@@ -153,6 +157,15 @@ def _what_ends_the_asking(config: Config) -> list[Any] | None:
     return [test.confidence, required] if test.until_decided else None
 
 
+def _asks_validation_rows(config: Config) -> bool | None:
+    return True if config.ab_test.policy else None
+
+
+def _policy_targets(config: Config) -> dict[str, Any] | None:
+    targets = config.ab_test.policy
+    return targets.model_dump(mode="json") if targets else None
+
+
 _CONCLUDING_KEYS = tuple(
     f"ab_test.{key}"
     for key in (
@@ -236,6 +249,7 @@ STAGES: tuple[Stage, ...] = (
         "ask both models",
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
         facts={"what ends the asking": _what_ends_the_asking},
+        options={"validation rows": _asks_validation_rows},
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
     ),
     Stage(
@@ -244,7 +258,9 @@ STAGES: tuple[Stage, ...] = (
         6,
         "compare the answers, apply the gate",
         reads=_CONCLUDING_KEYS,
+        options={"ab_test.policy": _policy_targets},
         needs={"evaluate": ("",), "train": ("splits/",)},
+        exports=(Export(POLICY_FILE, places.policy_file),),
     ),
     Stage(
         "report",

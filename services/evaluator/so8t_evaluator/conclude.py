@@ -14,6 +14,7 @@ from so8t_evaluator.ending import how_to_judge, until_decided_of
 from so8t_evaluator.gate import UNJUDGED, judge
 from so8t_evaluator.latency_ratio import latency_ratios
 from so8t_evaluator.paired import by_setting
+from so8t_evaluator.policies import policies_of
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rates import rates_of
 from so8t_evaluator.reliability import reliability_of
@@ -22,7 +23,7 @@ from so8t_evaluator.slices import describe, slices_of
 from so8t_evaluator.testing_plan import plan_rows, plan_test
 from so8t_shared.collector import leave_alone
 from so8t_shared.config.model import AbTest
-from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
+from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, VALIDATION_FILE, Sample
 from so8t_shared.results.asking import ASKING_FILE, Asking
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
@@ -45,6 +46,8 @@ class Evidence:
     """The bag-of-words result on the same rows."""
     available: Sequence[LabeledRow] = ()
     """The rows that might have been asked, where the asking could end early."""
+    validation: Sequence[Sample] = ()
+    """The answers to the validation rows, with ab_test.policy."""
 
 
 def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
@@ -100,6 +103,7 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         quantization_losses=quantization_losses(answers, pool or settings.test),
         gate=UNJUDGED,
         until_decided=until_decided_of(asking.stopped, a, b, given) if asking.stopped else None,
+        policy=policies_of(asking, evidence.validation, answers, given, settings, pool) if given.policy else None,
     )
     return result.model_copy(update={"gate": judge(result, settings.gate)})
 
@@ -126,6 +130,7 @@ def conclude_from_files(
         again=Sample.read_lines(evaluate / CONTROL_FILE),
         words=words_or_counted(train, tested, settings.confidence, counted),
         available=select(test, asking.stopped.available) if asking.stopped else (),
+        validation=Sample.read_lines(evaluate / VALIDATION_FILE) if settings.policy else (),
     )
     leave_alone()
     return conclude(evidence, settings)

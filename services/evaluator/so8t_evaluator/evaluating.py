@@ -15,11 +15,12 @@ from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import select
 from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
+from so8t_shared.config.policy import demand_rows
 from so8t_shared.errors import InputError
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.progress import Progress
-from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, Sample
-from so8t_shared.results.asking import ASKING_FILE, Asking
+from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, VALIDATION_FILE, Sample
+from so8t_shared.results.asking import ASKING_FILE, AskedFile, Asking
 from so8t_shared.results.registry import Registry
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow
@@ -46,29 +47,31 @@ def ask_models(
     session: str = "",
     on_answer: Callable[[Sample, int], None] = lambda sample, rows: None,
 ) -> Asking:
-    """Write samples.jsonl, control.jsonl (A's repeated answers) and asking.json.
+    """Write samples.jsonl, control.jsonl (A's repeated answers) and asking.json; with ab_test.policy, validation.jsonl.
 
     Answers first given under another `fingerprint` count as reused. The hosts of the `session` may share the rows.
     `on_answer` gets each answer, and the number of rows that each model is asked in each setting.
 
     Raises:
-        InputError: there are no test rows, or a model cannot be loaded.
+        InputError: there are no test rows, or no validation rows where they are needed, or a model cannot be loaded.
         EngineError: the engine died.
         ServerError: a server no longer responds.
     """
-    targets = read_targets(inputs.splits)
+    targets, validation = read_targets(inputs.splits), _validation_rows(config, inputs.splits)
     config = with_room(config, inputs.splits)
     settings, limit = config.ab_test, answer_limit(config.ab_test, targets)
     rows = _test_rows(inputs.splits, settings.max_samples)
     until = _until(config, rows, inputs.splits) if settings.until_decided else None
     rows = until.rows if until else rows
     of_each_side = len(config.gguf.quantizations) * len(settings.scoring)
-    count = Count(
-        len(rows) * (len(SIDES) * of_each_side + settings.control), progress, lambda s: on_answer(s, len(grid.rows))
-    )
+    on_validation = len(validation) * len(SIDES) * len(config.gguf.quantizations)
+    total = len(rows) * (len(SIDES) * of_each_side + settings.control) + on_validation
+    count = Count(total, progress, lambda s: on_answer(s, len(grid.rows)))
     engine = open_engine(config, count.say, session=session)
     thinks: dict[Side, bool] = {"a": False, "b": targets is not None and targets.thinking}
-    grid = Grid(_candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count, until)
+    grid = Grid(
+        _candidates(config, inputs, thinks), rows, engine, settings, cache, fingerprint, count, until, validation
+    )
     asked = grid.ask(config.gguf.quantizations, config.gguf.primary_quantization)
     asking = Asking(
         primary_quantization=config.gguf.primary_quantization,
@@ -77,10 +80,13 @@ def ask_models(
         engine=asked.engine,
         answer_limit=limit,
         speed=list(asked.speed),
+        files=_asked_files(inputs.registry) if settings.policy else None,
         stopped=asked.stopped,
     )
     write_lines(output / SAMPLES_FILE, asked.samples)
     write_lines(output / CONTROL_FILE, asked.again)
+    if settings.policy:
+        write_lines(output / VALIDATION_FILE, asked.validation)
     write_json(output / ASKING_FILE, asking)
     return asking
 
@@ -94,6 +100,17 @@ def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
             remedy="raise dataset.test_fraction, or add rows",
         )
     return rows
+
+
+def _validation_rows(config: Config, splits: Path) -> list[LabeledRow]:
+    """The rows that thresholds are fitted to; none without ab_test.policy."""
+    rows = LabeledRow.read_lines(splits / "validation.jsonl") if config.ab_test.policy else []
+    demand_rows(config.ab_test.policy, len(rows))
+    return rows
+
+
+def _asked_files(registry: Registry) -> list[AskedFile]:
+    return [AskedFile(model=m.model, quantization=m.quantization, sha256=m.sha256) for m in registry.models]
 
 
 def _until(config: Config, rows: list[LabeledRow], splits: Path) -> Until:

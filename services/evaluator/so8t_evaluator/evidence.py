@@ -20,15 +20,18 @@ from so8t_shared.bundles.recomputed import Recomputed, differences, values_in
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import INVALID, LABELS, canonical_label
-from so8t_shared.results.answers import CONTROL_FILE, FINAL_KEPT, SAMPLES_FILE, Sample
+from so8t_shared.results.answers import CONTROL_FILE, FINAL_KEPT, SAMPLES_FILE, VALIDATION_FILE, Sample
 from so8t_shared.results.asking import ASKING_FILE, Asking
 from so8t_shared.results.bundle import BundleFault
 from so8t_shared.results.evaluation import EVALUATION_FILE, Speed
+from so8t_shared.results.policy import POLICY_FILE, Policy
+from so8t_shared.results.registry import REGISTRY_FILE, Registry
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow
-from so8t_shared.tables.scorings import BY_NAME, freely_written
+from so8t_shared.tables.scorings import BY_NAME, freely_written, scored
 
 _SAMPLES, _CONTROL, _ASKING = (f"evaluate/{name}" for name in (SAMPLES_FILE, CONTROL_FILE, ASKING_FILE))
+_VALIDATION, _POLICY, _REGISTRY = f"evaluate/{VALIDATION_FILE}", f"conclude/{POLICY_FILE}", f"import/{REGISTRY_FILE}"
 _EVALUATION, _TEST = f"conclude/{EVALUATION_FILE}", "train/splits/test.jsonl"
 _NOT_FROM_ANSWERS = frozenset({"peak_memory_bytes", "gpu_memory_bytes", "interleaved", "file_size_bytes"})
 """What was measured beside the answers."""
@@ -53,6 +56,7 @@ def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Re
     order = list(chain.from_iterable(groups)) if settings.until_decided else available
     rows = order[: asking.stopped.rows] if asking.stopped else order
     faults = [*_rows(folder, asking, samples, config, rows), *_classes(samples, _SAMPLES, texts=texts)]
+    faults += _validated(folder, asking) if settings.policy else []
     faults = faults or [*_speed(asking, samples, rows[: settings.speed_samples])]
     counted = None if texts or faults else _counted(folder, samples)
     if settings.until_decided and not faults:
@@ -63,6 +67,9 @@ def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Re
     found = conclude_from_files(folder / "evaluate", folder / "train/splits", settings, counted=counted)
     computed = json.loads(found.model_dump_json())
     faults = [*differences(recorded, computed, _EVALUATION)]
+    if found.policy:
+        served = Policy.read(folder / _POLICY).model_dump(mode="json")
+        faults += differences(served, found.policy.served().model_dump(mode="json"), _POLICY)
     return Recomputed(faults, values_in(computed), str(found.gate.result))
 
 
@@ -107,6 +114,24 @@ def _rows(
     for name, found in [*asked.items(), *([("a again", again)] if again else [])]:
         if [s.row_id for s in found] != order and not set(order) ^ {s.row_id for s in found}:
             yield BundleFault(where=_SAMPLES, what=f"{name}: the rows are in another order")
+
+
+def _validated(folder: Path, asking: Asking) -> Iterator[BundleFault]:
+    """Validation rows that were to be asked and were not, or were not as they are in the split."""
+    models = Registry.read(folder / _REGISTRY).models
+    known, named = ([(m.model, m.quantization, m.sha256) for m in found] for found in (models, asking.files or []))
+    if known != named:
+        yield BundleFault(where=f"{_ASKING}: files", what="these are not the files that were imported")
+        return
+    rows = {row.id: row for row in LabeledRow.read_lines(folder / "train/splits/validation.jsonl")}
+    samples = Sample.read_lines(folder / _VALIDATION)
+    answers, scoring = by_setting(samples), scored(asking.scorings)[0]
+    grid: list[Setting] = [(side, q, scoring) for side in SIDES for q in asking.quantizations]
+    if set(answers) != set(grid):
+        yield BundleFault(where=_VALIDATION, what="the answers are not to the models that were to be asked")
+        return
+    yield from chain.from_iterable(_same_rows(rows, answers[s], _VALIDATION, " ".join(s)) for s in grid)
+    yield from _classes(samples, _VALIDATION, texts=True)
 
 
 def _ending(asking: Asking, samples: Sequence[Sample], until: Until) -> Iterator[BundleFault]:

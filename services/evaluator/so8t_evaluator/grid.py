@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from so8t_engines.protocol import Engine, NoRoomError
 from so8t_evaluator.answer_key import shelf_digest
@@ -19,6 +19,7 @@ from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.stopped import Stopped
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.scorings import scored
 
 _CONTROL = "control 1"
 """Separates the answers of the first repetition from A's first answers, which they are compared with."""
@@ -35,8 +36,12 @@ class Count:
 
     def add(self, sample: Sample) -> None:
         """Count one more answer."""
-        self.done += 1
         self.on_answer(sample)
+        self.add_untested(sample)
+
+    def add_untested(self, sample: Sample) -> None:
+        """Count one more answer to a row that is not a test row."""
+        self.done += 1
         self.say(f"{sample.quantization} {sample.model} {sample.scoring}")
 
     def say(self, message: str) -> None:
@@ -55,6 +60,8 @@ class Asked:
     engine: EngineInfo
     stopped: Stopped | None = None
     """Where the asking ended, if it could end early."""
+    validation: Sequence[Sample] = ()
+    """The answers to the validation rows."""
 
 
 @dataclass
@@ -71,6 +78,8 @@ class Grid:
     count: Count
     until: Until | None = None
     """What may end the asking at the primary quantization; the others are then asked the same rows."""
+    validation: list[LabeledRow] = field(default_factory=list)
+    """More rows to ask all models, for their probabilities alone."""
     stopped: Stopped | None = None
     one_at_a_time: bool = False
     """Whether a pair did not fit in memory together, so that drift on the machine did not cancel out."""
@@ -88,7 +97,8 @@ class Grid:
         samples = [s for quantization in quantizations for s in pairs[quantization][0]]
         speed = [s for quantization in quantizations for s in pairs[quantization][1]]
         again = self.ask_control(primary) if self.settings.control else []
-        return Asked(samples, again, speed, self._describe_engine(), self.stopped)
+        validation = [s for quantization in quantizations for s in self.ask_validation(quantization)]
+        return Asked(samples, again, speed, self._describe_engine(), self.stopped, validation)
 
     def ask_pair(self, quantization: Quantization) -> tuple[list[Sample], list[Speed]]:
         """Ask A and B at one quantization side by side, or one after the other if both do not fit in memory."""
@@ -115,6 +125,14 @@ class Grid:
         samples = ask_all([again], self.rows[::-1], self.settings.scoring[:1], self.count.add)
         return samples[::-1]
 
+    def ask_validation(self, quantization: Quantization) -> list[Sample]:
+        """Ask A and then B the validation rows, after all that is tested and timed."""
+        if not self.validation:
+            return []
+        pair = [self._respondent(self.candidates[side, quantization]) for side in SIDES]
+        scoring = scored(self.settings.scoring)[:1]
+        return [s for one in pair for s in ask_all([one], self.validation, scoring, self.count.add_untested)]
+
     def _respondent(self, candidate: Candidate, salt: str = "") -> Respondent:
         shelf = self.cache.shelf(shelf_digest(candidate.file, self.engine))
         return Respondent(candidate, self.engine, self.settings, shelf, self.fingerprint, salt=salt)
@@ -137,7 +155,8 @@ class Grid:
         self.rows = until.rows[: self.stopped.rows]
         left = len(self.candidates) // len(SIDES) - 1
         answers_per_row = len(SIDES) * left * len(self.settings.scoring) + self.settings.control
-        self.count.total = self.count.done + answers_per_row * len(self.rows)
+        on_validation = len(self.candidates) * len(self.validation)
+        self.count.total = self.count.done + answers_per_row * len(self.rows) + on_validation
         self.count.say(self.stopped.ending)
         return samples
 

@@ -13,6 +13,7 @@ from so8t_shared.json_files import write_json
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.evaluation import EVALUATION_FILE
+from so8t_shared.results.policy import POLICY_FILE
 from so8t_shared.results.registry import REGISTRY_FILE, Registry
 from so8t_shared.results.sides import Side
 from so8t_shared.results.verdicts import WORDS
@@ -70,6 +71,10 @@ def conclude(ctx: StageContext) -> None:
 
     result = conclude_from_files(ctx.input_dir("evaluate"), _splits(ctx), ctx.config.ab_test)
     write_json(ctx.output_dir / EVALUATION_FILE, result)
+    if result.policy:
+        write_json(ctx.output_dir / POLICY_FILE, result.policy.served())
+        for line, outcome_of_it in result.policy.lines():
+            (ctx.log.info if outcome_of_it == "met" else ctx.log.warning)("%s", line)
     for comparison in result.comparisons:
         ctx.log.info("%s: %s", comparison.name, outcome(comparison))
 

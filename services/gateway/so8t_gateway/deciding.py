@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from uuid import uuid4
 
-from so8t_gateway.classes import Decision, decide, decide_by_majority
 from so8t_gateway.engines.engine import EngineAway, Sampling, ServedModel, TooLong, Written
 from so8t_gateway.lane import Full, Lane, Stopping
 from so8t_gateway.letting_out import Letting, let_out
@@ -18,6 +17,7 @@ from so8t_gateway.outcome import Outcome
 from so8t_gateway.prompts import Prompts, Query
 from so8t_gateway.seams import AskOptions
 from so8t_gateway.session_model import SessionModel
+from so8t_shared.classes import Decision, decide, decide_by_majority
 from so8t_shared.errors import InputError
 
 ESCALATION = "ESCALATION"

@@ -14,6 +14,7 @@ from so8t_reporter.sections.gate import gate_section
 from so8t_reporter.sections.handover import handover_section
 from so8t_reporter.sections.method import method_section
 from so8t_reporter.sections.plan import plan_section
+from so8t_reporter.sections.policy import policy_sections
 from so8t_reporter.sections.provenance import provenance
 from so8t_reporter.sections.quality import classes_section, grid_section
 from so8t_reporter.sections.rates import rates_section
@@ -54,6 +55,7 @@ def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
         *slices_sections(inputs),
         flips_section(inputs),
         *unread_sections(inputs),
+        *policy_sections(inputs),
         cost_section(inputs),
         training_section(inputs),
         data_section(inputs),

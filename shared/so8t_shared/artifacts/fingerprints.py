@@ -39,7 +39,8 @@ def stage_key(stage: Stage, config: Config, upstream: dict[str, Manifest], diges
         "stage": stage.name,
         "version": stage.version,
         "config": {dotted: value_in(whole, dotted) for dotted in stage.reads}
-        | {name: fact(config) for name, fact in stage.facts.items()},
+        | {name: fact(config) for name, fact in stage.facts.items()}
+        | {name: value for name, option in stage.options.items() if (value := option(config)) is not None},
         "upstream": upstream_digests(stage, upstream),
         "inputs": inputs_digests(stage, config, digests),
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE
+from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, VALIDATION_FILE
 
 _ANSWERS: dict[str, Any] = {"final": "", "text": ""}
 _ROWS: dict[str, Any] = {"text": "", "turns": [], "thinking": {}}
 _TEXTS = {
     f"evaluate/{SAMPLES_FILE}": _ANSWERS,
     f"evaluate/{CONTROL_FILE}": _ANSWERS,
+    f"evaluate/{VALIDATION_FILE}": _ANSWERS,
     **{f"train/splits/{part}.jsonl": _ROWS for part in ("train", "validation", "test")},
 }
 """File to its keys that hold texts, with what takes their place."""

@@ -16,6 +16,7 @@ from so8t_shared.config.execution import Execution
 from so8t_shared.config.gate import DEFAULT_GATE, Gate, until_decided_faults
 from so8t_shared.config.models import Model, ModelB
 from so8t_shared.config.notify import Notify
+from so8t_shared.config.policy import PolicyTargets, policy_faults
 from so8t_shared.config.section import Section
 from so8t_shared.config.think import Think
 from so8t_shared.config.training import Training
@@ -212,12 +213,15 @@ class AbTest(Section):
         " much as ESCALATION.",
     )
     gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass.")
+    policy: PolicyTargets | None = Field(None, description="Fit /think's thresholds on validation rows, with logprob.")
 
     @model_validator(mode="after")
-    def _can_be_decided_early(self) -> AbTest:
-        faults = until_decided_faults(self.gate, self.scoring) if self.until_decided else []
+    def _fits_scoring_and_gate(self) -> AbTest:
+        open_ended = until_decided_faults(self.gate, self.scoring) if self.until_decided else []
+        faults = [f"until_decided could never end the asking: {'; '.join(open_ended)}"] if open_ended else []
+        faults += policy_faults(self.policy, self.scoring)
         if faults:
-            raise ValueError(f"until_decided could never end the asking: {'; '.join(faults)}")
+            raise ValueError("; ".join(faults))
         return self
 
     @property

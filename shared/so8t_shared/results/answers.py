@@ -13,6 +13,8 @@ from so8t_shared.tables.scorings import Scoring
 SAMPLES_FILE = "samples.jsonl"
 CONTROL_FILE = "control.jsonl"
 """A's answers when asked again, in the same form."""
+VALIDATION_FILE = "validation.jsonl"
+"""Answers to the validation rows, in the same form; only with ab_test.policy."""
 FINAL_KEPT = 200
 """Longest `Answer.final` in characters."""
 TEXT_KEPT = 2_000

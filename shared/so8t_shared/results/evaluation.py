@@ -17,6 +17,7 @@ from so8t_shared.results.rates import Rate
 from so8t_shared.results.reliability import Reliability
 from so8t_shared.results.sides import Side
 from so8t_shared.results.stopped import UntilDecided
+from so8t_shared.results.thresholds import PolicyResult
 from so8t_shared.results.verdicts import mostly_unread
 from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring, freely_written
@@ -175,6 +176,9 @@ class EvaluationResult(Document):
         exclude_if=lambda value: value is None,
         description="With ab_test.until_decided: where the asking ended. All p-values, and the intervals of shares and"
         " their differences, then hold wherever it ends; all other intervals only describe.",
+    )
+    policy: PolicyResult | None = Field(
+        None, exclude_if=lambda value: value is None, description="With ab_test.policy: the fitted thresholds."
     )
 
     @property

@@ -64,3 +64,8 @@ else:
 def freely_written(names: list[Scoring]) -> list[Scoring]:
     """The given scorings under which the model writes freely."""
     return [name for name in names if BY_NAME[name].writes_freely]
+
+
+def scored(names: list[Scoring]) -> list[Scoring]:
+    """The given scorings that keep the labels' probabilities."""
+    return [name for name in names if BY_NAME[name].scored]

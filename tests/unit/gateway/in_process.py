@@ -12,13 +12,13 @@ from starlette.applications import Starlette
 
 from so8t_engines.protocol import ModelFile
 from so8t_gateway.app import create_app
-from so8t_gateway.classes import Likelihoods
 from so8t_gateway.deciding import Limits, ModelDecider, Serving
 from so8t_gateway.engines.engine import Sampling, ServedModel, Written
 from so8t_gateway.lane import Lane
 from so8t_gateway.seams import Access, Auditor
 from so8t_gateway.service import Bounds, Service
 from so8t_gateway.session_model import SessionModel
+from so8t_shared.classes import Likelihoods
 from so8t_shared.results.conversion import ChatInfo
 from so8t_shared.results.policy import QuantizationPolicy
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.gateway.in_process import SURE_OF_ALLOW, Saying, decider_of
 
-from so8t_gateway.classes import Likelihoods, decide_by_majority
-from so8t_gateway.classes import decide as decide_by_shares
 from so8t_gateway.deciding import ModelDecider
 from so8t_gateway.engines.engine import EngineAway, Sampling, TooLong, Written
 from so8t_gateway.outcome import Outcome
 from so8t_gateway.prompts import Query
 from so8t_gateway.reasons import ROWS
 from so8t_gateway.seams import AskOptions
+from so8t_shared.classes import Likelihoods, decide_by_majority
+from so8t_shared.classes import decide as decide_by_shares
 from so8t_shared.errors import InputError
 from so8t_shared.labels import LABELS
 from so8t_shared.results.policy import QuantizationPolicy

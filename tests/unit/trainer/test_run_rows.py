@@ -34,6 +34,19 @@ def test_rows_that_are_too_long_are_dropped_and_counted(llama: Path, rows: Path,
         train_model(config_of(llama, rows, max_length=16), FakeControl(tmp_path / "none"))
 
 
+def test_thresholds_need_validation_rows(llama: Path, tmp_path: Path, said: Said) -> None:
+    """Where ab_test.policy could not be fitted, that is said before the training, not hours later."""
+    rows = write_rows(tmp_path / "data" / "rows.jsonl", per_class=10)
+    config = config_of(llama, rows)
+    dataset = config.dataset.model_copy(update={"validation_fraction": 0.0})
+    policy = AbTest.model_validate({"policy": {"false_allow": 0.02}})
+    control = FakeControl(tmp_path)
+    with said.raised(InputError) as raised:
+        train_model(config.model_copy(update={"dataset": dataset, "ab_test": policy}), control)
+    assert raised.value.exit_code == 2
+    assert not control.messages or not any("loss" in message for message in control.messages)
+
+
 def test_validation_is_in_the_result(llama: Path, tmp_path: Path) -> None:
     """Rows that are neither trained on nor tested, the best and the last step, and whose weights are merged."""
     many = write_rows(tmp_path / "data" / "rows.jsonl", per_class=30)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from so8t_gateway.classes import Likelihoods
+from so8t_shared.classes import Likelihoods
 from so8t_shared.labels import LABELS
 from so8t_shared.models.prompts import final_answer
 

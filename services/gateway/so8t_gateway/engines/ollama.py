@@ -24,9 +24,9 @@ from so8t_engines.ollama.generation import TOP_LOGPROBS, generation
 from so8t_engines.ollama.generation import sampling as named
 from so8t_engines.ollama.scored import Answers
 from so8t_engines.protocol import Options
-from so8t_gateway.classes import Likelihoods
 from so8t_gateway.engines.engine import EngineAway, Sampling, TooLong, Written
 from so8t_gateway.engines.trace import likelihoods, written_label
+from so8t_shared.classes import Likelihoods
 from so8t_shared.labels import LABELS
 
 _SHORT_TOKENS = 64

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from so8t_engines.ollama.scored import by_text
-from so8t_gateway.classes import Likelihoods
+from so8t_shared.classes import Likelihoods
 
 
 def likelihoods(steps: Sequence[Mapping[str, Any]], labels: Sequence[Sequence[str]]) -> Likelihoods | None:

@@ -8,7 +8,15 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from so8t_reporter.charts import confusion, flips, metrics_comparison, reliability, tradeoff, training_curve
+from so8t_reporter.charts import (
+    confusion,
+    flips,
+    metrics_comparison,
+    reliability,
+    risk_coverage,
+    tradeoff,
+    training_curve,
+)
 from so8t_reporter.charts.lookup import is_headline, quality_of
 from so8t_reporter.charts.style import Theme
 from so8t_reporter.inputs import Names, ReportInputs
@@ -16,7 +24,9 @@ from so8t_reporter.summary import headline_with_figures
 from so8t_shared import formatting as fmt
 from so8t_shared.results.evaluation import EvaluationResult, Quality
 from so8t_shared.results.sides import SIDES
+from so8t_shared.results.thresholds import PolicyResult
 from so8t_shared.results.training import TrainingResult
+from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 
@@ -39,6 +49,8 @@ def charts_of(inputs: ReportInputs) -> list[Chart]:
     charts += [_flips(evaluation), _tradeoff()]
     if evaluation.reliability:
         charts.append(_reliability(evaluation))
+    if evaluation.policy:
+        charts.append(_risk_coverage(evaluation.policy, evaluation.primary_quantization))
     if inputs.training and inputs.points:
         charts.append(_training(inputs.training))
     return charts
@@ -107,6 +119,24 @@ def _reliability(evaluation: EvaluationResult) -> Chart:
         "Share of right answers of A and B against the probability of the likeliest class; expected calibration error:"
         f" {', '.join(errors) or fmt.UNDEFINED}.",
         reliability.draw,
+    )
+
+
+def _risk_coverage(policy: PolicyResult, quantization: Quantization) -> Chart:
+    tests = {side: policy.of(side, quantization).test for side in SIDES}
+    wrong = {side: fmt.percent(test.error.value if test.error else None) for side, test in tests.items()}
+    said = [
+        f"{side.upper()} decides {fmt.percent(1 - test.escalate.value)}, {wrong[side]} wrong"
+        for side, test in tests.items()
+    ]
+    return Chart(
+        "risk_coverage",
+        "How many errors does deciding more rows cost?",
+        "All other rows are escalated. The curve has one threshold for all classes, the fitted policy one for each, so"
+        " its point can lie beside the curve.",
+        f"Share of wrong answers of A and B against the share of decided test rows; with the fitted thresholds"
+        f" {'; '.join(said)}.",
+        risk_coverage.draw,
     )
 
 

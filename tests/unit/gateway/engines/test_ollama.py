@@ -12,12 +12,12 @@ from tests.tiny_guard import DECISIONS, RAMBLE
 from tests.unit.gateway.service_process import ollama_section
 from tests.unit.gateway.session import Prepared, hand_over
 
-from so8t_gateway.classes import Likelihoods
 from so8t_gateway.engines.engine import Sampling, ServedModel, Written
 from so8t_gateway.letting_out import let_out
 from so8t_gateway.loading import load
 from so8t_gateway.prompts import Prompts
 from so8t_gateway.session_model import SessionModel, read_session
+from so8t_shared.classes import Likelihoods
 from so8t_shared.labels import LABELS
 
 Asked = tuple[Written, tuple[str, float] | None, Likelihoods | None]

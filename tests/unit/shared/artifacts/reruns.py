@@ -155,7 +155,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ab_test.test_data": ("COPY", NOTHING),
     "ab_test.max_samples": (8, EVALUATE),
     "ab_test.engine": ("ollama", {"import", "evaluate"}),
-    "ab_test.scoring": (["generate"], EVALUATE),
+    "ab_test.scoring": (["logprob"], EVALUATE),
     "ab_test.max_new_tokens": (9, EVALUATE),
     "ab_test.num_ctx": (999, {"import", "evaluate"}),
     "ab_test.threads": (1, NOTHING),  # belongs to the host, not to the question
@@ -172,6 +172,8 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ab_test.prevalence": ({"ALLOW": 9, "DENY": 1}, CONCLUDE),
     "ab_test.costs": ({gold: dict.fromkeys(LABELS, 1) for gold in LABELS}, CONCLUDE),
     "ab_test.gate": ([{"name": "read", "metric": "unread", "at_most": 0.1}], CONCLUDE),
+    "ab_test.policy.false_allow": (0.03, CONCLUDE),
+    "ab_test.policy.escalate": (0.2, CONCLUDE),
     "visualization.output_dir": ("charts", REPORT),
     "visualization.plot_format": ("svg", REPORT),
     "visualization.dpi": (99, REPORT),

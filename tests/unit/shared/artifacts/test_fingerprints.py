@@ -31,7 +31,7 @@ def raw(tmp_path: Path) -> dict[str, Any]:
         "model_b": {"base_model": str(make_model(tmp_path / "b"))},
         "dataset": {"paths": [str(tmp_path / "rows.jsonl")], "source": source},
         "training": {"config": "some.yaml", "early_stopping": {}},
-        "ab_test": {"test_data": str(tmp_path / "test.jsonl")},
+        "ab_test": {"test_data": str(tmp_path / "test.jsonl"), "policy": {"false_allow": 0.02}},
         "think": {"tls_cert": "cert.pem", "tls_key": "key.pem"},
     }
 
@@ -86,6 +86,20 @@ def test_what_a_key_reruns(
     before = _fingerprints(Config.model_validate(raw), digests)
     after = _fingerprints(Config.model_validate(_with(raw, key, value, tmp_path)), digests)
     assert {name for name in before if before[name] != after[name]} == expected
+
+
+def test_an_option_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests: DigestCache) -> None:
+    """Without ab_test.policy the keys are those of a program without it; with it, the models are asked more rows."""
+    raw["ab_test"].pop("policy")
+    off = Config.model_validate(raw)
+    on = Config.model_validate({**raw, "ab_test": {**raw["ab_test"], "policy": {"false_allow": 0.02}}})
+    before, after = _fingerprints(off, digests), _fingerprints(on, digests)
+    assert {name for name in before if before[name] != after[name]} == {"evaluate", "conclude"}
+    upstream = {stage.name: _manifest(stage.name) for stage in STAGES}
+    for stage in STAGES:
+        key = stage_key(stage, off, upstream, digests)
+        assert set(key["config"]) == {*stage.reads, *stage.facts}
+        assert stage_key(dataclasses.replace(stage, options={}), off, upstream, digests) == key
 
 
 def test_a_model_pulled_anew(raw: dict[str, Any], digests: DigestCache, ollama_answers: OllamaAnswers) -> None:
