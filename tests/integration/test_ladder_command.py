@@ -9,57 +9,49 @@ from tests.integration.workspace import Workspace, kill_when, message_of
 
 from so8t_shared.results.ladder import LadderResult
 
-_AFTER_A_RUN = ("ladder", "-c", "config.yaml", "--rows", "8", "--rungs", "trained,merged,f16,q8_0")
-
 
 def _rungs(folder: Path) -> dict[str, int]:
     """When each measured rung was written."""
     return {path.stem: path.stat().st_mtime_ns for path in folder.glob("*.json")}
 
 
-def test_a_killed_ladder_resumes(finished_copy: Workspace) -> None:
-    """After a kill in its middle, done rungs are not measured again, and a third call measures nothing."""
-    [session] = [path.name for path in (finished_copy.store / "sessions").iterdir() if path.name != "by-config"]
-    folder = finished_copy.results / "ladders" / session
-    assert kill_when(finished_copy.start(*_AFTER_A_RUN), (folder / "rungs/b/merged.json").is_file)
-    before = _rungs(folder / "rungs/b")
-    assert not (folder / "ladder.json").exists()
-    assert {"trained", "merged"} <= before.keys()
-    assert "q8_0" not in before
-
-    done = finished_copy.cli(*_AFTER_A_RUN, "--json")
-    assert done.returncode == 0, done.stderr
-    result = LadderResult.model_validate_json(done.stdout)
-    assert result == LadderResult.read(folder / "ladder.json")
-    [ladder] = result.ladders
-    assert [rung.name for rung in ladder.rungs] == ["trained", "merged", "f16", "q8_0"]
-    assert (ladder.lost_at, ladder.rows) == (None, 8), ladder.sentence
-    after = _rungs(folder / "rungs/b")
-    assert {name: after[name] for name in before} == before
-    assert {path.name for path in folder.iterdir()} == {"ladder.json", "ladder.md", "ladder.png", "rungs"}
-
-    shown = finished_copy.cli(*_AFTER_A_RUN)
-    assert (shown.returncode, _rungs(folder / "rungs/b")) == (0, after)
-    assert ladder.sentence in " ".join(shown.stdout.split())
-    assert "to measure" in finished_copy.cli(*_AFTER_A_RUN, "--dry-run", "--side", "a").stdout
-
-
-def test_a_model_trained_elsewhere(tmp_path: Path, tiny_llama: Path, tiny_rows: Path) -> None:
-    """A folder and a file of rows suffice; a damaged GGUF file is named and ends with 10 under --gate."""
-    work = Workspace(tmp_path)
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(tiny_rows.read_text().splitlines(keepends=True)[:8]))
+def test_a_killed_ladder_of_a_model_trained_elsewhere(tmp_path: Path, tiny_llama: Path, tiny_rows: Path) -> None:
+    """A folder and rows suffice; a kill costs no done rung; a damaged file is named and ends with 10 under --gate."""
+    work, measured = Workspace(tmp_path), tmp_path / "out/rungs/model"
+    (tmp_path / "rows.jsonl").write_text("".join(tiny_rows.read_text().splitlines(keepends=True)[:8]))
     given = ("ladder", "--model", str(tiny_llama), "--rows", "rows.jsonl", "-q", "F16,Q8_0", "-o", "out")
+    assert kill_when(work.start(*given), (measured / "rounded-8.json").is_file)
+    before = _rungs(measured)
+    assert (before.keys() & {"merged", "q8_0"}, (tmp_path / "out/ladder.json").exists()) == ({"merged"}, False)
+
     done = work.cli(*given, "--json")
     assert done.returncode == 0, done.stderr
-    [ladder] = json.loads(done.stdout)["ladders"]
-    assert (ladder["lost_at"], ladder["name"], ladder["rows"]) == (None, tiny_llama.name, 8)
-    assert [rung["name"] for rung in ladder["rungs"]] == ["merged", "f16", "q8_0"]
+    result = LadderResult.model_validate_json(done.stdout)
+    assert result == LadderResult.read(tmp_path / "out/ladder.json")
+    [ladder] = result.ladders
+    assert (ladder.lost_at, ladder.name, ladder.rows) == (None, tiny_llama.name, 8), ladder.sentence
+    assert [rung.name for rung in ladder.rungs] == ["merged", "f16", "q8_0"]
+    after = _rungs(measured)
+    assert {name: after[name] for name in before} == before
+    assert {path.name for path in (tmp_path / "out").glob("ladder*")} == {"ladder.json", "ladder.md", "ladder.png"}
 
     files = {path.stem.rpartition("-")[2]: path for path in (tmp_path / "out/gguf").glob("*.gguf")}
     files["Q8_0"].write_bytes(files["F16"].read_bytes())
     refused = work.cli(*given, "--gate")
     assert "the file says that it is F16, not Q8_0" in " ".join(message_of(refused, 10).split())
+    assert {name for name, written in _rungs(measured).items() if written != after[name]} == {"q8_0"}
+
+
+def test_after_a_run(finished_copy: Workspace) -> None:
+    """Both models of a session, each against its own checkpoint, without training or converting anything."""
+    before = finished_copy.manifests()
+    done = finished_copy.cli(
+        "ladder", "-c", "config.yaml", "--rows", "8", "--rungs", "merged,q8_0", "--side", "both", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    found = [(each["side"], each["rows"], each["lost_at"]) for each in json.loads(done.stdout)["ladders"]]
+    assert found == [("a", 8, None), ("b", 8, None)]
+    assert finished_copy.manifests() == before
 
 
 def test_what_cannot_be_asked(tmp_path: Path, tiny_llama: Path, tiny_rows: Path) -> None:
