@@ -92,11 +92,12 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare quantized files with F16 on fixed texts: Japanese, English, code and emoji.
+    """Compare quantized files with F16 on fixed texts.
 
-    Writes verify.json beside the first file: types, sha256, KL divergence of the next tokens from F16's, the share of
-    positions with another likeliest token, and whether the tokenizer gives each text back. Exits with 1 if a tokenizer
-    does not, or if it cuts a text into other tokens than the reference does.
+    The texts are Japanese, English, code and emoji. Writes verify.json beside the first file: types, sha256, KL
+    divergence of the next tokens from F16's, the share of positions with another likeliest token, and whether the
+    tokenizer gives each text back. Exits with 1 if a tokenizer does not, or cuts a text into other tokens than the
+    reference does.
 
     Example:
 

@@ -72,7 +72,7 @@ def ladder(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Find the hand-over that lost quality: adapter, merged checkpoint, GGUF, quantization, Ollama.
+    """Find the hand-over that lost quality, from adapter to Ollama.
 
     The same rows go through every form of a model, and each is compared with the one that it was made from. A loss is
     named: decisions lost, or a larger difference than this hand-over explains. After a kill, the same command resumes.

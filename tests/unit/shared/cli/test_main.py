@@ -88,6 +88,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "convert",
         "gguf",
         "compare",
+        "ladder",
         "data",
         "doctor",
         "config",
