@@ -71,7 +71,7 @@ def _python() -> Finding:
 
 
 def _extras() -> Iterator[Finding]:
-    for module, extra in EXTRAS.items():
+    for extra, module in {extra: module for module, extra in EXTRAS.items()}.items():
         if missing := missing_packages(module):
             state: State = "missing" if extra in _DISPENSABLE else "bad"
             yield Finding(extra, state, f"not installed: {', '.join(missing)}", install_command([module]))

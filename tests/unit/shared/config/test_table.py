@@ -37,6 +37,7 @@ def test_what_must_be_given() -> None:
     rows = {line.split("`")[1]: [cell.strip() for cell in line.split("|")] for line in config_table().splitlines()[2:]}
     assert {key for key, cells in rows.items() if cells[3] == "required"} == {"model_a.base_model", "dataset.paths"}
     assert {key for key, cells in rows.items() if cells[3] == "required in the section"} == {
+        "ab_test.policy.false_allow",
         "dataset.source.license",
         "dataset.source.provenance",
     }
