@@ -196,4 +196,5 @@ def test_stylesheet_is_packaged() -> None:
         *("report.css", "report.html.j2", "report.md.j2", "blocks.html.j2", "sections.md.j2"),
         *("study.html.j2", "study.md.j2"),
         *("explorer.css", "explorer.html.j2", "explorer.js"),
+        *("card.en.md.j2", "card.ja.md.j2"),
     }
