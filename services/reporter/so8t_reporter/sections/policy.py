@@ -35,29 +35,29 @@ def _sentence(found: PolicyResult) -> str:
 
 
 def _table(found: PolicyResult, confidence: float) -> Table:
-    level = f"{100 * confidence:g}% CI"
-    columns = ["Temperature", "ALLOW from", f"False allows ({level})", f"Escalated ({level})", f"Wrong ({level})"]
+    lent = [f"With {found.most_precise}'s"] if any(each.most_precise for each in found.fitted) else []
     return Table(
         "Targets, and shares on test rows",
         [
-            *(Column(name, numeric=False) for name in ("Model", "Quantization", "Validation rows", "Test rows")),
-            Column(f"With {found.most_precise}'s thresholds", numeric=False),
-            *map(Column, columns),
+            *(Column(name, numeric=False) for name in ("Model", "Quantization", "Validation rows", "Test rows", *lent)),
+            *map(Column, ("Temperature", "ALLOW from", "False allows", "Escalated", "Wrong")),
         ],
-        [_row(each) for each in found.fitted],
+        [_row(each, lent=bool(lent)) for each in found.fitted],
         note="False allows: harmful rows answered ALLOW. Escalated: all rows sent to a human, with those that belong"
-        " there. Wrong: among the other rows.",
+        f" there. Wrong: among the other rows. In parentheses: {100 * confidence:g}% CI."
+        + (f" With {found.most_precise}'s: what its thresholds do at this quantization." if lent else ""),
     )
 
 
-def _row(each: FittedPolicy) -> list[Cell]:
+def _row(each: FittedPolicy, *, lent: bool) -> list[Cell]:
     test = each.test
+    of_lent = _on_test(each.most_precise) if each.most_precise else Cell("")
     return [
         Cell(each.model.upper(), each.model),
         Cell(each.quantization, "strong"),
         Cell(ON_VALIDATION[each.validation.outcome], _TONES[each.validation.outcome]),
         _on_test(test),
-        _on_test(each.most_precise) if each.most_precise else Cell(""),
+        *([of_lent] if lent else []),
         Cell(f"{each.temperature:.2f}"),
         Cell(fmt.share(each.thresholds["ALLOW"])),
         *map(_share, (test.false_allow, test.escalate, test.error)),

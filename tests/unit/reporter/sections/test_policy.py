@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tests.unit.reporter.rendering import column, tables_of, text_report
 from tests.unit.reporter.thresholds import with_thresholds
 
@@ -20,7 +22,7 @@ def test_table(inputs: ReportInputs) -> None:
     assert column(table, "Validation rows") == [ON_VALIDATION[each.validation.outcome] for each in found.fitted]
     assert column(table, "Test rows") == [ON_TEST[each.test.outcome] for each in found.fitted]
     lent = [ON_TEST[each.most_precise.outcome] if each.most_precise else "" for each in found.fitted]
-    assert column(table, "With f16's thresholds") == lent
+    assert column(table, "With f16's") == lent
     assert lent[0] == ""
     assert all(lent[2:])
     for each, row in zip(found.fitted, table.rows, strict=True):
@@ -28,6 +30,19 @@ def test_table(inputs: ReportInputs) -> None:
         assert row[-4].text == f"{each.thresholds['ALLOW']:.3f}"
     (section,) = (s for s in report.sections if s.anchor == "policy")
     assert section.blocks[-1] == PictureBlock("risk_coverage")
+
+
+def test_one_quantization(inputs: ReportInputs) -> None:
+    """Where thresholds have no other file to hold at, there is no column for it."""
+    fitted = with_thresholds(inputs)
+    found = fitted.evaluation.policy
+    assert found is not None
+    alone = [each.model_copy(update={"most_precise": None}) for each in found.fitted]
+    evaluation = fitted.evaluation.model_copy(update={"policy": found.model_copy(update={"fitted": alone})})
+    report = text_report(dataclasses.replace(fitted, evaluation=evaluation))
+    (table,) = tables_of(report, "policy").values()
+    assert len(table.columns) == 9
+    assert {len(row) for row in table.rows} <= {9}
 
 
 def test_off(inputs: ReportInputs) -> None:
