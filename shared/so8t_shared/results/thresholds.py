@@ -16,13 +16,13 @@ Outcome = Literal["met", "unsure", "missed"]
 
 ON_VALIDATION: dict[Outcome, str] = {
     "met": "met",
-    "unsure": "met, but too few rows to be sure",
+    "unsure": "met, not certain",
     "missed": "cannot be met",
 }
 """Whether thresholds were found that meet the targets."""
 ON_TEST: dict[Outcome, str] = {
     "met": "holds",
-    "unsure": "holds, but too few rows to be sure",
+    "unsure": "holds, not certain",
     "missed": "does not hold",
 }
 """Whether thresholds meet the targets on rows that they were not fitted to."""

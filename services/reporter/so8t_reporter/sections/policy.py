@@ -44,7 +44,7 @@ def _table(found: PolicyResult, confidence: float) -> Table:
         ],
         [_row(each, lent=bool(lent)) for each in found.fitted],
         note="False allows: harmful rows answered ALLOW. Escalated: all rows sent to a human, with those that belong"
-        f" there. Wrong: among the other rows. In parentheses: {100 * confidence:g}% CI."
+        f" there. Wrong: among the other rows. In parentheses: {100 * confidence:g}% CI. Not certain: too few rows."
         + (f" With {found.most_precise}'s: what its thresholds do at this quantization." if lent else ""),
     )
 
