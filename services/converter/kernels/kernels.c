@@ -33,9 +33,9 @@ EXPORTED const char *so8t_target(int place) {
     return 0;
 }
 
-/* Runs the place-th usable target. */
-EXPORTED int64_t so8t_rows(int place, int type, int source, const uint8_t *x, int64_t values, const float *importance,
-                           int64_t length, uint8_t *out) {
+/* Runs the place-th usable target. Other parameters need another name: who finds this one may call it so. */
+EXPORTED int64_t so8t_weighted_rows(int place, int type, int source, const uint8_t *x, int64_t values,
+                                    const float *importance, int64_t length, uint8_t *out) {
     for (int i = 0; i < COUNT; i++)
         if (is_usable(TARGETS[i].run) && place-- == 0)
             return TARGETS[i].run(type, source, x, values, importance, length, out);

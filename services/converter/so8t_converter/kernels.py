@@ -101,7 +101,7 @@ def quantize_rows(
         weights = None if importance is None else np.ascontiguousarray(importance)
         matrix = None if weights is None else weights.ctypes.data, length
         given_values = given.ctypes.data, rows * length
-        refused = _library().so8t_rows(place, *numbers, *given_values, *matrix, written.ctypes.data)
+        refused = _library().so8t_weighted_rows(place, *numbers, *given_values, *matrix, written.ctypes.data)
     if refused == _UNKNOWN:
         refused = _by_libgguf(kind, source, given, rows, length, written, importance)
     if refused:
@@ -143,12 +143,12 @@ def _library() -> Any:
     """Return the compiled kernels, or None where there are none for this system."""
     try:
         library = ctypes.CDLL(str(LIBRARY))
-    except OSError:
+        run, target = library.so8t_weighted_rows, library.so8t_target
+    except (OSError, AttributeError):  # not compiled, or from older sources
         return None
-    library.so8t_target.restype = ctypes.c_char_p
-    library.so8t_rows.restype = ctypes.c_int64
-    pointer, number = ctypes.c_void_p, ctypes.c_int
-    library.so8t_rows.argtypes = [number, number, number, pointer, ctypes.c_int64, pointer, ctypes.c_int64, pointer]
+    pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+    run.restype, run.argtypes = size, [number, number, number, pointer, size, pointer, size, pointer]
+    target.restype = ctypes.c_char_p
     return library
 
 

@@ -56,7 +56,7 @@ def test_it_is_compiled_once(small: Path) -> None:
     assert build(small / "first.so")
     library = ctypes.CDLL(str(small / "first.so"))
     sizes = ctypes.c_int64(7), None, ctypes.c_int64(13)
-    assert library.so8t_rows(0, 2, 3, b"\5", *sizes, b"\13") == 2 + 3 + 5 + 7 + 1 + 13 + 11
+    assert library.so8t_weighted_rows(0, 2, 3, b"\5", *sizes, b"\13") == 2 + 3 + 5 + 7 + 1 + 13 + 11
     once = _compilations(small)
     assert once >= 2
     assert build(small / "second.so")

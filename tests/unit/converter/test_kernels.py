@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import _ctypes
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gguf
@@ -309,3 +312,22 @@ def test_sizes_are_ggufs() -> None:
         values, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
         assert row_bytes(kind, 512) == 512 // values * size
     assert backends()[-1] == FALLBACK
+
+
+@pytest.fixture
+def another_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A library that is there, but has other functions."""
+    cached = kernels._library, kernels.backends
+    monkeypatch.setattr(kernels, "LIBRARY", Path(_ctypes.__file__))
+    for each in cached:
+        each.cache_clear()
+    yield
+    for each in cached:
+        each.cache_clear()
+
+
+def test_a_library_of_other_sources(another_library: None) -> None:
+    """It is not called: libgguf gives the bytes, as where nothing was compiled."""
+    assert kernels.backends() == (FALLBACK,)
+    values = DISTRIBUTIONS[min(DISTRIBUTIONS)]
+    assert (_ours("Q4_K", values) == _libggufs("Q4_K", values)).all()
