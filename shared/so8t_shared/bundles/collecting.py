@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from so8t_shared.artifacts.artifact import Artifact
 from so8t_shared.artifacts.manifests import Manifest
 from so8t_shared.bundles.archive import pack
 from so8t_shared.bundles.attestation import TESTED_BY, statement
@@ -27,12 +26,11 @@ from so8t_shared.bundles.contents import (
 from so8t_shared.bundles.texts import without_texts
 from so8t_shared.canonical import canonical_json
 from so8t_shared.distribution import version
-from so8t_shared.errors import UpstreamError
 from so8t_shared.part_file import part_file
 from so8t_shared.privacy import private_files
 from so8t_shared.results.bundle import BundledFile, BundleIndex
 from so8t_shared.results.evaluation import EVALUATION_FILE
-from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.outputs import demand_output
 from so8t_shared.sessions.session import SessionRecord, read_record, without_places
 from so8t_shared.store.base import ArtifactStore
 
@@ -65,7 +63,7 @@ def collect(store: ArtifactStore, session_id: str) -> Collected:
     files = {CONFIGURATION_FILE: canonical_json(without_places(record.config))}
     stages, manifests = dict[str, str](), dict[str, Manifest]()
     for stage, prefixes in FILES.items():
-        artifact, manifest = _output(store, session_id, stage)
+        artifact, manifest = demand_output(store, session_id, stage)
         stages[stage], manifests[stage] = artifact.fingerprint, manifest
         files[f"{stage}/{MANIFEST_FILE}"] = manifest.to_bytes()
         names = [entry.path for entry in manifest.files if entry.path.startswith(prefixes)]
@@ -73,19 +71,6 @@ def collect(store: ArtifactStore, session_id: str) -> Collected:
             folder = artifact.materialize(manifest, prefixes)
             files |= {f"{stage}/{name}": (folder / name).read_bytes() for name in names}
     return Collected(record, files, stages, manifests[TESTED_BY])
-
-
-def _output(store: ArtifactStore, session_id: str, stage: str) -> tuple[Artifact, Manifest]:
-    marker = StageMarkers(store, session_id, stage).completed()
-    artifact = Artifact(store, stage, marker.fingerprint) if marker else None
-    manifest = artifact.manifest() if artifact else None
-    if artifact is None or manifest is None:
-        raise UpstreamError(
-            f"The session has no output of {stage}: it never finished, or gc has deleted it.",
-            where=f"session {session_id} in {store.location}",
-            remedy="finish it with 'so8t-ab run'",
-        )
-    return artifact, manifest
 
 
 def without(collected: Collected, count_words: CountWords) -> Collected:

@@ -15,15 +15,14 @@ from so8t_shared.artifacts.copies import EVALUATED_KEY, SESSION_KEY, NamedCopy
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.cli.announce import commands
 from so8t_shared.cli.common import ConfigOption, SetOption, Workspace, no_session, open_workspace
-from so8t_shared.errors import InputError, IntegrityError, UpstreamError
+from so8t_shared.errors import InputError, IntegrityError
 from so8t_shared.files import write_atomically
 from so8t_shared.formatting import size
 from so8t_shared.results.registry import MODELFILES, REGISTRY_FILE, ImportedModel, Registry
 from so8t_shared.results.sides import Side
 from so8t_shared.running.export import named_modelfile
-from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.outputs import demand_output
 from so8t_shared.sessions.session import find_session, read_record
-from so8t_shared.store.base import ArtifactStore
 from so8t_shared.terminal.console import err, out
 
 _SHOW_FROM_BYTES = 64 << 20
@@ -96,11 +95,11 @@ def _find(workspace: Workspace, session: str, side: Side, quantization: str, to:
     session_id = session or find_session(store, workspace.config)
     if not session_id:
         raise no_session(workspace)
-    imported, manifest = _output(store, session_id, "import")
+    imported, manifest = demand_output(store, session_id, "import")
     folder = imported.materialize(manifest, (REGISTRY_FILE, MODELFILES))
     model = _choose(Registry.read(folder / REGISTRY_FILE), side, quantization)
     recipe = (folder / model.modelfile).read_bytes()
-    artifact, manifest = _output(store, session_id, model.stage)
+    artifact, manifest = demand_output(store, session_id, model.stage)
     gguf, modelfile = to / model.file, to / Path(model.modelfile).name
     if to.suffix == ".gguf" and not to.is_dir():
         gguf, modelfile = to, to.with_suffix(".Modelfile")
@@ -125,20 +124,6 @@ def _choose(registry: Registry, side: Side, quantization: str) -> ImportedModel:
         where="--quantization",
         remedy=f"use one of {', '.join(model.quantization for model in models)}",
     )
-
-
-def _output(store: ArtifactStore, session_id: str, stage: str) -> tuple[Artifact, Manifest]:
-    """A stage's artifact in a session."""
-    marker = StageMarkers(store, session_id, stage).completed()
-    artifact = Artifact(store, stage, marker.fingerprint) if marker else None
-    manifest = artifact.manifest() if artifact else None
-    if artifact is None or manifest is None:
-        raise UpstreamError(
-            f"The session has no output of {stage}: it never finished, or gc has deleted it.",
-            where=f"session {session_id} in {store.location}",
-            remedy="make it with 'so8t-ab run'",
-        )
-    return artifact, manifest
 
 
 def _entry(artifact: Artifact, manifest: Manifest, model: ImportedModel) -> FileEntry:

@@ -18,7 +18,7 @@ from so8t_shared.models.served import ServedModel, find_served, quantization_of
 from so8t_shared.places import gguf_name
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.sides import Side
-from so8t_shared.sessions.markers import StageMarkers
+from so8t_shared.sessions.outputs import finished_output
 from so8t_shared.stage_inputs import ModelInput
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.quantizations import Quantization
@@ -77,7 +77,7 @@ def source_of_session(store: ArtifactStore, session_id: str, config: Config, sid
         InputError: its conversion has not finished, or a folder that it was made from is gone.
         IntegrityError: an artifact is damaged.
     """
-    converted = _finished(store, session_id, CONVERTED_BY[side])
+    converted = finished_output(store, session_id, CONVERTED_BY[side])
     if converted is None:
         raise InputError(
             f"Model {side.upper()} has not been converted in this session.",
@@ -157,7 +157,7 @@ def _with_training(
 ) -> Source:
     if config.external_b:
         return replace(source, notes=("it is an external file: the ladder begins with it",))
-    found = _finished(store, session_id, "train")
+    found = finished_output(store, session_id, "train")
     if found is None:
         raise InputError(
             "train has not finished in this session.",
@@ -203,10 +203,3 @@ def _folder(folder: Path, digests: DigestCache) -> Given:
 def size_of(path: Path) -> int:
     """Return a file's size in bytes; 0 if it is not there yet."""
     return path.stat().st_size if path.is_file() else 0
-
-
-def _finished(store: ArtifactStore, session_id: str, stage: str) -> tuple[Artifact, Manifest] | None:
-    completed = StageMarkers(store, session_id, stage).completed()
-    artifact = Artifact(store, stage, completed.fingerprint) if completed else None
-    manifest = artifact.manifest() if artifact else None
-    return (artifact, manifest) if artifact and manifest else None

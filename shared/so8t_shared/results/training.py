@@ -14,6 +14,7 @@ ROTATION_BUDGET = 1e-2
 TENSORBOARD = "tensorboard/"
 """Folder of the metrics for TensorBoard."""
 TRAINING_ROWS = "splits/train.jsonl"
+"""The rows that are trained on."""
 
 
 class Validation(Part):
