@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from so8t_engines.divergence import divergence
+from so8t_engines.divergence import LIKELY, divergence
 from so8t_engines.embedded.devices import gpus
 from so8t_engines.embedded.engine import EmbeddedEngine
 from so8t_engines.probes import TEXTS
@@ -21,8 +21,6 @@ from so8t_shared.models.gguf_file import GgufHeader, read_header
 from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.verification import Divergence, Verification, VerifiedFile
 
-LIKELY = 8192
-"""Next tokens compared one by one; of 50,000, the others hold less than 0.1 % of the probability."""
 _PLACES = 5
 """Positions per text."""
 _CONTEXT = 512

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +10,24 @@ from numpy.typing import NDArray
 
 from so8t_evaluator.ladder.divergence import divergences
 from so8t_evaluator.ladder.handovers import beyond, explained_by_noise
+from so8t_evaluator.ladder.prompts import Taken, example, other_prompts, other_tokens
 from so8t_evaluator.stats.confusion import COLUMNS
 from so8t_evaluator.stats.groups import codes
 from so8t_evaluator.stats.holm import holm
 from so8t_evaluator.stats.paired import paired_p
 from so8t_shared.labels import LABELS
-from so8t_shared.ladders.measured import Measured, Tokens, load
+from so8t_shared.ladders.measured import Measured, load
 from so8t_shared.ladders.orders import LadderStep, rounding_name
-from so8t_shared.results.ladder import Difference, FlippedRow, Handover, Ladder, OtherTokens, Rung, RungRecord
+from so8t_shared.results.ladder import Difference, FlippedRow, Handover, Ladder, Rung, RungRecord
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables import ggml_types
 from so8t_shared.tables.quantizations import BY_NAME
 from so8t_shared.tables.rungs import rounding_of
 
-_CONTEXT_TOKENS = 12
-"""Shown before and after the first token that differs."""
-_CONTEXT_LETTERS = 80
 _ALPHA = 0.05
 _FLIPPED = 20
 """Rows listed."""
-
-
-@dataclass(frozen=True)
-class _Taken:
-    record: RungRecord
-    measured: Measured
 
 
 def compare_rungs(
@@ -72,9 +63,9 @@ def compare_rungs(
     )
 
 
-def _take(folder: Path, rung: str) -> _Taken:
+def _take(folder: Path, rung: str) -> Taken:
     record = RungRecord.read(folder / f"{rung}.json")
-    return _Taken(record, load(folder, record))
+    return Taken(record, load(folder, record))
 
 
 def _checkpoint(steps: Sequence[LadderStep]) -> str:
@@ -82,7 +73,7 @@ def _checkpoint(steps: Sequence[LadderStep]) -> str:
     return next((step.rung for step in reversed(steps) if step.kind in ("start", "merge")), "")
 
 
-def _rung(step: LadderStep, taken: _Taken, gold: NDArray[np.int8]) -> Rung:
+def _rung(step: LadderStep, taken: Taken, gold: NDArray[np.int8]) -> Rung:
     return Rung(
         name=step.rung,
         title=step.title,
@@ -96,7 +87,7 @@ def _rung(step: LadderStep, taken: _Taken, gold: NDArray[np.int8]) -> Rung:
 
 def _handover(
     step: LadderStep,
-    taken: Mapping[str, _Taken],
+    taken: Mapping[str, Taken],
     titles: Mapping[str, str],
     folder: Path,
     rows: Sequence[LabeledRow],
@@ -111,8 +102,8 @@ def _handover(
     right = [(one == gold) & known for one in said]
     changes = right[1].astype(np.int8) - right[0].astype(np.int8)
     p = paired_p(changes, codes([row.group or row.id for row in rows]))
-    prompts = _other_prompts(before.record, after.record)
-    tokens = _other_tokens(before, after)
+    prompts = other_prompts(before.record, after.record)
+    tokens = other_tokens(before, after)
     faults = [*_faults(step, before, after, prompts, tokens), *beyond(found, explained)]
     return Handover(
         before=titles[step.before],
@@ -133,11 +124,11 @@ def _handover(
         flipped=_flipped(rows, before.measured, said, known),
         other_prompts=len(prompts),
         other_tokens=len(tokens),
-        example=_example(rows, before, after, [*tokens, *prompts]),
+        example=example(rows, before, after, [*tokens, *prompts]),
     )
 
 
-def _explained(step: LadderStep, taken: Mapping[str, _Taken], folder: Path, checkpoint: str) -> Difference | None:
+def _explained(step: LadderStep, taken: Mapping[str, Taken], folder: Path, checkpoint: str) -> Difference | None:
     rounding = rounding_of(step.kind, step.quantization)
     if not rounding:
         return explained_by_noise()
@@ -179,9 +170,7 @@ def decided(before: Measured, after: Measured) -> NDArray[np.bool_]:
     return ~open_
 
 
-def _faults(
-    step: LadderStep, before: _Taken, after: _Taken, prompts: Sequence[int], tokens: Sequence[int]
-) -> list[str]:
+def _faults(step: LadderStep, before: Taken, after: Taken, prompts: Sequence[int], tokens: Sequence[int]) -> list[str]:
     """What no hand-over explains."""
     rows = len(after.record.rows)
     faults = []
@@ -202,57 +191,6 @@ def _other_type(step: LadderStep, record: RungRecord) -> list[str]:
         return []
     wanted = ggml_types.FILE_TYPES[BY_NAME[step.quantization].file_type]
     return [] if record.file_type == wanted else [f"the file says that it is {record.file_type}, not {wanted}"]
-
-
-def _other_prompts(before: RungRecord, after: RungRecord) -> list[int]:
-    pairs = zip(before.prompts, after.prompts, strict=True)
-    return [number for number, (one, other) in enumerate(pairs) if one and other and one != other]
-
-
-def _other_tokens(before: _Taken, after: _Taken) -> list[int]:
-    """Rows of which a prompt or an answer has other tokens, or another number of them if no more is known."""
-    if not before.measured.prompts:
-        return []
-    if not after.measured.prompts:
-        pairs = zip(before.measured.prompts, after.record.prompt_tokens, strict=False)
-        return [number for number, (one, count) in enumerate(pairs) if count and one and len(one) != count]
-    found = []
-    for number, (one, other) in enumerate(zip(before.measured.prompts, after.measured.prompts, strict=True)):
-        answers = [side.measured.answers[4 * number : 4 * number + 4] for side in (before, after)]
-        if other and (list(one) != list(other) or [*map(list, answers[0])] != [*map(list, answers[1])]):
-            found.append(number)
-    return found
-
-
-def _example(rows: Sequence[LabeledRow], before: _Taken, after: _Taken, numbers: Sequence[int]) -> OtherTokens | None:
-    if not numbers:
-        return None
-    number = numbers[0]
-    texts = [side.record.prompts[number] for side in (before, after)]
-    alike = _alike(*texts)
-    ids = [_whole(side.measured, number) for side in (before, after)] if after.measured.prompts else [[], []]
-    place = _alike(*ids) if after.measured.prompts else alike
-    letter = max(0, alike - _CONTEXT_LETTERS // 2)
-    start, end = max(0, place - _CONTEXT_TOKENS), place + _CONTEXT_TOKENS
-    return OtherTokens(
-        id=rows[number].id,
-        place=place,
-        before_text=texts[0][letter : letter + _CONTEXT_LETTERS],
-        after_text=texts[1][letter : letter + _CONTEXT_LETTERS],
-        before_ids=list(ids[0][start:end]),
-        after_ids=list(ids[1][start:end]),
-    )
-
-
-def _whole(measured: Measured, number: int) -> Tokens:
-    if not measured.prompts:
-        return []
-    answers = measured.answers[4 * number : 4 * number + 4]
-    return [*measured.prompts[number], *(token for answer in answers for token in answer)]
-
-
-def _alike(one: Sequence[object], other: Sequence[object]) -> int:
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _flipped(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from so8t_engines.divergence import LIKELY
 from so8t_engines.embedded.devices import gpus
 from so8t_engines.embedded.engine import EmbeddedEngine
 from so8t_engines.protocol import ModelFile
@@ -23,10 +24,6 @@ from so8t_shared.models.prompts import final_answer, neutralise_markers
 from so8t_shared.progress import Progress
 from so8t_shared.results.ladder import RungRecord
 from so8t_shared.results.training import LabeledRow
-
-LIKELY = 8192
-"""Next tokens compared. llama.cpp's server takes half a second for 50,000 of a row; the others hold less than 0.1 % of
-the probability."""
 
 
 def measure_file(order: RungOrder, progress: Progress) -> None:
