@@ -18,7 +18,7 @@ from so8t_shared.models.served import ServedModel, find_served, quantization_of
 from so8t_shared.places import gguf_name
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.sides import Side
-from so8t_shared.sessions.outputs import finished_output
+from so8t_shared.sessions.outputs import demand_output
 from so8t_shared.stage_inputs import ModelInput
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.quantizations import Quantization
@@ -74,17 +74,11 @@ def source_of_session(store: ArtifactStore, session_id: str, config: Config, sid
     """Return a model of a session.
 
     Raises:
-        InputError: its conversion has not finished, or a folder that it was made from is gone.
+        UpstreamError: its conversion or training has not finished.
+        InputError: a folder that it was made from is gone.
         IntegrityError: an artifact is damaged.
     """
-    converted = finished_output(store, session_id, CONVERTED_BY[side])
-    if converted is None:
-        raise InputError(
-            f"Model {side.upper()} has not been converted in this session.",
-            where=f"session {session_id} in {store.location}",
-            remedy="finish it with 'so8t-ab run'; 'so8t-ab status' shows how far it is",
-        )
-    artifact, manifest = converted
+    artifact, manifest = demand_output(store, session_id, CONVERTED_BY[side])
     names = [gguf_name(side, quantization) for quantization in config.gguf.quantizations]
     entries = {entry.path: entry for entry in manifest.files}
     files = {
@@ -157,14 +151,7 @@ def _with_training(
 ) -> Source:
     if config.external_b:
         return replace(source, notes=("it is an external file: the ladder begins with it",))
-    found = finished_output(store, session_id, "train")
-    if found is None:
-        raise InputError(
-            "train has not finished in this session.",
-            where=f"session {session_id} in {store.location}",
-            remedy="finish it with 'so8t-ab run'",
-        )
-    artifact, manifest = found
+    artifact, manifest = demand_output(store, session_id, "train")
     source = replace(source, checkpoint=_part(artifact, manifest, ("merged/",), "merged"))
     if not any(entry.path.startswith("adapter/") for entry in manifest.files):
         note = "all weights were trained, and only the checkpoint has them: the ladder begins with it"

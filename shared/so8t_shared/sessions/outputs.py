@@ -11,7 +11,7 @@ from so8t_shared.sessions.markers import StageMarkers
 from so8t_shared.store.base import ArtifactStore
 
 
-def finished_output(store: ArtifactStore, session_id: str, stage: str) -> tuple[Artifact, Manifest] | None:
+def _finished(store: ArtifactStore, session_id: str, stage: str) -> tuple[Artifact, Manifest] | None:
     """The artifact of a finished stage; None if it is not in the store."""
     completed = StageMarkers(store, session_id, stage).completed()
     artifact = Artifact(store, stage, completed.fingerprint) if completed else None
@@ -25,7 +25,7 @@ def demand_output(store: ArtifactStore, session_id: str, stage: str) -> tuple[Ar
     Raises:
         UpstreamError: it is not in the store.
     """
-    found = finished_output(store, session_id, stage)
+    found = _finished(store, session_id, stage)
     if found is None:
         raise UpstreamError(
             f"The session has no output of {stage}: it never finished, or gc has deleted it.",
@@ -41,7 +41,7 @@ def output_of(store: ArtifactStore, session_id: str, stage: str, file: str) -> P
     Raises:
         IntegrityError: the file is missing or altered.
     """
-    found = finished_output(store, session_id, stage)
+    found = _finished(store, session_id, stage)
     if found is None:
         return None
     artifact, manifest = found
