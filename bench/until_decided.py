@@ -47,7 +47,7 @@ class World:
     name: str
     sizes: tuple[int, ...]
     a: float = 0.5
-    """Share of rows that A alone gets right, of those that differ."""
+    """A's share of the rows that only one model gets right."""
     differing: float = 0.2
     alike: float = 0.0
 

@@ -21,9 +21,9 @@ from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.scorings import Scoring
 
 Decided = Callable[[Sequence[Sample]], "list[str] | None"]
-"""Whether the answers to whole groups so far decide everything; those of one model and setting are in order.
+"""Whether the answers so far, to whole groups, decide everything; each model's answers in a setting are in row order.
 
-None: they do not. Else the names of the required clauses that have not failed, but cannot pass any more.
+None if they do not; else the names of the required clauses that have not failed, but can no longer pass.
 """
 
 Ended = tuple[list[Sample], Stopped]

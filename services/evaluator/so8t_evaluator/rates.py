@@ -30,7 +30,7 @@ def rates_of(
     pool: Pool | None = None,
     only: Collection[str] | None = None,
 ) -> list[Rate]:
-    """Return all rates for the answers of A and B in one setting, or those of `only` some metrics over all rows.
+    """Return the rates of A and B in one setting: all of them, or with `only`, some metrics over all rows.
 
     With a `pool`, the intervals of shares hold wherever the asking ends.
     """

@@ -18,7 +18,7 @@ _LIKELY = 500
 """First tokens to look at; more cost time, and those beyond are asked for by ID."""
 
 _TEXTS = 256
-"""Of the likeliest tokens, whose texts a ladder compares with those of an engine that tells no ids."""
+"""How many of the likeliest tokens come with their texts, by which engines that tell no ids are compared."""
 
 _CERTAIN = 1e6
 """Bias of a token that must be chosen, so that its log-probability is reported."""

@@ -1,4 +1,4 @@
-"""The archive of a bundle: a zip file of which every byte is determined by its files' names and contents.
+"""The archive of a bundle: a zip file whose every byte follows from its files' names and contents.
 
 Names are sorted, times fixed, nothing is compressed, and no field is free: there is no room for anything that a reader
 overlooks, such as a second file of the same name, a link, a comment, or bytes between files. So the reader does not
@@ -184,7 +184,7 @@ class Archive:
             raise self.refused(f"it has {member.size:,} bytes, more than {most:,}", name)
         data = self._read(member.data, member.size)
         if zlib.crc32(data) != member.crc:
-            raise self.refused("its bytes are not those that were packed", name)
+            raise self.refused("its bytes were changed after packing", name)
         return data
 
     def _read(self, place: int, size: int) -> bytes:

@@ -22,7 +22,7 @@ SIGNATURE_FILE, PUBLIC_KEY_FILE = "attestation.json", "public_key.pem"
 WORDS_FILE = "words.json"
 """Without texts: the class that counting words gave each test row."""
 MANIFEST_FILE = "manifest.json"
-"""In each stage's folder: its key and the digests of all its files, also of those that are not in the bundle."""
+"""In each stage's folder: its key, and the digests of all its files, in the bundle or not."""
 
 FILES: dict[str, tuple[str, ...]] = {
     "convert-a": ("conversion.json", "chat.json"),
@@ -61,7 +61,7 @@ def unpacked(name: str, data: bytes, size: int) -> bytes:
     """The bytes of a file that has `size` of them.
 
     Raises:
-        IntegrityError: it has fewer or more, of which no more than one byte is made, or is damaged.
+        IntegrityError: it is damaged, or has another size; at most one byte too many is unpacked.
     """
     if not name.endswith(_PACKED):
         return data

@@ -21,7 +21,7 @@ _RECOMPUTED_BY = ("so8t_evaluator.evidence:recompute", "so8t_reporter.evidence:r
 _WITHOUT_TEXTS = (
     "that the classes of freely written answers were read from their texts",
     "that counting words gives the classes in words.json",
-    "that rows and answers are, text aside, those that the stages' manifests name",
+    "that rows and answers, apart from their texts, are the ones in the stages' manifests",
 )
 
 

@@ -56,7 +56,7 @@ def open_workspace(path: Path, overrides: list[str]) -> Workspace:
 
 
 def with_flags(overrides: list[str], *, until_decided: bool) -> list[str]:
-    """Return the overrides with those that flags stand for."""
+    """Return the overrides, and what the flags override."""
     return [*overrides, "ab_test.until_decided=true"] if until_decided else overrides
 
 

@@ -119,7 +119,7 @@ def verify(
 
 
 def _files(given: list[Path]) -> list[Path]:
-    """The files, those of a folder sorted by name."""
+    """The files; a folder's GGUF files in order of name."""
     found = [file for path in given for file in (sorted(path.glob("*.gguf")) if path.is_dir() else [path])]
     if not found:
         raise InputError(

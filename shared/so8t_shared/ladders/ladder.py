@@ -182,7 +182,7 @@ def _end_of_turn(source: Source) -> str:
 
 
 def _chosen(asked: str, there: list[LabeledRow]) -> list[LabeledRow]:
-    """Return that many of the rows that are there, or those of a file."""
+    """Return as many of the rows as a number asks for, or the rows of a file."""
     select: Any = named("so8t_evaluator.rows:select")
     found = select(there, int(asked)) if asked.isdigit() else _read(Path(asked))
     if not found:

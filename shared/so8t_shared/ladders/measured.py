@@ -74,7 +74,7 @@ def load(folder: Path, record: RungRecord) -> Measured:
     """Read the arrays of a rung.
 
     Raises:
-        IntegrityError: they are missing or not those that the record names.
+        IntegrityError: they are missing, or the record names others.
     """
     path = folder / f"{record.rung}.npz"
     if not has_arrays(folder, record):

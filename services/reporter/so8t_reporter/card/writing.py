@@ -23,7 +23,7 @@ CARD, JAPANESE_CARD, RESULTS = "README.md", "README.ja.md", f"{RESULTS_FOLDER}/s
 def write_card(bundle: Path, folder: Path, proof: BundleProof, names: Mapping[str, str]) -> list[Path]:
     """Write the cards of the verified bundle that is unpacked in `bundle`; return the paths.
 
-    `names` are those of `HubNames`.
+    `names` has the hub's names; see `HubNames`.
 
     Raises:
         ConfigError: a name is none of the hub's.

@@ -97,7 +97,7 @@ def _until_decided(found: UntilDecided, confidence: float) -> tuple[str, str]:
     begin += f" told whether to go on ({found.ending}; {found.evidence})."
     if found.decided:
         figures = "The p values, and the intervals of shares and of their differences, hold wherever the asking ends:"
-        figures += " they are those of bets against equal models, not McNemar's, Tango's or Wilson's."
+        figures += " they come from bets against equal models, not from McNemar, Tango or Wilson."
         figures += " All other intervals, such as that of macro-F1, only describe the rows asked."
     else:
         figures = "A fifth of the significance level was spent on these looks, and the usual tests and intervals have"
