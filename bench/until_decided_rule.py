@@ -25,7 +25,8 @@ from so8t_evaluator.asking_until import Until, in_random_order
 from so8t_evaluator.stats.anytime import Levels, log_capital
 from so8t_evaluator.stats.mcnemar import mcnemar_exact
 from so8t_evaluator.until_decided import Decider
-from so8t_shared.config.model import AbTest, Gguf
+from so8t_shared.config.gguf import Gguf
+from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.sides import SIDES

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from so8t_shared.config.model import PROMPTS, Config
+from so8t_shared.config.gguf import PROMPTS
+from so8t_shared.config.model import Config
 from so8t_shared.splits import sides_of_paths
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from so8t_shared import places
-from so8t_shared.config.model import PROMPTS, Config
+from so8t_shared.config.gguf import PROMPTS
+from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.policy import POLICY_FILE

@@ -8,7 +8,8 @@ from so8t_converter.checkpoint import read_config
 from so8t_converter.external import look_at
 from so8t_converter.file_sizes import row_lengths
 from so8t_converter.imatrix import is_measured_on, read_imatrix, refuse_gates
-from so8t_shared.config.model import PROMPTS, Config
+from so8t_shared.config.gguf import PROMPTS
+from so8t_shared.config.model import Config
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.models.served import check_served
 from so8t_shared.tables.architectures import FOREIGN_SO8T, architecture_name

@@ -9,7 +9,7 @@ from so8t_converter.external import look_at, take
 from so8t_converter.metadata import training_metadata
 from so8t_converter.output_file import Unfinished
 from so8t_converter.served import describe
-from so8t_shared.config.model import PROMPTS
+from so8t_shared.config.gguf import PROMPTS
 from so8t_shared.models.served import check_served
 from so8t_shared.places import gguf_name
 from so8t_shared.progress import Progress

@@ -27,7 +27,8 @@ from so8t_evaluator.slices import describe
 from so8t_evaluator.stats.paired import paired_interval
 from so8t_evaluator.stats.share import share_interval
 from so8t_shared.config.gate import Clause
-from so8t_shared.config.model import AbTest, Config, Gguf
+from so8t_shared.config.gguf import Gguf
+from so8t_shared.config.model import AbTest, Config
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.comparison import Comparison

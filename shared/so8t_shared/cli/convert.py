@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from so8t_shared.cli.alone import shown
+from so8t_shared.config.gguf import Gguf
 from so8t_shared.config.layers import ALL, Layers
-from so8t_shared.config.model import Gguf
 from so8t_shared.config.values import Rotation
 from so8t_shared.distribution import need_extras
 from so8t_shared.errors import ConfigError

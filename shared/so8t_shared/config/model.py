@@ -14,6 +14,7 @@ from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.execution import Execution
 from so8t_shared.config.gate import DEFAULT_GATE, Gate, until_decided_faults
+from so8t_shared.config.gguf import Gguf
 from so8t_shared.config.models import Model, ModelB
 from so8t_shared.config.notify import Notify
 from so8t_shared.config.policy import PolicyTargets, policy_faults
@@ -26,7 +27,6 @@ from so8t_shared.config.values import (
     Fraction,
     HostName,
     HttpAddress,
-    LowerQuantization,
     ModelName,
     OneOrMany,
     unique,
@@ -34,7 +34,6 @@ from so8t_shared.config.values import (
 from so8t_shared.tables import engines, layouts, scorings
 from so8t_shared.tables.engines import EngineName
 from so8t_shared.tables.layouts import LayoutName
-from so8t_shared.tables.quantizations import Quantization
 from so8t_shared.tables.scorings import Scoring
 
 
@@ -86,40 +85,6 @@ class Dataset(Section):
     split_seed: int = Field(17, ge=0, description="Seed of the split.")
     near_duplicate_threshold: Fraction = Field(0.8, description="Jaccard similarity (MinHash) that makes rows a group.")
     policy: DataPolicy = Field(DataPolicy(), description="Which data may be used for training.")
-
-
-PROMPTS = "prompts"
-"""Value of gguf.imatrix that names no file."""
-
-
-class Gguf(Section):
-    """Conversion to GGUF."""
-
-    convert_script: str | None = Field(None, description="Unused; accepted from old files.")
-    quantizations: OneOrMany[Annotated[list[LowerQuantization], AfterValidator(unique)]] = Field(
-        default=["f16", "q8_0", "q4_k_m"],
-        min_length=1,
-        description="What to make and test.",
-    )
-    primary: LowerQuantization | None = Field(
-        None,
-        description="The one that ships: headline, bare model name; by default the last.",
-    )
-    imatrix: HostPath | None = Field(
-        None,
-        description="Importance matrix (llama.cpp's), a text (.txt) to measure one on, or prompts (training's).",
-    )
-
-    @model_validator(mode="after")
-    def _primary_is_made(self) -> Gguf:
-        if self.primary is not None and self.primary not in self.quantizations:
-            raise ValueError(f"primary is {self.primary}, which is not in quantizations; add it or choose another")
-        return self
-
-    @property
-    def primary_quantization(self) -> Quantization:
-        """The quantization that the bare model name refers to."""
-        return self.primary or self.quantizations[-1]
 
 
 class Store(Section):

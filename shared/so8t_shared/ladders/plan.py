@@ -98,9 +98,9 @@ def plan_ladder(
     steps = _steps(source, wanted)
     needed = {rungs.rounding_of(step.kind, step.quantization) for step in steps if step.before} - {""}
     torch = [step for step in steps if not step.quantization]
-    rounded = torch[-1].rung if torch else ""
+    rounded, rows_digest = torch[-1].rung if torch else "", sha256_file(rows_file)
     return [
-        _planned(step, source, rows, rows_file, settings, sorted(needed) if step.rung == rounded else [])
+        _planned(step, source, rows, rows_file, rows_digest, settings, sorted(needed) if step.rung == rounded else [])
         for step in steps
     ]
 
@@ -153,6 +153,7 @@ def _planned(
     source: Source,
     rows: Sequence[LabeledRow],
     rows_file: Path,
+    rows_digest: str,
     settings: Settings,
     roundings: Sequence[str],
 ) -> PlannedRung:
@@ -167,7 +168,7 @@ def _planned(
         "model": model.digest,
         "trained": trained.digest if trained else "",
         "served": [served.model.name, served.model.address, served.model.digest, served.version] if served else [],
-        "rows": sha256_file(rows_file),
+        "rows": rows_digest,
         "end": settings.end_of_turn,
         "settings": [settings.context if step.quantization else 0, settings.device, host_name()],
     }

@@ -15,7 +15,8 @@ from so8t_evaluator.conclude import Evidence, conclude
 from so8t_evaluator.stats.anytime import Pool, anytime_difference, anytime_p, anytime_share
 from so8t_evaluator.stats.share import share_interval
 from so8t_evaluator.until_decided import Decider
-from so8t_shared.config.model import AbTest, Gguf
+from so8t_shared.config.gguf import Gguf
+from so8t_shared.config.model import AbTest
 from so8t_shared.labels import LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.asking import Asking

@@ -14,7 +14,8 @@ from so8t_evaluator.conclude import Evidence, conclude
 from so8t_evaluator.paired import Marks
 from so8t_evaluator.stats.groups import codes
 from so8t_evaluator.stats.wilson import wilson
-from so8t_shared.config.model import AbTest, Gguf
+from so8t_shared.config.gguf import Gguf
+from so8t_shared.config.model import AbTest
 from so8t_shared.labels import INVALID, LABELS
 from so8t_shared.results.answers import Sample
 from so8t_shared.results.asking import Asking

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from so8t_shared.canonical import canonical_json
 from so8t_shared.config.faults import section_of
-from so8t_shared.config.model import Config, Gguf, Visualization
+from so8t_shared.config.gguf import Gguf
+from so8t_shared.config.model import Config, Visualization
 from so8t_shared.config.table import config_keys
 
 MINIMAL: dict[str, Any] = {"model_a": {"base_model": "m"}, "dataset": {"paths": ["d"]}}
