@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ SERVICES = ["converter-a", "trainer", "converter-b", "importer", "evaluator", "c
 SERVERS = ["minio", "minio-init", "ollama"]
 BESIDE = ["gateway", "ui"]
 _PATIENCE_S = 600.0
+_SLICE_S = 0.02
 
 
 @dataclass
@@ -85,20 +85,22 @@ class Stack:
         )
         return done.stdout
 
-    def freeze(self, service: str, lines: int = 0) -> int:
-        """Stop a stage so many lines after it began to work, lest a quick one end before it is killed; its pid."""
-        self.until(lambda: self.container(service) and self.state(service)[0] == "running", f"{service} started")
+    def start_frozen(self, service: str, lines: int = 0) -> int:
+        """Start a stage alone and stop it so many lines after it began to work; its pid.
+
+        A quick stage would end before a signal reaches it. So it runs in slices, and its log is read while it is
+        stopped.
+        """
+        self.compose("--profile", "full", "create", service)
+        docker("start", self.container(service))
         state = self.inspect(service)["State"]
-        follow = ["docker", "logs", "--follow", "--since", state["StartedAt"], self.container(service)]
-        with subprocess.Popen(
-            follow, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as log:
-            assert log.stdout
-            begun = dropwhile(lambda line: "running: " not in line, log.stdout)
-            assert next(islice(begun, lines, None), ""), f"{service} ended too soon"
-            os.kill(state["Pid"], signal.SIGSTOP)
-            log.kill()
-        return int(state["Pid"])
+        pid = int(state["Pid"])
+        os.kill(pid, signal.SIGSTOP)
+        while self.logs(service, since=state["StartedAt"]).partition("running: ")[2].count("\n") <= lines:
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(_SLICE_S)
+            os.kill(pid, signal.SIGSTOP)
+        return pid
 
     def until(self, condition: Callable[[], Any], what: str, timeout_s: float = _PATIENCE_S) -> None:
         """Wait until a condition holds; fails the test with the stages' states when it never does."""

@@ -259,15 +259,18 @@ def test_killed_in_every_stage_it_ends_the_same(
     """
     uninterrupted, _ = finished
     with removed_afterwards(make_stack(tmp_path / "stack", tiny_llama, tiny_rows, "kill")) as stack:
+        stack.compose("--profile", "full", "up", "--detach", "minio-init", "ollama")
+        stack.until(lambda: stack.state("minio-init") == ("exited", 0), "the bucket and its users")
+        stack.until(lambda: stack.healthy("ollama"), "Ollama")
         for service in SERVICES:
-            stack.compose("--profile", "full", "up", "--detach", service)
-            stack.freeze(service)
+            stack.start_frozen(service)
             docker("kill", stack.container(service))
             assert stack.state(service) == ("exited", 137)
-            stack.compose("--profile", "full", "up", "--detach", "--no-deps", service)
             if service == "trainer":
-                os.kill(stack.freeze(service, lines=2), signal.SIGKILL)
+                os.kill(stack.start_frozen(service, lines=2), signal.SIGKILL)
                 stack.until(lambda: stack.inspect("trainer")["RestartCount"] == 1, "Docker's own restart")
+            stack.compose("--profile", "full", "up", "--detach", "--no-deps", service)
+            stack.until(lambda: stack.state(service) == ("exited", 0), f"{service} ended")  # noqa: B023 - called at once
         stack.up()
         assert stack.states() == dict.fromkeys(SERVICES, ("exited", 0))
         assert without_times(stack.results()) == without_times(uninterrupted.results())
