@@ -18,6 +18,7 @@ from so8t_gateway.access import Gate, TokenGate
 from so8t_gateway.app import create_app
 from so8t_gateway.audit.auditor import FileAuditor, open_auditor
 from so8t_gateway.deciding import Limits, ModelDecider
+from so8t_gateway.heap import keep_heap_small
 from so8t_gateway.keeper import Keeper
 from so8t_gateway.lane import Lane
 from so8t_gateway.loading import concurrency_of
@@ -59,6 +60,7 @@ def serve(
     """
     check_stages_can_run("so8t-ab think", "docker compose --profile think up")
     forbid_core_dumps()
+    keep_heap_small()
     config = read()
     demand_protection(config)
     tls = tls_of(config.think)

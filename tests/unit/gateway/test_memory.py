@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import platform
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,6 +77,39 @@ def test_no_thread_is_begun_by_requests(guard: Path, tmp_path: Path) -> None:
         before = service.num_threads()
         assert {answer.status_code for answer in clients.map(think.ask, [*DECISIONS] * 4)} == {200}
         assert service.num_threads() == before
+
+
+_HEAPS = """
+import ctypes, sys, threading
+from so8t_gateway.heap import keep_heap_small
+if sys.argv[1:]:
+    keep_heap_small()
+c = ctypes.CDLL(None)
+c.malloc.restype = c.fopen.restype = ctypes.c_void_p
+all_there = threading.Barrier(4)
+def take():
+    all_there.wait()
+    c.malloc(1000)
+    all_there.wait()
+threads = [threading.Thread(target=take) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+file = ctypes.c_void_p(c.fopen(b"/dev/stdout", b"w"))
+c.malloc_info(0, file)
+c.fclose(file)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="CANNOT BE TESTED HERE: the C library is not glibc")
+def test_threads_share_one_heap() -> None:
+    """A heap for each thread, of which only the ends are ever given back, would grow with the requests."""
+
+    def heaps(*arguments: str) -> int:
+        done = subprocess.run([sys.executable, "-c", _HEAPS, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.count("<heap nr=")
+
+    assert heaps() > 1
+    assert heaps("kept small") == 1
 
 
 def _audit(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""The C library's memory, kept from growing in a service that runs for months."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+_TRIM_THRESHOLD, _ARENA_MAX = -1, -8
+"""Parameters of mallopt(3)."""
+_TRIM_BYTES = 128 << 10
+
+
+def keep_heap_small() -> None:
+    """Have all threads share one heap, and give what is free at its end back to the system. Call it before they start.
+
+    By itself glibc begins a heap for every thread, and gives back less and less: its gaps grew by about a hundred bytes
+    with each request. Other C libraries have no such settings.
+    """
+    with suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_ARENA_MAX, 1)
+        mallopt(_TRIM_THRESHOLD, _TRIM_BYTES)
