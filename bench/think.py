@@ -38,12 +38,13 @@ import psutil  # noqa: E402
 from tests.servers.ollama_server import running_ollama  # noqa: E402
 from tests.tiny_guard import DECISIONS, make_guard  # noqa: E402
 from tests.unit.gateway.service_process import Think, ollama_section, running  # noqa: E402
-from tests.unit.gateway.session import Prepared, convert_guard, hand_over  # noqa: E402
+from tests.unit.gateway.session import QUANTIZATION, Prepared, convert_guard, hand_over  # noqa: E402
 
 from so8t_engines.ollama.generation import BATCH_TOKENS, generation, sampling  # noqa: E402
 from so8t_engines.protocol import Options  # noqa: E402
 from so8t_gateway.prompts import Prompts  # noqa: E402
 from so8t_gateway.session_model import read_session  # noqa: E402
+from so8t_shared.places import gguf_name  # noqa: E402
 
 Ask = Callable[[httpx.AsyncClient, str], Awaitable[None]]
 Blocks = Sequence[int]
@@ -114,9 +115,10 @@ def _converted(root: Path, run: Path | None) -> Path:
     """The folder that convert-b leaves, or has left in a run."""
     if run is None:
         return convert_guard(make_guard(root / "model"), root / "converted")
-    found = [file.parent for file in run.glob("store/artifacts/convert-b/*/attempts/*/output/conversion.json")]
+    files = run.glob(f"store/artifacts/convert-b/*/attempts/*/output/{gguf_name('b', QUANTIZATION)}")
+    found = [file.parent for file in files if (file.parent / "conversion.json").is_file()]
     if not found:
-        raise SystemExit(f"{run} has no converted model B; `make demo` makes one in demo-run")
+        raise SystemExit(f"{run} has no model B at {QUANTIZATION}; `make demo` makes one in demo-run")
     return max(found, key=lambda folder: folder.stat().st_mtime)
 
 
