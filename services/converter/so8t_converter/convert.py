@@ -7,6 +7,7 @@ unconvertible folder is rejected before, and a run that finds all files kept nev
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -18,10 +19,12 @@ from so8t_converter.imatrix import is_measured_on, read_imatrix, refuse_gates, w
 from so8t_converter.metadata import Metadata
 from so8t_converter.output_file import Unfinished
 from so8t_converter.plan import Plan
+from so8t_converter.reading import reading
 from so8t_shared.artifacts.digests import remember_written
 from so8t_shared.config.layers import ALL
 from so8t_shared.config.values import Rotation
-from so8t_shared.files import link_or_copy, write_atomically
+from so8t_shared.errors import IntegrityError
+from so8t_shared.files import link_or_copy, remove_tree, write_atomically
 from so8t_shared.models.tokenizer_check import check_soon
 from so8t_shared.progress import Progress, no_progress, with_time_left
 from so8t_shared.results.conversion import ConversionResult, GgufFile
@@ -31,6 +34,9 @@ MEASURED = "imatrix.gguf"
 _READING = "measuring the importance matrix"
 _DETAILS = "record.json"
 """The file's entry in conversion.json, stored beside the kept file."""
+
+
+Verify = Callable[[Mapping[Path, str]], None]
 
 
 class KeptFiles(Protocol):
@@ -60,6 +66,8 @@ class Conversion:
     """Additional keys of the GGUF files."""
     imatrix: Path | None = None
     """An importance matrix for the quantized files; or a text (.txt), or rows (.jsonl), on which to measure one."""
+    verify: Verify | None = None
+    """Is told the sha256 of each weight file as it was read, before a GGUF file counts; raises to refuse them."""
 
 
 class _Run:
@@ -144,9 +152,13 @@ class _Run:
         for target in targets.values():
             target.parent.mkdir(parents=True, exist_ok=True)
         message = ", ".join(quantizations)
-        written = write_gguf(
-            self._checkpoint, plan, targets, lambda: self._step(len(targets), message), self._unfinished
-        )
+        verify = self._conversion.verify
+        with reading({tensor.file for tensor in self._checkpoint.tensors.values()} if verify else ()) as source:
+            written = write_gguf(
+                self._checkpoint, plan, targets, lambda: self._step(len(targets), message), self._unfinished, source
+            )
+            if verify:
+                self._verify(verify, source.digests())
         for name, target in targets.items():
             remember_written(target, written[name].sha256)
             details = GgufFile(
@@ -159,6 +171,15 @@ class _Run:
             write_atomically(target.parent / _DETAILS, details.model_dump_json(indent=2).encode())
             self._kept.save(name, target.parent)
             self._step(0, f"{name} finished")
+
+    def _verify(self, verify: Verify, read: Mapping[Path, str]) -> None:
+        """Leave nothing to go on with that was made of other bytes."""
+        try:
+            verify(read)
+        except IntegrityError:
+            if self._unfinished:
+                remove_tree(self._unfinished.folder)
+            raise
 
     def _load(self, quantization: Quantization) -> tuple[Path, GgufFile]:
         folder = self._kept.load(quantization)

@@ -29,6 +29,7 @@ from so8t_converter.metadata import Metadata, add_metadata
 from so8t_converter.one_pass import write_files
 from so8t_converter.output_file import FinishedFile, Unfinished
 from so8t_converter.plan import Computed, Plan, Source, Tensor
+from so8t_converter.reading import Reading
 from so8t_converter.so8t_checkpoint import is_stored, ordinary_tensor
 from so8t_converter.tokenizer import pre_tokenizer_name
 from so8t_shared.config.values import Rotation
@@ -85,6 +86,7 @@ def write_gguf(
     targets: Mapping[Quantization, Path],
     on_tensor: Callable[[], None] = lambda: None,
     unfinished: Unfinished | None = None,
+    source: Reading | None = None,
 ) -> dict[Quantization, FinishedFile]:
     """Write the planned files, as `write_files` does.
 
@@ -92,7 +94,7 @@ def write_gguf(
         InputError: a weight is not finite in its file's type, or a value of the config does not fit.
     """
     try:
-        return write_files(plan, targets, on_tensor, unfinished=unfinished)
+        return write_files(plan, targets, on_tensor, unfinished=unfinished, source=source)
     except ValueError as error:
         raise _refusal(error, checkpoint) from error
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from so8t_converter.kernels import UnrepresentableValues, device, quantize_rows, row_bytes
 from so8t_converter.output_file import FinishedFile, OutputFile, Unfinished, open_output
 from so8t_converter.plan import Bytes, Plan, Reader, Tensor
+from so8t_converter.reading import Reading
 from so8t_shared.errors import InputError
 from so8t_shared.processor import usable_cores
 from so8t_shared.tables.quantizations import Quantization
@@ -51,6 +52,7 @@ class _Pass:
     plan: Plan
     files: Sequence[OutputFile]
     on_tensor: Callable[[], None]
+    source: Reading | None
     waiting: deque[tuple[_Work, Future[int]]] = field(default_factory=deque)
 
     def run(self, threads: int) -> None:
@@ -78,7 +80,7 @@ class _Pass:
         for first, rows, outputs in pieces:
             while len(self.waiting) >= most:
                 self._finish()
-            self.waiting.append((work, pool.submit(_write_piece, work, first, rows, outputs)))
+            self.waiting.append((work, pool.submit(_write_piece, work, first, rows, outputs, self.source)))
 
     def _missing(self, tensor: Tensor, first: int, rows: int) -> _Outputs:
         """Return the files that lack these rows."""
@@ -111,13 +113,14 @@ def write_files(
     on_tensor: Callable[[], None] = lambda: None,
     *,
     unfinished: Unfinished | None = None,
+    source: Reading | None = None,
     threads: int | None = None,
 ) -> dict[Quantization, FinishedFile]:
     """Write the plan's model in every quantization of `targets`; return what each file is.
 
     `on_tensor` is called in this thread when a tensor is in all files, and may raise to stop. Uses all usable cores
     unless `threads` is given. With `unfinished`, a pass after one that was killed or stopped writes only the pieces
-    that are missing.
+    that are missing. `source` is told what is read.
 
     Raises:
         InputError: a weight is not finite in the type that it is rounded to.
@@ -131,7 +134,7 @@ def write_files(
                 stack.enter_context(open_output(path, plan, quantization, unfinished, hashers))
                 for quantization, path in targets.items()
             ]
-            _Pass(plan, files, on_tensor).run(threads or usable_cores())
+            _Pass(plan, files, on_tensor, source).run(threads or usable_cores())
             return dict(zip(targets, [file.finish() for file in files], strict=True))
         finally:
             hashers.shutdown(cancel_futures=True)  # before the files are closed
@@ -145,12 +148,14 @@ def _pieces(tensor: Tensor) -> Iterator[tuple[int, int]]:
         yield first, min(step, tensor.rows - first)
 
 
-def _write_piece(work: _Work, first: int, rows: int, outputs: _Outputs) -> int:
+def _write_piece(work: _Work, first: int, rows: int, outputs: _Outputs, source: Reading | None) -> int:
     """Write rows of a tensor to the files; return how many values cannot be represented."""
     tensor, refused = work.tensor, 0
     length, given = tensor.length, tensor.source.type
     size = row_bytes(given, length)
     values = work.read(first * size, rows * size)
+    if source:
+        source.add(tensor.source, first * size, values)
     for base, kinds in outputs.items():
         try:
             rounded = _converted(base, given, values, rows, length, slot="base")

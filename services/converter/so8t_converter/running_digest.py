@@ -1,4 +1,4 @@
-"""The sha256 of a file whose pieces are written in any order, ready as soon as the last of them is."""
+"""The sha256 of a file whose pieces are written or read in any order, ready as soon as the last of them is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from so8t_shared.files import read_at
 class RunningDigest:
     """Hashes a file up to the first gap in it; for several threads, which run meanwhile.
 
-    Whoever writes the piece at the gap hashes it from memory. What was written behind it before is read back, which
+    Whoever writes, or reads, the piece at the gap hashes it from memory. What was behind it before is read back, which
     the system does from memory too.
     """
 
@@ -42,17 +42,27 @@ class RunningDigest:
                 return
         self._reading = self._pool.submit(self._catch_up)
 
+    def fill(self, size_bytes: int) -> None:
+        """Read and hash what no thread has added up to the file's end; none may add any more."""
+        while self._wait() < size_bytes:
+            behind = min((start for start in self._written if start > self._hashed), default=size_bytes)
+            self.add(self._hashed, behind)
+
     def hexdigest(self, size_bytes: int) -> str:
         """Return the digest of the whole file; no thread may write any more.
 
         Raises:
             OSError: a piece could not be read back.
         """
-        if self._reading:
-            self._reading.result()
-        if self._hashed != size_bytes:
+        if self._wait() != size_bytes:
             raise AssertionError(f"{self._hashed} of {size_bytes} bytes were hashed")
         return self._sha256.hexdigest()
+
+    def _wait(self) -> int:
+        """Wait until nothing is read back; return how many bytes are hashed."""
+        if self._reading:
+            self._reading.result()
+        return self._hashed
 
     def _advance(self) -> bool:
         """Step behind the piece that was hashed; return whether the next one is there, which must then be hashed."""

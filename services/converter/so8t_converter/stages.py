@@ -9,7 +9,10 @@ from so8t_converter.external import look_at, take
 from so8t_converter.metadata import training_metadata
 from so8t_converter.output_file import Unfinished
 from so8t_converter.served import describe
+from so8t_shared.artifacts.digests import written_key
+from so8t_shared.canonical import digest
 from so8t_shared.config.gguf import PROMPTS
+from so8t_shared.models.hf_folder import weight_files
 from so8t_shared.models.served import check_served
 from so8t_shared.places import gguf_name
 from so8t_shared.progress import Progress
@@ -44,7 +47,7 @@ def convert_b(ctx: StageContext) -> None:
         look = look_at(Path(ctx.config.gguf_b), ctx.config.gguf.primary_quantization)
         _tell(ctx, take(look, gguf_name("b", look.quantization), ctx.output_dir, _stoppable(ctx)))
         return
-    trained = ctx.input_dir("train")
+    trained = _trained(ctx)
     artifact, _ = ctx.upstream["train"]
     conversion = Conversion(
         source=trained / "merged",
@@ -52,6 +55,7 @@ def convert_b(ctx: StageContext) -> None:
         quantizations=tuple(ctx.config.gguf.quantizations),
         metadata=training_metadata(trained, artifact.fingerprint),
         imatrix=_imatrix(ctx),
+        verify=lambda read: ctx.check_read("train", trained, read),
     )
     _convert(ctx, conversion)
 
@@ -60,12 +64,20 @@ def _imatrix(ctx: StageContext) -> Path | None:
     """The matrix's file, or what to measure one on: training's prompts, never a row of validation or test."""
     wanted = ctx.config.gguf.imatrix
     if wanted == PROMPTS:
-        return ctx.input_dir("train") / TRAINING_ROWS
+        return _trained(ctx) / TRAINING_ROWS
     return Path(wanted) if wanted else None
 
 
+def _trained(ctx: StageContext) -> Path:
+    """What training left; the weights are verified while the conversion reads them."""
+    return ctx.input_dir("train", unread="merged/*.safetensors")
+
+
 def _convert(ctx: StageContext, conversion: Conversion) -> None:
-    unfinished = Unfinished(ctx.unfinished_dir, ctx.fingerprint)
+    folder = ctx.unfinished_dir
+    if conversion.verify:  # what was made of weights that were not verified yet is of no use to others
+        folder /= digest([written_key(path) for path in weight_files(conversion.source)])
+    unfinished = Unfinished(folder, ctx.fingerprint)
     _tell(ctx, convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, _stoppable(ctx), unfinished))
 
 

@@ -6,7 +6,8 @@ Readers reject an artifact without a manifest, and check every file against it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,22 +163,38 @@ class FileSet:
             self._objects.note(name, whole.etag, known)
         return "" if known == entry.sha256 else other_bytes(entry)
 
-    def materialize(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",)) -> Path:
+    def materialize(self, manifest: Manifest, prefixes: tuple[str, ...] = ("",), *, unread: str = "") -> Path:
         """A read-only local folder with the verified files, each read whole at least once by this process.
 
-        A store on this host returns its own folder; from any other store the files are downloaded.
+        A store on this host returns its own folder; from any other store the files are downloaded. Files that match
+        the pattern `unread` are read only if they are new here: the caller hashes what it reads of them, and asks
+        `check_read`.
 
         Raises:
             IntegrityError: a file is missing or altered.
         """
         wanted = [f for f in manifest.files if f.path.startswith(prefixes)]
         if (folder := self._own_folder(wanted)) is not None:
-            self._check(manifest.model_copy(update={"files": tuple(wanted)}))
+            for read in (True, False):
+                files = tuple(f for f in wanted if fnmatchcase(f.path, unread) is not read)
+                self._check(manifest.model_copy(update={"files": files}), read=read)
             return folder
         target = self._downloads(manifest)
         for entry in wanted:
-            self._download(entry, target / entry.path)
+            self._download(entry, target / entry.path, read=not fnmatchcase(entry.path, unread))
         return target
+
+    def check_read(self, manifest: Manifest, folder: Path, found: Mapping[Path, str]) -> None:
+        """Compare the sha256 of files of `folder`, which `materialize` returned, with the manifest.
+
+        Raises:
+            IntegrityError: a file is altered.
+        """
+        altered = [e for e in manifest.files if found.get(folder / e.path, e.sha256) != e.sha256]
+        for entry in altered:
+            self.digests.remember(folder / entry.path, found[folder / entry.path])
+        if altered:
+            raise self.damaged("; ".join(map(other_bytes, altered)))
 
     def _own_folder(self, wanted: list[FileEntry]) -> Path | None:
         """The local store's folder that contains all these files under their own paths, if there is one."""
@@ -210,12 +227,13 @@ class FileSet:
             sync_folder(target.parent)
         self.digests.remember(target, sha256)
 
-    def _check(self, manifest: Manifest) -> None:
-        if faults := self.faults(manifest, read=True):
+    def _check(self, manifest: Manifest, *, read: bool) -> None:
+        if faults := self.faults(manifest, read=read):
             raise self.damaged("; ".join(faults))
 
-    def _download(self, entry: FileEntry, target: Path) -> None:
-        if target.is_file() and self.digests.sha256_read(target) == entry.sha256:
+    def _download(self, entry: FileEntry, target: Path, *, read: bool) -> None:
+        digest_of = self.digests.sha256_read if read else self.digests.sha256
+        if target.is_file() and digest_of(target) == entry.sha256:
             return
         key = self.key_of(entry)
         fresh = fresh_name(target)

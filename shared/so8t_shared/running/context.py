@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,14 +77,26 @@ class StageContext:
         """Report a message immediately, without counting a step."""
         self.reporter.tell("progress", message)
 
-    def input_dir(self, stage: str) -> Path:
+    def input_dir(self, stage: str, *, unread: str = "") -> Path:
         """Verified local folder with the files of `stage` that this stage declares in its needs.
+
+        Files that match the pattern `unread` are not read for that: the stage hashes what it reads of them itself, and
+        calls `check_read` before it uses the result.
 
         Raises:
             IntegrityError: a file is missing or altered.
         """
         artifact, manifest = self.upstream[stage]
-        return artifact.materialize(manifest, self.stage.needs[stage])
+        return artifact.materialize(manifest, self.stage.needs[stage], unread=unread)
+
+    def check_read(self, stage: str, folder: Path, found: Mapping[Path, str]) -> None:
+        """Compare the sha256 of files of `input_dir` with those that `stage` wrote.
+
+        Raises:
+            IntegrityError: a file is altered.
+        """
+        artifact, manifest = self.upstream[stage]
+        artifact.check_read(manifest, folder, found)
 
     def input_digests(self, stage: str) -> dict[str, str]:
         """Digests of the models and data outside the store that `stage` read, by their place in the configuration."""

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
 import pytest
 import yaml
 from tests.messages import Said
 from tests.unit.converter.conftest import Converted
+from tests.unit.shared.material import run_stage
 
+from so8t_shared.artifacts.digests import DigestCache
+from so8t_shared.config.load import load_config
+from so8t_shared.running.context import StageContext
 from so8t_shared.running.scratch import left_scratch, scratch_folder, scratch_stem
+from so8t_shared.sessions.session import open_session
+from so8t_shared.stages import stage_named
+from so8t_shared.store.open import open_store
 
 INTERRUPTED = """
 import os, sys, signal
@@ -33,9 +42,7 @@ sys.exit(main())
 """
 
 
-def _run(
-    root: Path, stage: str, model: Path, code: tuple[str, ...] = ("-m", "so8t_shared.cli")
-) -> subprocess.CompletedProcess[str]:
+def _configure(root: Path, model: Path) -> Path:
     config = {
         "model_a": {"base_model": str(model)},
         "dataset": {"paths": ["rows.jsonl"]},
@@ -43,6 +50,13 @@ def _run(
         "output_base_dir": str(root / "results"),
     }
     (root / "config.yaml").write_text(yaml.safe_dump(config))
+    return root / "config.yaml"
+
+
+def _run(
+    root: Path, stage: str, model: Path, code: tuple[str, ...] = ("-m", "so8t_shared.cli")
+) -> subprocess.CompletedProcess[str]:
+    _configure(root, model)
     return subprocess.run(
         [sys.executable, *code, "stage", stage, "-c", "config.yaml"],
         cwd=root,
@@ -97,6 +111,41 @@ def test_unusable_model(tmp_path: Path, said: Said) -> None:
     assert "Traceback" not in done.stderr
     said("\n".join(done.stderr.splitlines()[-3:]))
     assert not list((tmp_path / "store").glob("artifacts/convert-a/*/manifest.json"))
+
+
+def test_rotten_weights_are_noticed_while_they_are_converted(
+    converted: Callable[[str], Converted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """convert-b ends with exit code 5, and nothing that was made of them is used once training is repeated."""
+    monkeypatch.chdir(tmp_path)
+    source = converted("llama").source
+    config = load_config(_configure(tmp_path, source))
+    (tmp_path / "rows.jsonl").write_text('{"text": "?", "label": "ALLOW"}\n')
+    store = open_store(config)
+
+    def train(ctx: StageContext) -> None:
+        shutil.copytree(source, ctx.output_dir / "merged", dirs_exist_ok=True)
+        (ctx.output_dir / "training_config.yaml").write_text(yaml.safe_dump(config.training.model_dump(mode="json")))
+
+    def trained() -> Path:
+        run_stage(stage_named("train"), open_session(store, config), store, train)
+        [weights] = (tmp_path / "store").glob("artifacts/train/*/attempts/*/output/merged/model.safetensors")
+        return weights
+
+    weights, digests = trained(), DigestCache(store.local_root / "digests.sqlite")
+    right, last = digests.sha256(weights), weights.read_bytes()[-1]
+    weights.chmod(0o644)
+    weights.write_bytes(weights.read_bytes()[:-1] + bytes([last ^ 1]))
+    digests.remember(weights, right)  # as after rot: no state of the file shows it
+    done = _run(tmp_path, "convert-b", source)
+    assert done.returncode == 5, done.stderr
+    assert not list((tmp_path / "store").rglob("*.gguf"))
+    assert trained().read_bytes()[-1] == last
+    done = _run(tmp_path, "convert-b", source)
+    assert done.returncode == 0, done.stderr
+    [f16] = (tmp_path / "store").glob("artifacts/convert-b/*/attempts/*/output/model_b_f16.gguf")
+    tensors = {tensor.name: tensor.data for tensor in gguf.GGUFReader(converted("llama").gguf("f16")).tensors}
+    assert all((tensor.data == tensors[tensor.name]).all() for tensor in gguf.GGUFReader(f16).tensors)
 
 
 def test_convert_b_waits_for_training(converted: Callable[[str], Converted], tmp_path: Path, said: Said) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,28 @@ def test_same_size_damage_is_found_in_the_download(tmp_path: Path, said: Said) -
     here = [p for p in (remote.local_root / "downloads").glob("*/**/*") if p.is_file()]
     assert "model.bin" not in {p.name for p in here}
     assert {p.read_bytes() for p in here} <= set(FILES.values())
+
+
+def test_what_the_caller_reads_is_verified_afterwards(any_store: LocalStore, tmp_path: Path) -> None:
+    """Such files are not read before; altered ones are refused, and whoever needs them next fetches them or is told."""
+    artifact = commit(any_store, tmp_path / "out", FILES)
+    manifest = manifest_of(artifact)
+    folder = artifact.materialize(manifest)
+    weights = folder / "merged/model.bin"
+    right = artifact.digests.sha256(weights)
+    weights.chmod(0o644)
+    weights.write_bytes(b"X" + weights.read_bytes()[1:])
+    artifact.digests.remember(weights, right)  # as after rot: no state of the file shows it
+    assert artifact.materialize(manifest, unread="merged/*.bin") == folder
+    artifact.check_read(manifest, folder, {weights: right})
+    with pytest.raises(IntegrityError):
+        artifact.check_read(manifest, folder, {weights: hashlib.sha256(weights.read_bytes()).hexdigest()})
+    if isinstance(any_store, RemoteStore):
+        assert (artifact.materialize(manifest, unread="merged/*.bin") / "merged/model.bin").read_bytes() == FILES[
+            "merged/model.bin"
+        ]
+    else:
+        assert "merged/model.bin" in artifact.inspect()[1]
 
 
 def test_a_download_is_kept_and_mended(tmp_path: Path) -> None:
