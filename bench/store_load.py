@@ -65,7 +65,8 @@ def _simulated(server: MinioServer, folder: Path, arguments: argparse.Namespace)
     times = notice_s(report)
     at = statistics.quantiles(times, n=20)
     print(f"an upstream is noticed after {at[9]:.1f} s (median), {at[18]:.1f} s (95 %), {times[-1]:.1f} s (most)")
-    print(f"broken promises: {broken}")
+    failed = Counter(visit.error for visit in report.visits if visit.error and not visit.cut_off)
+    print(f"broken promises: {broken}; visits that failed: {dict(failed)}")
     return broken.total == 0
 
 

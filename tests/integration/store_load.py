@@ -43,7 +43,8 @@ FIRST = Stage("convert-a", "tests", 1, "makes two files", reads=("training.seed"
 SECOND = Stage("train", "tests", 1, "reads the first", reads=("visualization.dpi",), needs={"convert-a": ("",)})
 """Small stages under names of the pipeline, so that its readers find them."""
 
-_PATIENCE_S = 600.0
+_PATIENCE_S = 7200.0
+"""A host may wait for one that has many stages to do before: only a simulation that stands still takes longer."""
 _CUT_OFF_S = TTL_S + 15.0
 _SKEWS_S = (0.0, -600.0, 600.0, 120.0)
 """Errors of the processes' clocks; a server refuses requests that are off by 900 s."""
