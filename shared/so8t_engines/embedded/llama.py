@@ -150,6 +150,23 @@ class Llama:
             "peak_memory_bytes": peak_memory_bytes(),
         }
 
+    def follow(self, prompt: str, text: str, likely: int) -> dict[str, Any]:
+        """Tell how likely each token of a text is after a prompt; see `EmbeddedModel.follow`.
+
+        Raises:
+            TooLongError: it does not fit the context.
+        """
+        ids = self._tokenizer.ids(text)
+        tokens = self._tokens(prompt, len(ids))
+        self._hold(tokens, ids)
+        seen = [self._look([*tokens, *ids[:place]], token, likely) for place, token in enumerate(ids)]
+        return {
+            "tokens": ids,
+            "logprobs": [max(one["logprob"], _LEAST) for one in seen],
+            "ids": [[each["id"] for each in one["top_logprobs"]] for one in seen],
+            "likely": [[max(each["logprob"], _LEAST) for each in one["top_logprobs"]] for one in seen],
+        }
+
     def _look(self, tokens: Sequence[int], wanted: int, count: int) -> dict[str, Any]:
         """Return what the server says of `wanted` and the likeliest tokens, and whether `wanted` ends an answer."""
         wish = {"logit_bias": [[wanted, _CERTAIN]], "logprobs": count, "n_probs": count}

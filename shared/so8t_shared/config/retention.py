@@ -1,0 +1,35 @@
+"""Section ab_test.retention: what model B must not forget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from so8t_shared.config.drives import HostPath
+from so8t_shared.config.gate import Clause
+from so8t_shared.config.section import Section
+
+SHIPPED = "shipped"
+"""Value of ab_test.retention.rows that names no file."""
+
+
+class Retention(Section):
+    """Neutral prompts whose reference answers must stay as likely."""
+
+    rows: HostPath = Field(
+        SHIPPED, description="JSONL or YAML of {prompt, reference, kind, language}, or shipped: 60 of the project's."
+    )
+    margin: float = Field(0.1, gt=0, description="Nats per token that B may lose on average; 0.1 is 10% of perplexity.")
+    required: bool = Field(True, description="Whether B must keep to it to ship.")
+
+    @property
+    def clause(self) -> Clause:
+        """The clause that it adds to the gate."""
+        name = "B keeps its other abilities"
+        return Clause(name=name, metric="retention", margin=self.margin, required=self.required)
+
+
+def section_of_rows(value: Any) -> Any:
+    """Accept the rows alone instead of a section."""
+    return {"rows": value} if isinstance(value, str) else value
