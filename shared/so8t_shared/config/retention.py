@@ -17,11 +17,9 @@ SHIPPED = "shipped"
 class Retention(Section):
     """Neutral prompts whose reference answers must stay as likely."""
 
-    rows: HostPath = Field(
-        SHIPPED, description="JSONL or YAML of {prompt, reference, kind, language}, or shipped: 60 of the project's."
-    )
-    margin: float = Field(0.1, gt=0, description="Nats per token that B may lose on average; 0.1 is 10% of perplexity.")
-    required: bool = Field(True, description="Whether B must keep to it to ship.")
+    rows: HostPath = Field(SHIPPED, description="JSONL/YAML of {prompt, reference, kind, language}; shipped: 60 items.")
+    margin: float = Field(0.1, gt=0, description="Nats per token B may lose; 0.1: 10% perplexity.")
+    required: bool = Field(True, description="To ship.")
 
     @property
     def clause(self) -> Clause:

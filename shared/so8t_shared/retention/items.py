@@ -128,5 +128,5 @@ def _refused(where: str, faults: list[str]) -> InputError:
     return InputError(
         f"The neutral prompts have {count}.",
         where=f"ab_test.retention.rows = {where}" + "".join(f"\n    - {line}" for line in lines),
-        remedy="correct the file; docs/statistics.md says what it holds",
+        remedy="correct the file; docs/configuration.md says what it holds",
     )

@@ -256,8 +256,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         "retention",
         "Log-likelihood of neutral references",
-        "B's log-probability per token of reference answers to neutral prompts, less A's, in nats. Below 0, B forgot"
-        " what has nothing to do with the classes.",
+        "Log-probability per token of neutral references, B minus A. Below 0, B forgot what has nothing to do with the"
+        " classes.",
         "higher",
         percent=False,
         source="retention",

@@ -26,7 +26,7 @@ def with_references(inputs: ReportInputs, *, kl: bool = True) -> ReportInputs:
             item=item,
             kind="code" if item % 2 else "facts",
             language="ja",
-            prompt=f"{HOSTILE} {item}",
+            prompt=f"{item}: {HOSTILE}",
             reference="x",
             tokens_a=2,
             tokens_b=2,
@@ -60,7 +60,8 @@ def test_tables(inputs: ReportInputs) -> None:
     primary = found.of(shown.evaluation.primary_quantization)
     assert primary is not None
     assert column(lost, "B") == [f"{each.b:.2f}" for each in primary.lost_most]
-    assert all(str(each.item) in prompt for each, prompt in zip(primary.lost_most, column(lost, "Prompt"), strict=True))
+    prompts = zip(primary.lost_most, column(lost, "Prompt"), strict=True)
+    assert all(prompt.startswith(f"{each.item}:") for each, prompt in prompts)
 
 
 def test_other_tokens(inputs: ReportInputs) -> None:

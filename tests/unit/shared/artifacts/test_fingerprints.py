@@ -31,7 +31,7 @@ def raw(tmp_path: Path) -> dict[str, Any]:
         "model_b": {"base_model": str(make_model(tmp_path / "b"))},
         "dataset": {"paths": [str(tmp_path / "rows.jsonl")], "source": source},
         "training": {"config": "some.yaml", "early_stopping": {}},
-        "ab_test": {"test_data": str(tmp_path / "test.jsonl"), "policy": {"false_allow": 0.02}},
+        "ab_test": {"test_data": str(tmp_path / "test.jsonl"), "policy": {"false_allow": 0.02}, "retention": "shipped"},
         "think": {"tls_cert": "cert.pem", "tls_key": "key.pem"},
     }
 
@@ -81,18 +81,25 @@ def test_what_a_key_reruns(
         raw = {**raw, "model_b": {"description": "theirs"}, "gguf": {"quantizations": ["q8_0"]}}
     if value == "SERVED":
         raw = {**raw, "model_b": {"description": "theirs"}, "gguf": {"quantizations": ["q8_0"]}}
-        raw |= {"ab_test": {**raw["ab_test"], "engine": "ollama"}, "ollama": {"host": ollama_answers.address}}
+        raw |= {
+            "ab_test": {**raw["ab_test"], "engine": "ollama", "retention": None},
+            "ollama": {"host": ollama_answers.address},
+        }
         value = "theirs:1"
     before = _fingerprints(Config.model_validate(raw), digests)
     after = _fingerprints(Config.model_validate(_with(raw, key, value, tmp_path)), digests)
     assert {name for name in before if before[name] != after[name]} == expected
 
 
-def test_an_option_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests: DigestCache) -> None:
-    """Without ab_test.policy the keys are those of a program without it; with it, the models are asked more rows."""
-    raw["ab_test"].pop("policy")
+@pytest.mark.parametrize("option", [{"policy": {"false_allow": 0.02}}, {"retention": "shipped"}])
+def test_an_option_that_is_off_is_no_part_of_a_key(
+    raw: dict[str, Any], digests: DigestCache, option: dict[str, Any]
+) -> None:
+    """Without an option the keys are those of a program without it; with it, the models are asked more."""
+    for name in ("policy", "retention"):
+        raw["ab_test"].pop(name)
     off = Config.model_validate(raw)
-    on = Config.model_validate({**raw, "ab_test": {**raw["ab_test"], "policy": {"false_allow": 0.02}}})
+    on = Config.model_validate({**raw, "ab_test": {**raw["ab_test"], **option}})
     before, after = _fingerprints(off, digests), _fingerprints(on, digests)
     assert {name for name in before if before[name] != after[name]} == {"evaluate", "conclude"}
     upstream = {stage.name: _manifest(stage.name) for stage in STAGES}
@@ -105,7 +112,7 @@ def test_an_option_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests:
 def test_a_model_pulled_anew(raw: dict[str, Any], digests: DigestCache, ollama_answers: OllamaAnswers) -> None:
     """The server's digest and the name count, the server's address does not."""
     raw |= {"gguf": {"quantizations": ["q8_0"]}, "ollama": {"host": ollama_answers.address}}
-    raw |= {"ab_test": {**raw["ab_test"], "engine": "ollama"}, "model_b": {"ollama": "theirs:1"}}
+    raw |= {"ab_test": {**raw["ab_test"], "engine": "ollama", "retention": None}, "model_b": {"ollama": "theirs:1"}}
     first, again = (_fingerprints(Config.model_validate(raw), digests)["convert-b"] for _ in range(2))
     ollama_answers.answers["/api/tags"] = {"models": [{"name": "theirs:1", "digest": "e" * 64, "size": 1}]}
     pulled = _fingerprints(Config.model_validate(raw), digests)["convert-b"]
