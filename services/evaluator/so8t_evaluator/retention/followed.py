@@ -6,7 +6,7 @@ small one. The list of texts is written last, so a kill loses at most the model 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -92,11 +92,6 @@ class FollowedFile:
             yield Followed(tokens, logprobs, likely[start : start + len(tokens)])
             start += len(tokens)
 
-    def remove(self) -> None:
-        """Remove the files."""
-        self._index.unlink(missing_ok=True)
-        self._likely.unlink(missing_ok=True)
-
     def _read(self) -> _Index | None:
         try:
             index = _Index.read(self._index)
@@ -105,7 +100,3 @@ class FollowedFile:
         expected = sum(map(len, index.tokens)) * index.width * _LIKELY.itemsize
         whole = self._likely.is_file() and self._likely.stat().st_size == expected
         return index if index.key == self._key and whole else None
-
-
-Follow = Callable[[str, str], dict[str, Any] | None]
-"""(prompt, reference) to what `EmbeddedModel.follow` returns."""

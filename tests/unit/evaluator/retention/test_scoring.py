@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -75,6 +76,23 @@ def test_a_score_is_the_sum_of_what_each_token_gets(tiny: GetModel, tmp_path: Pa
     assert sum(said["logprobs"]) == pytest.approx(measured["logprobs"][0], abs=1e-3)
     assert first.logprob_a == pytest.approx(sum(said["logprobs"]), abs=1e-3)
     assert [len(each) for each in said["ids"]] == [5] * len(said["tokens"])
+
+
+def test_pieces_of_characters(tiny: GetModel) -> None:
+    """They have the figure of the list of all tokens, also where the list that is asked for is too short for them."""
+    file = tiny("f16")
+    prompt, text = prompts_of(["犬は?"], make_chat())[0], "犬と猫"
+    model = ModelFile("t", file.path, file.sha256, 512)
+    with EmbeddedEngine(num_ctx=512, threads=1).load(model, prompts_of(["0", "?"], make_chat())) as loaded:
+        whole, short = loaded.follow(prompt, text, 10_000), loaded.follow(prompt, text, 1)
+    assert whole is not None
+    assert short is not None
+    assert len(whole["tokens"]) > len(text)
+    assert short["tokens"] == whole["tokens"]
+    assert short["logprobs"] == pytest.approx(whole["logprobs"], abs=1e-4)
+    for token, logprob, ids, likely in zip(*(whole[k] for k in ("tokens", "logprobs", "ids", "likely")), strict=True):
+        assert dict(zip(ids, likely, strict=True))[token] == pytest.approx(logprob, abs=1e-4)
+        assert math.fsum(map(math.exp, likely)) == pytest.approx(1, abs=1e-3)
 
 
 def test_killed_while_b_is_scored(tiny: GetModel, tmp_path: Path) -> None:
