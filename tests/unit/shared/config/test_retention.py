@@ -53,3 +53,22 @@ def test_the_clause() -> None:
     assert on.gate == off.gate == off.clauses
     (clause,) = on.clauses[len(on.gate) :]
     assert (clause.metric, clause.margin, clause.required) == ("retention", 0.3, False)
+
+
+def test_a_stronger_key_keeps_the_rows(tmp_path: Path) -> None:
+    """A margin from the command line does not replace the file's rows, nor those of a key before it."""
+    path = _file(tmp_path, ab_test={"retention": "rows.yaml"})
+    found = load_config(path, ["ab_test.retention.margin=0.4"]).ab_test.retention
+    assert found == Retention(rows="rows.yaml", margin=0.4)
+    found = load_config(path, ["ab_test.retention=other.yaml", "ab_test.retention.margin=0.4"]).ab_test.retention
+    assert found == Retention(rows="other.yaml", margin=0.4)
+    assert load_config(path, ["ab_test.retention=null"]).ab_test.retention is None
+
+
+def test_a_path_of_another_host(tmp_path: Path) -> None:
+    """The rows alone are a path like any other: on a drive, they are read below inputs_root."""
+    (tmp_path / "rows.yaml").touch()
+    path = _file(tmp_path, ab_test={"retention": "D:/rows.yaml"}, inputs_root=str(tmp_path))
+    found = load_config(path).ab_test.retention
+    assert found is not None
+    assert found.rows == str(tmp_path / "rows.yaml")
