@@ -178,9 +178,8 @@ def _retention_rows(config: Config) -> str | None:
     return which(retention.rows) if retention else None
 
 
-def _retention_bounds(config: Config) -> dict[str, Any] | None:
-    retention = config.ab_test.retention
-    return retention.model_dump(mode="json", exclude={"rows"}) if retention else None
+def _of_retention(key: str) -> Fact:
+    return lambda config: getattr(config.ab_test.retention, key, None)
 
 
 def _policy_targets(config: Config) -> dict[str, Any] | None:
@@ -271,7 +270,7 @@ STAGES: tuple[Stage, ...] = (
         "ask both models",
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
         facts={"what ends the asking": _what_ends_the_asking},
-        options={"validation rows": _asks_validation_rows, "ab_test.retention": _retention_rows},
+        options={"validation rows": _asks_validation_rows, "neutral prompts": _retention_rows},
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
         inputs=retention_rows,
         check="so8t_evaluator.retention.check:check_rows",
@@ -282,7 +281,10 @@ STAGES: tuple[Stage, ...] = (
         6,
         "compare the answers, apply the gate",
         reads=_CONCLUDING_KEYS,
-        options={"ab_test.policy": _policy_targets, "ab_test.retention": _retention_bounds},
+        options={
+            "ab_test.policy": _policy_targets,
+            **{f"ab_test.retention.{key}": _of_retention(key) for key in ("margin", "required")},
+        },
         needs={"evaluate": ("",), "train": ("splits/",)},
         exports=(Export(POLICY_FILE, places.policy_file),),
     ),

@@ -13,7 +13,7 @@ from tests.unit.shared.material import make_config, make_model
 from tests.unit.shared.ollama_answers import OllamaAnswers
 
 from so8t_shared.artifacts.digests import DigestCache
-from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage_key
+from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage_key, value_in
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_keys
@@ -107,6 +107,16 @@ def test_an_option_that_is_off_is_no_part_of_a_key(
         key = stage_key(stage, off, upstream, digests)
         assert set(key["config"]) == {*stage.reads, *stage.facts}
         assert stage_key(dataclasses.replace(stage, options={}), off, upstream, digests) == key
+
+
+def test_what_is_named_like_a_key_has_its_value(raw: dict[str, Any], digests: DigestCache) -> None:
+    """The verification of a bundle compares it with the configuration."""
+    config = Config.model_validate(raw)
+    whole, upstream = config.model_dump(mode="json"), {stage.name: _manifest(stage.name) for stage in STAGES}
+    names = {key for key, _ in config_keys()} | {key.rpartition(".")[0] for key, _ in config_keys()}
+    for stage in STAGES:
+        for name, value in stage_key(stage, config, upstream, digests)["config"].items():
+            assert name not in names or value_in(whole, name) == value, name
 
 
 def test_a_model_pulled_anew(raw: dict[str, Any], digests: DigestCache, ollama_answers: OllamaAnswers) -> None:
