@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from setuptools import Distribution
 from tests.messages import Said
+from tests.unit.shared.core_environment import ROOT
 
 from so8t_shared.config.retention import SHIPPED
 from so8t_shared.errors import InputError
@@ -39,6 +41,16 @@ def test_the_shipped_set() -> None:
     assert all(max(map(len, (item.prompt, item.reference))) <= 100 for item in items)
     assert resources.files("so8t_shared.retention").joinpath("shipped.yaml").is_file()
     assert which(SHIPPED) != which("shipped.yaml") == which("rows.jsonl")
+
+
+def test_the_wheel_has_the_shipped_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """setuptools packs the file with the package that reads it."""
+    monkeypatch.chdir(ROOT)
+    distribution = Distribution()
+    distribution.parse_config_files()
+    command = distribution.get_command_obj("build_py")
+    command.ensure_finalized()
+    assert {package: files for package, *_, files in command.data_files}["so8t_shared.retention"] == ["shipped.yaml"]
 
 
 def test_both_forms(tmp_path: Path) -> None:
