@@ -8,8 +8,11 @@ exact where both know every token.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+import statistics
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
+
+from so8t_shared.results.verification import Divergence
 
 Token = TypeVar("Token", bound=Hashable)
 
@@ -26,3 +29,15 @@ def divergence(before: Mapping[Token, float], after: Mapping[Token, float]) -> f
     inside = math.fsum(math.exp(before[token]) * (before[token] - after[token]) for token in shared)
     p, q = (max(_ROUNDING, 1 - math.fsum(math.exp(side[token]) for token in shared)) for side in (before, after))
     return max(0.0, inside + p * math.log(p / q))
+
+
+def over_positions(values: Sequence[float], changed_top: int) -> Divergence:
+    """Return figures of the divergences at one or more positions, in `changed_top` of which the likeliest changed."""
+    every = [*values, *values] if len(values) == 1 else values
+    return Divergence(
+        mean=statistics.fmean(values),
+        median=statistics.median(values),
+        p99=statistics.quantiles(every, n=100, method="inclusive")[98],
+        largest=max(values),
+        changed_top=changed_top / len(values),
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from so8t_engines.divergence import LIKELY, divergence
+from so8t_engines.divergence import LIKELY, divergence, over_positions
 from so8t_engines.embedded.devices import gpus
 from so8t_engines.embedded.engine import EmbeddedEngine
 from so8t_engines.probes import TEXTS
@@ -99,14 +98,13 @@ def _reference(headers: Sequence[GgufHeader]) -> Path:
 
 
 def _vocabulary(header: GgufHeader) -> int:
-    tokens = header.metadata.get("tokenizer.ggml.tokens")
-    if tokens is None or not tokens.count:
+    if not header.vocabulary_size:
         raise InputError(
             "This GGUF file has no tokenizer.",
             where=str(header.path),
             remedy="name the files of a whole language model",
         )
-    return tokens.count
+    return header.vocabulary_size
 
 
 def _prompts() -> Iterator[str]:
@@ -153,11 +151,4 @@ def _verified(header: GgufHeader, heard: _Heard, reference: _Heard | None) -> Ve
 
 def _divergence(before: _Heard, after: _Heard) -> Divergence:
     pairs = list(zip(before.next_tokens, after.next_tokens, strict=True))
-    values = [divergence(p, q) for p, q in pairs]
-    return Divergence(
-        mean=statistics.fmean(values),
-        median=statistics.median(values),
-        p99=statistics.quantiles(values, n=100, method="inclusive")[98],
-        largest=max(values),
-        changed_top=sum(next(iter(p)) != next(iter(q)) for p, q in pairs) / len(pairs),
-    )
+    return over_positions([divergence(p, q) for p, q in pairs], sum(next(iter(p)) != next(iter(q)) for p, q in pairs))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from so8t_shared.config.gguf import PROMPTS
 from so8t_shared.config.model import Config
+from so8t_shared.config.retention import SHIPPED
 from so8t_shared.splits import sides_of_paths
 
 
@@ -65,6 +66,13 @@ def model_b(config: Config) -> list[ExternalInput]:
     if config.served_b:  # its name counts, too: it is asked by that
         return [ServedInput(f"model_b.ollama = {config.served_b}", config.served_b, config.ollama.host)]
     return [FileInput("model_b.gguf", Path(config.gguf_b))] if config.gguf_b else _imatrix(config)
+
+
+def retention_rows(config: Config) -> list[ExternalInput]:
+    """The file of neutral prompts, if there is one."""
+    retention = config.ab_test.retention
+    named = retention is not None and retention.rows != SHIPPED
+    return [FileInput("ab_test.retention.rows", Path(retention.rows))] if retention and named else []
 
 
 def training_inputs(config: Config) -> list[ExternalInput]:

@@ -18,8 +18,18 @@ from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.policy import POLICY_FILE
 from so8t_shared.results.registry import MODELFILES
+from so8t_shared.results.retention import RETENTION_FILE
 from so8t_shared.results.training import TENSORBOARD, TRAINING_ROWS
-from so8t_shared.stage_inputs import ExternalInput, PathInput, ServedInput, model_a, model_b, training_inputs
+from so8t_shared.retention.items import which
+from so8t_shared.stage_inputs import (
+    ExternalInput,
+    PathInput,
+    ServedInput,
+    model_a,
+    model_b,
+    retention_rows,
+    training_inputs,
+)
 from so8t_shared.tables import resources
 
 Fact = Callable[[Config], Any]
@@ -162,6 +172,16 @@ def _asks_validation_rows(config: Config) -> bool | None:
     return True if config.ab_test.policy else None
 
 
+def _retention_rows(config: Config) -> str | None:
+    """What tells neutral prompts apart that are in no file of the user's."""
+    retention = config.ab_test.retention
+    return which(retention.rows) if retention else None
+
+
+def _of_retention(key: str) -> Fact:
+    return lambda config: getattr(config.ab_test.retention, key, None)
+
+
 def _policy_targets(config: Config) -> dict[str, Any] | None:
     targets = config.ab_test.policy
     return targets.model_dump(mode="json") if targets else None
@@ -250,8 +270,10 @@ STAGES: tuple[Stage, ...] = (
         "ask both models",
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
         facts={"what ends the asking": _what_ends_the_asking},
-        options={"validation rows": _asks_validation_rows},
+        options={"validation rows": _asks_validation_rows, "neutral prompts": _retention_rows},
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
+        inputs=retention_rows,
+        check="so8t_evaluator.retention.check:check_rows",
     ),
     Stage(
         "conclude",
@@ -259,7 +281,10 @@ STAGES: tuple[Stage, ...] = (
         6,
         "compare the answers, apply the gate",
         reads=_CONCLUDING_KEYS,
-        options={"ab_test.policy": _policy_targets},
+        options={
+            "ab_test.policy": _policy_targets,
+            **{f"ab_test.retention.{key}": _of_retention(key) for key in ("margin", "required")},
+        },
         needs={"evaluate": ("",), "train": ("splits/",)},
         exports=(Export(POLICY_FILE, places.policy_file),),
     ),
@@ -273,7 +298,7 @@ STAGES: tuple[Stage, ...] = (
             *("ollama.model_a_name", "ollama.model_b_name", "ollama.modelfile_dir", "output_layout"),
         ),
         needs={
-            "evaluate": ("samples.jsonl",),
+            "evaluate": ("samples.jsonl", RETENTION_FILE),
             "conclude": ("",),
             "train": (
                 "training.json",

@@ -18,6 +18,7 @@ from so8t_evaluator.policies import policies_of
 from so8t_evaluator.quantization_loss import quantization_losses
 from so8t_evaluator.rates import rates_of
 from so8t_evaluator.reliability import reliability_of
+from so8t_evaluator.retention.judging import retention_of
 from so8t_evaluator.rows import select
 from so8t_evaluator.slices import describe, slices_of
 from so8t_evaluator.testing_plan import plan_rows, plan_test
@@ -29,6 +30,7 @@ from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.evaluation import EvaluationResult
 from so8t_shared.results.interval import Interval
 from so8t_shared.results.rates import Rate
+from so8t_shared.results.retention import RETENTION_FILE, ScoredReference
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables.scorings import freely_written
@@ -48,6 +50,8 @@ class Evidence:
     """The rows that might have been asked, where the asking could end early."""
     validation: Sequence[Sample] = ()
     """The answers to the validation rows, with ab_test.policy."""
+    references: Sequence[ScoredReference] = ()
+    """The reference answers to neutral prompts, with ab_test.retention."""
 
 
 def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
@@ -104,8 +108,9 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         gate=UNJUDGED,
         until_decided=until_decided_of(asking.stopped, a, b, given) if asking.stopped else None,
         policy=policies_of(asking, evidence.validation, answers, given, settings, pool) if given.policy else None,
+        retention=retention_of(evidence.references, given) if evidence.references else None,
     )
-    return result.model_copy(update={"gate": judge(result, settings.gate)})
+    return result.model_copy(update={"gate": judge(result, settings.clauses)})
 
 
 def conclude_from_files(
@@ -131,6 +136,7 @@ def conclude_from_files(
         words=words_or_counted(train, tested, settings.confidence, counted),
         available=select(test, asking.stopped.available) if asking.stopped else (),
         validation=Sample.read_lines(evaluate / VALIDATION_FILE) if settings.policy else (),
+        references=ScoredReference.read_lines(evaluate / RETENTION_FILE) if settings.retention else (),
     )
     leave_alone()
     return conclude(evidence, settings)

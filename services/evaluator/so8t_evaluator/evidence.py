@@ -18,6 +18,7 @@ from so8t_evaluator.until_decided import decider
 from so8t_shared.bundles.contents import WORDS_FILE, config_of, document
 from so8t_shared.bundles.recomputed import Recomputed, differences, values_in
 from so8t_shared.config.model import Config
+from so8t_shared.config.retention import SHIPPED, Retention
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import INVALID, LABELS, canonical_label
 from so8t_shared.results.answers import CONTROL_FILE, FINAL_KEPT, SAMPLES_FILE, VALIDATION_FILE, Sample
@@ -26,12 +27,15 @@ from so8t_shared.results.bundle import BundleFault
 from so8t_shared.results.evaluation import EVALUATION_FILE, Speed
 from so8t_shared.results.policy import POLICY_FILE, Policy
 from so8t_shared.results.registry import REGISTRY_FILE, Registry
+from so8t_shared.results.retention import RETENTION_FILE, ScoredReference
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow
+from so8t_shared.retention.items import read_items
 from so8t_shared.tables.scorings import BY_NAME, freely_written, scored
 
 _SAMPLES, _CONTROL, _ASKING = (f"evaluate/{name}" for name in (SAMPLES_FILE, CONTROL_FILE, ASKING_FILE))
 _VALIDATION, _POLICY, _REGISTRY = f"evaluate/{VALIDATION_FILE}", f"conclude/{POLICY_FILE}", f"import/{REGISTRY_FILE}"
+_RETENTION = f"evaluate/{RETENTION_FILE}"
 _EVALUATION, _TEST = f"conclude/{EVALUATION_FILE}", "train/splits/test.jsonl"
 _NOT_FROM_ANSWERS = frozenset({"peak_memory_bytes", "gpu_memory_bytes", "interleaved", "file_size_bytes"})
 """What was measured beside the answers."""
@@ -57,6 +61,7 @@ def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Re
     rows = order[: asking.stopped.rows] if asking.stopped else order
     faults = [*_rows(folder, asking, samples, config, rows), *_classes(samples, _SAMPLES, texts=texts)]
     faults += _validated(folder, asking) if settings.policy else []
+    faults += _retained(folder, asking, settings.retention) if settings.retention else []
     faults = faults or [*_speed(asking, samples, rows[: settings.speed_samples])]
     counted = None if texts or faults else _counted(folder, samples)
     if settings.until_decided and not faults:
@@ -132,6 +137,16 @@ def _validated(folder: Path, asking: Asking) -> Iterator[BundleFault]:
         return
     yield from chain.from_iterable(_same_rows(rows, answers[s], _VALIDATION, " ".join(s)) for s in grid)
     yield from _classes(samples, _VALIDATION, texts=True)
+
+
+def _retained(folder: Path, asking: Asking, retention: Retention) -> Iterator[BundleFault]:
+    """Neutral prompts that were to be scored and were not; the shipped ones are known."""
+    found = ScoredReference.read_lines(folder / _RETENTION)
+    shipped = len(read_items(SHIPPED)) if retention.rows == SHIPPED else 0
+    count = shipped or len(found) // len(asking.quantizations)
+    scored_ones = [(each.quantization, each.item) for each in found]
+    if scored_ones != [(name, item) for name in asking.quantizations for item in range(1, count + 1)]:
+        yield BundleFault(where=_RETENTION, what="these are not the items that were to be scored, each once")
 
 
 def _ending(asking: Asking, samples: Sequence[Sample], until: Until) -> Iterator[BundleFault]:

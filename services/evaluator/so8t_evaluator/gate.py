@@ -79,6 +79,8 @@ def _covered(clause: Clause, evaluation: EvaluationResult) -> list[tuple[Quantiz
     meant_s = {"headline": [headline[1]], "all": [c.scoring for c in evaluation.comparisons]}
     quantizations = [q for name in clause.quantizations for q in meant_q.get(name, [name])]
     scorings = meant_s.get(clause.scoring, [clause.scoring])
+    if source == "retention":  # measured beside the scorings
+        scorings = [headline[1]]
     if source == "speed":  # measured under one scoring
         scorings = [ratio.scoring for ratio in evaluation.latency_ratios[:1]] or [headline[1]]
     settings = dict.fromkeys(product(quantizations, scorings))
@@ -86,7 +88,13 @@ def _covered(clause: Clause, evaluation: EvaluationResult) -> list[tuple[Quantiz
 
 
 def _figure(clause: Clause, quantization: Quantization, scoring: Scoring, evaluation: EvaluationResult) -> ClauseFigure:
-    judges = {"answers": _of_answers, "control": _of_control, "baseline": _of_baseline, "speed": _of_speed}
+    judges = {
+        "answers": _of_answers,
+        "control": _of_control,
+        "baseline": _of_baseline,
+        "speed": _of_speed,
+        "retention": _of_retention,
+    }
     judge_one = judges[metrics.BY_NAME[clause.metric].source]
     tested = [c for c in evaluation.comparisons if (c.quantization, c.scoring) == (quantization, scoring)]
     result, figure, reason = (
@@ -103,10 +111,12 @@ def _figure(clause: Clause, quantization: Quantization, scoring: Scoring, evalua
 
 
 def _seconds(clause: Clause, quantization: Quantization, scoring: Scoring, evaluation: EvaluationResult) -> float:
-    """Return the time of the answers behind a figure; counting words takes none of the models'."""
+    """Return the time of the answers behind a figure; neither counting words nor references take any."""
     metric = metrics.BY_NAME[clause.metric]
     if metric.source == "control":
         return evaluation.control.seconds if evaluation.control else 0.0
+    if metric.source == "retention":
+        return 0.0
     if metric.source == "speed":
         return sum(r.seconds for r in evaluation.latency_ratios if r.quantization == quantization)
     sides = SIDES if metric.source == "answers" and is_relative(clause) else ("b",)
@@ -262,6 +272,14 @@ def _of_speed(clause: Clause, setting: Comparison, evaluation: EvaluationResult)
     figure = line.ratio
     words = _worded(clause, figure, subject="B takes", unit=" times as long") + lost
     return _placed(-figure.high, -figure.low, -_highest(clause)), figure, words
+
+
+def _of_retention(clause: Clause, setting: Comparison, evaluation: EvaluationResult) -> _Judged:
+    found = evaluation.retention.of(setting.quantization) if evaluation.retention else None
+    if found is None:
+        return Decision.UNDECIDED, None, "ab_test.retention is off"
+    decision, _ = bounded(clause, found.difference)
+    return decision, found.difference, _worded(clause, found.difference, difference=True, unit=" nats per token")
 
 
 def _worded(clause: Clause, figure: Interval, *, difference: bool = False, subject: str = "", unit: str = "") -> str:

@@ -17,6 +17,7 @@ from so8t_shared.results.policy import POLICY_FILE
 from so8t_shared.results.registry import REGISTRY_FILE, Registry
 from so8t_shared.results.sides import Side
 from so8t_shared.results.verdicts import WORDS
+from so8t_shared.retention.items import read_items
 from so8t_shared.running.context import StageContext
 from so8t_shared.tables import engines
 from so8t_shared.tables.functions import named
@@ -59,10 +60,27 @@ def evaluate(ctx: StageContext) -> None:
         ctx.progress(done, total, message)
         ctx.check_interrupted()
 
+    items = read_items(settings.retention.rows) if settings.retention else []
+    left, asked = len(items) * len(inputs.registry.models), 0
+
+    def asking(done: int, total: int, message: str) -> None:
+        nonlocal asked
+        asked = total
+        progress(done, total + left, message)
+
     with ctx.cache("samples") as cache:
         tally, output = Tally(ctx.live, settings.confidence), ctx.output_dir
         names = {"fingerprint": ctx.fingerprint, "session": ctx.session_id}
-        ask_models(ctx.config, inputs, cache, progress, output, **names, on_answer=tally.add)
+        ask_models(ctx.config, inputs, cache, asking, output, **names, on_answer=tally.add)
+    if items:
+        from so8t_evaluator.retention.scoring import score_references  # the embedded engine, which others do not need
+
+        def scoring(done: int, total: int, message: str) -> None:
+            progress(asked + done, asked + total, message)
+
+        score_references(
+            ctx.config, inputs.registry, inputs.converted, items, ctx.unfinished_dir, scoring, ctx.output_dir
+        )
 
 
 def conclude(ctx: StageContext) -> None:
@@ -75,6 +93,8 @@ def conclude(ctx: StageContext) -> None:
         write_json(ctx.output_dir / POLICY_FILE, result.policy.served())
         for line, outcome_of_it in result.policy.lines():
             (ctx.log.info if outcome_of_it == "met" else ctx.log.warning)("%s", line)
+    for line in result.retention.warnings() if result.retention else ():
+        ctx.log.warning("%s", line)
     for comparison in result.comparisons:
         ctx.log.info("%s: %s", comparison.name, outcome(comparison))
 

@@ -49,7 +49,7 @@ def plan_test(gold: Sequence[str], groups: Sequence[str], settings: AbTest) -> T
     settings = late(settings) if settings.until_decided else settings
     every = _Rows(np.asarray(gold, dtype=str), codes(groups), settings)
     counted = Counter(gold)
-    clauses = [_planned(clause, every.of(metrics.BY_NAME[clause.metric].gold)) for clause in settings.gate]
+    clauses = [_planned(clause, every.of(metrics.BY_NAME[clause.metric].gold)) for clause in settings.clauses]
     disagreement, alpha, grouping = settings.assumed_disagreement, settings.alpha, every.grouping
     return TestPlan(
         by_label={label: counted[label] for label in LABELS},
@@ -136,6 +136,9 @@ def _part(clause: Clause, rows: _Rows) -> _Part:
         return _Part(Passable.NO, "ab_test.control is off") if off else _Part(Passable.YES)
     if metric.source == "speed":
         return _timed(rows.settings)
+    if metric.source == "retention":
+        off = rows.settings.retention is None
+        return _Part(Passable.NO, "ab_test.retention is off") if off else _Part(Passable.UNKNOWN)
     if not len(rows):
         return _Part(Passable.NO, "no test row has such a class", rows_needed=_needed(clause, rows))
     if missing := [label for label in metric.needed if label not in rows.gold]:

@@ -19,6 +19,7 @@ from so8t_reporter.sections.provenance import provenance
 from so8t_reporter.sections.quality import classes_section, grid_section
 from so8t_reporter.sections.rates import rates_section
 from so8t_reporter.sections.reproduction import reproduction_section
+from so8t_reporter.sections.retention import retention_sections
 from so8t_reporter.sections.slices import slices_sections
 from so8t_reporter.sections.training import training_section
 from so8t_reporter.sections.unread import unread_sections
@@ -56,6 +57,7 @@ def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
         flips_section(inputs),
         *unread_sections(inputs),
         *policy_sections(inputs),
+        *retention_sections(inputs),
         cost_section(inputs),
         training_section(inputs),
         data_section(inputs),

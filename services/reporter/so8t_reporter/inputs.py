@@ -14,6 +14,7 @@ from so8t_shared.places import models_beside_report
 from so8t_shared.results.answers import SAMPLES_FILE, Sample
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE, ChatInfo, ConversionResult, Served
 from so8t_shared.results.evaluation import EVALUATION_FILE, EvaluationResult
+from so8t_shared.results.retention import RETENTION_FILE, ScoredReference
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, LabeledRow, TrainingPoint, TrainingResult
 from so8t_shared.tables.quantizations import ORDER, Quantization
@@ -73,6 +74,8 @@ class ReportInputs:
     chat: dict[str, ChatInfo]
     served: Served | None = None
     """Model B as an Ollama server had it before; None if it was made or copied here."""
+    references: list[ScoredReference] = field(default_factory=list)
+    """With ab_test.retention: the reference answers to neutral prompts."""
     input_digests: dict[str, str] = field(default_factory=dict)
     """Digests of the models and data that train and convert-b read, by their place in the configuration."""
 
@@ -112,11 +115,16 @@ def load_inputs(
         training_config=read_text(train / "training_config.yaml") if trained else "",
         conversion={stage: ConversionResult.read(folder / "conversion.json") for stage, folder in converted.items()},
         chat={stage: ChatInfo.read(folder / "chat.json") for stage, folder in converted.items()},
+        references=_references(evaluate / RETENTION_FILE, evaluation),
         served=_served(converted[CONVERTED_BY["b"]] / SERVED_FILE),
         input_digests=dict(input_digests or {}),
     )
     leave_alone()
     return inputs
+
+
+def _references(path: Path, evaluation: EvaluationResult) -> list[ScoredReference]:
+    return ScoredReference.read_lines(path) if evaluation.retention else []
 
 
 def _served(path: Path) -> Served | None:

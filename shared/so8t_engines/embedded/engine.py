@@ -148,6 +148,18 @@ class EmbeddedModel(LoadedModel):
         answer = self._checked({"measure": asked})
         return None if "too_long" in answer else answer["ok"]
 
+    def follow(self, prompt: str, text: str, likely: int) -> dict[str, Any] | None:
+        """Tell how likely each token of a text is after a prompt and the tokens before it; None if they do not fit.
+
+        Returns [n] `tokens` and their natural-log probabilities, `logprobs`; and [n, `likely`] `ids` and `likely`
+        log-probabilities of the likeliest tokens in each one's place.
+
+        Raises:
+            EngineError: the engine died.
+        """
+        answer = self._checked({"follow": {"prompt": prompt, "text": text, "likely": likely}})
+        return None if "too_long" in answer else answer["ok"]
+
     def _outcome(self, message: dict[str, Any]) -> Outcome:
         answer = self._checked(message)
         too_long = answer.get("too_long")

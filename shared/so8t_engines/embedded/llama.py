@@ -23,6 +23,12 @@ _TEXTS = 256
 _CERTAIN = 1e6
 """Bias of a token that must be chosen, so that its log-probability is reported."""
 
+_WHOLE = "a"
+"""A whole character, chosen where a piece of one is asked for: llama.cpp reports nothing where it wrote a piece."""
+
+_EVERY = 1 << 20
+"""More tokens than any vocabulary has."""
+
 _ALL_LAYERS = 999
 """More than any model has."""
 
@@ -149,6 +155,41 @@ class Llama:
             "ends_turn": end["ends"],
             "peak_memory_bytes": peak_memory_bytes(),
         }
+
+    def follow(self, prompt: str, text: str, likely: int) -> dict[str, Any]:
+        """Tell how likely each token of a text is after a prompt; see `EmbeddedModel.follow`.
+
+        Raises:
+            TooLongError: it does not fit the context.
+        """
+        pieces = self._tokenizer.pieces(text)
+        ids = [token for token, _ in pieces]
+        tokens = self._tokens(prompt, len(ids))
+        self._hold(tokens, ids)
+        shown: list[list[dict[str, Any]]] = []
+        logprobs: list[float] = []
+        for place, (token, piece) in enumerate(pieces):
+            start = [*tokens, *ids[:place]]
+            seen = self._look(start, token if piece else self._tokenizer.ids(_WHOLE)[0], likely)
+            shown.append(seen["top_logprobs"][:likely])
+            logprobs.append(seen["logprob"] if piece else self._of_piece(start, token, seen))
+        return {
+            "tokens": ids,
+            "logprobs": [max(one, _LEAST) for one in logprobs],
+            "ids": [[one["id"] for one in place] for place in shown],
+            "likely": [[max(one["logprob"], _LEAST) for one in place] for place in shown],
+        }
+
+    def _of_piece(self, tokens: Sequence[int], wanted: int, seen: dict[str, Any]) -> float:
+        """Return the log-probability of a piece of a character, which is reported only among the likeliest.
+
+        If it is not among those `seen`, a whole vocabulary is shown, which takes long.
+        """
+        found = {one["id"]: one["logprob"] for one in seen["top_logprobs"]}
+        if wanted not in found:
+            every = self._look(tokens, seen["id"], _EVERY)["top_logprobs"]
+            found = {one["id"]: one["logprob"] for one in every}
+        return float(found.get(wanted, _LEAST))
 
     def _look(self, tokens: Sequence[int], wanted: int, count: int) -> dict[str, Any]:
         """Return what the server says of `wanted` and the likeliest tokens, and whether `wanted` ends an answer."""

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, VALIDATION_FILE
+from so8t_shared.results.retention import RETENTION_FILE
 
 _ANSWERS: dict[str, Any] = {"final": "", "text": ""}
 _ROWS: dict[str, Any] = {"text": "", "turns": [], "thinking": {}}
@@ -13,6 +14,7 @@ _TEXTS = {
     f"evaluate/{SAMPLES_FILE}": _ANSWERS,
     f"evaluate/{CONTROL_FILE}": _ANSWERS,
     f"evaluate/{VALIDATION_FILE}": _ANSWERS,
+    f"evaluate/{RETENTION_FILE}": {"prompt": "", "reference": ""},
     **{f"train/splits/{part}.jsonl": _ROWS for part in ("train", "validation", "test")},
 }
 """File to its keys that hold texts, with what takes their place."""

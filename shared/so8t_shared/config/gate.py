@@ -63,14 +63,15 @@ def _a_list(value: Any) -> Any:
     return value
 
 
-def _named_once(clauses: list[Clause]) -> list[Clause]:
+def named_once(clauses: list[Clause]) -> list[Clause]:
+    """Return the clauses; ValueError if two have the same name."""
     names = [clause.name for clause in clauses]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"two clauses are called {twice!r}; give each a name of its own")
     return clauses
 
 
-Gate = Annotated[list[Clause], BeforeValidator(_a_list), AfterValidator(_named_once)]
+Gate = Annotated[list[Clause], BeforeValidator(_a_list), AfterValidator(named_once)]
 
 
 def until_decided_faults(gate: list[Clause], scoring: list[str]) -> list[str]:

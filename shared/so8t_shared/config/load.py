@@ -18,6 +18,7 @@ from so8t_shared.config.model import AbTest, Config
 from so8t_shared.config.nested import assign, merged
 from so8t_shared.config.original.form import Translation, is_original, translated
 from so8t_shared.config.original.left_out import left_out
+from so8t_shared.config.retention import write_out
 from so8t_shared.config.yaml_files import read_keys, read_yaml
 from so8t_shared.errors import ConfigError
 from so8t_shared.foreign import UnparsableError
@@ -91,8 +92,10 @@ def read_config(
         path, next((value for key, value, _ in reversed(stronger) if key == INPUTS_ROOT), None)
     )
     given: dict[str, str] = {}
+    write_out(raw)
     for dotted, value, source in stronger:
         assign(raw, dotted, value)
+        write_out(raw)
         given[dotted] = source
     other, named = _fill_training(raw, path)
     translation = translation or named

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from so8t_shared.config.columns import ColumnName, Encoding, LabelWords
 from so8t_shared.config.costs import DEFAULT_COSTS, Costs, Prevalence
 from so8t_shared.config.drives import HostPath
 from so8t_shared.config.execution import Execution
-from so8t_shared.config.gate import DEFAULT_GATE, Gate, until_decided_faults
+from so8t_shared.config.gate import DEFAULT_GATE, Clause, Gate, named_once, until_decided_faults
 from so8t_shared.config.gguf import Gguf
 from so8t_shared.config.models import Model, ModelB
 from so8t_shared.config.notify import Notify
 from so8t_shared.config.policy import PolicyTargets, policy_faults
+from so8t_shared.config.retention import Retention, section_of_rows
 from so8t_shared.config.section import Section
 from so8t_shared.config.think import Think
 from so8t_shared.config.training import Training
@@ -179,6 +180,9 @@ class AbTest(Section):
     )
     gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass.")
     policy: PolicyTargets | None = Field(None, description="Fit /think's thresholds on validation rows, with logprob.")
+    retention: Annotated[Retention | None, BeforeValidator(section_of_rows)] = Field(
+        None, description="Measure what B forgot on neutral prompts."
+    )
 
     @model_validator(mode="after")
     def _fits_scoring_and_gate(self) -> AbTest:
@@ -187,7 +191,13 @@ class AbTest(Section):
         faults += policy_faults(self.policy, self.scoring)
         if faults:
             raise ValueError("; ".join(faults))
+        named_once(self.clauses)
         return self
+
+    @property
+    def clauses(self) -> list[Clause]:
+        """The clauses of the gate, with what other sections add."""
+        return [*self.gate, *([self.retention.clause] if self.retention else [])]
 
     @property
     def context(self) -> int:
@@ -244,7 +254,10 @@ class Config(Section):
     @model_validator(mode="after")
     def _external_b_can_be_tested(self) -> Config:
         engine, taken = engines.BY_NAME[self.ab_test.engine], self.imported_names()
-        if self.model_b and (faults := self.model_b.faults(self.gguf.quantizations, engine, taken)):
+        faults = self.model_b.faults(self.gguf.quantizations, engine, taken) if self.model_b else []
+        if self.served_b and self.ab_test.retention:
+            faults.append("ab_test.retention scores GGUF files, and model_b.ollama has none here; remove one")
+        if faults:
             raise ValueError("; ".join(faults))
         return self
 

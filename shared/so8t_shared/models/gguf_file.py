@@ -102,6 +102,12 @@ class GgufHeader:
         return sum(tensor.values for tensor in self.tensors.values())
 
     @property
+    def vocabulary_size(self) -> int:
+        """Number of tokens; 0 without a tokenizer."""
+        found = self.metadata.get("tokenizer.ggml.tokens")
+        return (found.count or 0) if found else 0
+
+    @property
     def file_type(self) -> str | None:
         """Name of general.file_type; None if the file does not say, or says a number without a name."""
         found = self.metadata.get("general.file_type")

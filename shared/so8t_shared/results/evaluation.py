@@ -15,6 +15,7 @@ from so8t_shared.results.paired import BaselineComparison, QuantizationLoss, Sli
 from so8t_shared.results.plan import TestPlan
 from so8t_shared.results.rates import Rate
 from so8t_shared.results.reliability import Reliability
+from so8t_shared.results.retention import RetentionResult
 from so8t_shared.results.sides import Side
 from so8t_shared.results.stopped import UntilDecided
 from so8t_shared.results.thresholds import PolicyResult
@@ -179,6 +180,9 @@ class EvaluationResult(Document):
     )
     policy: PolicyResult | None = Field(
         None, exclude_if=lambda value: value is None, description="With ab_test.policy: the fitted thresholds."
+    )
+    retention: RetentionResult | None = Field(
+        None, exclude_if=lambda value: value is None, description="With ab_test.retention: what B still knows."
     )
 
     @property

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from so8t_shared.labels import INVALID, LABELS
 
 Better = Literal["higher", "lower", "neither"]
-Source = Literal["answers", "control", "baseline", "speed"]
+Source = Literal["answers", "control", "baseline", "speed", "retention"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Row:
     percent: bool = True
     """Whether the figure is shown in percent."""
     source: Source = "answers"
-    """What the figure is computed from: A's and B's answers, A's repeated ones, the bag of words, or timed answers."""
+    """What the figure is computed from: A's and B's answers, A's repeated ones, the bag of words, timed answers, or
+    references."""
     undefined: str = "no test row has such a class"
     """Why there may be no figure."""
     danger: bool = False
@@ -60,6 +61,8 @@ class Row:
             return ("at_most",)
         if self.source == "baseline":
             return ("better",)
+        if self.source == "retention":
+            return ("margin",)
         absolute = {"higher": ("at_least",), "lower": ("at_most",), "neither": ("at_most", "at_least")}
         return absolute[self.better] + (() if self.better == "neither" else ("margin", "better"))
 
@@ -249,6 +252,15 @@ ROWS: tuple[Row, ...] = (
         "lower",
         percent=False,
         source="speed",
+    ),
+    Row(
+        "retention",
+        "Log-likelihood of neutral references",
+        "Log-probability per token of neutral references, B minus A. Below 0, B forgot what has nothing to do with the"
+        " classes.",
+        "higher",
+        percent=False,
+        source="retention",
     ),
 )
 

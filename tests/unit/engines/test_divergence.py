@@ -7,7 +7,7 @@ import pytest
 from scipy.special import log_softmax
 from scipy.stats import entropy
 
-from so8t_engines.divergence import divergence
+from so8t_engines.divergence import divergence, over_positions
 
 
 def _two(seed: int, size: int = 50) -> list[dict[int, float]]:
@@ -46,3 +46,13 @@ def test_the_same_twice() -> None:
     """Nothing, never less."""
     p, _ = _two(0)
     assert divergence(p, p) == 0.0
+
+
+def test_over_positions() -> None:
+    """Figures of several positions by numpy's definitions, and of a single one."""
+    values = [0.0, 0.1, 0.4, 2.5]
+    found = over_positions(values, 1)
+    assert (found.mean, found.median, found.largest, found.changed_top) == pytest.approx((0.75, 0.25, 2.5, 0.25))
+    assert found.p99 == pytest.approx(np.percentile(values, 99))
+    alone = over_positions([0.3], 1)
+    assert (alone.mean, alone.median, alone.p99, alone.changed_top) == pytest.approx((0.3, 0.3, 0.3, 1))

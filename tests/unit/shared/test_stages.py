@@ -121,7 +121,7 @@ def test_the_base_of_b(tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_a_look_at_the_inputs_is_the_services_own() -> None:
     """The functions that a stage names for `plan` and `run` are in the package that runs the stage."""
     checks = [stage for stage in STAGES if stage.check]
-    assert [stage.name for stage in checks] == ["convert-a", "train", "convert-b"]
+    assert [stage.name for stage in checks] == ["convert-a", "train", "convert-b", "evaluate"]
     assert [stage.name for stage in STAGES if stage.fits] == ["train"]
     for stage, target in ((one, target) for one in checks for target in (one.check, one.fits) if target):
         module, _, name = target.partition(":")

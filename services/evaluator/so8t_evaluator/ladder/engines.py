@@ -19,7 +19,7 @@ from so8t_shared.ladders.measured import Measured
 from so8t_shared.ladders.orders import RungOrder
 from so8t_shared.models.chat import Chat
 from so8t_shared.models.gguf_chat import chat_of
-from so8t_shared.models.gguf_file import GgufHeader, read_header
+from so8t_shared.models.gguf_file import read_header
 from so8t_shared.models.prompts import final_answer, neutralise_markers
 from so8t_shared.progress import Progress
 from so8t_shared.results.ladder import RungRecord
@@ -46,7 +46,7 @@ def measure_file(order: RungOrder, progress: Progress) -> None:
         def ask(number: int) -> dict[str, Any] | None:
             progress(number, len(rows), "")
             correct = LABELS.index(rows[number].label)
-            likely = min(LIKELY, _vocabulary(header))
+            likely = min(LIKELY, header.vocabulary_size)
             return loaded.measure(prompts[number], answers_of(rows[number], chat, order.end_of_turn), correct, likely)
 
         found = [ask(number) for number in range(len(rows))]
@@ -74,10 +74,6 @@ def answers_of(row: LabeledRow, chat: Chat, end_of_turn: str) -> list[str]:
     """Return the row's answer with each label, as it was trained."""
     thinking = {name: neutralise_markers(text, chat.markers) for name, text in row.thinking.items()}
     return [final_answer(label, thinking) + end_of_turn for label in LABELS]
-
-
-def _vocabulary(header: GgufHeader) -> int:
-    return header.metadata["tokenizer.ggml.tokens"].count or 0
 
 
 def _measured(found: Sequence[dict[str, Any] | None]) -> Measured:

@@ -108,7 +108,7 @@ class Facts:
     @property
     def clauses(self) -> list[JudgedClause]:
         """The gate."""
-        given = {clause.name: clause for clause in self.config.ab_test.gate}
+        given = {clause.name: clause for clause in self.config.ab_test.clauses}
         return [
             JudgedClause(given[found.name], found, next((s for s in found.settings if s.result == found.result), None))
             for found in self.evaluation.gate.clauses

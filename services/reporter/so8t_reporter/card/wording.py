@@ -145,6 +145,7 @@ JAPANESE = Wording(
         "control": "A/A対照で変わった回答の割合",
         "baseline_gain": "単語数え上げ分類器との正解率の差",
         "latency_ratio": "応答時間の比（B÷A）",
+        "retention": "一般的な参照回答の対数尤度",
     },
     undefined="算出不可",
     range="～",

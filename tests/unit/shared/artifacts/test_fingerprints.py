@@ -13,7 +13,7 @@ from tests.unit.shared.material import make_config, make_model
 from tests.unit.shared.ollama_answers import OllamaAnswers
 
 from so8t_shared.artifacts.digests import DigestCache
-from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage_key
+from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage_key, value_in
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_keys
@@ -31,7 +31,7 @@ def raw(tmp_path: Path) -> dict[str, Any]:
         "model_b": {"base_model": str(make_model(tmp_path / "b"))},
         "dataset": {"paths": [str(tmp_path / "rows.jsonl")], "source": source},
         "training": {"config": "some.yaml", "early_stopping": {}},
-        "ab_test": {"test_data": str(tmp_path / "test.jsonl"), "policy": {"false_allow": 0.02}},
+        "ab_test": {"test_data": str(tmp_path / "test.jsonl"), "policy": {"false_allow": 0.02}, "retention": "shipped"},
         "think": {"tls_cert": "cert.pem", "tls_key": "key.pem"},
     }
 
@@ -81,18 +81,25 @@ def test_what_a_key_reruns(
         raw = {**raw, "model_b": {"description": "theirs"}, "gguf": {"quantizations": ["q8_0"]}}
     if value == "SERVED":
         raw = {**raw, "model_b": {"description": "theirs"}, "gguf": {"quantizations": ["q8_0"]}}
-        raw |= {"ab_test": {**raw["ab_test"], "engine": "ollama"}, "ollama": {"host": ollama_answers.address}}
+        raw |= {
+            "ab_test": {**raw["ab_test"], "engine": "ollama", "retention": None},
+            "ollama": {"host": ollama_answers.address},
+        }
         value = "theirs:1"
     before = _fingerprints(Config.model_validate(raw), digests)
     after = _fingerprints(Config.model_validate(_with(raw, key, value, tmp_path)), digests)
     assert {name for name in before if before[name] != after[name]} == expected
 
 
-def test_an_option_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests: DigestCache) -> None:
-    """Without ab_test.policy the keys are those of a program without it; with it, the models are asked more rows."""
-    raw["ab_test"].pop("policy")
+@pytest.mark.parametrize("option", [{"policy": {"false_allow": 0.02}}, {"retention": "shipped"}])
+def test_an_option_that_is_off_is_no_part_of_a_key(
+    raw: dict[str, Any], digests: DigestCache, option: dict[str, Any]
+) -> None:
+    """Without an option the keys are those of a program without it; with it, the models are asked more."""
+    for name in ("policy", "retention"):
+        raw["ab_test"].pop(name)
     off = Config.model_validate(raw)
-    on = Config.model_validate({**raw, "ab_test": {**raw["ab_test"], "policy": {"false_allow": 0.02}}})
+    on = Config.model_validate({**raw, "ab_test": {**raw["ab_test"], **option}})
     before, after = _fingerprints(off, digests), _fingerprints(on, digests)
     assert {name for name in before if before[name] != after[name]} == {"evaluate", "conclude"}
     upstream = {stage.name: _manifest(stage.name) for stage in STAGES}
@@ -102,10 +109,20 @@ def test_an_option_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests:
         assert stage_key(dataclasses.replace(stage, options={}), off, upstream, digests) == key
 
 
+def test_what_is_named_like_a_key_has_its_value(raw: dict[str, Any], digests: DigestCache) -> None:
+    """The verification of a bundle compares it with the configuration."""
+    config = Config.model_validate(raw)
+    whole, upstream = config.model_dump(mode="json"), {stage.name: _manifest(stage.name) for stage in STAGES}
+    names = {key for key, _ in config_keys()} | {key.rpartition(".")[0] for key, _ in config_keys()}
+    for stage in STAGES:
+        for name, value in stage_key(stage, config, upstream, digests)["config"].items():
+            assert name not in names or value_in(whole, name) == value, name
+
+
 def test_a_model_pulled_anew(raw: dict[str, Any], digests: DigestCache, ollama_answers: OllamaAnswers) -> None:
     """The server's digest and the name count, the server's address does not."""
     raw |= {"gguf": {"quantizations": ["q8_0"]}, "ollama": {"host": ollama_answers.address}}
-    raw |= {"ab_test": {**raw["ab_test"], "engine": "ollama"}, "model_b": {"ollama": "theirs:1"}}
+    raw |= {"ab_test": {**raw["ab_test"], "engine": "ollama", "retention": None}, "model_b": {"ollama": "theirs:1"}}
     first, again = (_fingerprints(Config.model_validate(raw), digests)["convert-b"] for _ in range(2))
     ollama_answers.answers["/api/tags"] = {"models": [{"name": "theirs:1", "digest": "e" * 64, "size": 1}]}
     pulled = _fingerprints(Config.model_validate(raw), digests)["convert-b"]

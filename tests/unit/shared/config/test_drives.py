@@ -13,8 +13,8 @@ from so8t_shared.errors import ConfigError
 
 PATH_KEYS = """
 model_a.base_model model_b.base_model model_b.gguf gguf.imatrix dataset.paths ab_test.test_data output_base_dir
-checkpoint_dir ollama.modelfile_dir store.credentials_file dataset.source.license_file notify.urls_file
-think.tls_cert think.tls_key think.tokens_file think.audit.folder think.audit.key_file
+ab_test.retention.rows checkpoint_dir ollama.modelfile_dir store.credentials_file dataset.source.license_file
+notify.urls_file think.tls_cert think.tls_key think.tokens_file think.audit.folder think.audit.key_file
 """
 
 
