@@ -18,7 +18,7 @@ from so8t_gateway.access import Gate, TokenGate
 from so8t_gateway.app import create_app
 from so8t_gateway.audit.auditor import FileAuditor, open_auditor
 from so8t_gateway.deciding import Limits, ModelDecider
-from so8t_gateway.heap import keep_heap_small
+from so8t_gateway.heap import give_back, keep_heap_small
 from so8t_gateway.keeper import Keeper
 from so8t_gateway.lane import Lane
 from so8t_gateway.loading import concurrency_of
@@ -40,6 +40,7 @@ log = logging.getLogger("so8t.think")
 
 _ARRIVING = 32
 """Requests that may be arriving or leaving beside those that are at work or wait for it."""
+_GIVE_BACK_S = 10.0
 _THREADS = 6
 """What has to wait for the disk or the store does so in these."""
 
@@ -134,6 +135,7 @@ async def _serve(
         server = Server(_settings(config, service, tls))
         tasks = [
             asyncio.create_task(keeper.run()),
+            asyncio.create_task(_stay_small()),
             asyncio.create_task(server.announce(listener, on_address)),
         ]
         with _signals(server, lane, lambda: _reload(keeper, tls), think.timeout_s):
@@ -142,6 +144,12 @@ async def _serve(
             task.cancel()
     finally:
         await keeper.close()
+
+
+async def _stay_small() -> None:
+    while True:
+        await asyncio.sleep(_GIVE_BACK_S)
+        await asyncio.to_thread(give_back)
 
 
 async def _begin_threads() -> None:

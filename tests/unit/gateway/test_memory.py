@@ -100,7 +100,12 @@ c.fclose(file)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="CANNOT BE TESTED HERE: the C library is not glibc")
+_GLIBC = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="CANNOT BE TESTED HERE: the C library is not glibc"
+)
+
+
+@_GLIBC
 def test_threads_share_one_heap() -> None:
     """A heap for each thread, of which only the ends are ever given back, would grow with the requests."""
 
@@ -110,6 +115,32 @@ def test_threads_share_one_heap() -> None:
 
     assert heaps() > 1
     assert heaps("kept small") == 1
+
+
+_GAPS = """
+import ctypes
+import psutil
+from so8t_gateway.heap import give_back, keep_heap_small
+keep_heap_small()
+c = ctypes.CDLL(None)
+c.malloc.restype, c.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+rss = psutil.Process().memory_info
+taken = [c.malloc(10_000) for _ in range(5_000)]
+for place in taken:
+    ctypes.memset(place, 1, 10_000)
+for place in taken[:-1]:
+    c.free(place)
+before = rss().rss
+give_back()
+print(before - rss().rss)
+"""
+
+
+@_GLIBC
+def test_gaps_in_the_heap_are_given_back() -> None:
+    """One piece that is still used at the end of the heap keeps nothing before it from the system."""
+    done = subprocess.run([sys.executable, "-c", _GAPS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 40_000_000
 
 
 def _audit(folder: Path) -> dict[str, Any]:
