@@ -38,7 +38,7 @@ def test_what_b_still_knows(finished_copy: Workspace) -> None:
     assert all(each["verdict"] in RETAINED and each["divergence"] for each in found["files"])
     clause = evaluation["gate"]["clauses"][-1]
     assert (clause["metric"], clause["required"]) == ("retention", True)
-    (report,) = workspace.results.glob("ab_test_results/*/report.md")
+    *_, report = sorted(workspace.results.glob("ab_test_results/*/report.md"))
     assert "What B still knows" in report.read_text()
     workspace.edit(ab_test={"retention": {"rows": "items.jsonl", "margin": 50.0}})
     workspace.run()
