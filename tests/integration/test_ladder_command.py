@@ -54,6 +54,24 @@ def test_after_a_run(finished_copy: Workspace) -> None:
     assert finished_copy.manifests() == before
 
 
+def _files(folder: Path) -> dict[str, int]:
+    """Every file and folder but the store's cache, and when it was changed."""
+    found = {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*")}
+    return {str(path): changed for path, changed in found.items() if ".local" not in path.parts}
+
+
+def test_a_dry_run_writes_nothing(finished_copy: Workspace, tiny_llama: Path, tiny_rows: Path) -> None:
+    """Neither of a session's model nor of a folder does anything lie there that was not there before."""
+    before = _files(finished_copy.root)
+    of_session = ("-c", "config.yaml", "--side", "both", "-o", "new")
+    of_folder = ("--model", str(tiny_llama), "--rows", str(tiny_rows), "-q", "F16", "-o", "other")
+    for given in (of_session, of_folder):
+        done = finished_copy.cli("ladder", *given, "--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert "about" in done.stdout
+    assert _files(finished_copy.root) == before
+
+
 def test_what_cannot_be_asked(tmp_path: Path, tiny_llama: Path, tiny_rows: Path) -> None:
     """An unknown rung, no rows, neither a run nor a model: each ends with 2, and a server that is not there with 4."""
     work = Workspace(tmp_path)
