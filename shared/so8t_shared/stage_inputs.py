@@ -67,6 +67,11 @@ def model_b(config: Config) -> list[ExternalInput]:
     return [FileInput("model_b.gguf", Path(config.gguf_b))] if config.gguf_b else _imatrix(config)
 
 
+def ladder_inputs(config: Config) -> list[ExternalInput]:
+    """The base that model B was trained from, if a run climbs its ladder."""
+    return [ModelInput("model_b", Path(config.base_of_b.base_model))] if config.ab_test.ladder else []
+
+
 def training_inputs(config: Config) -> list[ExternalInput]:
     """The base and the rows; for an external B, model A, whose tokenizer measures the rows."""
     base = "model_a" if config.external_b else "model_b"

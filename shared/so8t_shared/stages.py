@@ -19,7 +19,16 @@ from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.policy import POLICY_FILE
 from so8t_shared.results.registry import MODELFILES
 from so8t_shared.results.training import TENSORBOARD, TRAINING_ROWS
-from so8t_shared.stage_inputs import ExternalInput, PathInput, ServedInput, model_a, model_b, training_inputs
+from so8t_shared.stage_inputs import (
+    ExternalInput,
+    PathInput,
+    ServedInput,
+    ladder_inputs,
+    model_a,
+    model_b,
+    training_inputs,
+)
+from so8t_shared.stage_options import ladder, ladder_needs, ladder_report, ladder_services
 from so8t_shared.tables import resources
 
 Fact = Callable[[Config], Any]
@@ -69,6 +78,8 @@ class Stage:
     """What only some configurations need besides; see `under`."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
     """Models and data outside the store; only their bytes matter, not their location."""
+    starts: Callable[[Config], tuple[str, ...]] = lambda config: ()
+    """Packages of other services whose code it runs, in processes of their own, under this configuration."""
     shared: Shared | None = None
     """Files that one artifact of the stage may take over from another."""
     exports: tuple[Export, ...] = ()
@@ -94,6 +105,10 @@ class Stage:
     def module(self) -> str:
         """Package of the service."""
         return self.work.partition(":")[0].rpartition(".")[0]
+
+    def modules(self, config: Config) -> tuple[str, ...]:
+        """Packages that it needs under this configuration."""
+        return (self.module, *self.starts(config))
 
     @property
     def resources(self) -> resources.Row:
@@ -250,8 +265,11 @@ STAGES: tuple[Stage, ...] = (
         "ask both models",
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
         facts={"what ends the asking": _what_ends_the_asking},
-        options={"validation rows": _asks_validation_rows},
+        options={"validation rows": _asks_validation_rows, "ladder": ladder},
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
+        more_needs=ladder_needs,
+        inputs=ladder_inputs,
+        starts=ladder_services,
     ),
     Stage(
         "conclude",
@@ -285,6 +303,7 @@ STAGES: tuple[Stage, ...] = (
             ),
             **_of_both("conversion.json", "chat.json", SERVED_FILE),
         },
+        more_needs=ladder_report,
         exports=(Export("", places.report_file),),
     ),
 )

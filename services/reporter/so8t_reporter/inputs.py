@@ -14,6 +14,7 @@ from so8t_shared.places import models_beside_report
 from so8t_shared.results.answers import SAMPLES_FILE, Sample
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE, ChatInfo, ConversionResult, Served
 from so8t_shared.results.evaluation import EVALUATION_FILE, EvaluationResult
+from so8t_shared.results.ladder import LADDER_FILE, LadderResult
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, LabeledRow, TrainingPoint, TrainingResult
 from so8t_shared.tables.quantizations import ORDER, Quantization
@@ -75,6 +76,8 @@ class ReportInputs:
     """Model B as an Ollama server had it before; None if it was made or copied here."""
     input_digests: dict[str, str] = field(default_factory=dict)
     """Digests of the models and data that train and convert-b read, by their place in the configuration."""
+    ladder: LadderResult | None = None
+    """None without ab_test.ladder."""
 
     @property
     def quantizations(self) -> list[Quantization]:
@@ -114,6 +117,7 @@ def load_inputs(
         chat={stage: ChatInfo.read(folder / "chat.json") for stage, folder in converted.items()},
         served=_served(converted[CONVERTED_BY["b"]] / SERVED_FILE),
         input_digests=dict(input_digests or {}),
+        ladder=LadderResult.read(path) if (path := evaluate / LADDER_FILE).is_file() else None,
     )
     leave_alone()
     return inputs

@@ -180,6 +180,8 @@ class AbTest(Section):
     gate: Gate = Field(list(DEFAULT_GATE), description="Clauses that B must pass.")
     policy: PolicyTargets | None = Field(None, description="Fit /think's thresholds on validation rows, with logprob.")
 
+    ladder: bool = Field(False, description="Climb B's [ladder](ladder.md) for the report.")
+
     @model_validator(mode="after")
     def _fits_scoring_and_gate(self) -> AbTest:
         open_ended = until_decided_faults(self.gate, self.scoring) if self.until_decided else []
@@ -246,6 +248,11 @@ class Config(Section):
         engine, taken = engines.BY_NAME[self.ab_test.engine], self.imported_names()
         if self.model_b and (faults := self.model_b.faults(self.gguf.quantizations, engine, taken)):
             raise ValueError("; ".join(faults))
+        if self.external_b and self.ab_test.ladder:
+            raise ValueError(
+                f"ab_test.ladder climbs a model B that is trained here, not {self.external_b};"
+                " leave it out, and use so8t-ab ladder --model"
+            )
         return self
 
     @property

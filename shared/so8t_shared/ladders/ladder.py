@@ -16,7 +16,7 @@ from so8t_shared.interruption import StopSignal
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.ladders.plan import SERVED, PlannedRung, Settings, plan_ladder
 from so8t_shared.ladders.running import measure_rungs
-from so8t_shared.ladders.source import Source, source_of_folder, source_of_run, with_served
+from so8t_shared.ladders.source import Outputs, Source, source_of_folder, source_of_run, with_served
 from so8t_shared.models.room import context_tokens
 from so8t_shared.progress import Progress
 from so8t_shared.results.ladder import LADDER_FILE, LadderResult
@@ -27,6 +27,7 @@ from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.functions import named
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.rungs import DEFAULT_ROWS
 
 _ROWS_FILE = "rows.jsonl"
 _STEP = 256
@@ -91,6 +92,17 @@ def ask_of_session(
     sources = [_in_ollama(source_of_run(outputs, config, side, digests), served, config) for side in sides]
     folder = to or Path(config.output_base_dir) / "ladders" / session
     return _asked(folder, session, sources, rows, found / "splits", config)
+
+
+def ask_of_stage(outputs: Outputs, splits: Path, config: Config, folder: Path, digests: DigestCache) -> Asked:
+    """Return what a run with ab_test.ladder asks about model B, in its stage.
+
+    Raises:
+        InputError: a folder that it was made from is gone, or Ollama does not have it.
+        ServerError: Ollama does not answer.
+    """
+    source = _in_ollama(source_of_run(outputs, config, "b", digests), InOllama(), config)
+    return _asked(folder, "", [source], str(DEFAULT_ROWS), splits, config)
 
 
 def _asked(folder: Path, session: str, sources: Sequence[Source], rows: str, splits: Path, config: Config) -> Asked:

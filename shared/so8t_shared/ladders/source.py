@@ -19,11 +19,10 @@ from so8t_shared.places import gguf_name
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.sides import Side
 from so8t_shared.stage_inputs import ModelInput
+from so8t_shared.stage_options import TRAINED
 from so8t_shared.tables.quantizations import Quantization
 
 _WEIGHTS = ".safetensors"
-TRAINED = ("adapter/", "gates.safetensors", "training_config.yaml")
-"""What training left of adapter and gates."""
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ab_test.gate": ([{"name": "read", "metric": "unread", "at_most": 0.1}], CONCLUDE),
     "ab_test.policy.false_allow": (0.03, CONCLUDE),
     "ab_test.policy.escalate": (0.2, CONCLUDE),
+    "ab_test.ladder": (True, EVALUATE),
     "visualization.output_dir": ("charts", REPORT),
     "visualization.plot_format": ("svg", REPORT),
     "visualization.dpi": (99, REPORT),
