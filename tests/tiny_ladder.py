@@ -25,12 +25,14 @@ from so8t_shared.ladders.orders import LadderStep, RungOrder, rounding_name
 from so8t_shared.progress import no_progress
 from so8t_shared.results.ladder import Ladder
 from so8t_shared.results.training import LabeledRow
+from so8t_trainer.encode import load_encoder
 from so8t_trainer.ladder.rungs import measure_checkpoint, measure_trained
 from so8t_trainer.merge import Changes, merge_checkpoint
 from so8t_trainer.trained import save_trained, write_settings
 
 QUANTIZATIONS = ("f16", "q8_0", "q4_k_m")
-END = "<|im_end|>"
+END = "<|done|>"
+"""No end of a turn that llama.cpp would know by its text: without its number in the file, nothing ends an answer."""
 STEPS = [
     LadderStep(rung="trained", title="trained model", kind="start"),
     LadderStep(rung="merged", title="merged checkpoint", kind="merge", before="trained"),
@@ -115,10 +117,41 @@ class TinyLadder:
         return compare_rungs("tiny", None, self.rungs, steps, rows(), [])
 
 
-def build(root: Path, make: Callable[..., Path] = make_llama, **settings: Any) -> TinyLadder:
+def make_plain(folder: Path, **settings: Any) -> Path:
+    """A tiny Llama with a head of its own, whose turns end with END."""
+    make_llama(folder, tied=False, **settings)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        text = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("<|im_end|>", END), encoding="utf-8")
+    return folder
+
+
+def make_ending(folder: Path) -> Path:
+    """One that writes END after each answer."""
+    from transformers import AutoModelForCausalLM
+
+    make_plain(folder)
+    model, encoder = AutoModelForCausalLM.from_pretrained(folder), load_encoder(folder)
+    with torch.inference_mode():
+        inside, last = [], []
+        for row, prompt, answers in encoder.encode_answers(rows()):
+            answer = answers[LABELS.index(row.label)]
+            hidden = model.model(torch.tensor([[*prompt, *answer]])).last_hidden_state[0]
+            inside.append(hidden[len(prompt) - 1 : -2])
+            last.append(hidden[-2:-1])
+        states = torch.cat([*inside, *last])
+        wanted = torch.cat([torch.zeros(len(states) - len(last)), torch.full((len(last),), 12.0)])
+        squares = states.T @ states + torch.eye(states.shape[1])
+        row_of_end = torch.linalg.solve(squares, states.T @ wanted)
+        model.lm_head.weight[encoder.tokenize(END)[-1]] = row_of_end
+    model.save_pretrained(folder)
+    return folder
+
+
+def build(root: Path, make: Callable[[Path], Path] = make_plain) -> TinyLadder:
     """Train nothing, but leave adapter and gates as if it had; merge, convert and measure all rungs."""
     ladder = TinyLadder(root)
-    make(ladder.base, **settings)
+    make(ladder.base)
     changes = _trained(ladder)
     merge_checkpoint(ladder.base, changes, ladder.merged)
     convert(ladder.merged, ladder.root / "gguf")

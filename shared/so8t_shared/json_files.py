@@ -33,7 +33,12 @@ def write_lines(path: Path, results: Iterable[BaseModel]) -> None:
     Raises:
         StorageError: the disk is full, read-only or not ours.
     """
-    write_atomically(path, "".join(result.model_dump_json() + "\n" for result in results).encode())
+    write_atomically(path, as_lines(results))
+
+
+def as_lines(results: Iterable[BaseModel]) -> bytes:
+    """Return what `write_lines` writes."""
+    return "".join(result.model_dump_json() + "\n" for result in results).encode()
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -68,11 +68,21 @@ def model_b(config: Config) -> list[ExternalInput]:
     return [FileInput("model_b.gguf", Path(config.gguf_b))] if config.gguf_b else _imatrix(config)
 
 
-def retention_rows(config: Config) -> list[ExternalInput]:
+def evaluate_inputs(config: Config) -> list[ExternalInput]:
+    """What the test reads beside models and rows, where its options ask for it."""
+    return [*_retention_rows(config), *_ladder_base(config)]
+
+
+def _retention_rows(config: Config) -> list[ExternalInput]:
     """The file of neutral prompts, if there is one."""
     retention = config.ab_test.retention
     named = retention is not None and retention.rows != SHIPPED
     return [FileInput("ab_test.retention.rows", Path(retention.rows))] if retention and named else []
+
+
+def _ladder_base(config: Config) -> list[ExternalInput]:
+    """The base that model B was trained from, if a run climbs its ladder."""
+    return [ModelInput("model_b", Path(config.base_of_b.base_model))] if config.ab_test.ladder else []
 
 
 def training_inputs(config: Config) -> list[ExternalInput]:

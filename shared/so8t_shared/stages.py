@@ -11,23 +11,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from so8t_shared import places
-from so8t_shared.config.gguf import PROMPTS
+from so8t_shared import places, stage_options
 from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.policy import POLICY_FILE
 from so8t_shared.results.registry import MODELFILES
 from so8t_shared.results.retention import RETENTION_FILE
-from so8t_shared.results.training import TENSORBOARD, TRAINING_ROWS
-from so8t_shared.retention.items import which
+from so8t_shared.results.training import TENSORBOARD
 from so8t_shared.stage_inputs import (
     ExternalInput,
     PathInput,
     ServedInput,
+    evaluate_inputs,
     model_a,
     model_b,
-    retention_rows,
     training_inputs,
 )
 from so8t_shared.tables import resources
@@ -79,6 +77,8 @@ class Stage:
     """What only some configurations need besides; see `under`."""
     inputs: Callable[[Config], list[ExternalInput]] = lambda config: []
     """Models and data outside the store; only their bytes matter, not their location."""
+    starts: Callable[[Config], tuple[str, ...]] = lambda config: ()
+    """Packages of other services whose code it runs, in processes of their own, under this configuration."""
     shared: Shared | None = None
     """Files that one artifact of the stage may take over from another."""
     exports: tuple[Export, ...] = ()
@@ -104,6 +104,10 @@ class Stage:
     def module(self) -> str:
         """Package of the service."""
         return self.work.partition(":")[0].rpartition(".")[0]
+
+    def modules(self, config: Config) -> tuple[str, ...]:
+        """Packages that it needs under this configuration."""
+        return (self.module, *self.starts(config))
 
     @property
     def resources(self) -> resources.Row:
@@ -161,32 +165,6 @@ _ASKING_KEYS = tuple(
 )
 
 
-def _what_ends_the_asking(config: Config) -> list[Any] | None:
-    """What an asking that may end early must decide, and at which level; nothing if it may not."""
-    test = config.ab_test
-    required = [clause.model_dump(mode="json") for clause in test.gate if clause.required]
-    return [test.confidence, required] if test.until_decided else None
-
-
-def _asks_validation_rows(config: Config) -> bool | None:
-    return True if config.ab_test.policy else None
-
-
-def _retention_rows(config: Config) -> str | None:
-    """What tells neutral prompts apart that are in no file of the user's."""
-    retention = config.ab_test.retention
-    return which(retention.rows) if retention else None
-
-
-def _of_retention(key: str) -> Fact:
-    return lambda config: getattr(config.ab_test.retention, key, None)
-
-
-def _policy_targets(config: Config) -> dict[str, Any] | None:
-    targets = config.ab_test.policy
-    return targets.model_dump(mode="json") if targets else None
-
-
 _CONCLUDING_KEYS = tuple(
     f"ab_test.{key}"
     for key in (
@@ -194,16 +172,6 @@ _CONCLUDING_KEYS = tuple(
         *("minimal_difference", "assumed_disagreement"),
     )
 )
-
-
-def _prompts_a(config: Config) -> dict[str, tuple[str, ...]]:
-    """The training side's rows, if the importance matrix is measured on them."""
-    return {"train": (TRAINING_ROWS,)} if config.gguf.imatrix == PROMPTS else {}
-
-
-def _prompts_b(config: Config) -> dict[str, tuple[str, ...]]:
-    """As for A, but an external model B is not quantized."""
-    return {} if config.external_b else _prompts_a(config)
 
 
 _GGUF_KEYS = ("gguf.quantizations", "gguf.primary")
@@ -222,7 +190,7 @@ STAGES: tuple[Stage, ...] = (
         5,
         "model A to GGUF",
         reads=("gguf.quantizations", "model_a.so8t"),
-        more_needs=_prompts_a,
+        more_needs=stage_options.prompts_a,
         inputs=model_a,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_a",
@@ -248,7 +216,7 @@ STAGES: tuple[Stage, ...] = (
         "model B to GGUF",
         reads=("gguf.quantizations",),
         needs={"train": ("merged/", "training_config.yaml")},
-        more_needs=_prompts_b,
+        more_needs=stage_options.prompts_b,
         inputs=model_b,
         exports=(Export("", places.model_file, large=True),),
         check="so8t_converter.check:check_model_b",
@@ -269,10 +237,16 @@ STAGES: tuple[Stage, ...] = (
         12,
         "ask both models",
         reads=(*_ASKING_KEYS, *_GGUF_KEYS),
-        facts={"what ends the asking": _what_ends_the_asking},
-        options={"validation rows": _asks_validation_rows, "neutral prompts": _retention_rows},
+        facts={"what ends the asking": stage_options.what_ends_the_asking},
+        options={
+            "validation rows": stage_options.asks_validation_rows,
+            "neutral prompts": stage_options.retention_rows,
+            "ladder": stage_options.ladder,
+        },
         needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
-        inputs=retention_rows,
+        more_needs=stage_options.ladder_needs,
+        inputs=evaluate_inputs,
+        starts=stage_options.ladder_services,
         check="so8t_evaluator.retention.check:check_rows",
     ),
     Stage(
@@ -282,8 +256,8 @@ STAGES: tuple[Stage, ...] = (
         "compare the answers, apply the gate",
         reads=_CONCLUDING_KEYS,
         options={
-            "ab_test.policy": _policy_targets,
-            **{f"ab_test.retention.{key}": _of_retention(key) for key in ("margin", "required")},
+            "ab_test.policy": stage_options.policy_targets,
+            **{f"ab_test.retention.{key}": stage_options.of_retention(key) for key in ("margin", "required")},
         },
         needs={"evaluate": ("",), "train": ("splits/",)},
         exports=(Export(POLICY_FILE, places.policy_file),),
@@ -310,6 +284,7 @@ STAGES: tuple[Stage, ...] = (
             ),
             **_of_both("conversion.json", "chat.json", SERVED_FILE),
         },
+        more_needs=stage_options.ladder_report,
         exports=(Export("", places.report_file),),
     ),
 )

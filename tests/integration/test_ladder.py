@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.servers.ollama_server import OllamaServer
-from tests.tiny_ladder import END, IN_OLLAMA, STEPS, TinyLadder, build, convert, merged_wrongly, rewritten
-from tests.tiny_models import make_llama
+from tests.tiny_ladder import (
+    END,
+    IN_OLLAMA,
+    STEPS,
+    TinyLadder,
+    build,
+    convert,
+    make_ending,
+    make_plain,
+    merged_wrongly,
+    rewritten,
+)
 from tests.unit.evaluator.material import make_chat
 
 from so8t_evaluator.importing import modelfile, recipe
@@ -17,11 +28,21 @@ from so8t_shared.models.gguf_chat import chat_of
 from so8t_shared.models.gguf_file import read_header
 from so8t_shared.results.ladder import Handover, Ladder
 
+NO_END = {"tokenizer.ggml.eos_token_id": 0}
+BEGINS = {"tokenizer.ggml.add_bos_token": True}
+NEVER_ENDS = "the end of a turn no longer ends an answer"
+
 
 @pytest.fixture(scope="session")
 def correct(tmp_path_factory: pytest.TempPathFactory) -> TinyLadder:
     """A model with a head of its own, measured in all its forms; read only."""
-    return build(tmp_path_factory.mktemp("ladder") / "correct", tied=False)
+    return build(tmp_path_factory.mktemp("ladder") / "correct")
+
+
+@pytest.fixture(scope="session")
+def ending(tmp_path_factory: pytest.TempPathFactory) -> TinyLadder:
+    """A model that ends its answers, likewise; read only."""
+    return build(tmp_path_factory.mktemp("ladder") / "ending", make_ending)
 
 
 @pytest.fixture
@@ -87,7 +108,7 @@ def test_a_file_of_another_type_is_named(correct: TinyLadder, broken: TinyLadder
 
 def test_a_file_of_other_weights_is_named(correct: TinyLadder, broken: TinyLadder, tmp_path: Path) -> None:
     """The right type and tokenizer, but another model's weights."""
-    other = make_llama(tmp_path / "other", seed=7, tied=False)
+    other = make_plain(tmp_path / "other", seed=7)
     files = convert(other, tmp_path / "gguf", ("q4_k_m",))
     broken.measure_file("q4_k_m", files["q4_k_m"])
     one = _lost_at(broken.compared(), "q4_k_m")
@@ -96,7 +117,7 @@ def test_a_file_of_other_weights_is_named(correct: TinyLadder, broken: TinyLadde
 
 def test_a_doubled_beginning_is_named(correct: TinyLadder, broken: TinyLadder, tmp_path: Path) -> None:
     """A file that adds the beginning that its template writes, too."""
-    changed = rewritten(correct.file("q8_0"), tmp_path / "x.gguf", {"tokenizer.ggml.add_bos_token": True})
+    changed = rewritten(correct.file("q8_0"), tmp_path / "x.gguf", BEGINS)
     broken.measure_file("q8_0", changed)
     one = _lost_at(broken.compared(), "q8_0")
     assert (one.other_prompts, one.other_tokens) == (0, one.rows)
@@ -104,8 +125,8 @@ def test_a_doubled_beginning_is_named(correct: TinyLadder, broken: TinyLadder, t
     assert len(one.example.after_ids) >= len(one.example.before_ids)
 
 
-def test_a_lost_end_of_turn_is_named(correct: TinyLadder, broken: TinyLadder, tmp_path: Path) -> None:
-    """A template that no longer ends turns; llama.cpp itself repairs a file's wrong type or number of a known end."""
+def test_a_lost_end_of_turn_in_the_template_is_named(correct: TinyLadder, broken: TinyLadder, tmp_path: Path) -> None:
+    """A template that no longer ends turns."""
     template = read_chat(correct.merged).template
     assert template
     changed = rewritten(
@@ -113,6 +134,16 @@ def test_a_lost_end_of_turn_is_named(correct: TinyLadder, broken: TinyLadder, tm
     )
     broken.measure_file("f16", changed)
     _lost_at(broken.compared(), "f16")
+
+
+@pytest.mark.parametrize("rung", ["f16", "q8_0"])
+def test_a_file_that_no_longer_ends_answers_is_named(
+    correct: TinyLadder, broken: TinyLadder, tmp_path: Path, rung: str
+) -> None:
+    """A file that names another token as its end: the same probabilities, but answers go on."""
+    broken.measure_file(rung, rewritten(correct.file(rung), tmp_path / "x.gguf", NO_END))
+    one = _lost_at(broken.compared(), rung)
+    assert (one.beyond, one.difference.flipped) == ([NEVER_ENDS], 0)
 
 
 def test_a_head_from_the_wrong_tensor_is_named(correct: TinyLadder, broken: TinyLadder, tmp_path: Path) -> None:
@@ -135,7 +166,7 @@ def test_the_same_file_in_ollama_loses_nothing(correct: TinyLadder, broken: Tiny
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("<|im_start|>", "<|im_start|> "), ("{{ .Content }}", "{{ .Content }}\n"), ("<|im_end|>", "")]
+    ("old", "new"), [("<|im_start|>", "<|im_start|> "), ("{{ .Content }}", "{{ .Content }}\n"), (END, "")]
 )
 def test_another_template_in_ollama_is_named(
     correct: TinyLadder, broken: TinyLadder, server: OllamaServer, old: str, new: str
@@ -157,8 +188,45 @@ def test_another_file_in_ollama_is_named(correct: TinyLadder, broken: TinyLadder
     assert (one.other_prompts, len(one.beyond) > 1) == (0, True)
 
 
-def _serve(server: OllamaServer, name: str, file: Path, old: str = "", new: str = "") -> None:
-    """Make a model on the server, with a change of its template."""
+def test_a_file_that_no_longer_ends_answers_in_ollama_is_named(
+    ending: TinyLadder, server: OllamaServer, tmp_path: Path
+) -> None:
+    """Neither the file in Ollama nor its Modelfile knows the end; with a stop in the Modelfile, answers end."""
+    broken = ending.copy(tmp_path / "broken")
+    changed = rewritten(ending.file("q8_0"), tmp_path / "x.gguf", NO_END)
+    _serve(server, "ladder:stopped", changed)
+    broken.measure_served(ending.file("q8_0"), "ladder:stopped", server)
+    assert broken.compared([*STEPS, IN_OLLAMA]).lost_at is None
+    _serve(server, "ladder:endless", changed, stop=())
+    broken.measure_served(ending.file("q8_0"), "ladder:endless", server)
+    assert _lost_at(broken.compared([*STEPS, IN_OLLAMA]), "ollama").beyond == [NEVER_ENDS]
+
+
+def test_settings_in_ollama_that_keep_answers_going_are_named(
+    ending: TinyLadder, server: OllamaServer, tmp_path: Path
+) -> None:
+    """A penalty on tokens of the prompt, of which the end of turn is one: the right file, but answers go on."""
+    broken = ending.copy(tmp_path / "broken")
+    _serve(server, "ladder:penalty", ending.file("q8_0"), parameters={"repeat_penalty": 5.0, "num_ctx": 1024})
+    broken.measure_served(ending.file("q8_0"), "ladder:penalty", server)
+    [clause] = _lost_at(broken.compared([*STEPS, IN_OLLAMA]), "ollama").beyond
+    assert clause.endswith("answers no longer end")
+
+
+def test_a_doubled_beginning_in_ollama_is_named(
+    correct: TinyLadder, broken: TinyLadder, server: OllamaServer, tmp_path: Path
+) -> None:
+    """The file in Ollama adds the beginning that its template writes, too."""
+    _serve(server, "ladder:twice", rewritten(correct.file("q8_0"), tmp_path / "x.gguf", BEGINS))
+    broken.measure_served(correct.file("q8_0"), "ladder:twice", server)
+    one = _lost_at(broken.compared([*STEPS, IN_OLLAMA]), "ollama")
+    assert (one.other_prompts, one.other_tokens) == (one.rows, one.rows)
+    assert one.example
+    assert one.example.after_text.startswith(2 * "<|im_start|>")
+
+
+def _serve(server: OllamaServer, name: str, file: Path, old: str = "", new: str = "", **settings: Any) -> None:
+    """Make a model on the server, with a change of its template or other settings."""
     chat = chat_of(read_header(file))
     made = recipe(
         file,
@@ -172,7 +240,7 @@ def _serve(server: OllamaServer, name: str, file: Path, old: str = "", new: str 
         1024,
     )
     template = made.template.replace(old, new) if old else made.template
-    server.create(name, modelfile("FILE", replace(made, template=template)).replace("./FILE", str(file)))
+    server.create(name, modelfile("FILE", replace(made, template=template, **settings)).replace("./FILE", str(file)))
 
 
 def _lost_at(ladder: Ladder, rung: str) -> Handover:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.integration.workspace import Workspace, kill_when, message_of
+from tests.integration.workspace import Workspace, kill_when, message_of, wait_for_children
 
-from so8t_shared.results.ladder import LadderResult
+from so8t_shared.results.ladder import LadderResult, RungRecord
 
 
 def _rungs(folder: Path) -> dict[str, int]:
@@ -52,6 +52,51 @@ def test_after_a_run(finished_copy: Workspace) -> None:
     found = [(each["side"], each["rows"], each["lost_at"]) for each in json.loads(done.stdout)["ladders"]]
     assert found == [("a", 8, None), ("b", 8, None)]
     assert finished_copy.manifests() == before
+
+
+def test_a_run_with_a_ladder(finished_copy: Workspace) -> None:
+    """Models are used again; a kill keeps the done rungs; the report says what was lost, or not."""
+    work = finished_copy
+    work.edit(ab_test={"ladder": True})
+
+    def done() -> dict[str, float]:
+        found = [RungRecord.read(path) for path in work.store.rglob("ladder/rungs/b/*.json")]
+        return {record.rung: record.seconds for record in found}
+
+    assert kill_when(work.start(), lambda: "merged" in done())
+    wait_for_children(work)
+    before = done()
+    work.run()
+    counts = {path.parent.parent.name for path in work.store.glob("artifacts/*/*/manifest.json")}
+    made = {stage: len(list(work.store.glob(f"artifacts/{stage}/*/manifest.json"))) for stage in counts}
+    assert {stage for stage, count in made.items() if count > 1} == {"evaluate", "conclude", "report"}
+
+    (found,) = work.results.glob("ab_test_results/*/ladder.json")
+    (ladder,) = LadderResult.read(found).ladders
+    assert (ladder.side, ladder.lost_at) == ("b", None), ladder.sentence
+    assert [rung.name for rung in ladder.rungs] == ["trained", "merged", "f16", "q8_0", "q4_k_m"]
+    assert {rung.name: rung.seconds for rung in ladder.rungs if rung.name in before}.items() <= before.items()
+    assert {"trained", "merged"} <= before.keys()
+    assert ladder.sentence.split(";")[0] in (found.parent / "report.html").read_text(encoding="utf-8")
+    assert not list(work.store.rglob("ladder/rungs"))
+
+
+def _files(folder: Path) -> dict[str, int]:
+    """Every file and folder but the store's cache, and when it was changed."""
+    found = {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*")}
+    return {str(path): changed for path, changed in found.items() if ".local" not in path.parts}
+
+
+def test_a_dry_run_writes_nothing(finished_copy: Workspace, tiny_llama: Path, tiny_rows: Path) -> None:
+    """Neither of a session's model nor of a folder does anything lie there that was not there before."""
+    before = _files(finished_copy.root)
+    of_session = ("-c", "config.yaml", "--side", "both", "-o", "new")
+    of_folder = ("--model", str(tiny_llama), "--rows", str(tiny_rows), "-q", "F16", "-o", "other")
+    for given in (of_session, of_folder):
+        done = finished_copy.cli("ladder", *given, "--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert "about" in done.stdout
+    assert _files(finished_copy.root) == before
 
 
 def test_what_cannot_be_asked(tmp_path: Path, tiny_llama: Path, tiny_rows: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ def adds_bos(path: Path) -> bool:
     Raises:
         IntegrityError: this is not a GGUF file.
     """
-    facts = read_facts(path)
+    return says_bos(read_facts(path))
+
+
+def says_bos(facts: Mapping[str, Any]) -> bool:
+    """Whether metadata of a file makes llama.cpp prepend the beginning-of-text token."""
     said = facts.get("tokenizer.ggml.add_bos_token")
     if said is not None:
         return bool(said)

@@ -8,6 +8,7 @@ from so8t_engines.protocol import ModelFile
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of, with_room
 from so8t_evaluator.evaluating import Inputs, ask_models
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
+from so8t_evaluator.ladder.climbing import climb
 from so8t_evaluator.tally import Tally
 from so8t_shared.json_files import write_json
 from so8t_shared.results.comparison import Comparison
@@ -81,6 +82,8 @@ def evaluate(ctx: StageContext) -> None:
         score_references(
             ctx.config, inputs.registry, inputs.converted, items, ctx.unfinished_dir, scoring, ctx.output_dir
         )
+    if settings.ladder:
+        climb(ctx, inputs.splits, progress)
 
 
 def conclude(ctx: StageContext) -> None:

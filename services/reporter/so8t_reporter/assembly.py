@@ -12,6 +12,7 @@ from so8t_reporter.sections.data import data_section
 from so8t_reporter.sections.flips import flips_section
 from so8t_reporter.sections.gate import gate_section
 from so8t_reporter.sections.handover import handover_section
+from so8t_reporter.sections.ladder import ladder_sections
 from so8t_reporter.sections.method import method_section
 from so8t_reporter.sections.plan import plan_section
 from so8t_reporter.sections.policy import policy_sections
@@ -63,6 +64,7 @@ def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
         data_section(inputs),
         checks_section(inputs),
         conversion_section(inputs),
+        *ladder_sections(inputs),
         handover_section(inputs, settings),
         method_section(inputs.evaluation),
         reproduction_section(inputs),

@@ -14,6 +14,7 @@ from so8t_shared.places import models_beside_report
 from so8t_shared.results.answers import SAMPLES_FILE, Sample
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE, ChatInfo, ConversionResult, Served
 from so8t_shared.results.evaluation import EVALUATION_FILE, EvaluationResult
+from so8t_shared.results.ladder import LADDER_FILE, LadderResult
 from so8t_shared.results.retention import RETENTION_FILE, ScoredReference
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, LabeledRow, TrainingPoint, TrainingResult
@@ -78,6 +79,8 @@ class ReportInputs:
     """With ab_test.retention: the reference answers to neutral prompts."""
     input_digests: dict[str, str] = field(default_factory=dict)
     """Digests of the models and data that train and convert-b read, by their place in the configuration."""
+    ladder: LadderResult | None = None
+    """None without ab_test.ladder."""
 
     @property
     def quantizations(self) -> list[Quantization]:
@@ -118,6 +121,7 @@ def load_inputs(
         references=_references(evaluate / RETENTION_FILE, evaluation),
         served=_served(converted[CONVERTED_BY["b"]] / SERVED_FILE),
         input_digests=dict(input_digests or {}),
+        ladder=LadderResult.read(path) if (path := evaluate / LADDER_FILE).is_file() else None,
     )
     leave_alone()
     return inputs

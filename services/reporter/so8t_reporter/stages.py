@@ -6,7 +6,9 @@ import shutil
 
 from so8t_reporter.inputs import ReportSettings, load_inputs
 from so8t_reporter.report import write_report
+from so8t_shared.json_files import write_json
 from so8t_shared.results.conversion import CONVERTED_BY
+from so8t_shared.results.ladder import LADDER_FILE
 from so8t_shared.results.training import TENSORBOARD
 from so8t_shared.running.context import StageContext
 
@@ -27,6 +29,8 @@ def report(ctx: StageContext) -> None:
         ctx.check_interrupted()
 
     write_report(inputs, ReportSettings.from_config(ctx.config, ctx.session_id), ctx.output_dir, progress)
+    if inputs.ladder:
+        write_json(ctx.output_dir / LADDER_FILE, inputs.ladder)
     metrics = ctx.input_dir("train") / TENSORBOARD
     if metrics.is_dir():  # training.report_to may leave it out
         shutil.copytree(metrics, ctx.output_dir / "training" / TENSORBOARD, copy_function=shutil.copyfile)

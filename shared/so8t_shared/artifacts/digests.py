@@ -70,25 +70,33 @@ class _Memory:
     It is only a cache: if it is damaged, locked, from another version or not writable, it acts as empty.
     """
 
-    def __init__(self, database: Path, patience_s: float) -> None:
+    def __init__(self, database: Path, patience_s: float, *, read_only: bool = False) -> None:
         self._database = database
         self._patience_s = patience_s
+        self._read_only = read_only
 
     def ask(self, statement: str, *values: Value) -> tuple[Value, ...] | None:
         """The first row of a statement's result; also None if the cache is unusable."""
         try:
-            self._database.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._database, timeout=self._patience_s)) as connection, connection:
-                connection.execute("PRAGMA synchronous = OFF")
-                _bring_to_version(connection)
+            with closing(self._connection()) as connection, connection:
                 row: tuple[Value, ...] | None = connection.execute(statement, values).fetchone()
                 return row
         except (sqlite3.OperationalError, OSError):
             return None
         except sqlite3.DatabaseError:
-            with suppress(OSError):
-                self._database.unlink(missing_ok=True)
+            if not self._read_only:
+                with suppress(OSError):
+                    self._database.unlink(missing_ok=True)
             return None
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._read_only:
+            return sqlite3.connect(f"{self._database.absolute().as_uri()}?mode=ro", uri=True, timeout=self._patience_s)
+        self._database.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._database, timeout=self._patience_s)
+        connection.execute("PRAGMA synchronous = OFF")
+        _bring_to_version(connection)
+        return connection
 
 
 def _bring_to_version(connection: sqlite3.Connection) -> None:
@@ -113,8 +121,9 @@ def _version(connection: sqlite3.Connection) -> int:
 class DigestCache:
     """sha256 of files by path."""
 
-    def __init__(self, database: Path, *, patience_s: float = 30.0) -> None:
-        self._memory = _Memory(database, patience_s)
+    def __init__(self, database: Path, *, patience_s: float = 30.0, read_only: bool = False) -> None:
+        """With `read_only`, nothing new is kept, and no file is made."""
+        self._memory = _Memory(database, patience_s, read_only=read_only)
 
     def sha256(self, path: Path) -> str:
         """sha256 of the file, from the cache if the file is unchanged; rot on the disk changes none of that."""

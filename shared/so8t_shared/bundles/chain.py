@@ -7,7 +7,7 @@ from typing import Any
 
 from so8t_shared.artifacts.fingerprints import fingerprint, upstream_digests, value_in
 from so8t_shared.artifacts.manifests import Manifest
-from so8t_shared.bundles.contents import CONFIGURATION_FILE, FILES, MANIFEST_FILE, document, unpacked_name
+from so8t_shared.bundles.contents import CONFIGURATION_FILE, FILES, MANIFEST_FILE, config_of, document, unpacked_name
 from so8t_shared.bundles.reading import Bundle
 from so8t_shared.bundles.texts import has_texts, texts_in
 from so8t_shared.errors import IntegrityError
@@ -59,7 +59,8 @@ class Chain:
             yield BundleFault(where=where, what="its key is not that of the stage's fingerprint")
             return
         if key.get("version") == BY_NAME[stage].version:
-            expected: dict[str, Any] = upstream_digests(BY_NAME[stage], self.manifests)
+            needy = BY_NAME[stage].under(config_of(self.configuration))
+            expected: dict[str, Any] = upstream_digests(needy, self.manifests)
             for name in sorted({*expected, *key["upstream"]}):
                 if expected.get(name) != key["upstream"].get(name):
                     yield BundleFault(where=where, what=f"it was made from other files of {name} than are listed here")

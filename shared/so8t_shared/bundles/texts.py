@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, VALIDATION_FILE
+from so8t_shared.results.ladder import LADDER_FILE
 from so8t_shared.results.retention import RETENTION_FILE
 
 _ANSWERS: dict[str, Any] = {"final": "", "text": ""}
@@ -18,12 +19,14 @@ _TEXTS = {
     **{f"train/splits/{part}.jsonl": _ROWS for part in ("train", "validation", "test")},
 }
 """File to its keys that hold texts, with what takes their place."""
+_PROMPTS = frozenset({f"evaluate/{LADDER_FILE}"})
+"""Documents that show parts of prompts."""
 _MEASUREMENTS = frozenset({"train/metrics.jsonl"})
 
 
 def has_texts(name: str) -> bool:
     """Whether a file has texts, or may have some: any lines that are not known."""
-    return name.endswith(".jsonl") and name not in _MEASUREMENTS
+    return name in _PROMPTS or (name.endswith(".jsonl") and name not in _MEASUREMENTS)
 
 
 def without_texts(name: str, data: bytes) -> bytes | None:

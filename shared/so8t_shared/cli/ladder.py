@@ -19,6 +19,7 @@ from so8t_shared.processes import check_stages_can_run
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.tables.functions import named
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.rungs import DEFAULT_ROWS
 from so8t_shared.terminal.console import out, say
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def ladder(
     ] = None,
     rows: Annotated[
         str, typer.Option("--rows", help="Number of test rows, balanced over the classes, or a file with rows.")
-    ] = "60",
+    ] = str(DEFAULT_ROWS),
     quantizations: Annotated[
         list[str], typer.Option("--quantizations", "-q", metavar="NAMES", help="With --model: what to convert to.")
     ] = ["F16,Q8_0,Q4_K_M"],  # noqa: B006
@@ -103,7 +104,7 @@ def ladder(
         if model is not None:
             folder = to or Path("ladders") / model.resolve().name
             files = _files_of(model, folder / "gguf", named_quantizations(quantizations))
-            asked = ladders.ask_of_folder(model, rows, files, folder, served)
+            asked = ladders.ask_of_folder(model, rows, files, folder, served, read_only=dry_run)
         else:
             assert config
             workspace = open_workspace(config, overrides)

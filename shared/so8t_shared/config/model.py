@@ -184,6 +184,8 @@ class AbTest(Section):
         None, description="Measure what B forgot on neutral prompts."
     )
 
+    ladder: bool = Field(False, description="Climb B's [ladder](ladder.md) for the report.")
+
     @model_validator(mode="after")
     def _fits_scoring_and_gate(self) -> AbTest:
         open_ended = until_decided_faults(self.gate, self.scoring) if self.until_decided else []
@@ -259,6 +261,11 @@ class Config(Section):
             faults.append("ab_test.retention scores GGUF files, and model_b.ollama has none here; remove one")
         if faults:
             raise ValueError("; ".join(faults))
+        if self.external_b and self.ab_test.ladder:
+            raise ValueError(
+                f"ab_test.ladder climbs a model B that is trained here, not {self.external_b};"
+                " leave it out, and use so8t-ab ladder --model"
+            )
         return self
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,17 +16,18 @@ from so8t_shared.interruption import StopSignal
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.ladders.plan import SERVED, PlannedRung, Settings, plan_ladder
 from so8t_shared.ladders.running import measure_rungs
-from so8t_shared.ladders.source import Source, source_of_folder, source_of_session, with_served
+from so8t_shared.ladders.source import Outputs, Source, source_of_folder, source_of_run, with_served
 from so8t_shared.models.room import context_tokens
 from so8t_shared.progress import Progress
 from so8t_shared.results.ladder import LADDER_FILE, LadderResult
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import LabeledRow, Targets
-from so8t_shared.sessions.outputs import output_of
+from so8t_shared.sessions.outputs import demand_output, output_of
 from so8t_shared.sessions.session import find_session, read_record
 from so8t_shared.store.base import ArtifactStore
 from so8t_shared.tables.functions import named
 from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.rungs import DEFAULT_ROWS
 
 _ROWS_FILE = "rows.jsonl"
 _STEP = 256
@@ -78,7 +80,6 @@ def ask_of_session(
         InputError: a stage has not finished, Ollama does not have the model, or there are no rows.
         ServerError: Ollama does not answer.
     """
-    folder = to or Path(config.output_base_dir) / "ladders" / session
     found = output_of(store, session, "train", "splits/")
     if found is None:
         raise InputError(
@@ -86,14 +87,33 @@ def ask_of_session(
             where=f"session {session} in {store.location}",
             remedy="finish it with 'so8t-ab run'",
         )
-    chosen = _chosen(rows, LabeledRow.read_lines(found / "splits/test.jsonl"))
-    targets = found / "splits/targets.json"
+    digests = DigestCache(store.local_root / "digests.sqlite")
+    outputs = partial(demand_output, store, session)
+    sources = [_in_ollama(source_of_run(outputs, config, side, digests), served, config) for side in sides]
+    folder = to or Path(config.output_base_dir) / "ladders" / session
+    return _asked(folder, session, sources, rows, found / "splits", config)
+
+
+def ask_of_stage(outputs: Outputs, splits: Path, config: Config, folder: Path, digests: DigestCache) -> Asked:
+    """Return what a run with ab_test.ladder asks about model B, in its stage.
+
+    Raises:
+        InputError: a folder that it was made from is gone, or Ollama does not have it.
+        ServerError: Ollama does not answer.
+    """
+    source = _in_ollama(source_of_run(outputs, config, "b", digests), InOllama(), config)
+    return _asked(folder, "", [source], str(DEFAULT_ROWS), splits, config)
+
+
+def _asked(folder: Path, session: str, sources: Sequence[Source], rows: str, splits: Path, config: Config) -> Asked:
+    chosen = _chosen(rows, LabeledRow.read_lines(splits / "test.jsonl"))
+    targets = splits / "targets.json"
     facts = Targets.read(targets) if targets.is_file() else None
     longest = (facts.longest_prompt_tokens, facts.longest_tokens) if facts else (0, None)
     return Asked(
         folder=folder,
         session=session,
-        sources=[_in_ollama(source_of_session(store, session, config, side), served, config) for side in sides],
+        sources=sources,
         rows=chosen,
         context=context_tokens(config.ab_test, *longest),
         device=config.device,
@@ -111,17 +131,24 @@ def _in_ollama(source: Source, served: InOllama | None, config: Config) -> Sourc
 
 
 def ask_of_folder(
-    model: Path, rows: str, files: Mapping[Quantization, Path], folder: Path, served: InOllama | None
+    model: Path,
+    rows: str,
+    files: Mapping[Quantization, Path],
+    folder: Path,
+    served: InOllama | None,
+    *,
+    read_only: bool = False,
 ) -> Asked:
     """Return what to ask about a model that was not trained here, its GGUF files, and its model in Ollama.
+
+    Digests are kept in `folder`, unless `read_only`.
 
     Raises:
         InputError: this is no model's folder, Ollama does not have the model, or there are no rows.
         ServerError: Ollama does not answer.
     """
     chosen = _chosen(rows, [])
-    make_folder(folder)
-    source = source_of_folder(model, files, DigestCache(folder / "digests.sqlite"))
+    source = source_of_folder(model, files, DigestCache(folder / "digests.sqlite", read_only=read_only))
     if served and served.name:
         source = with_served(source, served.name, served.address or Ollama().host)
     longest: int = named(f"{_CHATTING}:longest_prompt_bytes")(model, chosen)
@@ -129,15 +156,12 @@ def ask_of_folder(
 
 
 def plan(asked: Asked, source: Source, names: Sequence[str]) -> list[PlannedRung]:
-    """Return the rungs of one model; writes the rows.
+    """Return the rungs of one model; writes nothing.
 
     Raises:
         ConfigError: there is no rung with such a name.
-        StorageError: the folder cannot be written.
     """
     folder = rungs_folder(asked, source)
-    make_folder(folder)
-    write_lines(folder / _ROWS_FILE, asked.rows)
     settings = Settings(folder, _end_of_turn(source), asked.context, asked.device, asked.threads)
     return plan_ladder(source, asked.rows, folder / _ROWS_FILE, settings, names)
 
@@ -148,9 +172,27 @@ def run(
     """Measure what is missing, compare, and write ladder.json, ladder.md and the picture.
 
     Raises:
-        So8tError: what a rung's process raised.
+        So8tError: what a rung's process raised, or the folder cannot be written.
         Interrupted: `stop` was set.
     """
+    result = measure(asked, planned, progress, stop)
+    write_json(asked.folder / LADDER_FILE, result)
+    named("so8t_reporter.ladder.stages:write_ladder")(result, asked.folder)
+    return result
+
+
+def measure(
+    asked: Asked, planned: Mapping[str, Sequence[PlannedRung]], progress: Progress, stop: StopSignal
+) -> LadderResult:
+    """Measure what is missing, and compare.
+
+    Raises:
+        So8tError: what a rung's process raised, or the folder cannot be written.
+        Interrupted: `stop` was set.
+    """
+    for source in asked.sources:
+        make_folder(rungs_folder(asked, source))
+        write_lines(rungs_folder(asked, source) / _ROWS_FILE, asked.rows)
     measure_rungs([rung for rungs in planned.values() for rung in rungs], progress, stop)
     compare = named("so8t_evaluator.ladder.comparing:compare_rungs")
     ladders = [
@@ -164,10 +206,7 @@ def run(
         )
         for source in asked.sources
     ]
-    result = LadderResult(session=asked.session, ladders=ladders)
-    write_json(asked.folder / LADDER_FILE, result)
-    named("so8t_reporter.ladder.stages:write_ladder")(result, asked.folder)
-    return result
+    return LadderResult(session=asked.session, ladders=ladders)
 
 
 def rungs_folder(asked: Asked, source: Source) -> Path:

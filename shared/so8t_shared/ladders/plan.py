@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from so8t_shared.canonical import digest
 from so8t_shared.errors import ConfigError, IntegrityError, NewerFormat
 from so8t_shared.files import sha256_file
 from so8t_shared.host import host_name
+from so8t_shared.json_files import as_lines
 from so8t_shared.ladders.orders import LadderStep, RungOrder, rounding_name
 from so8t_shared.ladders.source import Given, Served, Source
 from so8t_shared.processor import usable_cores
@@ -19,7 +21,7 @@ from so8t_shared.results.ladder import RungRecord
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.tables import quantizations, rungs
 
-_VERSION = 1
+_VERSION = 2
 """Raised when a rung's figures change for the same input."""
 _SOURCES = ("trained", "merged", quantizations.BASE)
 """Rungs that others are made from, in their order."""
@@ -98,7 +100,7 @@ def plan_ladder(
     steps = _steps(source, wanted)
     needed = {rungs.rounding_of(step.kind, step.quantization) for step in steps if step.before} - {""}
     torch = [step for step in steps if not step.quantization]
-    rounded, rows_digest = torch[-1].rung if torch else "", sha256_file(rows_file)
+    rounded, rows_digest = torch[-1].rung if torch else "", sha256(as_lines(rows)).hexdigest()
     return [
         _planned(step, source, rows, rows_file, rows_digest, settings, sorted(needed) if step.rung == rounded else [])
         for step in steps

@@ -18,14 +18,11 @@ from so8t_shared.models.served import ServedModel, find_served, quantization_of
 from so8t_shared.places import gguf_name
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.sides import Side
-from so8t_shared.sessions.outputs import demand_output
 from so8t_shared.stage_inputs import ModelInput
-from so8t_shared.store.base import ArtifactStore
+from so8t_shared.stage_options import TRAINED
 from so8t_shared.tables.quantizations import Quantization
 
 _WEIGHTS = ".safetensors"
-TRAINED = ("adapter/", "gates.safetensors", "training_config.yaml")
-"""What training left of adapter and gates."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +67,19 @@ class Source:
     notes: Sequence[str] = ()
 
 
-def source_of_session(store: ArtifactStore, session_id: str, config: Config, side: Side) -> Source:
-    """Return a model of a session.
+Outputs = Callable[[str], tuple[Artifact, Manifest]]
+"""What a stage has left, by its name."""
+
+
+def source_of_run(outputs: Outputs, config: Config, side: Side, digests: DigestCache) -> Source:
+    """Return a model of a run.
 
     Raises:
         UpstreamError: its conversion or training has not finished.
         InputError: a folder that it was made from is gone.
         IntegrityError: an artifact is damaged.
     """
-    artifact, manifest = demand_output(store, session_id, CONVERTED_BY[side])
+    artifact, manifest = outputs(CONVERTED_BY[side])
     names = [gguf_name(side, quantization) for quantization in config.gguf.quantizations]
     entries = {entry.path: entry for entry in manifest.files}
     files = {
@@ -89,14 +90,13 @@ def source_of_session(store: ArtifactStore, session_id: str, config: Config, sid
     if not files:
         raise InputError(
             f"Model {side.upper()} has no GGUF file: it is on a server.",
-            where=f"session {session_id} in {store.location}",
+            where="model_b.ollama",
             remedy="use so8t-ab ladder --model FOLDER --ollama NAME",
         )
     source = Source(f"model {side.upper()}", side, files=files)
-    digests = DigestCache(store.local_root / "digests.sqlite")
     if side == "a":
         return _with_base(source, Path(config.model_a.base_model), digests)
-    return _with_training(source, store, session_id, config, digests)
+    return _with_training(source, outputs, config, digests)
 
 
 def source_of_folder(folder: Path, files: Mapping[Quantization, Path], digests: DigestCache) -> Source:
@@ -146,12 +146,10 @@ def _with_base(source: Source, folder: Path, digests: DigestCache) -> Source:
     return replace(source, checkpoint=given)
 
 
-def _with_training(
-    source: Source, store: ArtifactStore, session_id: str, config: Config, digests: DigestCache
-) -> Source:
+def _with_training(source: Source, outputs: Outputs, config: Config, digests: DigestCache) -> Source:
     if config.external_b:
         return replace(source, notes=("it is an external file: the ladder begins with it",))
-    artifact, manifest = demand_output(store, session_id, "train")
+    artifact, manifest = outputs("train")
     source = replace(source, checkpoint=_part(artifact, manifest, ("merged/",), "merged"))
     if not any(entry.path.startswith("adapter/") for entry in manifest.files):
         note = "all weights were trained, and only the checkpoint has them: the ladder begins with it"

@@ -31,7 +31,7 @@ def preflight(config: Config, stages: Collection[str] = tuple(BY_NAME), *, here:
     """
     notes = _two_bases(config)
     if here:
-        need_extras(dict.fromkeys(stage.module for stage in STAGES if stage.name in stages))
+        need_extras(dict.fromkeys(module for s in STAGES if s.name in stages for module in s.modules(config)))
     for stage in STAGES:
         if stage.name in stages:
             notes += [*_models(stage, config), *_look(stage.check, config), *_unchecked(stage, config)]

@@ -30,6 +30,10 @@ class RungRecord(Document):
     )
     left_out: list[str] = Field(default_factory=list, description="Ids of rows that do not fit the context.")
     ends_turn: bool | None = Field(None, description="Whether the trained end of a turn ends an answer here.")
+    ended: dict[str, bool] = Field(
+        default_factory=dict,
+        description="By row, of some: whether the model ended the correct answer, as it is set.",
+    )
     file_type: str = Field("", description="What a GGUF file says that it is; empty if it does not.")
     longest_tokens: int = Field(0, description="Tokens of the longest prompt with an answer.")
     load_seconds: float

@@ -67,6 +67,7 @@ def serve(
 
 def _run(run: StageRun, wait_s: float) -> bool:
     try:
+        need_extras(run.stage.starts(run.session.config))
         return run.run(_loader(run.stage.work), patience_s=wait_s).reused
     except Interrupted:
         run.reporter.tell("interrupted")

@@ -38,6 +38,9 @@ ROWS: tuple[Row, ...] = (
     Row("ollama", "{quantization} in Ollama", "serve", "so8t_evaluator.ladder.served:measure_served"),
 )
 
+DEFAULT_ROWS = 60
+"""Test rows that climb a ladder, balanced over the classes."""
+
 BY_NAME = {row.name: row for row in ROWS}
 
 ROUNDINGS = ("f16", "bf16", "8", "6", "5", "4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from so8t_shared.tables.quantizations import BY_NAME
 from so8t_shared.tables.rungs import rounding_of
 
 _ALPHA = 0.05
+_SURE = 0.9
+"""Probability of the end of a turn from which no rounding makes another token likelier."""
 _FLIPPED = 20
 """Rows listed."""
 
@@ -180,9 +183,17 @@ def _faults(step: LadderStep, before: Taken, after: Taken, prompts: Sequence[int
         faults.append(f"tokens differ in {len(tokens)} of {rows} rows")
     if before.record.ends_turn and after.record.ends_turn is False:
         faults.append("the end of a turn no longer ends an answer")
+    if endless := _no_longer_ended(before, after.record):
+        faults.append(f"{endless} of {len(after.record.ended)} answers no longer end")
     if lost := set(after.record.left_out) - set(before.record.left_out):
         faults.append(f"{len(lost)} rows do not fit its context")
     return [*faults, *_other_type(step, after.record)]
+
+
+def _no_longer_ended(before: Taken, after: RungRecord) -> int:
+    """Count the answers that almost surely end in the rung before, and here did not."""
+    surely = dict(zip(before.record.rows, (before.measured.end > math.log(_SURE)).tolist(), strict=True))
+    return sum(surely[row] and not ended for row, ended in after.ended.items())
 
 
 def _other_type(step: LadderStep, record: RungRecord) -> list[str]:

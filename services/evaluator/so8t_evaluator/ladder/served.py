@@ -8,7 +8,8 @@ it; where that gives other tokens, the row's decision is left open.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from so8t_engines.ollama.generation import BATCH_TOKENS, TOP_LOGPROBS
 from so8t_engines.ollama.models import replaced
 from so8t_engines.ollama.server import OllamaServer
 from so8t_engines.protocol import Completion, ModelFile, Options, Outcome, Question, Served
-from so8t_evaluator.gguf_header import adds_bos
+from so8t_evaluator.gguf_header import says_bos
 from so8t_evaluator.rows import PROBES
 from so8t_evaluator.scoring import CHOICES
 from so8t_shared.labels import LABELS
@@ -53,7 +54,8 @@ def measure_served(order: RungOrder, progress: Progress) -> None:
     chat, served = chat_of(read_header(path)), find_served(order.served, order.server)
     if served.digest != order.sha256:
         raise replaced(order.served, order.server)
-    beginning = chat.bos_token if adds_bos(path) else ""
+    # by the server's file, not by ours: a beginning that the template writes, too, is then there twice, as for a user
+    beginning = chat.bos_token if says_bos(served.shown().get("model_info") or {}) else ""
     progress(0, len(rows), "rendering")
     prompts = [beginning + served.rendered(build_messages(row.text, chat.markers, row.before)) for row in rows]
     probes = [beginning + served.rendered(build_messages(text, chat.markers)) for text in PROBES]
@@ -79,11 +81,12 @@ def measure_served(order: RungOrder, progress: Progress) -> None:
             found.append(outcome)
             progress(len(found), len(rows), "")
         seconds = time.perf_counter() - begun
-        texts = [
-            question.prompt.removeprefix(beginning) + CHOICES[LABELS.index(row.label)]
-            for question, row in zip(asked, rows, strict=True)
-        ]
-        ends = _ends(served, texts[:_ENDS_TRIED], order)
+        texts = {
+            row.id: question.prompt.removeprefix(beginning) + CHOICES[LABELS.index(row.label)]
+            for question, row, outcome in zip(asked, rows, found, strict=True)
+            if isinstance(outcome, Completion) and not outcome.merged
+        }
+        ends, ended = _ends(served, dict(islice(texts.items(), _ENDS_TRIED)), order)
     known = [one for one in found if isinstance(one, Completion)]
     record = RungRecord(
         rung=order.rung,
@@ -98,6 +101,7 @@ def measure_served(order: RungOrder, progress: Progress) -> None:
         ],
         left_out=[row.id for row, one in zip(rows, found, strict=True) if not isinstance(one, Completion)],
         ends_turn=ends,
+        ended=ended,
         file_type=quantization_of(served.shown()).upper(),
         longest_tokens=max((one.prompt_tokens for one in known), default=0),
         load_seconds=load_seconds,
@@ -112,13 +116,16 @@ def _thought(row: LabeledRow, chat: Chat) -> str:
     return written({name: neutralise_markers(text, chat.markers) for name, text in row.thinking.items()})
 
 
-def _ends(served: ServedModel, texts: Sequence[str], order: RungOrder) -> bool | None:
-    """Whether the model's end of turn ends an answer by the settings it has there; None if it never wrote one."""
+def _ends(served: ServedModel, texts: Mapping[str, str], order: RungOrder) -> tuple[bool | None, dict[str, bool]]:
+    """Whether the model's end of turn ends an answer by the settings it has there, and each row's answer.
+
+    None if it never wrote one.
+    """
     options = {"num_predict": 1, "temperature": 0, "top_k": 1, "num_ctx": order.context, "num_batch": BATCH_TOKENS}
     if order.threads:
         options["num_thread"] = order.threads
-    ended = []
-    for text in texts:
+    ended = {}
+    for row, text in texts.items():
         body = {
             "model": served.name,
             "prompt": text,
@@ -130,9 +137,9 @@ def _ends(served: ServedModel, texts: Sequence[str], order: RungOrder) -> bool |
         answer = ask(served.address, "/api/generate", body, _ANSWER_S)
         wrote = "".join(step["token"] for step in answer.get("logprobs") or [])
         if wrote == order.end_of_turn:
-            return False
-        ended.append(answer.get("done_reason") == "stop" and not answer.get("response"))
-    return True if any(ended) else None
+            return False, {}
+        ended[row] = answer.get("done_reason") == "stop" and not answer.get("response")
+    return True if any(ended.values()) else None, ended
 
 
 def _measured(found: Sequence[Outcome]) -> Measured:

@@ -178,6 +178,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "ab_test.retention.rows": ("TERMS", EVALUATE),
     "ab_test.retention.margin": (0.2, CONCLUDE),
     "ab_test.retention.required": (False, CONCLUDE),
+    "ab_test.ladder": (True, EVALUATE),
     "visualization.output_dir": ("charts", REPORT),
     "visualization.plot_format": ("svg", REPORT),
     "visualization.dpi": (99, REPORT),

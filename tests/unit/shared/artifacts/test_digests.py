@@ -218,3 +218,24 @@ def test_a_doubt_holds_until_somebody_has_read(objects: ObjectDigests, tmp_path:
     objects.note("key", "etag-1", "a" * 64)
     assert not objects.in_doubt("key", "etag-1")
     assert objects.recall("key", "etag-1") == "a" * 64
+
+
+def test_read_only(tmp_path: Path) -> None:
+    """A cache that may only be read uses what is known, learns nothing, and makes no file, however damaged one is."""
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    absent = tmp_path / "none" / "digests.sqlite"
+    assert DigestCache(absent, read_only=True).sha256(file) == hashlib.sha256(b"x").hexdigest()
+    assert not absent.parent.exists()
+
+    known, database = "0" * 64, tmp_path / "digests.sqlite"
+    DigestCache(database).remember(file, known)
+    before = database.read_bytes()
+    assert DigestCache(database, read_only=True).sha256(file) == known
+    file.write_bytes(b"yy")
+    assert DigestCache(database, read_only=True).sha256(file) == hashlib.sha256(b"yy").hexdigest()
+    assert database.read_bytes() == before
+
+    database.write_bytes(b"no database" * 100)
+    assert DigestCache(database, read_only=True).sha256(file) == hashlib.sha256(b"yy").hexdigest()
+    assert database.read_bytes() == b"no database" * 100

@@ -119,6 +119,24 @@ def test_what_is_named_like_a_key_has_its_value(raw: dict[str, Any], digests: Di
             assert name not in names or value_in(whole, name) == value, name
 
 
+def test_a_ladder_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests: DigestCache) -> None:
+    """Without ab_test.ladder, neither keys nor needs nor inputs differ from those of a program without it."""
+    off = Config.model_validate(raw)
+    on = Config.model_validate({**raw, "ab_test": {**raw["ab_test"], "ladder": True}})
+    upstream = {stage.name: _manifest(stage.name) for stage in STAGES}
+    for name in ("evaluate", "report"):
+        stage = BY_NAME[name]
+        assert stage.under(off) is stage
+        assert stage.starts(off) == ()
+        others = {key: option for key, option in stage.options.items() if key != "ladder"}
+        plain = dataclasses.replace(stage, options=others, inputs=lambda config: [])
+        assert stage_key(stage, off, upstream, digests) == stage_key(plain, off, upstream, digests)
+    assert BY_NAME["evaluate"].modules(on) == ("so8t_evaluator", "so8t_trainer")
+    assert "merged/" in BY_NAME["evaluate"].under(on).needs["train"]
+    assert BY_NAME["report"].under(on).needs["evaluate"] == ("samples.jsonl", "ladder.json")
+    assert set(stage_key(BY_NAME["evaluate"], on, upstream, digests)["inputs"]) == {"model_b"}
+
+
 def test_a_model_pulled_anew(raw: dict[str, Any], digests: DigestCache, ollama_answers: OllamaAnswers) -> None:
     """The server's digest and the name count, the server's address does not."""
     raw |= {"gguf": {"quantizations": ["q8_0"]}, "ollama": {"host": ollama_answers.address}}

@@ -27,6 +27,7 @@ from so8t_shared.results.answers import Sample
 from so8t_shared.results.asking import Asking
 from so8t_shared.results.conversion import CONVERTED_BY, ConversionResult, GgufFile
 from so8t_shared.results.evaluation import AnswerLimit
+from so8t_shared.results.ladder import LADDER_FILE, LadderResult
 from so8t_shared.results.registry import ImportedModel, Registry
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow, Targets
@@ -55,6 +56,7 @@ class Finished:
     scenario: Scenario
     gate: tuple[dict[str, Any], ...] = ()
     """With clauses, the asking ends when they are decided."""
+    ladder: bool = False
 
     @property
     def config(self) -> Config:
@@ -69,6 +71,7 @@ class Finished:
                 "ab_test": {
                     **{"scoring": list(self.scenario.scorings), "bootstrap_resamples": 100, "speed_samples": 4},
                     **({"until_decided": True, "gate": list(self.gate)} if self.gate else {}),
+                    **({"ladder": True} if self.ladder else {}),
                 },
                 "session_id_format": "finished",
             }
@@ -92,13 +95,17 @@ class Finished:
         return "finished"
 
 
-def finish_session(root: Path, scenario: Scenario = SCENARIO, *gate: dict[str, Any]) -> Finished:
+def finish_session(
+    root: Path, scenario: Scenario = SCENARIO, *gate: dict[str, Any], ladder: LadderResult | None = None
+) -> Finished:
     """Run every stage by the real runner; those before conclude leave what is simulated.
 
     With clauses of a `gate`, the answers are those until it and the headline were decided.
     """
-    finished = Finished(root, scenario, gate)
+    finished = Finished(root, scenario, gate, ladder is not None)
     folders = _upstream(root, scenario)
+    if ladder:
+        write_record(folders.evaluate / LADDER_FILE, ladder)
     if gate:
         _end_early(folders, finished.config, scenario)
     works: dict[str, StageFunction] = {

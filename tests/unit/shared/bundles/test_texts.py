@@ -33,5 +33,7 @@ def test_files_that_nobody_knows() -> None:
     """Unknown lines may have texts, so they stay out; documents and measurements have none."""
     assert without_texts("evaluate/other.jsonl", b"{}\n") is None
     assert has_texts("evaluate/other.jsonl")
+    assert without_texts("evaluate/ladder.json", b"{}") is None
+    assert has_texts("evaluate/ladder.json")
     assert without_texts("train/metrics.jsonl", b"{}\n") == b"{}\n"
     assert without_texts("conclude/evaluation.json", b"{}") == b"{}"

@@ -135,6 +135,7 @@ def test_a_model_on_a_server() -> None:
     ("keys", "words"),
     [
         ({"ab_test": {"engine": "embedded"}}, "set ab_test.engine to ollama"),
+        ({"ab_test": {"engine": "ollama", "ladder": True}}, "so8t-ab ladder --model"),
         ({"gguf": {"quantizations": ["f16", "q8_0"]}}, "model_b.ollama has only one"),
         ({"ollama": {"model_a_name": "theirs"}}, "would replace theirs:latest"),
         ({"model_b": {"ollama": "theirs", "gguf": "x.gguf"}}, "keep one"),
