@@ -1,6 +1,6 @@
 """Claim: a conversion of 3.8 billion parameters reads the checkpoint once, writes each file once, and stays in 1 GiB.
 
-To know what has to run at all, a host reads a new checkpoint once before: `so8t-ab plan` does it here for convert-a.
+To know what has to run at all, a host reads a new checkpoint once before any stage; it is done here before convert-a.
 
 A random bfloat16 checkpoint of Phi-3.5-mini's shape (long rope, shards of 1 GiB) is converted to F16, Q8_0 and Q4_K_M
 three times: by `so8t-ab convert`, by the stage convert-a, and by the stage convert-b from what training's own merge
@@ -40,6 +40,8 @@ from tests.tiny_tokenizers import PHI3_SPECIAL, save_phi3_tokenizer  # noqa: E40
 from tests.unit.shared.material import make_inputs, run_stage  # noqa: E402
 from transformers import GenerationConfig, Phi3Config  # noqa: E402
 
+from so8t_shared.artifacts.digests import DigestCache  # noqa: E402
+from so8t_shared.artifacts.fingerprints import inputs_digests  # noqa: E402
 from so8t_shared.config.load import load_config  # noqa: E402
 from so8t_shared.models.hf_folder import read_json, weight_files  # noqa: E402
 from so8t_shared.models.shards import ShardWriter  # noqa: E402
@@ -210,7 +212,7 @@ class Bench:
         if path == "convert-b":
             source = self._trained()
         elif path == "convert-a":
-            subprocess.run([*command[:3], "plan", "-c", str(self._config)], check=True, stdout=subprocess.DEVNULL)
+            self._identify()
         _empty_cache(source)
         used = measure(command, self._folder)
         files = sorted(self._folder.rglob("*.gguf"), key=lambda file: file.stat().st_size)
@@ -218,6 +220,11 @@ class Bench:
         _print(path, used, sum(file.stat().st_size for file in weight_files(source)), made)
         for file in files:
             file.unlink()
+
+    def _identify(self) -> None:
+        config = load_config(self._config)
+        digests = DigestCache(open_store(config).local_root / "digests.sqlite")
+        inputs_digests(stage_named("convert-a"), config, digests)
 
     def _trained(self) -> Path:
         """Leave the merged checkpoint as training's artifact, and remove the base's weights."""

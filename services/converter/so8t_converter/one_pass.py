@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from so8t_converter.kernels import UnrepresentableValues, device, quantize_rows, row_bytes
 from so8t_converter.output_file import FinishedFile, OutputFile, Unfinished, open_output
-from so8t_converter.plan import Bytes, Plan, Reader, Tensor
+from so8t_converter.plan import Bytes, Plan, Reader, Stored, Tensor
 from so8t_converter.reading import Reading
 from so8t_shared.errors import InputError
 from so8t_shared.processor import usable_cores
@@ -56,16 +56,23 @@ class _Pass:
     waiting: deque[tuple[_Work, Future[int]]] = field(default_factory=deque)
 
     def run(self, threads: int) -> None:
-        """Write what is missing, in the largest file's order: most bytes are then hashed right from memory."""
-        largest = max(self.files, key=lambda file: file.layout.size_bytes).layout.tensors
+        """Write what is missing, in the order of what is hashed: most bytes then still are in memory."""
         pool = ThreadPoolExecutor(threads)
         try:
-            for tensor in sorted(self.plan.tensors, key=lambda tensor: largest[tensor.name].offset):
+            for tensor in sorted(self.plan.tensors, key=self._place):
                 self._submit(pool, tensor, most=2 * threads)
             while self.waiting:
                 self._finish()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _place(self, tensor: Tensor) -> tuple[str, int]:
+        """Where a tensor lies in the checkpoint if that is hashed, else in the largest file."""
+        if self.source:
+            stored = tensor.source
+            return (str(stored.path), stored.offset) if isinstance(stored, Stored) else ("", 0)
+        largest = max(self.files, key=lambda file: file.layout.size_bytes)
+        return "", largest.layout.tensors[tensor.name].offset
 
     def _submit(self, pool: ThreadPoolExecutor, tensor: Tensor, most: int) -> None:
         """Start the tensor's pieces, with at most `most` pieces unfinished, which bounds the memory."""

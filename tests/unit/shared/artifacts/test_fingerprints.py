@@ -133,7 +133,7 @@ def test_a_ladder_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests: 
         assert stage_key(stage, off, upstream, digests) == stage_key(plain, off, upstream, digests)
     assert BY_NAME["evaluate"].modules(on) == ("so8t_evaluator", "so8t_trainer")
     assert "merged/" in BY_NAME["evaluate"].under(on).needs["train"]
-    assert BY_NAME["report"].under(on).needs["evaluate"] == ("samples.jsonl", "ladder.json")
+    assert BY_NAME["report"].under(on).needs["evaluate"] == ("samples.jsonl", "retention.jsonl", "ladder.json")
     assert set(stage_key(BY_NAME["evaluate"], on, upstream, digests)["inputs"]) == {"model_b"}
 
 
