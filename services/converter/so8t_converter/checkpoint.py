@@ -70,6 +70,14 @@ class Checkpoint:
         return stored_places(self.tensors)
 
     @property
+    def starts(self) -> dict[Path, int]:
+        """Where the first tensor of each weight file begins, in bytes."""
+        found: dict[Path, int] = {}
+        for stored in self.places.values():
+            found[stored.path] = min(stored.offset, found.get(stored.path, stored.offset))
+        return found
+
+    @property
     def parameters(self) -> int:
         """Number of weights without gates and computed tensors; a tied output counts once."""
         return sum(math.prod(shape) for shape in self.used.values())

@@ -153,7 +153,7 @@ class _Run:
             target.parent.mkdir(parents=True, exist_ok=True)
         message = ", ".join(quantizations)
         verify = self._conversion.verify
-        with reading({tensor.file for tensor in self._checkpoint.tensors.values()} if verify else ()) as source:
+        with reading(self._checkpoint.starts if verify else {}) as source:
             written = write_gguf(
                 self._checkpoint, plan, targets, lambda: self._step(len(targets), message), self._unfinished, source
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +15,12 @@ from so8t_converter.running_digest import RunningDigest
 class Reading:
     """Hashes files that several threads read in any order; what nobody reads of them is read at the end."""
 
-    def __init__(self, handles: dict[Path, int], pool: ThreadPoolExecutor) -> None:
+    def __init__(self, handles: Mapping[Path, int], starts: Mapping[Path, int], pool: ThreadPoolExecutor) -> None:
         self._files = {
             path: (RunningDigest(handle, pool), os.fstat(handle).st_size) for path, handle in handles.items()
         }
+        for path, start in starts.items():
+            self._files[path][0].add(0, start)  # else nothing behind the header could be hashed before the end
 
     def add(self, source: Source, start: int, data: Bytes) -> None:
         """Note that the bytes of a tensor at this offset in it were read; a computed tensor's are in no file."""
@@ -38,8 +40,8 @@ class Reading:
 
 
 @contextmanager
-def reading(files: Iterable[Path]) -> Iterator[Reading]:
-    """Open the files, until the end of the block.
+def reading(starts: Mapping[Path, int]) -> Iterator[Reading]:
+    """Open files until the end of the block; `starts` says where the first tensor of each begins.
 
     Raises:
         OSError: a file cannot be opened.
@@ -47,9 +49,9 @@ def reading(files: Iterable[Path]) -> Iterator[Reading]:
     handles: dict[Path, int] = {}
     pool = ThreadPoolExecutor(1)
     try:
-        for path in files:
+        for path in starts:
             handles[path] = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        yield Reading(handles, pool)
+        yield Reading(handles, starts, pool)
     finally:
         pool.shutdown(cancel_futures=True)
         for handle in handles.values():

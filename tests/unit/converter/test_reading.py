@@ -28,7 +28,7 @@ def test_whatever_is_read_in_whatever_order(tmp_path: Path, seed: int) -> None:
             pieces += [(tensor, start) for start in range(0, tensor.size_bytes, 1000) if chance.random() < 0.9]
     pieces += chance.sample(pieces, len(pieces) // 10)
     chance.shuffle(pieces)
-    with reading(files) as source, ThreadPoolExecutor(4) as threads:
+    with reading({path: min(7, path.stat().st_size) for path in files}) as source, ThreadPoolExecutor(4) as threads:
 
         def read(tensor: Stored, start: int) -> None:
             source.add(tensor, start, tensor.reader()(start, min(1000, tensor.size_bytes - start)))
@@ -42,7 +42,7 @@ def test_what_is_in_no_file_does_not_count(tmp_path: Path) -> None:
     """A computed tensor, or one of a file that is not watched, changes nothing."""
     (tmp_path / "weights").write_bytes(b"12345678")
     (tmp_path / "other").write_bytes(b"xx345678")
-    with reading([tmp_path / "weights"]) as source:
+    with reading({tmp_path / "weights": 0}) as source:
         source.add(Computed(lambda: np.zeros(2, np.float32)), 0, np.zeros(8, np.uint8))
         source.add(Stored("F32", tmp_path / "other", 0, 8), 0, np.zeros(8, np.uint8))
         assert source.digests() == {tmp_path / "weights": hashlib.sha256(b"12345678").hexdigest()}
