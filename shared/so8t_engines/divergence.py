@@ -32,7 +32,7 @@ def divergence(before: Mapping[Token, float], after: Mapping[Token, float]) -> f
 
 
 def over_positions(values: Sequence[float], changed_top: int) -> Divergence:
-    """Return figures of the divergences at one or more positions, in `changed_top` of which the likeliest changed."""
+    """Return figures of the divergences at positions; at `changed_top` of them the likeliest token changed."""
     every = [*values, *values] if len(values) == 1 else values
     return Divergence(
         mean=statistics.fmean(values),

@@ -205,7 +205,7 @@ def test_a_file_that_no_longer_ends_answers_in_ollama_is_named(
 def test_settings_in_ollama_that_keep_answers_going_are_named(
     ending: TinyLadder, server: OllamaServer, tmp_path: Path
 ) -> None:
-    """A penalty on tokens of the prompt, of which the end of turn is one: the right file, but answers go on."""
+    """The file is right, but a penalty on the prompt's tokens, the end of turn among them, keeps answers going."""
     broken = ending.copy(tmp_path / "broken")
     _serve(server, "ladder:penalty", ending.file("q8_0"), parameters={"repeat_penalty": 5.0, "num_ctx": 1024})
     broken.measure_served(ending.file("q8_0"), "ladder:penalty", server)

@@ -127,7 +127,7 @@ def write_files(
 
     `on_tensor` is called in this thread when a tensor is in all files, and may raise to stop. Uses all usable cores
     unless `threads` is given. With `unfinished`, a pass after one that was killed or stopped writes only the pieces
-    that are missing. `source` is told what is read.
+    that are missing. `source` hashes what is read.
 
     Raises:
         InputError: a weight is not finite in the type that it is rounded to.

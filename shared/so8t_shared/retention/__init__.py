@@ -1,1 +1,1 @@
-"""Neutral prompts with reference answers: those of the project, and how a file of others is read."""
+"""Neutral prompts with reference answers: the shipped set, or a file of the user's."""

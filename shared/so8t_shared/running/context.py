@@ -90,7 +90,7 @@ class StageContext:
         return artifact.materialize(manifest, self.stage.needs[stage], unread=unread)
 
     def check_read(self, stage: str, folder: Path, found: Mapping[Path, str]) -> None:
-        """Compare the sha256 of files of `input_dir` with those that `stage` wrote.
+        """Check that files of `input_dir` have the sha256 with which `stage` wrote them.
 
         Raises:
             IntegrityError: a file is altered.

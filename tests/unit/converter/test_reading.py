@@ -16,7 +16,7 @@ from so8t_converter.reading import reading
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_is_read_in_whatever_order(tmp_path: Path, seed: int) -> None:
-    """Threads read some of the pieces, some twice, in any order; the digests are those of the whole files."""
+    """Threads read most pieces, in any order and some of them twice; each digest is that of the whole file."""
     chance = random.Random(seed)
     files = [tmp_path / name for name in ("one", "two", "unread", "empty")]
     contents = [chance.randbytes(chance.randint(1, 50_000)) for _ in files[:3]] + [b""]

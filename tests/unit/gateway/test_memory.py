@@ -107,7 +107,7 @@ _GLIBC = pytest.mark.skipif(
 
 @_GLIBC
 def test_threads_share_one_heap() -> None:
-    """A heap for each thread, of which only the ends are ever given back, would grow with the requests."""
+    """With a heap for each thread, memory would grow with the requests: only a heap's end is given back."""
 
     def heaps(*arguments: str) -> int:
         done = subprocess.run([sys.executable, "-c", _HEAPS, *arguments], capture_output=True, text=True, check=True)

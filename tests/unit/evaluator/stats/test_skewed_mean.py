@@ -17,7 +17,7 @@ ALPHA = AbTest().alpha
 
 
 def test_symmetric_values_get_students_interval() -> None:
-    """Without skewness the ends are those of scipy's t interval."""
+    """Without skewness, the interval is scipy's t interval."""
     values = np.array([-3.0, -1, 0, 1, 3, -2, 2])
     found = skewed_mean_interval(values, 0.95)
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)

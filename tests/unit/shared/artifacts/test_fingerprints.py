@@ -95,7 +95,7 @@ def test_what_a_key_reruns(
 def test_an_option_that_is_off_is_no_part_of_a_key(
     raw: dict[str, Any], digests: DigestCache, option: dict[str, Any]
 ) -> None:
-    """Without an option the keys are those of a program without it; with it, the models are asked more."""
+    """An option that is off leaves the keys as they were; one that is on has the models asked more."""
     for name in ("policy", "retention"):
         raw["ab_test"].pop(name)
     off = Config.model_validate(raw)
@@ -120,7 +120,7 @@ def test_what_is_named_like_a_key_has_its_value(raw: dict[str, Any], digests: Di
 
 
 def test_a_ladder_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests: DigestCache) -> None:
-    """Without ab_test.ladder, neither keys nor needs nor inputs differ from those of a program without it."""
+    """Without ab_test.ladder, keys, needs and inputs are as if there were no such option."""
     off = Config.model_validate(raw)
     on = Config.model_validate({**raw, "ab_test": {**raw["ab_test"], "ladder": True}})
     upstream = {stage.name: _manifest(stage.name) for stage in STAGES}

@@ -117,7 +117,7 @@ def test_same_size_damage_is_found_in_the_download(tmp_path: Path, said: Said) -
 
 
 def test_what_the_caller_reads_is_verified_afterwards(any_store: LocalStore, tmp_path: Path) -> None:
-    """Such files are not read before; altered ones are refused, and whoever needs them next fetches them or is told."""
+    """The caller reads such files and is told of altered ones; then they are fetched again, or count as damaged."""
     artifact = commit(any_store, tmp_path / "out", FILES)
     manifest = manifest_of(artifact)
     folder = artifact.materialize(manifest)

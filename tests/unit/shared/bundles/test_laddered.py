@@ -1,4 +1,4 @@
-"""Bundles of a session with a ladder, of which the stages read more files."""
+"""Bundles of a session with a ladder, whose stages read more files."""
 
 from __future__ import annotations
 

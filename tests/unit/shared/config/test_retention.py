@@ -48,7 +48,7 @@ def test_forms(tmp_path: Path) -> None:
 
 
 def test_the_clause() -> None:
-    """It follows those of the gate, which stay as they are, and takes margin and required from the section."""
+    """It comes after the gate's own clauses, which stay as they are, with the section's margin and `required`."""
     off, on = (AbTest.model_validate(given) for given in ({}, {"retention": {"margin": 0.3, "required": False}}))
     assert on.gate == off.gate == off.clauses
     (clause,) = on.clauses[len(on.gate) :]
@@ -56,7 +56,7 @@ def test_the_clause() -> None:
 
 
 def test_a_stronger_key_keeps_the_rows(tmp_path: Path) -> None:
-    """A margin from the command line does not replace the file's rows, nor those of a key before it."""
+    """A margin from the command line keeps the rows that the file, or an earlier key, has set."""
     path = _file(tmp_path, ab_test={"retention": "rows.yaml"})
     found = load_config(path, ["ab_test.retention.margin=0.4"]).ab_test.retention
     assert found == Retention(rows="rows.yaml", margin=0.4)
