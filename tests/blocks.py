@@ -32,6 +32,7 @@ def distributions(count: int, seed: int) -> Iterator[tuple[str, Floats]]:
     yield "largest", np.sign(normal) * np.finfo(np.float32).max
     yield "any finite bits", finite(r.integers(0, 1 << 32, count, dtype=np.uint32))
     yield from _repeated(r, count)
+    yield "all negative, with a long tail", -r.pareto(1, count).astype(np.float32)
 
 
 def importances(length: int, seed: int) -> Iterator[tuple[str, Floats]]:

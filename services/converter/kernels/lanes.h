@@ -13,7 +13,13 @@ INLINE K rounded_bits(V a, int low, int high) {
     K all = (K)(a + splat(MAGIC));
     return lowest(highest(all, isplat(MAGIC_BITS + low)), isplat(MAGIC_BITS + high));
 }
-INLINE V rounded(V a, int low, int high) { return (V)rounded_bits(a, low, high) - splat(MAGIC); }
+INLINE V rounded(V a, int low, int high) {
+#ifdef __AVX512F__ /* one operation less; with AVX2 it measures slower */
+    return least(most(whole(a), splat((float)low)), splat((float)high));
+#else
+    return (V)rounded_bits(a, low, high) - splat(MAGIC);
+#endif
+}
 INLINE K level_of(V a, int low, int high) { return rounded_bits(a, low, high) - isplat(MAGIC_BITS); }
 
 /* Transposes L vectors. */

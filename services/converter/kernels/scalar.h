@@ -5,7 +5,6 @@
 #pragma once
 #include "simd.h"
 
-#define MAGIC 12582912.0f    /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
 #define MAGIC_BITS 0x4B400000 /* level 0 */
 #define EXACT 4.0e6f         /* the magic number rounds correctly up to 2^22 */
 #define EPSILON 1e-15f       /* a group whose largest value is below is all zero */

@@ -18,6 +18,7 @@
 #define L 4
 #endif
 #define INLINE static inline __attribute__((always_inline))
+#define MAGIC 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
 #define EACH(i, end) for (int i = 0; i < (end); i++)
 
 typedef float V __attribute__((vector_size(4 * L)));
@@ -47,6 +48,7 @@ INLINE K lowest(K a, K b) { return (K)_mm512_min_epi32((__m512i)a, (__m512i)b); 
 INLINE V least(V a, V b) { return _mm512_min_ps(a, b); }
 INLINE V most(V a, V b) { return _mm512_max_ps(a, b); }
 INLINE V root(V a) { return _mm512_sqrt_ps(a); }
+INLINE V whole(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 INLINE K truncated(V a) { return (K)_mm512_cvttps_epi32(a); }
 INLINE float across_least(V a) { return _mm512_reduce_min_ps(a); }
 INLINE float across_most(V a) { return _mm512_reduce_max_ps(a); }
@@ -71,6 +73,7 @@ INLINE K lowest(K a, K b) { return (K)_mm256_min_epi32((__m256i)a, (__m256i)b); 
 INLINE V least(V a, V b) { return _mm256_min_ps(a, b); }
 INLINE V most(V a, V b) { return _mm256_max_ps(a, b); }
 INLINE V root(V a) { return _mm256_sqrt_ps(a); }
+INLINE V whole(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 INLINE K truncated(V a) { return (K)_mm256_cvttps_epi32(a); }
 #define ACROSS(name, op)                                                          \
     INLINE float name(V a) {                                                      \
@@ -108,6 +111,7 @@ INLINE K lowest(K a, K b) { return (K)pick(a < b, (V)a, (V)b); }
 INLINE V least(V a, V b) { return pick(a < b, a, b); }
 INLINE V most(V a, V b) { return pick(a > b, a, b); }
 INLINE V root(V a) { EACH(i, L) a[i] = __builtin_sqrtf(a[i]); return a; }
+INLINE V whole(V a) { return (a + splat(MAGIC)) - splat(MAGIC); } /* for magnitudes below 2^22 */
 INLINE K truncated(V a) { return __builtin_convertvector(a, K); }
 INLINE float across_least(V a) {
     float b = a[0] < a[2] ? a[0] : a[2], c = a[1] < a[3] ? a[1] : a[3];

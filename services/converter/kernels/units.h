@@ -74,22 +74,24 @@ INLINE V error_of_units(const V *x, const V *w, V inverse) {
     return error;
 }
 
-/* Moves single levels to where the unit then suits all better; returns the lanes whose shortcuts fail. */
-INLINE unsigned move_levels(const V *x, const V *w, V *level, V *sum_xl, V *sum_l2) {
-    unsigned bad = 0;
+/* Moves single levels to where the unit then suits all better; returns the lanes with a move, and adds to `bad` those
+ * whose shortcuts fail. */
+INLINE unsigned move_levels(const V *x, const V *w, V *level, V *sum_xl, V *sum_l2, unsigned *bad) {
+    unsigned moves = 0;
     EACH(i, 8) {
         V xl = *sum_xl - (w[i] * x[i]) * level[i], l2 = *sum_l2 - (w[i] * level[i]) * level[i];
         M is_possible = lt(splat(0), xl) & lt(splat(0), l2);
         V exact = (x[i] * l2) / xl, moved = rounded(exact, 0, 63);
-        bad |= bits(is_possible) & ~bits(lt(exact, splat(EXACT)));
+        *bad |= bits(is_possible) & ~bits(lt(exact, splat(EXACT)));
         xl = xl + (w[i] * x[i]) * moved;
         l2 = l2 + (w[i] * moved) * moved;
         M better = is_possible & ne(moved, level[i]) & lt((*sum_xl * *sum_xl) * l2, (xl * xl) * *sum_l2);
         level[i] = pick(better, moved, level[i]);
         *sum_xl = pick(better, xl, *sum_xl);
         *sum_l2 = pick(better, l2, *sum_l2);
+        moves |= bits(better);
     }
-    return bad;
+    return moves;
 }
 
 INLINE void fit_units(struct units *found) {
@@ -115,7 +117,7 @@ INLINE void fit_units(struct units *found) {
             sum_xl = sum_xl + (w[i] * x[i]) * level[i];
             sum_l2 = sum_l2 + (w[i] * level[i]) * level[i];
         }
-        EACH(turn, 5) bad |= move_levels(x, w, level, &sum_xl, &sum_l2); /* a turn without a change repeats itself */
+        EACH(turn, 5) if (!move_levels(x, w, level, &sum_xl, &sum_l2, &bad)) break;
         M is_zero = lt(top, splat(EPSILON));
         store(found->unit + at, pick(is_zero, splat(0), pick(lt(splat(0), sum_l2), sum_xl / sum_l2, splat(0))));
         EACH(i, 8) {

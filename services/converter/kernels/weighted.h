@@ -18,30 +18,6 @@ INLINE void gather_units(const struct over_minimum *found, int blocks, struct un
     }
 }
 
-/* Writes d, dmin and the 12 bytes; levels above 63 spoil their neighbors, as in ggml. Returns d and m as then read. */
-INLINE void put_levels_of_scales(float unit, float unit_m, const uint8_t *ls, const uint8_t *lm, uint8_t *out,
-                                 float *d, float *m) {
-    uint8_t *packed = out + 4;
-    put_half(out, unit);
-    put_half(out + 2, unit_m);
-    EACH(j, 8) {
-        if (j < 4) {
-            packed[j] = ls[j];
-            packed[j + 4] = lm[j];
-        } else {
-            packed[j + 4] = (uint8_t)((ls[j] & 15) | (lm[j] & 15) << 4);
-            packed[j - 4] |= (uint8_t)(ls[j] >> 4 << 6);
-            packed[j] |= (uint8_t)(lm[j] >> 4 << 6);
-        }
-    }
-    EACH(j, 8) {
-        const int a = j < 4 ? packed[j] & 63 : (packed[j + 4] & 15) | packed[j - 4] >> 6 << 4;
-        const int b = j < 4 ? packed[j + 4] & 63 : packed[j + 4] >> 4 | packed[j] >> 6 << 4;
-        d[j] = get_half(out) * (float)a;
-        m[j] = get_half(out + 2) * (float)b;
-    }
-}
-
 /* The plain sequence for one block. */
 static void plain_weighted_over_minimum(const float *x, const float *importance, struct search try, uint8_t *out) {
     float scale[8], minimum[8], weight[8], d[8], m[8];
@@ -59,7 +35,7 @@ static void plain_weighted_over_minimum(const float *x, const float *importance,
         ls[j] = ls[j] < 63 ? ls[j] : 63;
         lm[j] = lm[j] < 63 ? lm[j] : 63;
     }
-    put_levels_of_scales(unit, unit_m, ls, lm, out, d, m);
+    put_scales(unit, unit_m, ls, lm, out, d, m);
     plain_levels(x, d, m, try.top, levels);
     pack_levels(levels, try.top, out);
 }
@@ -77,11 +53,10 @@ INLINE void weighted_over_minimum(const float *x, const float *importance, int b
     EACH(block, blocks) {
         float d[8], m[8];
         uint8_t ls[8], lm[8];
-        int plain = units.is_bad[block] | units.is_bad[BLOCKS + block];
+        const int is_bad = units.is_bad[block] | units.is_bad[BLOCKS + block];
         EACH(j, 8) ls[j] = (uint8_t)units.level[j][block], lm[j] = (uint8_t)units.level[j][BLOCKS + block];
-        put_levels_of_scales(units.unit[block], units.unit[BLOCKS + block], ls, lm, out, d, m);
-        EACH(j, 8) plain |= is_plain(&found, 8 * block + j, d + j, m + j);
-        if (plain) plain_weighted_over_minimum(x + 256 * block, importance + 256 * block, try, out);
+        put_scales(units.unit[block], units.unit[BLOCKS + block], ls, lm, out, d, m);
+        if (is_plain(&found, 8 * block, d, m) | is_bad) plain_weighted_over_minimum(x + 256 * block, importance + 256 * block, try, out);
         else put_levels(x + 256 * block, d, m, try.top, out + 16, out + size - 128);
         out += size;
     }
