@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from so8t_shared.one_write import OneWrite
 
 RECEIVE_S = 20.0
 """Seconds for a request to arrive, unless a configuration says otherwise."""
 MOST_WAITING = 256
 """Connections on which no whole request has arrived; far below the 1,024 files that a process may often have open."""
 
-_ARRIVING = {"IDLE", "SEND_BODY"}
-"""Names of h11's states of a client whose request is not complete."""
+_ARRIVING = (h11.IDLE, h11.SEND_BODY)
+"""h11's states of a client whose request is not complete."""
 _TELL_EVERY_S = 60.0
 
 log = logging.getLogger("uvicorn.error")
@@ -60,6 +63,7 @@ class Punctual(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a request."""
+        self.conn = OneWrite(h11.SERVER)
         super().connection_made(transport)
         self._watch()
 
@@ -81,7 +85,7 @@ class Punctual(H11Protocol):
 
     @property
     def _is_arriving(self) -> bool:
-        return repr(self.conn.their_state) in _ARRIVING
+        return self.conn.their_state in _ARRIVING
 
     def _watch(self) -> None:
         if not self._is_arriving or self.transport.is_closing():

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from secrets import token_hex
 from time import monotonic
-from uuid import uuid4
+from typing import Any
 
 from so8t_gateway.engines.engine import EngineAway, Sampling, ServedModel, TooLong, Written
 from so8t_gateway.lane import Full, Lane, Stopping
@@ -146,7 +147,20 @@ class ModelDecider:
         return decide_by_majority(label, probability, self.limits.min_confidence) if label == letting.label else None
 
     def _outcome(self, blank: Outcome, written: Written, letting: Letting, decision: Decision) -> Outcome:
-        asked = replace(
+        reason = letting.reason or decision.reason
+        if not reason and letting.label and letting.label != decision.label == _ALLOW:
+            reason = "contradiction"
+        said: dict[str, Any] = {"reason": reason}
+        if not reason:
+            answer = letting.text or decision.label
+            said = {
+                "answer": answer,
+                "answer_length": len(answer),
+                "label": decision.label,
+                "confidence": decision.confidence,
+                "escalated": decision.label == ESCALATION,
+            }
+        return replace(
             blank,
             thinking_hash=self._hash(letting.thinking) if letting.thinking else "",
             thinking_length=len(letting.thinking),
@@ -154,20 +168,7 @@ class ModelDecider:
             completion_tokens=written.completion_tokens,
             finish="length" if written.cut else "stop",
             probabilities=decision.probabilities,
-        )
-        reason = letting.reason or decision.reason
-        if not reason and letting.label and letting.label != decision.label == _ALLOW:
-            reason = "contradiction"
-        if reason:
-            return replace(asked, reason=reason)
-        answer = letting.text or decision.label
-        return replace(
-            asked,
-            answer=answer,
-            answer_length=len(answer),
-            label=decision.label,
-            confidence=decision.confidence,
-            escalated=decision.label == ESCALATION,
+            **said,
         )
 
 
@@ -175,7 +176,7 @@ def _blank(query: Query, serving: Serving | None) -> Outcome:
     """The outcome of a request of which nothing is known; nothing of the model's is in it."""
     model = serving.model if serving else None
     return Outcome(
-        request_id=uuid4().hex,
+        request_id=token_hex(16),
         answer=ESCALATION,
         label=ESCALATION,
         confidence=0.0,

@@ -13,6 +13,8 @@ _OURS = ("so8t.", "uvicorn.error")
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
 
 class JsonLines(logging.Formatter):
     """One JSON object per line. Of an exception only the type is written: its text may hold anything."""
@@ -29,7 +31,7 @@ class JsonLines(logging.Formatter):
             facts["error"] = record.exc_info[0].__name__
         if known:
             facts |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        return json.dumps(facts, ensure_ascii=False, default=str)
+        return _ENCODER.encode(facts)
 
 
 def log_quietly(stream: TextIO | None = None) -> None:
@@ -39,4 +41,14 @@ def log_quietly(stream: TextIO | None = None) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for name in ("so8t.think", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.INFO)
+    _leave_out_origins()
     logging.raiseExceptions = False  # a line that cannot be written is not printed with its traceback
+
+
+def _leave_out_origins() -> None:
+    """Have no record look for the line of code, the thread and the process that it comes from: no line names them.
+
+    Source: "Optimization" in Python's Logging HOWTO.
+    """
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

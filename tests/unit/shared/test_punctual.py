@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from tests.unit.shared.processes import until
-
-from so8t_shared.punctual import punctual_protocol
+from tests.unit.shared.punctual_server import serving
 
 RECEIVE_S = 0.4
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n"
@@ -29,15 +24,8 @@ async def _answer(request: Request) -> PlainTextResponse:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """Of a real uvicorn that waits for requests as the service does."""
-    app = Starlette(routes=[Route("/", _answer, methods=["POST"])])
-    config = uvicorn.Config(app, http=punctual_protocol(RECEIVE_S), port=0, log_config=None, timeout_keep_alive=5)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started, "the server")
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with serving([Route("/", _answer, methods=["POST"])], RECEIVE_S) as found:
+        yield found
 
 
 def _ends_in_time(port: int, *pieces: bytes, every_s: float = 0.1) -> bool:

@@ -225,4 +225,4 @@ def error(
 def reply(answer: BaseModel, outcome: Outcome | None = None, status: int = 200) -> Response:
     """Return an answer, with the request's id in a header."""
     headers = {"x-request-id": outcome.request_id} if outcome else None
-    return JSONResponse(answer.model_dump(mode="json"), status, headers)
+    return Response(answer.model_dump_json(), status, headers, "application/json")

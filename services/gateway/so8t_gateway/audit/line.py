@@ -12,14 +12,13 @@ Without the salt, 128 random bits, P tells nothing about the person, even to som
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
-from so8t_shared.canonical import canonical_json
+from so8t_shared.canonical import canonical_json, digest
 
 FIRST_PREV = "0" * 64
 """What line 1 names as the hash of the line before it."""
@@ -69,8 +68,8 @@ class Line:
         """The line that follows line `n`, whose hash is `prev`."""
         salt = secrets.token_hex(_SALT_BYTES) if entry.person is not None else ""
         sealed = _sealed(salt, entry.person) if entry.person is not None else ""
-        line = cls(n + 1, entry.kind, prev, entry.facts, "", entry.person, salt, sealed)
-        return replace(line, hash=line._computed())
+        own = digest(_public(n + 1, entry.kind, prev, entry.facts, sealed))
+        return cls(n + 1, entry.kind, prev, entry.facts, own, entry.person, salt, sealed)
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -121,13 +120,18 @@ class Line:
         return canonical_json(form) + b"\n"
 
     def _public(self) -> dict[str, Any]:
-        form: dict[str, Any] = {"facts": self.facts, "kind": self.kind, "n": self.n, "prev": self.prev}
-        if self.person_sha256:
-            form["person_sha256"] = self.person_sha256
-        return form
+        return _public(self.n, self.kind, self.prev, self.facts, self.person_sha256)
 
     def _computed(self) -> str:
-        return hashlib.sha256(canonical_json(self._public())).hexdigest()
+        return digest(self._public())
+
+
+def _public(n: int, kind: str, prev: str, facts: Mapping[str, Any], person_sha256: str) -> dict[str, Any]:
+    """What a line's hash is that of."""
+    form: dict[str, Any] = {"facts": facts, "kind": kind, "n": n, "prev": prev}
+    if person_sha256:
+        form["person_sha256"] = person_sha256
+    return form
 
 
 def _says_enough(kind: str, facts: Mapping[str, Any]) -> bool:
@@ -144,4 +148,4 @@ def _says_enough(kind: str, facts: Mapping[str, Any]) -> bool:
 
 
 def _sealed(salt: str, person: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json([salt, person])).hexdigest()
+    return digest([salt, person])
