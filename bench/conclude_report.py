@@ -49,7 +49,8 @@ from so8t_reporter.report import write_report
 from so8t_shared.config.model import Visualization
 root = Path(sys.argv[1])
 converted = {stage: root / stage for stage in ("convert-a", "convert-b")}
-inputs = load_inputs(evaluate=root / "evaluate", conclude=root / "conclude", train=root / "train", converted=converted)
+folders = {name: root / name for name in ("evaluate", "conclude", "train")}
+inputs = load_inputs(**folders, converted=converted, imported=root / "import")
 settings = ReportSettings("20261122_224400", Names("a", "b", "", ""), Visualization(), models="models")
 (root / "report").mkdir()
 write_report(inputs, settings, root / "report")

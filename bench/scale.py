@@ -1,15 +1,14 @@
 """Claim: a conversion of 3.8 billion parameters reads the checkpoint once, writes each file once, and stays in 1 GiB.
 
-To know what has to run at all, a host reads a new checkpoint once before any stage; it is done here before convert-a.
-
 A random bfloat16 checkpoint of Phi-3.5-mini's shape (long rope, shards of 1 GiB) is converted to F16, Q8_0 and Q4_K_M
-three times: by `so8t-ab convert`, by the stage convert-a, and by the stage convert-b from what training's own merge
-writes of it with a gate in every layer. Gates are folded by that merge, so convert-b reads ordinary weights.
+four times: by `so8t-ab convert`; by the stage convert-a on a host that has never seen it, which first has to identify
+it, and on one that knows it; and by the stage convert-b from what training's own merge writes of it with a gate in
+every layer. Gates are folded by that merge, so convert-b reads ordinary weights.
 
 Of the process and its children: memory is the largest sum of their own pages, those of mapped files left out; reads are
 what came from the disk, whose cache is emptied before, beside what was asked for by read(); writes are by write().
 
-    python bench/scale.py [--layers 32] [--only convert,convert-a,convert-b] [--folder FOLDER]
+    python bench/scale.py [--layers 32] [--only convert,"convert-a anew",convert-a,convert-b] [--folder FOLDER]
 
 Needs 23 GB on the disk of FOLDER, less with fewer layers.
 """
@@ -52,7 +51,8 @@ from so8t_shared.store.open import open_store  # noqa: E402
 from so8t_shared.tables.architectures import PHI3, sizes_of  # noqa: E402
 from so8t_trainer.merge import Changes, merge_checkpoint  # noqa: E402
 
-PATHS = ("convert", "convert-a", "convert-b")
+NEW = "convert-a anew"
+PATHS = ("convert", NEW, "convert-a", "convert-b")
 GOALS = {"read": 1.02, "written": 1.02, "memory": 1.0}
 """Share of the checkpoint, share of the files, and GiB."""
 GB, GIB = 1e9, 1 << 30
@@ -185,7 +185,7 @@ def train(ctx: StageContext, base: Path) -> None:
 
 
 class Bench:
-    """The three conversions, one after another in one folder."""
+    """The conversions, one after another in one folder."""
 
     def __init__(self, folder: Path, layers: int) -> None:
         self._folder = folder
@@ -208,7 +208,7 @@ class Bench:
         if path == "convert":
             command += ["convert", str(source), "-o", str(output)]
         else:
-            command += ["stage", path, "-c", str(self._config)]
+            command += ["stage", path.split()[0], "-c", str(self._config)]
         if path == "convert-b":
             source = self._trained()
         elif path == "convert-a":

@@ -3,10 +3,10 @@
 Ours, with gates and smoothness penalty, against the same LoRA (PEFT) without the two: SFTTrainer as it is by default
 (checkpointing, padding) and tuned (neither), both on completions alone, and Trainer with rows grouped by length. The
 workloads are the demo; 105 of 143 tokens shared; nothing shared, 30 to 400 tokens; one row of 2,000 beside seven of 40;
-and one row a step. The demo is also compared with training without gates and penalty, the fourth with training row by
-row. The demo has its own model, the others a random Llama of 5 M parameters; bfloat16 is measured where the processor
-has it. Each run is a process of its own, the sides alternate, and the least CPU time of each counts, after a step to
-warm up, whose loss must be everybody's.
+and one row a step. The fourth is also compared with training row by row. The demo has its own model, the others a
+random Llama of 5 M parameters; bfloat16 is measured where the processor has it. Each run is a process of its own, the
+sides alternate, and the least CPU time of each counts, after a step to warm up, whose loss must be everybody's. What
+gates and penalty cost is measured by bench/gates.py.
 
     python bench/train.py [--rounds N] [--threads N] [--dtype TYPE] [WORKLOAD ...]
 
@@ -48,7 +48,6 @@ SIZES: dict[str, Any] = {
 }
 TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
 """Largest difference of the losses at step 1, as a share."""
-PLAIN = "ours without gates and penalty"
 ALONE = " alone"
 """End of the name of a side that trains row by row."""
 
@@ -70,9 +69,7 @@ class Workload:
 
 
 PEERS = {"trl": None, "trl tuned": None, "trainer": None}
-DEMO = Workload(
-    "the demo's rows and model", lambda _: [0] * 12, 2, {"trl": 5, "trl tuned": 4, "trainer": 2.7, PLAIN: 0.96}
-)
+DEMO = Workload("the demo's rows and model", lambda _: [0] * 12, 2, {"trl": 5, "trl tuned": 4, "trainer": 2.7})
 WORKLOADS = {
     "demo": DEMO,
     "shared": Workload("105 of 143 tokens shared", lambda _: [143] * 8, 8, PEERS | {"trainer": 2.7}, shared=105),
@@ -240,7 +237,6 @@ def ours(job: Job, *, plain: bool = False) -> Spent:
 
 SIDES: dict[str, Callable[[Job], Spent]] = {
     "ours": ours,
-    PLAIN: partial(ours, plain=True),
     "trainer": trainer,
     "trl": partial(trl, tuned=False),
     "trl tuned": partial(trl, tuned=True),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.integration.study_work import work_of
 from tests.integration.workspace import Workspace, kill_when, message_of
 
 SEEDS = [1, 2]
@@ -33,44 +34,24 @@ def _write(workspace: Workspace, file: str, **keys: Any) -> None:
     (workspace.root / file).write_text(yaml.safe_dump(raw))
 
 
-def _made(workspace: Workspace) -> Counter[str]:
-    """Number of committed artifacts of each stage."""
-    return Counter(path.parts[-3] for path in workspace.store.glob("artifacts/*/*/manifest.json"))
-
-
-def _answers_of(workspace: Workspace, side: str, file: str = "samples.jsonl") -> list[dict[str, Any]]:
-    files = sorted(workspace.store.glob(f"artifacts/evaluate/*/attempts/*/output/{file}"))
-    lines = [json.loads(line) for each in files for line in each.read_text().splitlines()]
-    return [line for line in lines if line["model"] == side]
-
-
-def _logged(workspace: Workspace, message: str) -> int:
-    """Number of attempts at training, in any session, that logged such a message."""
-    logs = [file.read_text() for file in workspace.store.glob("sessions/*/train/log.jsonl")]
-    return sum(message in json.loads(line)["message"] for log in logs for line in log.splitlines())
-
-
 def test_what_models_share_is_computed_once(study: Workspace) -> None:
     """Killed after its second model, a study resumes: each model is trained once, and nothing else is computed twice.
 
     A is converted once, the rows are prepared once, A is asked once and once again for the control.
     """
-    assert kill_when(study.start("study", "-c", "study.yaml"), lambda: _made(study)["report"] == 2)
+    assert kill_when(study.start("study", "-c", "study.yaml"), lambda: work_of(study.store).committed["report"] == 2)
     done = study.cli("study", "-c", "study.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
-    made = _made(study)
-    assert made == {stage: 1 if stage == "convert-a" else MEMBERS for stage in made}
-    assert _logged(study, "training rows {") == 1
-    assert _logged(study, "as an earlier training prepared them") >= MEMBERS - 1
-    asked = [answer for answer in _answers_of(study, "a") if not answer["reused"]]
-    assert len(asked) == len({answer["row_id"] for answer in asked})
-    assert len([answer for answer in _answers_of(study, "b") if not answer["reused"]]) == MEMBERS * len(asked)
-    control = _answers_of(study, "a", "control.jsonl")
-    again = [answer for answer in control if not answer["reused"]]
-    assert [answer["row_id"] for answer in again] == [answer["row_id"] for answer in asked]
-    assert len(control) == MEMBERS * len(again)
+    work = work_of(study.store)
+    assert work.committed == {stage: 1 if stage == "convert-a" else MEMBERS for stage in work.committed}
+    assert (work.prepared, work.took_over >= MEMBERS - 1) == (1, True)
+    asked = work.asked_a
+    assert len(asked) == len(set(asked))
+    assert work.asked_b == MEMBERS * len(asked)
+    assert work.control == asked
+    assert work.control_answers == MEMBERS * len(asked)
     reports = [json.loads(file.read_text()) for file in study.results.glob("ab_test_results/*/ab_test_results.json")]
-    assert Counter(each["evaluation"]["control_reused"] for each in reports) == {0: 1, len(again): MEMBERS - 1}
+    assert Counter(each["evaluation"]["control_reused"] for each in reports) == {0: 1, len(asked): MEMBERS - 1}
 
     before = study.snapshot()
     again = study.cli("study", "-c", "study.yaml")
@@ -90,4 +71,4 @@ def test_what_models_share_is_computed_once(study: Workspace) -> None:
     failed = study.cli("study", "-c", "failing.yaml")
     assert "1 of 2 models failed" in message_of(failed, 2)
     assert "so8t, seed 1" in failed.stderr
-    assert _made(study) == {**made, "report": MEMBERS + 1}
+    assert work_of(study.store).committed == {**work.committed, "report": MEMBERS + 1}
