@@ -57,6 +57,10 @@ class PromptCache:
         """Note that the whole prompt was asked, after `rewind`."""
         self._held, self._asked = list(prompt), True
 
+    def forget(self) -> None:
+        """Note that the slot is going to hold something else."""
+        self._held, self._asked = [], False
+
     def drop_answer(self, prompt: Sequence[int], following: Sequence[int]) -> None:
         """Where the slot holds the prompt, drop what it holds after it, so that `following` is computed at once."""
         if following:

@@ -1,6 +1,6 @@
 """How a model's tokenizer cuts texts, as llama.cpp does it.
 
-`python -m so8t_engines.tokens FILE HOW` reads a list of texts from stdin and prints their tokens. Ollama has
+`python -m so8t_engines.tokens FILE` reads a list of texts from stdin and prints their tokens. Ollama has
 no such request, and without the tokens of an answer its log-probability cannot be told from text alone. The
 weights are mapped, not loaded: little memory is used besides the page cache.
 """
@@ -77,21 +77,11 @@ def pieces_of(model: Path, texts: Sequence[str]) -> list[list[tuple[int, str]]]:
     Raises:
         InputError: llama.cpp cannot load the model.
     """
-    found = _in_child(model, "pieces", texts)
-    return [[(int(token), str(piece)) for token, piece in pieces] for pieces in found]
+    return [[(int(token), str(piece)) for token, piece in pieces] for pieces in _in_child(model, texts)]
 
 
-def there_and_back(model: Path, texts: Sequence[str]) -> list[tuple[list[int], str]]:
-    """Return the token IDs of each text, and the text that they stand for, by a model's own tokenizer.
-
-    Raises:
-        InputError: llama.cpp cannot load the model.
-    """
-    return [(list(map(int, ids)), str(text)) for ids, text in _in_child(model, "back", texts)]
-
-
-def _in_child(model: Path, how: str, texts: Sequence[str]) -> Any:
-    command = [sys.executable, "-m", "so8t_engines.tokens", str(model), how]
+def _in_child(model: Path, texts: Sequence[str]) -> Any:
+    command = [sys.executable, "-m", "so8t_engines.tokens", str(model)]
     done = subprocess.run(command, input=json.dumps(list(texts)), capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(
@@ -102,7 +92,7 @@ def _in_child(model: Path, how: str, texts: Sequence[str]) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _main(path: str, how: str) -> None:
+def _main(path: str) -> None:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path
     parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = _CONTEXT
@@ -115,10 +105,9 @@ def _main(path: str, how: str) -> None:
     parameters.verbosity = 1
     server = xllamacpp.Server(parameters)
     tokenizer = Tokenizer(server.listening_address, key)
-    cut = {"pieces": tokenizer.pieces, "back": tokenizer.back}[how]
-    print(json.dumps([cut(text) for text in json.load(sys.stdin)]), flush=True)
+    print(json.dumps([tokenizer.pieces(text) for text in json.load(sys.stdin)]), flush=True)
     os._exit(0)  # llama.cpp's destructors can hang
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:3])
+    _main(sys.argv[1])

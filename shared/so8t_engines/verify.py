@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from so8t_engines.divergence import LIKELY, divergence, over_positions
-from so8t_engines.embedded.devices import gpus
-from so8t_engines.embedded.engine import EmbeddedEngine
+from so8t_engines.divergence import divergence, over_positions
+from so8t_engines.hearing import KINDS, LIKELY, Heard, Listener, Setting, program
+from so8t_engines.likely_file import by_id
 from so8t_engines.probes import TEXTS
-from so8t_engines.protocol import ModelFile
-from so8t_engines.tokens import there_and_back
 from so8t_shared.canonical import digest
 from so8t_shared.errors import InputError
 from so8t_shared.files import sha256_file
@@ -20,23 +17,8 @@ from so8t_shared.models.gguf_file import GgufHeader, read_header
 from so8t_shared.progress import Progress, no_progress
 from so8t_shared.results.verification import Divergence, Verification, VerifiedFile
 
-_PLACES = 5
-"""Positions per text."""
-_CONTEXT = 512
-_ANSWERS = ("a", "b")
-"""What is asked for; only the next tokens before it count."""
 _REFERENCES = ("F32", "BF16", "F16")
 """Types of a file that others are compared with, the last one first."""
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """What a file says at each position."""
-
-    next_tokens: list[dict[int, float]]
-    """Natural-log probability by token, likeliest first."""
-    texts: list[tuple[list[int], str]]
-    """Tokens of each text, and what they become."""
 
 
 def verify(
@@ -44,11 +26,12 @@ def verify(
     reference: Path | None = None,
     progress: Progress = no_progress,
     *,
-    threads: int | None = None,
+    setting: Setting | None = None,
+    digests: Mapping[Path, str] | None = None,
 ) -> Verification:
     """Compare files of one model with the reference, by default the one in F16, else BF16 or F32.
 
-    `progress` is called after every position and may raise to stop.
+    `progress` is called after every text of a file and may raise to stop. Known `digests` are not computed again.
 
     Raises:
         InputError: there is no reference, a file has another vocabulary, or llama.cpp cannot load it.
@@ -57,6 +40,50 @@ def verify(
     """
     headers = {path: read_header(path) for path in dict.fromkeys([*files, *([reference] if reference else [])])}
     reference = reference or _reference(list(headers.values()))
+    vocabulary = _same_vocabulary(headers, reference)
+    sha256 = {path: (digests or {}).get(path) or sha256_file(path) for path in headers}
+    total = len(headers) * len(KINDS)
+    counted = iter(range(1, total + 1))
+    listener = Listener(setting or Setting(), lambda name: progress(next(counted), total, name))
+    progress(0, total, reference.name)
+    first = listener.hear(headers[reference], sha256[reference])
+    found = []
+    for path, header in headers.items():
+        heard = first if path == reference else listener.hear(header, sha256[path])
+        far = None if path == reference else _divergence(first, heard)
+        found.append(_verified(header, sha256[path], heard, first, far))
+    return Verification(
+        program=program(),
+        reference=reference.name,
+        texts_sha256=texts_sha256(),
+        positions=sum(len(text.likely) for text in first),
+        lower_bound=vocabulary > LIKELY,
+        files=found,
+    )
+
+
+def texts_sha256() -> str:
+    """Digest of the fixed texts."""
+    return digest({kind: list(texts) for kind, texts in TEXTS.items()})
+
+
+def has_reference(headers: Iterable[GgufHeader]) -> bool:
+    """Whether the others can be compared with one of them."""
+    return any(header.file_type in _REFERENCES for header in headers)
+
+
+def _reference(headers: Sequence[GgufHeader]) -> Path:
+    if not has_reference(headers):
+        raise InputError(
+            "None of the files is in F16, with which the others are compared.",
+            where=", ".join(str(header.path) for header in headers),
+            remedy="name the F16 file of the same model with --reference",
+        )
+    known = [header for header in headers if header.file_type in _REFERENCES]
+    return max(known, key=lambda header: _REFERENCES.index(header.file_type or "")).path
+
+
+def _same_vocabulary(headers: Mapping[Path, GgufHeader], reference: Path) -> int:
     vocabulary = _vocabulary(headers[reference])
     for path, header in headers.items():
         if _vocabulary(header) != vocabulary:
@@ -66,35 +93,7 @@ def verify(
                 where=f"{path}, compared with {reference}",
                 remedy="name files of one model",
             )
-    prompts = list(_prompts())
-    total = len(headers) * len(prompts)
-    counted = iter(range(1, total + 1))
-
-    def hear(path: Path) -> _Heard:
-        return _hear(headers[path], prompts, threads, lambda: progress(next(counted), total, path.name))
-
-    progress(0, total, reference.name)
-    first = hear(reference)
-    found = {path: first if path == reference else hear(path) for path in headers}
-    return Verification(
-        program=f"llama.cpp (xllamacpp {EmbeddedEngine(num_ctx=_CONTEXT).version})",
-        reference=reference.name,
-        texts_sha256=digest({kind: list(texts) for kind, texts in TEXTS.items()}),
-        positions=len(prompts),
-        lower_bound=vocabulary > LIKELY,
-        files=[_verified(headers[path], heard, None if path == reference else first) for path, heard in found.items()],
-    )
-
-
-def _reference(headers: Sequence[GgufHeader]) -> Path:
-    known = [header for header in headers if header.file_type in _REFERENCES]
-    if not known:
-        raise InputError(
-            "None of the files is in F16, with which the others are compared.",
-            where=", ".join(str(header.path) for header in headers),
-            remedy="name the F16 file of the same model with --reference",
-        )
-    return max(known, key=lambda header: _REFERENCES.index(header.file_type or "")).path
+    return vocabulary
 
 
 def _vocabulary(header: GgufHeader) -> int:
@@ -107,48 +106,26 @@ def _vocabulary(header: GgufHeader) -> int:
     return header.vocabulary_size
 
 
-def _prompts() -> Iterator[str]:
-    """Yield the beginnings of the texts that end at the positions."""
-    for texts in TEXTS.values():
-        for text in texts:
-            yield from (text[: len(text) * place // _PLACES] for place in range(1, _PLACES + 1))
-
-
-def _hear(header: GgufHeader, prompts: Sequence[str], threads: int | None, on_position: Callable[[], None]) -> _Heard:
-    found = []
-    texts = there_and_back(header.path, [text for group in TEXTS.values() for text in group])
-    likely = min(LIKELY, _vocabulary(header))
-    model = ModelFile(header.path.name, header.path, "", _CONTEXT)
-    with EmbeddedEngine(num_ctx=_CONTEXT, threads=threads, gpus=gpus()).load(model, []) as loaded:
-        for prompt in prompts:
-            said = loaded.measure(prompt, _ANSWERS, 0, likely)
-            if said is None:
-                raise InputError(
-                    f"The model takes less than {_CONTEXT} tokens.", where=str(header.path), remedy="name another model"
-                )
-            found.append(dict(zip(said["ids"], said["likely"], strict=True)))
-            on_position()
-    return _Heard(found, texts)
-
-
-def _verified(header: GgufHeader, heard: _Heard, reference: _Heard | None) -> VerifiedFile:
-    kinds = [(kind, text) for kind, texts in TEXTS.items() for text in texts]
-    known = (reference or heard).texts
-    lost = [kind for (kind, text), (_, back) in zip(kinds, heard.texts, strict=True) if back != text]
-    other = [k for (k, _), (ids, _), (theirs, _) in zip(kinds, heard.texts, known, strict=True) if ids != theirs]
+def _verified(
+    header: GgufHeader, sha256: str, heard: Sequence[Heard], known: Sequence[Heard], far: Divergence | None
+) -> VerifiedFile:
+    each = list(zip(KINDS, heard, known, strict=True))
+    lost = [kind for (kind, text), mine, _ in each if mine.back != text]
+    other = [kind for (kind, _), mine, theirs in each if mine.tokens != theirs.tokens]
     return VerifiedFile(
         file=header.path.name,
         file_type=header.file_type,
         size_bytes=header.size_bytes,
-        sha256=sha256_file(header.path),
+        sha256=sha256,
         types=dict(sorted(Counter(tensor.type.name for tensor in header.tensors.values()).items())),
         imatrix=header.text("quantize.imatrix.file"),
-        divergence=_divergence(reference, heard) if reference else None,
+        divergence=far,
         lost_texts=list(dict.fromkeys(lost)),
         other_tokens=list(dict.fromkeys(other)),
     )
 
 
-def _divergence(before: _Heard, after: _Heard) -> Divergence:
-    pairs = list(zip(before.next_tokens, after.next_tokens, strict=True))
-    return over_positions([divergence(p, q) for p, q in pairs], sum(next(iter(p)) != next(iter(q)) for p, q in pairs))
+def _divergence(before: Sequence[Heard], after: Sequence[Heard]) -> Divergence:
+    pairs = [(p.likely, q.likely) for p, q in zip(before, after, strict=True)]
+    values = [divergence(by_id(p, place), by_id(q, place)) for p, q in pairs for place in range(len(p))]
+    return over_positions(values, sum(int((p["id"][:, 0] != q["id"][:, 0]).sum()) for p, q in pairs))

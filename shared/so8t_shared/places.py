@@ -15,7 +15,7 @@ from so8t_shared.tables.quantizations import Quantization
 
 SHOWN_AS_VARIABLE = "SO8T_RESULTS_SHOWN_AS"
 """Path outside the container of the folder mounted as output_base_dir inside it."""
-_MODEL = re.compile(rf"(?!{re.escape(VOCABULARY_FILE)})model_([ab])_\w+\.gguf")
+_MODEL = re.compile(rf"(?!{re.escape(VOCABULARY_FILE)})model_([ab])_(\w+)\.gguf")
 
 
 def in_container() -> bool:
@@ -32,7 +32,7 @@ def model_file(config: Config, session_id: str, file: str) -> Path | None:
     """Path of a GGUF file of a conversion; None for other files, and for models that are not handed over."""
     found = _MODEL.fullmatch(file)
     layout = _layout(config)
-    if not found or found[1] not in layout.sides:
+    if not found or found[1] not in layout.sides or found[2] not in config.gguf.quantizations:
         return None
     return _below(config, layout.models, session_id, found[1]) / file
 

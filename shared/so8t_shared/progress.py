@@ -15,6 +15,28 @@ def no_progress(done: int, total: int, message: str) -> None:
     """Report nothing."""
 
 
+class Parts:
+    """Reports several works, one after the other, as one; `more` has the steps of those after the first."""
+
+    def __init__(self, progress: Progress, *more: int) -> None:
+        self._progress, self._more = progress, list(more)
+        self._before = self._total = 0
+        self._begun = False
+
+    def next(self) -> Progress:
+        """The progress of the next work, which begins now."""
+        if self._begun:
+            self._more.pop(0)
+        self._before, self._total, self._begun = self._before + self._total, 0, True
+        after = sum(self._more)
+
+        def report(done: int, total: int, message: str) -> None:
+            self._total = total
+            self._progress(self._before + done, self._before + total + after, message)
+
+        return report
+
+
 _SETTLED_S = 2.0
 """Before that, no estimate is worth showing."""
 

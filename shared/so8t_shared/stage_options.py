@@ -23,9 +23,11 @@ def ladder(config: Config) -> list[int] | None:
     return [_LADDER_VERSION, DEFAULT_ROWS] if config.ab_test.ladder else None
 
 
-def ladder_needs(config: Config) -> dict[str, tuple[str, ...]]:
-    """The forms of model B that its files were made from."""
-    return {"train": ("merged/", *TRAINED)} if config.ab_test.ladder else {}
+def evaluate_needs(config: Config) -> dict[str, tuple[str, ...]]:
+    """For the ladder, the forms of model B that its files were made from; and the alternatives that were made apart."""
+    needs: dict[str, tuple[str, ...]] = {"train": ("merged/", *TRAINED)} if config.ab_test.ladder else {}
+    apart = tuple(f"{each.folder}/" for each in config.gguf.made_apart)
+    return needs | ({"convert-b": apart} if apart else {})
 
 
 def ladder_services(config: Config) -> tuple[str, ...]:
@@ -61,10 +63,29 @@ def of_retention(key: str) -> Callable[[Config], Any]:
     return lambda config: getattr(config.ab_test.retention, key, None)
 
 
+def verifies_files(config: Config) -> bool | None:
+    """Whether the converted files are verified."""
+    return config.gguf.verify or None
+
+
 def policy_targets(config: Config) -> dict[str, Any] | None:
     """What the thresholds must reach."""
     targets = config.ab_test.policy
     return targets.model_dump(mode="json") if targets else None
+
+
+def more_files(config: Config) -> list[str] | None:
+    """Files of model B that are made beside gguf.quantizations."""
+    gguf = config.gguf
+    return [
+        *gguf.of_b[len(gguf.quantizations) :],
+        *(f"{each.name}: {each.quantization}" for each in gguf.made_apart),
+    ] or None
+
+
+def alternatives(config: Config) -> list[str] | None:
+    """Files of model B that are compared on validation rows."""
+    return list(config.gguf.alternatives) or None
 
 
 def prompts_a(config: Config) -> dict[str, tuple[str, ...]]:
@@ -73,5 +94,6 @@ def prompts_a(config: Config) -> dict[str, tuple[str, ...]]:
 
 
 def prompts_b(config: Config) -> dict[str, tuple[str, ...]]:
-    """As for A, but an external model B is not quantized."""
-    return {} if config.external_b else prompts_a(config)
+    """As for A, but an external model B is not quantized, and an alternative may need a matrix."""
+    guided = any(each.imatrix for each in config.gguf.made_apart)
+    return {} if config.external_b else {"train": (TRAINING_ROWS,)} if guided else prompts_a(config)

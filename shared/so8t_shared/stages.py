@@ -16,9 +16,10 @@ from so8t_shared.config.model import Config
 from so8t_shared.errors import ConfigError
 from so8t_shared.results.conversion import CONVERTED_BY, SERVED_FILE
 from so8t_shared.results.policy import POLICY_FILE
-from so8t_shared.results.registry import MODELFILES
+from so8t_shared.results.registry import MODELFILES, REGISTRY_FILE
 from so8t_shared.results.retention import RETENTION_FILE
 from so8t_shared.results.training import TENSORBOARD
+from so8t_shared.results.verification import VERIFICATIONS
 from so8t_shared.stage_inputs import (
     ExternalInput,
     PathInput,
@@ -47,12 +48,14 @@ class Export:
 
 @dataclass(frozen=True)
 class Shared:
-    """Some of a stage's files, which depend on its external inputs and on fewer keys than the others."""
+    """Some of a stage's files, which depend on its external inputs and on fewer keys and stages than the others."""
 
     files: tuple[str, ...]
     """Prefixes of their paths."""
     reads: tuple[str, ...]
     """Dotted configuration keys that affect them."""
+    upstream: tuple[str, ...] = ()
+    """Upstream stages whose files affect them."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,10 @@ def _of_both(*prefixes: str) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys(CONVERTED_BY.values(), prefixes)
 
 
+_VERIFIED = Shared(tuple(VERIFICATIONS.values()), ("gguf.verify",), (CONVERTED_BY["a"],))
+"""Model A is in many sessions. B's is taken over only by those with the same B, which the stage checks."""
+
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         "convert-a",
@@ -215,6 +222,7 @@ STAGES: tuple[Stage, ...] = (
         6,
         "model B to GGUF",
         reads=("gguf.quantizations",),
+        options={"more files": stage_options.more_files},
         needs={"train": ("merged/", "training_config.yaml")},
         more_needs=stage_options.prompts_b,
         inputs=model_b,
@@ -229,6 +237,8 @@ STAGES: tuple[Stage, ...] = (
         "register both models with the engine",
         reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
         needs={**_of_both(*_GGUF_AND_CHAT), "train": ("splits/targets.json",)},
+        options={"gguf.verify": stage_options.verifies_files},
+        shared=_VERIFIED,
         exports=(Export(MODELFILES, places.modelfile),),
     ),
     Stage(
@@ -242,9 +252,10 @@ STAGES: tuple[Stage, ...] = (
             "validation rows": stage_options.asks_validation_rows,
             "neutral prompts": stage_options.retention_rows,
             "ladder": stage_options.ladder,
+            "alternatives": stage_options.alternatives,
         },
-        needs={"import": ("",), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
-        more_needs=stage_options.ladder_needs,
+        needs={"import": (REGISTRY_FILE, MODELFILES), "train": ("splits/",), **_of_both(*_GGUF_AND_CHAT)},
+        more_needs=stage_options.evaluate_needs,
         inputs=evaluate_inputs,
         starts=stage_options.ladder_services,
         check="so8t_evaluator.retention.check:check_rows",
@@ -265,7 +276,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "so8t_reporter.stages:report",
-        13,
+        14,
         "charts and reports",
         reads=(
             *("visualization", "model_a.description", "model_b.description"),
@@ -274,6 +285,7 @@ STAGES: tuple[Stage, ...] = (
         needs={
             "evaluate": ("samples.jsonl", RETENTION_FILE),
             "conclude": ("",),
+            "import": tuple(VERIFICATIONS.values()),
             "train": (
                 "training.json",
                 "metrics.jsonl",

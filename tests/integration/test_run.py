@@ -29,7 +29,10 @@ def test_run_leaves_exactly_the_promised_files(finished: Workspace) -> None:
     [events] = (n for n in names if n.startswith("training/"))
     assert events.startswith("training/tensorboard/events.out.tfevents.")
     extra = {n for n in names if not n.startswith(("visualizations/", "models/", "training/"))}
-    assert extra == {"report.md", "report.html", "explorer.html", "ab_test_results.json", "answers.csv", "junit.xml"}
+    assert extra == {
+        *("report.md", "report.html", "explorer.html", "ab_test_results.json", "answers.csv", "junit.xml"),
+        *("verify_a.json", "verify_b.json"),
+    }
     assert [p.name for p in finished.results.iterdir()] == ["ab_test_results"]
 
 

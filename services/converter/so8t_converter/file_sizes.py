@@ -27,22 +27,24 @@ _KINDS = {
 
 def sizes_a(config: Config) -> dict[Quantization, int]:
     """Return the bytes of each file that convert-a makes; empty if model A is not on this host."""
-    return _of_stage(Path(config.model_a.base_model), config)
+    folder, has_imatrix = Path(config.model_a.base_model), config.gguf.imatrix is not None
+    return file_sizes(folder, config.gguf.quantizations, has_imatrix=has_imatrix) if folder.is_dir() else {}
 
 
-def sizes_b(config: Config) -> dict[Quantization, int]:
+def sizes_b(config: Config) -> dict[str, int]:
     """Return the bytes of each file that convert-b makes; empty if model B, or its base, is not on this host."""
     if config.served_b:
         return {}
     if config.gguf_b:
         path = Path(config.gguf_b)
         return {config.gguf.primary_quantization: path.stat().st_size} if path.is_file() else {}
-    return _of_stage(Path(config.base_of_b.base_model), config)
-
-
-def _of_stage(folder: Path, config: Config) -> dict[Quantization, int]:
-    has_imatrix = config.gguf.imatrix is not None
-    return file_sizes(folder, config.gguf.quantizations, has_imatrix=has_imatrix) if folder.is_dir() else {}
+    folder, gguf = Path(config.base_of_b.base_model), config.gguf
+    if not folder.is_dir():
+        return {}
+    sizes: dict[str, int] = {**file_sizes(folder, gguf.of_b, has_imatrix=gguf.imatrix is not None)}
+    for each in gguf.made_apart:
+        sizes |= {each.name: file_sizes(folder, [each.quantization], has_imatrix=each.imatrix)[each.quantization]}
+    return sizes
 
 
 def file_sizes(

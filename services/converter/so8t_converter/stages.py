@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from so8t_converter.convert import Conversion, convert
+from so8t_converter.convert import Conversion, KeptFiles, convert
 from so8t_converter.external import look_at, take
 from so8t_converter.metadata import training_metadata
 from so8t_converter.output_file import Unfinished
@@ -52,12 +53,15 @@ def convert_b(ctx: StageContext) -> None:
     conversion = Conversion(
         source=trained / "merged",
         name="model_b",
-        quantizations=tuple(ctx.config.gguf.quantizations),
+        quantizations=tuple(ctx.config.gguf.of_b),
         metadata=training_metadata(trained, artifact.fingerprint),
         imatrix=_imatrix(ctx),
         verify=lambda read: ctx.check_read("train", trained, read),
     )
     _convert(ctx, conversion)
+    for each in ctx.config.gguf.made_apart:
+        imatrix = _imatrix(ctx) or trained / TRAINING_ROWS if each.imatrix else None
+        _convert(ctx, replace(conversion, quantizations=(each.quantization,), imatrix=imatrix), each.folder)
 
 
 def _imatrix(ctx: StageContext) -> Path | None:
@@ -73,12 +77,32 @@ def _trained(ctx: StageContext) -> Path:
     return ctx.input_dir("train", unread="merged/*.safetensors")
 
 
-def _convert(ctx: StageContext, conversion: Conversion) -> None:
-    folder = ctx.unfinished_dir
+def _convert(ctx: StageContext, conversion: Conversion, below: str = "") -> None:
+    """Convert to the output folder, or to one `below` it."""
+    folder, output, scratch = (each / below for each in (ctx.unfinished_dir, ctx.output_dir, ctx.scratch_dir))
+    kept = _Below(ctx.checkpoints, f"{below}-") if below else ctx.checkpoints
+    output.mkdir(parents=True, exist_ok=True)
     if conversion.verify:  # what was made of weights that were not verified yet is of no use to others
         folder /= digest([written_key(path) for path in weight_files(conversion.source)])
     unfinished = Unfinished(folder, ctx.fingerprint)
-    _tell(ctx, convert(conversion, ctx.output_dir, ctx.scratch_dir, ctx.checkpoints, _stoppable(ctx), unfinished))
+    _tell(ctx, convert(conversion, output, scratch, kept, _stoppable(ctx), unfinished))
+
+
+@dataclass(frozen=True)
+class _Below:
+    """The kept files whose names begin alike, under the rest of their names."""
+
+    kept: KeptFiles
+    begin: str
+
+    def names(self) -> list[str]:
+        return [name.removeprefix(self.begin) for name in self.kept.names() if name.startswith(self.begin)]
+
+    def save(self, name: str, folder: Path) -> None:
+        self.kept.save(self.begin + name, folder)
+
+    def load(self, name: str) -> Path:
+        return self.kept.load(self.begin + name)
 
 
 def _stoppable(ctx: StageContext) -> Progress:

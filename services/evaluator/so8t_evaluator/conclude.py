@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from so8t_evaluator.alternatives.judging import alternatives_of
 from so8t_evaluator.asking import as_side
 from so8t_evaluator.baseline import WordCounts, words_or_counted
 from so8t_evaluator.comparison import adjust, compare, make_quality
@@ -24,6 +25,7 @@ from so8t_evaluator.slices import describe, slices_of
 from so8t_evaluator.testing_plan import plan_rows, plan_test
 from so8t_shared.collector import leave_alone
 from so8t_shared.config.model import AbTest
+from so8t_shared.results.alternatives import ALTERNATIVE_ANSWERS_FILE, ALTERNATIVES_FILE, Compared, FileAnswer
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, VALIDATION_FILE, Sample
 from so8t_shared.results.asking import ASKING_FILE, Asking
 from so8t_shared.results.comparison import Comparison
@@ -52,6 +54,10 @@ class Evidence:
     """The answers to the validation rows, with ab_test.policy."""
     references: Sequence[ScoredReference] = ()
     """The reference answers to neutral prompts, with ab_test.retention."""
+    compared: Compared | None = None
+    """Other files of model B, with gguf.alternatives."""
+    file_answers: Sequence[FileAnswer] = ()
+    """Their answers to the validation rows."""
 
 
 def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
@@ -109,6 +115,7 @@ def conclude(evidence: Evidence, settings: AbTest) -> EvaluationResult:
         until_decided=until_decided_of(asking.stopped, a, b, given) if asking.stopped else None,
         policy=policies_of(asking, evidence.validation, answers, given, settings, pool) if given.policy else None,
         retention=retention_of(evidence.references, given) if evidence.references else None,
+        alternatives=alternatives_of(evidence.compared, evidence.file_answers, given) if evidence.compared else None,
     )
     return result.model_copy(update={"gate": judge(result, settings.clauses)})
 
@@ -128,7 +135,7 @@ def conclude_from_files(
     asking, test = Asking.read(evaluate / ASKING_FILE), LabeledRow.read_lines(splits / "test.jsonl")
     rows = {row.id: row for row in test}
     tested = [rows[row_id] for row_id in dict.fromkeys(sample.row_id for sample in samples)]
-    train = LabeledRow.read_lines(splits / "train.jsonl")
+    train, others = LabeledRow.read_lines(splits / "train.jsonl"), (evaluate / ALTERNATIVES_FILE).is_file()
     evidence = Evidence(
         asking=asking,
         samples=samples,
@@ -137,6 +144,8 @@ def conclude_from_files(
         available=select(test, asking.stopped.available) if asking.stopped else (),
         validation=Sample.read_lines(evaluate / VALIDATION_FILE) if settings.policy else (),
         references=ScoredReference.read_lines(evaluate / RETENTION_FILE) if settings.retention else (),
+        compared=Compared.read(evaluate / ALTERNATIVES_FILE) if others else None,
+        file_answers=FileAnswer.read_lines(evaluate / ALTERNATIVE_ANSWERS_FILE) if others else (),
     )
     leave_alone()
     return conclude(evidence, settings)

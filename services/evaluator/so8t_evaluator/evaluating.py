@@ -15,7 +15,7 @@ from so8t_evaluator.importing import model_file, read_chat
 from so8t_evaluator.rows import select
 from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.model import Config
-from so8t_shared.config.policy import demand_rows
+from so8t_shared.config.validation_rows import demand_validation_rows
 from so8t_shared.errors import InputError
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.progress import Progress
@@ -104,9 +104,10 @@ def _test_rows(splits: Path, most: int | None) -> list[LabeledRow]:
 
 def _validation_rows(config: Config, splits: Path) -> list[LabeledRow]:
     """The rows that thresholds are fitted to; none without ab_test.policy."""
-    rows = LabeledRow.read_lines(splits / "validation.jsonl") if config.ab_test.policy else []
-    demand_rows(config.ab_test.policy, len(rows))
-    return rows
+    needed = config.ab_test.policy or config.gguf.alternatives
+    rows = LabeledRow.read_lines(splits / "validation.jsonl") if needed else []
+    demand_validation_rows(config, len(rows))
+    return rows if config.ab_test.policy else []
 
 
 def _asked_files(registry: Registry) -> list[AskedFile]:

@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from so8t_evaluator.alternatives.evidence import compared_otherwise
+from so8t_evaluator.answer_faults import classes, same_rows
 from so8t_evaluator.asking_until import Until, in_random_order
 from so8t_evaluator.baseline import predicted_by_words
 from so8t_evaluator.conclude import conclude_from_files
@@ -20,8 +22,8 @@ from so8t_shared.bundles.recomputed import Recomputed, differences, values_in
 from so8t_shared.config.model import Config
 from so8t_shared.config.retention import SHIPPED, Retention
 from so8t_shared.errors import IntegrityError
-from so8t_shared.labels import INVALID, LABELS, canonical_label
-from so8t_shared.results.answers import CONTROL_FILE, FINAL_KEPT, SAMPLES_FILE, VALIDATION_FILE, Sample
+from so8t_shared.labels import LABELS
+from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, VALIDATION_FILE, Sample
 from so8t_shared.results.asking import ASKING_FILE, Asking
 from so8t_shared.results.bundle import BundleFault
 from so8t_shared.results.evaluation import EVALUATION_FILE, Speed
@@ -31,7 +33,7 @@ from so8t_shared.results.retention import RETENTION_FILE, ScoredReference
 from so8t_shared.results.sides import SIDES
 from so8t_shared.results.training import LabeledRow
 from so8t_shared.retention.items import read_items
-from so8t_shared.tables.scorings import BY_NAME, freely_written, scored
+from so8t_shared.tables.scorings import freely_written, scored
 
 _SAMPLES, _CONTROL, _ASKING = (f"evaluate/{name}" for name in (SAMPLES_FILE, CONTROL_FILE, ASKING_FILE))
 _VALIDATION, _POLICY, _REGISTRY = f"evaluate/{VALIDATION_FILE}", f"conclude/{POLICY_FILE}", f"import/{REGISTRY_FILE}"
@@ -59,9 +61,10 @@ def recompute(folder: Path, configuration: dict[str, Any], *, texts: bool) -> Re
     groups = in_random_order(available, settings.seed)
     order = list(chain.from_iterable(groups)) if settings.until_decided else available
     rows = order[: asking.stopped.rows] if asking.stopped else order
-    faults = [*_rows(folder, asking, samples, config, rows), *_classes(samples, _SAMPLES, texts=texts)]
+    faults = [*_rows(folder, asking, samples, config, rows), *classes(samples, _SAMPLES, texts=texts)]
     faults += _validated(folder, asking) if settings.policy else []
     faults += _retained(folder, asking, settings.retention) if settings.retention else []
+    faults += compared_otherwise(folder, config)
     faults = faults or [*_speed(asking, samples, rows[: settings.speed_samples])]
     counted = None if texts or faults else _counted(folder, samples)
     if settings.until_decided and not faults:
@@ -110,9 +113,9 @@ def _rows(
         return
     again = Sample.read_lines(folder / _CONTROL)
     asked = {" ".join(setting): answers[setting] for setting in grid}
-    yield from chain.from_iterable(_same_rows(rows, found, _SAMPLES, name) for name, found in asked.items())
+    yield from chain.from_iterable(same_rows(rows, found, _SAMPLES, name) for name, found in asked.items())
     if settings.control:
-        yield from _same_rows(rows, again, _CONTROL, "a again")
+        yield from same_rows(rows, again, _CONTROL, "a again")
     elif again:
         yield BundleFault(where=_CONTROL, what="there are answers of a control that was not to be made")
     order = list(rows) if asking.stopped else [s.row_id for s in answers[grid[0]]]
@@ -135,8 +138,8 @@ def _validated(folder: Path, asking: Asking) -> Iterator[BundleFault]:
     if set(answers) != set(grid):
         yield BundleFault(where=_VALIDATION, what="the answers are not to the models that were to be asked")
         return
-    yield from chain.from_iterable(_same_rows(rows, answers[s], _VALIDATION, " ".join(s)) for s in grid)
-    yield from _classes(samples, _VALIDATION, texts=True)
+    yield from chain.from_iterable(same_rows(rows, answers[s], _VALIDATION, " ".join(s)) for s in grid)
+    yield from classes(samples, _VALIDATION, texts=True)
 
 
 def _retained(folder: Path, asking: Asking, retention: Retention) -> Iterator[BundleFault]:
@@ -154,44 +157,6 @@ def _ending(asking: Asking, samples: Sequence[Sample], until: Until) -> Iterator
     primary = [sample for sample in samples if sample.quantization == asking.primary_quantization]
     found, recorded = until.ended_at(primary).model_dump(), asking.stopped.model_dump() if asking.stopped else None
     yield from differences({"stopped": recorded}, {"stopped": found}, _ASKING)
-
-
-def _same_rows(rows: dict[str, LabeledRow], found: Sequence[Sample], where: str, name: str) -> Iterator[BundleFault]:
-    ids = [sample.row_id for sample in found]
-    if missing := sorted(set(rows) - set(ids)):
-        yield BundleFault(where=where, what=f"{name}: no answer to row {missing[0]}, nor to {len(missing) - 1:,} more")
-    if extra := sorted(set(ids) - set(rows)):
-        yield BundleFault(where=where, what=f"{name}: row {extra[0]} was not to be asked")
-    if len(ids) > len(set(ids)):
-        yield BundleFault(where=where, what=f"{name}: a row has two answers")
-    for sample in found:
-        row = rows.get(sample.row_id)
-        facts = (sample.gold, sample.group, sample.language, sample.category)
-        if row and facts != (row.label, row.group, row.language, row.category):
-            yield BundleFault(where=f"{where}: {name}, row {sample.row_id}", what="the row's class or group is another")
-
-
-def _classes(samples: Sequence[Sample], where: str, *, texts: bool) -> Iterator[BundleFault]:
-    """Answers whose class does not follow from what is kept of them."""
-    for sample in samples:
-        expected = class_of(sample, texts=texts)
-        if expected is not None and sample.predicted != expected:
-            place = f"{sample.model} {sample.quantization} {sample.scoring}, row {sample.row_id}"
-            yield BundleFault(where=f"{where}: {place}", what=f"it counts as {sample.predicted}, and says {expected}")
-
-
-def class_of(sample: Sample, *, texts: bool) -> str | None:
-    """The class that the answer says; None if what is kept does not tell."""
-    if sample.over_long:
-        return INVALID
-    if BY_NAME[sample.scoring].scored:
-        if sample.logprobs is None or set(sample.logprobs) != set(LABELS):
-            return None
-        best = max(LABELS, key=sample.logprobs.__getitem__)  # the first of equals, as where the answer was read
-        return INVALID if best in sample.upper_bounds else best
-    if not texts or len(sample.final) >= FINAL_KEPT or "[redacted" in sample.final:
-        return None
-    return canonical_label(sample.final) or INVALID
 
 
 def _speed(asking: Asking, samples: Sequence[Sample], rows: Sequence[LabeledRow]) -> Iterator[BundleFault]:

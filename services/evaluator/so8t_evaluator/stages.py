@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from so8t_engines.protocol import ModelFile
+from so8t_evaluator.alternatives.asking import ask_alternatives
 from so8t_evaluator.answer_limit import answer_limit, read_targets, warning_of, with_room
 from so8t_evaluator.evaluating import Inputs, ask_models
 from so8t_evaluator.importing import model_file, read_chat, save, write_registry
 from so8t_evaluator.ladder.climbing import climb
 from so8t_evaluator.tally import Tally
 from so8t_shared.json_files import write_json
+from so8t_shared.progress import Parts
 from so8t_shared.results.comparison import Comparison
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.evaluation import EVALUATION_FILE
 from so8t_shared.results.policy import POLICY_FILE
 from so8t_shared.results.registry import REGISTRY_FILE, Registry
 from so8t_shared.results.sides import Side
+from so8t_shared.results.training import LabeledRow
 from so8t_shared.results.verdicts import WORDS
 from so8t_shared.retention.items import read_items
 from so8t_shared.running.context import StageContext
@@ -26,7 +29,10 @@ from so8t_shared.tables.scorings import freely_written
 
 
 def import_models(ctx: StageContext) -> None:
-    """Prepare both models at every quantization for the engine; for Ollama, also create them on the server."""
+    """Prepare both models at every quantization for the engine, and verify their files.
+
+    For Ollama, also create them on the server.
+    """
     converted, config = _converted(ctx), with_room(ctx.config, _splits(ctx))
     registry = write_registry(config, converted, ctx.output_dir, warn=ctx.log.warning)
     for model in registry.models:
@@ -34,6 +40,10 @@ def import_models(ctx: StageContext) -> None:
     prepare = named(engines.BY_NAME[ctx.config.ab_test.engine].prepare)
     if prepare is not None:
         save(prepare(ctx, registry, _files(config.ab_test.context, registry, converted)), ctx.output_dir)
+    if config.gguf.verify:
+        from so8t_evaluator.verifying import verify_models  # the embedded engine, which others do not need
+
+        verify_models(ctx, registry, converted)
 
 
 def _converted(ctx: StageContext) -> dict[Side, Path]:
@@ -62,26 +72,21 @@ def evaluate(ctx: StageContext) -> None:
         ctx.check_interrupted()
 
     items = read_items(settings.retention.rows) if settings.retention else []
-    left, asked = len(items) * len(inputs.registry.models), 0
-
-    def asking(done: int, total: int, message: str) -> None:
-        nonlocal asked
-        asked = total
-        progress(done, total + left, message)
-
+    validation = LabeledRow.read_lines(inputs.splits / "validation.jsonl") if ctx.config.gguf.alternatives else []
+    compared = (1 + len(ctx.config.gguf.alternatives)) * len(validation)
+    parts = Parts(progress, compared, len(items) * len(inputs.registry.models))
     with ctx.cache("samples") as cache:
         tally, output = Tally(ctx.live, settings.confidence), ctx.output_dir
         names = {"fingerprint": ctx.fingerprint, "session": ctx.session_id}
-        ask_models(ctx.config, inputs, cache, asking, output, **names, on_answer=tally.add)
+        ask_models(ctx.config, inputs, cache, parts.next(), output, **names, on_answer=tally.add)
+        among = parts.next()
+        if validation:
+            ask_alternatives(ctx.config, inputs, validation, cache, among, output, **names)
     if items:
         from so8t_evaluator.retention.scoring import score_references  # the embedded engine, which others do not need
 
-        def scoring(done: int, total: int, message: str) -> None:
-            progress(asked + done, asked + total, message)
-
-        score_references(
-            ctx.config, inputs.registry, inputs.converted, items, ctx.unfinished_dir, scoring, ctx.output_dir
-        )
+        folder, scoring = ctx.unfinished_dir, parts.next()
+        score_references(ctx.config, inputs.registry, inputs.converted, items, folder, scoring, output)
     if settings.ladder:
         climb(ctx, inputs.splits, progress)
 

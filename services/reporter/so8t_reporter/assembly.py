@@ -5,6 +5,7 @@ from __future__ import annotations
 from so8t_reporter.document import Picture, Report, Section
 from so8t_reporter.inputs import ReportInputs, ReportSettings
 from so8t_reporter.sections import overview
+from so8t_reporter.sections.alternatives import alternatives_sections
 from so8t_reporter.sections.checks import checks_section
 from so8t_reporter.sections.conversion import conversion_section
 from so8t_reporter.sections.cost import cost_section
@@ -59,6 +60,7 @@ def _sections(inputs: ReportInputs, settings: ReportSettings) -> list[Section]:
         *unread_sections(inputs),
         *policy_sections(inputs),
         *retention_sections(inputs),
+        *alternatives_sections(inputs),
         cost_section(inputs),
         training_section(inputs),
         data_section(inputs),

@@ -45,5 +45,6 @@ def inputs_of(folder: Path) -> ReportInputs:
         conclude=folder / "conclude",
         train=folder / "train",
         converted={stage: folder / stage for stage in CONVERTED_BY.values()},
+        imported=folder / "import",
         trained=(folder / _TRAINING).is_file(),
     )

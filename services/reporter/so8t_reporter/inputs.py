@@ -18,6 +18,7 @@ from so8t_shared.results.ladder import LADDER_FILE, LadderResult
 from so8t_shared.results.retention import RETENTION_FILE, ScoredReference
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, LabeledRow, TrainingPoint, TrainingResult
+from so8t_shared.results.verification import VERIFICATIONS, Verification
 from so8t_shared.tables.quantizations import ORDER, Quantization
 
 
@@ -81,6 +82,8 @@ class ReportInputs:
     """Digests of the models and data that train and convert-b read, by their place in the configuration."""
     ladder: LadderResult | None = None
     """None without ab_test.ladder."""
+    verified: Mapping[Side, Verification] = field(default_factory=dict)
+    """Each model whose files were verified."""
 
     @property
     def quantizations(self) -> list[Quantization]:
@@ -95,6 +98,7 @@ def load_inputs(
     conclude: Path,
     train: Path,
     converted: Mapping[str, Path],
+    imported: Path,
     input_digests: Mapping[str, str] | None = None,
     trained: bool = True,
 ) -> ReportInputs:
@@ -122,6 +126,11 @@ def load_inputs(
         served=_served(converted[CONVERTED_BY["b"]] / SERVED_FILE),
         input_digests=dict(input_digests or {}),
         ladder=LadderResult.read(path) if (path := evaluate / LADDER_FILE).is_file() else None,
+        verified={
+            side: Verification.read(imported / name)
+            for side, name in VERIFICATIONS.items()
+            if (imported / name).is_file()
+        },
     )
     leave_alone()
     return inputs

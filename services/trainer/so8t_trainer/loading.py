@@ -8,8 +8,8 @@ from logging import Logger
 from pathlib import Path
 
 from so8t_shared.config.model import AbTest, Config
-from so8t_shared.config.policy import demand_rows
 from so8t_shared.config.training import Training
+from so8t_shared.config.validation_rows import demand_validation_rows
 from so8t_shared.errors import ConfigError, InputError, IntegrityError, NewerFormat
 from so8t_shared.models.hf_folder import read_json
 from so8t_shared.models.room import demand_room
@@ -39,13 +39,13 @@ def load_rows(config: Config, base: Path, log: Logger, progress: Progress, prepa
 
     Raises:
         InputError: the data is unusable, no row fits, the rows need a longer context than the model has, or
-            ab_test.policy has no validation rows to fit to.
+            something that needs validation rows has none.
         ConfigError: ab_test.num_ctx has no room for a row that will be tested, or a step shall be chosen by validation
             without rows for that.
         Exception: anything that `progress` raises to stop.
     """
     data = _earlier(prepared, log) or prepare_data(config.dataset, config.test_data, log, progress)
-    demand_rows(config.ab_test.policy, len(data.validation))
+    demand_validation_rows(config, len(data.validation))
     encoder = load_encoder(base)
     encoded = _fitting(data, encoder, config.training.max_length, log)
     tested = [len(prompt) for prompt in encoder.prompts(data.test)]

@@ -160,6 +160,18 @@ class EmbeddedModel(LoadedModel):
         answer = self._checked({"follow": {"prompt": prompt, "text": text, "likely": likely}})
         return None if "too_long" in answer else answer["ok"]
 
+    def hear(self, text: str, ends: Sequence[int], likely: int) -> dict[str, Any] | None:
+        """Tell what the tokenizer makes of a text, and what follows its beginnings; None if it exceeds the context.
+
+        Returns `tokens`, and `back`, the text that they stand for; and for the beginning up to each of `ends`
+        [ends, `likely`] `ids` and `likely`, natural-log probabilities of the likeliest next tokens.
+
+        Raises:
+            EngineError: the engine died.
+        """
+        answer = self._checked({"hear": {"text": text, "ends": list(ends), "likely": likely}})
+        return None if "too_long" in answer else answer["ok"]
+
     def _outcome(self, message: dict[str, Any]) -> Outcome:
         answer = self._checked(message)
         too_long = answer.get("too_long")

@@ -9,6 +9,7 @@ from typing import Any
 
 import xllamacpp
 
+from so8t_engines.embedded.parameters import parameters
 from so8t_engines.likelihood import score, split
 from so8t_engines.prompt_cache import PromptCache, shared_length
 from so8t_engines.tokens import Tokenizer
@@ -29,8 +30,8 @@ _WHOLE = "a"
 _EVERY = 1 << 20
 """More tokens than any vocabulary has."""
 
-_ALL_LAYERS = 999
-"""More than any model has."""
+_AROUND = 3
+"""Tokens that a model file may add before and after a text, and the next one."""
 
 _LEAST = -104.0
 """Log of the smallest float32; llama.cpp rounds a smaller probability to 0."""
@@ -52,9 +53,7 @@ class Llama:
     ) -> None:
         self._context = context
         key = secrets.token_urlsafe(24)
-        parameters = _parameters(path, context, threads, batch, key)
-        parameters.n_gpu_layers = _ALL_LAYERS if gpu else 0
-        self._server = xllamacpp.Server(parameters)
+        self._server = xllamacpp.Server(parameters(path, context, threads, batch, key, gpu=gpu))
         self._tokenizer = Tokenizer(self._server.listening_address, key)
         prompts = [self._tokenizer.ids(prompt) for prompt in warm_up]
         self._cache = PromptCache(prompts[0][: shared_length(prompts)] if prompts else [], self._evaluate)
@@ -180,6 +179,31 @@ class Llama:
             "likely": [[max(one["logprob"], _LEAST) for one in place] for place in shown],
         }
 
+    def hear(self, text: str, ends: Sequence[int], likely: int) -> dict[str, Any]:
+        """Tell what the tokenizer makes of a text, and what follows its beginnings; see `EmbeddedModel.hear`.
+
+        A beginning gets the tokens that any program gives it. It is computed right after the one before, so that the
+        whole text is computed once.
+
+        Raises:
+            TooLongError: it does not fit the context.
+        """
+        ids, back = self._tokenizer.back(text)
+        if len(ids) + _AROUND > self._context:
+            raise TooLongError(len(ids))
+        whole_character = self._tokenizer.ids(_WHOLE)[0]
+        self._cache.forget()
+        shown = [
+            self._look(text[:end], whole_character, likely, use_cache=place > 0)["top_logprobs"][:likely]
+            for place, end in enumerate(ends)
+        ]
+        return {
+            "tokens": ids,
+            "back": back,
+            "ids": [[one["id"] for one in place] for place in shown],
+            "likely": [[max(one["logprob"], _LEAST) for one in place] for place in shown],
+        }
+
     def _of_piece(self, tokens: Sequence[int], wanted: int, seen: dict[str, Any]) -> float:
         """Return the log-probability of a piece of a character, which is reported only among the likeliest.
 
@@ -191,10 +215,13 @@ class Llama:
             found = {one["id"]: one["logprob"] for one in every}
         return float(found.get(wanted, _LEAST))
 
-    def _look(self, tokens: Sequence[int], wanted: int, count: int) -> dict[str, Any]:
+    def _look(
+        self, prompt: Sequence[int] | str, wanted: int, count: int, *, use_cache: bool | None = None
+    ) -> dict[str, Any]:
         """Return what the server says of `wanted` and the likeliest tokens, and whether `wanted` ends an answer."""
         wish = {"logit_bias": [[wanted, _CERTAIN]], "logprobs": count, "n_probs": count}
-        (choice,) = self._evaluate_one(tokens, self._cache.usable, **wish)["choices"]
+        cached = self._cache.usable if use_cache is None else use_cache
+        (choice,) = self._evaluate_one(prompt, cached, **wish)["choices"]
         (written,) = choice["logprobs"]["content"]
         return {**written, "ends": choice["finish_reason"] == "stop"}
 
@@ -241,31 +268,12 @@ class Llama:
     def _evaluate(self, tokens: Sequence[int], use_cache: bool) -> int:
         return int(self._evaluate_one(tokens, use_cache)["timings"]["cache_n"])
 
-    def _evaluate_one(self, tokens: Sequence[int], use_cache: bool, **other: Any) -> dict[str, Any]:
-        body = {"prompt": list(tokens), "max_tokens": 1, "temperature": 0.0, "stream": False, **other}
+    def _evaluate_one(self, prompt: Sequence[int] | str, use_cache: bool, **other: Any) -> dict[str, Any]:
+        asked = prompt if isinstance(prompt, str) else list(prompt)
+        body = {"prompt": asked, "max_tokens": 1, "temperature": 0.0, "stream": False, **other}
         answer: dict[str, Any] = self._server.handle_completions({**body, "cache_prompt": use_cache})
         _check(answer)
         return answer
-
-
-def _parameters(path: str, context: int, threads: int, batch: int, key: str) -> Any:
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = path
-    parameters.n_ctx = context
-    parameters.n_parallel = 1
-    parameters.n_ubatch = batch
-    parameters.cache_ram_mib = 0
-    parameters.n_ctx_checkpoints = 0
-    parameters.swa_full = True
-    parameters.ctx_shift = False
-    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    parameters.fit_params = False
-    parameters.warmup = False
-    parameters.cpuparams.n_threads = threads
-    parameters.cpuparams_batch.n_threads = threads
-    parameters.api_keys = [key]  # it opens a port on the loopback interface, which no other process may use
-    parameters.verbosity = 1  # errors only: prompts and answers are never logged
-    return parameters
 
 
 def _whole(answer: dict[str, Any]) -> str:

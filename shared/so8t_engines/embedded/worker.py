@@ -1,8 +1,9 @@
 """`python -m so8t_engines.embedded.worker READ_FD WRITE_FD PARENT_PID`: llama.cpp with one model.
 
-Receives {"load": {...}} once, then any number of {"complete": {...}}, {"score": {...}}, {"measure": {...}} and
-{"follow": {...}}. Each is answered by one line: {"ok": {...}}, {"too_long": tokens} or {"error": text}. Exits when the
-parent closes the pipe or dies. It uses inherited pipes because llama.cpp writes to stdout and stderr.
+Receives {"load": {...}} once, then any number of {"complete": {...}}, {"score": {...}}, {"measure": {...}},
+{"follow": {...}} and {"hear": {...}}. Each is answered by one line: {"ok": {...}}, {"too_long": tokens} or
+{"error": text}. Exits when the parent closes the pipe or dies. It uses inherited pipes because llama.cpp writes to
+stdout and stderr.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def _serve(channel: Channel) -> None:
                 answer = {"ok": model.measure(**message["measure"])}
             elif model is not None and "follow" in message:
                 answer = {"ok": model.follow(**message["follow"])}
+            elif model is not None and "hear" in message:
+                answer = {"ok": model.hear(**message["hear"])}
             elif model is not None:
                 answer = {"ok": model.complete(**message["complete"])}
             else:

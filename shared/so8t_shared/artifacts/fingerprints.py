@@ -51,11 +51,13 @@ def shared_key(stage: Stage, config: Config, key: Key) -> Key:
     assert stage.shared is not None
     whole = config.model_dump(mode="json")
     bases = {item.name for item in stage.inputs(config) if isinstance(item, ModelInput)}
+    upstream = {name: key["upstream"][name] for name in stage.shared.upstream}
     return {
         "stage": stage.name,
         "version": stage.version,
         "config": {dotted: value_in(whole, dotted) for dotted in stage.shared.reads},
         "inputs": {"base" if name in bases else name: found for name, found in key["inputs"].items()},
+        **({"upstream": upstream} if upstream else {}),
     }
 
 

@@ -15,6 +15,7 @@ from so8t_shared.files import sha256_file
 from so8t_shared.results.bundle import BundleFault
 from so8t_shared.results.conversion import CONVERTED_BY, ConversionResult
 from so8t_shared.results.registry import REGISTRY_FILE, Registry
+from so8t_shared.results.verification import VERIFICATIONS, Verification
 from so8t_shared.stages import BY_NAME
 
 COUNTED = ("evaluate", "conclude", "report")
@@ -108,6 +109,13 @@ class Chain:
             for file in ConversionResult.from_bytes(self._bundle.file(where), where).files:
                 if digests.get((stage, file.file)) != file.sha256:
                     yield BundleFault(where=f"{where}: {file.file}", what=f"{stage} made another file of that name")
+        for side, name in VERIFICATIONS.items():
+            where, stage = f"import/{name}", CONVERTED_BY[side]
+            if not (self._bundle.folder / where).is_file():
+                continue
+            for each in Verification.from_bytes(self._bundle.file(where), where).files:
+                if digests.get((stage, each.file)) != each.sha256:
+                    yield BundleFault(where=f"{where}: {each.file}", what=f"{stage} made another file of that name")
 
 
 def _is_a_key(configuration: dict[str, Any], dotted: str) -> bool:

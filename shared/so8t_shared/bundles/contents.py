@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from so8t_shared.config.model import Config
 from so8t_shared.errors import IntegrityError
 from so8t_shared.foreign import UnparsableError, parse_json
+from so8t_shared.results.registry import REGISTRY_FILE
+from so8t_shared.results.verification import VERIFICATIONS
 from so8t_shared.running.export import RESULTS_FILE
 from so8t_shared.stages import BY_NAME
 
@@ -28,7 +30,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "convert-a": ("conversion.json", "chat.json"),
     "train": ("splits/", "training.json", "metrics.jsonl", "data_report.json", "training_config.yaml"),
     "convert-b": ("conversion.json", "chat.json"),
-    "import": ("registry.json",),
+    "import": (REGISTRY_FILE, *VERIFICATIONS.values()),
     "evaluate": ("",),
     "conclude": ("",),
     "report": (RESULTS_FILE,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from so8t_shared.results.alternatives import ALTERNATIVE_ANSWERS_FILE
 from so8t_shared.results.answers import CONTROL_FILE, SAMPLES_FILE, VALIDATION_FILE
 from so8t_shared.results.ladder import LADDER_FILE
 from so8t_shared.results.retention import RETENTION_FILE
@@ -15,6 +16,7 @@ _TEXTS = {
     f"evaluate/{SAMPLES_FILE}": _ANSWERS,
     f"evaluate/{CONTROL_FILE}": _ANSWERS,
     f"evaluate/{VALIDATION_FILE}": _ANSWERS,
+    f"evaluate/{ALTERNATIVE_ANSWERS_FILE}": _ANSWERS,
     f"evaluate/{RETENTION_FILE}": {"prompt": "", "reference": ""},
     **{f"train/splits/{part}.jsonl": _ROWS for part in ("train", "validation", "test")},
 }

@@ -257,6 +257,8 @@ class Config(Section):
     def _external_b_can_be_tested(self) -> Config:
         engine, taken = engines.BY_NAME[self.ab_test.engine], self.imported_names()
         faults = self.model_b.faults(self.gguf.quantizations, engine, taken) if self.model_b else []
+        if self.external_b and self.gguf.alternatives:
+            faults.append(f"gguf.alternatives are files of a model B that is trained here, not {self.external_b}")
         if self.served_b and self.ab_test.retention:
             faults.append("ab_test.retention scores GGUF files, and model_b.ollama has none here; remove one")
         if faults:

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from so8t_shared.config.section import Section
 from so8t_shared.config.values import Fraction
-from so8t_shared.errors import InputError
 from so8t_shared.tables.scorings import Scoring, scored
 
 
@@ -22,17 +21,3 @@ def policy_faults(policy: PolicyTargets | None, scoring: list[Scoring]) -> list[
     if policy and not scored(scoring):
         return ["policy needs probabilities, which no scoring keeps; add logprob to scoring"]
     return []
-
-
-def demand_rows(policy: PolicyTargets | None, validation_rows: int) -> None:
-    """Check that there are rows to fit thresholds to, if there shall be thresholds.
-
-    Raises:
-        InputError: there are none.
-    """
-    if policy and not validation_rows:
-        raise InputError(
-            "There are no validation rows to fit the thresholds of ab_test.policy to.",
-            where="the validation part of the data set",
-            remedy="raise dataset.validation_fraction, or mark rows as validation",
-        )

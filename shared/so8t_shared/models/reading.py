@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -218,7 +218,7 @@ class _Walk:
 
 def _walk(look: str) -> _Walk:
     """Tell reasoning from the rest."""
-    opened, depth = list[str](), Counter[str]()
+    opened, depth = list[str](), defaultdict[str, int](int)
     walk, position, inside, role = _Walk([], []), 0, 0, ""
     for mark in _MARK.finditer(look):
         part, closes, nests = _meaning(mark)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from so8t_shared.documents import Document, Part
+from so8t_shared.results.alternatives import AlternativesResult
 from so8t_shared.results.comparison import Comparison, verdict_of
 from so8t_shared.results.gate import GateResult
 from so8t_shared.results.interval import Interval
@@ -183,6 +184,9 @@ class EvaluationResult(Document):
     )
     retention: RetentionResult | None = Field(
         None, exclude_if=lambda value: value is None, description="With ab_test.retention: what B still knows."
+    )
+    alternatives: AlternativesResult | None = Field(
+        None, exclude_if=lambda value: value is None, description="With gguf.alternatives: whether another file helps."
     )
 
     @property

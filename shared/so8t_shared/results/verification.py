@@ -1,4 +1,4 @@
-"""verify.json, which `so8t-ab gguf verify` writes beside GGUF files of one model."""
+"""What GGUF files of one model say on fixed texts: verify.json of `so8t-ab gguf verify`, and each model's of a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from so8t_shared.documents import Document, Part
+from so8t_shared.results.sides import Side
 
 VERIFICATION_FILE = "verify.json"
+VERIFICATIONS: dict[Side, str] = {"a": "verify_a.json", "b": "verify_b.json"}
+"""Each model's in the import stage's output; absent where its files were not verified."""
 
 
 class Divergence(Part):
@@ -34,6 +37,15 @@ class VerifiedFile(Part):
     lost_texts: list[str] = Field(description="Kinds of texts that its tokenizer does not give back unchanged.")
     other_tokens: list[str] = Field(description="Kinds of texts that it cuts into other tokens than the reference.")
 
+    @property
+    def faults(self) -> list[str]:
+        """What its tokenizer does wrong, a clause each."""
+        lost, other = ", ".join(self.lost_texts), ", ".join(self.other_tokens)
+        return [
+            *([f"its tokenizer does not give back: {lost}"] if lost else []),
+            *([f"it cuts into other tokens than the reference: {other}"] if other else []),
+        ]
+
 
 class Verification(Document):
     """GGUF files of one model, compared on fixed texts."""
@@ -52,4 +64,4 @@ class Verification(Document):
     @property
     def sound(self) -> bool:
         """Whether every tokenizer gives each text back, and cuts it as the reference does."""
-        return not any(file.lost_texts or file.other_tokens for file in self.files)
+        return not any(file.faults for file in self.files)

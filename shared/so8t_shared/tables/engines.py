@@ -39,6 +39,8 @@ ROWS: tuple[Row, ...] = (
 )
 
 BY_NAME = {row.name: row for row in ROWS}
+IN_PROCESS = next(row.name for row in ROWS if row.in_process)
+"""The engine that runs any GGUF file without a server."""
 
 if TYPE_CHECKING:
     EngineName = str

@@ -31,7 +31,7 @@ ROWS: tuple[Row, ...] = (
     Row("convert-a", "converter", "converter-a", cpus=2, memory_gib=16, disk_gib=60),
     Row("train", "trainer", "trainer", cpus=4, memory_gib=48, disk_gib=120, gpus=1),
     Row("convert-b", "converter", "converter-b", cpus=2, memory_gib=16, disk_gib=80, asks=True),
-    Row("import", "evaluator", "importer", cpus=1, memory_gib=4, disk_gib=80, asks=True, hands_over=True),
+    Row("import", "evaluator", "importer", cpus=4, memory_gib=24, disk_gib=80, gpus=1, asks=True, hands_over=True),
     Row("evaluate", "evaluator", "evaluator", cpus=4, memory_gib=24, disk_gib=80, gpus=1, asks=True),
     Row("conclude", "evaluator", "concluder", cpus=1, memory_gib=4, disk_gib=5),
     Row("report", "reporter", "reporter", cpus=1, memory_gib=4, disk_gib=5, hands_over=True),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from so8t_shared.escapes import harmless, visible
 from so8t_shared.formatting import plural, size
 from so8t_shared.results.gguf import GgufDiff, GgufInfo, GgufTensor, MetadataValue, TensorDifference
-from so8t_shared.results.verification import Verification
+from so8t_shared.results.verification import Verification, VerifiedFile
 
 _LONGEST = 160
 _UNKNOWN = "unknown"
@@ -49,22 +49,22 @@ def diff_lines(found: GgufDiff) -> Iterator[str]:
 
 def verification_lines(found: Verification) -> Iterator[str]:
     """One line per file, then what its tokenizer does wrong."""
-    at_least = "at least " if found.lower_bound else ""
     yield f"KL divergence from {visible(found.reference)} in nats, {found.positions} positions, {found.program}"
     for file in found.files:
-        far = file.divergence
-        kl = "the reference"
-        if far:
-            kl = (
-                f"{at_least}{far.mean:.3g} mean, {far.median:.3g} median, {far.p99:.3g} 99th percentile,"
-                f" {far.changed_top:.1%} other top tokens"
-            )
-        guided = f", importance matrix {visible(file.imatrix)}" if file.imatrix else ""
-        yield f"{visible(file.file)}: {kl}; {size(file.size_bytes)}{guided}"
-        if file.lost_texts:
-            yield f"  its tokenizer does not give back: {', '.join(file.lost_texts)}"
-        if file.other_tokens:
-            yield f"  it cuts into other tokens than the reference: {', '.join(file.other_tokens)}"
+        yield verified_line(file, lower_bound=found.lower_bound)
+        yield from (f"  {fault}" for fault in file.faults)
+
+
+def verified_line(file: VerifiedFile, *, lower_bound: bool) -> str:
+    """What quantization cost one file."""
+    kl = "the reference"
+    if far := file.divergence:
+        kl = (
+            f"{'at least ' if lower_bound else ''}{far.mean:.3g} mean, {far.median:.3g} median,"
+            f" {far.p99:.3g} 99th percentile, {far.changed_top:.1%} other top tokens"
+        )
+    guided = f", importance matrix {visible(file.imatrix)}" if file.imatrix else ""
+    return f"{visible(file.file)}: {kl}; {size(file.size_bytes)}{guided}"
 
 
 def _counts(keys: int, tensors: int) -> str:

@@ -51,3 +51,16 @@ def test_only_what_is_requested_is_written(made: Callable[[str], Path], tmp_path
     )
     assert set(sizes_b(config)) == {"q4_k_m"}
     assert sizes_a(config) == {}, "model A is not on this host"
+
+
+def test_files_that_are_only_compared(made: Callable[[str], Path], tmp_path: Path) -> None:
+    """B alone has them: guided like the others, or by another matrix."""
+    config = make_config(
+        tmp_path,
+        model_a={"base_model": str(made("llama"))},
+        gguf={"quantizations": ["q5_0"], "alternatives": ["imatrix", "q6_k"]},
+    )
+    assert set(sizes_a(config)) == {"q5_0"}
+    sizes = sizes_b(config)
+    assert set(sizes) == {"q5_0", "q6_k", "imatrix"}
+    assert sizes["imatrix"] >= sizes["q5_0"] > 0

@@ -82,7 +82,7 @@ def fill(root: Path) -> Pipeline:
     pipeline.run(pipeline.config(session_id_format=FINISHED), leaves(reports))
     weaker = Pipeline(root, write_folders(root / "upstream-2", replace(scenario, skill_b=0.75)))
     config = weaker.config(session_id_format=SECOND, training={"seed": 43, "learning_rate": 1e-4}, ab_test={"seed": 8})
-    weaker.run(config, leaves(root / "registry"))
+    weaker.run(config, leaves(weaker.folders.imported))
     return pipeline
 
 

@@ -12,7 +12,8 @@ from tests.unit.bundled import Bundles
 from tests.unit.evaluator.material import make_sample
 from tests.unit.shared.bundles.tampering import Forgery
 
-from so8t_evaluator.evidence import class_of, count_words, recompute
+from so8t_evaluator.answer_faults import class_of
+from so8t_evaluator.evidence import count_words, recompute
 from so8t_shared.bundles.scratch import scratch_folder
 from so8t_shared.errors import IntegrityError
 from so8t_shared.labels import INVALID, LABELS

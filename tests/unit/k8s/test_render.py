@@ -124,7 +124,7 @@ def test_gpus(make: Make) -> None:
         }
         return {name: found["nvidia.com/gpu"] for name, found in limits.items() if "nvidia.com/gpu" in found}
 
-    assert wanting(make()) == {"trainer": "1", "evaluator": "1"}
+    assert wanting(make()) == {"trainer": "1", "importer": "1", "evaluator": "1"}
     assert wanting(make(ab_test={"engine": "ollama"})) == {"trainer": "1"}
     assert wanting(make(device="cpu")) == {}
     assert wanting(make(execution={"resources": {"train": {"gpus": 8}}}))["trainer"] == "8"

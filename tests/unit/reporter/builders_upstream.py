@@ -16,6 +16,7 @@ from so8t_shared.labels import LABELS
 from so8t_shared.results.conversion import ChatInfo, ConversionResult, GgufFile
 from so8t_shared.results.sides import Side
 from so8t_shared.results.training import DataReport, TrainingPoint, TrainingResult, Validation
+from so8t_shared.results.verification import VERIFICATIONS, Divergence, Verification, VerifiedFile
 from so8t_shared.tables.quantizations import Quantization
 
 TENSOR_TYPES = {
@@ -98,6 +99,24 @@ def conversion(side: Side, quantizations: Sequence[Quantization]) -> ConversionR
     return ConversionResult(files=files, seconds=11.4)
 
 
+def verification(side: Side, converted: ConversionResult) -> Verification:
+    """Of a vocabulary too large to compare every token; the less precise a file, the farther from the first."""
+    files = [
+        VerifiedFile(
+            file=file.file, file_type=file.quantization.upper(), size_bytes=file.size_bytes, sha256=file.sha256,
+            types=file.tensor_types, imatrix=None, lost_texts=[], other_tokens=[],
+            divergence=Divergence(mean=far / 9, median=far / 40, p99=far, largest=2 * far, changed_top=far / 10)
+            if (far := (0.0042 if side == "a" else 0.0056) * 20**place * bool(place))
+            else None,
+        )
+        for place, file in enumerate(converted.files)
+    ]  # fmt: skip
+    return Verification(
+        program="llama.cpp (xllamacpp 1)", reference=files[0].file, texts_sha256="0" * 64, positions=120,
+        lower_bound=True, files=files,
+    )  # fmt: skip
+
+
 def chat() -> ChatInfo:
     return ChatInfo(
         architecture="LlamaForCausalLM", chat_template="{% for m in messages %}{{ m.content }}{% endfor %}",
@@ -116,11 +135,12 @@ class Folders:
     train: Path
     convert_a: Path
     convert_b: Path
+    imported: Path
 
     @classmethod
     def below(cls, root: Path) -> Folders:
         """The stages' folders by name."""
-        return cls(*(root / name for name in ("evaluate", "conclude", "train", "convert-a", "convert-b")))
+        return cls(*(root / name for name in ("evaluate", "conclude", "train", "convert-a", "convert-b", "import")))
 
 
 def write_folders(root: Path, scenario: Scenario | None = None, steps: int = 60) -> Folders:
@@ -136,9 +156,12 @@ def write_folders(root: Path, scenario: Scenario | None = None, steps: int = 60)
     write_lines(folders.train / "splits/test.jsonl", evaluation.rows())
     write_record(folders.train / "data_report.json", data_report(scenario.support))
     (folders.train / "training_config.yaml").write_text(TRAINING_CONFIG, encoding="utf-8")
-    for side, folder in (("a", folders.convert_a), ("b", folders.convert_b)):
-        write_record(folder / "conversion.json", conversion(side, scenario.quantizations))
+    sides: list[tuple[Side, Path]] = [("a", folders.convert_a), ("b", folders.convert_b)]
+    for side, folder in sides:
+        converted = conversion(side, scenario.quantizations)
+        write_record(folder / "conversion.json", converted)
         write_record(folder / "chat.json", chat())
+        write_record(folders.imported / VERIFICATIONS[side], verification(side, converted))
     return folders
 
 

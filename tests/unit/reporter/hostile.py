@@ -22,7 +22,7 @@ def hostile_settings() -> ReportSettings:
 
 
 def hostile_inputs(inputs: ReportInputs) -> ReportInputs:
-    """Rows, categories, host, data reasons and sources, engine settings and clauses of the gate are hostile."""
+    """Rows, categories, host, data reasons and sources, engine settings, clauses and kinds of texts are hostile."""
     evaluation = inputs.evaluation
     engine = evaluation.engine.model_copy(update={"settings": {"template": HOSTILE[4]}, "version": HOSTILE[5]})
     clauses = [
@@ -43,7 +43,10 @@ def hostile_inputs(inputs: ReportInputs) -> ReportInputs:
             "by_language": {HOSTILE[0]: 4},
         }
     )
+    verified = inputs.verified["b"]
+    lost = [file.model_copy(update={"lost_texts": [text]}) for file, text in zip(verified.files, HOSTILE, strict=False)]
     changed = {
+        "verified": {**inputs.verified, "b": verified.model_copy(update={"files": lost})},
         "evaluation": evaluation.model_copy(
             update={"engine": engine, "gate": gate, "speed": speed, "baseline": baseline, "slices": slices}
         ),

@@ -46,7 +46,7 @@ class Pipeline:
             "convert-a": self.folders.convert_a,
             "train": self.folders.train,
             "convert-b": self.folders.convert_b,
-            "import": self.root / "registry",
+            "import": self.folders.imported,
             "evaluate": self.folders.evaluate,
             "conclude": self.folders.conclude,
         }
@@ -71,7 +71,4 @@ def prepared(root: Path, folders: Folders) -> Pipeline:
     (root / "model").mkdir()
     (root / "model" / "config.json").write_text("{}")
     (root / "rows.jsonl").write_text("{}\n")
-    for side in ("a", "b"):  # the stages before read these; the report does not
-        (root / "registry").mkdir(exist_ok=True)
-        (root / "registry" / f"{side}.json").write_text("{}")
     return Pipeline(root, folders)

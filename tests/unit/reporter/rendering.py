@@ -27,6 +27,7 @@ def read(folders: Folders) -> ReportInputs:
         conclude=folders.conclude,
         train=folders.train,
         converted={"convert-a": folders.convert_a, "convert-b": folders.convert_b},
+        imported=folders.imported,
     )
 
 

@@ -15,7 +15,7 @@ from so8t_reporter.html import render_html
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared.results.stamp import CONFIGURATION, CREATED, SESSION
 
-BESIDE = {"answers.csv", "explorer.html"}
+BESIDE = {"answers.csv", "explorer.html", "verify_a.json", "verify_b.json"}
 VOID = {"meta", "link", "img", "source", "br"}
 CLOSING = "</figure></main></body></html>"
 ADDRESSES = {"src", "srcset", "href", "action", "data", "poster", "background"}

@@ -108,7 +108,8 @@ def test_hostile_text_stays_text(inputs: ReportInputs) -> None:
     report = text_report(hostile_inputs(inputs), hostile_settings())
     text = render_markdown(report)
     found = [t for t in leaves(text) if t.type.startswith(("html", "code_inline", "link"))]
-    assert [t.attrGet("href") for t in found if t.type != "link_close"] == ["explorer.html", "answers.csv"]
+    links = [t.attrGet("href") for t in found if t.type != "link_close"]
+    assert links == ["explorer.html", "answers.csv", "verify_a.json", "verify_b.json"]
     for heads, rows in table_shapes(text):
         assert {len(row) for row in rows} == {len(heads)}
     for payload in HOSTILE:

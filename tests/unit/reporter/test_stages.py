@@ -36,6 +36,8 @@ def test_stage(pipeline: Pipeline) -> None:
         "junit.xml",
         "report.html",
         "report.md",
+        "verify_a.json",
+        "verify_b.json",
         "visualizations/confusion_generate.png",
         "visualizations/flips.png",
         "visualizations/metrics_comparison.png",

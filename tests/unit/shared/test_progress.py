@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from so8t_shared.progress import with_time_left
+from so8t_shared.progress import Parts, with_time_left
 
 
 def test_the_time_left() -> None:
@@ -16,3 +16,17 @@ def test_the_time_left() -> None:
         report(done, 10, "f16")
     assert [(done, total) for done, total, _ in seen] == [(1, 10), (2, 10), (6, 10), (10, 10)]
     assert [message for _, _, message in seen] == ["f16", "f16", "f16, about 8.0 s left", "f16"]
+
+
+def test_parts_count_as_one() -> None:
+    """A part begins where the one before ended, though its total was not known, and the rest is part of the total."""
+    seen: list[tuple[int, int]] = []
+    parts = Parts(lambda done, total, message: seen.append((done, total)), 4, 2)
+    first = parts.next()
+    first(0, 10, "")
+    first(8, 8, "")
+    parts.next()(1, 4, "")
+    last = parts.next()
+    last(0, 2, "")
+    last(2, 2, "")
+    assert seen == [(0, 16), (8, 14), (9, 14), (12, 14), (14, 14)]

@@ -36,7 +36,7 @@ def test_needs_are_the_contract() -> None:
         "import": {"convert-a", "convert-b", "train"},
         "evaluate": {"import", "train", "convert-a", "convert-b"},
         "conclude": {"evaluate", "train"},
-        "report": {"evaluate", "conclude", "train", "convert-a", "convert-b"},
+        "report": {"evaluate", "conclude", "import", "train", "convert-a", "convert-b"},
     }
 
 

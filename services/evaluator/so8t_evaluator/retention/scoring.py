@@ -14,6 +14,7 @@ from pathlib import Path
 from so8t_engines.divergence import divergence
 from so8t_engines.embedded.devices import gpus
 from so8t_engines.embedded.engine import EmbeddedEngine
+from so8t_engines.likely_file import by_id
 from so8t_engines.protocol import ModelFile
 from so8t_evaluator.importing import read_chat
 from so8t_evaluator.retention.followed import Followed, FollowedFile
@@ -168,12 +169,7 @@ def _scored(item: Item, number: int, model: _Model, a: Followed, b: Followed) ->
         tokens_b=len(b.tokens),
         logprob_a=sum(a.logprobs),
         logprob_b=sum(b.logprobs),
-        kl=[divergence(_by_id(a, place), _by_id(b, place)) for place in range(len(a.tokens))] if same else None,
+        kl=[divergence(by_id(a.likely, n), by_id(b.likely, n)) for n in range(len(a.tokens))] if same else None,
         kl_lower_bound=a.likely.shape[1] >= LIKELY,
         changed_top=int((a.likely["id"][:, 0] != b.likely["id"][:, 0]).sum()) if same else 0,
     )
-
-
-def _by_id(side: Followed, place: int) -> dict[int, float]:
-    one = side.likely[place]
-    return dict(zip(one["id"].tolist(), one["logprob"].astype(float).tolist(), strict=True))

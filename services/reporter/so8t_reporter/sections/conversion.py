@@ -1,9 +1,10 @@
-"""The GGUF files: sizes, tensor types, digests, and the gates folded into them."""
+"""The GGUF files: what quantization cost, sizes, tensor types, digests, and the gates folded into them."""
 
 from __future__ import annotations
 
 from so8t_reporter.document import Block, Cell, Column, Facts, Section, Table
 from so8t_reporter.inputs import ReportInputs
+from so8t_reporter.sections.verified_files import verified_blocks
 from so8t_shared import formatting as fmt
 from so8t_shared.results.conversion import CONVERTED_BY, ChatInfo, GgufFile
 from so8t_shared.tables.quantizations import ORDER
@@ -14,6 +15,7 @@ def conversion_section(inputs: ReportInputs) -> Section:
     files = [(side, file) for side, stage in CONVERTED_BY.items() for file in inputs.conversion[stage].files]
     files.sort(key=lambda item: (ORDER.index(item[1].quantization), item[0]))
     blocks: list[Block] = [
+        *verified_blocks(inputs),
         Table(
             "GGUF files",
             [
@@ -35,7 +37,7 @@ def conversion_section(inputs: ReportInputs) -> Section:
             ]
         ),
     ]
-    return Section("conversion", "Conversion", blocks)
+    return Section("conversion", "The files", blocks)
 
 
 def _row(side: str, file: GgufFile) -> list[Cell]:

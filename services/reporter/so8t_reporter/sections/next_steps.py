@@ -9,6 +9,7 @@ import numpy as np
 
 from so8t_reporter.inputs import ReportInputs
 from so8t_reporter.sections.against import baseline_not_beaten, losses
+from so8t_reporter.sections.alternatives import file_words
 from so8t_reporter.sections.decisions import DANGERS
 from so8t_shared import formatting as fmt
 from so8t_shared.labels import CHANCE_NATS
@@ -168,3 +169,7 @@ def _quantization(evaluation: EvaluationResult) -> Iterator[str]:
     for line in losses(evaluation):
         if (line.quantization, line.scoring) == (primary, scoring):
             yield f"Consider shipping {line.reference} instead of {primary}: B loses less there."
+    for other in evaluation.alternatives.lines if evaluation.alternatives else ():
+        if other.verdict == "better":
+            words = file_words(other.quantization, imatrix=other.imatrix)
+            yield f"Consider shipping {words} instead of {primary}: on validation rows it is better."

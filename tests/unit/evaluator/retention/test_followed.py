@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from so8t_evaluator.retention.followed import Followed, FollowedFile
-from so8t_shared.errors import IntegrityError
 
 TEXTS = [
     {"tokens": [3, 5], "logprobs": [-0.5, -1.5], "ids": [[3, 7], [8, 9]], "likely": [[-0.5, -2.0], [-0.1, -3.0]]},
@@ -32,31 +31,3 @@ def test_round_trip(tmp_path: Path) -> None:
         assert (found.tokens, found.logprobs) == (text["tokens"], text["logprobs"])
         assert found.likely["id"].tolist() == text["ids"]
         assert found.likely["logprob"] == pytest.approx(np.array(text["likely"]))
-
-
-def test_what_is_not_whole_is_not_known(tmp_path: Path) -> None:
-    """Another key, a truncated file, and one that a kill left without its list."""
-    file = _written(tmp_path)
-    assert not FollowedFile(tmp_path / "new", "a", "other").known
-    likely, index = tmp_path / "new" / "a.likely", tmp_path / "new" / "a.json"
-    whole = likely.read_bytes()
-    likely.write_bytes(whole[:-1])
-    assert not file.known
-    likely.write_bytes(whole)
-    assert file.known
-    index.write_text("{")
-    assert not file.known
-    with pytest.raises(IntegrityError):
-        list(file)
-
-
-def test_a_writing_that_fails_leaves_nothing_that_counts(tmp_path: Path) -> None:
-    """Where the model dies on the way, the texts before are not taken for all of them."""
-    file = _written(tmp_path)
-
-    def dies() -> Followed:
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        file.write(dies() if number else Followed.of(TEXTS[0]) for number in range(2))
-    assert not file.known

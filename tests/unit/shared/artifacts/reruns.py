@@ -140,7 +140,9 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "gguf.convert_script": ("x.py", NOTHING),  # does nothing any more
     "gguf.quantizations": (["q8_0"], {"convert-a", "convert-b", "import", "evaluate"}),
     "gguf.primary": ("f16", {"import", "evaluate"}),
+    "gguf.verify": (False, {"import"}),
     "gguf.imatrix": ("TERMS", {"convert-a", "convert-b"}),
+    "gguf.alternatives": (["q6_k"], {"convert-b", "evaluate"}),
     "store.endpoint": ("http://elsewhere:9000", NOTHING),  # where things lie changes none of them
     "store.bucket": ("other", NOTHING),
     "store.region": ("other", NOTHING),

@@ -17,6 +17,7 @@ from so8t_shared.artifacts.fingerprints import changed_parts, fingerprint, stage
 from so8t_shared.artifacts.manifests import FileEntry, Manifest
 from so8t_shared.config.model import Config
 from so8t_shared.config.table import config_keys
+from so8t_shared.results.verification import VERIFICATIONS
 from so8t_shared.stages import BY_NAME, STAGES
 
 
@@ -98,6 +99,7 @@ def test_an_option_that_is_off_is_no_part_of_a_key(
     """An option that is off leaves the keys as they were; one that is on has the models asked more."""
     for name in ("policy", "retention"):
         raw["ab_test"].pop(name)
+    raw["gguf"] = {**raw.get("gguf", {}), "verify": False}
     off = Config.model_validate(raw)
     on = Config.model_validate({**raw, "ab_test": {**raw["ab_test"], **option}})
     before, after = _fingerprints(off, digests), _fingerprints(on, digests)
@@ -117,6 +119,15 @@ def test_what_is_named_like_a_key_has_its_value(raw: dict[str, Any], digests: Di
     for stage in STAGES:
         for name, value in stage_key(stage, config, upstream, digests)["config"].items():
             assert name not in names or value_in(whole, name) == value, name
+
+
+def test_what_is_verified_of_the_files_has_nobody_asked_again(raw: dict[str, Any], digests: DigestCache) -> None:
+    """The import stage alone names it, and evaluate reads none of it."""
+    on = Config.model_validate(raw)
+    off = Config.model_validate({**raw, "gguf": {**raw.get("gguf", {}), "verify": False}})
+    before, after = _fingerprints(off, digests), _fingerprints(on, digests)
+    assert {name for name in before if before[name] != after[name]} == {"import"}
+    assert not any(name.startswith(BY_NAME["evaluate"].needs["import"]) for name in VERIFICATIONS.values())
 
 
 def test_a_ladder_that_is_off_is_no_part_of_a_key(raw: dict[str, Any], digests: DigestCache) -> None:

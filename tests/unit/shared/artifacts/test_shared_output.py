@@ -151,6 +151,31 @@ def test_they_go_with_their_artifact(store: LocalStore, tmp_path: Path) -> None:
     assert members.prepared == 2
 
 
+def test_files_that_depend_on_a_stage(store: LocalStore, tmp_path: Path) -> None:
+    """They are taken over where the stage that they are made from has the same files, whatever the others have."""
+    rows, other = (Stage(name, "tests", 1, "leaves a file", reads=("training.seed",)) for name in ("rows", "other"))
+    reader = Stage(
+        *("reader", "tests", 1, "reads both"),
+        reads=(),
+        needs={"rows": ("x",), "other": ("x",)},
+        shared=Shared(("x",), (), ("rows",)),
+    )
+    taken: list[bool] = []
+
+    def work(ctx: StageContext) -> None:
+        taken.append(ctx.shared_output() is not None)
+        write(ctx.output_dir, {"x": b"made"})
+
+    make_inputs(tmp_path)
+    for seed, (of_rows, of_other) in enumerate([(b"1", b"1"), (b"1", b"2"), (b"2", b"2"), (b"2", b"3")]):
+        config = make_config(tmp_path, training={"seed": seed}, session_id_format=f"s{seed}")
+        session = open_session(store, config)
+        for stage, data in ((rows, of_rows), (other, of_other)):
+            run_stage(stage, session, store, lambda ctx, data=data: write(ctx.output_dir, {"x": data}))
+        run_stage(reader, session, store, work)
+    assert taken == [False, True, False, True]
+
+
 def test_a_stage_without_shared_files(store: LocalStore, tmp_path: Path) -> None:
     """It takes nothing over and leaves no note."""
     plain = Member(store, tmp_path, replace(STAGE, shared=None))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.reporter.builders import ENGINE, Evaluation, Scenario, write_lines
-from tests.unit.reporter.builders_upstream import Folders, write_folders, write_record
+from tests.unit.reporter.builders_upstream import Folders, verification, write_folders, write_record
 from tests.unit.reporter.pipeline import leaves
 
 from so8t_evaluator.asking_until import Until, in_random_order
@@ -29,8 +29,9 @@ from so8t_shared.results.conversion import CONVERTED_BY, ConversionResult, GgufF
 from so8t_shared.results.evaluation import AnswerLimit
 from so8t_shared.results.ladder import LADDER_FILE, LadderResult
 from so8t_shared.results.registry import ImportedModel, Registry
-from so8t_shared.results.sides import SIDES
+from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.training import LabeledRow, Targets
+from so8t_shared.results.verification import VERIFICATIONS
 from so8t_shared.running.context import StageContext, StageFunction
 from so8t_shared.running.events import Listeners
 from so8t_shared.running.runner import StageRun
@@ -112,7 +113,7 @@ def finish_session(
         "convert-a": leaves(folders.convert_a),
         "train": leaves(folders.train),
         "convert-b": leaves(folders.convert_b),
-        "import": leaves(root / "import"),
+        "import": leaves(folders.imported),
         "evaluate": leaves(folders.evaluate),
         "conclude": conclude,
         "report": _results,
@@ -145,7 +146,7 @@ def _upstream(root: Path, scenario: Scenario) -> Folders:
     first = by_setting(samples)["a", "q4_k_m", scenario.scorings[0]]
     write_lines(folders.evaluate / "control.jsonl", list(first))
     write_record(folders.evaluate / "asking.json", _asking(scenario, evaluation))
-    _models(root, folders, scenario)
+    _models(folders, scenario)
     return folders
 
 
@@ -189,10 +190,11 @@ def _asked(rows: list[LabeledRow]) -> list[LabeledRow]:
     return select(rows, None)
 
 
-def _models(root: Path, folders: Folders, scenario: Scenario) -> None:
+def _models(folders: Folders, scenario: Scenario) -> None:
     """Files that no engine opens, and all that names their digests."""
     models = []
-    for side, folder in (("a", folders.convert_a), ("b", folders.convert_b)):
+    sides: list[tuple[Side, Path]] = [("a", folders.convert_a), ("b", folders.convert_b)]
+    for side, folder in sides:
         files = []
         for q in scenario.quantizations:
             path = folder / f"model_{side}_{q}.gguf"
@@ -207,8 +209,10 @@ def _models(root: Path, folders: Folders, scenario: Scenario) -> None:
                     sha256=sha256, size_bytes=size, modelfile=f"modelfiles/{side}.{q}.Modelfile",
                 )
             )  # fmt: skip
-        write_record(folder / "conversion.json", ConversionResult(files=files, seconds=1.0))
-    write_record(root / "import/registry.json", Registry(engine="embedded", models=models))
+        result = ConversionResult(files=files, seconds=1.0)
+        write_record(folder / "conversion.json", result)
+        write_record(folders.imported / VERIFICATIONS[side], verification(side, result))
+    write_record(folders.imported / "registry.json", Registry(engine="embedded", models=models))
 
 
 def _results(ctx: StageContext) -> None:
@@ -218,6 +222,7 @@ def _results(ctx: StageContext) -> None:
         conclude=ctx.input_dir("conclude"),
         train=ctx.input_dir("train"),
         converted={stage: ctx.input_dir(stage) for stage in CONVERTED_BY.values()},
+        imported=ctx.input_dir("import"),
     )
     settings = ReportSettings.from_config(ctx.config, ctx.session_id)
     write_json(ctx.output_dir / "ab_test_results.json", assemble_results(inputs, settings))

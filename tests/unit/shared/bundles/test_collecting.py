@@ -27,7 +27,14 @@ NAMES = {
     *(f"{stage}/{name}" for stage in ("convert-a", "convert-b") for name in ("chat.json", "conversion.json")),
     *("train/data_report.json", "train/metrics.jsonl.gz", "train/training.json", "train/training_config.yaml"),
     *(f"train/splits/{name}" for name in ("test.jsonl.gz", "train.jsonl.gz", "validation.jsonl.gz", "targets.json")),
-    *("import/registry.json", "evaluate/asking.json", "evaluate/control.jsonl.gz", "evaluate/samples.jsonl.gz"),
+    *(
+        "import/registry.json",
+        "import/verify_a.json",
+        "import/verify_b.json",
+        "evaluate/asking.json",
+        "evaluate/control.jsonl.gz",
+        "evaluate/samples.jsonl.gz",
+    ),
     *("conclude/evaluation.json", "report/ab_test_results.json"),
     *(
         f"{stage}/manifest.json"

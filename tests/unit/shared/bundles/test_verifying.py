@@ -268,6 +268,14 @@ def test_another_model(bundles: Bundles, tmp_path: Path) -> None:
     assert refused_at(prove(forgery.write(tmp_path / "x.zip"))).startswith("import/registry.json: a:q8_0")
 
 
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_figures_of_another_file(bundles: Bundles, tmp_path: Path, side: str) -> None:
+    """What was verified must be the file that was made, by its digest."""
+    name = f"import/verify_{side}.json"
+    forgery = Forgery(bundles.unsigned).edit(name, _set("files", 1, "sha256", value="0" * 64)).hashed()
+    assert refused_at(prove(forgery.write(tmp_path / "x.zip"))) == f"{name}: model_{side}_q4_k_m.gguf"
+
+
 def test_a_manifest_of_other_files(bundles: Bundles, tmp_path: Path) -> None:
     """A stage's key says from what it was made."""
 

@@ -1,0 +1,1 @@
+"""Compares other files of model B with its primary one on validation rows."""
