@@ -93,6 +93,11 @@ class Listener:
                 self._on_text(header.path.name)
 
 
+def texts_sha256() -> str:
+    """Digest of the fixed texts and of what is asked about them."""
+    return digest([{kind: list(texts) for kind, texts in TEXTS.items()}, _PLACES, LIKELY])
+
+
 def program() -> str:
     """What computes the figures, with its version."""
     return f"llama.cpp (xllamacpp {metadata.version('xllamacpp')})"

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from so8t_engines.divergence import divergence, over_positions
-from so8t_engines.hearing import KINDS, LIKELY, Heard, Listener, Setting, program
+from so8t_engines.hearing import KINDS, LIKELY, Heard, Listener, Setting, program, texts_sha256
 from so8t_engines.likely_file import by_id
-from so8t_engines.probes import TEXTS
-from so8t_shared.canonical import digest
 from so8t_shared.errors import InputError
 from so8t_shared.files import sha256_file
 from so8t_shared.models.gguf_file import GgufHeader, read_header
@@ -60,11 +58,6 @@ def verify(
         lower_bound=vocabulary > LIKELY,
         files=found,
     )
-
-
-def texts_sha256() -> str:
-    """Digest of the fixed texts."""
-    return digest({kind: list(texts) for kind, texts in TEXTS.items()})
 
 
 def has_reference(headers: Iterable[GgufHeader]) -> bool:

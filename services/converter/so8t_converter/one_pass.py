@@ -22,6 +22,7 @@ from so8t_converter.output_file import FinishedFile, OutputFile, Unfinished, ope
 from so8t_converter.plan import Bytes, Plan, Reader, Stored, Tensor
 from so8t_converter.reading import Reading
 from so8t_shared.errors import InputError
+from so8t_shared.free_memory import free_memory_bytes
 from so8t_shared.processor import usable_cores
 from so8t_shared.tables.quantizations import Quantization
 
@@ -53,6 +54,8 @@ class _Pass:
     files: Sequence[OutputFile]
     on_tensor: Callable[[], None]
     source: Reading | None
+    evicts: bool
+    """Whether memory is too small to keep what is written: the checkpoint stays there instead."""
     waiting: deque[tuple[_Work, Future[int]]] = field(default_factory=deque)
 
     def run(self, threads: int) -> None:
@@ -103,6 +106,9 @@ class _Pass:
         work, future = self.waiting.popleft()
         work.refused += future.result()
         work.left -= 1
+        if self.evicts:
+            for file in self.files:
+                file.evict()
         if work.left:
             return
         if work.refused:
@@ -141,10 +147,16 @@ def write_files(
                 stack.enter_context(open_output(path, plan, quantization, unfinished, hashers))
                 for quantization, path in targets.items()
             ]
-            _Pass(plan, files, on_tensor, source).run(threads or usable_cores())
+            _Pass(plan, files, on_tensor, source, _evicts(plan, files)).run(threads or usable_cores())
             return dict(zip(targets, [file.finish() for file in files], strict=True))
         finally:
             hashers.shutdown(cancel_futures=True)  # before the files are closed
+
+
+def _evicts(plan: Plan, files: Sequence[OutputFile]) -> bool:
+    """Whether the checkpoint, which the host may just have read to identify it, has no room beside the files."""
+    checkpoint = sum(source.size_bytes for tensor in plan.tensors if isinstance(source := tensor.source, Stored))
+    return checkpoint + sum(file.layout.size_bytes for file in files) > free_memory_bytes()
 
 
 def _pieces(tensor: Tensor) -> Iterator[tuple[int, int]]:

@@ -19,6 +19,9 @@ from so8t_converter.running_digest import RunningDigest
 from so8t_shared.files import read_at, write_at
 from so8t_shared.tables.quantizations import Quantization
 
+_EVICTED_STEP = 64 << 20
+"""Bytes between two evictions."""
+
 
 @dataclass(frozen=True)
 class Unfinished:
@@ -47,6 +50,7 @@ class OutputFile:
         self._digest = RunningDigest(handle, pool)
         self._kept: dict[int, int] = {}
         """Start and size of the pieces of earlier attempts."""
+        self._evicted = 0
 
     def begin(self, header: bytes) -> None:
         """Write the header, and check which pieces are there."""
@@ -72,6 +76,16 @@ class OutputFile:
         if self._journal:
             self._journal.note(Piece(tensor, start, data.size, xxhash.xxh3_64_intdigest(data.data)))
         self._digest.add(start, self._end(start + data.size), data)
+
+    def evict(self) -> None:
+        """Take what is hashed out of the page cache, where the system can; for one thread, after every piece.
+
+        What is not on the disk yet is sent there, and leaves with a later call.
+        """
+        hashed = self._digest.hashed_bytes
+        if hashed - self._evicted >= _EVICTED_STEP and hasattr(os, "posix_fadvise"):
+            self._evicted = hashed
+            os.posix_fadvise(self._handle, 0, hashed, os.POSIX_FADV_DONTNEED)
 
     def finish(self) -> FinishedFile:
         """Flush the file to the disk, and return what it is; every piece must be written."""

@@ -42,6 +42,11 @@ class RunningDigest:
                 return
         self._reading = self._pool.submit(self._catch_up)
 
+    @property
+    def hashed_bytes(self) -> int:
+        """Size of the file's beginning that is hashed."""
+        return self._hashed
+
     def fill(self, size_bytes: int) -> None:
         """Read and hash what no thread has added up to the file's end; none may add any more."""
         while self._wait() < size_bytes:

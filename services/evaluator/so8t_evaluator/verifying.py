@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from so8t_engines.hearing import KINDS, Setting, program
+from so8t_engines.hearing import KINDS, Setting, program, texts_sha256
 from so8t_engines.protocol import EngineError, NoRoomError
-from so8t_engines.verify import has_reference, texts_sha256, verify
+from so8t_engines.verify import has_reference, verify
 from so8t_shared.config.model import Config
 from so8t_shared.errors import InputError, IntegrityError, NewerFormat
 from so8t_shared.json_files import write_json

@@ -53,7 +53,7 @@ class Verification(Document):
     schema_version: Literal[1] = 1
     program: str = Field(description="What computed it, with its version.")
     reference: str = Field(description="The file that the others are compared with.")
-    texts_sha256: str = Field(description="Digest of the fixed texts.")
+    texts_sha256: str = Field(description="Digest of the fixed texts and of what is asked about them.")
     positions: int = Field(description="Places in the texts at which the next token was compared.")
     lower_bound: bool = Field(
         description="Whether only the likeliest tokens were compared, one by one, the others together: then the"

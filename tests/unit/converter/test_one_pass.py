@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
+import mmap
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gguf
@@ -18,7 +21,7 @@ from gguf.gguf_writer import GGUFValue
 from tests.messages import Said
 
 from so8t_converter.one_pass import write_files
-from so8t_converter.output_file import FinishedFile, Unfinished
+from so8t_converter.output_file import FinishedFile, OutputFile, Unfinished, open_output
 from so8t_converter.plan import Bytes, Computed, Plan, Reader, Stored, Tensor
 from so8t_shared.errors import InputError, Interrupted
 from so8t_shared.tables.quantizations import ROWS, Quantization
@@ -72,6 +75,52 @@ def test_quantized_from_f16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kin
     assert half.tobytes() == exact.astype(np.float16).tobytes()
     expected = gguf.quants.quantize(half.astype(np.float32), gguf.GGMLQuantizationType.Q8_0)
     assert eight.tobytes() == expected.tobytes()
+
+
+def _cached(path: Path) -> int:
+    """Pages of a file that are in the page cache."""
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE) as all_,
+    ):
+        pages = (ctypes.c_ubyte * -(-len(all_) // mmap.PAGESIZE))()
+        start = ctypes.c_ubyte.from_buffer(all_)
+        assert not ctypes.CDLL(None).mincore(ctypes.byref(start), ctypes.c_size_t(len(all_)), pages)
+        del start
+    return sum(page & 1 for page in pages)
+
+
+def _in_memory(path: Path) -> bool:
+    """Whether its file system has no disk, such as tmpfs."""
+    return not os.major(path.stat().st_dev)
+
+
+def test_written_pages_leave_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint that was read to identify it stays there, rather than the files that are made of it."""
+    monkeypatch.setattr("so8t_converter.output_file._EVICTED_STEP", 1 << 20)
+    values = _values(4096).view(np.uint8).reshape(-1)
+    plan = _plan(Tensor("blk.0.attn_q.weight", (4096, 256), "F32", Computed(lambda: _values(4096))))
+    path = tmp_path / "f16"
+    with ThreadPoolExecutor(1) as pool, open_output(path, plan, "f16", None, pool) as file:
+        file.write("blk.0.attn_q.weight", 0, values)
+        file.finish()
+        written = _cached(path)
+        file.evict()
+        assert written > 1000
+        assert _cached(path) < 10 or _in_memory(path)
+
+
+@pytest.mark.parametrize(("free", "evicts"), [(0, True), (1 << 40, False)])
+def test_pages_are_evicted_only_where_memory_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, evicts: bool
+) -> None:
+    """Else whoever reads a file next, to upload or import it, finds it in memory."""
+    evicted: list[OutputFile] = []
+    monkeypatch.setattr("so8t_converter.one_pass.free_memory_bytes", lambda: free)
+    monkeypatch.setattr(OutputFile, "evict", lambda self: evicted.append(self))
+    plan = _plan(Tensor("blk.0.attn_v.weight", (3, 256), "F16", Computed(lambda: _values(3))))
+    write_files(plan, {"f16": tmp_path / "f16"})
+    assert bool(evicted) == evicts
 
 
 def test_refused_weights_are_counted_over_the_whole_tensor(

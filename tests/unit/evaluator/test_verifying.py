@@ -173,3 +173,15 @@ def test_the_next_session_takes_over_a(imports: Imports, loaded: list[str]) -> N
     assert second["verify_a.json"] == first["verify_a.json"]
     assert second["verify_b.json"] != first["verify_b.json"]
     assert loaded == ["model_b_f16.gguf", "model_b_q8_0.gguf"]
+
+
+def test_figures_of_other_places_are_not_taken_over(
+    imports: Imports, loaded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version may ask about more of each text, or less."""
+    with monkeypatch.context() as patched:
+        patched.setattr(hearing, "_PLACES", 2)
+        imports.run(imports.config())
+    loaded.clear()
+    imports.run(imports.config(ollama={"model_b_name": "other"}))
+    assert loaded == ["model_a_f16.gguf", "model_a_q8_0.gguf", "model_b_f16.gguf", "model_b_q8_0.gguf"]
