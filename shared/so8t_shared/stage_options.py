@@ -26,8 +26,17 @@ def ladder(config: Config) -> list[int] | None:
 def evaluate_needs(config: Config) -> dict[str, tuple[str, ...]]:
     """For the ladder, the forms of model B that its files were made from; and the alternatives that were made apart."""
     needs: dict[str, tuple[str, ...]] = {"train": ("merged/", *TRAINED)} if config.ab_test.ladder else {}
+    return needs | _made_apart(config)
+
+
+def import_needs(config: Config) -> dict[str, tuple[str, ...]]:
+    """For their verification, the alternatives that were made apart."""
+    return _made_apart(config) if config.gguf.verify else {}
+
+
+def _made_apart(config: Config) -> dict[str, tuple[str, ...]]:
     apart = tuple(f"{each.folder}/" for each in config.gguf.made_apart)
-    return needs | ({"convert-b": apart} if apart else {})
+    return {"convert-b": apart} if apart else {}
 
 
 def ladder_services(config: Config) -> tuple[str, ...]:

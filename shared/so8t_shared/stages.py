@@ -237,6 +237,7 @@ STAGES: tuple[Stage, ...] = (
         "register both models with the engine",
         reads=("ollama.model_a_name", "ollama.model_b_name", *_GGUF_KEYS, "ab_test.engine", "ab_test.num_ctx"),
         needs={**_of_both(*_GGUF_AND_CHAT), "train": ("splits/targets.json",)},
+        more_needs=stage_options.import_needs,
         options={"gguf.verify": stage_options.verifies_files},
         shared=_VERIFIED,
         exports=(Export(MODELFILES, places.modelfile),),

@@ -39,6 +39,12 @@ def test_whether_a_matrix_or_q5_k_m_helps(finished_copy: Workspace) -> None:
     ]
     *_, report = sorted(work.results.glob("ab_test_results/*/report.md"))
     assert "Would another file of B help?" in report.read_text()
+    documents = [json.loads(path.read_text()) for path in work.store.rglob("verify_b.json")]
+    assert max(([file["file"] for file in each["files"]] for each in documents), key=len) == [
+        *(f"model_b_{name}.gguf" for name in ("f16", "q8_0", "q4_k_m")),
+        *("imatrix/model_b_q4_k_m.gguf", "model_b_q5_k_m.gguf"),
+    ]
+    assert "q4_k_m with imatrix" in report.read_text().split("Next tokens against", 1)[1]
     assert not list(work.results.rglob("*q5_k_m*"))
     made = work.cli("bundle", "-c", "config.yaml", "-o", "bare.zip", "--without-texts")
     assert made.returncode == 0, made.stderr

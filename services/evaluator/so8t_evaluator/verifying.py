@@ -16,6 +16,7 @@ from so8t_shared.errors import InputError, IntegrityError, NewerFormat
 from so8t_shared.json_files import write_json
 from so8t_shared.models.gguf_file import read_header
 from so8t_shared.progress import Parts, Progress
+from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.registry import ImportedModel, Registry
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.verification import VERIFICATIONS, Verification
@@ -32,16 +33,23 @@ class Model:
     imported: list[ImportedModel]
     """Every quantization."""
     folder: Path
+    others: dict[Path, str]
+    """sha256 of each file that gguf.alternatives adds."""
 
     @property
     def digests(self) -> dict[Path, str]:
         """sha256 of each file."""
-        return {self.folder / each.file: each.sha256 for each in self.imported}
+        return {self.folder / each.file: each.sha256 for each in self.imported} | self.others
+
+    @property
+    def names(self) -> list[str]:
+        """The files' names in the document: a file in a folder of its own has it before its name."""
+        return [path.relative_to(self.folder).as_posix() for path in self.digests]
 
     @property
     def texts(self) -> int:
         """Texts that all files are asked."""
-        return len(self.imported) * len(KINDS)
+        return len(self.digests) * len(KINDS)
 
 
 def verify_models(ctx: StageContext, registry: Registry, converted: dict[Side, Path]) -> None:
@@ -52,7 +60,7 @@ def verify_models(ctx: StageContext, registry: Registry, converted: dict[Side, P
     Raises:
         IntegrityError: a file is damaged.
     """
-    models = [Model(side, [m for m in registry.models if m.model == side], converted[side]) for side in SIDES]
+    models = [_model(ctx, side, registry, converted[side]) for side in SIDES]
     verifier, left = _Verifier(ctx), list[Model]()
     for model in models:
         if verifier.takes_over(model):
@@ -62,6 +70,14 @@ def verify_models(ctx: StageContext, registry: Registry, converted: dict[Side, P
         else:
             left.append(model)
     verifier.verify(left)
+
+
+def _model(ctx: StageContext, side: Side, registry: Registry, folder: Path) -> Model:
+    imported = [model for model in registry.models if model.model == side]
+    _, manifest = ctx.upstream[CONVERTED_BY[side]]
+    known = {model.file for model in imported}
+    others = {folder / f.path: f.sha256 for f in manifest.files if f.path.endswith(".gguf") and f.path not in known}
+    return Model(side, imported, folder, others if ctx.config.gguf.alternatives else {})
 
 
 class _Verifier:
@@ -78,7 +94,8 @@ class _Verifier:
             found = Verification.read(self._shared / VERIFICATIONS[model.side]) if self._shared else None
         except (IntegrityError, NewerFormat):  # the former, too, of a model that was not verified there
             return False
-        same = found and [(f.file, f.sha256) for f in found.files] == [(m.file, m.sha256) for m in model.imported]
+        wanted = list(zip(model.names, model.digests.values(), strict=True))
+        same = found and [(f.file, f.sha256) for f in found.files] == wanted
         if found is None or not same or (found.program, found.texts_sha256) != (program(), texts_sha256()):
             return False
         self._write(model, found)
@@ -101,7 +118,8 @@ class _Verifier:
             why = error.what.partition("\n")[0]  # llama.cpp's log may follow
             self._ctx.log.warning("model %s: files not verified: %s; %s", model.side.upper(), why, error.remedy)
             return
-        self._write(model, found)
+        files = [file.model_copy(update={"file": name}) for file, name in zip(found.files, model.names, strict=True)]
+        self._write(model, found.model_copy(update={"files": files}))
 
     def _write(self, model: Model, found: Verification) -> None:
         write_json(self._ctx.output_dir / VERIFICATIONS[model.side], found)

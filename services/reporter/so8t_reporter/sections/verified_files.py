@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from so8t_reporter.document import Block, Cell, Column, FileLink, Paragraph, Table
 from so8t_reporter.inputs import ReportInputs
 from so8t_shared import formatting as fmt
+from so8t_shared.config.alternatives import GUIDED, UNGUIDED
+from so8t_shared.places import gguf_name
 from so8t_shared.results.conversion import CONVERTED_BY
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.results.verification import VERIFICATIONS, VerifiedFile
@@ -23,6 +25,8 @@ class _File:
 
     side: Side
     quantization: Quantization
+    words: str
+    """The quantization, and whether it has another importance matrix than the files that ship."""
     found: VerifiedFile
 
 
@@ -45,17 +49,21 @@ def verified_blocks(inputs: ReportInputs) -> list[Block]:
 def _files(inputs: ReportInputs) -> Iterator[_File]:
     """The verified files, the most precise first."""
     named = {
-        (side, file.file): file.quantization
+        (side, file.file): (file.quantization, file.quantization)
         for side, stage in CONVERTED_BY.items()
         for file in inputs.conversion[stage].files
+    } | {
+        ("b", f"{folder}/{gguf_name('b', name)}"): (name, f"{name} {words}")
+        for folder, words in ((GUIDED, "with imatrix"), (UNGUIDED, "without imatrix"))
+        for name in ORDER
     }
     known = [
-        _File(side, named[side, file.file], file)
+        _File(side, *named[side, file.file], file)
         for side, verified in inputs.verified.items()
         for file in verified.files
         if (side, file.file) in named
     ]
-    yield from sorted(known, key=lambda file: (ORDER.index(file.quantization), file.side))
+    yield from sorted(known, key=lambda file: (ORDER.index(file.quantization), file.words, file.side))
 
 
 def _sentences(files: Sequence[_File], reference: str) -> Iterator[str]:
@@ -63,12 +71,12 @@ def _sentences(files: Sequence[_File], reference: str) -> Iterator[str]:
     for file in files:
         if far := file.found.divergence:
             told = f"{fmt.percent(far.changed_top)} of {file.side.upper()}'s"
-            shares.setdefault(file.quantization, []).append(told)
+            shares.setdefault(file.words, []).append(told)
     clauses = [f"{quantization}: {' and '.join(told)}" for quantization, told in shares.items()]
     if clauses:
         clauses[0] += f" next tokens differ from {reference}'s"
         yield f"{'; '.join(clauses)}."
-    faults = [f"{file.side.upper()}'s {file.quantization}: {fault}." for file in files for fault in file.found.faults]
+    faults = [f"{file.side.upper()}'s {file.words}: {fault}." for file in files for fault in file.found.faults]
     yield from faults or ["All tokenizers give every text back."]
 
 
@@ -95,7 +103,7 @@ def _row(file: _File) -> list[Cell]:
     far, lost = file.found.divergence, file.found.lost_texts
     figures = (fmt.percent(far.changed_top), *map(nats, (far.mean, far.median, far.p99))) if far else [""] * 4
     return [
-        Cell(file.quantization, "strong"),
+        Cell(file.words, "strong"),
         Cell(file.side.upper(), file.side),
         *map(Cell, figures),
         Cell(", ".join(lost), "bad") if lost else Cell("none"),
