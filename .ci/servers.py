@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,8 @@ def _build_ollama(folder: Path) -> None:
     roots.append(_debian_headers("libstb-dev", "stb/stb_image.h", headers))
     roots.append(_miniaudio_headers(headers))
     flags = "-O3 -march=native"
+    if platform.machine() == "x86_64":
+        flags += " -mno-amx-tile -mno-amx-int8 -mno-amx-bf16"  # the module lacks ggml's sources for AMX
     include = " ".join(f"-I{root}" for root in dict.fromkeys(roots))
     _go_install(
         f"github.com/ollama/ollama@{OLLAMA}",
