@@ -77,6 +77,10 @@ class Measured:
         """A percentile of the latencies, in milliseconds; of the blocks that are drawn, by default of all."""
         return 1e3 * float(np.percentile(np.concatenate([self.blocks[n] for n in self._all(drawn)]), percent))
 
+    def mean_ms(self, drawn: Blocks | None = None) -> float:
+        """Mean latency in milliseconds; unlike a percentile, it does not depend on who is served first."""
+        return 1e3 * float(np.concatenate([self.blocks[n] for n in self._all(drawn)]).mean())
+
     def rate(self, drawn: Blocks | None = None) -> float:
         """Requests per second, the median of the blocks."""
         return statistics.median(len(self.blocks[n]) for n in self._all(drawn)) / self.seconds
@@ -202,16 +206,21 @@ def _print(clients: int, measured: dict[str, Measured]) -> None:
         f" {' + '.join(str(each.asked) for each in measured.values())}"
     )
     for name, than in (("served", "bare"), ("scored", "bare"), ("served", "scored")):
-        figures = [
-            _with_interval(measured[name], measured[than], figure) for figure in (_added(50), _added(99), _share)
-        ]
-        p50, p99, share = figures
-        print(f"    {name} less {than}: p50 {p50} ms, p99 {p99} ms; requests per second {share} of {than}")
+        p50, p99, mean, share = (
+            _with_interval(measured[name], measured[than], figure)
+            for figure in (_added(50), _added(99), _added_in_the_mean, _share)
+        )
+        print(f"    {name} less {than}: p50 {p50} ms, p99 {p99} ms, mean {mean} ms; requests per second {share} of it")
 
 
 def _added(percent: int) -> Figure:
     """Milliseconds more in one kind than in the other."""
     return lambda one, other, drawn: one.ms(percent, drawn) - other.ms(percent, drawn)
+
+
+def _added_in_the_mean(one: Measured, other: Measured, drawn: Blocks) -> float:
+    """Milliseconds more in the mean."""
+    return one.mean_ms(drawn) - other.mean_ms(drawn)
 
 
 def _share(one: Measured, other: Measured, drawn: Blocks) -> float:

@@ -154,9 +154,12 @@ def write_files(
 
 
 def _evicts(plan: Plan, files: Sequence[OutputFile]) -> bool:
-    """Whether the checkpoint, which the host may just have read to identify it, has no room beside the files."""
+    """Whether the checkpoint, which the host may just have read to identify it, has little room beside the files.
+
+    They may take half of what is free: others need some, and the system evicts before all is used.
+    """
     checkpoint = sum(source.size_bytes for tensor in plan.tensors if isinstance(source := tensor.source, Stored))
-    return checkpoint + sum(file.layout.size_bytes for file in files) > free_memory_bytes()
+    return checkpoint + sum(file.layout.size_bytes for file in files) > free_memory_bytes() / 2
 
 
 def _pieces(tensor: Tensor) -> Iterator[tuple[int, int]]:
