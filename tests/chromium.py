@@ -113,7 +113,7 @@ class Page:
 def chromium(profile: Path) -> Iterator[Page]:
     """Start Chromium with an empty profile, and end it afterward.
 
-    Without it the test is skipped, on CI's machine too: no package of ours brings it, and 'make servers' says so.
+    Without it the test is skipped, on CI's machine too: 'make servers' installs it only where apt can, and says so.
     """
     command = servers.chromium_binary()
     if command is None:
