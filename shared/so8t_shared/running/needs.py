@@ -53,4 +53,6 @@ def need_others(stage: Stage, config: Config) -> None:
     except MissingExtra as error:
         row = stage.resources
         remedy = f"{error.remedy}; in containers, set {row.chosen_by}={row.larger} in .env and run so8t-ab images"
-        raise MissingExtra(error.what, where=error.where, remedy=remedy) from error
+        raise MissingExtra(
+            error.what, where=f"{error.where}, which {stage.name} starts for {row.larger_for}", remedy=remedy
+        ) from error

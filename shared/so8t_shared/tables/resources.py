@@ -27,6 +27,8 @@ class Row:
     """Whether it writes files for people to `output_base_dir` that are in no artifact's place."""
     larger: str = ""
     """Name of its image where it starts code of other services, see `Stage.starts`."""
+    larger_for: str = ""
+    """The key that has it start that code."""
     chosen_by: str = ""
     """Variable of compose.yaml that names one of the two images."""
 
@@ -46,6 +48,7 @@ ROWS: tuple[Row, ...] = (
         gpus=1,
         asks=True,
         larger="climber",
+        larger_for="ab_test.ladder",
         chosen_by="SO8T_EVALUATOR",
     ),
     Row("conclude", "evaluator", "concluder", cpus=1, memory_gib=4, disk_gib=5),

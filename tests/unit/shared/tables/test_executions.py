@@ -47,5 +47,6 @@ def test_who_starts_others_code_has_a_larger_image(config: Config, tmp_path: Pat
     laddered = make_config(tmp_path, ab_test={"ladder": True})
     assert not [stage for stage in STAGES if stage.starts(config)]
     starting = {stage.name for stage in STAGES if stage.starts(laddered)}
-    assert starting == {row.stage for row in resources.ROWS if row.larger and row.chosen_by} == {"evaluate"}
-    assert not [row for row in resources.ROWS if bool(row.larger) != bool(row.chosen_by)]
+    assert starting == {row.stage for row in resources.ROWS if row.larger} == {"evaluate"}
+    found = [(row.larger_for, row.chosen_by) for row in resources.ROWS if row.larger or row.larger_for or row.chosen_by]
+    assert found == [("ab_test.ladder", "SO8T_EVALUATOR")]
