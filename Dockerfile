@@ -1,4 +1,4 @@
-# The images, one target each: converter, trainer, evaluator, reporter, gateway, ui.
+# The images, one target each: converter, trainer, evaluator, reporter, gateway, ui; climber for ab_test.ladder.
 # Build one from the repository root: docker build --target trainer -t so8t-ab/trainer:0.1.0 .
 # Packages come from requirements.lock with verified hashes. BuildKit is not required; without it all targets above the
 # requested one are built too, so torch comes last.
@@ -64,7 +64,7 @@ WORKDIR /work
 USER 10001:10001
 ENTRYPOINT ["so8t-ab", "ui"]
 
-# Shared by the converter and the trainer: torch and transformers, stored once.
+# Shared by the converter, the trainer and the climber: torch and transformers, stored once.
 FROM base AS models
 RUN python tools/lock.py common convert train > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
@@ -82,6 +82,16 @@ FROM models AS trainer
 RUN python tools/lock.py common train > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt \
     && python tools/lock.py common demo > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt
+COPY --from=wheel /installed /
+WORKDIR /work
+USER 10001:10001
+
+# Stage evaluate with ab_test.ladder: asks models as the evaluator does, and measures rungs with the trainer's code.
+FROM models AS climber
+RUN python tools/lock.py common train > needed.txt \
+    && pip install --require-hashes --no-deps --requirement needed.txt \
+    && python tools/lock.py common evaluate > needed.txt \
     && pip install --require-hashes --no-deps --requirement needed.txt
 COPY --from=wheel /installed /
 WORKDIR /work

@@ -51,7 +51,7 @@ bench: demo  ## measure every performance claim against its peer (prints ratios)
 secrets:  ## containers: create keys for MinIO and each stage in deploy/secrets/, and .env; once
 	@$(PYTHON) deploy/start.py -- secrets
 
-images:  ## containers: build the images
+images:  ## containers: build the images; with SO8T_EVALUATOR=climber the one for ab_test.ladder, too
 	@$(PYTHON) deploy/start.py -- images
 
 up:  ## containers: run the full profile and wait for it; CPU=1 without an NVIDIA GPU

@@ -8,7 +8,7 @@ from typing import Any
 from so8t_shared.config.model import Config
 from so8t_shared.distribution import version
 from so8t_shared.processes import UNPRIVILEGED
-from so8t_shared.running.needs import needs_of
+from so8t_shared.running.needs import image_of, needs_of
 from so8t_shared.stages import Stage
 
 CONTAINER = "stage"
@@ -26,7 +26,7 @@ Manifest = dict[str, Any]
 def image(stage: Stage, config: Config) -> str:
     """Name and tag of a stage's image, with the registry."""
     registry = config.execution.kubernetes.registry.rstrip("/")
-    return f"{registry}/so8t-ab/{stage.resources.image}:{version()}".lstrip("/")
+    return f"{registry}/so8t-ab/{image_of(stage, config)}:{version()}".lstrip("/")
 
 
 def secret_name(stage: Stage, config: Config) -> str:

@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("images")]
 
 SERVICES = {
     **{"converter": True, "trainer": True, "evaluator": False, "reporter": False},
+    "climber": True,
     **{"gateway": False, "ui": False},
 }
 """Each with whether it has torch."""
@@ -27,6 +28,8 @@ def _python(service: str, code: str) -> str:
 
 
 def _module(service: str) -> str:
+    if service == "climber":
+        return "so8t_evaluator.stages"
     return BESIDE[service][0] if service in BESIDE else f"so8t_{service}.stages"
 
 
@@ -38,20 +41,20 @@ def test_only_what_the_stage_needs(service: str, wants_torch: bool) -> None:
         _python(service, f"import importlib.util as u, json; print(json.dumps([n for n in {names} if u.find_spec(n)]))")
     )
     assert ("torch" in found) == ("transformers" in found) == wants_torch
-    for package, owner in {
-        "matplotlib": "reporter",
-        "sklearn": "evaluator",
-        "peft": "trainer",
-        "libgguf": "converter",
+    for package, owners in {
+        "matplotlib": {"reporter"},
+        "sklearn": {"evaluator", "climber"},
+        "peft": {"trainer", "climber"},
+        "libgguf": {"converter"},
     }.items():
-        assert (package in found) == (service == owner), package
+        assert (package in found) == (service in owners), package
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_nothing_of_its_extra_is_missing(service: str) -> None:
     """What the lock gave to the image is what the stage's extra requires; the trainer's makes the demo's model, too."""
     package = _module(service).partition(".")[0]
-    modules = [package, *(["so8t_demo"] if service == "trainer" else [])]
+    modules = [package, *{"trainer": ["so8t_demo"], "climber": ["so8t_trainer"]}.get(service, [])]
     code = f"from so8t_shared.distribution import missing_packages as m; print(sum(map(m, {modules}), []))"
     assert _python(service, code) == "[]"
 
@@ -71,12 +74,12 @@ def test_runs_as_nobody(service: str) -> None:
 
 
 def test_torch_is_stored_once() -> None:
-    """Converter and trainer have the large layer, and all below it, in common."""
+    """Converter, trainer and climber have the large layer, and all below it, in common."""
     layers = []
-    for service in ("converter", "trainer"):
+    for service in ("converter", "trainer", "climber"):
         [image] = json.loads(docker("image", "inspect", f"so8t-ab/{service}:0.1.0").stdout)
         layers.append(image["RootFS"]["Layers"])
-    common = sum(a == b for a, b in zip(*layers, strict=False))
+    common = sum(len(set(same)) == 1 for same in zip(*layers, strict=False))
     form = ["--no-trunc", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}"]
     told = docker("history", *form, "so8t-ab/trainer:0.1.0").stdout.splitlines()
     steps = [(int(size), step) for size, _, step in (line.partition(" ") for line in reversed(told)) if size != "0"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,13 @@ import typer
 from so8t_shared.autostart.containers import job_in_containers
 from so8t_shared.cli.common import end_autostart
 from so8t_shared.containers.engine import Engine
-from so8t_shared.containers.images import build_images
+from so8t_shared.containers.images import build_images, choose_images
+from so8t_shared.containers.inputs import chosen_configuration
 from so8t_shared.containers.keys import make_keys
 from so8t_shared.containers.settings import for_configuration, need_project
 from so8t_shared.containers.up import down as remove
 from so8t_shared.containers.up import up as start
+from so8t_shared.errors import ConfigError, InputError
 from so8t_shared.terminal.console import say
 
 CpuOption = Annotated[bool, typer.Option("--cpu", envvar="CPU", help="Without an NVIDIA GPU: adds compose.cpu.yaml.")]
@@ -36,8 +39,14 @@ def secrets() -> None:
 
 
 def images() -> None:
-    """Build the images."""
+    """Build the images.
+
+    climber, which is large, only if the configuration sets ab_test.ladder, or with SO8T_EVALUATOR=climber.
+    """
     need_project()
+    with suppress(ConfigError, InputError):  # a faulty configuration is for `up` to refuse
+        if config := chosen_configuration():
+            choose_images(config)
     build_images(Engine(), _line)
 
 

@@ -12,6 +12,7 @@ from so8t_shared.containers.images import image, missing_images
 from so8t_shared.containers.inputs import check_inputs
 from so8t_shared.containers.settings import setting
 from so8t_shared.errors import InputError
+from so8t_shared.tables.resources import ROWS
 
 
 def check_before_start(engine: Engine, *, demo_follows: bool = False) -> dict[str, Any]:
@@ -45,7 +46,13 @@ def check_images(engine: Engine) -> None:
         InputError: one is missing.
     """
     if missing := missing_images(engine):
-        raise InputError(f"The image {image(missing[0])} is missing.", where="docker images", remedy="so8t-ab images")
+        chosen_by = next((row.chosen_by for row in ROWS if row.larger == missing[0]), "")
+        asking = f"so8t-ab up --build; or set {chosen_by}={missing[0]} in .env and run " if chosen_by else ""
+        raise InputError(
+            f"The image {image(missing[0])} is missing.",
+            where="docker images",
+            remedy=f"{asking}so8t-ab images",
+        )
 
 
 def _wants_gpu(resolved: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from so8t_shared.artifacts.fingerprints import check_model_folder
 from so8t_shared.config.drives import VARIABLE, here
 from so8t_shared.config.load import Loaded, read_config
+from so8t_shared.config.model import Config
 from so8t_shared.containers import demo
 from so8t_shared.containers.settings import setting
 from so8t_shared.errors import ConfigError, InputError
@@ -62,15 +63,8 @@ def check_inputs(*, no_gpu: bool) -> None:
     """
     if demo.is_chosen():
         return
-    name = setting("SO8T_CONFIG", "")
     mounts = _mounts()
-    file = mounts.on_host(name)
-    if file is None:
-        raise InputError(
-            "The containers do not see the configuration.",
-            where=f"SO8T_CONFIG = {name}",
-            remedy="put it in configs/, or name it: so8t-ab up FILE",
-        )
+    file = _file(mounts)
     loaded = read_config(file, environ={VARIABLE: str(mounts.inputs)})
     if loaded.config.device == "cuda" and no_gpu:
         raise ConfigError(
@@ -82,6 +76,31 @@ def check_inputs(*, no_gpu: bool) -> None:
         remedies = "; ".join(dict.fromkeys(fault.remedy for fault in faults))
         lines = "".join(f"\n    - {fault.what}" for fault in faults)
         raise InputError("The containers cannot read all inputs.", where=f"{file}{lines}", remedy=remedies)
+
+
+def chosen_configuration() -> Config | None:
+    """The configuration that the containers run; None for the demo's.
+
+    Raises:
+        ConfigError: it has faults.
+        InputError: it is not where containers see it.
+    """
+    if demo.is_chosen():
+        return None
+    mounts = _mounts()
+    return read_config(_file(mounts), environ={VARIABLE: str(mounts.inputs)}).config
+
+
+def _file(mounts: _Mounts) -> Path:
+    name = setting("SO8T_CONFIG", "")
+    file = mounts.on_host(name)
+    if file is None:
+        raise InputError(
+            "The containers do not see the configuration.",
+            where=f"SO8T_CONFIG = {name}",
+            remedy="put it in configs/, or name it: so8t-ab up FILE",
+        )
+    return file
 
 
 def _mounts() -> _Mounts:

@@ -15,7 +15,8 @@ from typing import IO
 from so8t_shared.containers import demo
 from so8t_shared.containers.checks import check_before_start, check_images
 from so8t_shared.containers.engine import ContainerFailed, Engine
-from so8t_shared.containers.images import build_images
+from so8t_shared.containers.images import build_images, choose_images
+from so8t_shared.containers.inputs import chosen_configuration
 from so8t_shared.containers.keys import STAGES, make_keys
 from so8t_shared.containers.settings import compose_environment
 from so8t_shared.errors import Interrupted
@@ -149,6 +150,8 @@ def _prepared(engine: Engine, say: Callable[[str], None], *, build: bool) -> str
         make_keys(say)
     make_demo = build and demo.is_chosen() and not demo.is_there(Path(demo.FOLDER))
     project = str(check_before_start(engine, demo_follows=make_demo)["name"])
+    if config := chosen_configuration():
+        choose_images(config)
     if engine.instead:
         say("Docker has no NVIDIA GPU: training runs on the CPU.")
     if build:

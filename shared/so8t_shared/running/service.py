@@ -18,6 +18,7 @@ from so8t_shared.processes import check_stages_can_run
 from so8t_shared.running.context import StageFunction
 from so8t_shared.running.events import Listeners
 from so8t_shared.running.logs import ToReporter
+from so8t_shared.running.needs import need_others
 from so8t_shared.running.progress import ProgressReporter
 from so8t_shared.running.runner import StageRun
 from so8t_shared.sessions.session import Session, named_session, open_session
@@ -67,7 +68,7 @@ def serve(
 
 def _run(run: StageRun, wait_s: float) -> bool:
     try:
-        need_extras(run.stage.starts(run.session.config))
+        need_others(run.stage, run.session.config)
         return run.run(_loader(run.stage.work), patience_s=wait_s).reused
     except Interrupted:
         run.reporter.tell("interrupted")

@@ -20,10 +20,10 @@ from tests.unit.deploy.compose_files import (
 )
 
 from so8t_shared.config.load import load_config
-from so8t_shared.config.model import Ollama
+from so8t_shared.config.model import Config, Ollama
 from so8t_shared.config.notify import Notify
 from so8t_shared.notify.receivers import receivers_of
-from so8t_shared.stages import STAGES
+from so8t_shared.stages import BY_NAME, STAGES
 
 
 def test_a_service_for_every_stage(services: dict[str, Any]) -> None:
@@ -123,6 +123,35 @@ def test_the_cpu_file_takes_away_every_gpu(services: dict[str, Any]) -> None:
     wanting = {name for name, service in services.items() if "deploy" in service}
     assert wanting == {*STAGE_OF, "ollama"}
     assert set(services_of("compose.cpu.yaml")) == wanting
+
+
+def test_who_computes_with_torch_stays_on_the_cpu() -> None:
+    """With compose.cpu.yaml a configuration for a GPU trains, and climbs its ladder, too."""
+    computing = {
+        n for n, s in services_of("compose.cpu.yaml").items() if s.get("environment") == {"SO8T__DEVICE": "cpu"}
+    }
+    assert computing == {"trainer", "evaluator"}
+
+
+def test_models_and_data_are_where_stages_read_them(services: dict[str, Any]) -> None:
+    """Each stage that some configuration gives a path has the folder; no other has."""
+    seeing = {
+        name
+        for name in STAGE_OF
+        if any(isinstance(v, dict) and "SO8T_INPUTS" in v["source"] for v in services[name]["volumes"])
+    }
+    plain = {"model_a": {"base_model": "x/a"}, "dataset": {"paths": ["x/rows"]}}
+    configs = [
+        {**plain, "ab_test": {"ladder": True}},
+        {**plain, "model_b": {"gguf": "x/b.gguf"}, "gguf": {"quantizations": ["F16"]}},
+        {**plain, "gguf": {"imatrix": "x/i.gguf"}},
+    ]
+    reading = {
+        service
+        for service, stage in STAGE_OF.items()
+        if any(BY_NAME[stage].paths(Config.model_validate(raw)) for raw in configs)
+    }
+    assert seeing == reading == {"converter-a", "trainer", "converter-b", "evaluator"}
 
 
 def test_only_who_asks_ollama_reaches_it(services: dict[str, Any]) -> None:

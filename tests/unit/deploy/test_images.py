@@ -14,6 +14,7 @@ from tests.unit.deploy.compose_files import (
 )
 
 from so8t_shared.distribution import EXTRAS
+from so8t_shared.tables.resources import BY_STAGE
 
 
 def test_images_are_pinned(services: dict[str, Any]) -> None:
@@ -67,10 +68,22 @@ def test_an_image_beside_the_stages(services: dict[str, Any], service: str) -> N
     assert services[service]["build"] == {"context": ".", "target": service}
 
 
-def test_torch_is_in_a_layer_that_two_images_share() -> None:
+def test_the_image_that_climbs(services: dict[str, Any]) -> None:
+    """A variable chooses it for the stage evaluate alone; it comes last, since some builders build all above it."""
+    target = _target("climber", EXTRAS["so8t_evaluator"])
+    assert f"lock.py common {EXTRAS['so8t_trainer']} >" in target
+    assert "ENTRYPOINT" not in target
+    assert DOCKERFILE.read_text("utf-8").endswith(target)
+    chosen = "${SO8T_EVALUATOR:-evaluator}"
+    assert services["evaluator"]["build"] == {"context": ".", "target": chosen}
+    assert [name for name, each in services.items() if each["image"].startswith(f"so8t-ab/{chosen}:")] == ["evaluator"]
+    assert (BY_STAGE["evaluate"].chosen_by, BY_STAGE["evaluate"].larger) == ("SO8T_EVALUATOR", "climber")
+
+
+def test_torch_is_in_a_layer_that_images_share() -> None:
     """The large layer is built and stored once; images without torch come before it."""
     text = DOCKERFILE.read_text("utf-8")
-    assert re.findall(r"^FROM models AS (\w+)$", text, re.MULTILINE) == ["converter", "trainer"]
+    assert re.findall(r"^FROM models AS (\w+)$", text, re.MULTILINE) == ["converter", "trainer", "climber"]
     assert text.index("AS evaluator") < text.index("AS models") > text.index("AS reporter")
 
 

@@ -73,7 +73,8 @@ def test_the_stages_are_those_of_compose(make: Make) -> None:
     assert list(pods) == [stage.resources.service for stage in STAGES]
     for service, spec in pods.items():
         [container] = spec["containers"]
-        assert (container["image"], container["args"]) == (COMPOSE[service]["image"], COMPOSE[service]["command"])
+        usual = COMPOSE[service]["image"].replace("${SO8T_EVALUATOR:-evaluator}", "evaluator")
+        assert (container["image"], container["args"]) == (usual, COMPOSE[service]["command"])
         assert container["image"].endswith(f":{version()}")
         assert container["securityContext"]["readOnlyRootFilesystem"] is COMPOSE[service]["read_only"] is True
         assert container["securityContext"]["capabilities"]["drop"] == COMPOSE[service]["cap_drop"] == ["ALL"]
@@ -112,6 +113,27 @@ def test_inputs_are_mounted_where_they_are_read(make: Make) -> None:
     }
     assert set(mounted) == {stage.resources.service for stage in STAGES if stage.inputs(make())}
     assert {(mount["mountPath"], mount["readOnly"]) for mount in mounted.values()} == {("/work/inputs", True)}
+
+
+@pytest.mark.parametrize("as_set", [False, True])
+def test_a_ladder(make: Make, as_set: bool) -> None:
+    """The stage evaluate gets the image with torch, a GPU and the base, also beside a server; no other changes."""
+
+    def stages(**test: Any) -> dict[str, tuple[str, bool, bool]]:
+        files = render(make(ab_test={"engine": "ollama", **test}), "s", as_set=as_set)
+        jobs = [job["template"] for each in _of_kind(files, "JobSet") for job in each["spec"]["replicatedJobs"]]
+        found = {}
+        for job in jobs if as_set else _of_kind(files, "Job"):
+            [container] = job["spec"]["template"]["spec"]["containers"]
+            mounted = {mount["name"] for mount in container["volumeMounts"]}
+            gpu = "nvidia.com/gpu" in container["resources"]["limits"]
+            found[container["args"][0]] = (container["image"], "inputs" in mounted, gpu)
+        return found
+
+    plain, laddered = stages(), stages(ladder=True)
+    assert plain.pop("evaluate") == (f"so8t-ab/evaluator:{version()}", False, False)
+    assert laddered.pop("evaluate") == (f"so8t-ab/climber:{version()}", True, True)
+    assert laddered == plain
 
 
 def test_gpus(make: Make) -> None:

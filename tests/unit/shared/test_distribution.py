@@ -116,6 +116,23 @@ def test_what_needs_an_extra_names_it(
     assert not folder.exists()
 
 
+def test_a_ladder_names_the_image_that_has_them(core: dict[str, str], said: Said) -> None:
+    """An evaluator without torch says so before it waits for anyone, and which variable of compose.yaml helps."""
+    code = """
+from so8t_shared.config.model import Config
+from so8t_shared.running.needs import need_others
+from so8t_shared.stages import BY_NAME
+raw = {"model_a": {"base_model": "m"}, "dataset": {"paths": ["rows"]}, "ab_test": {"ladder": True}}
+try:
+    need_others(BY_NAME["evaluate"], Config.model_validate(raw))
+except Exception as error:
+    print(error, error.exit_code, sep="\\n")
+"""
+    *lines, code_of_it = run_python(core, "-c", code).stdout.splitlines()
+    assert code_of_it == "2"
+    said("\n".join(lines))
+
+
 def test_the_error_has_the_packages_and_the_command() -> None:
     """One command for several modules, extras in order."""
     assert install_command(["so8t_trainer", "so8t_converter"]) == "pip install 'so8t-ab[convert,train]'"

@@ -152,7 +152,7 @@ def test_every_place_names_the_version_of_the_project() -> None:
     assert f"## {version()} - " in (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == version()
     compose = (ROOT / "compose.yaml").read_text("utf-8")
-    assert set(re.findall(r"so8t-ab/[\w$]+:([\d.]+)", compose)) == {version()}
+    assert set(re.findall(r"image: so8t-ab/\S+:([\d.]+)$", compose, re.MULTILINE)) == {version()}
 
 
 def test_the_map_of_the_code_names_what_is_there() -> None:

@@ -10,8 +10,9 @@ from tests.unit.shared.material import make_config
 
 from so8t_shared.config.execution import Execution
 from so8t_shared.config.model import Config
-from so8t_shared.running.needs import Needs, needs_of
-from so8t_shared.stages import stage_named
+from so8t_shared.running.needs import Needs, image_of, need_others, needs_of
+from so8t_shared.stages import STAGES, stage_named
+from so8t_shared.tables.resources import ROWS
 
 TRAIN = stage_named("train")
 
@@ -37,6 +38,19 @@ def test_no_gpu(tmp_path: Path) -> None:
     evaluate = stage_named("evaluate")
     assert needs_of(evaluate, make_config(tmp_path)).gpus == 1
     assert needs_of(evaluate, make_config(tmp_path, ab_test={"engine": "ollama"})).gpus == 0
+
+
+def test_a_ladder(tmp_path: Path) -> None:
+    """The stage that climbs it computes rungs itself, so it takes a GPU, and the image with torch; no other does."""
+    config = make_config(tmp_path, ab_test={"engine": "ollama", "ladder": True})
+    evaluate = stage_named("evaluate")
+    assert needs_of(evaluate, config).gpus == 1
+    assert needs_of(evaluate, config.model_copy(update={"device": "cpu"})).gpus == 0
+    others = {stage.name: image_of(stage, config) for stage in STAGES if stage != evaluate}
+    assert others == {row.stage: row.image for row in ROWS if row.stage != "evaluate"}
+    without = make_config(tmp_path, ab_test={"engine": "ollama"})
+    assert (image_of(evaluate, config), image_of(evaluate, without)) == ("climber", "evaluator")
+    need_others(evaluate, without)
 
 
 def test_an_unknown_stage() -> None:

@@ -6,7 +6,9 @@ import ast
 from pathlib import Path
 
 import pytest
+from tests.unit.shared.material import make_config
 
+from so8t_shared.config.model import Config
 from so8t_shared.distribution import missing_packages
 from so8t_shared.stages import BY_NAME, STAGES
 from so8t_shared.tables import executions, resources
@@ -38,3 +40,13 @@ def test_every_stage_has_its_needs() -> None:
         assert BY_NAME[row.stage].module == f"so8t_{row.image}"
         assert min(row.cpus, row.memory_gib, row.disk_gib) > 0
     assert len({row.service for row in resources.ROWS}) == len(STAGES)
+
+
+def test_who_starts_others_code_has_a_larger_image(config: Config, tmp_path: Path) -> None:
+    """And a variable that chooses it; no configuration gives any other stage one."""
+    laddered = make_config(tmp_path, ab_test={"ladder": True})
+    assert not [stage for stage in STAGES if stage.starts(config)]
+    starting = {stage.name for stage in STAGES if stage.starts(laddered)}
+    assert starting == {row.stage for row in resources.ROWS if row.larger} == {"evaluate"}
+    found = [(row.larger_for, row.chosen_by) for row in resources.ROWS if row.larger or row.larger_for or row.chosen_by]
+    assert found == [("ab_test.ladder", "SO8T_EVALUATOR")]
