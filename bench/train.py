@@ -206,8 +206,8 @@ def demo(dtype: str) -> tuple[list[Row], Callable[[], Any], int]:
     return [(row.prompt, row.completion) for row in rows], load, config.training.lora.r
 
 
-def ours(job: Job, *, plain: bool = False) -> Spent:
-    """Train with `run_training`."""
+def ours(job: Job, *, plain: bool = False, on_step: Callable[[], None] = lambda: None) -> Spent:
+    """Train with `run_training`; `on_step` is called after each step."""
     import torch
 
     from so8t_shared.config.training import Training
@@ -229,6 +229,7 @@ def ours(job: Job, *, plain: bool = False) -> Spent:
 
         def step_ended(_: Any) -> None:  # before the last checkpoint, which the peers do not write
             clocks.append((time.process_time(), time.perf_counter()))
+            on_step()
 
         points = run_training(trainee, rows, settings, surroundings, observe=step_ended)
         (cpu, wall), (cpu_after, wall_after) = clocks[0], clocks[-1]
