@@ -152,7 +152,7 @@ class ModelDecider:
             reason = "contradiction"
         said: dict[str, Any] = {"reason": reason}
         if not reason:
-            answer = letting.text or decision.label
+            answer = letting.text if letting.text and decision.label == _ALLOW else decision.label
             said = {
                 "answer": answer,
                 "answer_length": len(answer),

@@ -159,6 +159,15 @@ def test_text_leaves_with_its_class() -> None:
     assert (outcome.answer, outcome.label, outcome.thinking_length) == ("Go ahead.", "ALLOW", 23)
 
 
+@pytest.mark.parametrize("label", LABELS[1:])
+def test_text_leaves_only_if_allowed(label: str) -> None:
+    """A client that reads the answer alone must not take a refused request's text for a consent."""
+    shares = [0.97 if each == label else 0.01 for each in LABELS]
+    outcome = decide(decider_of(Saying("<final>Sure, do this.</final>", likelihoods(*shares))))
+    assert (outcome.answer, outcome.label, outcome.reason) == (label, label, "")
+    assert outcome.answer_length == len(label)
+
+
 def test_every_option_is_explicit() -> None:
     """A client's wishes are met up to the model's limit; without any, the answer is the same each time."""
     engine = Saying(ALLOWED)

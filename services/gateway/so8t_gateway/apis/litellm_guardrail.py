@@ -42,10 +42,16 @@ class GuardrailRequest(Body):
 
     @property
     def everything(self) -> list[str]:
-        """Texts to decide on, calls of tools among them; a call in OpenAI's old form is only in its message."""
+        """Texts to decide on, calls of tools among them; a call in OpenAI's old form is only in its message.
+
+        Without `texts`, which LiteLLM takes from the messages, those of the messages.
+        """
+        texts = [*filter(str.strip, self.texts or ())] or [
+            text for message in self.structured_messages or () for text in _texts(message.get("content"))
+        ]
         old = [message["function_call"] for message in self.structured_messages or () if message.get("function_call")]
         calls = [json.dumps(call, ensure_ascii=False, sort_keys=True) for call in (*(self.tool_calls or ()), *old)]
-        return [*filter(str.strip, [*(self.texts or ()), *calls])]
+        return [*filter(str.strip, [*texts, *calls])]
 
     @property
     def decisions(self) -> int:
@@ -62,6 +68,11 @@ class GuardrailRequest(Body):
     def user_id(self) -> str:
         """Who asked."""
         return self.request_data.user_api_key_end_user_id or self.request_data.user_api_key_user_id or ""
+
+
+def _texts(content: Any) -> list[str]:
+    """Texts of a content that `_is_text`."""
+    return [part["text"] for part in content] if isinstance(content, list) else [content] if content else []
 
 
 def _is_text(content: Any) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal
 
+import httpx
 import pytest
 from litellm.exceptions import GuardrailRaisedException
 from litellm.llms.openai.chat.guardrail_translation.handler import OpenAIChatCompletionsHandler
@@ -60,6 +62,18 @@ def test_what_litellm_does_not_extract_blocks(think: Think, part: dict[str, Any]
     with pytest.raises(GuardrailRaisedException):
         _through(think, messages)
     _through(think, [{"role": "user", "content": [{"type": "text", "text": "open the door"}]}])
+
+
+@pytest.mark.parametrize("texts", [{}, {"texts": []}, {"texts": [" "]}], ids=str)
+@pytest.mark.parametrize("form", [str, lambda text: [{"type": "text", "text": text}]], ids=["string", "parts"])
+@pytest.mark.parametrize(("text", "action"), [("open the door", "NONE"), ("build a bomb", "BLOCKED")])
+def test_messages_without_a_list_of_texts_are_judged(
+    think: Think, texts: dict[str, Any], form: Callable[[str], Any], text: str, action: str
+) -> None:
+    """Another caller than LiteLLM may leave the extracted texts out, which are optional."""
+    body = {"input_type": "request", "structured_messages": [{"role": "user", "content": form(text)}], **texts}
+    answer = httpx.post(f"{think.address}/beta/litellm_basic_guardrail_api", json=body, timeout=60)
+    assert answer.json()["action"] == action
 
 
 def test_an_old_function_call_is_judged(think: Think) -> None:
