@@ -46,7 +46,8 @@ format: $(READY)  ## format and fix the code with ruff
 	$(BIN)/ruff check --fix .
 
 bench: demo  ## measure every performance claim against its peer (prints ratios), after the demo
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@missed=; for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || missed="$$missed $$script"; done; \
+	[ -z "$$missed" ] || { echo "A goal was not met, or not measured:$$missed"; exit 1; }
 
 secrets:  ## containers: create keys for MinIO and each stage in deploy/secrets/, and .env; once
 	@$(PYTHON) deploy/start.py -- secrets

@@ -1,9 +1,10 @@
-"""The Makefile's targets that delete: in a folder of the test's own, never here."""
+"""The Makefile's targets that delete, and the one that measures: in a folder of the test's own, never here."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,10 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _make(folder: Path, target: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+def _make(folder: Path, target: str, answer: str = "", *options: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
-        ["make", "-f", str(ROOT / "Makefile"), target],
+        ["make", "-f", str(ROOT / "Makefile"), *options, target],
         cwd=folder,
         env=inherited,
         input=answer,
@@ -67,3 +68,17 @@ def test_no_runs(tmp_path: Path) -> None:
     """Where nothing is, there is no question."""
     done = _make(tmp_path, "clean-runs")
     assert (done.returncode, done.stdout) == (0, "Nothing to delete: no demo-run, runs, results or checkpoints here.\n")
+
+
+@pytest.mark.parametrize(("first", "code"), [("pass", 0), ("raise SystemExit(1)", 2)])
+def test_a_missed_goal_does_not_end_the_bench(tmp_path: Path, first: str, code: int) -> None:
+    """Every script is run; those that missed are named at the end."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "a.py").write_text(first)
+    (tmp_path / "bench" / "b.py").write_text("print(6 * 7)")
+    done = _make(tmp_path, "bench", "", "--assume-old=demo")
+    assert done.returncode == code
+    assert "42" in done.stdout
+    assert ("bench/a.py" in done.stdout.splitlines()[-1]) == bool(code)
