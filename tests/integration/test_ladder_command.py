@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.integration.workspace import Workspace, kill_when, message_of, wait_for_children
+from tests.tiny_ladder import rewritten
 
 from so8t_shared.results.ladder import LadderResult, RungRecord
 
@@ -40,6 +41,23 @@ def test_a_killed_ladder_of_a_model_trained_elsewhere(tmp_path: Path, tiny_llama
     refused = work.cli(*given, "--gate")
     assert "the file says that it is F16, not Q8_0" in " ".join(message_of(refused, 10).split())
     assert {name for name, written in _rungs(measured).items() if written != after[name]} == {"q8_0"}
+
+
+def test_a_file_made_elsewhere(tmp_path: Path, tiny_llama: Path, tiny_rows: Path) -> None:
+    """It is measured instead of a conversion of ours, and named if it lost something; its header names its type."""
+    work = Workspace(tmp_path)
+    assert work.cli("convert", str(tiny_llama), "-o", "made", "-q", "Q8_0").returncode == 0
+    [made] = (tmp_path / "made").glob("*.gguf")
+    theirs = rewritten(made, tmp_path / "theirs.gguf", {"llama.rope.freq_base": 3.0})
+    given = ("ladder", "--model", str(tiny_llama), "--rows", str(tiny_rows), "-q", "F16", "-o", "out")
+    done = work.cli(*given, "--gguf", str(theirs), "--json")
+    assert done.returncode == 0, done.stderr
+    [ladder] = LadderResult.model_validate_json(done.stdout).ladders
+    assert [rung.name for rung in ladder.rungs] == ["merged", "f16", "q8_0"]
+    assert ladder.lost_at == "q8_0", ladder.sentence
+    assert not list((tmp_path / "out/gguf").glob("*Q8_0*"))
+    assert "Q8_0" in message_of(work.cli(*given, "--gguf", str(theirs), "--gguf", str(made)), 2)
+    assert "--gguf" in message_of(work.cli("ladder", "-c", "config.yaml", "--gguf", str(theirs)), 2)
 
 
 def test_after_a_run(finished_copy: Workspace) -> None:

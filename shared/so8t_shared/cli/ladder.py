@@ -13,12 +13,13 @@ from so8t_shared.cli.common import SetOption, no_session, open_workspace, print_
 from so8t_shared.cli.convert import named_quantizations
 from so8t_shared.config.values import served_name
 from so8t_shared.distribution import need_extras
-from so8t_shared.errors import ConfigError, GateRefused
+from so8t_shared.errors import ConfigError, GateRefused, InputError
+from so8t_shared.models.gguf_file import read_header
 from so8t_shared.privacy import private_files
 from so8t_shared.processes import check_stages_can_run
 from so8t_shared.results.sides import SIDES, Side
 from so8t_shared.tables.functions import named
-from so8t_shared.tables.quantizations import Quantization
+from so8t_shared.tables.quantizations import BY_NAME, ORDER, Quantization
 from so8t_shared.tables.rungs import DEFAULT_ROWS
 from so8t_shared.terminal.console import out, say
 
@@ -52,6 +53,10 @@ def ladder(
     quantizations: Annotated[
         list[str], typer.Option("--quantizations", "-q", metavar="NAMES", help="With --model: what to convert to.")
     ] = ["F16,Q8_0,Q4_K_M"],  # noqa: B006
+    own: Annotated[
+        list[Path],
+        typer.Option("--gguf", metavar="FILE", help="With --model: your file instead of a conversion; repeatable."),
+    ] = [],  # noqa: B006
     chosen: Annotated[
         list[str],
         typer.Option("--rungs", metavar="NAMES", help="With commas: trained, merged, f16, q8_0, ..., ollama."),
@@ -85,12 +90,18 @@ def ladder(
       so8t-ab ladder -c my.yaml --side both --rungs merged,f16,q4_k_m
 
       so8t-ab ladder --model my-finetune --rows rows.jsonl -q F16,Q4_K_M --ollama my-finetune:latest
+
+      so8t-ab ladder --model my-finetune --rows rows.jsonl -q F16 --gguf theirs-Q4_K_M.gguf
     """
     from so8t_shared.ladders import ladder as ladders
 
     if (config is None) == (model is None):
         raise ConfigError(
             "Name a configuration or a model.", where="--config, --model", remedy="write -c my.yaml, or --model FOLDER"
+        )
+    if own and model is None:
+        raise ConfigError(
+            "--gguf is for a model that was not trained here.", where="--gguf", remedy="add --model FOLDER"
         )
     if side not in _SIDES:
         raise ConfigError(f"There is no side {side!r}.", where="--side", remedy=f"use {', '.join(_SIDES)}")
@@ -103,7 +114,7 @@ def ladder(
     with private_files():
         if model is not None:
             folder = to or Path("ladders") / model.resolve().name
-            files = _files_of(model, folder / "gguf", named_quantizations(quantizations))
+            files = _files_of(model, folder / "gguf", named_quantizations(quantizations)) | _own_files(own)
             asked = ladders.ask_of_folder(model, rows, files, folder, served, read_only=dry_run)
         else:
             assert config
@@ -141,6 +152,22 @@ def _files_of(model: Path, folder: Path, wanted: Sequence[Quantization]) -> dict
     conversion = named("so8t_converter.convert:Conversion")(model, "", tuple(wanted))
     paths: dict[Quantization, Path] = named("so8t_converter.standalone:paths_of")(conversion, folder)
     return paths
+
+
+def _own_files(paths: Sequence[Path]) -> dict[Quantization, Path]:
+    """Return the user's files by what their headers say."""
+    found: dict[Quantization, Path] = {}
+    for path in paths:
+        says = read_header(path).file_type or ""
+        if (name := says.lower()) not in BY_NAME:
+            known = ", ".join(each.upper() for each in ORDER)
+            raise InputError(
+                f"Its quantization is {says or 'unknown'}.", where=str(path), remedy=f"name one in {known}"
+            )
+        if name in found:
+            raise InputError(f"Two files are in {says}.", where=f"{found[name]}, {path}", remedy="name one")
+        found[name] = path
+    return found
 
 
 def _convert(model: Path, files: dict[Quantization, Path]) -> bool:
