@@ -114,7 +114,7 @@ def test_written_pages_leave_the_cache(tmp_path: Path, monkeypatch: pytest.Monke
 def test_pages_are_evicted_only_where_memory_is_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, evicts: bool
 ) -> None:
-    """Else whoever reads a file next, to upload or import it, finds it in memory."""
+    """Otherwise the files stay in memory for the next reader, such as the upload."""
     evicted: list[OutputFile] = []
     monkeypatch.setattr("so8t_converter.one_pass.free_memory_bytes", lambda: free)
     monkeypatch.setattr(OutputFile, "evict", lambda self: evicted.append(self))

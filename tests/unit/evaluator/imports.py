@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.unit.evaluator.material import make_chat
 from tests.unit.reporter.pipeline import leaves
 from tests.unit.shared.material import Events, make_config, make_inputs, stage_run, write
@@ -88,7 +89,8 @@ class Imports:
 
 def die_while_verifying(root: Path) -> None:
     """Import in this process, one position per text, and kill it on the way."""
-    hearing._PLACES = 1
+    patched = pytest.MonkeyPatch()
+    patched.setattr(hearing, "_PLACES", 1)
     report = StageContext.progress
 
     def progress(self: StageContext, done: int, total: int, message: str = "") -> None:
@@ -96,7 +98,7 @@ def die_while_verifying(root: Path) -> None:
         if message.startswith("verifying") and done == KILLED_AT:
             kill_self()
 
-    StageContext.progress = progress  # type: ignore[method-assign]
+    patched.setattr(StageContext, "progress", progress)
     imports = Imports(root)
     imports.run(imports.config())
 

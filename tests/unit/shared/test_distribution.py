@@ -120,12 +120,13 @@ def test_a_ladder_names_the_image_that_has_them(core: dict[str, str], said: Said
     """An evaluator without torch says so before it waits for anyone, and which variable of compose.yaml helps."""
     code = """
 from so8t_shared.config.model import Config
+from so8t_shared.errors import MissingExtra
 from so8t_shared.running.needs import need_others
 from so8t_shared.stages import BY_NAME
 raw = {"model_a": {"base_model": "m"}, "dataset": {"paths": ["rows"]}, "ab_test": {"ladder": True}}
 try:
     need_others(BY_NAME["evaluate"], Config.model_validate(raw))
-except Exception as error:
+except MissingExtra as error:
     print(error, error.exit_code, sep="\\n")
 """
     *lines, code_of_it = run_python(core, "-c", code).stdout.splitlines()

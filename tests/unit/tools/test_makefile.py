@@ -72,7 +72,7 @@ def test_no_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("first", "code"), [("pass", 0), ("raise SystemExit(1)", 2)])
 def test_a_missed_goal_does_not_end_the_bench(tmp_path: Path, first: str, code: int) -> None:
-    """Every script is run; those that missed are named at the end."""
+    """All scripts run, and the last line names the ones that missed their goal."""
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (tmp_path / "bench").mkdir()

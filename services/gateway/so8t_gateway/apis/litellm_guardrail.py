@@ -44,7 +44,7 @@ class GuardrailRequest(Body):
     def everything(self) -> list[str]:
         """Texts to decide on, calls of tools among them; a call in OpenAI's old form is only in its message.
 
-        Without `texts`, which LiteLLM takes from the messages, those of the messages.
+        LiteLLM copies the messages' texts to `texts`; if that is empty, the messages are read.
         """
         texts = [*filter(str.strip, self.texts or ())] or [
             text for message in self.structured_messages or () for text in _texts(message.get("content"))

@@ -55,7 +55,7 @@ def _choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, ladder: bool) ->
 
 
 def test_a_ladder_needs_the_image_that_climbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is built besides the others, and compose is told; without a ladder all is as ever."""
+    """With a ladder it is built too, and Compose uses it; without one nothing changes."""
     assert chosen_configuration() is None  # the demo
     _choose(tmp_path, monkeypatch, ladder=False)
     assert (services(), os.environ["SO8T_EVALUATOR"]) == (list(SERVICES), "")
