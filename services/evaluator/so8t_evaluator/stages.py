@@ -81,7 +81,9 @@ def evaluate(ctx: StageContext) -> None:
         ask_models(ctx.config, inputs, cache, parts.next(), output, **names, on_answer=tally.add)
         among = parts.next()
         if validation:
-            ask_alternatives(ctx.config, inputs, validation, cache, among, output, **names)
+            _, manifest = ctx.upstream[CONVERTED_BY["b"]]
+            digests = dict(manifest.content())
+            ask_alternatives(ctx.config, inputs, validation, cache, among, output, digests=digests, **names)
     if items:
         from so8t_evaluator.retention.scoring import score_references  # the embedded engine, which others do not need
 

@@ -76,7 +76,9 @@ def _model(ctx: StageContext, side: Side, registry: Registry, folder: Path) -> M
     imported = [model for model in registry.models if model.model == side]
     _, manifest = ctx.upstream[CONVERTED_BY[side]]
     known = {model.file for model in imported}
-    others = {folder / f.path: f.sha256 for f in manifest.files if f.path.endswith(".gguf") and f.path not in known}
+    others = {
+        folder / path: sha256 for path, sha256 in manifest.content() if path.endswith(".gguf") and path not in known
+    }
     return Model(side, imported, folder, others if ctx.config.gguf.alternatives else {})
 
 

@@ -5,7 +5,7 @@ The embedded engine runs them all, whatever `ab_test.engine` is: nothing is put 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from so8t_engines.choice import open_engine
@@ -20,7 +20,6 @@ from so8t_shared.artifacts.shelves import Shelves
 from so8t_shared.config.alternatives import Alternative
 from so8t_shared.config.gguf import Gguf
 from so8t_shared.config.model import Config
-from so8t_shared.files import sha256_file
 from so8t_shared.json_files import write_json, write_lines
 from so8t_shared.places import gguf_name
 from so8t_shared.progress import Progress
@@ -46,12 +45,14 @@ def ask_alternatives(
     progress: Progress,
     output: Path,
     *,
+    digests: Mapping[str, str],
     fingerprint: str,
     session: str = "",
 ) -> None:
     """Write alternatives.json and alternatives.jsonl.
 
-    `progress` is called after every answer and may raise to stop; answers are kept in the `cache`.
+    `progress` is called after every answer and may raise to stop; answers are kept in the `cache`. `digests` has the
+    sha256 of each file that convert-b made.
 
     Raises:
         InputError: a file cannot be loaded.
@@ -59,7 +60,7 @@ def ask_alternatives(
     """
     config, targets, converted = with_room(config, inputs.splits), read_targets(inputs.splits), inputs.converted["b"]
     settings = config.ab_test.model_copy(update={"engine": IN_PROCESS})
-    chat, files = read_chat(converted), list(_files(config.gguf, converted))
+    chat, files = read_chat(converted), list(_files(config.gguf, converted, digests))
     count = Count(len(files) * len(rows), progress)
     engine = open_engine(config.model_copy(update={"ab_test": settings}), count.say, session=session)
     answers: list[FileAnswer] = []
@@ -86,7 +87,7 @@ def to_compare(gguf: Gguf) -> list[tuple[FileName, Alternative]]:
     return [(PRIMARY, own), *((each.name, each) for each in gguf.compared)]
 
 
-def _files(gguf: Gguf, converted: Path) -> Iterator[tuple[ComparedFile, Path]]:
+def _files(gguf: Gguf, converted: Path, digests: Mapping[str, str]) -> Iterator[tuple[ComparedFile, Path]]:
     for name, each in to_compare(gguf):
         path = converted / each.folder / gguf_name("b", each.quantization)
         yield (
@@ -94,7 +95,7 @@ def _files(gguf: Gguf, converted: Path) -> Iterator[tuple[ComparedFile, Path]]:
                 name=name,
                 quantization=each.quantization,
                 imatrix=each.imatrix,
-                sha256=sha256_file(path),
+                sha256=digests[path.relative_to(converted).as_posix()],
                 size_bytes=path.stat().st_size,
             ),
             path,
